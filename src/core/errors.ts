@@ -1,0 +1,84 @@
+/**
+ * The one error class of this package, and the closed set of its codes.
+ *
+ * A code says who can mend it, so that the command line and applications need not read messages:
+ * `exitCodeOf` maps it to the process exit code that the README promises.
+ */
+
+/** Every way in which a call of this package can fail. */
+export const ErrorCode = {
+  /** The input file is missing, empty, unreadable or holds a bad line; `details` names file and line. */
+  BadInput: 'bad_input',
+  /** An option is unknown, out of range or contradicts another. */
+  BadOption: 'bad_option',
+  /** The folder for the results is not writable or holds another job's results. */
+  BadOutput: 'bad_output',
+  /** The job id belongs to a job with another input or other options, or another command works on it. */
+  JobConflict: 'job_conflict',
+  /** No job has this id. */
+  JobNotFound: 'job_not_found',
+  /** The job failed, was terminated or ended without results. */
+  JobFailed: 'job_failed',
+  /** The API refused the key or the account: no key, a wrong key, no permission. */
+  ApiRefused: 'api_refused',
+  /** The API's base URL cannot be reached. */
+  ApiUnreachable: 'api_unreachable',
+  /** No Temporal server can be found, started or reached. */
+  TemporalUnavailable: 'temporal_unavailable',
+  /** The store's folder cannot be read or written. */
+  StoreUnavailable: 'store_unavailable',
+} as const;
+export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
+
+/** Where in which file something is wrong, and what to do about it. */
+export interface BatchErrorDetails {
+  readonly file?: string;
+  /** 1-based line of the file. */
+  readonly line?: number;
+  readonly jobId?: string;
+  readonly option?: string;
+}
+
+const marker: symbol = Symbol.for('durable-batch.BatchError');
+
+/** What this package throws: a message for a person, a `code` for a program. */
+export class BatchError extends Error {
+  readonly code: ErrorCode;
+  readonly details: BatchErrorDetails;
+
+  static {
+    this.prototype.name = 'BatchError';
+    Object.defineProperty(this.prototype, marker, { value: true });
+  }
+
+  constructor(code: ErrorCode, message: string, options?: { details?: BatchErrorDetails; cause?: unknown }) {
+    super(message, options?.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.details = options?.details ?? {};
+  }
+}
+
+/** True for a `BatchError` of any copy of this package. */
+export function isBatchError(error: unknown): error is BatchError {
+  return typeof error === 'object' && error !== null && marker in error;
+}
+
+/** The command line's exit code for an error: 2 where the user can mend the call, 1 otherwise. */
+export function exitCodeOf(code: ErrorCode): 1 | 2 {
+  switch (code) {
+    case ErrorCode.BadInput:
+    case ErrorCode.BadOption:
+    case ErrorCode.BadOutput:
+    case ErrorCode.JobConflict:
+    case ErrorCode.JobNotFound:
+    case ErrorCode.ApiRefused:
+    case ErrorCode.ApiUnreachable:
+    case ErrorCode.TemporalUnavailable:
+    case ErrorCode.StoreUnavailable:
+      return 2;
+    case ErrorCode.JobFailed:
+      return 1;
+    default:
+      return code satisfies never;
+  }
+}

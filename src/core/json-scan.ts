@@ -1,0 +1,232 @@
+/**
+ * Checks JSON and finds the places of its members without building objects.
+ *
+ * The job moves request bodies and answers as the very bytes they came in: parsing and printing them
+ * again would change numbers beyond 2^53, duplicate keys and escapes. So a line is scanned: the scan is
+ * a full check against RFC 8259's grammar, and tells where each member of interest starts and ends.
+ * UTF-8 is not checked here; whoever reads the file does that for whole blocks.
+ *
+ * A scan that gives up (`NOT_JSON`) is no verdict on a line: the caller asks `JSON.parse`, which is also
+ * the oracle of this file's property tests.
+ */
+
+/** What a scan answers instead of an end offset when the bytes are not JSON or are nested too deep. */
+export const NOT_JSON = -1;
+
+/** Called for each member of an object; `keyEnd` excludes the quotes. Returns the end of the value, or NOT_JSON. */
+export type OnMember = (keyStart: number, keyEnd: number, valueStart: number) => number;
+
+/** Deeper values are left to `JSON.parse`, so that hostile input cannot exhaust the stack. */
+const MAX_DEPTH = 200;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const MINUS = 0x2d;
+const PLUS = 0x2b;
+const DOT = 0x2e;
+const ZERO = 0x30;
+
+/** One reusable scanner over a block of bytes; `block` may be exchanged between scans. */
+export class JsonScanner {
+  block: Uint8Array;
+
+  constructor(block: Uint8Array) {
+    this.block = block;
+  }
+
+  /** The offset of the first byte at or after `at` that is no JSON white space. */
+  skipSpace(at: number, end: number): number {
+    const block = this.block;
+    while (at < end) {
+      const byte = block[at]!;
+      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return at;
+      at += 1;
+    }
+    return at;
+  }
+
+  /** Scans an object whose `{` is at `at`; answers the offset behind its `}`. */
+  scanObject(at: number, end: number, onMember: OnMember): number {
+    const block = this.block;
+    if (block[at] !== OPEN_BRACE) return NOT_JSON;
+    at = this.skipSpace(at + 1, end);
+    if (at < end && block[at] === CLOSE_BRACE) return at + 1;
+    while (at < end) {
+      const keyStart = at;
+      const keyEnd = this.scanString(at, end);
+      if (keyEnd === NOT_JSON) return NOT_JSON;
+      at = this.skipSpace(keyEnd, end);
+      if (at >= end || block[at] !== COLON) return NOT_JSON;
+      at = this.skipSpace(at + 1, end);
+      at = onMember(keyStart + 1, keyEnd - 1, at);
+      if (at === NOT_JSON) return NOT_JSON;
+      at = this.skipSpace(at, end);
+      if (at >= end) return NOT_JSON;
+      if (block[at] === CLOSE_BRACE) return at + 1;
+      if (block[at] !== COMMA) return NOT_JSON;
+      at = this.skipSpace(at + 1, end);
+    }
+    return NOT_JSON;
+  }
+
+  /** Scans any value; answers the offset behind it. */
+  scanValue(at: number, end: number, depth = 0): number {
+    if (at >= end) return NOT_JSON;
+    const block = this.block;
+    switch (block[at]) {
+      case QUOTE:
+        return this.scanString(at, end);
+      case OPEN_BRACE:
+        if (depth >= MAX_DEPTH) return NOT_JSON;
+        return this.scanNestedObject(at, end, depth + 1);
+      case OPEN_BRACKET:
+        if (depth >= MAX_DEPTH) return NOT_JSON;
+        return this.scanArray(at, end, depth + 1);
+      case 0x74: // true
+        return block[at + 1] === 0x72 && block[at + 2] === 0x75 && block[at + 3] === 0x65 && at + 4 <= end
+          ? at + 4
+          : NOT_JSON;
+      case 0x66: // false
+        return block[at + 1] === 0x61 &&
+          block[at + 2] === 0x6c &&
+          block[at + 3] === 0x73 &&
+          block[at + 4] === 0x65 &&
+          at + 5 <= end
+          ? at + 5
+          : NOT_JSON;
+      case 0x6e: // null
+        return block[at + 1] === 0x75 && block[at + 2] === 0x6c && block[at + 3] === 0x6c && at + 4 <= end
+          ? at + 4
+          : NOT_JSON;
+      default:
+        return this.scanNumber(at, end);
+    }
+  }
+
+  /** True when the key's bytes are `name`, which must be ASCII; a key written with escapes equals no name. */
+  keyIs(keyStart: number, keyEnd: number, name: string): boolean {
+    if (keyEnd - keyStart !== name.length) return false;
+    for (let i = 0; i < name.length; i += 1) {
+      if (this.block[keyStart + i] !== name.charCodeAt(i)) return false;
+    }
+    return true;
+  }
+
+  /** True when the bytes hold a backslash: the text must be decoded before it is compared. */
+  hasEscape(start: number, end: number): boolean {
+    for (let i = start; i < end; i += 1) if (this.block[i] === BACKSLASH) return true;
+    return false;
+  }
+
+  private scanNestedObject(at: number, end: number, depth: number): number {
+    const block = this.block;
+    at = this.skipSpace(at + 1, end);
+    if (at < end && block[at] === CLOSE_BRACE) return at + 1;
+    while (at < end) {
+      at = this.scanString(at, end);
+      if (at === NOT_JSON) return NOT_JSON;
+      at = this.skipSpace(at, end);
+      if (at >= end || block[at] !== COLON) return NOT_JSON;
+      at = this.scanValue(this.skipSpace(at + 1, end), end, depth);
+      if (at === NOT_JSON) return NOT_JSON;
+      at = this.skipSpace(at, end);
+      if (at >= end) return NOT_JSON;
+      if (block[at] === CLOSE_BRACE) return at + 1;
+      if (block[at] !== COMMA) return NOT_JSON;
+      at = this.skipSpace(at + 1, end);
+    }
+    return NOT_JSON;
+  }
+
+  private scanArray(at: number, end: number, depth: number): number {
+    const block = this.block;
+    at = this.skipSpace(at + 1, end);
+    if (at < end && block[at] === CLOSE_BRACKET) return at + 1;
+    while (at < end) {
+      at = this.scanValue(at, end, depth);
+      if (at === NOT_JSON) return NOT_JSON;
+      at = this.skipSpace(at, end);
+      if (at >= end) return NOT_JSON;
+      if (block[at] === CLOSE_BRACKET) return at + 1;
+      if (block[at] !== COMMA) return NOT_JSON;
+      at = this.skipSpace(at + 1, end);
+    }
+    return NOT_JSON;
+  }
+
+  private scanString(at: number, end: number): number {
+    const block = this.block;
+    if (at >= end || block[at] !== QUOTE) return NOT_JSON;
+    at += 1;
+    while (at < end) {
+      const byte = block[at]!;
+      if (byte === QUOTE) return at + 1;
+      if (byte < 0x20) return NOT_JSON;
+      if (byte === BACKSLASH) {
+        const escaped = block[at + 1];
+        if (escaped === 0x75) {
+          for (let i = at + 2; i < at + 6; i += 1) if (!isHex(block[i]!)) return NOT_JSON;
+          at += 6;
+        } else if (
+          escaped === QUOTE ||
+          escaped === BACKSLASH ||
+          escaped === 0x2f ||
+          escaped === 0x62 ||
+          escaped === 0x66 ||
+          escaped === 0x6e ||
+          escaped === 0x72 ||
+          escaped === 0x74
+        ) {
+          at += 2;
+        } else {
+          return NOT_JSON;
+        }
+      } else {
+        at += 1;
+      }
+    }
+    return NOT_JSON;
+  }
+
+  private scanNumber(at: number, end: number): number {
+    const block = this.block;
+    if (block[at] === MINUS) at += 1;
+    if (at >= end) return NOT_JSON;
+    if (block[at] === ZERO) {
+      at += 1;
+    } else {
+      const digits = this.scanDigits(at, end);
+      if (digits === at) return NOT_JSON;
+      at = digits;
+    }
+    if (at < end && block[at] === DOT) {
+      const digits = this.scanDigits(at + 1, end);
+      if (digits === at + 1) return NOT_JSON;
+      at = digits;
+    }
+    if (at < end && (block[at] === 0x65 || block[at] === 0x45)) {
+      at += 1;
+      if (at < end && (block[at] === PLUS || block[at] === MINUS)) at += 1;
+      const digits = this.scanDigits(at, end);
+      if (digits === at) return NOT_JSON;
+      at = digits;
+    }
+    return at;
+  }
+
+  private scanDigits(at: number, end: number): number {
+    const block = this.block;
+    while (at < end && block[at]! >= ZERO && block[at]! <= 0x39) at += 1;
+    return at;
+  }
+}
+
+function isHex(byte: number): boolean {
+  return (byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x46) || (byte >= 0x61 && byte <= 0x66);
+}
