@@ -1,0 +1,38 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { FailureType } from '../core/failure.ts';
+import type { JobSpec } from '../core/job-spec.ts';
+import type { RoundPlan } from '../core/shard-plan.ts';
+import { jobFiles } from '../store/job-files.ts';
+import { claimRecord, readRecord } from '../store/store.ts';
+import type { Dependencies } from './dependencies.ts';
+import { whileBeating } from './heartbeat.ts';
+
+/**
+ * Checks every line of the input and writes the shards of round 1.
+ * Safe twice: shards are written under names that depend on the input alone, and the plan is written last, once;
+ * an attempt that finds it returns it and reads nothing.
+ */
+export async function buildShards({ store, files }: Dependencies, spec: JobSpec): Promise<RoundPlan> {
+  const key = jobFiles.round(spec.jobId, 1);
+  const known = await readRecord<RoundPlan>(store, key);
+  if (known !== null) return known;
+  await store.filePath(jobFiles.spec(spec.jobId));
+  const result = await whileBeating(() => files.buildShards(spec)).catch((error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && code !== 'EACCES' && code !== 'EISDIR') throw error;
+    throw badInput(spec, null, code === 'ENOENT' ? 'cannot be found by the worker' : 'cannot be read by the worker', 'run the worker where the file is');
+  });
+  if ('fault' in result) throw badInput(spec, result.fault.line, result.fault.reason, result.fault.advice);
+  await store.replace(jobFiles.spec(spec.jobId), JSON.stringify(spec));
+  return (await claimRecord(store, key, result.plan)).record;
+}
+
+function badInput(spec: JobSpec, line: number | null, reason: string, advice: string): ApplicationFailure {
+  const where = line === null ? spec.input.path : `${spec.input.path}:${line}`;
+  return ApplicationFailure.create({
+    type: FailureType.BadInput,
+    nonRetryable: true,
+    message: `${where}: ${line === null ? 'the file' : 'the line'} ${reason}: ${advice}.`,
+    details: [{ file: spec.input.path, line }],
+  });
+}

@@ -1,0 +1,16 @@
+import type { Dependencies } from './dependencies.ts';
+import { callApi } from './openai-failure.ts';
+
+/**
+ * Asks the API to cancel a batch. Safe twice: cancelling a cancelled batch is accepted, and a batch that has
+ * ended otherwise (409) or is unknown (404) needs no cancel; what it answered is read all the same.
+ */
+export async function cancelBatch({ api }: Dependencies, { batchId }: { batchId: string }): Promise<void> {
+  try {
+    await api.batches.cancel(batchId);
+  } catch (error) {
+    const { status } = error as { status?: number };
+    if (status === 409 || status === 404 || status === 400) return;
+    await callApi('POST /batches/{id}/cancel', () => Promise.reject(error));
+  }
+}

@@ -1,0 +1,119 @@
+import type OpenAI from 'openai';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ShardManifest } from '../core/shard-plan.ts';
+import { shardFiles } from '../store/job-files.ts';
+import { claimRecord, readRecord } from '../store/store.ts';
+import type { Dependencies } from './dependencies.ts';
+import { findBatch, JOB_KEY, SHARD_KEY } from './find-batch.ts';
+import { whileBeating } from './heartbeat.ts';
+import { isRefusal, toFailure } from './openai-failure.ts';
+
+/** The n-th batch of a shard: a shard gets another one only when the API refused the one before as a whole. */
+export interface CreateRequest {
+  readonly job: string;
+  readonly shard: string;
+  readonly batch: number;
+  readonly fileId: string;
+}
+
+/** What is kept of a batch. */
+export interface BatchRecord {
+  readonly batchId: string;
+  /** Seconds since 1970, by the API's clock. */
+  readonly createdAt: number;
+  /** True when a search found it: its POST's reply never reached a record. */
+  readonly adopted: boolean;
+}
+
+interface Intent {
+  /** Milliseconds since 1970, by this machine's clock. */
+  readonly at: number;
+}
+
+/** How long after a doubtful POST the list may still not show its batch (unverified for OpenAI: 30 s and then 60 s are generous). */
+const listLagMs = [30_000, 60_000] as const;
+
+/** An attempt that was stopped for this long (a paused process) does not POST any more: another attempt may have begun. */
+const STALE_INTENT_MS = 20_000;
+
+/**
+ * Creates the batch of a shard, at most once.
+ *
+ * Safe twice: a batch on record is returned. Before every POST an intent of its own is written; a POST whose
+ * predecessors are not all known to have been refused is preceded by a search of the account's batches for the
+ * shard's key, and the batch found is adopted. So an attempt that dies
+ * - before its intent: has done nothing;
+ * - between intent and POST: the next one searches, finds nothing, creates;
+ * - between POST and record: the next one searches and adopts.
+ */
+export async function createBatch({ api, store, patience }: Dependencies, request: CreateRequest): Promise<BatchRecord> {
+  const { job, shard, batch, fileId } = request;
+  const recordKey = shardFiles.batch(job, shard, batch);
+  const known = await readRecord<BatchRecord>(store, recordKey);
+  if (known !== null) return known;
+
+  return await whileBeating(async (signal) => {
+    const keep = async (found: OpenAI.Batch, adopted: boolean): Promise<BatchRecord> =>
+      (await claimRecord<BatchRecord>(store, recordKey, { batchId: found.id, createdAt: found.created_at, adopted })).record;
+
+    const { post, doubtfulSince } = await readIntents(store, request);
+    if (doubtfulSince !== null) {
+      const wanted = { key: shardKey(request), fileId, notBefore: doubtfulSince, known: await earlierBatches(store, request) };
+      for (const lag of [0, ...listLagMs]) {
+        if (lag > 0) await sleep(lag * patience, undefined, { signal });
+        const found = await findBatch(api, signal, wanted);
+        if (found !== null) return await keep(found, true);
+      }
+    }
+
+    const manifest = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
+    const intentAt = Date.now();
+    const { first } = await claimRecord<Intent>(store, shardFiles.intent(job, shard, batch, post), { at: intentAt });
+    // Another attempt of this activity has written the same intent: it may be about to POST. Begin anew, with a search.
+    if (!first) throw new Error('Another attempt creates this batch; looking again.');
+    try {
+      if (Date.now() - intentAt > STALE_INTENT_MS) throw new Error('This attempt was stopped before its POST; looking again.');
+      const created = await api.batches.create(
+        {
+          input_file_id: fileId,
+          endpoint: manifest.endpoint as OpenAI.BatchCreateParams['endpoint'],
+          completion_window: '24h',
+          metadata: { [SHARD_KEY]: shardKey(request), [JOB_KEY]: job },
+        },
+        { signal },
+      );
+      return await keep(created, false);
+    } catch (error) {
+      if (isRefusal(error)) await store.claim(shardFiles.refusal(job, shard, batch, post), JSON.stringify({ at: Date.now() }));
+      throw toFailure(error, 'POST /batches');
+    }
+  });
+}
+
+/** What a batch carries so that it can be found again; unique for each batch we mean to create. */
+export function shardKey({ job, shard, batch }: Pick<CreateRequest, 'job' | 'shard' | 'batch'>): string {
+  return `${job}/${shard}/${batch}`;
+}
+
+/** The number of the next POST, and since when an earlier one may have created a batch. */
+async function readIntents(
+  store: Dependencies['store'],
+  { job, shard, batch }: CreateRequest,
+): Promise<{ post: number; doubtfulSince: number | null }> {
+  let doubtfulSince: number | null = null;
+  for (let post = 1; ; post += 1) {
+    const intent = await readRecord<Intent>(store, shardFiles.intent(job, shard, batch, post));
+    if (intent === null) return { post, doubtfulSince };
+    const refused = await store.read(shardFiles.refusal(job, shard, batch, post));
+    if (refused === null) doubtfulSince ??= intent.at;
+  }
+}
+
+async function earlierBatches(store: Dependencies['store'], { job, shard, batch }: CreateRequest): Promise<string[]> {
+  const ids: string[] = [];
+  for (let n = 1; n < batch; n += 1) {
+    const record = await readRecord<BatchRecord>(store, shardFiles.batch(job, shard, n));
+    if (record !== null) ids.push(record.batchId);
+  }
+  return ids;
+}

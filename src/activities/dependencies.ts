@@ -1,0 +1,16 @@
+import type OpenAI from 'openai';
+import type { FileWork } from '../file-work/pool.ts';
+import type { Store } from '../store/store.ts';
+
+/** What activities work with; made once per worker. */
+export interface Dependencies {
+  /** The SDK's client, with `maxRetries: 0`: Temporal is the only retrier. */
+  readonly api: OpenAI;
+  readonly store: Store;
+  readonly files: FileWork;
+  /**
+   * Scales every wait that exists because the API is slow to show what it has done (list lag, late files).
+   * 1 suits OpenAI; tests against an emulator use less.
+   */
+  readonly patience: number;
+}

@@ -1,0 +1,80 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { APIConnectionError, APIError, APIUserAbortError } from 'openai';
+import { failureMeaning, FailureType } from '../core/failure.ts';
+
+/**
+ * Turns what the API or the SDK threw into the failure that decides about retries: the only place that does.
+ * The message names the call and the status; it never holds a key, a URL or the server's text, which may quote a prompt.
+ */
+export function toFailure(error: unknown, call: string): unknown {
+  if (!(error instanceof APIError)) return error;
+  if (error instanceof APIUserAbortError) return error;
+  const { status, code, type } = error as APIError & { status?: number; code?: string | null; type?: string };
+  const reason = printable(code) ?? printable(type);
+  const text = `${call}: ${status === undefined ? `no answer (${causeCode(error)})` : `HTTP ${status}`}${reason === null ? '' : ` ${reason}`}`;
+  const failureType = failureTypeOf(status, reason, error);
+  return ApplicationFailure.create({
+    type: failureType,
+    message: text,
+    nonRetryable: failureMeaning[failureType].final,
+    details: [{ status: status ?? null, code: reason }],
+    ...retryDelay(error),
+  });
+}
+
+/** True when the server has said that the request was refused and therefore did nothing. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof APIError && !(error instanceof APIConnectionError) && error.status !== undefined && error.status >= 400 && error.status < 500 && error.status !== 408;
+}
+
+/** True for HTTP 404. */
+export function isNotFound(error: unknown): boolean {
+  return error instanceof APIError && error.status === 404;
+}
+
+/** Wraps one call of the API. */
+export async function callApi<T>(call: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw toFailure(error, call);
+  }
+}
+
+function failureTypeOf(status: number | undefined, code: string | null, error: APIError): FailureType {
+  if (status === undefined) return FailureType.ApiTrouble;
+  if (code !== null && /insufficient_quota|billing/.test(code)) return FailureType.AccountRefused;
+  if (status === 401 || status === 403 || status === 402) return FailureType.AccountRefused;
+  if (status === 429 && /enqueued/i.test(error.message)) return FailureType.AllowanceExhausted;
+  const header = error.headers?.get?.('x-should-retry');
+  if (header === 'true') return FailureType.ApiTrouble;
+  if (status === 408 || status === 409 || status === 429 || status >= 500) return FailureType.ApiTrouble;
+  return FailureType.RequestRefused;
+}
+
+/** The server's wish for the next attempt: `retry-after-ms`, `retry-after` in seconds or as a date; at most ten minutes. */
+function retryDelay(error: APIError): { nextRetryDelay?: number } {
+  const headers = error.headers;
+  const inMs = Number.parseFloat(headers?.get?.('retry-after-ms') ?? '');
+  if (inMs > 0) return { nextRetryDelay: Math.min(inMs, 600_000) };
+  const after = headers?.get?.('retry-after');
+  if (after === null || after === undefined || after === '') return {};
+  const seconds = Number.parseFloat(after);
+  const ms = Number.isNaN(seconds) ? Date.parse(after) - Date.now() : seconds * 1_000;
+  return ms > 0 ? { nextRetryDelay: Math.min(ms, 600_000) } : {};
+}
+
+function causeCode(error: APIError): string {
+  let cause: unknown = error;
+  for (let depth = 0; depth < 4 && typeof cause === 'object' && cause !== null; depth += 1) {
+    const code = (cause as { code?: unknown }).code;
+    if (typeof code === 'string') return code;
+    cause = (cause as { cause?: unknown }).cause;
+  }
+  return error.constructor.name;
+}
+
+/** Codes are short words; anything else could be text of a prompt. */
+function printable(code: unknown): string | null {
+  return typeof code === 'string' && /^[A-Za-z0-9_.-]{1,64}$/.test(code) ? code : null;
+}

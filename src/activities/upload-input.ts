@@ -1,0 +1,97 @@
+import { ApplicationFailure } from '@temporalio/common';
+import type OpenAI from 'openai';
+import { toFile } from 'openai';
+import { FailureType } from '../core/failure.ts';
+import { MULTIPART_FROM_BYTES, UPLOAD_PART_BYTES } from '../core/limits.ts';
+import { shardFiles } from '../store/job-files.ts';
+import { claimRecord, readRecord } from '../store/store.ts';
+import type { Dependencies } from './dependencies.ts';
+import { whileBeating } from './heartbeat.ts';
+import { callApi, isNotFound } from './openai-failure.ts';
+
+/** One upload of a shard; `upload` counts from 1 and grows when the API lost the file. */
+export interface UploadRequest {
+  readonly job: string;
+  readonly shard: string;
+  readonly upload: number;
+}
+
+/** What is kept of an upload. */
+export interface UploadRecord {
+  readonly fileId: string;
+  readonly bytes: number;
+}
+
+/** Below this speed a transfer counts as dead: the timeout of a call grows with its bytes. */
+const SLOWEST_BYTES_PER_SECOND = 200_000;
+
+/** Uploaded inputs and answers are kept by the API for 30 days unless told otherwise; we say it, so that no quota fills up. */
+const expiresAfter = { anchor: 'created_at', seconds: 30 * 86_400 } as const;
+
+/**
+ * Uploads a shard's requests.
+ * Safe twice: an upload costs nothing, and the first file id on record is the one that is used; a file whose
+ * reply was lost stays unused and expires.
+ */
+export async function uploadInput({ api, store }: Dependencies, request: UploadRequest): Promise<string> {
+  const { job, shard, upload } = request;
+  const key = shardFiles.upload(job, shard, upload);
+  const known = await readRecord<UploadRecord>(store, key);
+  if (known !== null) return known.fileId;
+  const blob = await store.blob(shardFiles.requests(job, shard));
+  const name = `${job}-${shard}.jsonl`;
+  const file = await whileBeating(async (signal) =>
+    blob.size >= MULTIPART_FROM_BYTES
+      ? await uploadInParts(api, blob, name, signal)
+      : await uploadAtOnce(api, blob, name, signal),
+  );
+  if (file.bytes !== blob.size) {
+    throw ApplicationFailure.create({
+      type: FailureType.ApiTrouble,
+      message: `POST /files: the API holds ${file.bytes} bytes of ${blob.size}`,
+    });
+  }
+  const { record } = await claimRecord<UploadRecord>(store, key, { fileId: file.id, bytes: blob.size });
+  return record.fileId;
+}
+
+async function uploadAtOnce(api: OpenAI, blob: Blob, name: string, signal: AbortSignal): Promise<{ id: string; bytes: number }> {
+  return await callApi('POST /files', async () => {
+    // A Blob that reads from disk keeps Content-Length and costs no memory; a stream would be sent chunked.
+    const file = new File([blob], name, { type: 'application/jsonl' });
+    return await api.files.create({ file, purpose: 'batch', expires_after: expiresAfter }, { signal, timeout: timeoutMs(blob.size) });
+  });
+}
+
+async function uploadInParts(api: OpenAI, blob: Blob, name: string, signal: AbortSignal): Promise<{ id: string; bytes: number }> {
+  let upload: OpenAI.Uploads.Upload;
+  try {
+    upload = await api.uploads.create(
+      { bytes: blob.size, filename: name, mime_type: 'application/jsonl', purpose: 'batch', expires_after: expiresAfter },
+      { signal },
+    );
+  } catch (error) {
+    // Servers that speak the Batch API need not have /uploads.
+    if (isNotFound(error) || (error as { status?: number }).status === 405) return await uploadAtOnce(api, blob, name, signal);
+    return await callApi('POST /uploads', () => Promise.reject(error));
+  }
+  const partIds: string[] = [];
+  for (let start = 0; start < blob.size; start += UPLOAD_PART_BYTES) {
+    const data = await toFile(blob.slice(start, start + UPLOAD_PART_BYTES), 'part');
+    const part = await callApi('POST /uploads/parts', () =>
+      api.uploads.parts.create(upload.id, { data }, { signal, timeout: timeoutMs(UPLOAD_PART_BYTES) }),
+    );
+    partIds.push(part.id);
+  }
+  const done = await callApi('POST /uploads/complete', () =>
+    api.uploads.complete(upload.id, { part_ids: partIds }, { signal, timeout: timeoutMs(0) }),
+  );
+  if (done.file === null || done.file === undefined) {
+    throw ApplicationFailure.create({ type: FailureType.ApiTrouble, message: 'POST /uploads/complete: answered without a file' });
+  }
+  return done.file;
+}
+
+function timeoutMs(bytes: number): number {
+  return 60_000 + (bytes / SLOWEST_BYTES_PER_SECOND) * 1_000;
+}

@@ -1,0 +1,48 @@
+import { ErrorCode } from './errors.ts';
+
+/**
+ * The failure types that cross Temporal, and the one table that says what each means.
+ *
+ * An activity throws an `ApplicationFailure` of one of these types; the workflow and the client read
+ * only the type. `final` types are thrown non-retryable: trying again would give the same answer.
+ */
+export const FailureType = {
+  /** The input is bad; `details` hold file, line and advice. */
+  BadInput: 'BadInput',
+  /** The key or the account was refused (401, 403, billing): the job pauses until somebody acts. */
+  AccountRefused: 'AccountRefused',
+  /** The API refused the request itself (other 4xx); the same request would be refused again. */
+  RequestRefused: 'RequestRefused',
+  /** The enqueued-token allowance of the model is used up: the shard waits its turn. */
+  AllowanceExhausted: 'AllowanceExhausted',
+  /** A temporary trouble of the API or the network: try again. */
+  ApiTrouble: 'ApiTrouble',
+  /** An ended batch does not yet offer the files it should have. */
+  AnswersNotReady: 'AnswersNotReady',
+  /** The store cannot be written or read: disk full, read-only, gone. */
+  StoreTrouble: 'StoreTrouble',
+} as const;
+export type FailureType = (typeof FailureType)[keyof typeof FailureType];
+
+interface FailureMeaning {
+  /** True when no retry can help. */
+  readonly final: boolean;
+  /** What the client throws when a job ends by it. */
+  readonly code: ErrorCode;
+}
+
+/** Total over `FailureType`; a test asserts that every error code the client may throw from a job is in it. */
+export const failureMeaning: Readonly<Record<FailureType, FailureMeaning>> = {
+  BadInput: { final: true, code: ErrorCode.BadInput },
+  AccountRefused: { final: true, code: ErrorCode.ApiRefused },
+  RequestRefused: { final: true, code: ErrorCode.JobFailed },
+  AllowanceExhausted: { final: true, code: ErrorCode.JobFailed },
+  ApiTrouble: { final: false, code: ErrorCode.ApiUnreachable },
+  AnswersNotReady: { final: false, code: ErrorCode.JobFailed },
+  StoreTrouble: { final: false, code: ErrorCode.StoreUnavailable },
+};
+
+/** True when `text` names a failure type. */
+export function isFailureType(text: string | null | undefined): text is FailureType {
+  return typeof text === 'string' && Object.hasOwn(failureMeaning, text);
+}

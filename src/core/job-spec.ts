@@ -1,0 +1,137 @@
+import { BatchError, ErrorCode } from './errors.ts';
+import { isEndpoint, endpoints, type Endpoint, MAX_BATCH_BYTES, MAX_BATCH_LINES } from './limits.ts';
+
+/** What a caller may ask of a job. Every field but `input` is optional. */
+export interface JobOptions {
+  /** Path of a `.jsonl` file of requests; the worker must be able to read it until the shards are built. */
+  input: string;
+  /**
+   * Id of the job, 1 to 120 characters of `A-Z a-z 0-9 . _ -`.
+   * @default the input's name and a hash of its content and the options: the same call re-joins its job
+   */
+  jobId?: string;
+  /** Model of the lines whose body names none. @default none: such a line is bad input */
+  model?: string;
+  /** Endpoint of the lines that have no `url`. @default told from the body: `messages`, `input` or `prompt` */
+  endpoint?: string;
+  /** Lines of one batch, 1 to 50,000. Fewer: more batches, earlier first answers. @default 50000 */
+  shardLines?: number;
+  /** Bytes of one batch's input file, 1,000 to 190,000,000. @default 190000000 */
+  shardBytes?: number;
+  /** How often a line may be tried before it ends `failed`, 1 to 20. @default 3 */
+  attempts?: number;
+  /** First and smallest interval between two polls, in seconds, 0.05 to 3,600. @default 2 */
+  pollSeconds?: number;
+  /** Batches in flight at a time, 1 to 1,000. @default 100 */
+  inFlight?: number;
+  /** End a bad input line as a `failed` row instead of refusing the whole input. @default false */
+  skipBadLines?: boolean;
+  /** Buy lines again whose paid answer was lost by the API. @default false: they end `answer_unavailable` */
+  rebuy?: boolean;
+  /** Cancel a batch that has not ended this many hours after its creation, 1 to 10,000. @default never */
+  giveUpAfterHours?: number;
+}
+
+/** A job, complete and checked: the workflow's input. Plain data; `v` grows when its meaning changes. */
+export interface JobSpec {
+  readonly v: 1;
+  readonly jobId: string;
+  readonly input: { readonly path: string; readonly bytes: number; readonly sha256: string };
+  readonly model: string | null;
+  readonly endpoint: Endpoint | null;
+  readonly shardLines: number;
+  readonly shardBytes: number;
+  readonly attempts: number;
+  readonly pollMs: number;
+  readonly inFlight: number;
+  readonly skipBadLines: boolean;
+  readonly rebuy: boolean;
+  readonly giveUpAfterMs: number | null;
+}
+
+/** The input as it was read once: where, how long, what. */
+export interface InputFingerprint {
+  readonly path: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** A spec without what only the content of the input can tell. */
+export type CheckedOptions = Omit<JobSpec, 'jobId' | 'input'> & { readonly jobId: string | null };
+
+/**
+ * Checks options and fills in the defaults; this is the only place that has any.
+ * @throws BatchError `bad_option` naming the option, its range and what was given
+ */
+export function checkJobOptions(options: Omit<JobOptions, 'input'>): CheckedOptions {
+  const { jobId, endpoint, model } = options;
+  if (jobId !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,119}$/.test(jobId)) {
+    throw badOption('job', `must be 1 to 120 characters of A-Z a-z 0-9 . _ - and start with a letter or digit, got "${jobId}"`);
+  }
+  if (model !== undefined && (model.trim() === '' || model.length > 256)) {
+    throw badOption('model', `must be the name of a model, got "${model.slice(0, 40)}"`);
+  }
+  if (endpoint !== undefined && !isEndpoint(endpoint)) {
+    throw badOption('endpoint', `must be one of ${endpoints.join(', ')}, got "${endpoint}"`);
+  }
+  const hours = options.giveUpAfterHours;
+  return {
+    v: 1,
+    jobId: jobId ?? null,
+    model: model ?? null,
+    endpoint: endpoint ?? null,
+    shardLines: whole('shard-lines', options.shardLines, 1, MAX_BATCH_LINES, MAX_BATCH_LINES),
+    shardBytes: whole('shard-bytes', options.shardBytes, 1_000, MAX_BATCH_BYTES, MAX_BATCH_BYTES),
+    attempts: whole('attempts', options.attempts, 1, 20, 3),
+    pollMs: Math.round(between('poll', options.pollSeconds, 0.05, 3_600, 2) * 1_000),
+    inFlight: whole('in-flight', options.inFlight, 1, 1_000, 100),
+    skipBadLines: options.skipBadLines ?? false,
+    rebuy: options.rebuy ?? false,
+    giveUpAfterMs: hours === undefined ? null : between('give-up-after', hours, 1, 10_000, 1) * 3_600_000,
+  };
+}
+
+/**
+ * The part of the options that makes another job of the same input: what is asked, how it is cut and how
+ * lines end. How often we poll, where results go and who works on it are not part of it.
+ */
+export function jobIdentity(checked: CheckedOptions, sha256: string): string {
+  const { model, endpoint, shardLines, shardBytes, attempts, skipBadLines, giveUpAfterMs } = checked;
+  return JSON.stringify([1, sha256, model, endpoint, shardLines, shardBytes, attempts, skipBadLines, giveUpAfterMs]);
+}
+
+/** Puts the spec together; `derivedId` is used where the caller named no job id. */
+export function resolveJobSpec(checked: CheckedOptions, input: InputFingerprint, derivedId: string): JobSpec {
+  return { ...checked, jobId: checked.jobId ?? derivedId, input };
+}
+
+/** The readable front of a derived job id: the input's name without folder and ending. */
+export function jobIdStem(path: string): string {
+  const name = path.split(/[\\/]/).at(-1) ?? '';
+  const stem = name
+    .replace(/\.(jsonl|ndjson|json|txt)$/i, '')
+    .replaceAll(/[^A-Za-z0-9_-]+/g, '-')
+    .replaceAll(/^[-_]+|[-_]+$/g, '')
+    .slice(0, 60);
+  return stem === '' ? 'job' : stem;
+}
+
+function whole(option: string, value: number | undefined, low: number, high: number, fallback: number): number {
+  const chosen = between(option, value, low, high, fallback);
+  if (!Number.isInteger(chosen)) {
+    throw badOption(option, `must be a whole number from ${low} to ${high}, got ${chosen}`);
+  }
+  return chosen;
+}
+
+function between(option: string, value: number | undefined, low: number, high: number, fallback: number): number {
+  if (value === undefined) return fallback;
+  if (!(value >= low && value <= high)) {
+    throw badOption(option, `must be a number from ${low} to ${high}, got ${value}`);
+  }
+  return value;
+}
+
+function badOption(option: string, rule: string): BatchError {
+  return new BatchError(ErrorCode.BadOption, `Option --${option} ${rule}.`, { details: { option } });
+}

@@ -1,0 +1,48 @@
+/**
+ * The API's published limits, each with its source and the day it was read.
+ * Guide: https://developers.openai.com/api/docs/guides/batch (Oct 2026). Spec: github.com/openai/openai-openapi (21 Aug 2026).
+ */
+
+/** Requests in one batch. Guide, "Rate limits". */
+export const MAX_BATCH_LINES = 50_000;
+
+/**
+ * Bytes of one batch's input file. The guide says 200 MB, the service's refusal names 209,715,200;
+ * we stay below both, since the file's size is known only to us when it is closed.
+ */
+export const MAX_BATCH_BYTES = 190_000_000;
+
+/** Inputs summed over all lines of an embeddings batch. Guide, "Rate limits". */
+export const MAX_EMBEDDING_INPUTS = 50_000;
+
+/** Inputs of one embeddings request. Spec, CreateEmbeddingRequest.input. */
+export const MAX_INPUTS_PER_EMBEDDING_LINE = 2_048;
+
+/** Batches on one page of `GET /batches`. Spec. */
+export const MAX_LIST_PAGE = 100;
+
+/** Bytes from which an input file goes up in parts (`POST /uploads`): each part can be retried alone. */
+export const MULTIPART_FROM_BYTES = 64_000_000;
+
+/** Bytes of one part; the API allows 64 MB. Spec, CreateUploadPart. */
+export const UPLOAD_PART_BYTES = 32_000_000;
+
+/** The endpoints that accept batches. Spec, CreateBatchRequest.endpoint, less `/v1/videos`, shut down 24 Sep 2026. */
+export const Endpoint = {
+  Responses: '/v1/responses',
+  ChatCompletions: '/v1/chat/completions',
+  Embeddings: '/v1/embeddings',
+  Completions: '/v1/completions',
+  Moderations: '/v1/moderations',
+  ImageGenerations: '/v1/images/generations',
+  ImageEdits: '/v1/images/edits',
+} as const;
+export type Endpoint = (typeof Endpoint)[keyof typeof Endpoint];
+
+/** All endpoints, in the order in which messages list them. */
+export const endpoints: readonly Endpoint[] = Object.values(Endpoint);
+
+/** True when the API has batches for this path. */
+export function isEndpoint(path: string): path is Endpoint {
+  return (endpoints as readonly string[]).includes(path);
+}

@@ -1,0 +1,27 @@
+/** What the next sleep depends on. */
+export interface PollOutlook {
+  /** The job's smallest interval, `--poll`. */
+  readonly smallestMs: number;
+  /** How long nothing has been seen to change: no status, no count. */
+  readonly quietMs: number;
+  /** True while some batch is near its end: finalizing, cancelling, or nine tenths of its lines done. */
+  readonly nearEnd: boolean;
+}
+
+/** Waiting this share longer than necessary is cheap beside the wait itself. */
+const SHARE_OF_QUIET = 0.1;
+
+/** A list call a minute for all batches of a job is far below any rate limit. */
+const LONGEST_MS = 60_000;
+
+/** Near the end an answer is worth a call every ten seconds. */
+const LONGEST_NEAR_END_MS = 10_000;
+
+/**
+ * The next sleep between two polls: a tenth of the time that nothing has happened, so that a batch of
+ * seconds is seen within its second and a batch of hours costs a call a minute.
+ */
+export function nextPollDelay({ smallestMs, quietMs, nearEnd }: PollOutlook): number {
+  const longest = Math.max(smallestMs, nearEnd ? LONGEST_NEAR_END_MS : LONGEST_MS);
+  return Math.round(Math.min(longest, Math.max(smallestMs, quietMs * SHARE_OF_QUIET)));
+}

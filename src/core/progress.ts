@@ -1,0 +1,52 @@
+/** Where a job stands: one shape for the query, the command line, logs and the Web UI. */
+export interface JobProgress {
+  readonly jobId: string;
+  readonly state: JobState;
+  /** Why the job is paused; null unless it is. */
+  readonly reason: string | null;
+  readonly round: number;
+  readonly lines: number;
+  /** Lines whose end is certain. */
+  readonly answered: number;
+  readonly failed: number;
+  /** Lines that the API says it has run in batches that have not ended; they come on top. */
+  readonly running: number;
+  readonly shards: { readonly total: number; readonly waiting: number; readonly inFlight: number; readonly done: number };
+  /** Batches in flight by status. */
+  readonly batches: Readonly<Record<string, number>>;
+  readonly created: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
+/** What a job is doing. */
+export const JobState = {
+  Building: 'building',
+  Running: 'running',
+  Paused: 'paused',
+  Cancelling: 'cancelling',
+  Assembling: 'assembling',
+  Done: 'done',
+} as const;
+export type JobState = (typeof JobState)[keyof typeof JobState];
+
+/** `report.json`: the job's end in numbers. Its names are a contract with outsiders. */
+export interface JobReport {
+  readonly job_id: string;
+  readonly lines: number;
+  readonly answered: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly rounds: number;
+  readonly batches: number;
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  /** At batch prices; null when a model's price is not known. */
+  readonly cost_usd: number | null;
+  /** The same tokens at list price. */
+  readonly cost_usd_without_batch: number | null;
+  /** How often lines met which error, retried ones included. */
+  readonly errors: Readonly<Record<string, number>>;
+  readonly started_at: string;
+  readonly finished_at: string;
+}

@@ -1,0 +1,78 @@
+/**
+ * How a line ends: the classification of the rows of output and error files.
+ *
+ * Rows are told by `custom_id`; counts and the batch's status say nothing about a single line
+ * (seen: `completed` batches with status 0 rows, with missing rows, with both files absent).
+ */
+
+/** What a row of an output or error file says about its line. */
+export interface ResultRow {
+  /** HTTP status inside the row; null when the request never ran. */
+  readonly statusCode: number | null;
+  /** Code of the row's own error or of the error in the response's body; null when there is none. */
+  readonly errorCode: string | null;
+  readonly errorMessage: string | null;
+  /** True when `response.body` is an object without an error in it. */
+  readonly bodyIsAnswer: boolean;
+}
+
+/** What follows for the line. */
+export const Verdict = {
+  /** It has its answer. */
+  Answered: 'answered',
+  /** It will never have one: the request itself is at fault. */
+  Failed: 'failed',
+  /** Try again; this try counts. */
+  Retry: 'retry',
+  /** Try again; this try was never run and does not count. */
+  RetryFree: 'retry_free',
+} as const;
+export type Verdict = (typeof Verdict)[keyof typeof Verdict];
+
+/** Errors of requests that never ran. Spec, BatchRequestOutput.error.code. */
+const neverRan: ReadonlySet<string> = new Set(['batch_expired', 'batch_cancelled']);
+
+/** The table of the design: which row means what. */
+export function classifyRow(row: ResultRow): Verdict {
+  if (row.errorCode !== null && neverRan.has(row.errorCode)) return Verdict.RetryFree;
+  const status = row.statusCode;
+  if (status === null) return Verdict.Retry;
+  if (status >= 200 && status < 300) return row.bodyIsAnswer ? Verdict.Answered : classifyBodyError(row.errorCode);
+  if (isRetryableStatus(status)) return Verdict.Retry;
+  return status >= 400 && status < 500 ? Verdict.Failed : Verdict.Retry;
+}
+
+/** Errors in the body of a 200 row that the same request would meet again. */
+const hopeless: ReadonlySet<string> = new Set([
+  'context_length_exceeded',
+  'invalid_prompt',
+  'invalid_request_error',
+  'invalid_image',
+  'model_not_found',
+]);
+
+function classifyBodyError(code: string | null): Verdict {
+  return code !== null && hopeless.has(code) ? Verdict.Failed : Verdict.Retry;
+}
+
+function isRetryableStatus(status: number): boolean {
+  return status === 0 || status === 408 || status === 409 || status === 429 || status >= 500;
+}
+
+/** Lines whose tries never ran go again this often before they end `failed`, so that no job runs for ever. */
+export const MAX_FREE_RETRIES = 20;
+
+/** What a line carries from one round to the next. */
+export interface LineHistory {
+  /** How often the line was put into a batch. */
+  readonly sent: number;
+  /** How many of those counted against `attempts`. */
+  readonly charged: number;
+}
+
+/** A line's history after one more try, and whether it may go again. */
+export function afterTry(before: LineHistory, counts: boolean, attempts: number): LineHistory & { readonly again: boolean } {
+  const sent = before.sent + 1;
+  const charged = before.charged + (counts ? 1 : 0);
+  return { sent, charged, again: charged < attempts && sent - charged < MAX_FREE_RETRIES };
+}

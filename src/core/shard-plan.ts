@@ -1,0 +1,128 @@
+import type { LineHistory } from './result-line.ts';
+import { MAX_EMBEDDING_INPUTS } from './limits.ts';
+
+/** Names one shard: round 1 holds the input's lines, later rounds the lines still without an answer. */
+export function shardId(round: number, index: number): string {
+  return `r${round}-${String(index + 1).padStart(5, '0')}`;
+}
+
+/** What one shard holds. Lines are named by their number in the input; they are in ascending order. */
+export interface ShardManifest {
+  readonly model: string;
+  readonly endpoint: string;
+  readonly lines: number;
+  readonly bytes: number;
+  /** Inclusive ranges of line numbers. */
+  readonly ranges: readonly (readonly [from: number, to: number])[];
+  /** For lines that were sent before: `[line, sent, charged]`. Empty in round 1. */
+  readonly carried: readonly (readonly [line: number, sent: number, charged: number])[];
+  readonly hasIds: boolean;
+}
+
+/** One round of a job: how many shards and lines it has, and what was refused before it. */
+export interface RoundPlan {
+  readonly shards: number;
+  readonly lines: number;
+  /** Lines of each shard, in order. */
+  readonly shardLines: readonly number[];
+  /** Input lines refused with `--skip-bad-lines`; counted in round 1 only. */
+  readonly rejected: number;
+}
+
+/** How a shard's lines ended. */
+export interface ShardOutcome {
+  readonly answered: number;
+  readonly failed: number;
+  /** Lines that go again: `[line, sent, charged]`. */
+  readonly again: readonly (readonly [line: number, sent: number, charged: number])[];
+  readonly inputTokens: number;
+  readonly cachedTokens: number;
+  readonly outputTokens: number;
+  /** Failed and retried lines by error code. */
+  readonly errors: Readonly<Record<string, number>>;
+}
+
+/** What a shard may hold. */
+export interface ShardLimits {
+  readonly lines: number;
+  readonly bytes: number;
+}
+
+/** What a line adds to its shard. */
+export interface LineSize {
+  readonly bytes: number;
+  /** Inputs of an embeddings request; 0 for other endpoints. */
+  readonly embeddingInputs: number;
+}
+
+/** What a shard has taken so far. */
+export class ShardFill {
+  lines = 0;
+  bytes = 0;
+  embeddingInputs = 0;
+
+  /** True when one more line would break a limit. */
+  isFullFor(line: LineSize, limits: ShardLimits): boolean {
+    return (
+      this.lines >= limits.lines ||
+      this.bytes + line.bytes > limits.bytes ||
+      this.embeddingInputs + line.embeddingInputs > MAX_EMBEDDING_INPUTS
+    );
+  }
+
+  add(line: LineSize): void {
+    this.lines += 1;
+    this.bytes += line.bytes;
+    this.embeddingInputs += line.embeddingInputs;
+  }
+}
+
+/** The lines of a shard as a list of numbers, each with its history. */
+export class ShardLines {
+  readonly numbers: Float64Array;
+  private readonly histories: Map<number, LineHistory>;
+
+  constructor(manifest: Pick<ShardManifest, 'lines' | 'ranges' | 'carried'>) {
+    this.numbers = new Float64Array(manifest.lines);
+    let i = 0;
+    for (const [from, to] of manifest.ranges) {
+      for (let line = from; line <= to; line += 1) this.numbers[i++] = line;
+    }
+    this.histories = new Map(manifest.carried.map(([line, sent, charged]) => [line, { sent, charged }]));
+  }
+
+  /** Where the line stands in the shard; -1 when it is not in it. */
+  positionOf(line: number): number {
+    const numbers = this.numbers;
+    // Round 1 shards are mostly one range: the position is the distance to the first line.
+    const guess = line - numbers[0]!;
+    if (guess >= 0 && guess < numbers.length && numbers[guess] === line) return guess;
+    let low = 0;
+    let high = numbers.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >>> 1;
+      const found = numbers[middle]!;
+      if (found === line) return middle;
+      if (found < line) low = middle + 1;
+      else high = middle - 1;
+    }
+    return -1;
+  }
+
+  historyOf(line: number): LineHistory {
+    return this.histories.get(line) ?? unsent;
+  }
+}
+
+const unsent: LineHistory = { sent: 0, charged: 0 };
+
+/** Collects ascending line numbers as inclusive ranges. */
+export class RangeList {
+  readonly ranges: [from: number, to: number][] = [];
+
+  add(line: number): void {
+    const last = this.ranges.at(-1);
+    if (last !== undefined && last[1] === line - 1) last[1] = line;
+    else this.ranges.push([line, line]);
+  }
+}

@@ -1,0 +1,93 @@
+import { isUtf8 } from 'node:buffer';
+import { closeSync, openSync, readSync } from 'node:fs';
+
+/** Large enough that reading costs little, small enough to keep two threads within a few MB. */
+const BLOCK_BYTES = 2 << 20;
+const LINE_FEED = 0x0a;
+
+/** What `cutLines` tells about a line besides its bytes. */
+export interface CutLine {
+  /** 1-based. */
+  number: number;
+  start: number;
+  /** Without the line feed. */
+  end: number;
+  /** Offset of the line's first byte in the file. */
+  fileOffset: number;
+  /** False when the bytes are not UTF-8. */
+  utf8: boolean;
+  /** True when the line is longer than allowed; its bytes are not given. */
+  overlong: boolean;
+}
+
+/**
+ * Calls `onLine` for each line of a file, in order. Lines end at `\n` and nowhere else: U+2028 and a lone `\r`
+ * are legal inside JSON strings. Memory is one block, or one line where that is longer.
+ *
+ * The block and the line's object are valid during the call only.
+ */
+export function cutLines(
+  path: string,
+  maxLineBytes: number,
+  onLine: (block: Buffer, line: CutLine) => void,
+  onBytes?: (bytes: Uint8Array) => void,
+): void {
+  const file = openSync(path, 'r');
+  try {
+    let block = Buffer.allocUnsafe(BLOCK_BYTES);
+    let held = 0; // bytes of an unfinished line at the front of the block
+    let blockOffset = 0; // where the block's first byte stands in the file
+    let skipping = false; // inside a line that is too long
+    let searched = 0;
+    const line: CutLine = { number: 0, start: 0, end: 0, fileOffset: 0, utf8: true, overlong: false };
+    const tell = (start: number, end: number, utf8: boolean): void => {
+      line.number += 1;
+      line.start = start;
+      line.end = end;
+      line.fileOffset = blockOffset + start;
+      line.overlong = skipping || end - start > maxLineBytes;
+      line.utf8 = utf8;
+      skipping = false;
+      onLine(block, line);
+    };
+    for (;;) {
+      if (held === block.length) {
+        if (held > maxLineBytes) {
+          // Too long to be a line: forget its bytes, go on looking for its end.
+          skipping = true;
+          blockOffset += held;
+          held = searched = 0;
+        } else {
+          const larger = Buffer.allocUnsafe(Math.min(block.length * 2, maxLineBytes + BLOCK_BYTES));
+          block.copy(larger, 0, 0, held);
+          block = larger;
+        }
+      }
+      const read = readSync(file, block, held, block.length - held, null);
+      if (read > 0) onBytes?.(block.subarray(held, held + read));
+      const filled = held + read;
+      if (read === 0) {
+        if (held > 0 || skipping) tell(0, held, isUtf8(block.subarray(0, held)));
+        return;
+      }
+      const last = block.lastIndexOf(LINE_FEED, filled - 1);
+      const whole = last < searched ? -1 : last;
+      if (whole !== -1) {
+        const allUtf8 = isUtf8(block.subarray(0, whole));
+        let start = 0;
+        while (start <= whole) {
+          const end = block.indexOf(LINE_FEED, start);
+          tell(start, end, allUtf8 || isUtf8(block.subarray(start, end)));
+          start = end + 1;
+        }
+        block.copyWithin(0, start, filled);
+        blockOffset += start;
+        held = searched = filled - start;
+      } else {
+        held = searched = filled;
+      }
+    }
+  } finally {
+    closeSync(file);
+  }
+}

@@ -1,0 +1,57 @@
+import { Piscina } from 'piscina';
+import type { JobSpec } from '../core/job-spec.ts';
+import type { RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
+import type { BuildResult } from './build-shards.ts';
+import type { RetryRound } from './pack-retries.ts';
+import type { EndedShard } from './settle-shard.ts';
+
+/** Run from source (tests), threads still need JavaScript: they take the built file. */
+const threadFile = new URL(import.meta.url.endsWith('.ts') ? '../../dist/file-work/thread.js' : './thread.js', import.meta.url);
+
+/**
+ * File work in threads, so that the event loop stays free for heartbeats and other jobs.
+ * A thread's heap is bounded: a shard's index is a few MB, whatever the size of its bytes.
+ */
+export class FileWork {
+  private readonly folder: string;
+  private readonly pool: Piscina;
+
+  constructor(folder: string, threads: number) {
+    this.folder = folder;
+    this.pool = new Piscina({
+      filename: threadFile.href,
+      minThreads: 0,
+      maxThreads: threads,
+      idleTimeout: 30_000, // an idle worker gives the threads' memory back
+      resourceLimits: { maxYoungGenerationSizeMb: 16 },
+    });
+  }
+
+  buildShards(spec: JobSpec): Promise<BuildResult> {
+    return this.run('buildShards', [this.folder, spec]);
+  }
+
+  settleShard(ended: EndedShard): Promise<ShardOutcome | null> {
+    return this.run('settleShard', [this.folder, ended]);
+  }
+
+  cancelShard(job: string, shard: string): Promise<ShardOutcome> {
+    return this.run('cancelShard', [this.folder, job, shard]);
+  }
+
+  packRetries(round: RetryRound): Promise<RoundPlan> {
+    return this.run('packRetries', [this.folder, round]);
+  }
+
+  mergeRows(paths: readonly string[], target: string): Promise<number> {
+    return this.run('mergeRows', [paths, target]);
+  }
+
+  async close(): Promise<void> {
+    await this.pool.destroy();
+  }
+
+  private run<T>(name: string, task: unknown[]): Promise<T> {
+    return this.pool.run(task, { name }) as Promise<T>;
+  }
+}

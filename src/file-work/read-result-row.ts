@@ -1,0 +1,175 @@
+import { JsonScanner, NOT_JSON } from '../core/json-scan.ts';
+import type { ResultRow } from '../core/result-line.ts';
+
+/** A row of an output or error file, as far as it matters; reused from row to row. */
+export interface ReadRow extends ResultRow {
+  /** The line's number, from `custom_id`; null when the row names no line of ours. */
+  line: number | null;
+  statusCode: number | null;
+  errorCode: string | null;
+  errorMessage: string | null;
+  bodyIsAnswer: boolean;
+  /** Where the body stands in the block. */
+  bodyStart: number;
+  bodyEnd: number;
+  /** The body, where it did not stand in the row as a JSON object (some servers send it as a string). */
+  rewrittenBody: Buffer | null;
+  inputTokens: number;
+  cachedTokens: number;
+  outputTokens: number;
+}
+
+interface Usage {
+  prompt_tokens?: number;
+  input_tokens?: number;
+  completion_tokens?: number;
+  output_tokens?: number;
+  prompt_tokens_details?: { cached_tokens?: number } | null;
+  input_tokens_details?: { cached_tokens?: number } | null;
+}
+
+/** Reads rows: plain successes by scanning, everything else by `JSON.parse`. */
+export class ResultRowReader {
+  private readonly scanner = new JsonScanner(new Uint8Array(0));
+  private readonly decoder = new TextDecoder();
+  private block: Buffer = Buffer.alloc(0);
+  private end = 0;
+  private plain = true;
+  private usageStart = 0;
+  private usageEnd = 0;
+  private readonly row: ReadRow = {
+    line: null,
+    statusCode: null,
+    errorCode: null,
+    errorMessage: null,
+    bodyIsAnswer: false,
+    bodyStart: 0,
+    bodyEnd: 0,
+    rewrittenBody: null,
+    inputTokens: 0,
+    cachedTokens: 0,
+    outputTokens: 0,
+  };
+
+  /** Null when the bytes are no JSON object. */
+  read(block: Buffer, start: number, end: number): ReadRow | null {
+    this.block = block;
+    this.end = end;
+    this.scanner.block = block;
+    this.plain = true;
+    this.usageStart = 0;
+    const row = this.row;
+    row.line = row.statusCode = row.errorCode = row.errorMessage = row.rewrittenBody = null;
+    row.bodyIsAnswer = false;
+    row.bodyStart = row.bodyEnd = row.inputTokens = row.cachedTokens = row.outputTokens = 0;
+    const open = this.scanner.skipSpace(start, end);
+    const close = this.scanner.scanObject(open, end, this.onRowMember);
+    const whole = close !== NOT_JSON && this.scanner.skipSpace(close, end) === end;
+    if (whole && this.plain && row.statusCode === 200 && row.bodyEnd > row.bodyStart) {
+      row.bodyIsAnswer = true;
+      if (this.usageStart > 0) this.takeUsage(JSON.parse(block.toString('latin1', this.usageStart, this.usageEnd)) as Usage);
+      return row;
+    }
+    return this.readSlowly(start, end);
+  }
+
+  private readonly onRowMember = (keyStart: number, keyEnd: number, valueStart: number): number => {
+    const { scanner, block } = this;
+    if (scanner.keyIs(keyStart, keyEnd, 'response') && block[valueStart] === 0x7b) {
+      return scanner.scanObject(valueStart, this.end, this.onResponseMember);
+    }
+    const close = scanner.scanValue(valueStart, this.end);
+    if (close === NOT_JSON) return NOT_JSON;
+    if (scanner.keyIs(keyStart, keyEnd, 'custom_id')) this.row.line = lineOf(block.toString('latin1', valueStart + 1, close - 1));
+    else if (scanner.keyIs(keyStart, keyEnd, 'error') && block[valueStart] !== 0x6e) this.plain = false;
+    return close;
+  };
+
+  private readonly onResponseMember = (keyStart: number, keyEnd: number, valueStart: number): number => {
+    const { scanner, block, row } = this;
+    if (scanner.keyIs(keyStart, keyEnd, 'body') && block[valueStart] === 0x7b) {
+      const close = scanner.scanObject(valueStart, this.end, this.onBodyMember);
+      row.bodyStart = valueStart;
+      row.bodyEnd = close;
+      return close;
+    }
+    const close = scanner.scanValue(valueStart, this.end, 1);
+    if (close !== NOT_JSON && scanner.keyIs(keyStart, keyEnd, 'status_code')) {
+      row.statusCode = Number(block.toString('latin1', valueStart, close));
+    }
+    return close;
+  };
+
+  private readonly onBodyMember = (keyStart: number, keyEnd: number, valueStart: number): number => {
+    const { scanner, block } = this;
+    const close = scanner.scanValue(valueStart, this.end, 2);
+    if (close === NOT_JSON) return NOT_JSON;
+    if (scanner.keyIs(keyStart, keyEnd, 'usage')) {
+      if (block[valueStart] === 0x7b) {
+        this.usageStart = valueStart;
+        this.usageEnd = close;
+      }
+    } else if (scanner.keyIs(keyStart, keyEnd, 'error')) {
+      if (block[valueStart] !== 0x6e) this.plain = false;
+    } else if (scanner.keyIs(keyStart, keyEnd, 'status') && block.toString('latin1', valueStart, close) === '"failed"') {
+      this.plain = false; // a response object may fail inside a 200 row
+    }
+    return close;
+  };
+
+  private readSlowly(start: number, end: number): ReadRow | null {
+    const row = this.row;
+    const parsed = parseObject(this.decoder.decode(this.block.subarray(start, end)));
+    if (parsed === null) return null;
+    row.line = lineOf(parsed['custom_id']);
+    const response = asObject(parsed['response']);
+    const status = Number(response?.['status_code'] ?? Number.NaN);
+    row.statusCode = Number.isFinite(status) ? status : null;
+    const rawBody = response?.['body'];
+    const body = typeof rawBody === 'string' ? parseObject(rawBody) : asObject(rawBody);
+    const error = asObject(parsed['error']) ?? asObject(body?.['error']);
+    const failedBody = body?.['status'] === 'failed' && body['object'] === 'response';
+    if (error !== null || failedBody) {
+      row.errorCode = text(error?.['code']) ?? text(error?.['type']) ?? 'unknown';
+      row.errorMessage = text(error?.['message']);
+      row.bodyIsAnswer = false;
+      return row;
+    }
+    row.bodyIsAnswer = body !== null && !(typeof parsed['error'] === 'string' && parsed['error'] !== '');
+    if (row.bodyIsAnswer) {
+      row.rewrittenBody = Buffer.from(JSON.stringify(body));
+      this.takeUsage((asObject(body?.['usage']) ?? {}) as Usage);
+    } else {
+      row.errorCode = text(parsed['error']) ?? (row.statusCode === 200 ? 'no_answer_in_body' : null);
+    }
+    return row;
+  }
+
+  private takeUsage(usage: Usage): void {
+    this.row.inputTokens = usage.input_tokens ?? usage.prompt_tokens ?? 0;
+    this.row.outputTokens = usage.output_tokens ?? usage.completion_tokens ?? 0;
+    this.row.cachedTokens =
+      usage.input_tokens_details?.cached_tokens ?? usage.prompt_tokens_details?.cached_tokens ?? 0;
+  }
+}
+
+/** The number in a `custom_id` that we wrote; null for any other text. */
+function lineOf(customId: unknown): number | null {
+  return typeof customId === 'string' && /^[1-9][0-9]{0,14}$/.test(customId) ? Number(customId) : null;
+}
+
+function parseObject(json: string): Record<string, unknown> | null {
+  try {
+    return asObject(JSON.parse(json));
+  } catch {
+    return null; // not JSON: the caller treats the row as absent
+  }
+}
+
+function asObject(value: unknown): Record<string, unknown> | null {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
+}

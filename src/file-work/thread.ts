@@ -1,0 +1,25 @@
+/**
+ * What a pool thread can do. Each task works on whole files of one job and answers a few numbers;
+ * tasks take one argument, the tuple of what they need.
+ */
+import type { JobSpec } from '../core/job-spec.ts';
+import type { RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
+import * as build from './build-shards.ts';
+import * as merge from './merge-rows.ts';
+import * as pack from './pack-retries.ts';
+import * as settle from './settle-shard.ts';
+
+export const buildShards = ([folder, spec]: [folder: string, spec: JobSpec]): build.BuildResult =>
+  build.buildShards(folder, spec);
+
+export const settleShard = ([folder, ended]: [folder: string, ended: settle.EndedShard]): ShardOutcome | null =>
+  settle.settleShard(folder, ended);
+
+export const cancelShard = ([folder, job, shard]: [folder: string, job: string, shard: string]): ShardOutcome =>
+  settle.cancelShard(folder, job, shard);
+
+export const packRetries = ([folder, round]: [folder: string, round: pack.RetryRound]): RoundPlan =>
+  pack.packRetries(folder, round);
+
+export const mergeRows = ([paths, target]: [paths: readonly string[], target: string]): number =>
+  merge.mergeRows(paths, target);

@@ -1,0 +1,44 @@
+/**
+ * The rooms of the store: every key of a job, in the order of its life. A person looking for a shard's bytes
+ * and a crash that must be resumed both start here.
+ */
+
+/** The keys of one job. */
+export const jobFiles = {
+  /** What the job is: the spec it was started with. */
+  spec: (job: string): string => `jobs/${job}/job.json`,
+  /** A round's shards, written when all of them are; see `RoundPlan`. */
+  round: (job: string, round: number): string => `jobs/${job}/rounds/${round}.json`,
+  /** Rows of input lines that were refused, with `--skip-bad-lines`. */
+  rejected: (job: string): string => `jobs/${job}/rejected.jsonl`,
+  results: (job: string): string => `jobs/${job}/results.jsonl`,
+  report: (job: string): string => `jobs/${job}/report.json`,
+} as const;
+
+/** The keys of one shard of a job. */
+export const shardFiles = {
+  /** What it holds; see `ShardManifest`. */
+  manifest: (job: string, shard: string): string => `jobs/${job}/shards/${shard}/shard.json`,
+  /** The bytes that are uploaded. */
+  requests: (job: string, shard: string): string => `jobs/${job}/shards/${shard}/requests.jsonl`,
+  /** The users' ids of its lines, one JSON string a line, in order; only where a line has one. */
+  ids: (job: string, shard: string): string => `jobs/${job}/shards/${shard}/ids.jsonl`,
+  /** The n-th upload of its requests. */
+  upload: (job: string, shard: string, n: number): string => `jobs/${job}/shards/${shard}/upload-${n}.json`,
+  /** Written before the p-th POST that shall create its n-th batch. */
+  intent: (job: string, shard: string, n: number, post: number): string =>
+    `jobs/${job}/shards/${shard}/batch-${n}.intent-${post}.json`,
+  /** The API's word that the p-th POST made no batch. */
+  refusal: (job: string, shard: string, n: number, post: number): string =>
+    `jobs/${job}/shards/${shard}/batch-${n}.refused-${post}.json`,
+  /** Its n-th batch. */
+  batch: (job: string, shard: string, n: number): string => `jobs/${job}/shards/${shard}/batch-${n}.json`,
+  /** The n-th batch's object as the API showed it when it had ended. */
+  ended: (job: string, shard: string, n: number): string => `jobs/${job}/shards/${shard}/batch-${n}.ended.json`,
+  output: (job: string, shard: string, n: number): string => `jobs/${job}/shards/${shard}/batch-${n}.output.jsonl`,
+  errors: (job: string, shard: string, n: number): string => `jobs/${job}/shards/${shard}/batch-${n}.errors.jsonl`,
+  /** Rows of the lines that ended here, as they will stand in the results. */
+  rows: (job: string, shard: string): string => `jobs/${job}/shards/${shard}/rows.jsonl`,
+  /** How its lines ended and which go again; see `ShardOutcome`. Written last. */
+  outcome: (job: string, shard: string): string => `jobs/${job}/shards/${shard}/outcome.json`,
+} as const;

@@ -1,0 +1,24 @@
+import type { QueryDefinition, SignalDefinition } from '@temporalio/common';
+import { defineQuery, defineSignal } from '@temporalio/workflow';
+import type { JobProgress } from '../core/progress.ts';
+
+/** Where the job stands now. */
+export const progressQuery: QueryDefinition<JobProgress> = defineQuery('progress');
+
+/** Cancel what is in flight at the API, keep every answer that was paid, end the rest `cancelled`. */
+export const cancelSignal: SignalDefinition = defineSignal('cancel');
+
+/** Start nothing new; what is in flight goes on and is fetched. The reason is shown to whoever looks. */
+export const pauseSignal: SignalDefinition<[reason: string]> = defineSignal('pause');
+
+/** Go on after a pause, whoever asked for it. */
+export const resumeSignal: SignalDefinition = defineSignal('resume');
+
+/** Look at the batches now instead of at the next poll. */
+export const pollSignal: SignalDefinition = defineSignal('poll');
+
+/** The workflow's name at the server. */
+export const BATCH_JOB = 'batchJob';
+
+/** The queue that workers of this package listen on unless told otherwise. */
+export const TASK_QUEUE = 'durable-batch';
