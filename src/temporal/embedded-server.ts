@@ -1,0 +1,192 @@
+/**
+ * The embedded Temporal server: one dev server per home, started by the first command that needs it, shared by all
+ * later ones, alive until it is stopped.
+ *
+ * Any process here may be killed at any instant. What is found afterwards, and what is done about it:
+ * - state names a living process: that is the server (wait until it answers, it may still be starting);
+ * - state names a dead process, or an id that went to another: start again, on the same ports if they are free;
+ * - no state, yet a process has our database open: its starter was killed in between; adopt it;
+ * - a lock whose holder is dead: take it over (`start-lock.ts`).
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { open } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { BatchError, ErrorCode } from '../core/errors.ts';
+import { freePort } from './free-port.ts';
+import { isAlive, processStartTime } from './process-identity.ts';
+import { serverArguments, serverEnvironment } from './server-command.ts';
+import {
+  logTail,
+  prepareServerFiles,
+  readState,
+  rotateLog,
+  serverFiles,
+  writeState,
+  type ServerFiles,
+  type ServerState,
+} from './server-files.ts';
+import { becomesReady } from './server-readiness.ts';
+import { searchServer } from './server-search.ts';
+import { withLock } from './start-lock.ts';
+import { resolveTemporalCli } from './temporal-cli.ts';
+
+const READY_MS = 30_000;
+const STOP_MS = 10_000;
+const START_TRIES = 3;
+const LOOK_AGAIN_MS = 25;
+
+/** Which home, and who is told of slow steps. */
+export interface EmbeddedServerOptions {
+  /** `DURABLE_BATCH_HOME`: everything of the server lies in its folder `temporal`. */
+  readonly home: string;
+  /** Told before a server is started or the CLI is fetched. @default silence */
+  readonly log?: ((message: string) => void) | undefined;
+}
+
+/** A server that answers. */
+export interface EmbeddedServer {
+  /** `host:port` of gRPC. */
+  readonly address: string;
+  /** The Web UI. */
+  readonly uiUrl: string;
+  readonly pid: number;
+  /** True if this call started it. */
+  readonly started: boolean;
+}
+
+/** Returns the running server of a home, starting it if need be; some 20 ms if it runs, 1 s if it does not. */
+export async function ensureEmbeddedServer(options: EmbeddedServerOptions): Promise<EmbeddedServer> {
+  const files = await prepareServerFiles(options.home);
+  // Without the lock: a server that answers needs no decision.
+  const recorded = await livingState(files);
+  if (recorded !== undefined && (await becomesReady(recorded.port, 0))) return toServer(recorded, false);
+  return withLock(files.lock, async () => {
+    const running = await findRunning(files);
+    if (running === undefined) return toServer(await start(files, options), true);
+    if (!(await becomesReady(running.port, READY_MS))) throw await silentServer(files, running);
+    await writeState(files, running);
+    return toServer(running, false);
+  });
+}
+
+/** Stops the server of a home: politely, by force after 10 s. False if none ran. Its database stays. */
+export async function stopEmbeddedServer(options: { readonly home: string }): Promise<boolean> {
+  if ((await findRunning(await serverFiles(options.home))) === undefined) return false;
+  const files = await prepareServerFiles(options.home);
+  return withLock(files.lock, async () => {
+    const running = await findRunning(files);
+    if (running === undefined) return false;
+    await endProcess(running);
+    return true;
+  });
+}
+
+/** The server of a home if its process runs; changes nothing, not even on disk. */
+export async function describeEmbeddedServer(options: {
+  readonly home: string;
+}): Promise<EmbeddedServer | undefined> {
+  const running = await findRunning(await serverFiles(options.home));
+  return running === undefined ? undefined : toServer(running, false);
+}
+
+async function livingState(files: ServerFiles): Promise<ServerState | undefined> {
+  const state = await readState(files);
+  return state !== undefined && (await isAlive(state)) ? state : undefined;
+}
+
+async function findRunning(files: ServerFiles): Promise<ServerState | undefined> {
+  return (await livingState(files)) ?? (await searchServer(files));
+}
+
+/** Holds the lock. A port may be taken between the choice and the start, hence several tries. */
+async function start(files: ServerFiles, options: EmbeddedServerOptions): Promise<ServerState> {
+  const cli = await resolveTemporalCli({ log: options.log });
+  const last = await readState(files);
+  await rotateLog(files);
+  options.log?.(`Starting the embedded Temporal server of ${options.home}`);
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort(attempt === 1 ? last?.port : undefined);
+    const uiPort = await freePort(attempt === 1 ? last?.uiPort : undefined);
+    const launched = await launch(files, cli, port, uiPort);
+    if (typeof launched !== 'string') return launched;
+    const tail = await logTail(files);
+    if (attempt < START_TRIES && tail.includes('address already in use')) continue;
+    throw new BatchError(
+      ErrorCode.TemporalUnavailable,
+      `The embedded Temporal server (${cli}) ${launched}. The end of ${files.log}:\n${tail || '(empty)'}`,
+    );
+  }
+}
+
+/** A server that answers, or what became of it instead (and no process is left). */
+async function launch(
+  files: ServerFiles,
+  cli: string,
+  port: number,
+  uiPort: number,
+): Promise<ServerState | string> {
+  const log = await open(files.log, 'a');
+  const ended = new AbortController();
+  try {
+    const child = spawn(cli, serverArguments(files, port, uiPort), {
+      cwd: files.folder,
+      env: serverEnvironment(process.env),
+      // A group of its own: Ctrl-C at the command must not reach the server.
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+      windowsHide: true,
+    });
+    child.once('exit', (code, signal) => ended.abort(`ended with ${signal ?? `code ${code}`}`));
+    child.once('error', (error) => ended.abort(`could not be started: ${error.message}`));
+    child.unref();
+    const startTime = child.pid === undefined ? undefined : await processStartTime(child.pid);
+    if (child.pid === undefined || startTime === undefined) {
+      if (!ended.signal.aborted) await once(ended.signal, 'abort');
+      return String(ended.signal.reason);
+    }
+    const state = { pid: child.pid, startTime, port, uiPort, cli };
+    // Recorded before it is ready: if we are killed now, the next command finds it and waits.
+    await writeState(files, state);
+    if (await becomesReady(port, READY_MS, ended.signal)) return state;
+    await endProcess(state);
+    return ended.signal.aborted ? String(ended.signal.reason) : `did not answer within ${READY_MS / 1000} s`;
+  } finally {
+    await log.close();
+  }
+}
+
+/** Signals only a process whose start time proves that it is the recorded one. */
+async function endProcess(state: ServerState): Promise<void> {
+  if (!(await signal(state, 'SIGTERM'))) return;
+  const deadline = Date.now() + STOP_MS;
+  while (await isAlive(state)) {
+    if (Date.now() > deadline) await signal(state, 'SIGKILL');
+    await delay(LOOK_AGAIN_MS);
+  }
+}
+
+async function signal(state: ServerState, name: NodeJS.Signals): Promise<boolean> {
+  if (!(await isAlive(state))) return false;
+  try {
+    process.kill(state.pid, name);
+    return true;
+  } catch (error) {
+    // It ended in between; anything else (another user's process) must be told.
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+function toServer(state: ServerState, started: boolean): EmbeddedServer {
+  const { pid, port, uiPort } = state;
+  return { address: `127.0.0.1:${port}`, uiUrl: `http://127.0.0.1:${uiPort}`, pid, started };
+}
+
+async function silentServer(files: ServerFiles, state: ServerState): Promise<BatchError> {
+  return new BatchError(
+    ErrorCode.TemporalUnavailable,
+    `The embedded Temporal server (process ${state.pid}, 127.0.0.1:${state.port}) does not answer. ` +
+      `Stop it with "durable-batch dev --stop" and try again. The end of ${files.log}:\n${await logTail(files)}`,
+  );
+}

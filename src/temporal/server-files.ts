@@ -1,0 +1,99 @@
+/** What lies in the `temporal` folder of a home, and what the state file says. */
+import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { BatchError, ErrorCode } from '../core/errors.ts';
+import type { ProcessIdentity } from './process-identity.ts';
+
+/** A log that a restart finds larger than this is set aside first. */
+const LOG_LIMIT_BYTES = 10 * 1024 * 1024;
+
+/** Absolute paths of one home's server. */
+export interface ServerFiles {
+  readonly folder: string;
+  readonly database: string;
+  readonly log: string;
+  readonly state: string;
+  readonly lock: string;
+}
+
+/** The last server of a home that was started, whether or not it still runs. */
+export interface ServerState extends ProcessIdentity {
+  readonly port: number;
+  readonly uiPort: number;
+  /** The program it was started from. */
+  readonly cli: string;
+}
+
+/** The paths under `home`; the folder need not exist. */
+export async function serverFiles(home: string): Promise<ServerFiles> {
+  const wanted = resolve(home, 'temporal');
+  // One home reached by two names (a link) is one home: the path is how the server's process is found.
+  const folder = await realpath(wanted).catch(() => wanted);
+  return {
+    folder,
+    database: join(folder, 'temporal.db'),
+    log: join(folder, 'server.log'),
+    state: join(folder, 'server.json'),
+    lock: join(folder, 'server.lock'),
+  };
+}
+
+/** The same, with the folder made; throws `StoreUnavailable` where that is refused. */
+export async function prepareServerFiles(home: string): Promise<ServerFiles> {
+  const folder = resolve(home, 'temporal');
+  try {
+    await mkdir(folder, { recursive: true });
+    const probe = join(folder, `.writable-${process.pid}`);
+    await writeFile(probe, '');
+    await rm(probe);
+  } catch (error) {
+    throw new BatchError(
+      ErrorCode.StoreUnavailable,
+      `Cannot write to ${folder}: ${error instanceof Error ? error.message : String(error)}. ` +
+        'Make the folder writable or set DURABLE_BATCH_HOME to one that is.',
+      { cause: error },
+    );
+  }
+  return serverFiles(home);
+}
+
+/** The recorded state, or undefined if there is none that makes sense. */
+export async function readState(files: ServerFiles): Promise<ServerState | undefined> {
+  let found: Partial<Record<keyof ServerState, unknown>>;
+  try {
+    found = JSON.parse(await readFile(files.state, 'utf8')) as typeof found;
+  } catch {
+    // Never written, or damaged: the server's process is then searched for by its database.
+    return undefined;
+  }
+  const { pid, startTime, port, uiPort, cli } = found;
+  if (!isPositive(pid) || !isPositive(port) || !isPositive(uiPort)) return undefined;
+  if (typeof startTime !== 'string' || typeof cli !== 'string') return undefined;
+  return { pid, startTime, port, uiPort, cli };
+}
+
+/** Records the state; a reader sees the old or the new one, never a half. */
+export async function writeState(files: ServerFiles, state: ServerState): Promise<void> {
+  const draft = `${files.state}.${process.pid}`;
+  await writeFile(draft, `${JSON.stringify(state, null, 2)}\n`);
+  await rename(draft, files.state);
+}
+
+/** Sets a large log aside as `server.log.1`, so that the two together stay bounded over restarts. */
+export async function rotateLog(files: ServerFiles): Promise<void> {
+  const size = await stat(files.log).then(
+    (found) => found.size,
+    () => 0,
+  );
+  if (size > LOG_LIMIT_BYTES) await rename(files.log, `${files.log}.1`);
+}
+
+/** The last lines of the server's log, for an error message. */
+export async function logTail(files: ServerFiles, lines = 15): Promise<string> {
+  const text = await readFile(files.log, 'utf8').catch(() => '');
+  return text.trimEnd().split('\n').slice(-lines).join('\n');
+}
+
+function isPositive(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) > 0;
+}
