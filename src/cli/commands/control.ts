@@ -1,0 +1,22 @@
+import type { Command } from 'commander';
+import { BatchClient, type JobHandle } from '../../client/index.ts';
+
+/** `cancel`, `pause` and `resume`: one signal each. */
+export function addControlCommands(program: Command): void {
+  addControl(program, 'cancel', 'cancel the batches in flight, keep what was answered, end the rest cancelled', (job) => job.cancel());
+  addControl(program, 'pause', 'start nothing new; what is in flight goes on', (job) => job.pause());
+  addControl(program, 'resume', 'go on after a pause', (job) => job.resume());
+}
+
+function addControl(program: Command, name: string, description: string, act: (job: JobHandle) => Promise<void>): void {
+  program
+    .command(name)
+    .description(description)
+    .argument('<job>', 'id of the job')
+    .option('--json', 'print JSON')
+    .action(async (jobId: string, flags: { json?: boolean }) => {
+      await using client = await BatchClient.connect();
+      await act(client.job(jobId));
+      process.stdout.write(flags.json === true ? `${JSON.stringify({ job_id: jobId, asked: name })}\n` : `${name} asked of job ${jobId}\n`);
+    });
+}

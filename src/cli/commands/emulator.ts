@@ -1,0 +1,52 @@
+import { readFile } from 'node:fs/promises';
+import { type Command, InvalidArgumentError } from 'commander';
+import { toNumber } from '../job-options.ts';
+import { untilSignal } from '../until-signal.ts';
+import { BatchError, ErrorCode } from '../../core/errors.ts';
+
+export function addEmulator(program: Command): void {
+  program
+    .command('emulator')
+    .description("play OpenAI's Batch API on this machine, for trying things without a key or a cent")
+    .option('--port <n>', 'port on 127.0.0.1 (default: a free one)', toNumber)
+    .option('--instant', 'answer batches at once')
+    .option('--speed <factor>', 'how much faster than the real API time passes', toNumber)
+    .option('--data <dir>', 'folder of its files and state; a later emulator goes on from there')
+    .option('--options <json>', 'further options as JSON, or @FILE', parseJsonText)
+    .option('--json', 'print {"url","port"} as JSON')
+    .action(async (flags: { port?: number; instant?: boolean; speed?: number; data?: string; options?: string; json?: boolean }) => {
+      const { emulatorOptionsSchema, startEmulator } = await import('../../emulator/index.ts');
+      const options = {
+        ...(await readOptions(flags.options)),
+        ...(flags.port === undefined ? {} : { port: flags.port }),
+        ...(flags.speed === undefined ? {} : { speed: flags.speed }),
+        ...(flags.instant === true ? { mode: 'instant' } : {}),
+        ...(flags.data === undefined ? {} : { dataDir: flags.data }),
+      };
+      const checked = emulatorOptionsSchema.safeParse(options);
+      if (!checked.success) {
+        const [issue] = checked.error.issues;
+        throw new BatchError(ErrorCode.BadOption, `Emulator option ${issue?.path.join('.')}: ${issue?.message}.`);
+      }
+      await using emulator = await startEmulator(checked.data);
+      const { url, port } = emulator;
+      process.stdout.write(
+        flags.json === true ? `${JSON.stringify({ url, port })}\n` : `The emulator listens: export OPENAI_BASE_URL=${url} OPENAI_API_KEY=any\n`,
+      );
+      await untilSignal();
+    });
+}
+
+function parseJsonText(text: string): string {
+  if (!text.startsWith('@') && !text.trimStart().startsWith('{')) throw new InvalidArgumentError('It must be a JSON object or @FILE.');
+  return text;
+}
+
+async function readOptions(text: string | undefined): Promise<object> {
+  if (text === undefined) return {};
+  try {
+    return JSON.parse(text.startsWith('@') ? await readFile(text.slice(1), 'utf8') : text) as object;
+  } catch (error) {
+    throw new BatchError(ErrorCode.BadOption, `Option --options cannot be read: ${(error as Error).message}.`);
+  }
+}

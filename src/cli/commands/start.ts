@@ -1,0 +1,16 @@
+import type { Command } from 'commander';
+import { BatchClient, prepareJob } from '../../client/index.ts';
+import { addJobOptions, toJobOptions, type JobFlags } from '../job-options.ts';
+
+export function addStart(program: Command): void {
+  addJobOptions(program.command('start'))
+    .description('start a job for workers that run elsewhere, and print its id')
+    .argument('<input>', 'a .jsonl file of requests')
+    .option('--json', 'print {"job_id"} as JSON')
+    .action(async (input: string, flags: JobFlags & { json?: boolean }) => {
+      const spec = await prepareJob(toJobOptions(input, flags), flags.fresh);
+      await using client = await BatchClient.connect({ log: (text) => void process.stderr.write(`${text}\n`) });
+      const job = await client.startSpec(spec);
+      process.stdout.write(flags.json === true ? `${JSON.stringify({ job_id: job.id })}\n` : `${job.id}\n`);
+    });
+}

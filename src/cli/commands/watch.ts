@@ -1,0 +1,28 @@
+import type { Command } from 'commander';
+import { BatchClient } from '../../client/index.ts';
+import { describeReport, ProgressView } from '../render.ts';
+
+export function addWatch(program: Command): void {
+  program
+    .command('watch')
+    .description('follow a job until it ends')
+    .argument('<job>', 'id of the job')
+    .option('--json', 'print every change as a line of JSON')
+    .action(async (jobId: string, flags: { json?: boolean }) => {
+      await using client = await BatchClient.connect();
+      const job = client.job(jobId);
+      await job.status(); // an unknown job is told at once
+      const view = new ProgressView();
+      let last = '';
+      for await (const progress of job.watch()) {
+        if (flags.json !== true) view.show(progress);
+        else if (JSON.stringify(progress) !== last) {
+          last = JSON.stringify(progress);
+          process.stdout.write(`${last}\n`);
+        }
+      }
+      view.end();
+      const report = await job.report();
+      process.stdout.write(flags.json === true ? `${JSON.stringify(report)}\n` : `${describeReport(report, null)}\n`);
+    });
+}

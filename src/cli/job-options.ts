@@ -1,0 +1,56 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import type { JobOptions } from '../core/job-spec.ts';
+
+/** The options that say what a job is, shared by `run` and `start`. */
+export interface JobFlags {
+  job?: string;
+  model?: string;
+  endpoint?: string;
+  shardLines?: number;
+  shardBytes?: number;
+  attempts?: number;
+  poll?: number;
+  inFlight?: number;
+  skipBadLines?: boolean;
+  rebuy?: boolean;
+  giveUpAfter?: number;
+  fresh?: boolean;
+}
+
+/** Adds them to a command. */
+export function addJobOptions(command: Command): Command {
+  return command
+    .option('--job <id>', 'id of the job (default: from the input and the options, so that the same command re-joins)')
+    .option('--model <name>', 'model of the lines that name none')
+    .option('--endpoint <path>', 'endpoint of the lines without a url, e.g. /v1/responses')
+    .option('--shard-lines <n>', 'lines of a batch, 1 to 50000 (default: 50000)', toNumber)
+    .option('--shard-bytes <n>', 'bytes of a batch, up to 190000000 (default: 190000000)', toNumber)
+    .option('--attempts <n>', 'tries of a line, 1 to 20 (default: 3)', toNumber)
+    .option('--poll <seconds>', 'first and smallest interval between polls (default: 2)', toNumber)
+    .option('--in-flight <n>', 'batches in flight at a time (default: 100)', toNumber)
+    .option('--skip-bad-lines', 'end bad input lines as failed rows instead of refusing the input')
+    .option('--rebuy', 'buy lines again whose paid answer the API lost')
+    .option('--give-up-after <hours>', 'cancel a batch that has not ended after this time, and send its rest again', toNumber)
+    .option('--fresh', 'start a new job even where the same one exists: every line is paid again');
+}
+
+/** The options as the client takes them. */
+export function toJobOptions(input: string, flags: JobFlags): JobOptions {
+  const { job, poll, giveUpAfter, fresh: _, ...same } = flags;
+  const named = {
+    ...(job === undefined ? {} : { jobId: job }),
+    ...(poll === undefined ? {} : { pollSeconds: poll }),
+    ...(giveUpAfter === undefined ? {} : { giveUpAfterHours: giveUpAfter }),
+  };
+  const { model, endpoint, shardLines, shardBytes, attempts, inFlight, skipBadLines, rebuy } = same;
+  const given = { model, endpoint, shardLines, shardBytes, attempts, inFlight, skipBadLines, rebuy };
+  const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return { input, ...named, ...defined };
+}
+
+/** Parses a number; ranges are checked where the options are. */
+export function toNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It must be a number.');
+  return value;
+}

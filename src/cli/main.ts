@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { exitCodeOf, isBatchError } from '../core/errors.ts';
+import { addControlCommands } from './commands/control.ts';
+import { addDev } from './commands/dev.ts';
+import { addEmulator } from './commands/emulator.ts';
+import { addList } from './commands/list.ts';
+import { addResults } from './commands/results.ts';
+import { addRun } from './commands/run.ts';
+import { addStart } from './commands/start.ts';
+import { addStatus } from './commands/status.ts';
+import { addWatch } from './commands/watch.ts';
+import { addWorker } from './commands/worker.ts';
+
+const program = new Command('durable-batch')
+  .description("OpenAI's Batch API, durably: a file of requests in, one answer per line out.")
+  .showHelpAfterError('(see --help)');
+
+for (const add of [addRun, addStart, addStatus, addWatch, addResults, addControlCommands, addList, addWorker, addDev, addEmulator]) {
+  add(program);
+}
+for (const command of [program, ...program.commands]) command.exitOverride();
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = tell(error);
+}
+// Connections of the native core would keep the process for seconds; everything that matters is awaited above.
+process.exit();
+
+/** One line on standard error; answers the exit code. */
+function tell(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (isBatchError(error)) {
+    process.stderr.write(`durable-batch: ${error.message}\n`);
+    return exitCodeOf(error.code);
+  }
+  const { code, message } = error as NodeJS.ErrnoException;
+  process.stderr.write(`durable-batch: ${message ?? String(error)}${code === 'ENOSPC' ? ' (the disk is full: make room and run the command again)' : ''}\n`);
+  if (process.env['DURABLE_BATCH_DEBUG'] === '1') console.error(error);
+  return 1;
+}

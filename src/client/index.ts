@@ -1,0 +1,3 @@
+export { BatchClient, prepareJob, type BatchClientOptions, type JobSummary } from './batch-client.ts';
+export { JobHandle, type JobStatus, type ResultRow } from './job-handle.ts';
+export { checkOutputFolder } from './output-folder.ts';

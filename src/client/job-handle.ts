@@ -1,0 +1,195 @@
+import { createReadStream } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/common';
+import { BatchError, ErrorCode } from '../core/errors.ts';
+import { JobState, type JobProgress, type JobReport } from '../core/progress.ts';
+import { jobFiles } from '../store/job-files.ts';
+import { readRecord, type Store } from '../store/store.ts';
+import { cancelSignal, pauseSignal, progressQuery, resumeSignal } from '../workflows/messages.ts';
+import { toBatchError } from './job-failure.ts';
+import { checkOutputFolder, copyResults } from './output-folder.ts';
+
+/** One row of `results.jsonl`. */
+export interface ResultRow {
+  readonly line: number;
+  readonly id: string;
+  readonly status: 'answered' | 'failed' | 'cancelled';
+  readonly attempts: number;
+  readonly batch_id: string | null;
+  /** The endpoint's body, as the API sent it. */
+  readonly response: unknown;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly usage: { readonly input_tokens: number; readonly output_tokens: number } | null;
+}
+
+/** How a job stands at the server, told without a worker. */
+export interface JobStatus {
+  readonly jobId: string;
+  /** Temporal's word: RUNNING, COMPLETED, FAILED, … */
+  readonly status: string;
+  /** Null when no worker answers, or the job failed. */
+  readonly progress: JobProgress | null;
+  readonly report: JobReport | null;
+}
+
+/** A query waits this long for a worker. */
+const QUERY_MS = 4_000;
+
+/** A job that was started, by this process or any other. */
+export class JobHandle {
+  readonly id: string;
+  private readonly client: Client;
+  private readonly store: Store;
+
+  constructor(id: string, client: Client, store: Store) {
+    this.id = id;
+    this.client = client;
+    this.store = store;
+  }
+
+  /**
+   * Where the job stands.
+   * @throws BatchError `job_not_found`
+   */
+  async status(): Promise<JobStatus> {
+    const report = await readRecord<JobReport>(this.store, jobFiles.report(this.id));
+    const status = await this.serverStatus();
+    if (status === null && report === null) throw this.notFound();
+    if (report !== null && status !== 'RUNNING') {
+      return { jobId: this.id, status: 'COMPLETED', progress: doneProgress(report), report };
+    }
+    const progress = status === 'RUNNING' ? await this.queryProgress() : null;
+    return { jobId: this.id, status: status ?? 'COMPLETED', progress, report };
+  }
+
+  /** Progress as it changes, until the job ends. */
+  async *watch(intervalMs: number = 1_000): AsyncGenerator<JobProgress> {
+    for (;;) {
+      const { status, progress, report } = await this.status();
+      if (progress !== null) yield progress;
+      if (report !== null || status !== 'RUNNING') return;
+      await sleep(intervalMs);
+    }
+  }
+
+  /**
+   * Waits for the end of the job.
+   * @throws BatchError `bad_input` and others of `failureMeaning`; `job_failed`; `job_not_found`
+   */
+  async report(): Promise<JobReport> {
+    const kept = await readRecord<JobReport>(this.store, jobFiles.report(this.id));
+    if (kept !== null) return kept;
+    try {
+      return (await this.handle().result()) as JobReport;
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) throw this.notFound();
+      throw toBatchError(error, this.id);
+    }
+  }
+
+  /** Waits for the end and reads the rows one by one, in the input's order. */
+  async *results(): AsyncGenerator<ResultRow> {
+    await this.report();
+    const path = await this.store.filePath(jobFiles.results(this.id));
+    // Not readline: it would also split at U+2028.
+    for await (const line of splitLines(createReadStream(path))) yield JSON.parse(line) as ResultRow;
+  }
+
+  /**
+   * Waits for the end and puts `results.jsonl` and `report.json` into a folder.
+   * @throws BatchError `bad_output` when the folder cannot be written or holds another job's results
+   */
+  async save(folder: string): Promise<JobReport> {
+    await checkOutputFolder(folder, this.id);
+    const report = await this.report();
+    const files = {
+      results: await this.store.filePath(jobFiles.results(this.id)),
+      report: await this.store.filePath(jobFiles.report(this.id)),
+    };
+    await copyResults(files, folder);
+    return report;
+  }
+
+  /** Cancels what is in flight at the API, keeps what was answered, and ends the other lines `cancelled`. */
+  async cancel(): Promise<void> {
+    await this.signal((handle) => handle.signal(cancelSignal));
+  }
+
+  /** Starts nothing new until `resume()`; what is in flight goes on. */
+  async pause(reason: string = 'asked for'): Promise<void> {
+    await this.signal((handle) => handle.signal(pauseSignal, reason));
+  }
+
+  /** Goes on after a pause. */
+  async resume(): Promise<void> {
+    await this.signal((handle) => handle.signal(resumeSignal));
+  }
+
+  private handle(): WorkflowHandle {
+    return this.client.workflow.getHandle(this.id);
+  }
+
+  private async signal(send: (handle: WorkflowHandle) => Promise<void>): Promise<void> {
+    try {
+      await send(this.handle());
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+      if ((await this.serverStatus()) === null) throw this.notFound();
+      throw new BatchError(ErrorCode.JobConflict, `Job ${this.id} has ended: there is nothing to change any more.`, { details: { jobId: this.id } });
+    }
+  }
+
+  private async serverStatus(): Promise<string | null> {
+    try {
+      return (await this.handle().describe()).status.name;
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return null;
+      throw error;
+    }
+  }
+
+  private async queryProgress(): Promise<JobProgress | null> {
+    try {
+      return await this.client.withDeadline(Date.now() + QUERY_MS, () => this.handle().query(progressQuery));
+    } catch {
+      return null; // no worker answered in time: the status says RUNNING, and that is all that is known
+    }
+  }
+
+  private notFound(): BatchError {
+    return new BatchError(ErrorCode.JobNotFound, `No job has the id ${this.id}: see \`durable-batch list\`.`, { details: { jobId: this.id } });
+  }
+}
+
+function doneProgress(report: JobReport): JobProgress {
+  return {
+    jobId: report.job_id,
+    state: JobState.Done,
+    reason: null,
+    round: report.rounds,
+    lines: report.lines,
+    answered: report.answered,
+    failed: report.failed,
+    running: 0,
+    shards: { total: 0, waiting: 0, inFlight: 0, done: 0 },
+    batches: {},
+    created: report.batches,
+    inputTokens: report.input_tokens,
+    outputTokens: report.output_tokens,
+  };
+}
+
+/** Lines that end at `\n` and nowhere else. */
+async function* splitLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of chunks) {
+    let block: Buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    for (let end = block.indexOf(0x0a); end !== -1; end = block.indexOf(0x0a)) {
+      yield block.toString('utf8', 0, end);
+      block = block.subarray(end + 1);
+    }
+    rest = block;
+  }
+  if (rest.length > 0) yield rest.toString('utf8');
+}
