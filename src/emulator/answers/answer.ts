@@ -1,0 +1,18 @@
+export type JsonObject = Record<string, unknown>;
+
+/** What the API would answer to one request of a batch. */
+export interface Answer {
+  body: JsonObject;
+  inputTokens: number;
+  outputTokens: number;
+}
+
+export interface AnswerContext {
+  /** Unique to this execution of the line; ids inside the answer are made of it. */
+  token: string;
+  createdAt: number;
+}
+
+export function modelOf(body: JsonObject, otherwise: string): string {
+  return typeof body['model'] === 'string' ? body['model'] : otherwise;
+}

@@ -1,0 +1,48 @@
+import type { JsonObject } from './answer.ts';
+import { BatchEndpoint } from './batch-endpoint.ts';
+import { byteLength, contentText, readMessages, readResponsesInput } from './request-text.ts';
+
+/** English averages four bytes a token; that is all the precision accounting needs here. */
+const BYTES_PER_TOKEN = 4;
+/** What role marks and separators add to a chat prompt. */
+const PROMPT_OVERHEAD = 3;
+
+export function tokensOfBytes(bytes: number): number {
+  return Math.max(1, Math.ceil(bytes / BYTES_PER_TOKEN));
+}
+
+export function tokensOfText(text: string): number {
+  return tokensOfBytes(byteLength(text));
+}
+
+/** The prompt tokens a request is charged with, both against the enqueued-token limit and in its answer's usage. */
+export function estimateInputTokens(endpoint: BatchEndpoint, body: JsonObject): number {
+  switch (endpoint) {
+    case BatchEndpoint.chatCompletions:
+      return PROMPT_OVERHEAD + tokensOfBytes(readMessages(body['messages']).promptBytes);
+    case BatchEndpoint.responses:
+      return PROMPT_OVERHEAD + tokensOfBytes(readResponsesInput(body).promptBytes);
+    case BatchEndpoint.embeddings:
+    case BatchEndpoint.moderations:
+      return inputTokens(body['input']);
+    case BatchEndpoint.completions:
+    case BatchEndpoint.imageGenerations:
+    case BatchEndpoint.imageEdits:
+      return inputTokens(body['prompt']);
+    default:
+      return endpoint satisfies never;
+  }
+}
+
+/** Tokens of a string, of several, or of inputs that are tokens already. */
+export function inputTokens(input: unknown): number {
+  if (typeof input === 'string') return tokensOfText(input);
+  if (!Array.isArray(input)) return 1;
+  if (typeof input[0] === 'number') return input.length;
+  let tokens = 0;
+  for (const item of input) {
+    if (Array.isArray(item)) tokens += item.length;
+    else tokens += tokensOfText(typeof item === 'string' ? item : contentText([item]));
+  }
+  return tokens;
+}

@@ -1,0 +1,95 @@
+/** A refusal as the API words it: a status and OpenAI's error envelope. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly param: string | null;
+  readonly code: string | null;
+  readonly type: string;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(status: number, message: string, detail: ApiErrorDetail = {}) {
+    super(message);
+    this.status = status;
+    this.param = detail.param ?? null;
+    this.code = detail.code ?? null;
+    this.type = detail.type ?? typeOfStatus(status);
+    this.headers = detail.headers ?? {};
+  }
+}
+
+export interface ApiErrorDetail {
+  param?: string | null;
+  code?: string | null;
+  type?: string;
+  headers?: Record<string, string>;
+}
+
+export interface ErrorEnvelope {
+  error: { message: string; type: string; param: string | null; code: string | null };
+}
+
+export function toEnvelope(error: ApiError): ErrorEnvelope {
+  return { error: { message: error.message, type: error.type, param: error.param, code: error.code } };
+}
+
+export function typeOfStatus(status: number): string {
+  if (status === 429) return 'rate_limit_error';
+  return status >= 500 ? 'server_error' : 'invalid_request_error';
+}
+
+export function missingParameter(param: string): ApiError {
+  return new ApiError(400, `Missing required parameter: '${param}'.`, {
+    param,
+    code: 'missing_required_parameter',
+  });
+}
+
+export function invalidValue(param: string, got: string, supported: readonly string[]): ApiError {
+  const list = supported.map((value) => `'${value}'`).join(', ');
+  return new ApiError(400, `Invalid value: '${got}'. Supported values are: ${list}.`, {
+    param,
+    code: 'invalid_value',
+  });
+}
+
+export function invalidType(param: string, expected: string, got: unknown): ApiError {
+  return new ApiError(
+    400,
+    `Invalid type for '${param}': expected ${expected}, but got ${describeJsonType(got)} instead.`,
+    { param, code: 'invalid_type' },
+  );
+}
+
+/** Refuses an integer outside its bounds in the API's own words. */
+export function assertInteger(
+  param: string,
+  value: unknown,
+  min: number,
+  max: number,
+): asserts value is number {
+  if (typeof value !== 'number' || !Number.isInteger(value)) throw invalidType(param, 'an integer', value);
+  if (value < min) throw outOfBounds(param, value, 'below minimum', '>=', min, 'integer_below_min_value');
+  if (value > max) throw outOfBounds(param, value, 'above maximum', '<=', max, 'integer_above_max_value');
+}
+
+function outOfBounds(
+  param: string,
+  got: number,
+  side: string,
+  sign: string,
+  bound: number,
+  code: string,
+): ApiError {
+  return new ApiError(
+    400,
+    `Invalid '${param}': integer ${side} value. Expected a value ${sign} ${bound}, but got ${got} instead.`,
+    { param, code },
+  );
+}
+
+export function describeJsonType(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'number') return Number.isInteger(value) ? 'an integer' : 'a decimal';
+  if (typeof value === 'object') return 'an object';
+  return typeof value === 'boolean' ? 'a boolean' : `a ${typeof value}`;
+}

@@ -1,0 +1,55 @@
+import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+
+const FLUSH_CHARS = 256 * 1024;
+
+/** A file that grows by whole rows, gathered so that rows cost no system call each. */
+export class AppendFile {
+  readonly #handle: FileHandle;
+  #rows: string[] = [];
+  #chars = 0;
+  #sizeBytes: number;
+
+  private constructor(handle: FileHandle, sizeBytes: number) {
+    this.#handle = handle;
+    this.#sizeBytes = sizeBytes;
+  }
+
+  /** Opens at a known length: what a killed predecessor wrote beyond it is cut off. */
+  static async openAt(path: string, sizeBytes: number): Promise<AppendFile> {
+    const handle = await open(path, 'a');
+    await handle.truncate(sizeBytes);
+    return new AppendFile(handle, sizeBytes);
+  }
+
+  add(row: string): void {
+    this.#rows.push(row);
+    this.#chars += row.length;
+  }
+
+  get isFull(): boolean {
+    return this.#chars >= FLUSH_CHARS;
+  }
+
+  /** Bytes written out so far. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  async flush(): Promise<void> {
+    if (this.#rows.length === 0) return;
+    const bytes = Buffer.from(this.#rows.join(''));
+    this.#rows = [];
+    this.#chars = 0;
+    await this.append(bytes);
+  }
+
+  async append(bytes: Buffer): Promise<void> {
+    await this.#handle.appendFile(bytes);
+    this.#sizeBytes += bytes.length;
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+}

@@ -1,0 +1,249 @@
+import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { hash32, shuffledIndexes } from './answers/deterministic-draw.ts';
+import { AppendFile } from './append-file.ts';
+import { batchFault } from './batch-record.ts';
+import type { BatchRecord, ValidatedInput } from './batch-record.ts';
+import type { Clock } from './clock.ts';
+import { executeLine } from './execute-line.ts';
+import { ExecutionPacker } from './execution-log.ts';
+import type { FaultBook } from './fault-book.ts';
+import type { Ledger } from './ledger.ts';
+import { lineStarts, lineText, readBlock } from './line-blocks.ts';
+import type { LineBlock } from './line-blocks.ts';
+import { lineKey } from './line-key.ts';
+import { unrunRow } from './result-row.ts';
+import type { RowIds, UnrunCode } from './result-row.ts';
+import { createTurn } from './turn-taking.ts';
+
+export interface ExecutorSetting {
+  record: BatchRecord;
+  input: ValidatedInput;
+  blocks: LineBlock[];
+  inputPath: string;
+  outputPath: string;
+  errorPath: string;
+  logPath: string;
+  seed: number;
+  clock: Clock;
+  faults: FaultBook;
+  ledger: Ledger;
+  /** Called when `record.checkpoint` has moved. */
+  onCheckpoint: () => void;
+}
+
+const CHECKPOINT_MS = 500;
+
+interface InputRequest {
+  custom_id: string;
+  body: Record<string, unknown>;
+}
+
+/**
+ * Executes the lines of one batch and writes their rows. Results must come out of order, yet the file must not be held
+ * in memory nor read line by line: so blocks of lines are taken in shuffled order, and the lines of each are shuffled.
+ * The order depends only on seed and batch, so that a position in it is all a restart needs.
+ */
+export class BatchExecutor {
+  readonly #setting: ExecutorSetting;
+  readonly #input: FileHandle;
+  readonly #output: AppendFile;
+  readonly #errors: AppendFile;
+  readonly #log: AppendFile;
+  readonly #packer = new ExecutionPacker();
+  readonly #blockOrder: Uint32Array;
+  readonly #idPrefix: string;
+  #checkpointAt = 0;
+  /** Set once only rows are written that a restart would write anew. */
+  #sealed = false;
+
+  private constructor(
+    setting: ExecutorSetting,
+    input: FileHandle,
+    output: AppendFile,
+    errors: AppendFile,
+    log: AppendFile,
+  ) {
+    this.#setting = setting;
+    this.#input = input;
+    this.#output = output;
+    this.#errors = errors;
+    this.#log = log;
+    this.#blockOrder = shuffledIndexes(setting.blocks.length, this.#seedOf('blocks'));
+    this.#idPrefix = setting.record.id.slice('batch_'.length, 'batch_'.length + 16);
+  }
+
+  static async open(setting: ExecutorSetting): Promise<BatchExecutor> {
+    const { checkpoint } = setting.record;
+    return new BatchExecutor(
+      setting,
+      await open(setting.inputPath),
+      await AppendFile.openAt(setting.outputPath, checkpoint.outputBytes),
+      await AppendFile.openAt(setting.errorPath, checkpoint.errorBytes),
+      await AppendFile.openAt(setting.logPath, checkpoint.logBytes),
+    );
+  }
+
+  get outputBytes(): number {
+    return this.#output.sizeBytes;
+  }
+
+  get errorBytes(): number {
+    return this.#errors.sizeBytes;
+  }
+
+  /** Executes lines until `target` of them are done, or `stop` says to leave it there. */
+  async advanceTo(target: number, stop: () => boolean): Promise<void> {
+    const { record } = this.#setting;
+    const turn = createTurn();
+    for await (const { text, number } of this.#linesFrom(record.progress.position)) {
+      if (record.progress.position >= target) break;
+      this.#execute(text, number);
+      if (this.#isFull()) await this.#flush();
+      if (turn.due()) {
+        await turn.yieldTurn();
+        if (stop()) break;
+      }
+    }
+    await this.#checkpoint();
+  }
+
+  /** Writes a row for every line not executed; they are beyond the checkpoint, so a restart writes them anew. */
+  async fillUnfinished(code: UnrunCode, stop: () => boolean): Promise<void> {
+    this.#sealed = true;
+    const turn = createTurn();
+    for await (const { text, number } of this.#linesFrom(this.#setting.record.progress.position)) {
+      const { custom_id: customId } = JSON.parse(text) as InputRequest;
+      this.#errors.add(unrunRow(this.#idsOf(number, customId), code));
+      if (this.#isFull()) await this.#flush();
+      if (turn.due()) {
+        await turn.yieldTurn();
+        if (stop()) break;
+      }
+    }
+    await this.#flush();
+  }
+
+  /** Adds what its faults add to a batch's output. */
+  async finish(): Promise<void> {
+    this.#sealed = true;
+    this.#addStrangers(batchFault(this.#setting.record, 'stranger_rows')?.rows ?? 0);
+    await this.#flush();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#input.close(), this.#output.close(), this.#errors.close(), this.#log.close()]);
+  }
+
+  #execute(text: string, number: number): void {
+    const { record, faults, ledger, clock } = this.#setting;
+    const { custom_id: customId, body } = JSON.parse(text) as InputRequest;
+    const key = lineKey(customId, body);
+    const fault = faults.hasLineRules()
+      ? faults.forLine({ customId, key: key.text, executions: ledger.executionsOf(key) })
+      : undefined;
+    const context = {
+      endpoint: record.endpoint,
+      ids: this.#idsOf(number, customId),
+      createdAt: clock.nowSeconds(),
+    };
+    const outcome = executeLine(body, context, fault);
+
+    const logOffset = this.#log.sizeBytes + this.#packer.sizeBytes;
+    this.#packer.add(key, customId, outcome.paid, outcome.inputTokens, outcome.outputTokens);
+    ledger.record(record.id, logOffset, key, outcome.paid, outcome.inputTokens, outcome.outputTokens);
+
+    const { progress } = record;
+    progress.position++;
+    progress[outcome.counted]++;
+    progress.inputTokens += outcome.inputTokens;
+    progress.outputTokens += outcome.outputTokens;
+    if (!outcome.row) return;
+    const file = outcome.row.file === 'output' ? this.#output : this.#errors;
+    file.add(outcome.row.text);
+    if (
+      outcome.row.file === 'output' &&
+      progress.completed <= (batchFault(record, 'repeated_rows')?.rows ?? 0)
+    )
+      file.add(outcome.row.text);
+  }
+
+  /** Every line from a position of the execution order on. */
+  async *#linesFrom(position: number): AsyncGenerator<{ text: string; number: number }> {
+    let passed = 0;
+    for (const at of this.#blockOrder) {
+      const block = this.#setting.blocks[at] as LineBlock;
+      if (passed + block.lines <= position) {
+        passed += block.lines;
+        continue;
+      }
+      const bytes = await readBlock(this.#input, block);
+      const starts = lineStarts(bytes, block.lines);
+      const order = shuffledIndexes(block.lines, this.#seedOf(`block ${at}`));
+      for (const line of order) {
+        if (passed++ < position) continue;
+        yield { text: lineText(bytes, starts, line), number: block.firstLine + line };
+      }
+    }
+  }
+
+  #isFull(): boolean {
+    return this.#output.isFull || this.#errors.isFull;
+  }
+
+  async #flush(): Promise<void> {
+    await this.#output.flush();
+    await this.#errors.flush();
+    if (this.#packer.sizeBytes > 0) await this.#log.append(this.#packer.take());
+    if (!this.#sealed && performance.now() - this.#checkpointAt > CHECKPOINT_MS) this.#moveCheckpoint();
+  }
+
+  async #checkpoint(): Promise<void> {
+    this.#checkpointAt = Number.NEGATIVE_INFINITY;
+    await this.#flush();
+  }
+
+  #moveCheckpoint(): void {
+    const { record, onCheckpoint } = this.#setting;
+    record.checkpoint = {
+      ...record.progress,
+      outputBytes: this.#output.sizeBytes,
+      errorBytes: this.#errors.sizeBytes,
+      logBytes: this.#log.sizeBytes,
+    };
+    this.#checkpointAt = performance.now();
+    onCheckpoint();
+  }
+
+  #addStrangers(rows: number): void {
+    const { record, input, clock } = this.#setting;
+    const prompt = 'a row nobody asked for';
+    const body = {
+      model: input.model,
+      messages: [{ role: 'user', content: prompt }],
+      input: prompt,
+      prompt,
+    };
+    for (let i = 1; i <= rows; i++) {
+      const context = {
+        endpoint: record.endpoint,
+        ids: this.#idsOf(input.lines + i, `stranger-${i}`),
+        createdAt: clock.nowSeconds(),
+      };
+      this.#output.add(executeLine(body, context, undefined).row?.text ?? '');
+    }
+  }
+
+  #idsOf(number: number, customId: string): RowIds {
+    const suffix = number.toString(16).padStart(8, '0');
+    return {
+      rowId: `batch_req_${this.#idPrefix}${suffix}`,
+      requestId: `${this.#idPrefix}${suffix}`,
+      customId,
+    };
+  }
+
+  #seedOf(purpose: string): number {
+    return hash32(`${this.#setting.record.sequence} ${purpose}`, this.#setting.seed);
+  }
+}

@@ -1,0 +1,67 @@
+import { answerRequest } from './answers/answer-request.ts';
+import type { BatchEndpoint } from './answers/batch-endpoint.ts';
+import type { LineFault } from './fault-rule.ts';
+import { errorBody, responseRow, unrunRow } from './result-row.ts';
+import type { RowIds } from './result-row.ts';
+
+/** What executing one line came to. */
+export interface LineOutcome {
+  /** The row and the file it goes to; absent when the line was lost. */
+  row: { text: string; file: 'output' | 'error' } | undefined;
+  /** Which of `request_counts` it adds to. */
+  counted: 'completed' | 'failed';
+  paid: boolean;
+  inputTokens: number;
+  outputTokens: number;
+}
+
+export interface LineContext {
+  endpoint: BatchEndpoint;
+  ids: RowIds;
+  createdAt: number;
+}
+
+/** Executes one request line, or lets it fail as its fault says. */
+export function executeLine(
+  body: Record<string, unknown>,
+  context: LineContext,
+  fault: LineFault | undefined,
+): LineOutcome {
+  if (fault === undefined) return answered(body, context);
+  switch (fault.kind) {
+    case 'status': {
+      const { status } = fault;
+      // A status of 0 has been seen in output files, counted as completed: the request never got an answer.
+      if (status === 0) return unpaid('completed', responseRow(context.ids, 0, 'null'), 'output');
+      const refusal = errorBody(status, fault.code, fault.message);
+      return unpaid('failed', responseRow(context.ids, status, refusal), 'error');
+    }
+    case 'error_body': {
+      const refusal = errorBody(500, fault.code, fault.message);
+      return unpaid('completed', responseRow(context.ids, 200, refusal), 'output');
+    }
+    case 'request_timeout':
+      return unpaid('failed', unrunRow(context.ids, 'request_timeout'), 'error');
+    case 'lost':
+      if (fault.paid) return { ...answered(body, context), row: undefined };
+      return { ...unpaid('completed', '', 'output'), row: undefined };
+    default:
+      return fault satisfies never;
+  }
+}
+
+function answered(body: Record<string, unknown>, context: LineContext): LineOutcome {
+  const { ids, createdAt, endpoint } = context;
+  const answer = answerRequest(endpoint, body, { token: ids.rowId.slice('batch_req_'.length), createdAt });
+  return {
+    row: { text: responseRow(ids, 200, JSON.stringify(answer.body)), file: 'output' },
+    counted: 'completed',
+    paid: true,
+    inputTokens: answer.inputTokens,
+    outputTokens: answer.outputTokens,
+  };
+}
+
+function unpaid(counted: 'completed' | 'failed', text: string, file: 'output' | 'error'): LineOutcome {
+  return { row: { text, file }, counted, paid: false, inputTokens: 0, outputTokens: 0 };
+}

@@ -1,0 +1,296 @@
+import { z } from 'zod';
+
+/** Every call of the API the emulator answers, by the name rules and counters use. */
+export const CallKind = {
+  filesCreate: 'files.create',
+  filesList: 'files.list',
+  filesRetrieve: 'files.retrieve',
+  filesContent: 'files.content',
+  filesDelete: 'files.delete',
+  uploadsCreate: 'uploads.create',
+  uploadsParts: 'uploads.parts',
+  uploadsComplete: 'uploads.complete',
+  uploadsCancel: 'uploads.cancel',
+  batchesCreate: 'batches.create',
+  batchesRetrieve: 'batches.retrieve',
+  batchesList: 'batches.list',
+  batchesCancel: 'batches.cancel',
+} as const;
+export type CallKind = (typeof CallKind)[keyof typeof CallKind];
+
+/**
+ * Something that goes wrong, and when. The same shape is taken by the option `faults`, by `POST /emulator/faults` and,
+ * as the `fault` alone, by the request header `x-emulator-fault`.
+ */
+export type FaultRule = CallFaultRule | FileFaultRule | BatchFaultRule | LineFaultRule;
+
+/** Which of the things that match a rule it strikes; with none of them given, every one. */
+export interface FaultCondition {
+  /** Names the rule for `DELETE /emulator/faults/:id`; given one if absent. */
+  id?: string | undefined;
+  /** Strikes only these occurrences, counted from 1 since the rule was added. */
+  nth?: number | number[] | undefined;
+  /** Strikes at most so many times. */
+  count?: number | undefined;
+  /** Strikes with this probability, drawn from the seed and the occurrence's number. */
+  probability?: number | undefined;
+}
+
+/** A fault of one HTTP call. */
+export interface CallFaultRule extends FaultCondition {
+  on: 'call';
+  /** One kind of call, several, or `*` for all. */
+  call: CallKind | '*' | CallKind[];
+  fault: CallFault;
+}
+
+/** A fault of an uploaded file, decided when it is created. */
+export interface FileFaultRule extends FaultCondition {
+  on: 'file';
+  fault: FileFault;
+}
+
+/** A fault of a batch, decided when it is created; occurrences are batches in order of creation. */
+export interface BatchFaultRule extends FaultCondition {
+  on: 'batch';
+  /** Only batches that carry all of this metadata are occurrences. */
+  metadata?: Record<string, string> | undefined;
+  fault: BatchFault;
+}
+
+/**
+ * A fault of single request lines. A line is known by its content (custom_id and body), so that it is recognised when
+ * a later batch brings it again.
+ */
+export interface LineFaultRule {
+  on: 'line';
+  id?: string | undefined;
+  /** Strikes this share of all lines, chosen by seed and content. @default 1 */
+  fraction?: number | undefined;
+  /** Strikes only lines with one of these ids. */
+  customId?: string | string[] | undefined;
+  /** Strikes only the first so many executions of a line; `null` strikes every one. @default 1 */
+  executions?: number | null | undefined;
+  fault: LineFault;
+}
+
+/** `before`: the call has changed nothing. `after`: it has done its work and the client does not learn of it. */
+export type FaultMoment = 'before' | 'after';
+
+export type CallFault =
+  | {
+      kind: 'status';
+      status: number;
+      /** @default 'before' */
+      when?: FaultMoment | undefined;
+      /** The form of the body: OpenAI's envelope, a line of text, or a proxy's HTML page. @default 'json' */
+      body?: 'json' | 'text' | 'html' | undefined;
+      message?: string | undefined;
+      code?: string | undefined;
+      /** Sent as `retry-after`. */
+      retryAfterSeconds?: number | undefined;
+    }
+  /** The connection is reset; `during` resets once `afterBytes` of the request's body have come in. */
+  | { kind: 'reset'; when?: FaultMoment | 'during' | undefined; afterBytes?: number | undefined }
+  /** The answer waits for `ms`, or for ever when that is absent. */
+  | { kind: 'hold'; when?: FaultMoment | undefined; ms?: number | undefined }
+  /** A download stops moving after this share of it, for `ms` or for ever. */
+  | { kind: 'stall'; afterFraction?: number | undefined; ms?: number | undefined }
+  /** A download ends early. `clean` announces the short length, so that only the content shows the loss. */
+  | { kind: 'truncate'; afterFraction?: number | undefined; clean?: boolean | undefined }
+  /** A list that always says there is more and starts over when it is exhausted. */
+  | { kind: 'endless_paging' };
+
+export type FileFault =
+  /** Answers 404 for so long after creation. */
+  { kind: 'not_found'; seconds: number };
+
+export type BatchFault =
+  /** The window closes when this share of the lines is done. */
+  | { kind: 'expire'; afterFraction: number }
+  /** Somebody else cancels it when this share of the lines is done. */
+  | { kind: 'cancel'; afterFraction: number }
+  /** It stays in a status for `seconds`, or until its window closes; in_progress stops at `afterFraction`. */
+  | {
+      kind: 'stuck';
+      status: 'validating' | 'in_progress' | 'finalizing' | 'cancelling';
+      seconds?: number | undefined;
+      afterFraction?: number | undefined;
+    }
+  /** Validation fails with these errors, whatever the file holds. */
+  | { kind: 'fail'; errors: BatchErrorItem[] }
+  /** Its window never closes, as with some providers. */
+  | { kind: 'never_expires' }
+  /** What an ended batch says of its output file: nothing, an empty string, or the truth after `seconds`. */
+  | { kind: 'output_file_id'; value: 'missing' | 'empty' | 'late'; seconds?: number | undefined }
+  /** Replaces numbers in `request_counts`. */
+  | {
+      kind: 'counts';
+      total?: number | undefined;
+      completed?: number | undefined;
+      failed?: number | undefined;
+    }
+  /** `GET /v1/batches` leaves it out for so long after creation. */
+  | { kind: 'hidden_in_list'; seconds: number }
+  /** `GET /v1/batches/{id}` answers 404 for so long after creation. */
+  | { kind: 'not_found'; seconds: number }
+  /** The file ids show before the end, and the files are downloadable as far as they are written. */
+  | { kind: 'early_file_ids' }
+  /** Names an error file although it is empty. */
+  | { kind: 'empty_error_file' }
+  /** The last row of its files does not end in a newline. */
+  | { kind: 'no_last_newline' }
+  /** Adds rows with custom_ids nobody asked for. */
+  | { kind: 'stranger_rows'; rows: number }
+  /** Writes the first rows of the output file twice. */
+  | { kind: 'repeated_rows'; rows: number }
+  /** The output file answers 404, as if deleted or expired, so long after the end. */
+  | { kind: 'output_gone'; afterSeconds?: number | undefined };
+
+export interface BatchErrorItem {
+  code: string;
+  message: string;
+  param?: string | null | undefined;
+  line?: number | null | undefined;
+}
+
+export type LineFault =
+  /** The request ran and was answered with this status. 0 lands in the output file, as it has been seen to. */
+  | { kind: 'status'; status: number; code?: string | undefined; message?: string | undefined }
+  /** The request ran and no file holds a row for it; `paid` says it was charged for. */
+  | { kind: 'lost'; paid?: boolean | undefined }
+  /** A row with status 200 whose body is an error. */
+  | { kind: 'error_body'; code?: string | undefined; message?: string | undefined }
+  /** A row that never ran, with the line-level code `request_timeout`. */
+  | { kind: 'request_timeout' };
+
+const fraction = z.number().min(0).max(1);
+const seconds = z.number().min(0);
+const moment = z.enum(['before', 'after']);
+
+export const callFaultSchema: z.ZodType<CallFault> = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('status'),
+    status: z.int().min(400).max(599),
+    when: moment.optional(),
+    body: z.enum(['json', 'text', 'html']).optional(),
+    message: z.string().optional(),
+    code: z.string().optional(),
+    retryAfterSeconds: seconds.optional(),
+  }),
+  z.strictObject({
+    kind: z.literal('reset'),
+    when: z.enum(['before', 'during', 'after']).optional(),
+    afterBytes: z.int().min(0).optional(),
+  }),
+  z.strictObject({ kind: z.literal('hold'), when: moment.optional(), ms: z.number().min(0).optional() }),
+  z.strictObject({
+    kind: z.literal('stall'),
+    afterFraction: fraction.optional(),
+    ms: z.number().min(0).optional(),
+  }),
+  z.strictObject({
+    kind: z.literal('truncate'),
+    afterFraction: fraction.optional(),
+    clean: z.boolean().optional(),
+  }),
+  z.strictObject({ kind: z.literal('endless_paging') }),
+]);
+
+export const fileFaultSchema: z.ZodType<FileFault> = z.strictObject({
+  kind: z.literal('not_found'),
+  seconds,
+});
+
+export const batchFaultSchema: z.ZodType<BatchFault> = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('expire'), afterFraction: fraction }),
+  z.strictObject({ kind: z.literal('cancel'), afterFraction: fraction }),
+  z.strictObject({
+    kind: z.literal('stuck'),
+    status: z.enum(['validating', 'in_progress', 'finalizing', 'cancelling']),
+    seconds: seconds.optional(),
+    afterFraction: fraction.optional(),
+  }),
+  z.strictObject({
+    kind: z.literal('fail'),
+    errors: z
+      .array(
+        z.strictObject({
+          code: z.string(),
+          message: z.string(),
+          param: z.string().nullish(),
+          line: z.int().nullish(),
+        }),
+      )
+      .min(1),
+  }),
+  z.strictObject({ kind: z.literal('never_expires') }),
+  z.strictObject({
+    kind: z.literal('output_file_id'),
+    value: z.enum(['missing', 'empty', 'late']),
+    seconds: seconds.optional(),
+  }),
+  z.strictObject({
+    kind: z.literal('counts'),
+    total: z.int().optional(),
+    completed: z.int().optional(),
+    failed: z.int().optional(),
+  }),
+  z.strictObject({ kind: z.literal('hidden_in_list'), seconds }),
+  z.strictObject({ kind: z.literal('not_found'), seconds }),
+  z.strictObject({ kind: z.literal('early_file_ids') }),
+  z.strictObject({ kind: z.literal('empty_error_file') }),
+  z.strictObject({ kind: z.literal('no_last_newline') }),
+  z.strictObject({ kind: z.literal('stranger_rows'), rows: z.int().min(1).max(1000) }),
+  z.strictObject({ kind: z.literal('repeated_rows'), rows: z.int().min(1).max(1000) }),
+  z.strictObject({ kind: z.literal('output_gone'), afterSeconds: seconds.optional() }),
+]);
+
+export const lineFaultSchema: z.ZodType<LineFault> = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('status'),
+    status: z.int().min(0).max(599),
+    code: z.string().optional(),
+    message: z.string().optional(),
+  }),
+  z.strictObject({ kind: z.literal('lost'), paid: z.boolean().optional() }),
+  z.strictObject({
+    kind: z.literal('error_body'),
+    code: z.string().optional(),
+    message: z.string().optional(),
+  }),
+  z.strictObject({ kind: z.literal('request_timeout') }),
+]);
+
+const condition = {
+  id: z.string().min(1).optional(),
+  nth: z.union([z.int().min(1), z.array(z.int().min(1)).min(1)]).optional(),
+  count: z.int().min(1).optional(),
+  probability: fraction.optional(),
+};
+const callKind = z.enum(CallKind);
+
+/** Turns unknown JSON into a rule, or says which field of it is wrong. */
+export const faultRuleSchema: z.ZodType<FaultRule> = z.discriminatedUnion('on', [
+  z.strictObject({
+    on: z.literal('call'),
+    ...condition,
+    call: z.union([z.literal('*'), callKind, z.array(callKind).min(1)]),
+    fault: callFaultSchema,
+  }),
+  z.strictObject({ on: z.literal('file'), ...condition, fault: fileFaultSchema }),
+  z.strictObject({
+    on: z.literal('batch'),
+    ...condition,
+    metadata: z.record(z.string(), z.string()).optional(),
+    fault: batchFaultSchema,
+  }),
+  z.strictObject({
+    on: z.literal('line'),
+    id: condition.id,
+    fraction: fraction.optional(),
+    customId: z.union([z.string(), z.array(z.string())]).optional(),
+    executions: z.int().min(1).nullish(),
+    fault: lineFaultSchema,
+  }),
+]);

@@ -1,0 +1,72 @@
+import fastify from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Account } from './account.ts';
+import { addAdminRoutes } from './admin-routes.ts';
+import { ApiError, toEnvelope } from './api-error.ts';
+import { headerOf } from './api-call.ts';
+import { addBatchRoutes } from './batch-routes.ts';
+import { addFileRoutes } from './file-routes.ts';
+import { newRequestId } from './object-ids.ts';
+import { addUploadRoutes } from './upload-routes.ts';
+
+/** JSON bodies are small: the largest names the parts of an upload. */
+const JSON_BODY_BYTES = 8 * 1024 * 1024;
+
+/** The HTTP side of the emulator, not yet listening. */
+export function createHttpServer(account: Account): FastifyInstance {
+  const app = fastify({
+    bodyLimit: JSON_BODY_BYTES,
+    forceCloseConnections: true,
+    routerOptions: { ignoreTrailingSlash: true },
+  });
+
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    try {
+      done(null, body === '' ? {} : JSON.parse(body as string));
+    } catch {
+      done(new ApiError(400, COULD_NOT_PARSE));
+    }
+  });
+  // Multipart bodies, and anything unexpected, are left to the route, which reads the raw stream or does not.
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', newRequestId());
+    if (!request.url.startsWith('/v1/')) return;
+    reply.header('openai-version', '2020-10-01');
+    assertAuthorized(request, account.options.apiKey);
+  });
+  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
+    const refusal = error instanceof ApiError ? error : new ApiError(error.statusCode ?? 500, error.message);
+    return reply.code(refusal.status).headers(refusal.headers).send(toEnvelope(refusal));
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?')[0];
+    return reply.code(404).send(toEnvelope(new ApiError(404, `Invalid URL (${request.method} ${path})`)));
+  });
+
+  addFileRoutes(app, account);
+  addUploadRoutes(app, account);
+  addBatchRoutes(app, account);
+  addAdminRoutes(app, account);
+  return app;
+}
+
+const COULD_NOT_PARSE =
+  'We could not parse the JSON body of your request. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.';
+
+function assertAuthorized(request: FastifyRequest, apiKey: string | undefined): void {
+  const given = /^Bearer\s+(\S+)$/i.exec(headerOf(request, 'authorization') ?? '')?.[1];
+  if (given === undefined)
+    throw new ApiError(
+      401,
+      "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
+    );
+  if (apiKey !== undefined && given !== apiKey)
+    throw new ApiError(401, `Incorrect API key provided: ${masked(given)}.`, { code: 'invalid_api_key' });
+}
+
+function masked(key: string): string {
+  return key.length <= 8 ? '********' : `${key.slice(0, 4)}****${key.slice(-4)}`;
+}

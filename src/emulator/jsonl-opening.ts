@@ -1,0 +1,40 @@
+import { open } from 'node:fs/promises';
+import { ApiError } from './api-error.ts';
+
+/** Longer first lines are believed if they begin like an object. */
+const READ_BYTES = 1024 * 1024;
+
+/**
+ * The little the API checks when a file for a batch is uploaded: its name ends in .jsonl and its first line is a JSON
+ * object. Later lines are the business of validation.
+ */
+export async function assertJsonlOpening(path: string, filename: string): Promise<void> {
+  assertJsonlName(filename);
+  const file = await open(path);
+  try {
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(READ_BYTES), 0, READ_BYTES, 0);
+    const end = buffer.subarray(0, bytesRead).indexOf(0x0a);
+    const whole = end >= 0 || bytesRead < READ_BYTES;
+    const line = buffer.toString('utf8', 0, end >= 0 ? end : bytesRead);
+    if (whole ? !isJsonObject(line) : !line.startsWith('{')) throw badFormat();
+  } finally {
+    await file.close();
+  }
+}
+
+export function assertJsonlName(filename: string): void {
+  if (!filename.toLowerCase().endsWith('.jsonl')) throw badFormat();
+}
+
+function badFormat(): ApiError {
+  return new ApiError(400, 'Invalid file format for Batch API. Must be .jsonl', { param: null, code: null });
+}
+
+function isJsonObject(line: string): boolean {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
+  }
+}

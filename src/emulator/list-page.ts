@@ -1,0 +1,49 @@
+import { ApiError, assertInteger } from './api-error.ts';
+import type { CallFault } from './fault-rule.ts';
+
+/** One page of a list, as the API frames it. */
+export interface ListPage<T> {
+  object: 'list';
+  data: T[];
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
+export interface ListTerms {
+  defaultLimit: number;
+  maxLimit: number;
+}
+
+/** Cuts the page out that `limit` and `after` ask for, and shows only what is on it. */
+export function listPage<R extends { id: string }, T>(
+  records: readonly R[],
+  query: Readonly<Record<string, string | undefined>>,
+  terms: ListTerms,
+  faults: readonly CallFault[],
+  show: (record: R) => T,
+): ListPage<T> {
+  const limit = query['limit'] === undefined ? terms.defaultLimit : Number(query['limit']);
+  assertInteger('limit', limit, 1, terms.maxLimit);
+  const start = startAfter(records, query['after']);
+  let page = records.slice(start, start + limit);
+  let hasMore = start + limit < records.length;
+  if (faults.some((fault) => fault.kind === 'endless_paging') && records.length > 0) {
+    if (page.length === 0) page = records.slice(0, limit);
+    hasMore = true;
+  }
+  return {
+    object: 'list',
+    data: page.map(show),
+    first_id: page[0]?.id ?? null,
+    last_id: page.at(-1)?.id ?? null,
+    has_more: hasMore,
+  };
+}
+
+function startAfter(records: readonly { id: string }[], after: string | undefined): number {
+  if (after === undefined || after === '') return 0;
+  const at = records.findIndex((record) => record.id === after);
+  if (at < 0) throw new ApiError(404, `No object found with id '${after}'.`, { param: 'after' });
+  return at + 1;
+}

@@ -1,0 +1,51 @@
+import { typeOfStatus } from './api-error.ts';
+
+/** Writes the rows of output and error files, each with its newline. */
+
+/** A request that ran and was answered, whatever the status; `bodyJson` is JSON text already. */
+export function responseRow(ids: RowIds, statusCode: number, bodyJson: string): string {
+  return `{"id":"${ids.rowId}","custom_id":${JSON.stringify(ids.customId)},"response":{"status_code":${statusCode},"request_id":"${ids.requestId}","body":${bodyJson}},"error":null}\n`;
+}
+
+/** A request that never ran. */
+export function unrunRow(ids: RowIds, code: UnrunCode): string {
+  const error = JSON.stringify({ code, message: UNRUN_MESSAGES[code] });
+  return `{"id":"${ids.rowId}","custom_id":${JSON.stringify(ids.customId)},"response":null,"error":${error}}\n`;
+}
+
+export interface RowIds {
+  rowId: string;
+  requestId: string;
+  customId: string;
+}
+
+export type UnrunCode = keyof typeof UNRUN_MESSAGES;
+
+const UNRUN_MESSAGES = {
+  batch_expired: 'This request could not be executed before the completion window expired.',
+  batch_cancelled: 'This request was cancelled before it could be executed.',
+  request_timeout: 'This request timed out before it could be completed.',
+} as const;
+
+/** The error body an endpoint answers with, as JSON text. */
+export function errorBody(status: number, code: string | undefined, message: string | undefined): string {
+  const known = KNOWN_ERRORS[status];
+  return JSON.stringify({
+    error: {
+      message: message ?? known?.message ?? `The request was answered with status ${status}.`,
+      type: typeOfStatus(status),
+      param: null,
+      code: code ?? known?.code ?? null,
+    },
+  });
+}
+
+const KNOWN_ERRORS: Readonly<Record<number, { code: string; message: string }>> = {
+  400: { code: 'invalid_prompt', message: 'Invalid prompt: your prompt was flagged as potentially unsafe.' },
+  404: { code: 'model_not_found', message: 'The model does not exist or you do not have access to it.' },
+  429: { code: 'rate_limit_exceeded', message: 'Rate limit reached. Please try again later.' },
+  500: {
+    code: 'server_error',
+    message: 'The server had an error while processing your request. Sorry about that!',
+  },
+};
