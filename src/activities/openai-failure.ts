@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { APIConnectionError, APIError, APIUserAbortError } from 'openai';
+import { APIConnectionError, APIError, APIUserAbortError, OpenAIError } from 'openai';
 import { failureMeaning, FailureType } from '../core/failure.ts';
 
 /**
@@ -7,7 +7,11 @@ import { failureMeaning, FailureType } from '../core/failure.ts';
  * The message names the call and the status; it never holds a key, a URL or the server's text, which may quote a prompt.
  */
 export function toFailure(error: unknown, call: string): unknown {
-  if (!(error instanceof APIError)) return error;
+  if (!(error instanceof APIError)) {
+    if (!(error instanceof OpenAIError)) return error;
+    // The SDK refused to make the call: it would refuse again.
+    return ApplicationFailure.create({ type: FailureType.RequestRefused, message: `${call}: ${error.message}`, nonRetryable: true });
+  }
   if (error instanceof APIUserAbortError) return error;
   const { status, code, type } = error as APIError & { status?: number; code?: string | null; type?: string };
   const reason = printable(code) ?? printable(type);

@@ -93,5 +93,5 @@ async function uploadInParts(api: OpenAI, blob: Blob, name: string, signal: Abor
 }
 
 function timeoutMs(bytes: number): number {
-  return 60_000 + (bytes / SLOWEST_BYTES_PER_SECOND) * 1_000;
+  return Math.round(60_000 + (bytes / SLOWEST_BYTES_PER_SECOND) * 1_000);
 }

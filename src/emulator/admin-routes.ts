@@ -6,12 +6,7 @@ import { bodyOf, paramOf, queryOf } from './api-call.ts';
 import { ApiError } from './api-error.ts';
 import type { BookedRule } from './fault-book.ts';
 import { faultRuleSchema } from './fault-rule.ts';
-import type { FaultRule } from './fault-rule.ts';
 
-const oneOrManyRules: z.ZodType<FaultRule | FaultRule[]> = z.union([
-  faultRuleSchema,
-  z.array(faultRuleSchema),
-]);
 const clockChange = z.strictObject({ advanceSeconds: z.number().min(0) });
 
 /** The routes under /emulator, which the real API does not have: faults, ledger, counters, clock. */
@@ -25,8 +20,11 @@ export function addAdminRoutes(app: FastifyInstance, account: Account): void {
 
   app.get('/emulator/faults', () => faults.list());
   app.post('/emulator/faults', (request): BookedRule[] => {
-    const given = parseBody(oneOrManyRules, request.body);
-    return (Array.isArray(given) ? given : [given]).map((rule) => faults.add(rule));
+    const { body } = request;
+    const rules = Array.isArray(body)
+      ? parseBody(z.array(faultRuleSchema), body)
+      : [parseBody(faultRuleSchema, body)];
+    return rules.map((rule) => faults.add(rule));
   });
   app.delete('/emulator/faults', () => {
     faults.clear();

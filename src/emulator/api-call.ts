@@ -33,19 +33,37 @@ export function apiCall(
   url: string,
   work: CallWork,
 ): void {
+  /** Calls whose answer is still to be counted; those a fault or a download takes over count themselves. */
+  const open = new WeakSet<FastifyRequest>();
   app.route({
     method,
     url,
     exposeHeadRoute: false,
-    onRequest: async (request) => account.calls.begun(call, headerOf(request, 'idempotency-key')),
-    onResponse: async (_request, reply) => account.calls.answered(call, reply.statusCode),
+    onRequest: async (request) => {
+      open.add(request);
+      account.calls.begun(call, headerOf(request, 'idempotency-key'));
+    },
+    onResponse: async (request, reply) => {
+      if (open.has(request)) account.calls.answered(call, reply.statusCode);
+    },
     handler: async (request, reply) => {
       const faults = faultsOfCall(call, headerOf(request, FAULT_HEADER), account.faults);
-      if (await interfere(faults, 'before', account, call, request, reply)) return reply;
+      const takeOver = (): void => {
+        open.delete(request);
+        reply.hijack();
+      };
+      const unanswered = (): void => {
+        takeOver();
+        account.calls.unanswered(call);
+      };
+      if (await interfere(faults, 'before', unanswered, request, reply)) return reply;
       const answer = await work(request, faults);
-      if (await interfere(faults, 'after', account, call, request, reply)) return reply;
+      if (await interfere(faults, 'after', unanswered, request, reply)) return reply;
       if (!(answer instanceof DownloadAnswer)) return answer;
-      return download(answer, account, call, reply);
+      takeOver();
+      if (await download(answer, reply)) account.calls.answered(call, 200);
+      else account.calls.unanswered(call);
+      return reply;
     },
   });
 }
@@ -75,22 +93,19 @@ export function paramOf(request: FastifyRequest, name: string): string {
 async function interfere(
   faults: StruckFaults,
   moment: FaultMoment,
-  account: Account,
-  call: CallKind,
+  unanswered: () => void,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<boolean> {
   for (const interference of interferences(faults.call, moment)) {
     switch (interference.kind) {
       case 'reset':
-        reply.hijack();
-        account.calls.unanswered(call);
+        unanswered();
         request.raw.socket.resetAndDestroy();
         return true;
       case 'hold':
         if (interference.ms === undefined) {
-          reply.hijack();
-          account.calls.unanswered(call);
+          unanswered();
           return true;
         }
         await delay(interference.ms, undefined, { ref: false });
@@ -106,24 +121,17 @@ async function interfere(
   return false;
 }
 
-async function download(
-  answer: DownloadAnswer,
-  account: Account,
-  call: CallKind,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
+/** Says whether the file went out whole. */
+async function download(answer: DownloadAnswer, reply: FastifyReply): Promise<boolean> {
   for (const [name, value] of Object.entries(reply.getHeaders()))
     if (value !== undefined) reply.raw.setHeader(name, value);
-  reply.hijack();
   try {
-    if (await sendDownload(reply.raw, answer.download)) {
-      answer.onSent();
-      account.calls.answered(call, 200);
-    } else account.calls.unanswered(call);
+    const whole = await sendDownload(reply.raw, answer.download);
+    if (whole) answer.onSent();
+    return whole;
   } catch {
     // The client went away, or the file did: either way there is nobody left to tell.
-    account.calls.unanswered(call);
     reply.raw.destroy();
+    return false;
   }
-  return reply;
 }

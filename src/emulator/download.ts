@@ -37,7 +37,7 @@ export async function sendDownload(response: ServerResponse, download: Download)
     return false;
   }
   if (stall?.ms === undefined) return false;
-  await delay(stall.ms);
+  await delay(stall.ms, undefined, { ref: false });
   await send(response, download.path, cut, download.bytes, true);
   return true;
 }

@@ -114,9 +114,12 @@ export const emulatorOptionsSchema: z.ZodType<EmulatorOptions> = z.strictObject(
   faults: z.array(faultRuleSchema).optional(),
 });
 
-/** Fills every default; throws zod's error for options that are not what they should be. */
+/** Fills every default; throws, naming each field, for options that are not what they should be. */
 export function resolveEmulatorOptions(input: EmulatorOptions = {}): ResolvedEmulatorOptions {
-  const given = emulatorOptionsSchema.parse(input);
+  const parsed = emulatorOptionsSchema.safeParse(input);
+  if (!parsed.success)
+    throw new TypeError(`The emulator's options are wrong.\n${z.prettifyError(parsed.error)}`);
+  const given = parsed.data;
   return {
     port: given.port ?? 0,
     host: given.host ?? '127.0.0.1',

@@ -45,17 +45,20 @@ export async function resolveTemporalTarget(options: EmbeddedServerOptions): Pro
   return { kind: 'configured', connection, namespace: namespace ?? 'default' };
 }
 
-/** An open connection for a client; fails within 10 s with what to do. The caller closes it. */
-export async function connectClient(target: TemporalTarget): Promise<Connection> {
+/** An open connection for a client; fails within `timeoutMs` (10 s) with what to do. The caller closes it. */
+export async function connectClient(
+  target: TemporalTarget,
+  timeoutMs: number = CONNECT_MS,
+): Promise<Connection> {
   const { Connection } = await import('@temporalio/client');
-  const connection = Connection.lazy({ ...target.connection, connectTimeout: CONNECT_MS });
+  const connection = Connection.lazy({ ...target.connection, connectTimeout: timeoutMs });
   try {
     await connection.ensureConnected();
     return connection;
   } catch (error) {
     await connection.close();
     // No `cause`: gRPC errors carry the request's metadata, and with it the API key.
-    throw new BatchError(ErrorCode.TemporalUnavailable, unreachableMessage(target, error));
+    throw new BatchError(ErrorCode.TemporalUnavailable, unreachableMessage(target, error, timeoutMs));
   }
 }
 
@@ -80,7 +83,7 @@ async function embeddedTarget(options: EmbeddedServerOptions): Promise<TemporalT
   return { kind: 'embedded', connection: { address }, namespace: 'default', uiUrl };
 }
 
-function unreachableMessage(target: TemporalTarget, error: unknown): string {
+function unreachableMessage(target: TemporalTarget, error: unknown, timeoutMs: number): string {
   const { address } = target.connection;
   if (target.kind === 'embedded') {
     return `The embedded Temporal server at ${address} has gone. Run the command again: it starts a new one.`;
@@ -89,7 +92,7 @@ function unreachableMessage(target: TemporalTarget, error: unknown): string {
     return `The Temporal server at ${address} refused the connection. Check TEMPORAL_API_KEY or the TLS certificate of the profile.`;
   }
   return (
-    `No Temporal server answers at ${address} (waited up to ${CONNECT_MS / 1000} s). Start it, fix TEMPORAL_ADDRESS ` +
+    `No Temporal server answers at ${address} (waited up to ${timeoutMs / 1000} s). Start it, fix TEMPORAL_ADDRESS ` +
     '(or the address of the profile), check TLS, or unset the address to use the embedded server.'
   );
 }

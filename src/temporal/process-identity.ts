@@ -34,8 +34,9 @@ async function linuxStartTime(pid: number): Promise<string | undefined> {
   }
   // The second field is the program's name in brackets and may itself hold spaces and brackets.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const [state, ticks] = [fields[0], fields[19]];
-  if (state === 'Z' || state === 'X') return undefined;
+  const [state, threads, ticks] = [fields[0], fields[17], fields[19]];
+  // A killed program's first thread is a zombie some milliseconds before its last one lets go of ports and files.
+  if (state === 'X' || (state === 'Z' && Number(threads) <= 1)) return undefined;
   const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
   return `${boot.trim()}:${ticks}`;
 }

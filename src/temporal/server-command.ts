@@ -5,6 +5,10 @@ import type { ServerFiles } from './server-files.ts';
 export function serverArguments(files: ServerFiles, port: number, uiPort: number): string[] {
   // Loopback only: the dev server has no authentication.
   const ports = ['--ip', '127.0.0.1', '--port', `${port}`, '--ui-port', `${uiPort}`];
+  // Committed work survives kill -9, which is the promise; `NORMAL` may lose the last moments of a power cut, never the
+  // database. On 2 cores: 380 to 430 activities/s against 180 to 210 without the two, 0.2 s to start against 0.5 s, a third
+  // less CPU. `synchronous=OFF` gains nothing measurable more. A larger page cache, fewer matching partitions and
+  // eager activities (on by default) made no difference, so no dynamic configuration is set.
   const pragmas = ['--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=NORMAL'];
   const database = ['--db-filename', files.database, ...pragmas];
   // Still tells why a start failed; `warn` writes some 40 lines at every stop. The Web UI would look for news on the internet.
