@@ -63,6 +63,11 @@ export class JobHandle {
     return { jobId: this.id, status: status ?? 'COMPLETED', progress, report };
   }
 
+  /** True when the results are in the store; asks neither the server nor a worker. */
+  async isFinished(): Promise<boolean> {
+    return (await this.store.size(jobFiles.report(this.id))) !== null;
+  }
+
   /** Progress as it changes, until the job ends. */
   async *watch(intervalMs: number = 1_000): AsyncGenerator<JobProgress> {
     for (;;) {

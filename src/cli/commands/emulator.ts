@@ -9,8 +9,8 @@ export function addEmulator(program: Command): void {
     .command('emulator')
     .description("play OpenAI's Batch API on this machine, for trying things without a key or a cent")
     .option('--port <n>', 'port on 127.0.0.1 (default: a free one)', toNumber)
-    .option('--instant', 'answer batches at once')
-    .option('--speed <factor>', 'how much faster than the real API time passes', toNumber)
+    .option('--instant', 'answer batches at once (the default without --speed)')
+    .option('--speed <factor>', 'let batches take their time, this many times faster than the real API', toNumber)
     .option('--data <dir>', 'folder of its files and state; a later emulator goes on from there')
     .option('--options <json>', 'further options as JSON, or @FILE', parseJsonText)
     .option('--json', 'print {"url","port"} as JSON')
@@ -19,8 +19,8 @@ export function addEmulator(program: Command): void {
       const options = {
         ...(await readOptions(flags.options)),
         ...(flags.port === undefined ? {} : { port: flags.port }),
-        ...(flags.speed === undefined ? {} : { speed: flags.speed }),
-        ...(flags.instant === true ? { mode: 'instant' } : {}),
+        ...(flags.speed === undefined ? {} : { speed: flags.speed, lifecycle: { mode: 'timed' } }),
+        ...(flags.instant === true ? { lifecycle: { mode: 'instant' } } : {}),
         ...(flags.data === undefined ? {} : { dataDir: flags.data }),
       };
       const checked = emulatorOptionsSchema.safeParse(options);

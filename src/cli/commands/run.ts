@@ -46,7 +46,7 @@ async function run(input: string, flags: RunFlags): Promise<void> {
     say(`web ui     ${client.target.uiUrl}/namespaces/${client.target.namespace}/workflows/${job.id}`);
   }
 
-  const finished = (await job.status()).report !== null;
+  const finished = await job.isFinished();
   const worker = workerCode === null || finished ? null : await startOwnWorker(await workerCode, { target: client.target, home, taskQueue, patience });
   const stopping = stopOnSignal(job, async () => worker?.close());
   try {
