@@ -80,7 +80,7 @@ export class LedgerTable {
 
   #slotOf(hi: number, lo: number): number {
     const mask = this.#slots.length - 1;
-    for (let slot = (hi ^ lo) & mask; ; slot = (slot + 1) & mask) {
+    for (let slot = (Math.imul(hi, 0x9e3779b1) ^ lo) & mask; ; slot = (slot + 1) & mask) {
       const line = this.#slots[slot] as number;
       if (line === NONE || (this.#hi[line] === hi && this.#lo[line] === lo)) return slot;
     }
