@@ -9,7 +9,7 @@ import { cancelBatch } from './cancel-batch.ts';
 import { createBatch, type BatchRecord, type CreateRequest } from './create-batch.ts';
 import type { Dependencies } from './dependencies.ts';
 import { fetchResults, type FetchRequest, type ShardCounts } from './fetch-results.ts';
-import { pollBatches, type BatchSight, type WatchedBatch } from './poll-batches.ts';
+import { pollBatches, type BatchSight, type PollRequest, type WatchedBatch } from './poll-batches.ts';
 import { uploadInput, type UploadRequest } from './upload-input.ts';
 
 /** The activities of a job, in the order of its life; each is idempotent and says how where it is written. */
@@ -17,7 +17,7 @@ export interface Activities {
   buildShards(spec: JobSpec): Promise<RoundPlan>;
   uploadInput(request: UploadRequest): Promise<string>;
   createBatch(request: CreateRequest): Promise<BatchRecord>;
-  pollBatches(request: { job: string; batches: readonly WatchedBatch[] }): Promise<BatchSight[]>;
+  pollBatches(request: PollRequest): Promise<BatchSight[]>;
   fetchResults(request: FetchRequest): Promise<ShardCounts>;
   buildRetryShards(round: RetryRound): Promise<RoundPlan>;
   cancelBatch(request: { batchId: string }): Promise<void>;
@@ -38,4 +38,4 @@ export function createActivities(deps: Dependencies): Activities {
   };
 }
 
-export type { BatchRecord, BatchSight, CreateRequest, Dependencies, ShardCounts, WatchedBatch };
+export type { BatchRecord, BatchSight, CreateRequest, Dependencies, PollRequest, ShardCounts, WatchedBatch };

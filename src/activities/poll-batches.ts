@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type OpenAI from 'openai';
 import {
   type BatchErrorEntry,
@@ -19,6 +20,13 @@ export interface WatchedBatch {
   readonly shard: string;
   readonly batch: number;
   readonly batchId: string;
+}
+
+export interface PollRequest {
+  readonly job: string;
+  readonly batches: readonly WatchedBatch[];
+  /** A sleep too short for a timer of the server, slept here; under a second. */
+  readonly afterMs: number;
 }
 
 /** What a poll saw of one batch. */
@@ -53,8 +61,9 @@ const EXTRA_PAGES = 5;
  * Reads the state of all batches in flight, in one sweep of the list where there are several.
  * Safe twice: it only reads, and the record of an ended batch is written once.
  */
-export async function pollBatches({ api, store }: Dependencies, { job, batches }: { job: string; batches: readonly WatchedBatch[] }): Promise<BatchSight[]> {
+export async function pollBatches({ api, store }: Dependencies, { job, batches, afterMs }: PollRequest): Promise<BatchSight[]> {
   return await whileBeating(async (signal) => {
+    if (afterMs > 0) await sleep(afterMs, undefined, { signal });
     const seen = new Map<string, OpenAI.Batch>();
     if (batches.length >= SWEEP_FROM) {
       const wanted = new Set(batches.map(({ batchId }) => batchId));

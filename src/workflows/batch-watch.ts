@@ -1,4 +1,4 @@
-import { condition, sleep } from '@temporalio/workflow';
+import { condition } from '@temporalio/workflow';
 import type { BatchSight, WatchedBatch } from '../activities/index.ts';
 import { isTerminal } from '../core/batch-status.ts';
 import { nextPollDelay } from '../core/poll-schedule.ts';
@@ -7,6 +7,9 @@ import { cancelBatch, pollBatches } from './activity-proxies.ts';
 
 /** A batch that the API does not know is given this long to appear in reads after its creation; then somebody must look. */
 const MISSING_MS = 10 * 60_000;
+
+/** The server fires timers to the second: shorter sleeps are slept by the poll, at no event of their own. */
+const SHORTEST_TIMER_MS = 1_000;
 
 /** What a batch's wait ended with; `parked` when the run is about to continue as new and the batch has not ended. */
 export type WatchEnd = BatchSight | 'parked';
@@ -61,9 +64,9 @@ export class BatchWatch {
     for (;;) {
       await condition(() => this.watches.size > 0 || stopped());
       if (this.watches.size === 0) return;
-      await this.sleepUntilDue();
+      const shortMs = await this.sleepUntilDue();
       if (this.parking) this.park();
-      else await this.pollPatiently();
+      else await this.pollPatiently(shortMs);
     }
   }
 
@@ -96,24 +99,27 @@ export class BatchWatch {
     return { running, byStatus };
   }
 
-  private async sleepUntilDue(): Promise<void> {
+  /** Sleeps until the next poll is due; answers what is left to the poll itself. */
+  private async sleepUntilDue(): Promise<number> {
     if (this.pollNow) {
       this.pollNow = false;
-      return;
+      return 0;
     }
     const delay = nextPollDelay({
       smallestMs: this.smallestMs,
       quietMs: Date.now() - this.changedAt,
       nearEnd: [...this.watches.values()].some(isNearEnd),
     });
+    if (delay < SHORTEST_TIMER_MS) return delay;
     await condition(() => this.pollNow, delay);
     this.pollNow = false;
+    return 0;
   }
 
   /** A poll that the API refuses for its key pauses the job; after `resume` it goes on. */
-  private async pollPatiently(): Promise<void> {
+  private async pollPatiently(shortMs: number): Promise<void> {
     try {
-      await this.poll();
+      await this.poll(shortMs);
     } catch (error) {
       const reason = accountRefusal(error);
       if (reason === null) throw error;
@@ -127,10 +133,10 @@ export class BatchWatch {
     this.watches.clear();
   }
 
-  private async poll(): Promise<void> {
+  private async poll(afterMs: number): Promise<void> {
     await this.cancelDue();
     const batches = [...this.watches.values()].map(({ shard, batch, batchId }) => ({ shard, batch, batchId }));
-    for (const sight of await pollBatches({ job: this.jobId, batches })) {
+    for (const sight of await pollBatches({ job: this.jobId, batches, afterMs })) {
       const watch = this.watches.get(sight.batchId);
       if (watch === undefined) continue;
       if (watch.sight === null || watch.sight.status !== sight.status || watch.sight.completed !== sight.completed) {
@@ -150,7 +156,6 @@ export class BatchWatch {
       this.watches.delete(sight.batchId);
       watch.resolve(sight);
     }
-    await sleep(0); // let the shards whose batches ended go on before the next cycle is planned
   }
 
   private async cancelDue(): Promise<void> {
