@@ -1,0 +1,69 @@
+import { mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { describeEmbeddedServer, ensureEmbeddedServer } from '../../../src/temporal/embedded-server.ts';
+import {
+  prepareServerFiles,
+  readState,
+  rotateLog,
+  serverFiles,
+  writeState,
+} from '../../../src/temporal/server-files.ts';
+
+let home: string;
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'server-files-'));
+});
+
+afterEach(() => rm(home, { recursive: true }));
+
+const state = { pid: 7, startTime: 'then', port: 1234, uiPort: 1235, cli: '/bin/temporal' };
+
+test('reads back the state it wrote', async () => {
+  const files = await prepareServerFiles(home);
+  await writeState(files, state);
+  expect(await readState(files)).toEqual(state);
+});
+
+test.each([
+  ['nothing', ''],
+  ['half a file', '{"pid": 7, "star'],
+  ['a port that is none', JSON.stringify({ ...state, port: 'x' })],
+  ['no process', JSON.stringify({ ...state, pid: -1 })],
+])('a state file with %s counts as none', async (_what, text) => {
+  const files = await prepareServerFiles(home);
+  await writeFile(files.state, text);
+  expect(await readState(files)).toBeUndefined();
+});
+
+test('a home under another name is the same home', async () => {
+  const files = await prepareServerFiles(home);
+  await symlink(home, `${home}-link`);
+  expect(await serverFiles(`${home}-link`)).toEqual(files);
+  await rm(`${home}-link`);
+});
+
+test('a home that cannot be written is refused with its path and what to do', async () => {
+  await writeFile(join(home, 'file'), '');
+  await expect(ensureEmbeddedServer({ home: join(home, 'file') })).rejects.toMatchObject({
+    code: 'store_unavailable',
+    message: expect.stringMatching(/Cannot write to .*file.*DURABLE_BATCH_HOME/) as string,
+  });
+});
+
+test('asking for the server of a home that has none changes nothing', async () => {
+  expect(await describeEmbeddedServer({ home: join(home, 'none') })).toBeUndefined();
+  await expect(readFile(join(home, 'none'))).rejects.toThrow('ENOENT');
+});
+
+test('a log beyond 10 MB is set aside', async () => {
+  const files = await prepareServerFiles(home);
+  await writeFile(files.log, 'x');
+  await rotateLog(files);
+  expect(await readFile(files.log, 'utf8')).toBe('x');
+  await truncate(files.log, 10 * 1024 * 1024 + 1);
+  await rotateLog(files);
+  await expect(readFile(files.log)).rejects.toThrow('ENOENT');
+});

@@ -1,0 +1,75 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { processStartTime } from '../../../src/temporal/process-identity.ts';
+import { withLock } from '../../../src/temporal/start-lock.ts';
+
+let folder: string;
+let path: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'start-lock-'));
+  path = join(folder, 'server.lock');
+});
+
+afterEach(() => rm(folder, { recursive: true }));
+
+/** Runs `count` holders at once; the largest number of them inside at the same time. */
+async function crowd(count: number): Promise<number> {
+  let inside = 0;
+  let most = 0;
+  const holders = Array.from({ length: count }, () =>
+    withLock(path, async () => {
+      inside += 1;
+      most = Math.max(most, inside);
+      await turn();
+      inside -= 1;
+    }),
+  );
+  await Promise.all(holders);
+  return most;
+}
+
+test('lets one in at a time', async () => {
+  expect(await crowd(8)).toBe(1);
+});
+
+test('a crowd that finds the holder dead still goes in one at a time', async () => {
+  await writeFile(`${path}.4`, JSON.stringify({ pid: 999_999_999, startTime: 'long ago' }));
+  expect(await crowd(8)).toBe(1);
+});
+
+test('a holder whose process id went to another process is dead', async () => {
+  await writeFile(`${path}.1`, JSON.stringify({ pid: process.pid, startTime: 'another time' }));
+  expect(await withLock(path, async () => 'in')).toBe('in');
+});
+
+test('a damaged lock file holds nobody up', async () => {
+  await writeFile(`${path}.1`, '{"pid":');
+  expect(await withLock(path, async () => 'in')).toBe('in');
+});
+
+test('waits for a living holder', async () => {
+  const startTime = await processStartTime(process.pid);
+  await writeFile(`${path}.1`, JSON.stringify({ pid: process.pid, startTime }));
+  const order: string[] = [];
+  const second = withLock(path, async () => order.push('second'));
+  for (let i = 0; i < 20; i += 1) await turn();
+  order.push('released');
+  await writeFile(`${path}.1`, '{}');
+  await second;
+  expect(order).toEqual(['released', 'second']);
+});
+
+test('is free again after its work has thrown', async () => {
+  const failing = withLock(path, () => Promise.reject(new Error('no')));
+  await expect(failing).rejects.toThrow('no');
+  expect(await withLock(path, async () => 'in')).toBe('in');
+});
+
+test('leaves one small file behind, however often it was used', async () => {
+  await crowd(3);
+  expect(await readdir(folder)).toEqual(['server.lock.3']);
+});
