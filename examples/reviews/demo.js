@@ -26,15 +26,33 @@ const emulator = await startEmulator({
     { on: 'batch', nth: 3, fault: { kind: 'expire', afterFraction: 0.5 } },
   ],
 });
-console.log(`The Batch API is played by the emulator at ${emulator.url}; its answers come from a sentiment lexicon, a stand-in for a model.`);
+console.log(
+  `The Batch API is played by the emulator at ${emulator.url}; its answers come from a sentiment lexicon, a stand-in for a model.`,
+);
 console.log('On purpose, 2 % of the lines fail at first and one batch expires half done.\n');
 
 const run = spawn(
   execPath,
-  [join(root, 'dist', 'cli', 'main.js'), 'run', input, '--out', out, '--shard-lines', '400', '--poll', '0.5', ...argv.slice(2)],
+  [
+    join(root, 'dist', 'cli', 'main.js'),
+    'run',
+    input,
+    '--out',
+    out,
+    '--shard-lines',
+    '400',
+    '--poll',
+    '0.5',
+    ...argv.slice(2),
+  ],
   {
     stdio: 'inherit',
-    env: { ...env, OPENAI_BASE_URL: emulator.url, OPENAI_API_KEY: 'emulator', DURABLE_BATCH_PATIENCE: '0.01' },
+    env: {
+      ...env,
+      OPENAI_BASE_URL: emulator.url,
+      OPENAI_API_KEY: 'emulator',
+      DURABLE_BATCH_PATIENCE: '0.01',
+    },
   },
 );
 const [code] = await once(run, 'exit');
@@ -44,10 +62,14 @@ if (code !== 0) {
 }
 
 const ledger = await (await fetch(new URL('/emulator/ledger', emulator.url))).json();
-console.log(`ledger      ${ledger.lines} lines executed ${ledger.executed} times; paid twice: ${ledger.lines_paid_twice_or_more}`);
+console.log(
+  `ledger      ${ledger.lines} lines executed ${ledger.executed} times; paid twice: ${ledger.lines_paid_twice_or_more}`,
+);
 console.log(`agreement   ${await agreement()}`);
 console.log(`files       ${out}/: results.jsonl, report.json, reviews.jsonl`);
-console.log('Temporal keeps running for its Web UI (address above); stop it with: npx durable-batch dev --stop');
+console.log(
+  'Temporal keeps running for its Web UI (address above); stop it with: npx durable-batch dev --stop',
+);
 await emulator.close();
 exit(0);
 

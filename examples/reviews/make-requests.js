@@ -27,7 +27,10 @@ export async function writeRequests(path) {
       body: {
         model: 'gpt-5-mini',
         messages: [
-          { role: 'system', content: 'Say the sentiment of this customer review: positive, negative or neutral.' },
+          {
+            role: 'system',
+            content: 'Say the sentiment of this customer review: positive, negative or neutral.',
+          },
           { role: 'user', content: review },
         ],
         response_format: { type: 'json_schema', json_schema: { name: 'sentiment', strict: true, schema } },

@@ -30,8 +30,11 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
   if (known !== null) return known;
   return await whileBeating(async () => {
     const plans: RoundPlan[] = [];
-    for (let round = 1; round <= request.rounds; round += 1) plans.push((await readRecord<RoundPlan>(store, jobFiles.round(job, round)))!);
-    const shards = plans.flatMap((plan, i) => Array.from({ length: plan.shards }, (_, index) => shardId(i + 1, index)));
+    for (let round = 1; round <= request.rounds; round += 1)
+      plans.push((await readRecord<RoundPlan>(store, jobFiles.round(job, round)))!);
+    const shards = plans.flatMap((plan, i) =>
+      Array.from({ length: plan.shards }, (_, index) => shardId(i + 1, index)),
+    );
     if (request.cancelled) await cancelRest(deps, job, shards);
     const totals = await sumShards(store, job, shards);
     const paths = [await store.filePath(jobFiles.rejected(job))];
@@ -39,7 +42,10 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
     const rows = await files.mergeRows(paths, await store.filePath(jobFiles.results(job)));
     const { lines, rejected } = { lines: plans[0]!.lines + plans[0]!.rejected, rejected: plans[0]!.rejected };
     if (rows !== lines) {
-      throw ApplicationFailure.nonRetryable(`${rows} rows for ${lines} lines of job ${job}: please report this as a bug.`, 'RowsMismatch');
+      throw ApplicationFailure.nonRetryable(
+        `${rows} rows for ${lines} lines of job ${job}: please report this as a bug.`,
+        'RowsMismatch',
+      );
     }
     const report: JobReport = {
       job_id: job,
@@ -61,7 +67,11 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
   });
 }
 
-async function cancelRest({ store, files }: Dependencies, job: string, shards: readonly string[]): Promise<void> {
+async function cancelRest(
+  { store, files }: Dependencies,
+  job: string,
+  shards: readonly string[],
+): Promise<void> {
   for (const shard of shards) {
     if ((await store.size(shardFiles.outcome(job, shard))) === null) await files.cancelShard(job, shard);
   }
@@ -81,7 +91,17 @@ interface Totals {
 }
 
 async function sumShards(store: Store, job: string, shards: readonly string[]): Promise<Totals> {
-  const totals: Totals = { answered: 0, failed: 0, cancelled: 0, batches: 0, input: 0, output: 0, batchUsd: 0, listUsd: 0, errors: {} };
+  const totals: Totals = {
+    answered: 0,
+    failed: 0,
+    cancelled: 0,
+    batches: 0,
+    input: 0,
+    output: 0,
+    batchUsd: 0,
+    listUsd: 0,
+    errors: {},
+  };
   for (const shard of shards) {
     const outcome = (await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard)))!;
     const manifest = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
@@ -90,8 +110,10 @@ async function sumShards(store: Store, job: string, shards: readonly string[]): 
     totals.cancelled += manifest.lines - outcome.answered - outcome.failed - outcome.again.length;
     totals.input += outcome.inputTokens;
     totals.output += outcome.outputTokens;
-    for (const [code, count] of Object.entries(outcome.errors)) totals.errors[code] = (totals.errors[code] ?? 0) + count;
-    for (let n = 1; (await readRecord<BatchRecord>(store, shardFiles.batch(job, shard, n))) !== null; n += 1) totals.batches += 1;
+    for (const [code, count] of Object.entries(outcome.errors))
+      totals.errors[code] = (totals.errors[code] ?? 0) + count;
+    for (let n = 1; (await readRecord<BatchRecord>(store, shardFiles.batch(job, shard, n))) !== null; n += 1)
+      totals.batches += 1;
     const tokens = { input: outcome.inputTokens, cached: outcome.cachedTokens, output: outcome.outputTokens };
     const price = batchPrice(manifest.model, tokens);
     // One model without a price makes the sum unknown, not smaller.

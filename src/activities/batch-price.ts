@@ -12,7 +12,11 @@ export interface Tokens {
 
 /** What tokens cost in USD, as a batch and at list price; null for a model that the price list lacks. */
 export function batchPrice(model: string, tokens: Tokens): { batchUsd: number; listUsd: number } | null {
-  const usage = { input_tokens: tokens.input, cache_read_tokens: tokens.cached, output_tokens: tokens.output };
+  const usage = {
+    input_tokens: tokens.input,
+    cache_read_tokens: tokens.cached,
+    output_tokens: tokens.output,
+  };
   const price = calcPrice(usage, model, { providerId: 'openai' });
   return price === null ? null : { batchUsd: price.total_price * BATCH_SHARE, listUsd: price.total_price };
 }

@@ -9,7 +9,10 @@ import { whileBeating } from './heartbeat.ts';
  * Packs the lines that go again, of all shards of a round, into the next round's shards.
  * Safe twice: outcomes never change, so the files come out the same; the round's plan is written last, once.
  */
-export async function buildRetryShards({ store, files }: Dependencies, round: RetryRound): Promise<RoundPlan> {
+export async function buildRetryShards(
+  { store, files }: Dependencies,
+  round: RetryRound,
+): Promise<RoundPlan> {
   const key = jobFiles.round(round.job, round.round + 1);
   const known = await readRecord<RoundPlan>(store, key);
   if (known !== null) return known;

@@ -20,7 +20,12 @@ export async function buildShards({ store, files }: Dependencies, spec: JobSpec)
   const result = await whileBeating(() => files.buildShards(spec)).catch((error: unknown) => {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOENT' && code !== 'EACCES' && code !== 'EISDIR') throw error;
-    throw badInput(spec, null, code === 'ENOENT' ? 'cannot be found by the worker' : 'cannot be read by the worker', 'run the worker where the file is');
+    throw badInput(
+      spec,
+      null,
+      code === 'ENOENT' ? 'cannot be found by the worker' : 'cannot be read by the worker',
+      'run the worker where the file is',
+    );
   });
   if ('fault' in result) throw badInput(spec, result.fault.line, result.fault.reason, result.fault.advice);
   await store.replace(jobFiles.spec(spec.jobId), JSON.stringify(spec));

@@ -46,7 +46,10 @@ const STALE_INTENT_MS = 20_000;
  * - between intent and POST: the next one searches, finds nothing, creates;
  * - between POST and record: the next one searches and adopts.
  */
-export async function createBatch({ api, store, patience }: Dependencies, request: CreateRequest): Promise<BatchRecord> {
+export async function createBatch(
+  { api, store, patience }: Dependencies,
+  request: CreateRequest,
+): Promise<BatchRecord> {
   const { job, shard, batch, fileId } = request;
   const recordKey = shardFiles.batch(job, shard, batch);
   const known = await readRecord<BatchRecord>(store, recordKey);
@@ -54,11 +57,22 @@ export async function createBatch({ api, store, patience }: Dependencies, reques
 
   return await whileBeating(async (signal) => {
     const keep = async (found: OpenAI.Batch, adopted: boolean): Promise<BatchRecord> =>
-      (await claimRecord<BatchRecord>(store, recordKey, { batchId: found.id, createdAt: found.created_at, adopted })).record;
+      (
+        await claimRecord<BatchRecord>(store, recordKey, {
+          batchId: found.id,
+          createdAt: found.created_at,
+          adopted,
+        })
+      ).record;
 
     const { post, doubtfulSince } = await readIntents(store, request);
     if (doubtfulSince !== null) {
-      const wanted = { key: shardKey(request), fileId, notBefore: doubtfulSince, known: await earlierBatches(store, request) };
+      const wanted = {
+        key: shardKey(request),
+        fileId,
+        notBefore: doubtfulSince,
+        known: await earlierBatches(store, request),
+      };
       for (const lag of [0, ...listLagMs]) {
         if (lag > 0) await sleep(lag * patience, undefined, { signal });
         const found = await findBatch(api, signal, wanted);
@@ -68,11 +82,14 @@ export async function createBatch({ api, store, patience }: Dependencies, reques
 
     const manifest = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
     const intentAt = Date.now();
-    const { first } = await claimRecord<Intent>(store, shardFiles.intent(job, shard, batch, post), { at: intentAt });
+    const { first } = await claimRecord<Intent>(store, shardFiles.intent(job, shard, batch, post), {
+      at: intentAt,
+    });
     // Another attempt of this activity has written the same intent: it may be about to POST. Begin anew, with a search.
     if (!first) throw new Error('Another attempt creates this batch; looking again.');
     try {
-      if (Date.now() - intentAt > STALE_INTENT_MS) throw new Error('This attempt was stopped before its POST; looking again.');
+      if (Date.now() - intentAt > STALE_INTENT_MS)
+        throw new Error('This attempt was stopped before its POST; looking again.');
       const created = await api.batches.create(
         {
           input_file_id: fileId,
@@ -84,7 +101,8 @@ export async function createBatch({ api, store, patience }: Dependencies, reques
       );
       return await keep(created, false);
     } catch (error) {
-      if (isRefusal(error)) await store.claim(shardFiles.refusal(job, shard, batch, post), JSON.stringify({ at: Date.now() }));
+      if (isRefusal(error))
+        await store.claim(shardFiles.refusal(job, shard, batch, post), JSON.stringify({ at: Date.now() }));
       throw toFailure(error, 'POST /batches');
     }
   });
@@ -109,7 +127,10 @@ async function readIntents(
   }
 }
 
-async function earlierBatches(store: Dependencies['store'], { job, shard, batch }: CreateRequest): Promise<string[]> {
+async function earlierBatches(
+  store: Dependencies['store'],
+  { job, shard, batch }: CreateRequest,
+): Promise<string[]> {
   const ids: string[] = [];
   for (let n = 1; n < batch; n += 1) {
     const record = await readRecord<BatchRecord>(store, shardFiles.batch(job, shard, n));

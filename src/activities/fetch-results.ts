@@ -95,8 +95,15 @@ function shouldHaveOutput({ status, completed }: EndedRecord): boolean {
   return status === BatchStatus.Completed || (status !== BatchStatus.Failed && completed > 0);
 }
 
-async function lookAgain({ api, store }: Dependencies, { job, shard, batch }: FetchRequest, before: EndedRecord, signal: AbortSignal): Promise<EndedRecord> {
-  const seen = toEndedRecord(await callApi('GET /batches/{id}', () => api.batches.retrieve(before.batchId, { signal })));
+async function lookAgain(
+  { api, store }: Dependencies,
+  { job, shard, batch }: FetchRequest,
+  before: EndedRecord,
+  signal: AbortSignal,
+): Promise<EndedRecord> {
+  const seen = toEndedRecord(
+    await callApi('GET /batches/{id}', () => api.batches.retrieve(before.batchId, { signal })),
+  );
   const merged = {
     ...before,
     outputFileId: before.outputFileId ?? seen.outputFileId,
@@ -107,18 +114,26 @@ async function lookAgain({ api, store }: Dependencies, { job, shard, batch }: Fe
 }
 
 /** `here`: the whole file is in the store; `none`: the batch names no such file; `gone`: it does, but the API has it no more. */
-async function download({ api, store }: Dependencies, fileId: string | null, key: string, signal: AbortSignal): Promise<'here' | 'none' | 'gone'> {
+async function download(
+  { api, store }: Dependencies,
+  fileId: string | null,
+  key: string,
+  signal: AbortSignal,
+): Promise<'here' | 'none' | 'gone'> {
   if (fileId === null) return 'none';
   if ((await store.size(key)) !== null) return 'here';
   let expected: number | null = null;
   let response: Response;
   try {
     // The length is asked first: a proxy may cut a chunked download without any sign of it.
-    expected = await api.files.retrieve(fileId, { signal }).then(({ bytes }) => bytes ?? null, (error: unknown) => {
-      // Some servers have no route for a file's status; its content is what counts.
-      if (isNotFound(error)) return null;
-      throw error;
-    });
+    expected = await api.files.retrieve(fileId, { signal }).then(
+      ({ bytes }) => bytes ?? null,
+      (error: unknown) => {
+        // Some servers have no route for a file's status; its content is what counts.
+        if (isNotFound(error)) return null;
+        throw error;
+      },
+    );
     response = await api.files.content(fileId, { signal });
   } catch (error) {
     if (isNotFound(error)) return 'gone';
@@ -144,10 +159,13 @@ async function* checked(response: Response, expected: number | null): AsyncGener
     await reader.cancel().catch(() => undefined); // the connection is of no further use
   }
   const wanted = response.headers.has('content-encoding') || Number.isNaN(promised) ? expected : promised;
-  if (wanted !== null && bytes < Math.max(wanted, expected ?? 0)) throw trouble(`ended after ${bytes} of ${Math.max(wanted, expected ?? 0)} bytes`);
+  if (wanted !== null && bytes < Math.max(wanted, expected ?? 0))
+    throw trouble(`ended after ${bytes} of ${Math.max(wanted, expected ?? 0)} bytes`);
 }
 
-async function nextChunk(reader: ReadableStreamDefaultReader<Uint8Array>): ReturnType<ReadableStreamDefaultReader<Uint8Array>['read']> {
+async function nextChunk(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): ReturnType<ReadableStreamDefaultReader<Uint8Array>['read']> {
   let timer: NodeJS.Timeout | undefined;
   const idle = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(trouble('stalled')), IDLE_MS);
@@ -162,5 +180,8 @@ async function nextChunk(reader: ReadableStreamDefaultReader<Uint8Array>): Retur
 }
 
 function trouble(what: string): ApplicationFailure {
-  return ApplicationFailure.create({ type: FailureType.ApiTrouble, message: `GET /files/{id}/content: ${what}` });
+  return ApplicationFailure.create({
+    type: FailureType.ApiTrouble,
+    message: `GET /files/{id}/content: ${what}`,
+  });
 }

@@ -25,7 +25,7 @@ export async function sweepBatches(
   let after: string | undefined;
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const query = { limit: MAX_LIST_PAGE, ...(after === undefined ? {} : { after }) };
-    const { data, has_more: hasMore } = await callApi('GET /batches', () => api.batches.list(query, { signal }));
+    const { data, has_more } = await callApi('GET /batches', () => api.batches.list(query, { signal }));
     let fresh = 0;
     for (const batch of data ?? []) {
       if (seen.has(batch.id)) continue; // some proxies repeat pages for ever (litellm#37150)
@@ -33,7 +33,8 @@ export async function sweepBatches(
       fresh += 1;
       if (visit(batch) === 'stop') return;
     }
-    if (fresh === 0 || hasMore === false) return;
+    const more: unknown = has_more; // some servers leave it out: then the first empty page ends the list
+    if (fresh === 0 || more === false) return;
     after = data.at(-1)!.id;
   }
   throw ApplicationFailure.create({

@@ -10,7 +10,11 @@ export function toFailure(error: unknown, call: string): unknown {
   if (!(error instanceof APIError)) {
     if (!(error instanceof OpenAIError)) return error;
     // The SDK refused to make the call: it would refuse again.
-    return ApplicationFailure.create({ type: FailureType.RequestRefused, message: `${call}: ${error.message}`, nonRetryable: true });
+    return ApplicationFailure.create({
+      type: FailureType.RequestRefused,
+      message: `${call}: ${error.message}`,
+      nonRetryable: true,
+    });
   }
   if (error instanceof APIUserAbortError) return error;
   const { status, code, type } = error as APIError & { status?: number; code?: string | null; type?: string };
@@ -28,7 +32,14 @@ export function toFailure(error: unknown, call: string): unknown {
 
 /** True when the server has said that the request was refused and therefore did nothing. */
 export function isRefusal(error: unknown): boolean {
-  return error instanceof APIError && !(error instanceof APIConnectionError) && error.status !== undefined && error.status >= 400 && error.status < 500 && error.status !== 408;
+  return (
+    error instanceof APIError &&
+    !(error instanceof APIConnectionError) &&
+    error.status !== undefined &&
+    error.status >= 400 &&
+    error.status < 500 &&
+    error.status !== 408
+  );
 }
 
 /** True for HTTP 404. */

@@ -61,7 +61,10 @@ const EXTRA_PAGES = 5;
  * Reads the state of all batches in flight, in one sweep of the list where there are several.
  * Safe twice: it only reads, and the record of an ended batch is written once.
  */
-export async function pollBatches({ api, store }: Dependencies, { job, batches, afterMs }: PollRequest): Promise<BatchSight[]> {
+export async function pollBatches(
+  { api, store }: Dependencies,
+  { job, batches, afterMs }: PollRequest,
+): Promise<BatchSight[]> {
   return await whileBeating(async (signal) => {
     if (afterMs > 0) await sleep(afterMs, undefined, { signal });
     const seen = new Map<string, OpenAI.Batch>();
@@ -92,7 +95,12 @@ async function retrieve(api: OpenAI, batchId: string, signal: AbortSignal): Prom
   }
 }
 
-async function look(store: Dependencies['store'], job: string, watched: WatchedBatch, batch: OpenAI.Batch): Promise<BatchSight> {
+async function look(
+  store: Dependencies['store'],
+  job: string,
+  watched: WatchedBatch,
+  batch: OpenAI.Batch,
+): Promise<BatchSight> {
   const ended = toEndedRecord(batch);
   if (isTerminal(ended.status)) {
     await claimRecord(store, shardFiles.ended(job, watched.shard, watched.batch), ended);
@@ -108,7 +116,9 @@ async function look(store: Dependencies['store'], job: string, watched: WatchedB
 
 /** The parts of a batch object that decide something, in the forms that servers are known to send. */
 export function toEndedRecord(batch: OpenAI.Batch): EndedRecord {
-  const list = Array.isArray(batch.errors) ? (batch.errors as OpenAI.BatchError[]) : (batch.errors?.data ?? []);
+  const list = Array.isArray(batch.errors)
+    ? (batch.errors as OpenAI.BatchError[])
+    : (batch.errors?.data ?? []);
   return {
     batchId: batch.id,
     status: parseBatchStatus(batch.status),

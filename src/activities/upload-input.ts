@@ -55,24 +55,44 @@ export async function uploadInput({ api, store }: Dependencies, request: UploadR
   return record.fileId;
 }
 
-async function uploadAtOnce(api: OpenAI, blob: Blob, name: string, signal: AbortSignal): Promise<{ id: string; bytes: number }> {
+async function uploadAtOnce(
+  api: OpenAI,
+  blob: Blob,
+  name: string,
+  signal: AbortSignal,
+): Promise<{ id: string; bytes: number }> {
   return await callApi('POST /files', async () => {
     // A Blob that reads from disk keeps Content-Length and costs no memory; a stream would be sent chunked.
     const file = new File([blob], name, { type: 'application/jsonl' });
-    return await api.files.create({ file, purpose: 'batch', expires_after: expiresAfter }, { signal, timeout: timeoutMs(blob.size) });
+    return await api.files.create(
+      { file, purpose: 'batch', expires_after: expiresAfter },
+      { signal, timeout: timeoutMs(blob.size) },
+    );
   });
 }
 
-async function uploadInParts(api: OpenAI, blob: Blob, name: string, signal: AbortSignal): Promise<{ id: string; bytes: number }> {
+async function uploadInParts(
+  api: OpenAI,
+  blob: Blob,
+  name: string,
+  signal: AbortSignal,
+): Promise<{ id: string; bytes: number }> {
   let upload: OpenAI.Uploads.Upload;
   try {
     upload = await api.uploads.create(
-      { bytes: blob.size, filename: name, mime_type: 'application/jsonl', purpose: 'batch', expires_after: expiresAfter },
+      {
+        bytes: blob.size,
+        filename: name,
+        mime_type: 'application/jsonl',
+        purpose: 'batch',
+        expires_after: expiresAfter,
+      },
       { signal },
     );
   } catch (error) {
     // Servers that speak the Batch API need not have /uploads.
-    if (isNotFound(error) || (error as { status?: number }).status === 405) return await uploadAtOnce(api, blob, name, signal);
+    if (isNotFound(error) || (error as { status?: number }).status === 405)
+      return await uploadAtOnce(api, blob, name, signal);
     return await callApi('POST /uploads', () => Promise.reject(error));
   }
   const partIds: string[] = [];
@@ -87,7 +107,10 @@ async function uploadInParts(api: OpenAI, blob: Blob, name: string, signal: Abor
     api.uploads.complete(upload.id, { part_ids: partIds }, { signal, timeout: timeoutMs(0) }),
   );
   if (done.file === null || done.file === undefined) {
-    throw ApplicationFailure.create({ type: FailureType.ApiTrouble, message: 'POST /uploads/complete: answered without a file' });
+    throw ApplicationFailure.create({
+      type: FailureType.ApiTrouble,
+      message: 'POST /uploads/complete: answered without a file',
+    });
   }
   return done.file;
 }

@@ -31,7 +31,9 @@ export async function lockJob(home: string, jobId: string): Promise<AsyncDisposa
     }
     await rm(path, { force: true });
   }
-  throw new BatchError(ErrorCode.JobConflict, `Job ${jobId} is being run by another command.`, { details: { jobId } });
+  throw new BatchError(ErrorCode.JobConflict, `Job ${jobId} is being run by another command.`, {
+    details: { jobId },
+  });
 }
 
 async function readOwner(path: string): Promise<ProcessIdentity | null> {

@@ -20,7 +20,10 @@ export interface JobFlags {
 /** Adds them to a command. */
 export function addJobOptions(command: Command): Command {
   return command
-    .option('--job <id>', 'id of the job (default: from the input and the options, so that the same command re-joins)')
+    .option(
+      '--job <id>',
+      'id of the job (default: from the input and the options, so that the same command re-joins)',
+    )
     .option('--model <name>', 'model of the lines that name none')
     .option('--endpoint <path>', 'endpoint of the lines without a url, e.g. /v1/responses')
     .option('--shard-lines <n>', 'lines of a batch, 1 to 50000 (default: 50000)', toNumber)
@@ -30,7 +33,11 @@ export function addJobOptions(command: Command): Command {
     .option('--in-flight <n>', 'batches in flight at a time (default: 100)', toNumber)
     .option('--skip-bad-lines', 'end bad input lines as failed rows instead of refusing the input')
     .option('--rebuy', 'buy lines again whose paid answer the API lost')
-    .option('--give-up-after <hours>', 'cancel a batch that has not ended after this time, and send its rest again', toNumber)
+    .option(
+      '--give-up-after <hours>',
+      'cancel a batch that has not ended after this time, and send its rest again',
+      toNumber,
+    )
     .option('--fresh', 'start a new job even where the same one exists: every line is paid again');
 }
 

@@ -16,7 +16,18 @@ const program = new Command('durable-batch')
   .description("OpenAI's Batch API, durably: a file of requests in, one answer per line out.")
   .showHelpAfterError('(see --help)');
 
-for (const add of [addRun, addStart, addStatus, addWatch, addResults, addControlCommands, addList, addWorker, addDev, addEmulator]) {
+for (const add of [
+  addRun,
+  addStart,
+  addStatus,
+  addWatch,
+  addResults,
+  addControlCommands,
+  addList,
+  addWorker,
+  addDev,
+  addEmulator,
+]) {
   add(program);
 }
 for (const command of [program, ...program.commands]) command.exitOverride();
@@ -37,7 +48,9 @@ function tell(error: unknown): number {
     return exitCodeOf(error.code);
   }
   const { code, message } = error as NodeJS.ErrnoException;
-  process.stderr.write(`durable-batch: ${message ?? String(error)}${code === 'ENOSPC' ? ' (the disk is full: make room and run the command again)' : ''}\n`);
+  process.stderr.write(
+    `durable-batch: ${message ?? String(error)}${code === 'ENOSPC' ? ' (the disk is full: make room and run the command again)' : ''}\n`,
+  );
   if (process.env['DURABLE_BATCH_DEBUG'] === '1') console.error(error);
   return 1;
 }

@@ -36,12 +36,25 @@ function bar({ lines, answered, failed, running }: JobProgress): string {
   const ahead = lines === 0 ? 0 : Math.min(1, (ended + running) / lines);
   const full = Math.round(share * BAR_COLUMNS);
   const seen = Math.max(full, Math.round(ahead * BAR_COLUMNS));
-  const cells = pc.green('█'.repeat(full)) + pc.cyan('▒'.repeat(seen - full)) + pc.dim('░'.repeat(BAR_COLUMNS - seen));
+  const cells =
+    pc.green('█'.repeat(full)) + pc.cyan('▒'.repeat(seen - full)) + pc.dim('░'.repeat(BAR_COLUMNS - seen));
   return `${cells} ${(Math.min(1, Math.max(share, ahead)) * 100).toFixed(1).padStart(5)} %  ${count(ended)} of ${count(lines)} lines`;
 }
 
 function describe(progress: JobProgress): string {
-  const { state, reason, round, lines, answered, failed, running, shards, batches, inputTokens, outputTokens } = progress;
+  const {
+    state,
+    reason,
+    round,
+    lines,
+    answered,
+    failed,
+    running,
+    shards,
+    batches,
+    inputTokens,
+    outputTokens,
+  } = progress;
   const inFlight = Object.entries(batches)
     .map(([status, n]) => `${n} ${status}`)
     .join(', ');
@@ -59,14 +72,33 @@ function describe(progress: JobProgress): string {
 
 /** The end of a job, for a person. */
 export function describeReport(report: JobReport, where: string | null): string {
-  const { lines, answered, failed, cancelled, rounds, batches, input_tokens: input, output_tokens: output } = report;
+  const {
+    lines,
+    answered,
+    failed,
+    cancelled,
+    rounds,
+    batches,
+    input_tokens: input,
+    output_tokens: output,
+  } = report;
   const errors = Object.entries(report.errors).sort((a, b) => b[1] - a[1]);
   const rows = [
-    ['lines', `${count(lines)}: ${count(answered)} answered, ${count(failed)} failed, ${count(cancelled)} cancelled`],
+    [
+      'lines',
+      `${count(lines)}: ${count(answered)} answered, ${count(failed)} failed, ${count(cancelled)} cancelled`,
+    ],
     ['batches', `${count(batches)} in ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`],
     ['tokens', `${count(input)} in, ${count(output)} out`],
-    ['cost', report.cost_usd === null ? 'unknown: a model has no known price' : `${usd(report.cost_usd)} (${usd(report.cost_usd_without_batch ?? 0)} without batches)`],
-    ...(errors.length === 0 ? [] : [['errors met', errors.map(([code, n]) => `${count(n)} ${code}`).join(', ')]]),
+    [
+      'cost',
+      report.cost_usd === null
+        ? 'unknown: a model has no known price'
+        : `${usd(report.cost_usd)} (${usd(report.cost_usd_without_batch ?? 0)} without batches)`,
+    ],
+    ...(errors.length === 0
+      ? []
+      : [['errors met', errors.map(([code, n]) => `${count(n)} ${code}`).join(', ')]]),
     ...(where === null ? [] : [['results', where]]),
   ];
   return rows.map(([name, text]) => `${name!.padEnd(10)}  ${text}`).join('\n');

@@ -1,8 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import { Client, WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
 import { BatchError, ErrorCode } from '../core/errors.ts';
-import { checkJobOptions, jobIdentity, jobIdStem, resolveJobSpec, type JobOptions, type JobSpec } from '../core/job-spec.ts';
+import {
+  checkJobOptions,
+  jobIdentity,
+  jobIdStem,
+  resolveJobSpec,
+  type JobOptions,
+  type JobSpec,
+} from '../core/job-spec.ts';
 import { readEnvironment } from '../environment.ts';
 import { FolderStore } from '../store/folder-store.ts';
 import { jobFiles } from '../store/job-files.ts';
@@ -95,7 +102,8 @@ export class BatchClient {
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       const { memo } = await this.client.workflow.getHandle(spec.jobId).describe();
-      assertSame(String(memo?.[IDENTITY_MEMO] ?? ''), identity, spec.jobId);
+      const theirs = memo?.[IDENTITY_MEMO];
+      assertSame(typeof theirs === 'string' ? theirs : '', identity, spec.jobId);
     }
     return handle;
   }
@@ -107,9 +115,16 @@ export class BatchClient {
 
   /** The jobs that the server knows, newest first. */
   async *list(): AsyncGenerator<JobSummary> {
-    for await (const { workflowId, status, startTime, closeTime } of this.client.workflow.list({ query: `WorkflowType = '${BATCH_JOB}'` })) {
+    for await (const { workflowId, status, startTime, closeTime } of this.client.workflow.list({
+      query: `WorkflowType = '${BATCH_JOB}'`,
+    })) {
       yield { jobId: workflowId, status: status.name, startedAt: startTime, closedAt: closeTime ?? null };
     }
+  }
+
+  /** The history of a job's latest run, as Temporal keeps it: references and counts, no prompt text. */
+  async history(jobId: string): ReturnType<WorkflowHandle['fetchHistory']> {
+    return await this.client.workflow.getHandle(jobId).fetchHistory();
   }
 
   async close(): Promise<void> {

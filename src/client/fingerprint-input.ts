@@ -22,7 +22,8 @@ export async function fingerprintInput(path: string): Promise<InputFingerprint> 
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') throw badInput(path, 'does not exist', 'check the path');
-    if (code === 'EACCES' || code === 'EPERM') throw badInput(path, 'cannot be read', 'check its permissions');
+    if (code === 'EACCES' || code === 'EPERM')
+      throw badInput(path, 'cannot be read', 'check its permissions');
     throw error;
   }
   if (bytes === 0) throw badInput(path, 'is empty', 'write one JSON request per line');

@@ -19,11 +19,19 @@ export function toBatchError(error: unknown, jobId: string): unknown {
       });
     }
     if (cause instanceof TerminatedFailure) {
-      return new BatchError(ErrorCode.JobFailed, `Job ${jobId} was terminated. Start it again with the same command: what was paid is kept.`, { details: { jobId } });
+      return new BatchError(
+        ErrorCode.JobFailed,
+        `Job ${jobId} was terminated. Start it again with the same command: what was paid is kept.`,
+        { details: { jobId } },
+      );
     }
     if (cause instanceof TimeoutFailure && cause.cause === undefined) break;
     cause = cause.cause;
   }
   const last = cause instanceof Error ? cause.message : error.message;
-  return new BatchError(ErrorCode.JobFailed, `Job ${jobId} failed: ${last}. Start it again with the same command: what was paid is kept.`, { details: { jobId } });
+  return new BatchError(
+    ErrorCode.JobFailed,
+    `Job ${jobId} failed: ${last}. Start it again with the same command: what was paid is kept.`,
+    { details: { jobId } },
+  );
 }

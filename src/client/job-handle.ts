@@ -141,7 +141,11 @@ export class JobHandle {
     } catch (error) {
       if (!(error instanceof WorkflowNotFoundError)) throw error;
       if ((await this.serverStatus()) === null) throw this.notFound();
-      throw new BatchError(ErrorCode.JobConflict, `Job ${this.id} has ended: there is nothing to change any more.`, { details: { jobId: this.id } });
+      throw new BatchError(
+        ErrorCode.JobConflict,
+        `Job ${this.id} has ended: there is nothing to change any more.`,
+        { details: { jobId: this.id } },
+      );
     }
   }
 
@@ -163,7 +167,11 @@ export class JobHandle {
   }
 
   private notFound(): BatchError {
-    return new BatchError(ErrorCode.JobNotFound, `No job has the id ${this.id}: see \`durable-batch list\`.`, { details: { jobId: this.id } });
+    return new BatchError(
+      ErrorCode.JobNotFound,
+      `No job has the id ${this.id}: see \`durable-batch list\`.`,
+      { details: { jobId: this.id } },
+    );
   }
 }
 

@@ -18,14 +18,23 @@ export async function checkOutputFolder(folder: string, jobId: string): Promise<
     await writeFile(probe, '');
     await rm(probe);
   } catch (error) {
-    throw badOutput(folder, `cannot be written (${(error as NodeJS.ErrnoException).code})`, 'choose another folder or mend its permissions', error);
+    throw badOutput(
+      folder,
+      `cannot be written (${(error as NodeJS.ErrnoException).code})`,
+      'choose another folder or mend its permissions',
+      error,
+    );
   }
   const report = await readIfThere(join(folder, REPORT));
   const results = await isThere(join(folder, RESULTS));
   if (report === null && !results) return;
   const owner = report === null ? null : ownerOf(report);
   if (owner === jobId) return;
-  throw badOutput(folder, `holds the results of ${owner === null ? 'something else' : `job ${owner}`}`, 'choose another folder or move them away');
+  throw badOutput(
+    folder,
+    `holds the results of ${owner === null ? 'something else' : `job ${owner}`}`,
+    'choose another folder or move them away',
+  );
 }
 
 /** Copies the finished files into a folder; each appears only when whole, the report last. */
@@ -66,12 +75,18 @@ async function readIfThere(path: string): Promise<string | null> {
 }
 
 async function isThere(path: string): Promise<boolean> {
-  return await open(path, 'r').then(async (file) => {
-    await file.close();
-    return true;
-  }, () => false);
+  return await open(path, 'r').then(
+    async (file) => {
+      await file.close();
+      return true;
+    },
+    () => false,
+  );
 }
 
 function badOutput(folder: string, what: string, advice: string, cause?: unknown): BatchError {
-  return new BatchError(ErrorCode.BadOutput, `${folder}: the folder ${what}: ${advice}.`, { details: { file: folder }, cause });
+  return new BatchError(ErrorCode.BadOutput, `${folder}: the folder ${what}: ${advice}.`, {
+    details: { file: folder },
+    cause,
+  });
 }

@@ -69,8 +69,10 @@ export interface BatchErrorEntry {
 export function refusalOf(entries: readonly BatchErrorEntry[]): BatchRefusal | null {
   for (const { code, message, line } of entries) {
     if (code === 'token_limit_exceeded' || /enqueued token/i.test(message)) return BatchRefusal.TokenLimit;
-    if (/billing|insufficient_quota/i.test(code) || /billing hard limit/i.test(message)) return BatchRefusal.Billing;
-    if (line === null && (/cannot find file/i.test(message) || code === 'file_not_found')) return BatchRefusal.FileNotFound;
+    if (/billing|insufficient_quota/i.test(code) || /billing hard limit/i.test(message))
+      return BatchRefusal.Billing;
+    if (line === null && (/cannot find file/i.test(message) || code === 'file_not_found'))
+      return BatchRefusal.FileNotFound;
   }
   return null;
 }

@@ -66,7 +66,10 @@ export type CheckedOptions = Omit<JobSpec, 'jobId' | 'input'> & { readonly jobId
 export function checkJobOptions(options: Omit<JobOptions, 'input'>): CheckedOptions {
   const { jobId, endpoint, model } = options;
   if (jobId !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,119}$/.test(jobId)) {
-    throw badOption('job', `must be 1 to 120 characters of A-Z a-z 0-9 . _ - and start with a letter or digit, got "${jobId}"`);
+    throw badOption(
+      'job',
+      `must be 1 to 120 characters of A-Z a-z 0-9 . _ - and start with a letter or digit, got "${jobId}"`,
+    );
   }
   if (model !== undefined && (model.trim() === '' || model.length > 256)) {
     throw badOption('model', `must be the name of a model, got "${model.slice(0, 40)}"`);
@@ -97,7 +100,17 @@ export function checkJobOptions(options: Omit<JobOptions, 'input'>): CheckedOpti
  */
 export function jobIdentity(checked: CheckedOptions, sha256: string): string {
   const { model, endpoint, shardLines, shardBytes, attempts, skipBadLines, giveUpAfterMs } = checked;
-  return JSON.stringify([1, sha256, model, endpoint, shardLines, shardBytes, attempts, skipBadLines, giveUpAfterMs]);
+  return JSON.stringify([
+    1,
+    sha256,
+    model,
+    endpoint,
+    shardLines,
+    shardBytes,
+    attempts,
+    skipBadLines,
+    giveUpAfterMs,
+  ]);
 }
 
 /** Puts the spec together; `derivedId` is used where the caller named no job id. */
@@ -116,7 +129,13 @@ export function jobIdStem(path: string): string {
   return stem === '' ? 'job' : stem;
 }
 
-function whole(option: string, value: number | undefined, low: number, high: number, fallback: number): number {
+function whole(
+  option: string,
+  value: number | undefined,
+  low: number,
+  high: number,
+  fallback: number,
+): number {
   const chosen = between(option, value, low, high, fallback);
   if (!Number.isInteger(chosen)) {
     throw badOption(option, `must be a whole number from ${low} to ${high}, got ${chosen}`);
@@ -124,7 +143,13 @@ function whole(option: string, value: number | undefined, low: number, high: num
   return chosen;
 }
 
-function between(option: string, value: number | undefined, low: number, high: number, fallback: number): number {
+function between(
+  option: string,
+  value: number | undefined,
+  low: number,
+  high: number,
+  fallback: number,
+): number {
   if (value === undefined) return fallback;
   if (!(value >= low && value <= high)) {
     throw badOption(option, `must be a number from ${low} to ${high}, got ${value}`);

@@ -79,7 +79,7 @@ export class JsonScanner {
   scanValue(at: number, end: number, depth = 0): number {
     if (at >= end) return NOT_JSON;
     const block = this.block;
-    switch (block[at]) {
+    switch (block[at]!) {
       case QUOTE:
         return this.scanString(at, end);
       case OPEN_BRACE:

@@ -11,7 +11,12 @@ export interface JobProgress {
   readonly failed: number;
   /** Lines that the API says it has run in batches that have not ended; they come on top. */
   readonly running: number;
-  readonly shards: { readonly total: number; readonly waiting: number; readonly inFlight: number; readonly done: number };
+  readonly shards: {
+    readonly total: number;
+    readonly waiting: number;
+    readonly inFlight: number;
+    readonly done: number;
+  };
   /** Batches in flight by status. */
   readonly batches: Readonly<Record<string, number>>;
   readonly created: number;

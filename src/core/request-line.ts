@@ -138,11 +138,14 @@ export class RequestLineReader {
   private check(): RequestLine | LineFault {
     const { spans } = this;
     const [bodyStart, bodyEnd] = spans.body;
-    if (bodyEnd === 0) return fault('has no "body"', 'put the request into "body": {"body":{"model":…,"messages":[…]}}');
-    if (this.block[bodyStart] !== 0x7b) return fault('has a "body" that is not an object', 'put the request into "body" as an object');
+    if (bodyEnd === 0)
+      return fault('has no "body"', 'put the request into "body": {"body":{"model":…,"messages":[…]}}');
+    if (this.block[bodyStart] !== 0x7b)
+      return fault('has a "body" that is not an object', 'put the request into "body" as an object');
     let customId: string | null = null;
     if (spans.customId[1] !== 0 && !this.isNull(spans.customId)) {
-      if (this.block[spans.customId[0]] !== 0x22) return fault('has a "custom_id" that is not a string', 'quote it, or leave it out');
+      if (this.block[spans.customId[0]] !== 0x22)
+        return fault('has a "custom_id" that is not a string', 'quote it, or leave it out');
       customId = this.text(spans.customId);
     }
     if (spans.method[1] !== 0 && this.text(spans.method).toUpperCase() !== 'POST') {
@@ -161,10 +164,21 @@ export class RequestLineReader {
     if (endpoint === Endpoint.Embeddings) {
       embeddingInputs = this.countInputs();
       if (embeddingInputs > MAX_INPUTS_PER_EMBEDDING_LINE) {
-        return fault(`has ${embeddingInputs} inputs`, `put at most ${MAX_INPUTS_PER_EMBEDDING_LINE} into one request`);
+        return fault(
+          `has ${embeddingInputs} inputs`,
+          `put at most ${MAX_INPUTS_PER_EMBEDDING_LINE} into one request`,
+        );
       }
     }
-    return { model, endpoint, bodyStart, bodyEnd, addsModel: spans.model[1] === 0, customId, embeddingInputs };
+    return {
+      model,
+      endpoint,
+      bodyStart,
+      bodyEnd,
+      addsModel: spans.model[1] === 0,
+      customId,
+      embeddingInputs,
+    };
   }
 
   private model(): string | null {
@@ -172,7 +186,8 @@ export class RequestLineReader {
     if (span[1] === 0) return this.defaults.model;
     if (this.block[span[0]] !== 0x22 || span[1] - span[0] === 2) return null;
     const bytes = this.block.subarray(span[0], span[1]);
-    if (!sameBytes(bytes, this.knownModel.bytes)) this.knownModel = { bytes: bytes.slice(), text: this.text(span) };
+    if (!sameBytes(bytes, this.knownModel.bytes))
+      this.knownModel = { bytes: bytes.slice(), text: this.text(span) };
     return this.knownModel.text;
   }
 
@@ -180,7 +195,8 @@ export class RequestLineReader {
     const span = this.spans.url;
     if (span[1] !== 0 && !this.isNull(span)) {
       const known = this.knownUrls.get(span[1] - span[0]);
-      if (known !== undefined && sameBytes(this.block.subarray(span[0], span[1]), known.bytes)) return known.url;
+      if (known !== undefined && sameBytes(this.block.subarray(span[0], span[1]), known.bytes))
+        return known.url;
       const url = this.block[span[0]] === 0x22 ? this.text(span) : '';
       if (!isEndpoint(url)) {
         return fault('has a "url" that the Batch API lacks', `use one of ${endpoints.join(', ')}`);
@@ -194,7 +210,8 @@ export class RequestLineReader {
       if (/embedding/i.test(model)) return Endpoint.Embeddings;
       return /moderation/i.test(model) ? Endpoint.Moderations : Endpoint.Responses;
     }
-    if (this.spans.prompt[1] !== 0) return /image/i.test(model) ? Endpoint.ImageGenerations : Endpoint.Completions;
+    if (this.spans.prompt[1] !== 0)
+      return /image/i.test(model) ? Endpoint.ImageGenerations : Endpoint.Completions;
     return fault('does not say its endpoint', 'add "url" to the line or give --endpoint');
   }
 

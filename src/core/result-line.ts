@@ -37,7 +37,8 @@ export function classifyRow(row: ResultRow): Verdict {
   if (row.errorCode !== null && neverRan.has(row.errorCode)) return Verdict.RetryFree;
   const status = row.statusCode;
   if (status === null) return Verdict.Retry;
-  if (status >= 200 && status < 300) return row.bodyIsAnswer ? Verdict.Answered : classifyBodyError(row.errorCode);
+  if (status >= 200 && status < 300)
+    return row.bodyIsAnswer ? Verdict.Answered : classifyBodyError(row.errorCode);
   if (isRetryableStatus(status)) return Verdict.Retry;
   return status >= 400 && status < 500 ? Verdict.Failed : Verdict.Retry;
 }
@@ -71,7 +72,11 @@ export interface LineHistory {
 }
 
 /** A line's history after one more try, and whether it may go again. */
-export function afterTry(before: LineHistory, counts: boolean, attempts: number): LineHistory & { readonly again: boolean } {
+export function afterTry(
+  before: LineHistory,
+  counts: boolean,
+  attempts: number,
+): LineHistory & { readonly again: boolean } {
   const sent = before.sent + 1;
   const charged = before.charged + (counts ? 1 : 0);
   return { sent, charged, again: charged < attempts && sent - charged < MAX_FREE_RETRIES };

@@ -3,8 +3,21 @@ import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Endpoint } from '../core/limits.ts';
 import type { JobSpec } from '../core/job-spec.ts';
-import { isLineFault, requestHead, RequestLineReader, type LineFault, type RequestLine } from '../core/request-line.ts';
-import { RangeList, ShardFill, shardId, type LineSize, type RoundPlan, type ShardManifest } from '../core/shard-plan.ts';
+import {
+  isLineFault,
+  requestHead,
+  RequestLineReader,
+  type LineFault,
+  type RequestLine,
+} from '../core/request-line.ts';
+import {
+  RangeList,
+  ShardFill,
+  shardId,
+  type LineSize,
+  type RoundPlan,
+  type ShardManifest,
+} from '../core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { WholeFileWriter } from '../store/whole-file.ts';
 import { cutLines, type CutLine } from './cut-lines.ts';
@@ -26,7 +39,10 @@ export type BuildResult = { readonly plan: RoundPlan } | { readonly fault: Input
 export function buildShards(folder: string, spec: JobSpec): BuildResult {
   const { path } = spec.input;
   const reader = new RequestLineReader(spec);
-  const writer = new ShardSetWriter(folder, spec.jobId, 1, { lines: spec.shardLines, bytes: spec.shardBytes });
+  const writer = new ShardSetWriter(folder, spec.jobId, 1, {
+    lines: spec.shardLines,
+    bytes: spec.shardBytes,
+  });
   const rejected = new RejectedRows(join(folder, jobFiles.rejected(spec.jobId)));
   const hash = createHash('sha256');
   let fault: InputFault | null = null;
@@ -70,7 +86,13 @@ export function buildShards(folder: string, spec: JobSpec): BuildResult {
 /** Leaves out a byte order mark, the `\r` of Windows line ends, and blanks around the line. */
 function trimLine(block: Buffer, cut: CutLine): { start: number; end: number } {
   let { start, end } = cut;
-  if (cut.number === 1 && end - start >= 3 && block[start] === 0xef && block[start + 1] === 0xbb && block[start + 2] === 0xbf) {
+  if (
+    cut.number === 1 &&
+    end - start >= 3 &&
+    block[start] === 0xef &&
+    block[start + 1] === 0xbb &&
+    block[start + 2] === 0xbf
+  ) {
     start += 3;
   }
   while (end > start && isBlank(block[end - 1]!)) end -= 1;
@@ -91,7 +113,10 @@ function checkLine(
   maxBytes: number,
 ): RequestLine | LineFault {
   if (cut.overlong) {
-    return { reason: `is longer than a batch may be (${maxBytes} bytes)`, advice: 'make it shorter or raise --shard-bytes' };
+    return {
+      reason: `is longer than a batch may be (${maxBytes} bytes)`,
+      advice: 'make it shorter or raise --shard-bytes',
+    };
   }
   if (!cut.utf8) return { reason: 'is not valid UTF-8', advice: 'save the file as UTF-8' };
   const request = reader.read(block, start, end);
@@ -99,7 +124,10 @@ function checkLine(
     return { reason: 'holds a NUL byte', advice: 'remove it, or write it as \\u0000 inside a string' };
   }
   if (!isLineFault(request) && lineBytes(request) > maxBytes) {
-    return { reason: `is longer than a batch may be (${maxBytes} bytes)`, advice: 'make it shorter or raise --shard-bytes' };
+    return {
+      reason: `is longer than a batch may be (${maxBytes} bytes)`,
+      advice: 'make it shorter or raise --shard-bytes',
+    };
   }
   return request;
 }
@@ -172,7 +200,10 @@ export class ShardSetWriter {
   /** Adds a checked request of the input. */
   add(line: number, block: Buffer, request: RequestLine): void {
     const { model, endpoint, bodyStart, bodyEnd } = request;
-    const shard = this.shardFor(model, endpoint, { bytes: lineBytes(request), embeddingInputs: request.embeddingInputs });
+    const shard = this.shardFor(model, endpoint, {
+      bytes: lineBytes(request),
+      embeddingInputs: request.embeddingInputs,
+    });
     shard.requests.writeAscii(requestHead(line, endpoint));
     if (request.addsModel) {
       shard.requests.writeText(this.bodyOpening(block, bodyStart, model));
@@ -193,7 +224,10 @@ export class ShardSetWriter {
     embeddingInputs: number,
     id: string | null,
   ): void {
-    const shard = this.shardFor(from.model, from.endpoint as Endpoint, { bytes: bytes.length + 1, embeddingInputs });
+    const shard = this.shardFor(from.model, from.endpoint as Endpoint, {
+      bytes: bytes.length + 1,
+      embeddingInputs,
+    });
     shard.requests.write(bytes);
     shard.requests.writeAscii('\n');
     this.addId(shard, id);
@@ -251,7 +285,9 @@ export class ShardSetWriter {
   private addId(shard: OpenShard, id: string | null): void {
     if (id === null && shard.ids === null) return;
     if (shard.ids === null) {
-      shard.ids = new WholeFileWriter(join(this.folder, shardFiles.ids(this.job, shardId(this.round, shard.index))));
+      shard.ids = new WholeFileWriter(
+        join(this.folder, shardFiles.ids(this.job, shardId(this.round, shard.index))),
+      );
       shard.ids.writeAscii('null\n'.repeat(shard.fill.lines - 1));
     }
     shard.ids.writeText(`${JSON.stringify(id)}\n`);

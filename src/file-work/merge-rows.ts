@@ -108,7 +108,8 @@ class RowFile {
     }
     this.end = feed + 1;
     let line = 0;
-    for (let i = this.start + HEAD_BYTES; this.block[i] !== 0x2c; i += 1) line = line * 10 + (this.block[i]! - 0x30);
+    for (let i = this.start + HEAD_BYTES; this.block[i] !== 0x2c; i += 1)
+      line = line * 10 + (this.block[i]! - 0x30);
     this.line = line;
   }
 

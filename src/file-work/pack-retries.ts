@@ -22,7 +22,10 @@ export interface RetryRound {
  * Packs the lines of all shards of a round that go again into new shards.
  * Outcomes never change once written, so running it twice writes the same files.
  */
-export function packRetries(folder: string, { job, round, shards, shardLines, shardBytes, cancelled }: RetryRound): RoundPlan {
+export function packRetries(
+  folder: string,
+  { job, round, shards, shardLines, shardBytes, cancelled }: RetryRound,
+): RoundPlan {
   const writer = new ShardSetWriter(folder, job, round + 1, { lines: shardLines, bytes: shardBytes });
   try {
     for (let index = 0; index < shards; index += 1) {
@@ -39,7 +42,13 @@ export function packRetries(folder: string, { job, round, shards, shardLines, sh
         const entry = again.get(cut.number - 1);
         if (entry === undefined) return;
         const bytes = block.subarray(cut.start, cut.end);
-        writer.addAgain(manifest, entry, bytes, embeddingInputs(manifest.endpoint, bytes), ids[cut.number - 1] ?? null);
+        writer.addAgain(
+          manifest,
+          entry,
+          bytes,
+          embeddingInputs(manifest.endpoint, bytes),
+          ids[cut.number - 1] ?? null,
+        );
       });
     }
     return { ...writer.finish(), rejected: 0 };

@@ -6,7 +6,10 @@ import type { RetryRound } from './pack-retries.ts';
 import type { EndedShard } from './settle-shard.ts';
 
 /** Run from source (tests), threads still need JavaScript: they take the built file. */
-const threadFile = new URL(import.meta.url.endsWith('.ts') ? '../../dist/file-work/thread.js' : './thread.js', import.meta.url);
+const threadFile = new URL(
+  import.meta.url.endsWith('.ts') ? '../../dist/file-work/thread.js' : './thread.js',
+  import.meta.url,
+);
 
 /**
  * File work in threads, so that the event loop stays free for heartbeats and other jobs.

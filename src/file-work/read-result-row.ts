@@ -67,7 +67,8 @@ export class ResultRowReader {
     const whole = close !== NOT_JSON && this.scanner.skipSpace(close, end) === end;
     if (whole && this.plain && row.statusCode === 200 && row.bodyEnd > row.bodyStart) {
       row.bodyIsAnswer = true;
-      if (this.usageStart > 0) this.takeUsage(JSON.parse(block.toString('latin1', this.usageStart, this.usageEnd)) as Usage);
+      if (this.usageStart > 0)
+        this.takeUsage(JSON.parse(block.toString('latin1', this.usageStart, this.usageEnd)) as Usage);
       return row;
     }
     return this.readSlowly(start, end);
@@ -80,7 +81,8 @@ export class ResultRowReader {
     }
     const close = scanner.scanValue(valueStart, this.end);
     if (close === NOT_JSON) return NOT_JSON;
-    if (scanner.keyIs(keyStart, keyEnd, 'custom_id')) this.row.line = lineOf(block.toString('latin1', valueStart + 1, close - 1));
+    if (scanner.keyIs(keyStart, keyEnd, 'custom_id'))
+      this.row.line = lineOf(block.toString('latin1', valueStart + 1, close - 1));
     else if (scanner.keyIs(keyStart, keyEnd, 'error') && block[valueStart] !== 0x6e) this.plain = false;
     return close;
   };
@@ -111,7 +113,10 @@ export class ResultRowReader {
       }
     } else if (scanner.keyIs(keyStart, keyEnd, 'error')) {
       if (block[valueStart] !== 0x6e) this.plain = false;
-    } else if (scanner.keyIs(keyStart, keyEnd, 'status') && block.toString('latin1', valueStart, close) === '"failed"') {
+    } else if (
+      scanner.keyIs(keyStart, keyEnd, 'status') &&
+      block.toString('latin1', valueStart, close) === '"failed"'
+    ) {
       this.plain = false; // a response object may fail inside a 200 row
     }
     return close;
@@ -138,7 +143,7 @@ export class ResultRowReader {
     row.bodyIsAnswer = body !== null && !(typeof parsed['error'] === 'string' && parsed['error'] !== '');
     if (row.bodyIsAnswer) {
       row.rewrittenBody = Buffer.from(JSON.stringify(body));
-      this.takeUsage((asObject(body?.['usage']) ?? {}) as Usage);
+      this.takeUsage(asObject(body?.['usage']) ?? {});
     } else {
       row.errorCode = text(parsed['error']) ?? (row.statusCode === 200 ? 'no_answer_in_body' : null);
     }
@@ -167,7 +172,9 @@ function parseObject(json: string): Record<string, unknown> | null {
 }
 
 function asObject(value: unknown): Record<string, unknown> | null {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : null;
 }
 
 function text(value: unknown): string | null {

@@ -35,7 +35,11 @@ const MAX_ROW_BYTES = 512 << 20;
 const state = { none: 0, answered: 1, failed: 2, again: 3 } as const;
 
 /** Error codes that we write ourselves. */
-const ownCode = { missing: 'missing_row', unavailable: 'answer_unavailable', cancelled: 'cancelled' } as const;
+const ownCode = {
+  missing: 'missing_row',
+  unavailable: 'answer_unavailable',
+  cancelled: 'cancelled',
+} as const;
 
 /**
  * Decides for every line of a shard how it ended, and writes the rows of those that did.
@@ -160,11 +164,29 @@ class Tally {
       if (this.ended.status === BatchStatus.Failed && entry !== undefined) {
         this.set(position, state.failed, entry.code, entry.message, true);
       } else if (this.ended.missing === 'unavailable') {
-        this.set(position, state.failed, ownCode.unavailable, 'The batch ended, but the API never offered this answer or deleted it.', true);
+        this.set(
+          position,
+          state.failed,
+          ownCode.unavailable,
+          'The batch ended, but the API never offered this answer or deleted it.',
+          true,
+        );
       } else if (this.ended.status === BatchStatus.Completed) {
-        this.set(position, state.again, ownCode.missing, 'The batch completed without a row for this line.', true);
+        this.set(
+          position,
+          state.again,
+          ownCode.missing,
+          'The batch completed without a row for this line.',
+          true,
+        );
       } else {
-        this.set(position, state.again, `batch_${this.ended.status}`, `The batch ended ${this.ended.status} before this line ran.`, false);
+        this.set(
+          position,
+          state.again,
+          `batch_${this.ended.status}`,
+          `The batch ended ${this.ended.status} before this line ran.`,
+          false,
+        );
       }
     }
     for (const [position, { counts }] of this.errors) {
@@ -187,7 +209,11 @@ class Tally {
       else if (this.states[position] === state.failed) failed += 1;
       else {
         const line = this.lines.numbers[position]!;
-        const next = afterTry(this.lines.historyOf(line), this.errors.get(position)!.counts, this.ended.attempts);
+        const next = afterTry(
+          this.lines.historyOf(line),
+          this.errors.get(position)!.counts,
+          this.ended.attempts,
+        );
         again.push([line, next.sent, next.charged]);
       }
     }
@@ -204,7 +230,8 @@ class Tally {
   private namedByRefusal(): Map<number, BatchErrorEntry> {
     const named = new Map<number, BatchErrorEntry>();
     for (const entry of this.ended.refused) {
-      if (entry.line !== null && entry.line >= 1 && entry.line <= this.states.length) named.set(entry.line - 1, entry);
+      if (entry.line !== null && entry.line >= 1 && entry.line <= this.states.length)
+        named.set(entry.line - 1, entry);
     }
     return named;
   }

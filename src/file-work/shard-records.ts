@@ -16,7 +16,12 @@ export function readOutcome(folder: string, job: string, shard: string): ShardOu
 }
 
 /** Keeps the first outcome of a shard; answers the one that is kept. */
-export function claimOutcome(folder: string, job: string, shard: string, outcome: ShardOutcome): ShardOutcome {
+export function claimOutcome(
+  folder: string,
+  job: string,
+  shard: string,
+  outcome: ShardOutcome,
+): ShardOutcome {
   const path = join(folder, shardFiles.outcome(job, shard));
   const file = new WholeFileWriter(temporaryName(path));
   file.writeText(JSON.stringify(outcome));
@@ -33,7 +38,12 @@ export function claimOutcome(folder: string, job: string, shard: string, outcome
 }
 
 /** The users' ids of a shard's lines by position; null where a line has none. */
-export function readIds(folder: string, job: string, shard: string, manifest: ShardManifest): (string | null)[] {
+export function readIds(
+  folder: string,
+  job: string,
+  shard: string,
+  manifest: ShardManifest,
+): (string | null)[] {
   if (!manifest.hasIds) return [];
   const text = readFileSync(join(folder, shardFiles.ids(job, shard)), 'utf8');
   return text.split('\n', manifest.lines).map((json) => JSON.parse(json) as string | null);

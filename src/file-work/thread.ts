@@ -12,11 +12,16 @@ import * as settle from './settle-shard.ts';
 export const buildShards = ([folder, spec]: [folder: string, spec: JobSpec]): build.BuildResult =>
   build.buildShards(folder, spec);
 
-export const settleShard = ([folder, ended]: [folder: string, ended: settle.EndedShard]): ShardOutcome | null =>
-  settle.settleShard(folder, ended);
+export const settleShard = ([folder, ended]: [
+  folder: string,
+  ended: settle.EndedShard,
+]): ShardOutcome | null => settle.settleShard(folder, ended);
 
-export const cancelShard = ([folder, job, shard]: [folder: string, job: string, shard: string]): ShardOutcome =>
-  settle.cancelShard(folder, job, shard);
+export const cancelShard = ([folder, job, shard]: [
+  folder: string,
+  job: string,
+  shard: string,
+]): ShardOutcome => settle.cancelShard(folder, job, shard);
 
 export const packRetries = ([folder, round]: [folder: string, round: pack.RetryRound]): RoundPlan =>
   pack.packRetries(folder, round);

@@ -34,9 +34,12 @@ export const shardFiles = {
   /** Its n-th batch. */
   batch: (job: string, shard: string, n: number): string => `jobs/${job}/shards/${shard}/batch-${n}.json`,
   /** The n-th batch's object as the API showed it when it had ended. */
-  ended: (job: string, shard: string, n: number): string => `jobs/${job}/shards/${shard}/batch-${n}.ended.json`,
-  output: (job: string, shard: string, n: number): string => `jobs/${job}/shards/${shard}/batch-${n}.output.jsonl`,
-  errors: (job: string, shard: string, n: number): string => `jobs/${job}/shards/${shard}/batch-${n}.errors.jsonl`,
+  ended: (job: string, shard: string, n: number): string =>
+    `jobs/${job}/shards/${shard}/batch-${n}.ended.json`,
+  output: (job: string, shard: string, n: number): string =>
+    `jobs/${job}/shards/${shard}/batch-${n}.output.jsonl`,
+  errors: (job: string, shard: string, n: number): string =>
+    `jobs/${job}/shards/${shard}/batch-${n}.errors.jsonl`,
   /** Rows of the lines that ended here, as they will stand in the results. */
   rows: (job: string, shard: string): string => `jobs/${job}/shards/${shard}/rows.jsonl`,
   /** How its lines ended and which go again; see `ShardOutcome`. Written last. */

@@ -28,7 +28,11 @@ export async function readRecord<T>(store: Store, key: string): Promise<T | null
 }
 
 /** Keeps the first record written under a key; every later call gets that one. */
-export async function claimRecord<T>(store: Store, key: string, record: T): Promise<{ record: T; first: boolean }> {
+export async function claimRecord<T>(
+  store: Store,
+  key: string,
+  record: T,
+): Promise<{ record: T; first: boolean }> {
   const { text, first } = await store.claim(key, JSON.stringify(record));
   return { record: JSON.parse(text) as T, first };
 }

@@ -66,7 +66,12 @@ export async function startWorker(options: JobWorkerOptions): Promise<JobWorker>
     namespace: options.target.namespace,
     taskQueue: options.taskQueue,
     ...workflowCode(),
-    activities: createActivities({ api, store: new FolderStore(folder), files, patience: options.patience ?? 1 }),
+    activities: createActivities({
+      api,
+      store: new FolderStore(folder),
+      files,
+      patience: options.patience ?? 1,
+    }),
     shutdownGraceTime: SHUTDOWN_GRACE_MS,
     shutdownForceTime: SHUTDOWN_FORCE_MS,
     maxConcurrentActivityTaskExecutions: ACTIVITIES_AT_A_TIME,
@@ -74,10 +79,15 @@ export async function startWorker(options: JobWorkerOptions): Promise<JobWorker>
     // Temporal throttles heartbeats to four fifths of the timeout; ours are a quarter of it.
     maxHeartbeatThrottleInterval: '5s',
   });
-  const stopped = worker.run().finally(async () => {
-    await connection.close();
-    await files.close();
-  });
+  const work = async (): Promise<void> => {
+    try {
+      await worker.run();
+    } finally {
+      await connection.close();
+      await files.close();
+    }
+  };
+  const stopped = work();
   stopped.catch(() => undefined); // whoever awaits `stopped` or `close()` is told
   const close = async (): Promise<void> => {
     if (worker.getState() === 'RUNNING') worker.shutdown();
@@ -89,6 +99,8 @@ export async function startWorker(options: JobWorkerOptions): Promise<JobWorker>
 /** The bundle that the build made; from source, in tests, the one of the last build. */
 function workflowCode(): { workflowBundle: { codePath: string } } {
   const here = new URL('./workflow-bundle.cjs', import.meta.url);
-  const codePath = fileURLToPath(existsSync(here) ? here : new URL('../../dist/worker/workflow-bundle.cjs', import.meta.url));
+  const codePath = fileURLToPath(
+    existsSync(here) ? here : new URL('../../dist/worker/workflow-bundle.cjs', import.meta.url),
+  );
   return { workflowBundle: { codePath } };
 }

@@ -10,7 +10,11 @@ export function createApi(): OpenAI {
   try {
     return new OpenAI({ maxRetries: 0, logLevel: 'off' });
   } catch (error) {
-    throw new BatchError(ErrorCode.ApiRefused, 'No API key: set OPENAI_API_KEY to a key of the project that shall pay.', { cause: error });
+    throw new BatchError(
+      ErrorCode.ApiRefused,
+      'No API key: set OPENAI_API_KEY to a key of the project that shall pay.',
+      { cause: error },
+    );
   }
 }
 
@@ -25,13 +29,22 @@ export async function checkApi(api: OpenAI): Promise<void> {
     const host = hostOf(api.baseURL);
     const status = error instanceof APIError ? (error as { status?: number }).status : undefined;
     if (status === 401 || status === 403) {
-      throw new BatchError(ErrorCode.ApiRefused, `${host} refused the API key (HTTP ${status}): set OPENAI_API_KEY to a valid key of the right project.`);
+      throw new BatchError(
+        ErrorCode.ApiRefused,
+        `${host} refused the API key (HTTP ${status}): set OPENAI_API_KEY to a valid key of the right project.`,
+      );
     }
     if (status === undefined) {
-      throw new BatchError(ErrorCode.ApiUnreachable, `Cannot reach the API at ${host}: check OPENAI_BASE_URL and the network.`);
+      throw new BatchError(
+        ErrorCode.ApiUnreachable,
+        `Cannot reach the API at ${host}: check OPENAI_BASE_URL and the network.`,
+      );
     }
     if (status === 404 || status === 405) {
-      throw new BatchError(ErrorCode.ApiUnreachable, `${host} has no Batch API there (HTTP ${status}): check OPENAI_BASE_URL, which ends in /v1.`);
+      throw new BatchError(
+        ErrorCode.ApiUnreachable,
+        `${host} has no Batch API there (HTTP ${status}): check OPENAI_BASE_URL, which ends in /v1.`,
+      );
     }
     // Anything else (429, 5xx) passes: activities retry it.
   }

@@ -50,7 +50,11 @@ const BACK_OFF_MS = [30_000, 60_000, 120_000, 300_000, 900_000] as const;
  * A job: build-shards, then rounds of upload, create-batch, sleep-and-poll and fetch-results, a window of shards at
  * a time; lines without an answer go again in the next round; at the end the results are assembled.
  */
-export async function batchJob(spec: JobSpec, snapshot?: JobSnapshot, tuning: JobTuning = {}): Promise<JobReport> {
+export async function batchJob(
+  spec: JobSpec,
+  snapshot?: JobSnapshot,
+  tuning: JobTuning = {},
+): Promise<JobReport> {
   const job = new Job(spec, snapshot ?? newSnapshot(), tuning);
   job.listen();
   // A cancellation from Temporal's side means what our signal means: what was paid is kept.
@@ -120,14 +124,26 @@ class Job {
       if (state.again === 0) break;
       const { shardLines, shardBytes } = spec;
       const { round, cancelled } = state;
-      const plan = await buildRetryShards({ job: spec.jobId, round, shards: state.plan.shards, shardLines, shardBytes, cancelled });
+      const plan = await buildRetryShards({
+        job: spec.jobId,
+        round,
+        shards: state.plan.shards,
+        shardLines,
+        shardBytes,
+        cancelled,
+      });
       Object.assign(state, { round: state.round + 1, plan, next: 0, done: 0, again: 0 });
       if (state.cancelled) break; // packed so that every line has a shard; assemble ends them
     }
     this.phase = JobState.Assembling;
     this.showDetails();
     const { jobId } = spec;
-    const report = await assembleResults({ job: jobId, rounds: state.round, cancelled: state.cancelled, startedAt: state.startedAt });
+    const report = await assembleResults({
+      job: jobId,
+      rounds: state.round,
+      cancelled: state.cancelled,
+      startedAt: state.startedAt,
+    });
     this.phase = JobState.Done;
     this.showDetails();
     return report;
@@ -155,9 +171,11 @@ class Job {
     let stopped = false;
     let failure: unknown = null;
     if (state.cancelled) this.watch.cancelAll();
-    const polling = this.watch.run(() => stopped).catch((error: unknown) => {
-      failure ??= error;
-    });
+    const polling = this.watch
+      .run(() => stopped)
+      .catch((error: unknown) => {
+        failure ??= error;
+      });
     let running = 0;
     const begin = (shard: ShardRecord): void => {
       running += 1;
@@ -217,7 +235,12 @@ class Job {
 
   private mayBegin(plan: RoundPlan): boolean {
     const { state } = this;
-    return !state.cancelled && state.paused === null && state.next < plan.shards && state.active.length < state.window;
+    return (
+      !state.cancelled &&
+      state.paused === null &&
+      state.next < plan.shards &&
+      state.active.length < state.window
+    );
   }
 
   private isRoundOver(plan: RoundPlan): boolean {
@@ -226,7 +249,9 @@ class Job {
 
   private mustPark(): boolean {
     const { continueAsNewSuggested, historyLength } = workflowInfo();
-    return continueAsNewSuggested || historyLength >= (this.tuning.maxHistoryEvents ?? Number.POSITIVE_INFINITY);
+    return (
+      continueAsNewSuggested || historyLength >= (this.tuning.maxHistoryEvents ?? Number.POSITIVE_INFINITY)
+    );
   }
 
   private readonly context: ShardContext = this.createContext();

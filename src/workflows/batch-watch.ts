@@ -53,7 +53,14 @@ export class BatchWatch {
   async untilEnded(batch: WatchedBatch, giveUpAt: number): Promise<WatchEnd> {
     if (this.parking) return 'parked';
     const ended = new Promise<WatchEnd>((resolve) => {
-      this.watches.set(batch.batchId, { ...batch, giveUpAt, sight: null, missingSince: null, cancelled: false, resolve });
+      this.watches.set(batch.batchId, {
+        ...batch,
+        giveUpAt,
+        sight: null,
+        missingSince: null,
+        cancelled: false,
+        resolve,
+      });
     });
     this.changedAt = Date.now(); // a new batch may end soon: poll often again
     return await ended;
@@ -135,11 +142,19 @@ export class BatchWatch {
 
   private async poll(afterMs: number): Promise<void> {
     await this.cancelDue();
-    const batches = [...this.watches.values()].map(({ shard, batch, batchId }) => ({ shard, batch, batchId }));
+    const batches = [...this.watches.values()].map(({ shard, batch, batchId }) => ({
+      shard,
+      batch,
+      batchId,
+    }));
     for (const sight of await pollBatches({ job: this.jobId, batches, afterMs })) {
       const watch = this.watches.get(sight.batchId);
       if (watch === undefined) continue;
-      if (watch.sight === null || watch.sight.status !== sight.status || watch.sight.completed !== sight.completed) {
+      if (
+        watch.sight === null ||
+        watch.sight.status !== sight.status ||
+        watch.sight.completed !== sight.completed
+      ) {
         this.changedAt = Date.now();
       }
       watch.sight = sight;
@@ -147,7 +162,9 @@ export class BatchWatch {
         watch.missingSince ??= Date.now();
         if (Date.now() - watch.missingSince >= MISSING_MS) {
           watch.missingSince = null;
-          this.job.onTrouble(`the API does not know batch ${sight.batchId}: wrong key, other project or other base URL`);
+          this.job.onTrouble(
+            `the API does not know batch ${sight.batchId}: wrong key, other project or other base URL`,
+          );
         }
         continue;
       }

@@ -96,7 +96,12 @@ async function sendShard(shard: ShardRecord, job: ShardContext): Promise<'done' 
   shard.fileId ??= await uploadInput({ job: job.job, shard: shard.id, upload: shard.upload });
   // A cancel or a pause that came during the upload stops the shard before money is spent.
   if (job.isCancelled() || job.isParking()) return 'later';
-  const { batchId, createdAt } = await createBatch({ job: job.job, shard: shard.id, batch: shard.batch, fileId: shard.fileId });
+  const { batchId, createdAt } = await createBatch({
+    job: job.job,
+    shard: shard.id,
+    batch: shard.batch,
+    fileId: shard.fileId,
+  });
   shard.batchId = batchId;
   shard.createdAt = createdAt;
   job.onCreated();
@@ -123,7 +128,11 @@ async function pausingOnRefusal<T>(job: ShardContext, step: () => Promise<T>): P
   }
 }
 
-async function sendBack(shard: ShardRecord, refusal: 'token_limit' | 'file_not_found' | 'billing', job: ShardContext): Promise<void> {
+async function sendBack(
+  shard: ShardRecord,
+  refusal: 'token_limit' | 'file_not_found' | 'billing',
+  job: ShardContext,
+): Promise<void> {
   shard.refusals += 1;
   shard.batch += 1; // the refused batch stays on record; the next one has a key of its own
   delete shard.batchId;

@@ -3,12 +3,22 @@ import { BatchClient, type JobHandle } from '../../client/index.ts';
 
 /** `cancel`, `pause` and `resume`: one signal each. */
 export function addControlCommands(program: Command): void {
-  addControl(program, 'cancel', 'cancel the batches in flight, keep what was answered, end the rest cancelled', (job) => job.cancel());
+  addControl(
+    program,
+    'cancel',
+    'cancel the batches in flight, keep what was answered, end the rest cancelled',
+    (job) => job.cancel(),
+  );
   addControl(program, 'pause', 'start nothing new; what is in flight goes on', (job) => job.pause());
   addControl(program, 'resume', 'go on after a pause', (job) => job.resume());
 }
 
-function addControl(program: Command, name: string, description: string, act: (job: JobHandle) => Promise<void>): void {
+function addControl(
+  program: Command,
+  name: string,
+  description: string,
+  act: (job: JobHandle) => Promise<void>,
+): void {
   program
     .command(name)
     .description(description)
@@ -17,6 +27,10 @@ function addControl(program: Command, name: string, description: string, act: (j
     .action(async (jobId: string, flags: { json?: boolean }) => {
       await using client = await BatchClient.connect();
       await act(client.job(jobId));
-      process.stdout.write(flags.json === true ? `${JSON.stringify({ job_id: jobId, asked: name })}\n` : `${name} asked of job ${jobId}\n`);
+      process.stdout.write(
+        flags.json === true
+          ? `${JSON.stringify({ job_id: jobId, asked: name })}\n`
+          : `${name} asked of job ${jobId}\n`,
+      );
     });
 }

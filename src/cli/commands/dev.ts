@@ -15,15 +15,29 @@ export function addDev(program: Command): void {
         void process.stdout.write(`${flags.json === true ? JSON.stringify(value) : text}\n`);
       if (flags.stop === true) {
         const stopped = await stopEmbeddedServer({ home });
-        print({ stopped }, stopped ? 'The embedded Temporal server has stopped.' : 'No embedded Temporal server runs here.');
+        print(
+          { stopped },
+          stopped ? 'The embedded Temporal server has stopped.' : 'No embedded Temporal server runs here.',
+        );
         return;
       }
       if (flags.status === true) {
         const server = await describeEmbeddedServer({ home });
-        print({ running: server !== undefined && server !== null, server }, server === undefined || server === null ? 'No embedded Temporal server runs here.' : `temporal   ${server.address}\nweb ui     ${server.uiUrl}`);
+        print(
+          { running: server !== undefined && server !== null, server },
+          server === undefined || server === null
+            ? 'No embedded Temporal server runs here.'
+            : `temporal   ${server.address}\nweb ui     ${server.uiUrl}`,
+        );
         return;
       }
-      const server = await ensureEmbeddedServer({ home, log: (text) => void process.stderr.write(`${text}\n`) });
-      print(server, `temporal   ${server.address}\nweb ui     ${server.uiUrl}\nstop with  durable-batch dev --stop`);
+      const server = await ensureEmbeddedServer({
+        home,
+        log: (text) => void process.stderr.write(`${text}\n`),
+      });
+      print(
+        server,
+        `temporal   ${server.address}\nweb ui     ${server.uiUrl}\nstop with  durable-batch dev --stop`,
+      );
     });
 }

@@ -10,35 +10,54 @@ export function addEmulator(program: Command): void {
     .description("play OpenAI's Batch API on this machine, for trying things without a key or a cent")
     .option('--port <n>', 'port on 127.0.0.1 (default: a free one)', toNumber)
     .option('--instant', 'answer batches at once (the default without --speed)')
-    .option('--speed <factor>', 'let batches take their time, this many times faster than the real API', toNumber)
+    .option(
+      '--speed <factor>',
+      'let batches take their time, this many times faster than the real API',
+      toNumber,
+    )
     .option('--data <dir>', 'folder of its files and state; a later emulator goes on from there')
     .option('--options <json>', 'further options as JSON, or @FILE', parseJsonText)
     .option('--json', 'print {"url","port"} as JSON')
-    .action(async (flags: { port?: number; instant?: boolean; speed?: number; data?: string; options?: string; json?: boolean }) => {
-      const { emulatorOptionsSchema, startEmulator } = await import('../../emulator/index.ts');
-      const options = {
-        ...(await readOptions(flags.options)),
-        ...(flags.port === undefined ? {} : { port: flags.port }),
-        ...(flags.speed === undefined ? {} : { speed: flags.speed, lifecycle: { mode: 'timed' } }),
-        ...(flags.instant === true ? { lifecycle: { mode: 'instant' } } : {}),
-        ...(flags.data === undefined ? {} : { dataDir: flags.data }),
-      };
-      const checked = emulatorOptionsSchema.safeParse(options);
-      if (!checked.success) {
-        const [issue] = checked.error.issues;
-        throw new BatchError(ErrorCode.BadOption, `Emulator option ${issue?.path.join('.')}: ${issue?.message}.`);
-      }
-      await using emulator = await startEmulator(checked.data);
-      const { url, port } = emulator;
-      process.stdout.write(
-        flags.json === true ? `${JSON.stringify({ url, port })}\n` : `The emulator listens: export OPENAI_BASE_URL=${url} OPENAI_API_KEY=any\n`,
-      );
-      await untilSignal();
-    });
+    .action(
+      async (flags: {
+        port?: number;
+        instant?: boolean;
+        speed?: number;
+        data?: string;
+        options?: string;
+        json?: boolean;
+      }) => {
+        const { emulatorOptionsSchema, startEmulator } = await import('../../emulator/index.ts');
+        const options = {
+          ...(await readOptions(flags.options)),
+          ...(flags.port === undefined ? {} : { port: flags.port }),
+          ...(flags.speed === undefined ? {} : { speed: flags.speed, lifecycle: { mode: 'timed' } }),
+          ...(flags.instant === true ? { lifecycle: { mode: 'instant' } } : {}),
+          ...(flags.data === undefined ? {} : { dataDir: flags.data }),
+        };
+        const checked = emulatorOptionsSchema.safeParse(options);
+        if (!checked.success) {
+          const [issue] = checked.error.issues;
+          throw new BatchError(
+            ErrorCode.BadOption,
+            `Emulator option ${issue?.path.join('.')}: ${issue?.message}.`,
+          );
+        }
+        await using emulator = await startEmulator(checked.data);
+        const { url, port } = emulator;
+        process.stdout.write(
+          flags.json === true
+            ? `${JSON.stringify({ url, port })}\n`
+            : `The emulator listens: export OPENAI_BASE_URL=${url} OPENAI_API_KEY=any\n`,
+        );
+        await untilSignal();
+      },
+    );
 }
 
 function parseJsonText(text: string): string {
-  if (!text.startsWith('@') && !text.trimStart().startsWith('{')) throw new InvalidArgumentError('It must be a JSON object or @FILE.');
+  if (!text.startsWith('@') && !text.trimStart().startsWith('{'))
+    throw new InvalidArgumentError('It must be a JSON object or @FILE.');
   return text;
 }
 
@@ -47,6 +66,9 @@ async function readOptions(text: string | undefined): Promise<object> {
   try {
     return JSON.parse(text.startsWith('@') ? await readFile(text.slice(1), 'utf8') : text) as object;
   } catch (error) {
-    throw new BatchError(ErrorCode.BadOption, `Option --options cannot be read: ${(error as Error).message}.`);
+    throw new BatchError(
+      ErrorCode.BadOption,
+      `Option --options cannot be read: ${(error as Error).message}.`,
+    );
   }
 }

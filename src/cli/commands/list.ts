@@ -23,7 +23,10 @@ export function addList(program: Command): void {
           closedAt?.toISOString() ?? '',
         ]);
         process.stdout.write(
-          table([['job', 'status', 'started', 'ended'], ...rows], { border: getBorderCharacters('void'), drawHorizontalLine: () => false }),
+          table([['job', 'status', 'started', 'ended'], ...rows], {
+            border: getBorderCharacters('void'),
+            drawHorizontalLine: () => false,
+          }),
         );
       }
     });

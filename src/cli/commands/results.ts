@@ -7,7 +7,9 @@ import { describeReport } from '../render.ts';
 export function addResults(program: Command): void {
   program
     .command('results')
-    .description('wait for the end of a job and write its results to a folder, or as JSON lines to standard output')
+    .description(
+      'wait for the end of a job and write its results to a folder, or as JSON lines to standard output',
+    )
     .argument('<job>', 'id of the job')
     .option('--out <dir>', 'folder for results.jsonl and report.json')
     .option('--json', 'with --out: print the report as JSON')
@@ -21,6 +23,10 @@ export function addResults(program: Command): void {
         return;
       }
       const report = await job.save(flags.out);
-      process.stdout.write(flags.json === true ? `${JSON.stringify(report)}\n` : `${describeReport(report, join(resolve(flags.out), 'results.jsonl'))}\n`);
+      process.stdout.write(
+        flags.json === true
+          ? `${JSON.stringify(report)}\n`
+          : `${describeReport(report, join(resolve(flags.out), 'results.jsonl'))}\n`,
+      );
     });
 }

@@ -47,15 +47,26 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   }
 
   const finished = await job.isFinished();
-  const worker = workerCode === null || finished ? null : await startOwnWorker(await workerCode, { target: client.target, home, taskQueue, patience });
+  const worker =
+    workerCode === null || finished
+      ? null
+      : await startOwnWorker(await workerCode, { target: client.target, home, taskQueue, patience });
   const stopping = stopOnSignal(job, async () => worker?.close());
   try {
-    const report = await Promise.race([follow(job, flags.out), stopping, ...(worker === null ? [] : [failWith(worker.stopped)])]);
+    const report = await Promise.race([
+      follow(job, flags.out),
+      stopping,
+      ...(worker === null ? [] : [failWith(worker.stopped)]),
+    ]);
     if (report === 'stopped') {
       process.exitCode = 1;
       return;
     }
-    process.stdout.write(flags.json === true ? `${JSON.stringify(report)}\n` : `${describeReport(report, join(resolve(flags.out), 'results.jsonl'))}\n`);
+    process.stdout.write(
+      flags.json === true
+        ? `${JSON.stringify(report)}\n`
+        : `${describeReport(report, join(resolve(flags.out), 'results.jsonl'))}\n`,
+    );
     process.exitCode = report.cancelled > 0 ? 1 : report.failed > 0 ? 3 : 0;
   } finally {
     await worker?.close();
@@ -64,7 +75,10 @@ async function run(input: string, flags: RunFlags): Promise<void> {
 
 type WorkerModule = typeof import('../../worker/index.ts');
 
-async function startOwnWorker({ installRuntime, startWorker }: WorkerModule, options: Parameters<WorkerModule['startWorker']>[0]): Promise<Awaited<ReturnType<WorkerModule['startWorker']>>> {
+async function startOwnWorker(
+  { installRuntime, startWorker }: WorkerModule,
+  options: Parameters<WorkerModule['startWorker']>[0],
+): Promise<Awaited<ReturnType<WorkerModule['startWorker']>>> {
   installRuntime('ERROR');
   return await startWorker(options);
 }

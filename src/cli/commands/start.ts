@@ -9,7 +9,9 @@ export function addStart(program: Command): void {
     .option('--json', 'print {"job_id"} as JSON')
     .action(async (input: string, flags: JobFlags & { json?: boolean }) => {
       const spec = await prepareJob(toJobOptions(input, flags), flags.fresh);
-      await using client = await BatchClient.connect({ log: (text) => void process.stderr.write(`${text}\n`) });
+      await using client = await BatchClient.connect({
+        log: (text) => void process.stderr.write(`${text}\n`),
+      });
       const job = await client.startSpec(spec);
       process.stdout.write(flags.json === true ? `${JSON.stringify({ job_id: job.id })}\n` : `${job.id}\n`);
     });

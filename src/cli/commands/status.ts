@@ -18,7 +18,10 @@ export function addStatus(program: Command): void {
       const { progress, report } = status;
       const rows = [`job         ${jobId}`, `status      ${status.status.toLowerCase()}`];
       if (report !== null) rows.push(describeReport(report, null));
-      else if (progress === null) rows.push('No worker answers: start one with `durable-batch worker`, or run the job with `durable-batch run`.');
+      else if (progress === null)
+        rows.push(
+          'No worker answers: start one with `durable-batch worker`, or run the job with `durable-batch run`.',
+        );
       else {
         rows.push(
           `state       ${progress.state}${progress.reason === null ? '' : `: ${progress.reason}`}`,

@@ -23,6 +23,8 @@ export function addWatch(program: Command): void {
       }
       view.end();
       const report = await job.report();
-      process.stdout.write(flags.json === true ? `${JSON.stringify(report)}\n` : `${describeReport(report, null)}\n`);
+      process.stdout.write(
+        flags.json === true ? `${JSON.stringify(report)}\n` : `${describeReport(report, null)}\n`,
+      );
     });
 }

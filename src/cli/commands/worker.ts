@@ -9,13 +9,19 @@ export function addWorker(program: Command): void {
     .description('work on jobs until SIGTERM or Ctrl-C')
     .action(async () => {
       const { home, taskQueue, patience } = readEnvironment();
-      const { checkApi, createApi, installRuntime, startWorker, SHUTDOWN_GRACE_MS } = await import('../../worker/index.ts');
+      const { checkApi, createApi, installRuntime, startWorker, SHUTDOWN_GRACE_MS } =
+        await import('../../worker/index.ts');
       const api = createApi();
       await checkApi(api);
       installRuntime('WARN');
-      const target = await resolveTemporalTarget({ home, log: (text) => void process.stderr.write(`${text}\n`) });
+      const target = await resolveTemporalTarget({
+        home,
+        log: (text) => void process.stderr.write(`${text}\n`),
+      });
       const worker = await startWorker({ target, home, taskQueue, patience, api });
-      process.stderr.write(`Worker on queue ${taskQueue} at ${target.connection.address}. SIGTERM ends it within ${SHUTDOWN_GRACE_MS / 1_000} s.\n`);
+      process.stderr.write(
+        `Worker on queue ${taskQueue} at ${target.connection.address}. SIGTERM ends it within ${SHUTDOWN_GRACE_MS / 1_000} s.\n`,
+      );
       await Promise.race([worker.stopped, untilSignal()]);
       await worker.close();
     });

@@ -1,0 +1,127 @@
+// build-shards and fetch-results' settling as bytes a second, beside a plain copy of the same file.
+import { copyFileSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { FileWork } from '../dist/file-work/pool.js';
+import { shardFiles } from '../dist/store/job-files.js';
+
+const seconds = async (work) => {
+  const started = performance.now();
+  await work();
+  return (performance.now() - started) / 1_000;
+};
+
+/** Prints MB/s of both, for `lines` lines on `threads` threads. */
+export async function benchFileWork(folder, makeLine, lines, threads) {
+  const input = join(folder, 'input.jsonl');
+  let text = '';
+  for (let i = 1; i <= lines; i += 1) text += makeLine(i);
+  writeFileSync(input, text);
+  const bytes = statSync(input).size;
+  const sha256 = createHash('sha256').update(text).digest('hex');
+  text = '';
+  const store = join(folder, 'store');
+  const files = new FileWork(store, threads);
+  const shardLines = Math.ceil(lines / 4);
+  const spec = {
+    v: 1,
+    jobId: 'bench',
+    input: { path: input, bytes, sha256 },
+    model: null,
+    endpoint: null,
+    shardLines,
+    shardBytes: 190_000_000,
+    skipBadLines: false,
+  };
+  await files.cancelShard('none', 'none').catch(() => undefined); // starts the first thread
+
+  const copy = await seconds(() => copyFileSync(input, `${input}.copy`));
+  const build = await seconds(() => files.buildShards(spec));
+  console.log(
+    `build-shards     ${rate(bytes, build)} MB/s, every line checked (one thread); plain copy ${rate(bytes, copy)} MB/s; ratio ${(build / copy).toFixed(1)}`,
+  );
+
+  let outputBytes = 0;
+  const outputs = [];
+  for (let shard = 0; shard < 4; shard += 1) {
+    const id = `r1-0000${shard + 1}`;
+    const path = join(store, shardFiles.output('bench', id, 1));
+    const order = Array.from(
+      { length: Math.min(shardLines, lines - shard * shardLines) },
+      (_, i) => shard * shardLines + 1 + ((i * 7_919) % shardLines),
+    );
+    writeFileSync(
+      path,
+      order
+        .filter((line) => line <= lines)
+        .map(makeAnswer)
+        .join(''),
+    );
+    outputBytes += statSync(path).size;
+    outputs.push({ id, path });
+  }
+  const copyOut = await seconds(() => outputs.forEach(({ path }) => copyFileSync(path, `${path}.copy`)));
+  const settle = await seconds(() =>
+    Promise.all(
+      outputs.map(({ id }) =>
+        files.settleShard({
+          job: 'bench',
+          shard: id,
+          batch: 1,
+          batchId: 'batch_bench',
+          status: 'completed',
+          hasOutput: true,
+          hasErrors: false,
+          refused: [],
+          missing: 'retry',
+          attempts: 3,
+        }),
+      ),
+    ),
+  );
+  console.log(
+    `fetch-results    ${rate(outputBytes, settle)} MB/s, every line classified (${threads} threads, 4 shards); plain copy ${rate(outputBytes, copyOut)} MB/s; ratio ${(settle / copyOut).toFixed(1)}`,
+  );
+  await files.close();
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+}
+
+function makeAnswer(line) {
+  return `${JSON.stringify({
+    id: `batch_req_${line}`,
+    custom_id: String(line),
+    response: {
+      status_code: 200,
+      request_id: `req_${line}`,
+      body: {
+        id: `chatcmpl-${line}`,
+        object: 'chat.completion',
+        created: 1_790_000_000,
+        model: 'gpt-5-mini-2025-08-07',
+        choices: [
+          {
+            index: 0,
+            message: {
+              role: 'assistant',
+              content: `The answer to line ${line}, a sentence of ordinary length.`,
+              refusal: null,
+            },
+            logprobs: null,
+            finish_reason: 'stop',
+          },
+        ],
+        usage: {
+          prompt_tokens: 24,
+          completion_tokens: 14,
+          total_tokens: 38,
+          prompt_tokens_details: { cached_tokens: 0 },
+          completion_tokens_details: { reasoning_tokens: 0 },
+        },
+      },
+    },
+    error: null,
+  })}\n`;
+}
+
+const rate = (bytes, secs) => (bytes / 1e6 / secs).toFixed(0);
