@@ -65,7 +65,7 @@ export async function ensureEmbeddedServer(options: EmbeddedServerOptions): Prom
     const running = await findRunning(files);
     if (running === undefined) return toServer(await start(files, options), true);
     if (!(await becomesReady(running.port, READY_MS))) throw await silentServer(files, running);
-    await writeState(files, running);
+    await writeState(files, { ...running, stopped: false });
     return toServer(running, false);
   });
 }
@@ -77,6 +77,8 @@ export async function stopEmbeddedServer(options: { readonly home: string }): Pr
   return withLock(files.lock, async () => {
     const running = await findRunning(files);
     if (running === undefined) return false;
+    // Before its end, so that nobody who keeps it alive takes that for a crash.
+    await writeState(files, { ...running, stopped: true });
     await endProcess(running);
     return true;
   });
@@ -145,7 +147,7 @@ async function launch(
       if (!ended.signal.aborted) await once(ended.signal, 'abort');
       return String(ended.signal.reason);
     }
-    const state = { pid: child.pid, startTime, port, uiPort, cli };
+    const state = { pid: child.pid, startTime, port, uiPort, cli, stopped: false };
     // Recorded before it is ready: if we are killed now, the next command finds it and waits.
     await writeState(files, state);
     if (await becomesReady(port, READY_MS, ended.signal)) return state;

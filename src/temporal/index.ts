@@ -3,6 +3,7 @@ export { connectClient, resolveTemporalTarget } from './connection.ts';
 export type { TemporalConnectionOptions, TemporalTarget } from './connection.ts';
 export { describeEmbeddedServer, ensureEmbeddedServer, stopEmbeddedServer } from './embedded-server.ts';
 export type { EmbeddedServer, EmbeddedServerOptions } from './embedded-server.ts';
+export { keepEmbeddedServer } from './keep-embedded-server.ts';
 export { isAlive, processStartTime } from './process-identity.ts';
 export type { ProcessIdentity } from './process-identity.ts';
 export { resolveTemporalCli } from './temporal-cli.ts';

@@ -22,6 +22,8 @@ export interface ServerState extends ProcessIdentity {
   readonly uiPort: number;
   /** The program it was started from. */
   readonly cli: string;
+  /** True once somebody has asked it to stop: its end is then no accident. */
+  readonly stopped: boolean;
 }
 
 /** The paths under `home`; the folder need not exist. */
@@ -66,10 +68,10 @@ export async function readState(files: ServerFiles): Promise<ServerState | undef
     // Never written, or damaged: the server's process is then searched for by its database.
     return undefined;
   }
-  const { pid, startTime, port, uiPort, cli } = found;
+  const { pid, startTime, port, uiPort, cli, stopped } = found;
   if (!isPositive(pid) || !isPositive(port) || !isPositive(uiPort)) return undefined;
   if (typeof startTime !== 'string' || typeof cli !== 'string') return undefined;
-  return { pid, startTime, port, uiPort, cli };
+  return { pid, startTime, port, uiPort, cli, stopped: stopped === true };
 }
 
 /** Records the state; a reader sees the old or the new one, never a half. */

@@ -19,7 +19,7 @@ export async function searchServer(files: ServerFiles): Promise<ServerState | un
     const startTime = await processStartTime(pid);
     if (startTime === undefined) continue;
     const { cli = '', port, uiPort } = found.groups;
-    return { pid, startTime, port: Number(port), uiPort: Number(uiPort), cli };
+    return { pid, startTime, port: Number(port), uiPort: Number(uiPort), cli, stopped: false };
   }
   return undefined;
 }

@@ -12,10 +12,13 @@ import {
   connectClient,
   describeEmbeddedServer,
   ensureEmbeddedServer,
+  keepEmbeddedServer,
   stopEmbeddedServer,
   type EmbeddedServer,
 } from '../../src/temporal/index.ts';
+import { hasCrashed } from '../../src/temporal/keep-embedded-server.ts';
 import { isAlive, processStartTime, type ProcessIdentity } from '../../src/temporal/process-identity.ts';
+import { serverFiles } from '../../src/temporal/server-files.ts';
 
 const run = promisify(execFile);
 
@@ -142,6 +145,18 @@ test('comes back after kill -9 on the same ports with the same workflows', async
   });
 });
 
+test('a kept server comes back by itself after a crash', async () => {
+  const first = await ensureEmbeddedServer({ home });
+  const address = async (): Promise<string | undefined> => (await describeEmbeddedServer({ home }))?.address;
+  const said: string[] = [];
+  {
+    await using _keeper = keepEmbeddedServer({ home, log: (message) => said.push(message) });
+    await killAndWait(first.pid);
+    await expect.poll(address, { timeout: 10_000 }).toBe(first.address);
+  }
+  expect(said).toHaveLength(1);
+});
+
 test('takes other ports when somebody has taken its own meanwhile', async () => {
   const first = await ensureEmbeddedServer({ home });
   await killAndWait(first.pid);
@@ -190,6 +205,7 @@ test('stops when told, and says when there was nothing to stop', async () => {
   expect(await stopEmbeddedServer({ home })).toBe(true);
   expect(await processStartTime(pid)).toBeUndefined();
   expect(await describeEmbeddedServer({ home })).toBeUndefined();
+  expect(await hasCrashed(await serverFiles(home))).toBe(false);
   expect(await stopEmbeddedServer({ home })).toBe(false);
 });
 

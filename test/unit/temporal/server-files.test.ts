@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { describeEmbeddedServer, ensureEmbeddedServer } from '../../../src/temporal/embedded-server.ts';
+import { hasCrashed } from '../../../src/temporal/keep-embedded-server.ts';
+import { processStartTime } from '../../../src/temporal/process-identity.ts';
 import {
   prepareServerFiles,
   readState,
@@ -19,7 +21,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(home, { recursive: true }));
 
-const state = { pid: 7, startTime: 'then', port: 1234, uiPort: 1235, cli: '/bin/temporal' };
+const state = { pid: 7, startTime: 'then', port: 1234, uiPort: 1235, cli: '/bin/temporal', stopped: false };
 
 test('reads back the state it wrote', async () => {
   const files = await prepareServerFiles(home);
@@ -36,6 +38,18 @@ test.each([
   const files = await prepareServerFiles(home);
   await writeFile(files.state, text);
   expect(await readState(files)).toBeUndefined();
+});
+
+test('a server has crashed if its process is gone and nobody had asked it to stop', async () => {
+  const files = await prepareServerFiles(home);
+  expect(await hasCrashed(files)).toBe(false);
+  await writeState(files, state);
+  expect(await hasCrashed(files)).toBe(true);
+  await writeState(files, { ...state, stopped: true });
+  expect(await hasCrashed(files)).toBe(false);
+  const startTime = (await processStartTime(process.pid)) ?? '';
+  await writeState(files, { ...state, pid: process.pid, startTime });
+  expect(await hasCrashed(files)).toBe(false);
 });
 
 test('a home under another name is the same home', async () => {
