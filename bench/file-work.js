@@ -13,6 +13,7 @@ const seconds = async (work) => {
 
 /** Prints MB/s of both, for `lines` lines on `threads` threads. */
 export async function benchFileWork(folder, makeLine, lines, threads) {
+  mkdirSync(folder, { recursive: true });
   const input = join(folder, 'input.jsonl');
   let text = '';
   for (let i = 1; i <= lines; i += 1) text += makeLine(i);

@@ -109,7 +109,7 @@ export async function createBatch(
 }
 
 /** What a batch carries so that it can be found again; unique for each batch we mean to create. */
-export function shardKey({ job, shard, batch }: Pick<CreateRequest, 'job' | 'shard' | 'batch'>): string {
+function shardKey({ job, shard, batch }: Pick<CreateRequest, 'job' | 'shard' | 'batch'>): string {
   return `${job}/${shard}/${batch}`;
 }
 

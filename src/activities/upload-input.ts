@@ -17,7 +17,7 @@ export interface UploadRequest {
 }
 
 /** What is kept of an upload. */
-export interface UploadRecord {
+interface UploadRecord {
   readonly fileId: string;
   readonly bytes: number;
 }

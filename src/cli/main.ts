@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { exitCodeOf, isBatchError } from '../core/errors.ts';
 import { addControlCommands } from './commands/control.ts';
@@ -12,7 +13,10 @@ import { addStatus } from './commands/status.ts';
 import { addWatch } from './commands/watch.ts';
 import { addWorker } from './commands/worker.ts';
 
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+
 const program = new Command('durable-batch')
+  .version(version)
   .description("OpenAI's Batch API, durably: a file of requests in, one answer per line out.")
   .showHelpAfterError('(see --help)');
 

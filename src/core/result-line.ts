@@ -61,7 +61,7 @@ function isRetryableStatus(status: number): boolean {
 }
 
 /** Lines whose tries never ran go again this often before they end `failed`, so that no job runs for ever. */
-export const MAX_FREE_RETRIES = 20;
+const MAX_FREE_RETRIES = 20;
 
 /** What a line carries from one round to the next. */
 export interface LineHistory {

@@ -23,7 +23,7 @@ import { WholeFileWriter } from '../store/whole-file.ts';
 import { cutLines, type CutLine } from './cut-lines.ts';
 
 /** What `buildShards` found wrong with the input; never holds text of a line. */
-export interface InputFault {
+interface InputFault {
   readonly line: number | null;
   readonly reason: string;
   readonly advice: string;

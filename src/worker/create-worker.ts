@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type LogLevel } from '@temporalio/worker';
 import type OpenAI from 'openai';
+import { pino } from 'pino';
 import { createActivities } from '../activities/index.ts';
 import { FileWork } from '../file-work/pool.ts';
 import { FolderStore } from '../store/folder-store.ts';
@@ -49,9 +50,19 @@ export interface JobWorker {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Quiets Temporal's own logger; signals are the caller's business. Call before the first worker. */
-export function installRuntime(level: LogLevel): void {
-  Runtime.install({ logger: new DefaultLogger(level), shutdownSignals: [] });
+/**
+ * Sends the logs of Temporal's runtime and of the worker to standard error, one JSON object a line; they hold ids and
+ * counts, no prompt text. Signals stay the caller's business. Call before the first worker.
+ */
+export function installRuntime(level: 'info' | 'warn' | 'error'): void {
+  const log = pino({ name: 'durable-batch', level }, pino.destination({ dest: 2, sync: true }));
+  const logger = new DefaultLogger(level.toUpperCase() as LogLevel, ({ level: of, message, meta }) => {
+    log[of === 'TRACE' || of === 'DEBUG' ? 'debug' : (of.toLowerCase() as 'info' | 'warn' | 'error')](
+      meta ?? {},
+      message,
+    );
+  });
+  Runtime.install({ logger, shutdownSignals: [] });
 }
 
 /** Starts a worker for jobs; it works until `close()`. */

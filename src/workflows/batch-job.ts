@@ -16,7 +16,7 @@ import { cancelSignal, pauseSignal, pollSignal, progressQuery, resumeSignal } fr
 import { runShard, type ShardContext, type ShardRecord } from './shard-run.ts';
 
 /** What one run of a job hands to the next: everything that is not in the store. Its size is that of the shards in flight. */
-export interface JobSnapshot {
+interface JobSnapshot {
   round: number;
   plan: RoundPlan | null;
   /** Index of the first shard of the round that was not begun. */
@@ -39,7 +39,7 @@ export interface JobSnapshot {
 }
 
 /** Run length is a tuning for tests; the server's own suggestion is the rule. */
-export interface JobTuning {
+interface JobTuning {
   readonly maxHistoryEvents?: number;
 }
 

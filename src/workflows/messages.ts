@@ -19,6 +19,3 @@ export const pollSignal: SignalDefinition = defineSignal('poll');
 
 /** The workflow's name at the server. */
 export const BATCH_JOB = 'batchJob';
-
-/** The queue that workers of this package listen on unless told otherwise. */
-export const TASK_QUEUE = 'durable-batch';

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { BatchClient, checkOutputFolder, prepareJob, type JobHandle } from '../../client/index.ts';
 import type { JobReport } from '../../core/progress.ts';
 import { readEnvironment } from '../../environment.ts';
+import type * as workerModule from '../../worker/index.ts';
 import { lockJob } from '../job-lock.ts';
 import { addJobOptions, toJobOptions, type JobFlags } from '../job-options.ts';
 import { describeReport, ProgressView } from '../render.ts';
@@ -73,13 +74,13 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   }
 }
 
-type WorkerModule = typeof import('../../worker/index.ts');
+type WorkerModule = typeof workerModule;
 
 async function startOwnWorker(
   { installRuntime, startWorker }: WorkerModule,
   options: Parameters<WorkerModule['startWorker']>[0],
 ): Promise<Awaited<ReturnType<WorkerModule['startWorker']>>> {
-  installRuntime('ERROR');
+  installRuntime('error');
   return await startWorker(options);
 }
 

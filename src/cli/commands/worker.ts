@@ -13,7 +13,7 @@ export function addWorker(program: Command): void {
         await import('../../worker/index.ts');
       const api = createApi();
       await checkApi(api);
-      installRuntime('WARN');
+      installRuntime('warn');
       const target = await resolveTemporalTarget({
         home,
         log: (text) => void process.stderr.write(`${text}\n`),
