@@ -36,6 +36,9 @@ export interface JobStatus {
 /** A query waits this long for a worker. */
 const QUERY_MS = 4_000;
 
+/** A server that is being restarted is waited for this long. */
+const SERVER_AWAY_MS = 60_000;
+
 /** A job that was started, by this process or any other. */
 export class JobHandle {
   readonly id: string;
@@ -71,9 +74,13 @@ export class JobHandle {
   /** Progress as it changes, until the job ends. */
   async *watch(intervalMs: number = 1_000): AsyncGenerator<JobProgress> {
     for (;;) {
-      const { status, progress, report } = await this.status();
-      if (progress !== null) yield progress;
-      if (report !== null || status !== 'RUNNING') return;
+      try {
+        const { status, progress, report } = await this.status();
+        if (progress !== null) yield progress;
+        if (report !== null || status !== 'RUNNING') return;
+      } catch (error) {
+        if (!isUnreachable(error)) throw error; // a server that comes back is asked again; `report` says when it does not
+      }
       await sleep(intervalMs);
     }
   }
@@ -85,11 +92,23 @@ export class JobHandle {
   async report(): Promise<JobReport> {
     const kept = await readRecord<JobReport>(this.store, jobFiles.report(this.id));
     if (kept !== null) return kept;
-    try {
-      return (await this.handle().result()) as JobReport;
-    } catch (error) {
-      if (error instanceof WorkflowNotFoundError) throw this.notFound();
-      throw toBatchError(error, this.id);
+    let unreachableSince: number | null = null;
+    for (;;) {
+      try {
+        return (await this.handle().result()) as JobReport;
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) throw this.notFound();
+        if (!isUnreachable(error)) throw toBatchError(error, this.id);
+        unreachableSince ??= Date.now();
+        if (Date.now() - unreachableSince > SERVER_AWAY_MS) {
+          throw new BatchError(
+            ErrorCode.TemporalUnavailable,
+            `The Temporal server has gone away. Job ${this.id} keeps its place: start the server and run the same command again.`,
+            { details: { jobId: this.id } },
+          );
+        }
+        await sleep(500);
+      }
     }
   }
 
@@ -173,6 +192,15 @@ export class JobHandle {
       { details: { jobId: this.id } },
     );
   }
+}
+
+/** gRPC's UNAVAILABLE or a call cut off: the server is gone or starting. */
+function isUnreachable(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code } = cause as { code?: unknown };
+    if (code === 14 || code === 4 || code === 1) return true;
+  }
+  return false;
 }
 
 function doneProgress(report: JobReport): JobProgress {

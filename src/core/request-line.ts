@@ -27,6 +27,9 @@ export interface RequestLine {
   embeddingInputs: number;
 }
 
+/** The usual method, quotes included. */
+const POST = Uint8Array.of(0x22, 0x50, 0x4f, 0x53, 0x54, 0x22);
+
 const fault = (reason: string, advice: string): LineFault => ({ reason, advice });
 
 /**
@@ -50,6 +53,7 @@ export class RequestLineReader {
     input: [0, 0] as [number, number],
     prompt: [0, 0] as [number, number],
   };
+  private readonly allSpans: [number, number][] = Object.values(this.spans);
   private escapedKey = false;
   private knownModel = { bytes: new Uint8Array(0), text: '' };
   private readonly knownUrls = new Map<number, { bytes: Uint8Array; url: Endpoint }>();
@@ -63,7 +67,7 @@ export class RequestLineReader {
     this.block = block;
     this.end = end;
     this.scanner.block = block;
-    for (const span of Object.values(this.spans)) span[0] = span[1] = 0;
+    for (const span of this.allSpans) span[1] = 0;
     this.escapedKey = false;
     const open = this.scanner.skipSpace(start, end);
     const close = this.scanner.scanObject(open, end, this.onMember);
@@ -148,7 +152,11 @@ export class RequestLineReader {
         return fault('has a "custom_id" that is not a string', 'quote it, or leave it out');
       customId = this.text(spans.customId);
     }
-    if (spans.method[1] !== 0 && this.text(spans.method).toUpperCase() !== 'POST') {
+    if (
+      spans.method[1] !== 0 &&
+      !this.spanIs(spans.method, POST) &&
+      this.text(spans.method).toUpperCase() !== 'POST'
+    ) {
       return fault('has a "method" other than POST', 'write "POST" or leave it out');
     }
     if (spans.stream[1] !== 0 && this.block[spans.stream[0]] === 0x74) {
@@ -185,9 +193,8 @@ export class RequestLineReader {
     const span = this.spans.model;
     if (span[1] === 0) return this.defaults.model;
     if (this.block[span[0]] !== 0x22 || span[1] - span[0] === 2) return null;
-    const bytes = this.block.subarray(span[0], span[1]);
-    if (!sameBytes(bytes, this.knownModel.bytes))
-      this.knownModel = { bytes: bytes.slice(), text: this.text(span) };
+    if (!this.spanIs(span, this.knownModel.bytes))
+      this.knownModel = { bytes: this.block.slice(span[0], span[1]), text: this.text(span) };
     return this.knownModel.text;
   }
 
@@ -195,8 +202,7 @@ export class RequestLineReader {
     const span = this.spans.url;
     if (span[1] !== 0 && !this.isNull(span)) {
       const known = this.knownUrls.get(span[1] - span[0]);
-      if (known !== undefined && sameBytes(this.block.subarray(span[0], span[1]), known.bytes))
-        return known.url;
+      if (known !== undefined && this.spanIs(span, known.bytes)) return known.url;
       const url = this.block[span[0]] === 0x22 ? this.text(span) : '';
       if (!isEndpoint(url)) {
         return fault('has a "url" that the Batch API lacks', `use one of ${endpoints.join(', ')}`);
@@ -235,9 +241,9 @@ export class RequestLineReader {
   }
 
   private countInputs(): number {
-    const [start, end] = this.spans.input;
+    const [start] = this.spans.input;
     if (this.block[start] !== 0x5b) return 1;
-    const parsed = JSON.parse(this.text(this.spans.input, start, end)) as unknown[];
+    const parsed = JSON.parse(this.text(this.spans.input)) as unknown[];
     return typeof parsed[0] === 'number' ? 1 : Math.max(1, parsed.length);
   }
 
@@ -246,9 +252,28 @@ export class RequestLineReader {
   }
 
   /** A string member's value, or another member's JSON text. */
-  private text(span: readonly [number, number], start: number = span[0], end: number = span[1]): string {
+  private text(span: readonly [number, number]): string {
+    const [start, end] = span;
+    // Ids and names are short and plain: reading them byte by byte is several times faster than a decoder.
+    if (end - start <= 80 && this.block[start] === 0x22) {
+      let plain = '';
+      let at = start + 1;
+      for (; at < end - 1; at += 1) {
+        const byte = this.block[at]!;
+        if (byte >= 0x80 || byte === 0x5c) break;
+        plain += String.fromCharCode(byte);
+      }
+      if (at === end - 1) return plain;
+    }
     const json = this.decoder.decode(this.block.subarray(start, end));
     return json.startsWith('"') ? (JSON.parse(json) as string) : json;
+  }
+
+  private spanIs(span: readonly [number, number], bytes: Uint8Array): boolean {
+    const [start, end] = span;
+    if (end - start !== bytes.length) return false;
+    for (let i = 0; i < bytes.length; i += 1) if (this.block[start + i] !== bytes[i]) return false;
+    return true;
   }
 }
 
@@ -265,10 +290,4 @@ export function requestHead(line: number, endpoint: string): string {
 function setSpan(span: [number, number], start: number, end: number): void {
   span[0] = start;
   span[1] = end;
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false;
-  return true;
 }

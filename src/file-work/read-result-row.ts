@@ -67,8 +67,7 @@ export class ResultRowReader {
     const whole = close !== NOT_JSON && this.scanner.skipSpace(close, end) === end;
     if (whole && this.plain && row.statusCode === 200 && row.bodyEnd > row.bodyStart) {
       row.bodyIsAnswer = true;
-      if (this.usageStart > 0)
-        this.takeUsage(JSON.parse(block.toString('latin1', this.usageStart, this.usageEnd)) as Usage);
+      if (this.usageStart > 0) this.scanner.scanObject(this.usageStart, this.usageEnd, this.onUsageMember);
       return row;
     }
     return this.readSlowly(start, end);
@@ -81,8 +80,7 @@ export class ResultRowReader {
     }
     const close = scanner.scanValue(valueStart, this.end);
     if (close === NOT_JSON) return NOT_JSON;
-    if (scanner.keyIs(keyStart, keyEnd, 'custom_id'))
-      this.row.line = lineOf(block.toString('latin1', valueStart + 1, close - 1));
+    if (scanner.keyIs(keyStart, keyEnd, 'custom_id')) this.row.line = lineIn(block, valueStart, close);
     else if (scanner.keyIs(keyStart, keyEnd, 'error') && block[valueStart] !== 0x6e) this.plain = false;
     return close;
   };
@@ -97,7 +95,7 @@ export class ResultRowReader {
     }
     const close = scanner.scanValue(valueStart, this.end, 1);
     if (close !== NOT_JSON && scanner.keyIs(keyStart, keyEnd, 'status_code')) {
-      row.statusCode = Number(block.toString('latin1', valueStart, close));
+      row.statusCode = numberIn(block, valueStart, close);
     }
     return close;
   };
@@ -113,12 +111,23 @@ export class ResultRowReader {
       }
     } else if (scanner.keyIs(keyStart, keyEnd, 'error')) {
       if (block[valueStart] !== 0x6e) this.plain = false;
-    } else if (
-      scanner.keyIs(keyStart, keyEnd, 'status') &&
-      block.toString('latin1', valueStart, close) === '"failed"'
-    ) {
+    } else if (scanner.keyIs(keyStart, keyEnd, 'status') && block[valueStart + 1] === 0x66) {
       this.plain = false; // a response object may fail inside a 200 row
     }
+    return close;
+  };
+
+  private readonly onUsageMember = (keyStart: number, keyEnd: number, valueStart: number): number => {
+    const { scanner, block, row } = this;
+    const is = (name: string): boolean => scanner.keyIs(keyStart, keyEnd, name);
+    if (block[valueStart] === 0x7b && (is('prompt_tokens_details') || is('input_tokens_details'))) {
+      return scanner.scanObject(valueStart, this.usageEnd, this.onUsageMember);
+    }
+    const close = scanner.scanValue(valueStart, this.usageEnd);
+    if (is('prompt_tokens') || is('input_tokens')) row.inputTokens = numberIn(block, valueStart, close) ?? 0;
+    else if (is('completion_tokens') || is('output_tokens'))
+      row.outputTokens = numberIn(block, valueStart, close) ?? 0;
+    else if (is('cached_tokens')) row.cachedTokens = numberIn(block, valueStart, close) ?? 0;
     return close;
   };
 
@@ -156,6 +165,22 @@ export class ResultRowReader {
     this.row.cachedTokens =
       usage.input_tokens_details?.cached_tokens ?? usage.prompt_tokens_details?.cached_tokens ?? 0;
   }
+}
+
+/** A plain whole number in the block; null for anything else. */
+function numberIn(block: Buffer, start: number, end: number): number | null {
+  let value = 0;
+  for (let at = start; at < end; at += 1) {
+    const digit = block[at]! - 0x30;
+    if (digit < 0 || digit > 9) return null;
+    value = value * 10 + digit;
+  }
+  return end > start && end - start <= 15 ? value : null;
+}
+
+/** The line's number in a `custom_id` string of the block; null when it is none of ours. */
+function lineIn(block: Buffer, start: number, end: number): number | null {
+  return block[start] === 0x22 && block[start + 1] !== 0x30 ? numberIn(block, start + 1, end - 1) : null;
 }
 
 /** The number in a `custom_id` that we wrote; null for any other text. */

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchStatus, type BatchErrorEntry } from '../core/batch-status.ts';
 import { afterTry, classifyRow, Verdict } from '../core/result-line.ts';
@@ -31,6 +31,9 @@ export interface EndedShard {
 
 /** Rows longer than this are not read as rows: no answer of the API comes near. */
 const MAX_ROW_BYTES = 512 << 20;
+
+/** A raw file up to this size is held in memory while its rows are written; larger ones are read row by row. */
+const HELD_BYTES = 12 << 20;
 
 const state = { none: 0, answered: 1, failed: 2, again: 3 } as const;
 
@@ -241,7 +244,9 @@ class Tally {
 class RowsWriter {
   private readonly file: WholeFileWriter;
   private readonly ids: readonly (string | null)[];
-  private scratch = Buffer.allocUnsafe(64 << 10);
+  private readonly scratch = Buffer.allocUnsafe(64 << 10);
+  /** Raw files that are small enough to be held: their answers are taken in any order without a read each. */
+  private held: (Buffer | null)[] = [];
 
   constructor(folder: string, job: string, shard: string, ids: readonly (string | null)[]) {
     this.file = new WholeFileWriter(join(folder, shardFiles.rows(job, shard)));
@@ -250,6 +255,9 @@ class RowsWriter {
 
   write(tally: Tally, paths: readonly (string | null)[], batchId: string): void {
     const sources = paths.map((path) => (path === null ? null : openSync(path, 'r')));
+    this.held = sources.map((source) =>
+      source !== null && fstatSync(source).size <= HELD_BYTES ? readFileSync(source) : null,
+    );
     const batch = JSON.stringify(batchId);
     try {
       for (let position = 0; position < tally.states.length; position += 1) {
@@ -289,6 +297,11 @@ class RowsWriter {
     const source = sources[tally.file[position]!]!;
     let offset = tally.offset[position]!;
     let left = tally.length[position]!;
+    const held = this.held[tally.file[position]!] ?? null;
+    if (held !== null) {
+      this.file.write(held, offset, offset + left);
+      return;
+    }
     while (left > 0) {
       const read = readSync(source, this.scratch, 0, Math.min(left, this.scratch.length), offset);
       if (read === 0) throw new Error('A raw output file became shorter while it was read.');

@@ -50,7 +50,14 @@ export class WholeFileWriter {
 
   /** Appends any text as UTF-8. */
   writeText(text: string): void {
-    this.write(Buffer.from(text, 'utf8'));
+    if (text.length * 3 > BUFFER_BYTES - this.used) this.flush();
+    if (text.length * 3 > BUFFER_BYTES) {
+      this.write(Buffer.from(text, 'utf8'));
+      return;
+    }
+    const length = this.buffer.write(text, this.used, 'utf8');
+    this.used += length;
+    this.bytes += length;
   }
 
   /** Makes the file appear under its name. */

@@ -4,6 +4,7 @@ import { BatchClient, checkOutputFolder, prepareJob, type JobHandle } from '../.
 import type { JobReport } from '../../core/progress.ts';
 import { readEnvironment } from '../../environment.ts';
 import type * as workerModule from '../../worker/index.ts';
+import { keepEmbeddedServer } from '../../temporal/index.ts';
 import { lockJob } from '../job-lock.ts';
 import { addJobOptions, toJobOptions, type JobFlags } from '../job-options.ts';
 import { describeReport, ProgressView } from '../render.ts';
@@ -41,6 +42,7 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   }
   await using _lock = await lockJob(home, spec.jobId);
   await using client = await BatchClient.connect({ home, taskQueue, log: say });
+  await using _server = client.target.kind === 'embedded' ? keepEmbeddedServer({ home, log: say }) : null;
   const job = await client.startSpec(spec);
   say(`job        ${job.id}`);
   if (client.target.uiUrl !== undefined) {

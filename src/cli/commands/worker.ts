@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { readEnvironment } from '../../environment.ts';
-import { resolveTemporalTarget } from '../../temporal/index.ts';
+import { keepEmbeddedServer, resolveTemporalTarget } from '../../temporal/index.ts';
 import { untilSignal } from '../until-signal.ts';
 
 export function addWorker(program: Command): void {
@@ -18,6 +18,7 @@ export function addWorker(program: Command): void {
         home,
         log: (text) => void process.stderr.write(`${text}\n`),
       });
+      await using _server = target.kind === 'embedded' ? keepEmbeddedServer({ home }) : null;
       const worker = await startWorker({ target, home, taskQueue, patience, api });
       process.stderr.write(
         `Worker on queue ${taskQueue} at ${target.connection.address}. SIGTERM ends it within ${SHUTDOWN_GRACE_MS / 1_000} s.\n`,
