@@ -10,7 +10,7 @@ import type { CallKind, FaultMoment } from './fault-rule.ts';
 /** What a call does: changes the account and says what to answer. */
 export type CallWork = (request: FastifyRequest, faults: StruckFaults) => unknown;
 
-/** An answer that is a file instead of an object; `onSent` is told when the last byte is out. */
+/** An answer that is a file instead of an object; `onSent` is told when all of it goes out. */
 export class DownloadAnswer {
   readonly download: Download;
   readonly onSent: () => void;
@@ -43,7 +43,8 @@ export function apiCall(
       open.add(request);
       account.calls.begun(call, headerOf(request, 'idempotency-key'));
     },
-    onResponse: async (request, reply) => {
+    // Counted before the answer leaves, so that a client that has it finds it counted.
+    onSend: async (request, reply) => {
       if (open.has(request)) account.calls.answered(call, reply.statusCode);
     },
     handler: async (request, reply) => {
@@ -61,8 +62,13 @@ export function apiCall(
       if (await interfere(faults, 'after', unanswered, request, reply)) return reply;
       if (!(answer instanceof DownloadAnswer)) return answer;
       takeOver();
-      if (await download(answer, reply)) account.calls.answered(call, 200);
-      else account.calls.unanswered(call);
+      let whole = false;
+      await sendRaw(answer.download, reply, () => {
+        whole = true;
+        account.calls.answered(call, 200);
+        answer.onSent();
+      });
+      if (!whole) account.calls.unanswered(call);
       return reply;
     },
   });
@@ -121,17 +127,13 @@ async function interfere(
   return false;
 }
 
-/** Says whether the file went out whole. */
-async function download(answer: DownloadAnswer, reply: FastifyReply): Promise<boolean> {
+async function sendRaw(download: Download, reply: FastifyReply, onWhole: () => void): Promise<void> {
   for (const [name, value] of Object.entries(reply.getHeaders()))
     if (value !== undefined) reply.raw.setHeader(name, value);
   try {
-    const whole = await sendDownload(reply.raw, answer.download);
-    if (whole) answer.onSent();
-    return whole;
+    await sendDownload(reply.raw, download, onWhole);
   } catch {
     // The client went away, or the file did: either way there is nobody left to tell.
     reply.raw.destroy();
-    return false;
   }
 }

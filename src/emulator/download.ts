@@ -14,43 +14,51 @@ export interface Download {
 
 const READ_BUFFER_BYTES = 256 * 1024;
 
-/** Sends the bytes with their length announced; says whether all of them went out. */
-export async function sendDownload(response: ServerResponse, download: Download): Promise<boolean> {
+/**
+ * Sends the bytes with their length announced. `onWhole` is called just before the last of them go, so that a client
+ * that has read everything finds it noted; it is not called when a fault withholds some.
+ */
+export async function sendDownload(
+  response: ServerResponse,
+  download: Download,
+  onWhole: () => void,
+): Promise<void> {
+  const { bytes, path } = download;
   const stall = download.faults.find((fault) => fault.kind === 'stall');
   const truncate = download.faults.find((fault) => fault.kind === 'truncate');
-  const cut = Math.floor(download.bytes * (stall?.afterFraction ?? truncate?.afterFraction ?? 0.5));
-  const announced = truncate?.clean ? cut : download.bytes;
+  const cut = Math.floor(bytes * (stall?.afterFraction ?? truncate?.afterFraction ?? 0.5));
   response.writeHead(200, {
     'content-type': 'application/octet-stream',
     'content-disposition': `attachment; filename="${encodeURIComponent(download.filename)}"`,
-    'content-length': announced,
+    'content-length': truncate?.clean ? cut : bytes,
   });
-  if (!stall && !truncate) {
-    await send(response, download.path, 0, download.bytes, true);
-    return true;
-  }
-  response.flushHeaders();
-  await send(response, download.path, 0, cut, false);
   if (truncate) {
+    await pipeline(readRange(path, 0, cut), response, { end: false });
     if (truncate.clean) response.end();
     else response.destroy();
-    return false;
+    return;
   }
-  if (stall?.ms === undefined) return false;
-  await delay(stall.ms, undefined, { ref: false });
-  await send(response, download.path, cut, download.bytes, true);
-  return true;
+  if (stall) {
+    response.flushHeaders();
+    await pipeline(readRange(path, 0, cut), response, { end: false });
+    if (stall.ms === undefined) return;
+    await delay(stall.ms, undefined, { ref: false });
+  }
+  await pipeline(beforeLast(readRange(path, stall ? cut : 0, bytes), onWhole), response);
 }
 
-async function send(
-  response: ServerResponse,
-  path: string,
-  from: number,
-  to: number,
-  end: boolean,
-): Promise<void> {
-  if (to > from) {
-    const bytes = createReadStream(path, { start: from, end: to - 1, highWaterMark: READ_BUFFER_BYTES });
-    await pipeline(bytes, response, { end });
-  } else if (end) response.end();
+async function* readRange(path: string, from: number, to: number): AsyncGenerator<Buffer> {
+  if (to <= from) return;
+  yield* createReadStream(path, { start: from, end: to - 1, highWaterMark: READ_BUFFER_BYTES });
+}
+
+/** Passes chunks on, the last of them only after the call. */
+async function* beforeLast(chunks: AsyncIterable<Buffer>, call: () => void): AsyncGenerator<Buffer> {
+  let held: Buffer | undefined;
+  for await (const chunk of chunks) {
+    if (held) yield held;
+    held = chunk;
+  }
+  call();
+  if (held) yield held;
 }
