@@ -1,0 +1,383 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { startEmulator, type Emulator, type EmulatorOptions } from '../../src/emulator/index.ts';
+import { stopEmbeddedServer } from '../../src/temporal/index.ts';
+
+const cli = join(import.meta.dirname, '../../dist/cli/main.js');
+const folder = mkdtempSync(join(tmpdir(), 'durable-batch-test-'));
+const home = join(folder, 'home');
+const DEADLINE_MS = 90_000;
+
+interface Ended {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+interface Row {
+  line: number;
+  id: string;
+  status: string;
+  response: { choices: { message: { content: string } }[] } | null;
+  error: { code: string } | null;
+}
+
+let emulator: Emulator;
+const children = new Set<ChildProcess>();
+
+async function useEmulator(options: EmulatorOptions = {}): Promise<void> {
+  emulator = await startEmulator(options);
+}
+
+function start(args: string[], env: NodeJS.ProcessEnv = {}): { child: ChildProcess; ended: Promise<Ended> } {
+  const child = spawn(process.execPath, [cli, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      ...process.env,
+      OPENAI_API_KEY: 'test',
+      OPENAI_BASE_URL: emulator.url,
+      DURABLE_BATCH_HOME: home,
+      DURABLE_BATCH_PATIENCE: '0.01',
+      ...env,
+    },
+  });
+  children.add(child);
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk) => (out += String(chunk)));
+  child.stderr.on('data', (chunk) => (err += String(chunk)));
+  const ended = once(child, 'close').then(([code]) => {
+    children.delete(child);
+    return { code: code as number | null, out, err };
+  });
+  return { child, ended };
+}
+
+const run = async (args: string[], env?: NodeJS.ProcessEnv): Promise<Ended> => await start(args, env).ended;
+
+async function admin<T>(path: string): Promise<T> {
+  return (await (await fetch(new URL(path, emulator.url))).json()) as T;
+}
+
+interface Ledger {
+  lines: number;
+  paid: number;
+  lines_paid_twice_or_more: number;
+  batches: number;
+  batches_unread: number;
+}
+const ledger = async (): Promise<Ledger> => await admin('/emulator/ledger');
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + DEADLINE_MS;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error('The condition was not met in time.');
+    await delay(50);
+  }
+}
+
+let files = 0;
+function write(content: string | Buffer): string {
+  files += 1;
+  const path = join(folder, `input-${files}.jsonl`);
+  writeFileSync(path, content);
+  return path;
+}
+
+const request = (i: number, text: string = `Prompt ${i} of file ${files}`): string =>
+  JSON.stringify({
+    custom_id: `id ${i}`,
+    body: { model: 'gpt-5-mini', messages: [{ role: 'user', content: text }] },
+  });
+
+const requests = (count: number): string =>
+  write(Array.from({ length: count }, (_, i) => `${request(i + 1)}\n`).join(''));
+
+function rowsOf(out: string): Row[] {
+  return readFileSync(join(out, 'results.jsonl'), 'utf8')
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as Row);
+}
+
+const slow: EmulatorOptions = {
+  lifecycle: {
+    mode: 'timed',
+    validatingMs: 100,
+    inProgressMs: 1_500,
+    perLineMs: 1,
+    finalizingMs: 50,
+    cancellingMs: 100,
+  },
+};
+
+beforeAll(async () => {
+  await useEmulator();
+});
+afterEach(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  await emulator.close();
+  await useEmulator();
+});
+afterAll(async () => {
+  await stopEmbeddedServer({ home });
+  await emulator.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('run', () => {
+  test('answers every line once, in order, with the users ids and text to the byte; the second run pays nothing', async () => {
+    const odd = 'a\u2028b "quoted" \\ ünïcode 漢字 \u0000'.replace('\u0000', '');
+    const input = write(`\uFEFF${request(1, odd)}\r\n\n${request(2)}\n${request(3)}`);
+    const out = join(folder, 'order');
+    const first = await run(['run', input, '--out', out, '--poll', '0.1', '--json']);
+    expect(first).toMatchObject({ code: 0 });
+    const rows = rowsOf(out);
+    expect(rows.map(({ line, id, status }) => [line, id, status])).toEqual([
+      [1, 'id 1', 'answered'],
+      [3, 'id 2', 'answered'],
+      [4, 'id 3', 'answered'],
+    ]);
+    expect(rows[0]!.response!.choices[0]!.message.content).toBe(odd);
+    expect(JSON.parse(first.out)).toMatchObject({
+      lines: 3,
+      answered: 3,
+      failed: 0,
+      cancelled: 0,
+      rounds: 1,
+      batches: 1,
+    });
+    const paid = (await ledger()).paid;
+    const second = await run(['run', input, '--out', out, '--poll', '0.1', '--json']);
+    expect(second).toMatchObject({ code: 0, out: first.out });
+    expect((await ledger()).paid).toBe(paid);
+  });
+
+  test('pays every line once when lines fail, a batch expires, creates are reset or held, and downloads are cut', async () => {
+    await emulator.close();
+    await useEmulator({
+      ...slow,
+      faults: [
+        { on: 'line', fraction: 0.2, executions: 1, fault: { kind: 'status', status: 500 } },
+        { on: 'batch', nth: 2, fault: { kind: 'expire', afterFraction: 0.5 } },
+        { on: 'call', call: 'batches.create', nth: 1, fault: { kind: 'reset', when: 'after' } },
+        { on: 'call', call: 'batches.create', nth: 3, fault: { kind: 'status', status: 500, when: 'after' } },
+        {
+          on: 'call',
+          call: 'batches.create',
+          nth: 5,
+          fault: { kind: 'status', status: 429, retryAfterSeconds: 1 },
+        },
+        { on: 'call', call: 'files.content', nth: 2, fault: { kind: 'truncate', afterFraction: 0.5 } },
+        {
+          on: 'call',
+          call: 'files.create',
+          nth: 2,
+          fault: { kind: 'reset', when: 'during', afterBytes: 2_000 },
+        },
+      ],
+    });
+    const out = join(folder, 'faults');
+    const ended = await run(['run', requests(200), '--out', out, '--shard-lines', '40', '--poll', '0.1']);
+    expect(ended).toMatchObject({ code: 0 });
+    expect(rowsOf(out).map(({ line }) => line)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
+    expect(await ledger()).toMatchObject({
+      lines: 200,
+      paid: 200,
+      lines_paid_twice_or_more: 0,
+      batches_unread: 0,
+    });
+  });
+
+  test('ends lines failed with their code when attempts are used up or the request is at fault, and exits 3', async () => {
+    await emulator.close();
+    await useEmulator({
+      faults: [
+        { on: 'line', customId: '2', executions: null, fault: { kind: 'status', status: 500 } },
+        {
+          on: 'line',
+          customId: '3',
+          executions: null,
+          fault: { kind: 'status', status: 400, code: 'context_length_exceeded' },
+        },
+      ],
+    });
+    const out = join(folder, 'failed');
+    const ended = await run(['run', requests(4), '--out', out, '--attempts', '2', '--poll', '0.1', '--json']);
+    expect(ended.code).toBe(3);
+    expect(rowsOf(out).map(({ status }) => status)).toEqual(['answered', 'failed', 'failed', 'answered']);
+    expect(rowsOf(out)[2]!.error!.code).toBe('context_length_exceeded');
+    expect(JSON.parse(ended.out)).toMatchObject({ answered: 2, failed: 2, rounds: 2 });
+  });
+});
+
+describe('a crash', () => {
+  test('kill -9 of run in the middle, and the same command ends the job with one payment a line', async () => {
+    await emulator.close();
+    await useEmulator(slow);
+    const input = requests(120);
+    const out = join(folder, 'killed');
+    const args = ['run', input, '--out', out, '--shard-lines', '20', '--poll', '0.1'];
+    const first = start(args);
+    await until(async () => (await ledger()).batches >= 3);
+    first.child.kill('SIGKILL');
+    await first.ended;
+    expect(await run(args)).toMatchObject({ code: 0 });
+    expect(rowsOf(out)).toHaveLength(120);
+    expect(await ledger()).toMatchObject({
+      paid: 120,
+      lines_paid_twice_or_more: 0,
+      batches: 6,
+      batches_unread: 0,
+    });
+  });
+
+  test('kill -9 of the Temporal server in the middle: it is brought back and the job ends', async () => {
+    await emulator.close();
+    await useEmulator(slow);
+    const out = join(folder, 'server');
+    const running = start(['run', requests(60), '--out', out, '--shard-lines', '20', '--poll', '0.1']);
+    await until(async () => (await ledger()).batches >= 3);
+    const { pid } = JSON.parse(readFileSync(join(home, 'temporal', 'server.json'), 'utf8')) as {
+      pid: number;
+    };
+    process.kill(pid, 'SIGKILL');
+    expect(await running.ended).toMatchObject({ code: 0 });
+    expect(await ledger()).toMatchObject({ paid: 60, lines_paid_twice_or_more: 0, batches_unread: 0 });
+  });
+});
+
+describe('control', () => {
+  test('start, worker, status, list, cancel and results: what was paid is kept, the rest ends cancelled', async () => {
+    await emulator.close();
+    await useEmulator({ ...slow, lifecycle: { ...slow.lifecycle, inProgressMs: 60_000 } });
+    const started = await run([
+      'start',
+      requests(30),
+      '--shard-lines',
+      '10',
+      '--poll',
+      '0.1',
+      '--job',
+      'to-cancel',
+      '--json',
+    ]);
+    expect(JSON.parse(started.out)).toEqual({ job_id: 'to-cancel' });
+    const worker = start(['worker']);
+    await until(async () => (await ledger()).batches === 3);
+    const status = JSON.parse((await run(['status', 'to-cancel', '--json'])).out) as {
+      status: string;
+      progress: { lines: number };
+    };
+    expect(status).toMatchObject({ status: 'RUNNING', progress: { lines: 30 } });
+    expect((await run(['list'])).out).toContain('to-cancel');
+    expect((await run(['cancel', 'to-cancel'])).code).toBe(0);
+    const out = join(folder, 'cancelled');
+    const ended = await run(['results', 'to-cancel', '--out', out, '--json']);
+    const { paid } = await ledger();
+    expect(JSON.parse(ended.out)).toMatchObject({
+      lines: 30,
+      answered: paid,
+      cancelled: 30 - paid,
+      failed: 0,
+    });
+    expect(rowsOf(out)).toHaveLength(30);
+    worker.child.kill('SIGTERM');
+    expect((await worker.ended).code).toBe(0);
+  });
+});
+
+describe('bad input is refused with one line, exit 2, and nothing uploaded', () => {
+  const good = request(1);
+  test.each<[what: string, content: string | Buffer, message: RegExp, options?: string[]]>([
+    ['an empty file', '', /input-\d+\.jsonl: the file is empty/],
+    ['not JSON', `${good}\n{"body":\n`, /:2: the line is not valid JSON: /],
+    ['not an object', `${good}\n[1]\n`, /:2: the line is not a JSON object: /],
+    ['no body', '{"custom_id":"a"}\n', /:1: the line has no "body": /],
+    ['no model', '{"body":{"messages":[]}}\n', /:1: the line names no model: .*--model/],
+    [
+      'streaming',
+      '{"body":{"model":"m","messages":[],"stream":true}}\n',
+      /:1: the line asks for "stream": true: /,
+    ],
+    [
+      'an unknown url',
+      '{"url":"/v1/nope","body":{"model":"m"}}\n',
+      /:1: the line has a "url" that the Batch API lacks: /,
+    ],
+    [
+      'a long line',
+      `${good}\n${request(2, 'x'.repeat(3_000))}\n`,
+      /:2: the line is longer than a batch may be/,
+      ['--shard-bytes', '2000'],
+    ],
+    [
+      'invalid UTF-8',
+      Buffer.from([...Buffer.from(`${good}\n{"body":"`), 0xff, ...Buffer.from('"}\n')]),
+      /:2: the line is not valid UTF-8: /,
+    ],
+    ['a NUL byte', `${good}\n{"body":"\u0000"}\n`, /:2: the line holds a NUL byte: /],
+    [
+      'an option out of range',
+      `${good}\n`,
+      /--attempts must be a number from 1 to 20, got 0/,
+      ['--attempts', '0'],
+    ],
+    ['an endpoint the API lacks', `${good}\n`, /--endpoint must be one of /, ['--endpoint', '/v1/nope']],
+  ])('%s', async (_what, content, message, options = []) => {
+    const out = join(folder, 'refused');
+    const ended = await run(['run', write(content), '--out', out, ...options]);
+    const lines = ended.err.split('\n').filter((line) => line.startsWith('durable-batch: '));
+    expect(ended.code).toBe(2);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatch(message);
+    const { calls } = await admin<{ calls: Record<string, { count: number }> }>('/emulator/calls');
+    expect(calls['files.create']!.count).toBe(0);
+  });
+
+  test.each<[what: string, env: NodeJS.ProcessEnv, message: RegExp]>([
+    ['no key', { OPENAI_API_KEY: '' }, /No API key: set OPENAI_API_KEY/],
+    [
+      'an unreachable API',
+      { OPENAI_BASE_URL: 'http://127.0.0.1:9/v1' },
+      /Cannot reach the API at 127\.0\.0\.1:9/,
+    ],
+    ['no Temporal', { TEMPORAL_ADDRESS: '127.0.0.1:9' }, /No Temporal server answers at 127\.0\.0\.1:9/],
+  ])('%s', async (_what, env, message) => {
+    const ended = await run(['run', requests(1), '--out', join(folder, 'refused')], env);
+    expect(ended.code).toBe(2);
+    expect(ended.err).toMatch(message);
+  });
+
+  test('a folder with the results of another job', async () => {
+    const out = join(folder, 'taken');
+    expect((await run(['run', requests(1), '--out', out, '--poll', '0.1'])).code).toBe(0);
+    const ended = await run(['run', requests(2), '--out', out]);
+    expect(ended.code).toBe(2);
+    expect(ended.err).toMatch(/holds the results of job input-/);
+  });
+
+  test('with --skip-bad-lines they end failed and the others are answered', async () => {
+    const out = join(folder, 'skipped');
+    const ended = await run([
+      'run',
+      write(`${good}\nnot json\n${request(3)}\n`),
+      '--out',
+      out,
+      '--skip-bad-lines',
+      '--poll',
+      '0.1',
+    ]);
+    expect(ended.code).toBe(3);
+    expect(rowsOf(out).map(({ line, status, error }) => [line, status, error?.code])).toEqual([
+      [1, 'answered', undefined],
+      [2, 'failed', 'bad_line'],
+      [3, 'answered', undefined],
+    ]);
+  });
+});
