@@ -39,7 +39,7 @@ const fault = (reason: string, advice: string): LineFault => ({ reason, advice }
 export class RequestLineReader {
   private readonly scanner = new JsonScanner(new Uint8Array(0));
   private readonly defaults: LineDefaults;
-  private readonly decoder = new TextDecoder();
+  private readonly decoder = new TextDecoder('utf-8', { ignoreBOM: true }); // a mark is no JSON, as in the scan
   private block: Uint8Array = new Uint8Array(0);
   private end = 0;
   private readonly spans = {

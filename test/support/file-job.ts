@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { checkJobOptions, resolveJobSpec, type JobOptions, type JobSpec } from '../../src/core/job-spec.ts';
+import { shardId, type RoundPlan, type ShardManifest, type ShardOutcome } from '../../src/core/shard-plan.ts';
+import { buildShards, type BuildResult } from '../../src/file-work/build-shards.ts';
+import { settleShard, type EndedShard } from '../../src/file-work/settle-shard.ts';
+import { jobFiles, shardFiles } from '../../src/store/job-files.ts';
+
+/** The id of the job that these helpers build. */
+export const JOB = 'job';
+
+/** One request line as a program would write it. */
+export function requestLine(text: string, more: Record<string, unknown> = {}): string {
+  return JSON.stringify({
+    ...more,
+    body: { model: 'gpt-4o-mini', messages: [{ role: 'user', content: text }] },
+  });
+}
+
+/** The spec of a job over an input of these bytes; writes the input into the folder. */
+export function specFor(
+  folder: string,
+  input: string | Uint8Array,
+  options: Omit<JobOptions, 'input' | 'jobId'> = {},
+): JobSpec {
+  const bytes = Buffer.from(input);
+  const path = join(folder, 'input.jsonl');
+  writeFileSync(path, bytes);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  return resolveJobSpec(checkJobOptions(options), { path, bytes: bytes.length, sha256 }, JOB);
+}
+
+/** Builds round 1 over these bytes. */
+export function build(
+  folder: string,
+  input: string | Uint8Array,
+  options: Omit<JobOptions, 'input' | 'jobId'> = {},
+): BuildResult {
+  return buildShards(folder, specFor(folder, input, options));
+}
+
+/** Builds round 1 and expects that nothing is wrong with the input. */
+export function plan(
+  folder: string,
+  input: string | Uint8Array,
+  options: Omit<JobOptions, 'input' | 'jobId'> = {},
+): RoundPlan {
+  const result = build(folder, input, options);
+  if ('fault' in result) throw new Error(`line ${result.fault.line} ${result.fault.reason}`);
+  return result.plan;
+}
+
+/** What a shard's request file holds, as text. */
+export function requestsOf(folder: string, shard: string): string {
+  return readFileSync(join(folder, shardFiles.requests(JOB, shard)), 'utf8');
+}
+
+export function manifestOf(folder: string, shard: string): ShardManifest {
+  return JSON.parse(readFileSync(join(folder, shardFiles.manifest(JOB, shard)), 'utf8')) as ShardManifest;
+}
+
+/** All lines of a round's request files. */
+export function allRequests(folder: string, round: RoundPlan, number = 1): string[] {
+  return Array.from({ length: round.shards }, (_, i) => requestsOf(folder, shardId(number, i))).flatMap(
+    (text) => text.split('\n').slice(0, -1),
+  );
+}
+
+/** A row of results. */
+export interface Row {
+  line: number;
+  id: string;
+  status: 'answered' | 'failed' | 'cancelled';
+  attempts: number;
+  batch_id: string | null;
+  response: unknown;
+  error: { code: string; message: string } | null;
+  usage: { input_tokens: number; output_tokens: number } | null;
+}
+
+/** The rows of a file; none when there is no file. */
+export function rowsIn(path: string): Row[] {
+  if (!existsSync(path)) return [];
+  return readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((text) => text !== '')
+    .map((text) => JSON.parse(text) as Row);
+}
+
+export function shardRows(folder: string, shard: string): Row[] {
+  return rowsIn(join(folder, shardFiles.rows(JOB, shard)));
+}
+
+export function rejectedRows(folder: string): Row[] {
+  return rowsIn(join(folder, jobFiles.rejected(JOB)));
+}
+
+/** What an API would leave behind for a batch. */
+export interface RawFiles {
+  readonly output?: string | Uint8Array | undefined;
+  readonly errors?: string | Uint8Array | undefined;
+}
+
+/** Writes the raw files of a shard's first batch and settles the shard. */
+export function settle(
+  folder: string,
+  shard: string,
+  raw: RawFiles,
+  ended: Partial<EndedShard> = {},
+): ShardOutcome | null {
+  const batch = ended.batch ?? 1;
+  const put = (key: string, bytes: string | Uint8Array | undefined): boolean => {
+    if (bytes === undefined) return false;
+    mkdirSync(dirname(join(folder, key)), { recursive: true });
+    writeFileSync(join(folder, key), bytes);
+    return true;
+  };
+  return settleShard(folder, {
+    job: JOB,
+    shard,
+    batch,
+    batchId: 'batch_1',
+    status: 'completed',
+    hasOutput: put(shardFiles.output(JOB, shard, batch), raw.output),
+    hasErrors: put(shardFiles.errors(JOB, shard, batch), raw.errors),
+    refused: [],
+    missing: 'retry',
+    attempts: 3,
+    ...ended,
+  });
+}
+
+/** A row of an output file. */
+export function outputRow(line: number | string, body: unknown, status: unknown = 200): string {
+  return `${JSON.stringify({
+    id: `batch_req_${line}`,
+    custom_id: String(line),
+    response: { status_code: status, request_id: 'req', body },
+    error: null,
+  })}\n`;
+}
+
+/** A row of a request that never ran. */
+export function neverRanRow(line: number, code: string): string {
+  return `${JSON.stringify({ id: 'x', custom_id: String(line), response: null, error: { code, message: `${code}!` } })}\n`;
+}
