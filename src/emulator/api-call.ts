@@ -45,7 +45,9 @@ export function apiCall(
     },
     // Counted before the answer leaves, so that a client that has it finds it counted.
     onSend: async (request, reply) => {
-      if (open.has(request)) account.calls.answered(call, reply.statusCode);
+      if (!open.has(request)) return;
+      if (request.raw.socket.destroyed) account.calls.unanswered(call);
+      else account.calls.answered(call, reply.statusCode);
     },
     handler: async (request, reply) => {
       const faults = faultsOfCall(call, headerOf(request, FAULT_HEADER), account.faults);

@@ -178,7 +178,7 @@ export function toBatchObject(
 }
 
 /** When the batch ended, or undefined while it runs. */
-export function endedAtMs(record: BatchRecord): number | undefined {
+function endedAtMs(record: BatchRecord): number | undefined {
   return isTerminal(record.status) ? record.enteredAtMs[record.status] : undefined;
 }
 

@@ -20,7 +20,7 @@ export interface BookedRule {
 }
 
 /** What a line rule looks at. */
-export interface LineIdentity {
+interface LineIdentity {
   customId: string;
   /** The content key, as text, from which shares of lines are drawn. */
   key: string;

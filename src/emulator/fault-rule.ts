@@ -246,7 +246,7 @@ export const batchFaultSchema: z.ZodType<BatchFault> = z.discriminatedUnion('kin
   z.strictObject({ kind: z.literal('output_gone'), afterSeconds: seconds.optional() }),
 ]);
 
-export const lineFaultSchema: z.ZodType<LineFault> = z.discriminatedUnion('kind', [
+const lineFaultSchema: z.ZodType<LineFault> = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('status'),
     status: z.int().min(0).max(599),

@@ -1,6 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Busboy } from '@fastify/busboy';
 import type { BusboyHeaders, BusboyInstance } from '@fastify/busboy';
@@ -51,38 +52,46 @@ function openParser(request: IncomingMessage, maxBytes: number): BusboyInstance 
   }
 }
 
-function receive(
+async function receive(
   request: IncomingMessage,
   parser: BusboyInstance,
   terms: MultipartTerms,
 ): Promise<{ fields: Map<string, string>; filename: string | undefined }> {
-  return new Promise((resolve, reject) => {
-    const fields = new Map<string, string>();
-    let filename: string | undefined;
-    let written: Promise<void> = Promise.resolve();
-
-    parser.on('field', (name, value) => fields.set(name, value));
-    parser.on('file', (name, stream, givenName) => {
-      if (name !== terms.fileField || filename !== undefined) return stream.resume();
-      filename = givenName ?? '';
-      stream.once('limit', () => reject(new ApiError(400, 'File is too large.')));
-      written = pipeline(stream, createWriteStream(terms.path, { highWaterMark: WRITE_BUFFER_BYTES }));
-      written.catch(reject);
-      return undefined;
+  const fields = new Map<string, string>();
+  let filename: string | undefined;
+  let bytes: Readable | undefined;
+  let written: Promise<void> = Promise.resolve();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      parser.on('field', (name, value) => fields.set(name, value));
+      parser.on('file', (name, stream, givenName) => {
+        if (name !== terms.fileField || bytes) return stream.resume();
+        filename = givenName ?? '';
+        bytes = stream;
+        stream.once('limit', () => reject(new ApiError(400, 'File is too large.')));
+        written = pipeline(stream, createWriteStream(terms.path, { highWaterMark: WRITE_BUFFER_BYTES }));
+        written.catch(reject);
+        return undefined;
+      });
+      parser.once('error', (error) =>
+        reject(new ApiError(400, `Could not parse multipart form: ${String(error)}`)),
+      );
+      parser.once('finish', resolve);
+      request.once('close', () => {
+        if (!request.complete)
+          reject(new ApiError(400, 'The connection was closed before the form was complete.'));
+      });
+      if (terms.resetAfterBytes !== undefined) resetAfter(request, terms.resetAfterBytes);
+      request.pipe(parser);
     });
-    parser.once('error', (error) =>
-      reject(new ApiError(400, `Could not parse multipart form: ${String(error)}`)),
-    );
-    parser.once('finish', () => {
-      written.then(() => resolve({ fields, filename }), reject);
-    });
-    request.once('close', () => {
-      if (!request.complete)
-        reject(new ApiError(400, 'The connection was closed before the form was complete.'));
-    });
-    if (terms.resetAfterBytes !== undefined) resetAfter(request, terms.resetAfterBytes);
-    request.pipe(parser);
-  });
+    await written;
+    return { fields, filename };
+  } catch (error) {
+    // Without its parser the stream would never end, and the file being written never be closed.
+    bytes?.destroy();
+    await written.catch(() => undefined);
+    throw error;
+  }
 }
 
 function resetAfter(request: IncomingMessage, bytes: number): void {

@@ -52,7 +52,7 @@ describe('faults of calls', () => {
   });
 
   it('resets an upload before, in the middle and after', async () => {
-    const { client } = await startForTest();
+    const { client, emulator } = await startForTest();
     const content = jsonl(chatLines(5000));
     const kept = async (when: string): Promise<number> => {
       const headers = { 'x-emulator-fault': JSON.stringify({ kind: 'reset', when, afterBytes: 100_000 }) };
@@ -64,6 +64,9 @@ describe('faults of calls', () => {
     expect(await kept('before')).toBe(0);
     expect(await kept('during')).toBe(0);
     expect(await kept('after')).toBe(1);
+    expect(await admin(emulator, 'GET', '/calls')).toMatchObject({
+      calls: { 'files.create': { count: 3, statuses: {}, unanswered: 3 } },
+    });
   });
 
   it('answers with a status, as JSON, text or a page, with retry-after', async () => {

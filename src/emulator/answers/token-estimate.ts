@@ -7,7 +7,7 @@ const BYTES_PER_TOKEN = 4;
 /** What role marks and separators add to a chat prompt. */
 const PROMPT_OVERHEAD = 3;
 
-export function tokensOfBytes(bytes: number): number {
+function tokensOfBytes(bytes: number): number {
   return Math.max(1, Math.ceil(bytes / BYTES_PER_TOKEN));
 }
 
