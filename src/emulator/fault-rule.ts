@@ -134,7 +134,7 @@ export type BatchFault =
   | { kind: 'hidden_in_list'; seconds: number }
   /** `GET /v1/batches/{id}` answers 404 for so long after creation. */
   | { kind: 'not_found'; seconds: number }
-  /** The file ids show before the end, and the files are downloadable as far as they are written. */
+  /** The file ids show before the end; the files are still empty then. */
   | { kind: 'early_file_ids' }
   /** Names an error file although it is empty. */
   | { kind: 'empty_error_file' }
