@@ -1,0 +1,96 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { JobProgress, JobReport } from '../../src/core/progress.ts';
+import { literalApi, specOf, startServer, whileWorking } from './literal-worker.ts';
+
+let server: Awaited<ReturnType<typeof startServer>>;
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(async () => {
+  await server.stop();
+});
+
+const begin = (jobId: string, args: unknown[]) =>
+  server.client.workflow.start('batchJob', { workflowId: jobId, taskQueue: jobId, args });
+
+async function runsOf(jobId: string): Promise<number> {
+  let runs = 0;
+  for await (const _ of server.client.workflow.list({ query: `WorkflowId = '${jobId}'` })) runs += 1;
+  return runs;
+}
+
+test('goes through continue-as-new several times and sends no shard twice', async () => {
+  const { activities, created, most } = literalApi(24);
+  const report = await whileWorking(server.native, 'continued', activities, async () => {
+    const handle = await begin('continued', [specOf('continued'), undefined, { maxHistoryEvents: 90 }]);
+    return (await handle.result()) as JobReport;
+  });
+  expect(report.batches).toBe(24);
+  expect(new Set(created).size).toBe(24);
+  expect(most()).toBeLessThanOrEqual(4);
+  await expect.poll(() => runsOf('continued'), { timeout: 20_000 }).toBeGreaterThanOrEqual(3);
+});
+
+test('packs lines that go again into the next round until none is left', async () => {
+  const { activities, created } = literalApi(3, [4, 1]);
+  const report = await whileWorking(server.native, 'rounds', activities, async () => {
+    const handle = await begin('rounds', [specOf('rounds')]);
+    return (await handle.result()) as JobReport;
+  });
+  expect(report.rounds).toBe(3);
+  expect(created.sort()).toEqual(['r1-00001/1', 'r1-00002/1', 'r1-00003/1', 'r2-00001/1', 'r3-00001/1']);
+});
+
+test('pauses when the account is refused, says why, and goes on after resume', async () => {
+  const { activities, created } = literalApi(2);
+  const { createBatch } = activities;
+  let refused = true;
+  activities.createBatch = async (request) => {
+    if (refused)
+      throw ApplicationFailure.create({
+        type: 'AccountRefused',
+        message: 'POST /batches: HTTP 401',
+        nonRetryable: true,
+      });
+    return await createBatch(request);
+  };
+  await whileWorking(server.native, 'paused', activities, async () => {
+    const handle = await begin('paused', [specOf('paused')]);
+    await expect
+      .poll(async () => (await handle.query<JobProgress>('progress')).state, { timeout: 20_000 })
+      .toBe('paused');
+    expect((await handle.query<JobProgress>('progress')).reason).toContain('HTTP 401');
+    expect(created).toEqual([]);
+    refused = false;
+    await handle.signal('resume');
+    await handle.result();
+  });
+  expect(created).toHaveLength(2);
+});
+
+test('a cancel from Temporal cancels the batches, fetches their answers and starts nothing new', async () => {
+  const { activities, created } = literalApi(8);
+  const cancelled: string[] = [];
+  const ended = new Set<string>();
+  activities.cancelBatch = async ({ batchId }) => {
+    cancelled.push(batchId);
+    ended.add(batchId);
+  };
+  activities.pollBatches = async ({ batches }) =>
+    batches.map(({ batchId }) => ({
+      batchId,
+      status: ended.has(batchId) ? 'cancelled' : 'in_progress',
+      completed: 0,
+      failed: 0,
+      refusal: null,
+    }));
+  await whileWorking(server.native, 'cancelled', activities, async () => {
+    const handle = await begin('cancelled', [specOf('cancelled')]);
+    await expect.poll(() => created.length, { timeout: 20_000 }).toBe(4);
+    await handle.cancel();
+    await handle.result();
+  });
+  expect(created).toHaveLength(4);
+  expect(cancelled).toHaveLength(4);
+});

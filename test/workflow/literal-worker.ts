@@ -1,0 +1,137 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Client, type Connection } from '@temporalio/client';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import type { Activities } from '../../src/activities/index.ts';
+import type { JobSpec } from '../../src/core/job-spec.ts';
+import { connectClient, resolveTemporalTarget, stopEmbeddedServer } from '../../src/temporal/index.ts';
+
+export const bundle: { codePath: string } = {
+  codePath: fileURLToPath(new URL('../../dist/worker/workflow-bundle.cjs', import.meta.url)),
+};
+
+/** A real server of its own, for workflow tests. */
+export async function startServer(): Promise<{
+  client: Client;
+  native: NativeConnection;
+  stop(): Promise<void>;
+}> {
+  const home = mkdtempSync(join(tmpdir(), 'durable-batch-workflow-'));
+  const target = await resolveTemporalTarget({ home });
+  const connection: Connection = await connectClient(target);
+  const native = await NativeConnection.connect(target.connection);
+  return {
+    client: new Client({ connection, namespace: target.namespace }),
+    native,
+    stop: async () => {
+      await native.close();
+      await connection.close();
+      await stopEmbeddedServer({ home });
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Runs work while a worker with the real workflow bundle and these activities lives. */
+export async function whileWorking<T>(
+  native: NativeConnection,
+  taskQueue: string,
+  activities: Activities,
+  work: () => Promise<T>,
+): Promise<T> {
+  const worker = await Worker.create({
+    connection: native,
+    taskQueue,
+    workflowBundle: bundle,
+    activities: { ...activities },
+  });
+  return await worker.runUntil(work);
+}
+
+export function specOf(jobId: string, changes: Partial<JobSpec> = {}): JobSpec {
+  return {
+    v: 1,
+    jobId,
+    input: { path: '/tmp/input.jsonl', bytes: 1, sha256: '00' },
+    model: null,
+    endpoint: null,
+    shardLines: 10,
+    shardBytes: 1_000_000,
+    attempts: 3,
+    pollMs: 50,
+    inFlight: 4,
+    skipBadLines: false,
+    rebuy: false,
+    giveUpAfterMs: null,
+    ...changes,
+  };
+}
+
+/** An API whose batches end at the second poll, and a record of what was asked of it. */
+export function literalApi(
+  shards: number,
+  againInRound: readonly number[] = [],
+): { activities: Activities; created: string[]; most: () => number } {
+  const created: string[] = [];
+  const polls = new Map<string, number>();
+  let inFlight = 0;
+  let most = 0;
+  const activities: Activities = {
+    buildShards: async () => ({
+      shards,
+      lines: shards * 10,
+      shardLines: Array.from({ length: shards }, () => 10),
+      rejected: 0,
+    }),
+    uploadInput: async ({ shard }) => `file-${shard}`,
+    createBatch: async ({ shard, batch }) => {
+      created.push(`${shard}/${batch}`);
+      inFlight += 1;
+      most = Math.max(most, inFlight);
+      return { batchId: `batch_${shard}_${batch}`, createdAt: 1_790_000_000, adopted: false };
+    },
+    pollBatches: async ({ batches }) =>
+      batches.map(({ batchId }) => {
+        const seen = (polls.get(batchId) ?? 0) + 1;
+        polls.set(batchId, seen);
+        return {
+          batchId,
+          status: seen >= 2 ? 'completed' : 'in_progress',
+          completed: 0,
+          failed: 0,
+          refusal: null,
+        };
+      }),
+    fetchResults: async ({ shard }) => {
+      inFlight -= 1;
+      const again = againInRound[Number(/^r(\d+)/.exec(shard)![1]) - 1] ?? 0;
+      return { answered: 10 - again, failed: 0, again, inputTokens: 1, cachedTokens: 0, outputTokens: 1 };
+    },
+    buildRetryShards: async ({ shards: before }) => ({
+      shards: before > 0 ? 1 : 0,
+      lines: 10,
+      shardLines: [10],
+      rejected: 0,
+    }),
+    cancelBatch: async () => undefined,
+    assembleResults: async ({ job, rounds }) => ({
+      job_id: job,
+      lines: shards * 10,
+      answered: shards * 10,
+      failed: 0,
+      cancelled: 0,
+      rounds,
+      batches: created.length,
+      input_tokens: 0,
+      output_tokens: 0,
+      cost_usd: null,
+      cost_usd_without_batch: null,
+      errors: {},
+      started_at: '',
+      finished_at: '',
+    }),
+  };
+  return { activities, created, most: () => most };
+}
