@@ -300,7 +300,7 @@ export class ShardSetWriter {
       this.bodyModels.set(model, text);
     }
     let next = bodyStart + 1;
-    while (block[next] === 0x20 || block[next] === 0x09) next += 1;
+    while (isBlank(block[next]!)) next += 1;
     return block[next] === 0x7d ? text : `${text},`;
   }
 
