@@ -1,0 +1,488 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import type { BatchErrorEntry } from '../../../src/core/batch-status.ts';
+import type { ShardOutcome } from '../../../src/core/shard-plan.ts';
+import { packRetries } from '../../../src/file-work/pack-retries.ts';
+import { cancelShard, type EndedShard } from '../../../src/file-work/settle-shard.ts';
+import {
+  JOB,
+  manifestOf,
+  neverRanRow,
+  outputRow,
+  plan,
+  requestLine,
+  requestsOf,
+  type RawFiles,
+  type Row,
+  settle,
+  shardRows,
+} from '../../support/file-job.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
+
+const shard = 'r1-00001';
+const answer = { object: 'chat.completion', choices: [], usage: { prompt_tokens: 5, completion_tokens: 7 } };
+
+/** Settles the first batch of a shard of `count` lines. */
+function settled(
+  count: number,
+  raw: RawFiles,
+  ended: Partial<EndedShard> = {},
+  ids: readonly string[] = [],
+): { outcome: ShardOutcome; rows: Row[]; text: string } {
+  using folder = new TempFolder();
+  const lines = Array.from({ length: count }, (_, i) =>
+    requestLine(`line ${i}`, ids[i] === undefined ? {} : { custom_id: ids[i] }),
+  );
+  plan(folder.path, lines.join('\n'));
+  const outcome = settle(folder.path, shard, raw, ended)!;
+  const path = folder.at('jobs', JOB, 'shards', shard, 'rows.jsonl');
+  return { outcome, rows: shardRows(folder.path, shard), text: readFileSync(path, 'utf8') };
+}
+
+/** How the only line of a shard ended: `answered`, `failed <code>`, `again` or `again, free`. */
+function endOf(raw: RawFiles, ended: Partial<EndedShard> = {}): string {
+  const { outcome, rows } = settled(1, raw, ended);
+  const [going] = outcome.again;
+  const [code] = Object.keys(outcome.errors);
+  if (going !== undefined) return `${going[2] === 0 ? 'again, free' : 'again'}: ${code}`;
+  expect(rows).toHaveLength(1);
+  return rows[0]!.status === 'answered' ? 'answered' : `failed: ${rows[0]!.error!.code}`;
+}
+
+const failing = (code: string | null, message = 'no'): unknown => ({
+  error: { code, message, type: 'some_error' },
+});
+
+describe('a row decides how its line ends', () => {
+  test.each<[end: string, seen: string, raw: RawFiles, ended?: Partial<EndedShard>]>([
+    ['answered', 'an answer', { output: outputRow(1, answer) }],
+    ['answered', 'an answer of another success', { output: outputRow(1, answer, 201) }],
+    ['answered', 'an answer in the error file', { errors: outputRow(1, answer) }],
+    ['answered', 'an answer whose status is text', { output: outputRow(1, answer, '200') }],
+    ['answered', 'an answer as a string of JSON', { output: outputRow(1, JSON.stringify(answer)) }],
+    ['answered', 'a null error in the body', { output: outputRow(1, { ...answer, error: null }) }],
+    [
+      'answered',
+      'a response that completed',
+      { output: outputRow(1, { object: 'response', status: 'completed' }) },
+    ],
+    [
+      'answered',
+      'a response cut short',
+      { output: outputRow(1, { object: 'response', status: 'incomplete' }) },
+    ],
+    [
+      'again: server_error',
+      'a response that failed',
+      { output: outputRow(1, { object: 'response', status: 'failed', error: { code: 'server_error' } }) },
+    ],
+    [
+      'again: unknown',
+      'a response that failed without a reason',
+      { output: outputRow(1, { object: 'response', status: 'failed' }) },
+    ],
+    [
+      'failed: invalid_prompt',
+      'a response refused for its prompt',
+      { output: outputRow(1, { object: 'response', status: 'failed', error: { code: 'invalid_prompt' } }) },
+    ],
+    [
+      'failed: context_length_exceeded',
+      'an error in a 200 body',
+      { output: outputRow(1, failing('context_length_exceeded')) },
+    ],
+    [
+      'again: server_error',
+      'a passing error in a 200 body',
+      { output: outputRow(1, failing('server_error')) },
+    ],
+    [
+      'again: some_error',
+      'an error in a 200 body that has only a type',
+      { output: outputRow(1, failing(null)) },
+    ],
+    ['again: no_answer_in_body', 'a 200 row without a body', { output: outputRow(1, null) }],
+    ['again: no_answer_in_body', 'a 200 row with a list for a body', { output: outputRow(1, []) }],
+    ['again: no_answer_in_body', 'a 200 row with text for a body', { output: outputRow(1, 'oops') }],
+    [
+      'failed: context_length_exceeded',
+      '400',
+      { errors: outputRow(1, failing('context_length_exceeded'), 400) },
+    ],
+    ['failed: http_400', '400 without a reason', { errors: outputRow(1, null, 400) }],
+    ['failed: model_not_found', '404', { errors: outputRow(1, failing('model_not_found'), 404) }],
+    ['failed: content_policy', '403', { errors: outputRow(1, failing('content_policy'), 403) }],
+    ['failed: some_error', '422 in the output file', { output: outputRow(1, failing(null), 422) }],
+    ['again: some_error', '408', { errors: outputRow(1, failing(null), 408) }],
+    ['again: some_error', '409', { errors: outputRow(1, failing(null), 409) }],
+    ['again: rate_limit_exceeded', '429', { errors: outputRow(1, failing('rate_limit_exceeded'), 429) }],
+    ['again: server_error', '500', { errors: outputRow(1, failing('server_error'), 500) }],
+    ['again: http_503', '503', { errors: outputRow(1, null, 503) }],
+    ['again: http_0', 'status 0', { errors: outputRow(1, null, 0) }],
+    ['again: http_302', '302', { errors: outputRow(1, null, 302) }],
+    [
+      'again, free: batch_expired',
+      'batch_expired',
+      { errors: neverRanRow(1, 'batch_expired') },
+      { status: 'expired' },
+    ],
+    [
+      'again, free: batch_cancelled',
+      'batch_cancelled',
+      { errors: neverRanRow(1, 'batch_cancelled') },
+      { status: 'cancelled' },
+    ],
+    ['again: request_timeout', 'request_timeout', { errors: neverRanRow(1, 'request_timeout') }],
+    ['again: unknown', 'neither a response nor an error', { output: '{"custom_id":"1"}\n' }],
+    ['again: missing_row', 'no row in a completed batch', { output: '' }],
+    ['again: missing_row', 'no files at all', {}],
+    ['again: missing_row', 'a row that is no JSON', { output: '{"custom_id":"1","resp\n' }],
+    ['again: missing_row', 'a row that is no object', { output: '"1"\n' }],
+    [
+      'again: missing_row',
+      'a row of no line of ours',
+      { output: outputRow('01', answer) + outputRow('x', answer) + outputRow(2, answer) },
+    ],
+    ['again, free: batch_expired', 'no row in an expired batch', { output: '' }, { status: 'expired' }],
+    ['again, free: batch_cancelled', 'no row in a cancelled batch', {}, { status: 'cancelled' }],
+    ['again, free: batch_failed', 'a failed batch without reasons', {}, { status: 'failed' }],
+    ['failed: answer_unavailable', 'a lost file', {}, { missing: 'unavailable' }],
+    ['answered', 'a row beside a lost file', { output: outputRow(1, answer) }, { missing: 'unavailable' }],
+    ['answered', 'an answer without a line feed behind it', { output: outputRow(1, answer).trimEnd() }],
+    ['answered', 'an answer and an empty error file', { output: outputRow(1, answer), errors: '' }],
+    [
+      'answered',
+      'an answer, blank lines and Windows line ends',
+      { output: `\n\r\n${outputRow(1, answer).replace('\n', '\r\n')}\n` },
+    ],
+    ['answered', 'an answer behind a byte order mark', { output: `\ufeff${outputRow(1, answer)}` }],
+    [
+      'failed: http_400',
+      'no more than the last try of a line',
+      { errors: outputRow(1, null, 400) },
+      { attempts: 1 },
+    ],
+    [
+      'failed: server_error',
+      'a passing error of the last try',
+      { errors: outputRow(1, failing('server_error'), 500) },
+      { attempts: 1 },
+    ],
+    ['failed: missing_row', 'no row at the last try', {}, { attempts: 1 }],
+    [
+      'again, free: batch_expired',
+      'a free try does not count as the last',
+      {},
+      { attempts: 1, status: 'expired' },
+    ],
+  ])('%s after %s', (end, _, raw, ended) => {
+    expect(endOf(raw, ended)).toBe(end);
+  });
+
+  test('a row that is not UTF-8 is no answer', () => {
+    const output = Buffer.from(outputRow(1, { ...answer, x: 'é' }), 'latin1');
+    expect(endOf({ output })).toBe('again: http_200');
+  });
+});
+
+describe('of many rows for a line', () => {
+  const [one, two] = [outputRow(1, { n: 1 }), outputRow(1, { n: 2 })];
+  const [error, refusal] = [outputRow(1, failing('server_error'), 500), outputRow(1, failing('bad'), 400)];
+
+  test.each<[title: string, raw: RawFiles, body: unknown]>([
+    ['the first success wins', { output: one + two }, { n: 1 }],
+    ['a success in the output wins over one in the errors', { output: two, errors: one }, { n: 2 }],
+    ['a success wins over errors before it', { output: error + refusal + one }, { n: 1 }],
+    ['a success wins over errors after it', { output: one + refusal + error }, { n: 1 }],
+    ['a success in the output wins over an error row', { output: one, errors: refusal }, { n: 1 }],
+    [
+      'a success in the error file wins over an error in the output',
+      { output: refusal, errors: two },
+      { n: 2 },
+    ],
+  ])('%s', (_, raw, body) => {
+    const { rows, outcome } = settled(1, raw);
+    expect(rows).toMatchObject([{ status: 'answered', response: body, error: null }]);
+    expect(outcome).toMatchObject({ answered: 1, failed: 0, again: [], errors: {} });
+  });
+
+  test('tokens are counted once', () => {
+    const row = outputRow(1, answer);
+    expect(settled(1, { output: row + row }).outcome).toMatchObject({ inputTokens: 5, outputTokens: 7 });
+  });
+});
+
+describe('rows', () => {
+  test('stand in the order of lines, whatever the order of answers', () => {
+    const output = [3, 1, 2].map((line) => outputRow(line, { line })).join('');
+    const { rows } = settled(3, { output });
+    expect(rows.map(({ line, response }) => [line, response])).toEqual([
+      [1, { line: 1 }],
+      [2, { line: 2 }],
+      [3, { line: 3 }],
+    ]);
+  });
+
+  test.each<[title: string, body: string]>([
+    ['U+2028', '{"text":"a\u2028b\u2029c"}'],
+    ['numbers beyond 2^53', '{"n":12345678901234567890,"x":1.0e0}'],
+    ['duplicate keys and escapes', '{"a":1,"a":2,"b":"\\u00e9\\/"}'],
+    ['white space', '{ "a" : [ 1 , 2 ] }'],
+    ['more than 64 KiB', `{"text":"${'é🎉'.repeat(40_000)}"}`],
+  ])('hold an answer with %s to the byte', (_, body) => {
+    const output = `${outputRow(2, 'x')}{"custom_id":"1","error":null,"response":{"status_code":200,"body":${body}}}\n`;
+    expect(settled(2, { output }, { attempts: 1 }).text).toContain(`"response":${body},"error":null`);
+  });
+
+  test('hold answers of raw files too large for memory to the byte', () => {
+    const body = (line: number): string => `{"line":${line},"text":"${'é'.repeat(100_000)}"}`;
+    const lines = Array.from({ length: 70 }, (_, i) => i + 1);
+    const output = lines
+      .toReversed()
+      .map((line) => `{"custom_id":"${line}","response":{"status_code":200,"body":${body(line)}}}\n`)
+      .join('');
+    expect(Buffer.byteLength(output)).toBeGreaterThan(12 << 20);
+    const { text } = settled(lines.length, { output });
+    const rows = text.split('\n');
+    const wrong = lines.filter((line) => !rows[line - 1]!.includes(`"response":${body(line)},"error":null`));
+    expect(wrong).toEqual([]);
+  });
+
+  test('give users their ids back, and the number of the line where there was none', () => {
+    const ids = ['plain', '日本語 🎉', 'a"b\\c\n\u2028', ''];
+    const output = [1, 2, 3, 4, 5].map((line) => outputRow(line, answer)).join('');
+    expect(settled(5, { output }, {}, ids).rows.map(({ id }) => id)).toEqual([...ids, '5']);
+  });
+
+  test('are complete', () => {
+    const { rows } = settled(2, {
+      output: outputRow(1, answer),
+      errors: outputRow(2, failing('bad', 'Too long.'), 400),
+    });
+    expect(rows).toEqual([
+      {
+        line: 1,
+        id: '1',
+        status: 'answered',
+        attempts: 1,
+        batch_id: 'batch_1',
+        response: answer,
+        error: null,
+        usage: { input_tokens: 5, output_tokens: 7 },
+      },
+      {
+        line: 2,
+        id: '2',
+        status: 'failed',
+        attempts: 1,
+        batch_id: 'batch_1',
+        response: null,
+        error: { code: 'bad', message: 'Too long.' },
+        usage: null,
+      },
+    ]);
+  });
+
+  test('count tokens as each endpoint names them', () => {
+    const output =
+      outputRow(1, {
+        usage: { prompt_tokens: 10, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 4 } },
+      }) +
+      outputRow(2, {
+        usage: { input_tokens: 20, output_tokens: 2, input_tokens_details: { cached_tokens: 5 } },
+      }) +
+      outputRow(
+        3,
+        JSON.stringify({
+          usage: { input_tokens: 30, output_tokens: 3, input_tokens_details: { cached_tokens: 6 } },
+        }),
+      ) +
+      outputRow(4, { usage: { prompt_tokens: 40, total_tokens: 40 } }) +
+      outputRow(5, { usage: null });
+    expect(settled(5, { output }).outcome).toMatchObject({
+      answered: 5,
+      inputTokens: 100,
+      outputTokens: 6,
+      cachedTokens: 15,
+    });
+  });
+});
+
+describe('a failed batch', () => {
+  const entry = (line: number | null, code: string): BatchErrorEntry => ({
+    line,
+    code,
+    message: `${code}!`,
+    param: null,
+  });
+
+  test('that names lines ends those, and the others go again for nothing', () => {
+    const refused = [entry(2, 'invalid_url'), entry(9, 'out_of_range')];
+    const { rows, outcome } = settled(3, {}, { status: 'failed', refused });
+    expect(rows).toMatchObject([
+      { line: 2, status: 'failed', error: { code: 'invalid_url', message: 'invalid_url!' } },
+    ]);
+    expect(outcome.again).toEqual([
+      [1, 1, 0],
+      [3, 1, 0],
+    ]);
+    expect(outcome.errors).toEqual({ invalid_url: 1, batch_failed: 2 });
+  });
+
+  test('that is refused as a whole ends all its lines', () => {
+    const { rows } = settled(2, {}, { status: 'failed', refused: [entry(null, 'model_not_found')] });
+    expect(rows.map(({ error }) => error?.code)).toEqual(['model_not_found', 'model_not_found']);
+  });
+});
+
+describe('a file that should be there is not', () => {
+  test('`ask` answers null and writes nothing while a line has no row', () => {
+    using folder = new TempFolder();
+    plan(folder.path, `${requestLine('a')}\n${requestLine('b')}`);
+    expect(settle(folder.path, shard, { output: outputRow(1, answer) }, { missing: 'ask' })).toBeNull();
+    const names = readdirSync(folder.at('jobs', JOB, 'shards', shard));
+    expect(names.sort()).toEqual(['batch-1.output.jsonl', 'requests.jsonl', 'shard.json']);
+    const output = outputRow(1, answer) + outputRow(2, answer);
+    expect(settle(folder.path, shard, { output }, { missing: 'ask' })).toMatchObject({ answered: 2 });
+  });
+});
+
+describe('tries', () => {
+  /** Settles the same line round after round by `seen` until it ends; how often it was sent. */
+  function sends(folder: string, seen: Partial<EndedShard>): { sent: number; row: Row } {
+    for (let round = 1; ; round += 1) {
+      const name = `r${round}-00001`;
+      settle(folder, name, {}, seen);
+      const next = packRetries(folder, {
+        job: JOB,
+        round,
+        shards: 1,
+        shardLines: 10,
+        shardBytes: 1_000,
+        cancelled: false,
+      });
+      if (next.shards === 0) return { sent: round, row: shardRows(folder, name)[0]! };
+    }
+  }
+
+  test.each([1, 2, 5])('end with the last error after %i attempts', (attempts) => {
+    using folder = new TempFolder();
+    plan(folder.path, requestLine('a', { custom_id: 'ä' }));
+    expect(sends(folder.path, { attempts })).toMatchObject({
+      sent: attempts,
+      row: { id: 'ä', status: 'failed', attempts, error: { code: 'missing_row' } },
+    });
+  });
+
+  test('that never ran are free, but not without end', () => {
+    using folder = new TempFolder();
+    plan(folder.path, requestLine('a'));
+    expect(sends(folder.path, { attempts: 1, status: 'expired' })).toMatchObject({
+      sent: 20,
+      row: { status: 'failed', attempts: 20, error: { code: 'batch_expired' } },
+    });
+  });
+});
+
+test('settling twice keeps the first outcome, whatever the files say then', () => {
+  using folder = new TempFolder();
+  plan(folder.path, requestLine('a'));
+  const first = settle(folder.path, shard, { output: outputRow(1, answer) });
+  const rows = shardRows(folder.path, shard);
+  expect(settle(folder.path, shard, { output: '' })).toEqual(first);
+  expect(shardRows(folder.path, shard)).toEqual(rows);
+  expect(
+    readdirSync(folder.at('jobs', JOB, 'shards', shard)).filter((name) => name.endsWith('.tmp')),
+  ).toEqual([]);
+});
+
+describe('cancelShard', () => {
+  test('ends every line of a shard that was never sent', () => {
+    using folder = new TempFolder();
+    plan(folder.path, `${requestLine('a', { custom_id: 'é' })}\n${requestLine('b')}`);
+    expect(cancelShard(folder.path, JOB, shard)).toMatchObject({
+      answered: 0,
+      failed: 0,
+      again: [],
+      errors: { cancelled: 2 },
+    });
+    expect(shardRows(folder.path, shard)).toMatchObject([
+      { line: 1, id: 'é', status: 'cancelled', attempts: 0, batch_id: null, error: { code: 'cancelled' } },
+      { line: 2, id: '2', status: 'cancelled', attempts: 0 },
+    ]);
+  });
+
+  test('keeps what a shard has paid for', () => {
+    using folder = new TempFolder();
+    plan(folder.path, requestLine('a'));
+    const outcome = settle(folder.path, shard, { output: outputRow(1, answer) });
+    expect(cancelShard(folder.path, JOB, shard)).toEqual(outcome);
+    expect(shardRows(folder.path, shard)).toMatchObject([{ status: 'answered' }]);
+  });
+});
+
+describe('packRetries', () => {
+  const round = { job: JOB, round: 1, shardLines: 2, shardBytes: 100_000, cancelled: false };
+
+  test('packs the lines that go again, to the byte, with ids and history', () => {
+    using folder = new TempFolder();
+    const lines = [1, 2, 3, 4, 5, 6].map((n) => requestLine(`é${n}`, n === 5 ? { custom_id: 'five' } : {}));
+    const { shards } = plan(folder.path, lines.join('\n'), { shardLines: 3 });
+    settle(folder.path, 'r1-00001', {
+      output: outputRow(2, answer),
+      errors: neverRanRow(3, 'batch_expired'),
+    });
+    settle(folder.path, 'r1-00002', { output: outputRow(4, answer) });
+    const next = packRetries(folder.path, { ...round, shards });
+    expect(next).toEqual({ shards: 2, lines: 4, shardLines: [2, 2], rejected: 0 });
+    expect(manifestOf(folder.path, 'r2-00001')).toMatchObject({
+      ranges: [
+        [1, 1],
+        [3, 3],
+      ],
+      carried: [
+        [1, 1, 1],
+        [3, 1, 0],
+      ],
+      hasIds: false,
+    });
+    const sent = requestsOf(folder.path, 'r1-00001').split('\n');
+    expect(requestsOf(folder.path, 'r2-00001')).toBe(`${sent[0]}\n${sent[2]}\n`);
+    expect(manifestOf(folder.path, 'r2-00002')).toMatchObject({ ranges: [[5, 6]], hasIds: true });
+    settle(folder.path, 'r2-00002', { output: outputRow(5, answer) + outputRow(6, answer) });
+    expect(shardRows(folder.path, 'r2-00002')).toMatchObject([
+      { line: 5, id: 'five', attempts: 2 },
+      { line: 6, id: '6', attempts: 2 },
+    ]);
+    expect(packRetries(folder.path, { ...round, shards })).toEqual(next);
+  });
+
+  test('keeps models apart and counts embedding inputs', () => {
+    using folder = new TempFolder();
+    const embedding = (model: string): string =>
+      JSON.stringify({ body: { model, input: Array.from({ length: 2_000 }, () => 'x') } });
+    const lines = Array.from({ length: 52 }, (_, i) =>
+      embedding(i % 2 === 0 ? 'embedding-a' : 'embedding-b'),
+    );
+    const { shards } = plan(folder.path, lines.join('\n'));
+    expect(shards).toBe(4);
+    for (let i = 1; i <= shards; i += 1) settle(folder.path, `r1-0000${i}`, {});
+    const next = packRetries(folder.path, { ...round, shards, shardLines: 50_000, shardBytes: 190_000_000 });
+    expect(next.shardLines.toSorted((a, b) => a - b)).toEqual([1, 1, 25, 25]);
+  });
+
+  test('has nothing to pack when all lines have ended', () => {
+    using folder = new TempFolder();
+    plan(folder.path, requestLine('a'));
+    settle(folder.path, shard, { output: outputRow(1, answer) });
+    expect(packRetries(folder.path, { ...round, shards: 1 })).toMatchObject({ shards: 0, lines: 0 });
+  });
+
+  test('refuses a shard without an outcome, unless the job was cancelled', () => {
+    using folder = new TempFolder();
+    plan(folder.path, requestLine('a'));
+    expect(() => packRetries(folder.path, { ...round, shards: 1 })).toThrow(/no outcome yet/);
+    expect(packRetries(folder.path, { ...round, shards: 1, cancelled: true })).toMatchObject({ shards: 0 });
+    expect(existsSync(folder.at('jobs', JOB, 'shards', 'r2-00001'))).toBe(false);
+  });
+});
