@@ -1,7 +1,15 @@
+import { writeFileSync } from 'node:fs';
 import { ApplicationFailure } from '@temporalio/common';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import proto from '@temporalio/proto';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { JobProgress, JobReport } from '../../src/core/progress.ts';
 import { literalApi, specOf, startServer, whileWorking } from './literal-worker.ts';
+
+/**
+ * With RECORD_HISTORIES=v0.1 each test leaves its job's history for `test/replay`: run it so after every change of the
+ * workflows that is released, and keep the older files.
+ */
+const recordAs = process.env['RECORD_HISTORIES'];
 
 let server: Awaited<ReturnType<typeof startServer>>;
 beforeAll(async () => {
@@ -11,8 +19,27 @@ afterAll(async () => {
   await server.stop();
 });
 
+afterEach(async ({ task }) => {
+  if (recordAs === undefined || task.result?.state === 'fail') return;
+  for await (const { workflowId, runId } of server.client.workflow.list({
+    query: `WorkflowId = '${jobs.at(-1)}'`,
+  })) {
+    const history = await server.client.workflow.getHandle(workflowId, runId).fetchHistory();
+    const path = new URL(
+      `../replay/histories/${recordAs}-${workflowId}-${runId.slice(-4)}.binpb`,
+      import.meta.url,
+    );
+    writeFileSync(path, proto.temporal.api.history.v1.History.encode(history).finish());
+  }
+});
+
+const jobs: string[] = [];
 const begin = (jobId: string, args: unknown[]) =>
-  server.client.workflow.start('batchJob', { workflowId: jobId, taskQueue: jobId, args });
+  server.client.workflow.start('batchJob', {
+    workflowId: jobs[jobs.push(jobId) - 1]!,
+    taskQueue: jobId,
+    args,
+  });
 
 async function runsOf(jobId: string): Promise<number> {
   let runs = 0;
