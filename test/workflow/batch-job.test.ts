@@ -74,12 +74,15 @@ test('pauses when the account is refused, says why, and goes on after resume', a
   const { createBatch } = activities;
   let refused = true;
   activities.createBatch = async (request) => {
-    if (refused)
-      throw ApplicationFailure.create({
+    if (refused) {
+      const failure = ApplicationFailure.create({
         type: 'AccountRefused',
         message: 'POST /batches: HTTP 401',
         nonRetryable: true,
       });
+      failure.stack = ''; // a recorded history names no file of the machine it was recorded on
+      throw failure;
+    }
     return await createBatch(request);
   };
   await whileWorking(server.native, 'paused', activities, async () => {
