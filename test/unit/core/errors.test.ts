@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { BatchError, ErrorCode, exitCodeOf, isBatchError } from '../../../src/core/errors.ts';
+
+test('every error code has an exit code, and only a failed job has 1', () => {
+  const codes = Object.values(ErrorCode);
+  expect(codes.filter((code) => exitCodeOf(code) === 1)).toEqual(['job_failed']);
+  expect(codes.filter((code) => exitCodeOf(code) === 2)).toHaveLength(codes.length - 1);
+});
+
+test('a BatchError tells its code, details and cause, and says what it is', () => {
+  const cause = new Error('below');
+  const error = new BatchError('bad_input', 'No.', { details: { file: 'f', line: 2 }, cause });
+  expect(error).toMatchObject({
+    name: 'BatchError',
+    code: 'bad_input',
+    message: 'No.',
+    details: { file: 'f', line: 2 },
+    cause,
+  });
+  expect(Object.keys(new BatchError('bad_input', 'No.'))).not.toContain('cause');
+});
+
+test('a BatchError of another copy of the package is one, too', () => {
+  const other = Object.assign(new Error('x'), { [Symbol.for('durable-batch.BatchError')]: true });
+  expect(
+    [new BatchError('bad_input', 'x'), other, new Error('x'), null, 'x', undefined].map(isBatchError),
+  ).toEqual([true, true, false, false, false, false]);
+});

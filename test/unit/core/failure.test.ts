@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest';
+import { ErrorCode } from '../../../src/core/errors.ts';
+import { failureMeaning, FailureType, isFailureType } from '../../../src/core/failure.ts';
+
+test('every failure type means something, and everything with a meaning is a failure type', () => {
+  expect(Object.keys(failureMeaning).sort()).toEqual(Object.values(FailureType).sort());
+  expect(Object.entries(FailureType).every(([key, value]) => key === value)).toBe(true);
+});
+
+test('every failure type ends as an error code', () => {
+  const codes = Object.values(failureMeaning).map(({ code }) => code);
+  expect(codes.filter((code) => !(Object.values(ErrorCode) as string[]).includes(code))).toEqual([]);
+});
+
+test.each<[FailureType, boolean]>([
+  ['BadInput', true],
+  ['AccountRefused', true],
+  ['RequestRefused', true],
+  ['AllowanceExhausted', true],
+  ['ApiTrouble', false],
+  ['AnswersNotReady', false],
+  ['StoreTrouble', false],
+])('%s is final: %s', (type, final) => {
+  expect(failureMeaning[type].final).toBe(final);
+});
+
+test('only names of failure types are failure types', () => {
+  expect(['BadInput', 'toString', 'badInput', '', null, undefined].map(isFailureType)).toEqual([
+    true,
+    false,
+    false,
+    false,
+    false,
+    false,
+  ]);
+});

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import { afterTry, classifyRow } from '../../../src/core/result-line.ts';
+
+const row = { statusCode: 200, errorCode: null, errorMessage: null, bodyIsAnswer: false };
+
+test.each<[status: number, verdict: string]>([
+  [400, 'failed'],
+  [401, 'failed'],
+  [404, 'failed'],
+  [422, 'failed'],
+  [408, 'retry'],
+  [409, 'retry'],
+  [429, 'retry'],
+  [500, 'retry'],
+  [503, 'retry'],
+  [599, 'retry'],
+  [0, 'retry'],
+  [102, 'retry'],
+  [301, 'retry'],
+])('status %i means %s', (statusCode, verdict) => {
+  expect(classifyRow({ ...row, statusCode })).toBe(verdict);
+  expect(classifyRow({ ...row, statusCode, bodyIsAnswer: true })).toBe(verdict);
+});
+
+test.each<[code: string, verdict: string]>([
+  ['batch_expired', 'retry_free'],
+  ['batch_cancelled', 'retry_free'],
+  ['request_timeout', 'retry'],
+  ['anything_else', 'retry'],
+])('a request that never ran for %s means %s', (errorCode, verdict) => {
+  expect(classifyRow({ ...row, statusCode: null, errorCode })).toBe(verdict);
+});
+
+test.each([
+  'context_length_exceeded',
+  'invalid_prompt',
+  'invalid_request_error',
+  'invalid_image',
+  'model_not_found',
+])('%s inside a success cannot be mended by another try', (errorCode) => {
+  expect(classifyRow({ ...row, errorCode })).toBe('failed');
+});
+
+test('a success without an answer goes again, one with an answer has ended', () => {
+  expect(classifyRow(row)).toBe('retry');
+  expect(classifyRow({ ...row, errorCode: 'server_error' })).toBe('retry');
+  expect(classifyRow({ ...row, bodyIsAnswer: true })).toBe('answered');
+});
+
+test('a line goes again while it has attempts, and free tries have a budget of their own', () => {
+  expect(afterTry({ sent: 0, charged: 0 }, true, 2)).toEqual({ sent: 1, charged: 1, again: true });
+  expect(afterTry({ sent: 1, charged: 1 }, true, 2)).toEqual({ sent: 2, charged: 2, again: false });
+  expect(afterTry({ sent: 1, charged: 1 }, false, 2)).toEqual({ sent: 2, charged: 1, again: true });
+  expect(afterTry({ sent: 19, charged: 1 }, false, 2)).toEqual({ sent: 20, charged: 1, again: true });
+  expect(afterTry({ sent: 20, charged: 1 }, false, 2)).toEqual({ sent: 21, charged: 1, again: false });
+});
