@@ -71,7 +71,7 @@ test('packs lines that go again into the next round until none is left', async (
 
 test('pauses when the account is refused, says why, and goes on after resume', async () => {
   const { activities, created } = literalApi(2);
-  const { createBatch } = activities;
+  const willing = { ...activities };
   let refused = true;
   activities.createBatch = async (request) => {
     if (refused) {
@@ -83,7 +83,7 @@ test('pauses when the account is refused, says why, and goes on after resume', a
       failure.stack = ''; // a recorded history names no file of the machine it was recorded on
       throw failure;
     }
-    return await createBatch(request);
+    return await willing.createBatch(request);
   };
   await whileWorking(server.native, 'paused', activities, async () => {
     const handle = await begin('paused', [specOf('paused')]);
