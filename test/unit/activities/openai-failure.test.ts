@@ -1,0 +1,169 @@
+import { ApplicationFailure } from '@temporalio/common';
+import {
+  APIConnectionError,
+  APIConnectionTimeoutError,
+  APIError,
+  APIUserAbortError,
+  OpenAIError,
+} from 'openai';
+import { describe, expect, test } from 'vitest';
+import { callApi, isNotFound, isRefusal, toFailure } from '../../../src/activities/openai-failure.ts';
+
+const SECRET = 'prompt text sk-key';
+
+interface Answer {
+  status: number;
+  code?: string | null;
+  type?: string;
+  message?: string;
+  headers?: Record<string, string>;
+}
+
+/** The error that the SDK makes of an answer of the API. */
+function apiError({ status, code = null, type, message = SECRET, headers = {} }: Answer): APIError {
+  return APIError.generate(status, { error: { code, type, message } }, undefined, new Headers(headers));
+}
+
+/** The failure that a thrown value becomes. */
+function failureOf(error: unknown): ApplicationFailure {
+  const failure = toFailure(error, 'POST /batches');
+  if (!(failure instanceof ApplicationFailure)) throw new Error('no failure');
+  return failure;
+}
+
+describe('an answer of the API', () => {
+  test.each<[type: string, final: boolean, answer: Answer]>([
+    ['AccountRefused', true, { status: 401, code: 'invalid_api_key' }],
+    ['AccountRefused', true, { status: 403 }],
+    ['AccountRefused', true, { status: 402 }],
+    ['AccountRefused', true, { status: 429, code: 'insufficient_quota' }],
+    ['AccountRefused', true, { status: 429, type: 'insufficient_quota' }],
+    ['AccountRefused', true, { status: 400, code: 'billing_hard_limit_reached' }],
+    ['AllowanceExhausted', true, { status: 429, message: 'Enqueued token limit reached for gpt-4o' }],
+    [
+      'AllowanceExhausted',
+      true,
+      { status: 429, code: 'rate_limit_exceeded', message: 'Too many enqueued tokens.' },
+    ],
+    ['ApiTrouble', false, { status: 429, code: 'rate_limit_exceeded' }],
+    ['ApiTrouble', false, { status: 408 }],
+    ['ApiTrouble', false, { status: 409 }],
+    ['ApiTrouble', false, { status: 500 }],
+    ['ApiTrouble', false, { status: 502 }],
+    ['ApiTrouble', false, { status: 503 }],
+    ['ApiTrouble', false, { status: 400, headers: { 'x-should-retry': 'true' } }],
+    ['ApiTrouble', false, { status: 500, headers: { 'x-should-retry': 'false' } }],
+    ['RequestRefused', true, { status: 400, code: 'invalid_value' }],
+    ['RequestRefused', true, { status: 404 }],
+    ['RequestRefused', true, { status: 413 }],
+    ['RequestRefused', true, { status: 422 }],
+  ])('is %s (final: %s) for %j', (type, final, answer) => {
+    expect(failureOf(apiError(answer))).toMatchObject({ type, nonRetryable: final });
+  });
+
+  test('is told by call, status and code, in message and details', () => {
+    const failure = failureOf(apiError({ status: 404, code: 'model_not_found' }));
+    expect(failure.message).toBe('POST /batches: HTTP 404 model_not_found');
+    expect(failure.details).toEqual([{ status: 404, code: 'model_not_found' }]);
+    expect(failureOf(apiError({ status: 500 })).message).toBe('POST /batches: HTTP 500');
+    expect(failureOf(apiError({ status: 400, type: 'invalid_request_error' })).message).toBe(
+      'POST /batches: HTTP 400 invalid_request_error',
+    );
+  });
+
+  test.each<[Answer]>([
+    [{ status: 400 }],
+    [{ status: 401 }],
+    [{ status: 429, message: `enqueued ${SECRET}` }],
+    [{ status: 500 }],
+    [{ status: 400, code: SECRET, type: SECRET }],
+    [{ status: 400, code: 'x'.repeat(65) }],
+  ])('never shows the text of the server: %j', (answer) => {
+    const failure = failureOf(apiError(answer));
+    const shown = JSON.stringify([failure.message, failure.details, failure.cause]);
+    expect(shown).not.toContain('prompt');
+    expect(shown).not.toContain('xxx');
+  });
+});
+
+describe('the delay before the next attempt', () => {
+  test.each<[headers: Record<string, string>, delay: number | undefined]>([
+    [{ 'retry-after': '7' }, 7_000],
+    [{ 'retry-after': '0.5' }, 500],
+    [{ 'retry-after-ms': '250' }, 250],
+    [{ 'retry-after-ms': '250', 'retry-after': '7' }, 250],
+    [{ 'retry-after': '86400' }, 600_000],
+    [{ 'retry-after-ms': '86400000' }, 600_000],
+    [{ 'retry-after': 'Fri, 31 Dec 9999 23:59:59 GMT' }, 600_000],
+    [{ 'retry-after': 'Thu, 01 Jan 1970 00:00:01 GMT' }, undefined],
+    [{ 'retry-after': '0' }, undefined],
+    [{ 'retry-after': '-1' }, undefined],
+    [{ 'retry-after': 'soon' }, undefined],
+    [{}, undefined],
+  ])('follows %j: %s', (headers, delay) => {
+    const failure = failureOf(apiError({ status: 429, headers }));
+    expect(failure).toMatchObject({ type: 'ApiTrouble', nonRetryable: false });
+    expect(failure.nextRetryDelay ?? undefined).toBe(delay);
+  });
+});
+
+describe('no answer of the API', () => {
+  test('is ApiTrouble that names the cause', () => {
+    const refused = Object.assign(new Error(`connect ${SECRET}`), { code: 'ECONNREFUSED' });
+    const cause = new TypeError('fetch failed', { cause: refused });
+    const failure = failureOf(new APIConnectionError({ message: SECRET, cause }));
+    expect(failure).toMatchObject({
+      type: 'ApiTrouble',
+      nonRetryable: false,
+      message: 'POST /batches: no answer (ECONNREFUSED)',
+      details: [{ status: null, code: null }],
+    });
+  });
+
+  test('is ApiTrouble after a timeout', () => {
+    expect(failureOf(new APIConnectionTimeoutError())).toMatchObject({
+      type: 'ApiTrouble',
+      message: 'POST /batches: no answer (APIConnectionTimeoutError)',
+    });
+  });
+
+  test('is final when the SDK itself refused the call', () => {
+    expect(failureOf(new OpenAIError('Missing file.'))).toMatchObject({
+      type: 'RequestRefused',
+      nonRetryable: true,
+      message: 'POST /batches: Missing file.',
+    });
+  });
+});
+
+test('what is no error of the API stays what it is', () => {
+  for (const error of [new Error('disk full'), new APIUserAbortError(), 'text', undefined])
+    expect(toFailure(error, 'call')).toBe(error);
+});
+
+test.each<[refusal: boolean, error: unknown]>([
+  [true, apiError({ status: 400 })],
+  [true, apiError({ status: 401 })],
+  [true, apiError({ status: 429 })],
+  [false, apiError({ status: 408 })],
+  [false, apiError({ status: 500 })],
+  [false, new APIConnectionError({ message: 'x' })],
+  [false, new APIConnectionTimeoutError()],
+  [false, new APIUserAbortError()],
+  [false, new Error('x')],
+  [false, undefined],
+])('it is %s that a POST certainly did nothing after %o', (refusal, error) => {
+  expect(isRefusal(error)).toBe(refusal);
+});
+
+test('only HTTP 404 is "not found"', () => {
+  expect(
+    [apiError({ status: 404 }), apiError({ status: 400 }), new Error('404'), { status: 404 }].map(isNotFound),
+  ).toEqual([true, false, false, false]);
+});
+
+test('a call gives its answer, or throws what its error means', async () => {
+  expect(await callApi('GET /batches', () => Promise.resolve(7))).toBe(7);
+  const failing = callApi('GET /batches', () => Promise.reject(apiError({ status: 500 })));
+  await expect(failing).rejects.toMatchObject({ type: 'ApiTrouble', message: 'GET /batches: HTTP 500' });
+});

@@ -1,0 +1,68 @@
+import type OpenAI from 'openai';
+import { describe, expect, test } from 'vitest';
+import { toEndedRecord } from '../../../src/activities/poll-batches.ts';
+
+/** A batch object as some server sends it. */
+function batch(parts: Record<string, unknown>): OpenAI.Batch {
+  return { id: 'batch_1', object: 'batch', status: 'completed', ...parts } as unknown as OpenAI.Batch;
+}
+
+describe('toEndedRecord', () => {
+  test('keeps what decides something', () => {
+    const record = toEndedRecord(
+      batch({
+        output_file_id: 'file-out',
+        error_file_id: 'file-err',
+        request_counts: { total: 9, completed: 7, failed: 2 },
+        metadata: { secret: 'x' },
+      }),
+    );
+    expect(record).toEqual({
+      batchId: 'batch_1',
+      status: 'completed',
+      outputFileId: 'file-out',
+      errorFileId: 'file-err',
+      completed: 7,
+      errors: [],
+    });
+  });
+
+  test.each<[unknown]>([[null], [undefined], ['']])('takes %j for a file that is not there', (id) => {
+    expect(toEndedRecord(batch({ output_file_id: id, error_file_id: id }))).toMatchObject({
+      outputFileId: null,
+      errorFileId: null,
+    });
+  });
+
+  test.each<[unknown, string]>([
+    ['EXPIRED', 'expired'],
+    ['canceled', 'cancelled'],
+    ['paused', 'in_progress'],
+    [undefined, 'in_progress'],
+  ])('takes the status %j for %s', (status, known) => {
+    expect(toEndedRecord(batch({ status })).status).toBe(known);
+  });
+
+  const entry = { code: 'invalid_url', message: 'No.', param: 'url', line: 3 };
+
+  test.each<[title: string, errors: unknown, entries: unknown[]]>([
+    ['a list object', { object: 'list', data: [entry] }, [entry]],
+    ['a bare list', [entry], [entry]],
+    ['an empty object', {}, []],
+    ['null', null, []],
+    ['nothing', undefined, []],
+    ['entries with gaps', { data: [{}] }, [{ code: 'unknown', message: '', param: null, line: null }]],
+    [
+      'entries of nulls',
+      { data: [{ code: null, message: null, param: null, line: null }] },
+      [{ code: 'unknown', message: '', param: null, line: null }],
+    ],
+  ])('reads errors sent as %s', (_, errors, entries) => {
+    expect(toEndedRecord(batch({ status: 'failed', errors })).errors).toEqual(entries);
+  });
+
+  test('counts nothing where the server sends no counts', () => {
+    expect(toEndedRecord(batch({})).completed).toBe(0);
+    expect(toEndedRecord(batch({ request_counts: null })).completed).toBe(0);
+  });
+});

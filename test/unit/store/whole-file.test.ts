@@ -1,0 +1,42 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { temporaryName, WholeFileWriter } from '../../../src/store/whole-file.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
+
+const MIB = 1 << 20;
+
+test('writes bytes and text of any size in order', () => {
+  using folder = new TempFolder();
+  const file = new WholeFileWriter(folder.at('a', 'file'));
+  const parts: Buffer[] = [];
+  for (const size of [1, MIB - 1, 5, MIB, MIB + 1, 3, 400_000, 700_000, 2 * MIB]) {
+    const bytes = Buffer.alloc(size, parts.length + 0x30);
+    const ascii = 'x'.repeat(size);
+    const text = 'é🎉'.repeat(Math.ceil(size / 4));
+    file.write(bytes);
+    file.write(bytes, 1, size);
+    file.writeAscii(ascii);
+    file.writeText(text);
+    parts.push(bytes, bytes.subarray(1), Buffer.from(ascii), Buffer.from(text));
+  }
+  const expected = Buffer.concat(parts);
+  expect(file.bytes).toBe(expected.length);
+  expect(readdirSync(folder.at('a'))).not.toContain('file');
+  file.finish();
+  expect(readFileSync(folder.at('a', 'file')).equals(expected)).toBe(true);
+  expect(readdirSync(folder.at('a'))).toEqual(['file']);
+});
+
+test('an abandoned file leaves nothing', () => {
+  using folder = new TempFolder();
+  const file = new WholeFileWriter(folder.at('file'));
+  file.writeText('something');
+  file.abandon();
+  expect(readdirSync(folder.path)).toEqual([]);
+});
+
+test('no two temporary names are alike', () => {
+  const names = Array.from({ length: 100 }, () => temporaryName('/x/file'));
+  expect(new Set(names).size).toBe(100);
+  expect(names.every((name) => /^\/x\/file\..+\.tmp$/.test(name))).toBe(true);
+});
