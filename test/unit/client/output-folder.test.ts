@@ -1,0 +1,66 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { checkOutputFolder, copyResults } from '../../../src/client/output-folder.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
+
+const report = (job: unknown): string => JSON.stringify({ job_id: job });
+
+test('makes a folder that is not there, and leaves nothing in it', async () => {
+  using folder = new TempFolder();
+  await checkOutputFolder(folder.at('new', 'folder'), 'mine');
+  expect(readdirSync(folder.at('new', 'folder'))).toEqual([]);
+});
+
+test.each<[verdict: string | null, title: string, files: Record<string, string>]>([
+  [null, 'other files', { 'notes.txt': 'x' }],
+  [null, 'results of the same job', { 'results.jsonl': '', 'report.json': report('mine') }],
+  [null, 'a report of the same job', { 'report.json': report('mine') }],
+  ['job theirs', 'results of another job', { 'results.jsonl': '', 'report.json': report('theirs') }],
+  ['something else', 'results without a report', { 'results.jsonl': '' }],
+  ['something else', 'a report that is no JSON', { 'report.json': '{"job_id":' }],
+  ['something else', 'a report of no job', { 'report.json': '{}' }],
+])('refuses %s where there are %s', async (verdict, _, files) => {
+  using folder = new TempFolder();
+  for (const [name, text] of Object.entries(files)) writeFileSync(folder.at(name), text);
+  const checked = checkOutputFolder(folder.path, 'mine');
+  if (verdict === null) await checked;
+  else {
+    await expect(checked).rejects.toMatchObject({
+      code: 'bad_output',
+      message: expect.stringContaining(`holds the results of ${verdict}`) as string,
+      details: { file: folder.path },
+    });
+  }
+  expect(readdirSync(folder.path).sort()).toEqual(Object.keys(files).sort());
+});
+
+test('refuses a folder that cannot be one', async () => {
+  using folder = new TempFolder();
+  writeFileSync(folder.at('file'), '');
+  await expect(checkOutputFolder(folder.at('file', 'below'), 'mine')).rejects.toMatchObject({
+    code: 'bad_output',
+    message: expect.stringContaining('cannot be written') as string,
+  });
+  await expect(checkOutputFolder(folder.at('file'), 'mine')).rejects.toMatchObject({ code: 'bad_output' });
+});
+
+test('copies results and report, over earlier ones, and leaves no other file', async () => {
+  using folder = new TempFolder();
+  mkdirSync(folder.at('out'));
+  writeFileSync(folder.at('results'), 'rows\n');
+  writeFileSync(folder.at('report'), report('mine'));
+  writeFileSync(folder.at('out', 'results.jsonl'), 'earlier and longer\n');
+  await copyResults({ results: folder.at('results'), report: folder.at('report') }, folder.at('out'));
+  expect(readdirSync(folder.at('out')).sort()).toEqual(['report.json', 'results.jsonl']);
+  expect(readFileSync(folder.at('out', 'results.jsonl'), 'utf8')).toBe('rows\n');
+  expect(readFileSync(folder.at('out', 'report.json'), 'utf8')).toBe(report('mine'));
+});
+
+test('a copy that fails leaves nothing, and no report without results', async () => {
+  using folder = new TempFolder();
+  mkdirSync(folder.at('out'));
+  writeFileSync(folder.at('report'), report('mine'));
+  const copied = copyResults({ results: folder.at('none'), report: folder.at('report') }, folder.at('out'));
+  await expect(copied).rejects.toThrow('ENOENT');
+  expect(readdirSync(folder.at('out'))).toEqual([]);
+});
