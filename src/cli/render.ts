@@ -1,6 +1,9 @@
-import logUpdate from 'log-update';
+import { createLogUpdate } from 'log-update';
 import pc from 'picocolors';
 import type { JobProgress, JobReport } from '../core/progress.ts';
+
+/** Standard output is kept for what scripts read. */
+const logUpdate = createLogUpdate(process.stderr);
 
 const BAR_COLUMNS = 28;
 /** Without a terminal a line is written when something has changed, and not more often than this. */
