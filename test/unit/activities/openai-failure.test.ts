@@ -141,18 +141,18 @@ test('what is no error of the API stays what it is', () => {
     expect(toFailure(error, 'call')).toBe(error);
 });
 
-test.each<[refusal: boolean, error: unknown]>([
-  [true, apiError({ status: 400 })],
-  [true, apiError({ status: 401 })],
-  [true, apiError({ status: 429 })],
-  [false, apiError({ status: 408 })],
-  [false, apiError({ status: 500 })],
-  [false, new APIConnectionError({ message: 'x' })],
-  [false, new APIConnectionTimeoutError()],
-  [false, new APIUserAbortError()],
-  [false, new Error('x')],
-  [false, undefined],
-])('it is %s that a POST certainly did nothing after %o', (refusal, error) => {
+test.each<[refusal: boolean, title: string, error: unknown]>([
+  [true, 'HTTP 400', apiError({ status: 400 })],
+  [true, 'HTTP 401', apiError({ status: 401 })],
+  [true, 'HTTP 429', apiError({ status: 429 })],
+  [false, 'HTTP 408', apiError({ status: 408 })],
+  [false, 'HTTP 500', apiError({ status: 500 })],
+  [false, 'a lost connection', new APIConnectionError({ message: 'x' })],
+  [false, 'a timeout', new APIConnectionTimeoutError()],
+  [false, 'an abort', new APIUserAbortError()],
+  [false, 'an error of ours', new Error('x')],
+  [false, 'nothing', undefined],
+])('it is %s that the server certainly did nothing after %s', (refusal, _, error) => {
   expect(isRefusal(error)).toBe(refusal);
 });
 
