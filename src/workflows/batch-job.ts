@@ -189,7 +189,14 @@ class Job {
     };
     for (const shard of state.active) begin(shard);
     for (;;) {
-      await condition(() => failure !== null || this.mustPark() || this.mayBegin(plan) || running === 0);
+      // A paused round with nothing in flight is not over: its other shards are still to come.
+      await condition(
+        () =>
+          failure !== null ||
+          this.mustPark() ||
+          this.mayBegin(plan) ||
+          (running === 0 && this.isRoundOver(plan)),
+      );
       if (failure !== null || this.mustPark() || !this.mayBegin(plan)) break;
       const shard: ShardRecord = {
         id: shardId(state.round, state.next),
