@@ -1,0 +1,155 @@
+/** What the README says about commands, options, the environment and the code is what the sources have. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+import { describe, expect, test } from 'vitest';
+import { addControlCommands } from '../../../src/cli/commands/control.ts';
+import { addDev } from '../../../src/cli/commands/dev.ts';
+import { addEmulator } from '../../../src/cli/commands/emulator.ts';
+import { addList } from '../../../src/cli/commands/list.ts';
+import { addResults } from '../../../src/cli/commands/results.ts';
+import { addRun } from '../../../src/cli/commands/run.ts';
+import { addStart } from '../../../src/cli/commands/start.ts';
+import { addStatus } from '../../../src/cli/commands/status.ts';
+import { addWatch } from '../../../src/cli/commands/watch.ts';
+import { addWorker } from '../../../src/cli/commands/worker.ts';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+
+const program = new Command();
+for (const add of [
+  addRun,
+  addStart,
+  addStatus,
+  addWatch,
+  addResults,
+  addControlCommands,
+  addList,
+  addWorker,
+  addDev,
+  addEmulator,
+]) {
+  add(program);
+}
+
+/** Cells of the rows of the table whose header starts so. */
+function tableAfter(header: string): string[][] {
+  const lines = readme.split('\n');
+  const start = lines.findIndex((line) => line.startsWith(`| ${header}`));
+  expect(start, `the README has a table "${header}"`).toBeGreaterThan(-1);
+  const rows: string[][] = [];
+  for (let at = start + 2; lines[at]?.startsWith('|') === true; at += 1) {
+    rows.push(lines[at]!.split(' | ').map((cell) => cell.replaceAll(/^\||\|$/g, '').trim()));
+  }
+  return rows;
+}
+
+function optionsIn(text: string): string[] {
+  return [...text.matchAll(/--[a-z][a-z-]*/g)].map(([option]) => option);
+}
+
+function optionsOf(...names: string[]): string[] {
+  const commands = program.commands.filter((command) => names.includes(command.name()));
+  expect(commands).toHaveLength(names.length);
+  return [...new Set(commands.flatMap(({ options }) => options.map(({ long }) => long!)))].sort();
+}
+
+/** The names of variables that a source file reads from an environment. */
+function variablesReadIn(path: string): string[] {
+  const source = readFileSync(join(root, path), 'utf8');
+  return [...source.matchAll(/env\['([A-Z_]+)'\]/g)].map(([, name]) => name!);
+}
+
+describe('the README', () => {
+  test.each(['npm ci && npm run demo', 'npm ci && npm test'])('has the set-up line %s', (line) => {
+    expect(readme.split('\n').filter((it) => it === line)).toHaveLength(1);
+  });
+
+  test('names every option of run and start in its table, and no other', () => {
+    const named = tableAfter('option').flatMap(([cell]) => optionsIn(cell!));
+    expect(named.toSorted()).toEqual(optionsOf('run', 'start'));
+  });
+
+  test('names every command with its options, and no other', () => {
+    const rows = tableAfter('command');
+    const named = rows.flatMap(([cell]) => [...cell!.matchAll(/`([a-z]+)/g)].map(([, name]) => name!));
+    expect(named.toSorted()).toEqual(program.commands.map((command) => command.name()).toSorted());
+    for (const [cell, , options] of rows) {
+      if (options!.includes('those below')) continue;
+      const names = [...cell!.matchAll(/`([a-z]+)/g)].map(([, name]) => name!);
+      const others = optionsOf(...names).filter((option) => option !== '--json');
+      expect(optionsIn(options!).toSorted(), cell).toEqual(others);
+    }
+  });
+
+  test('says --json of every command but worker', () => {
+    const without = program.commands.filter(({ options }) => !options.some(({ long }) => long === '--json'));
+    expect(without.map((command) => command.name())).toEqual(['worker']);
+  });
+
+  test('names every variable that src/environment.ts reads, and those read elsewhere', () => {
+    const named = new Set(
+      tableAfter('environment').flatMap(([cell]) =>
+        [...cell!.matchAll(/[A-Z][A-Z_]{3,}/g)].map(([it]) => it),
+      ),
+    );
+    const read = [
+      'src/environment.ts',
+      'src/cli/main.ts',
+      'src/temporal/temporal-cli.ts',
+      'src/temporal/cli-cache.ts',
+    ]
+      .flatMap(variablesReadIn)
+      .filter((name) => name !== 'PATH');
+    expect(read).toContain('DURABLE_BATCH_HOME');
+    for (const name of read) expect([...named]).toContain(name);
+  });
+
+  test('shows code that type-checks against the sources', () => {
+    const snippets = [...readme.matchAll(/```ts\n([^]*?)```/g)].map(([, code]) => code!);
+    expect(snippets.length).toBeGreaterThan(0);
+    const folder = mkdtempSync(join(tmpdir(), 'durable-batch-readme-'));
+    try {
+      snippets.forEach((code, i) => writeFileSync(join(folder, `snippet-${i}.ts`), code));
+      writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+      const { compilerOptions } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')) as {
+        compilerOptions: object;
+      };
+      const tsconfig = {
+        compilerOptions: {
+          ...compilerOptions,
+          typeRoots: [join(root, 'node_modules', '@types')],
+          paths: { 'durable-batch': [join(root, 'src', 'index.ts')] },
+          // The snippets' own imports are rewritten by nobody: nothing is emitted.
+          rewriteRelativeImportExtensions: false,
+          allowImportingTsExtensions: true,
+        },
+        include: ['*.ts'],
+      };
+      writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(tsconfig));
+      const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+      expect(typeErrors(tsc, folder)).toBe('');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  test('links to files that exist', () => {
+    const links = [...readme.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)].map(([, to]) => to!);
+    for (const to of links.filter((it) => !it.startsWith('http'))) {
+      expect(() => readFileSync(join(root, to)), to).not.toThrow();
+    }
+  });
+});
+
+function typeErrors(tsc: string, folder: string): string {
+  try {
+    return execFileSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' });
+  } catch (error) {
+    return (error as { stdout?: string }).stdout ?? String(error);
+  }
+}
