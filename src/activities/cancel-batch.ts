@@ -1,4 +1,5 @@
 import type { Dependencies } from './dependencies.ts';
+import { whileBeating } from './heartbeat.ts';
 import { callApi } from './openai-failure.ts';
 
 /**
@@ -7,7 +8,7 @@ import { callApi } from './openai-failure.ts';
  */
 export async function cancelBatch({ api }: Dependencies, { batchId }: { batchId: string }): Promise<void> {
   try {
-    await api.batches.cancel(batchId);
+    await whileBeating((signal) => api.batches.cancel(batchId, { signal }));
   } catch (error) {
     const { status } = error as { status?: number };
     if (status === 409 || status === 404 || status === 400) return;

@@ -1,3 +1,4 @@
+import { activityInfo } from '@temporalio/activity';
 import type OpenAI from 'openai';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ShardManifest } from '../core/shard-plan.ts';
@@ -32,9 +33,6 @@ interface Intent {
 
 /** How long after a doubtful POST the list may still not show its batch (unverified for OpenAI: 30 s and then 60 s are generous). */
 const listLagMs = [30_000, 60_000] as const;
-
-/** An attempt that was stopped for this long (a paused process) does not POST any more: another attempt may have begun. */
-const STALE_INTENT_MS = 20_000;
 
 /**
  * Creates the batch of a shard, at most once.
@@ -88,7 +86,8 @@ export async function createBatch(
     // Another attempt of this activity has written the same intent: it may be about to POST. Begin anew, with a search.
     if (!first) throw new Error('Another attempt creates this batch; looking again.');
     try {
-      if (Date.now() - intentAt > STALE_INTENT_MS)
+      // An attempt that stood still (a paused process) for so long may have been given up: another one may have begun.
+      if (Date.now() - intentAt > (activityInfo().heartbeatTimeoutMs ?? 20_000))
         throw new Error('This attempt was stopped before its POST; looking again.');
       const created = await api.batches.create(
         {

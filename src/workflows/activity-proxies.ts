@@ -1,4 +1,5 @@
-import { proxyActivities } from '@temporalio/workflow';
+import type { Duration } from '@temporalio/common';
+import { proxyActivities, type ActivityOptions } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 
 /**
@@ -14,59 +15,52 @@ const patient = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval:
 const OUTAGE = '7 days';
 
 /** A worker that dies is noticed after this; beats come four times as often, and file work never holds them up. */
-const BEAT = '20s';
+let heartbeat: Duration = '20s';
 
-const files = proxyActivities<Activities>({
-  // 100 GB at 50 MB/s take half an hour; a day is for slow shared disks.
-  startToCloseTimeout: '24h',
-  scheduleToCloseTimeout: OUTAGE,
-  heartbeatTimeout: BEAT,
-  retry: patient,
-});
-export const buildShards: Activities['buildShards'] = files.buildShards;
-export const buildRetryShards: Activities['buildRetryShards'] = files.buildRetryShards;
-export const assembleResults: Activities['assembleResults'] = files.assembleResults;
+/** Tests that kill workers do not want to wait so long. A workflow has its own copy of this module. */
+export function tuneHeartbeat(timeout: Duration): void {
+  heartbeat = timeout;
+}
 
-const upload = proxyActivities<Activities>({
-  // 190 MB at 200 kB/s, the slowest line on which the SDK call does not time out by itself, take 16 minutes.
+// 100 GB at 50 MB/s take half an hour; a day is for slow shared disks.
+const files = { startToCloseTimeout: '24h' } as const;
+export const buildShards: Activities['buildShards'] = activity('buildShards', files);
+export const buildRetryShards: Activities['buildRetryShards'] = activity('buildRetryShards', files);
+export const assembleResults: Activities['assembleResults'] = activity('assembleResults', files);
+
+// 190 MB at 200 kB/s, the slowest line on which the SDK call does not time out by itself, take 16 minutes.
+export const uploadInput: Activities['uploadInput'] = activity('uploadInput', {
   startToCloseTimeout: '30m',
-  scheduleToCloseTimeout: OUTAGE,
-  heartbeatTimeout: BEAT,
-  retry: patient,
 });
-export const uploadInput: Activities['uploadInput'] = upload.uploadInput;
 
-const create = proxyActivities<Activities>({
-  // One POST, or a search of up to a thousand pages, three times, 90 s apart.
+// One POST, or a search of up to a thousand pages, three times, 90 s apart.
+export const createBatch: Activities['createBatch'] = activity('createBatch', {
   startToCloseTimeout: '30m',
-  scheduleToCloseTimeout: OUTAGE,
-  heartbeatTimeout: BEAT,
-  retry: patient,
 });
-export const createBatch: Activities['createBatch'] = create.createBatch;
 
-const poll = proxyActivities<Activities>({
-  // A sweep is a few calls; 1,000 single reads at 0.2 s are the worst.
+// A sweep is a few calls; 1,000 single reads at 0.2 s are the worst.
+export const pollBatches: Activities['pollBatches'] = activity('pollBatches', {
   startToCloseTimeout: '10m',
-  scheduleToCloseTimeout: OUTAGE,
-  heartbeatTimeout: BEAT,
-  retry: patient,
 });
-export const pollBatches: Activities['pollBatches'] = poll.pollBatches;
 
-const fetch = proxyActivities<Activities>({
-  // Several GB of embeddings at 2 MB/s.
+// Several GB of embeddings at 2 MB/s.
+export const fetchResults: Activities['fetchResults'] = activity('fetchResults', {
   startToCloseTimeout: '2h',
-  scheduleToCloseTimeout: OUTAGE,
-  heartbeatTimeout: BEAT,
-  retry: patient,
 });
-export const fetchResults: Activities['fetchResults'] = fetch.fetchResults;
 
-const cancel = proxyActivities<Activities>({
-  // One small call.
-  startToCloseTimeout: '1m',
-  scheduleToCloseTimeout: OUTAGE,
-  retry: patient,
-});
-export const cancelBatch: Activities['cancelBatch'] = cancel.cancelBatch;
+// One small call.
+export const cancelBatch: Activities['cancelBatch'] = activity('cancelBatch', { startToCloseTimeout: '1m' });
+
+function activity<K extends keyof Activities>(name: K, limits: ActivityOptions): Activities[K] {
+  const call = (request: never): Promise<unknown> => {
+    const options = {
+      scheduleToCloseTimeout: OUTAGE,
+      heartbeatTimeout: heartbeat,
+      retry: patient,
+      ...limits,
+    };
+    const run = proxyActivities<Activities>(options)[name] as (request: never) => Promise<unknown>;
+    return run(request);
+  };
+  return call as unknown as Activities[K];
+}

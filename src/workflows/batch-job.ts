@@ -10,7 +10,7 @@ import type { ShardCounts } from '../activities/index.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import { JobState, type JobProgress, type JobReport } from '../core/progress.ts';
 import { shardId, type RoundPlan } from '../core/shard-plan.ts';
-import { assembleResults, buildRetryShards, buildShards } from './activity-proxies.ts';
+import { assembleResults, buildRetryShards, buildShards, tuneHeartbeat } from './activity-proxies.ts';
 import { BatchWatch } from './batch-watch.ts';
 import { cancelSignal, pauseSignal, pollSignal, progressQuery, resumeSignal } from './messages.ts';
 import { runShard, type ShardContext, type ShardRecord } from './shard-run.ts';
@@ -38,9 +38,12 @@ interface JobSnapshot {
   startedAt: string;
 }
 
-/** Run length is a tuning for tests; the server's own suggestion is the rule. */
+/** For tests, which want short runs and short waits; jobs have none of it. */
 interface JobTuning {
+  /** A run's length; the server's own suggestion is the rule. */
   readonly maxHistoryEvents?: number;
+  /** See `tuneHeartbeat`. */
+  readonly heartbeatMs?: number;
 }
 
 /** Waits before a refused batch is created again: allowance comes back when batches end, files appear within minutes. */
@@ -55,6 +58,7 @@ export async function batchJob(
   snapshot?: JobSnapshot,
   tuning: JobTuning = {},
 ): Promise<JobReport> {
+  if (tuning.heartbeatMs !== undefined) tuneHeartbeat(tuning.heartbeatMs);
   const job = new Job(spec, snapshot ?? newSnapshot(), tuning);
   job.listen();
   // A cancellation from Temporal's side means what our signal means: what was paid is kept.
