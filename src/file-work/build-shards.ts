@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { rmSync, statSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Endpoint } from '../core/limits.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import {
   isLineFault,
+  readableId,
   requestHead,
   RequestLineReader,
   type LineFault,
@@ -54,7 +55,8 @@ export function buildShards(folder: string, spec: JobSpec): BuildResult {
     if (start === end && !cut.overlong) return; // a blank line is no line
     const request = checkLine(reader, block, cut, start, end, spec.shardBytes);
     if (!isLineFault(request)) writer.add(cut.number, block, request);
-    else if (spec.skipBadLines) rejected.add(cut.number, request);
+    else if (spec.skipBadLines)
+      rejected.add(cut.number, request, cut.overlong ? null : readableId(block.subarray(start, end)));
     else fault = { line: cut.number, ...request };
   };
 
@@ -148,12 +150,12 @@ class RejectedRows {
     this.path = path;
   }
 
-  add(line: number, { reason, advice }: LineFault): void {
+  add(line: number, { reason, advice }: LineFault, id: string | null): void {
     this.count += 1;
     this.writer ??= new WholeFileWriter(this.path);
     const error = JSON.stringify({ code: 'bad_line', message: `The line ${reason}: ${advice}.` });
     this.writer.writeText(
-      `{"line":${line},"id":"${line}","status":"failed","attempts":0,"batch_id":null,"response":null,"error":${error},"usage":null}\n`,
+      `{"line":${line},"id":${JSON.stringify(id ?? String(line))},"status":"failed","attempts":0,"batch_id":null,"response":null,"error":${error},"usage":null}\n`,
     );
   }
 
@@ -167,6 +169,11 @@ class RejectedRows {
   }
 }
 
+const requestTail = Buffer.from('}\n');
+const lineFeed = Buffer.from('\n');
+/** Stands where a line has no id. */
+const nullId = Buffer.from('null');
+
 interface OpenShard {
   readonly index: number;
   readonly model: string;
@@ -174,6 +181,8 @@ interface OpenShard {
   readonly fill: ShardFill;
   readonly lines: RangeList;
   readonly carried: [number, number, number][];
+  /** The bytes before and behind a line's number in its request. */
+  readonly head: readonly [Uint8Array, Uint8Array];
   readonly requests: WholeFileWriter;
   ids: WholeFileWriter | null;
 }
@@ -204,15 +213,19 @@ export class ShardSetWriter {
       bytes: lineBytes(request),
       embeddingInputs: request.embeddingInputs,
     });
-    shard.requests.writeAscii(requestHead(line, endpoint));
+    shard.requests.write(shard.head[0]);
+    shard.requests.writeNumber(line);
+    shard.requests.write(shard.head[1]);
     if (request.addsModel) {
       shard.requests.writeText(this.bodyOpening(block, bodyStart, model));
       shard.requests.write(block, bodyStart + 1, bodyEnd);
     } else {
       shard.requests.write(block, bodyStart, bodyEnd);
     }
-    shard.requests.writeAscii('}\n');
-    this.addId(shard, request.customId);
+    shard.requests.write(requestTail);
+    const { idStart, idEnd } = request;
+    if (idEnd > 0) this.addId(shard, block, idStart, idEnd);
+    else this.addId(shard, nullId);
     shard.lines.add(line);
   }
 
@@ -222,7 +235,7 @@ export class ShardSetWriter {
     line: readonly [number, number, number],
     bytes: Uint8Array,
     embeddingInputs: number,
-    id: string | null,
+    id: Uint8Array | null,
   ): void {
     const shard = this.shardFor(from.model, from.endpoint as Endpoint, {
       bytes: bytes.length + 1,
@@ -230,7 +243,7 @@ export class ShardSetWriter {
     });
     shard.requests.write(bytes);
     shard.requests.writeAscii('\n');
-    this.addId(shard, id);
+    this.addId(shard, id ?? nullId);
     shard.lines.add(line[0]);
     shard.carried.push([line[0], line[1], line[2]]);
   }
@@ -277,20 +290,23 @@ export class ShardSetWriter {
       fill: new ShardFill(),
       lines: new RangeList(),
       carried: [],
+      head: [Buffer.from(requestHead(endpoint)[0]), Buffer.from(requestHead(endpoint)[1])],
       requests: new WholeFileWriter(path),
       ids: null,
     };
   }
 
-  private addId(shard: OpenShard, id: string | null): void {
-    if (id === null && shard.ids === null) return;
+  /** Appends a line's id, JSON in `bytes[start..end)`; a shard without any id has no file of them. */
+  private addId(shard: OpenShard, bytes: Uint8Array, start = 0, end: number = bytes.length): void {
+    if (bytes === nullId && shard.ids === null) return;
     if (shard.ids === null) {
       shard.ids = new WholeFileWriter(
         join(this.folder, shardFiles.ids(this.job, shardId(this.round, shard.index))),
       );
       shard.ids.writeAscii('null\n'.repeat(shard.fill.lines - 1));
     }
-    shard.ids.writeText(`${JSON.stringify(id)}\n`);
+    shard.ids.write(bytes, start, end);
+    shard.ids.write(lineFeed);
   }
 
   private bodyOpening(block: Buffer, bodyStart: number, model: string): string {
@@ -312,7 +328,7 @@ export class ShardSetWriter {
       model: shard.model,
       endpoint: shard.endpoint,
       lines: shard.fill.lines,
-      bytes: statSync(shard.requests.path).size,
+      bytes: shard.requests.bytes,
       ranges: shard.lines.ranges,
       carried: shard.carried,
       hasIds: shard.ids !== null,

@@ -4,7 +4,7 @@ import { shardId, ShardLines, type RoundPlan } from '../core/shard-plan.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { ShardSetWriter } from './build-shards.ts';
 import { cutLines } from './cut-lines.ts';
-import { readIds, readManifest, readOutcome } from './shard-records.ts';
+import { readManifest, readOutcome, ShardIds } from './shard-records.ts';
 
 /** Which round's leftovers go into the next one, and how large its shards may be. */
 export interface RetryRound {
@@ -36,7 +36,7 @@ export function packRetries(
       if (outcome.again.length === 0) continue;
       const manifest = readManifest(folder, job, shard);
       const lines = new ShardLines(manifest);
-      const ids = readIds(folder, job, shard, manifest);
+      const ids = new ShardIds(folder, job, shard, manifest);
       const again = new Map(outcome.again.map((entry) => [lines.positionOf(entry[0]), entry]));
       cutLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, cut) => {
         const entry = again.get(cut.number - 1);
@@ -47,7 +47,7 @@ export function packRetries(
           entry,
           bytes,
           embeddingInputs(manifest.endpoint, bytes),
-          ids[cut.number - 1] ?? null,
+          ids.at(cut.number - 1),
         );
       });
     }

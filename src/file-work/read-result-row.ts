@@ -160,11 +160,17 @@ export class ResultRowReader {
   }
 
   private takeUsage(usage: Usage): void {
-    this.row.inputTokens = usage.input_tokens ?? usage.prompt_tokens ?? 0;
-    this.row.outputTokens = usage.output_tokens ?? usage.completion_tokens ?? 0;
-    this.row.cachedTokens =
-      usage.input_tokens_details?.cached_tokens ?? usage.prompt_tokens_details?.cached_tokens ?? 0;
+    this.row.inputTokens = tokens(usage.input_tokens ?? usage.prompt_tokens);
+    this.row.outputTokens = tokens(usage.output_tokens ?? usage.completion_tokens);
+    this.row.cachedTokens = tokens(
+      usage.input_tokens_details?.cached_tokens ?? usage.prompt_tokens_details?.cached_tokens,
+    );
   }
+}
+
+/** A count as servers send it; 0 for what is none. */
+function tokens(value: unknown): number {
+  return Number.isSafeInteger(value) && Number(value) >= 0 ? Number(value) : 0;
 }
 
 /** A plain whole number in the block; null for anything else. */

@@ -7,7 +7,7 @@ import { shardFiles } from '../store/job-files.ts';
 import { WholeFileWriter } from '../store/whole-file.ts';
 import { cutLines } from './cut-lines.ts';
 import { ResultRowReader } from './read-result-row.ts';
-import { claimOutcome, readIds, readManifest, readOutcome } from './shard-records.ts';
+import { claimOutcome, readManifest, readOutcome, ShardIds } from './shard-records.ts';
 
 /** What is known of a shard's ended batch. */
 export interface EndedShard {
@@ -65,7 +65,7 @@ export function settleShard(folder: string, ended: EndedShard): ShardOutcome | n
   });
   if (ended.missing === 'ask' && tally.states.includes(state.none)) return null;
   tally.settleRest();
-  const rows = new RowsWriter(folder, job, shard, readIds(folder, job, shard, manifest));
+  const rows = new RowsWriter(folder, job, shard, new ShardIds(folder, job, shard, manifest));
   rows.write(tally, files, ended.batchId);
   return claimOutcome(folder, job, shard, tally.outcome());
 }
@@ -76,12 +76,12 @@ export function cancelShard(folder: string, job: string, shard: string): ShardOu
   if (done !== null) return done;
   const manifest = readManifest(folder, job, shard);
   const lines = new ShardLines(manifest);
-  const ids = readIds(folder, job, shard, manifest);
+  const ids = new ShardIds(folder, job, shard, manifest);
   const file = new WholeFileWriter(join(folder, shardFiles.rows(job, shard)));
   lines.numbers.forEach((line, position) => {
-    const id = JSON.stringify(ids[position] ?? String(line));
-    file.writeText(
-      `{"line":${line},"id":${id},"status":"cancelled","attempts":${lines.historyOf(line).sent},"batch_id":null,"response":null,"error":{"code":"cancelled","message":"The job was cancelled before this line had an answer."},"usage":null}\n`,
+    writeRowHead(file, line, ids.at(position));
+    file.writeAscii(
+      `,"status":"cancelled","attempts":${lines.historyOf(line).sent},"batch_id":null,"response":null,"error":{"code":"cancelled","message":"The job was cancelled before this line had an answer."},"usage":null}\n`,
     );
   });
   file.finish();
@@ -240,15 +240,36 @@ class Tally {
   }
 }
 
+const beforeLine = Buffer.from('{"line":');
+const beforeId = Buffer.from(',"id":');
+const quote = Buffer.from('"');
+const beforeInput = Buffer.from(',"error":null,"usage":{"input_tokens":');
+const beforeOutput = Buffer.from(',"output_tokens":');
+const rowTail = Buffer.from('}}\n');
+
+/** A row as far as the line's id: the user's, or the line's number as text. */
+function writeRowHead(file: WholeFileWriter, line: number, id: Uint8Array | null): void {
+  file.write(beforeLine);
+  file.writeNumber(line);
+  file.write(beforeId);
+  if (id !== null) {
+    file.write(id);
+    return;
+  }
+  file.write(quote);
+  file.writeNumber(line);
+  file.write(quote);
+}
+
 /** Writes rows in the lines' order, taking each answer's bytes from where they stand in the raw file. */
 class RowsWriter {
   private readonly file: WholeFileWriter;
-  private readonly ids: readonly (string | null)[];
+  private readonly ids: ShardIds;
   private readonly scratch = Buffer.allocUnsafe(64 << 10);
   /** Raw files that are small enough to be held: their answers are taken in any order without a read each. */
   private held: (Buffer | null)[] = [];
 
-  constructor(folder: string, job: string, shard: string, ids: readonly (string | null)[]) {
+  constructor(folder: string, job: string, shard: string, ids: ShardIds) {
     this.file = new WholeFileWriter(join(folder, shardFiles.rows(job, shard)));
     this.ids = ids;
   }
@@ -259,24 +280,29 @@ class RowsWriter {
       source !== null && fstatSync(source).size <= HELD_BYTES ? readFileSync(source) : null,
     );
     const batch = JSON.stringify(batchId);
+    const answered = (attempts: number): Buffer =>
+      Buffer.from(`,"status":"answered","attempts":${attempts},"batch_id":${batch},"response":`);
+    const answeredAtOnce = answered(1);
     try {
       for (let position = 0; position < tally.states.length; position += 1) {
         const stateHere = tally.states[position];
         if (stateHere === state.again) continue;
         const line = tally.lines.numbers[position]!;
-        const id = this.ids[position];
+        writeRowHead(this.file, line, this.ids.at(position));
         const attempts = tally.lines.historyOf(line).sent + 1;
-        this.file.writeText(
-          `{"line":${line},"id":${id === undefined || id === null ? `"${line}"` : JSON.stringify(id)},"status":"${stateHere === state.answered ? 'answered' : 'failed'}","attempts":${attempts},"batch_id":${batch},"response":`,
-        );
         if (stateHere === state.answered) {
+          this.file.write(attempts === 1 ? answeredAtOnce : answered(attempts));
           this.writeBody(tally, sources, position);
-          this.file.writeAscii(
-            `,"error":null,"usage":{"input_tokens":${tally.input[position]},"output_tokens":${tally.output[position]}}}\n`,
-          );
+          this.file.write(beforeInput);
+          this.file.writeNumber(tally.input[position]!);
+          this.file.write(beforeOutput);
+          this.file.writeNumber(tally.output[position]!);
+          this.file.write(rowTail);
         } else {
           const { code, message } = tally.errors.get(position)!;
-          this.file.writeText(`null,"error":${JSON.stringify({ code, message })},"usage":null}\n`);
+          this.file.writeText(
+            `,"status":"failed","attempts":${attempts},"batch_id":${batch},"response":null,"error":${JSON.stringify({ code, message })},"usage":null}\n`,
+          );
         }
       }
       this.file.finish();

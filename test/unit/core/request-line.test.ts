@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import {
   isLineFault,
+  readableId,
   requestHead,
   RequestLineReader,
   type LineDefaults,
@@ -9,11 +10,19 @@ import {
 
 const open: LineDefaults = { model: null, endpoint: null };
 
-function read(line: string, defaults: LineDefaults = open): RequestLine & { body: string } {
+function read(
+  line: string,
+  defaults: LineDefaults = open,
+): RequestLine & { body: string; customId: string | null } {
   const block = Buffer.from(`…${line}…`);
   const found = new RequestLineReader(defaults).read(block, 3, block.length - 3);
   if (isLineFault(found)) throw new Error(found.reason);
-  return { ...found, body: block.toString('utf8', found.bodyStart, found.bodyEnd) };
+  const { bodyStart, bodyEnd, idStart, idEnd } = found;
+  return {
+    ...found,
+    body: block.toString('utf8', bodyStart, bodyEnd),
+    customId: idEnd === 0 ? null : (JSON.parse(block.toString('utf8', idStart, idEnd)) as string),
+  };
 }
 
 function reasonOf(line: string, defaults: LineDefaults = open): string {
@@ -177,8 +186,18 @@ test('one reader tells lines apart that follow each other', () => {
   expect(reader.read(bare, 0, 2)).toMatchObject({ reason: 'has no "body"' });
 });
 
+test.each<[line: string, id: string | null]>([
+  ['{"custom_id":"a \\u00e9"}', 'a é'],
+  ['{"custom_id":7}', null],
+  ['{"custom_id":"a"', null],
+  ['null', null],
+])('of a line that is no request, %s, the id is read where it can be', (line, id) => {
+  expect(readableId(Buffer.from(line))).toBe(id);
+});
+
 test('the head of an uploaded line and a body make one JSON object', () => {
-  expect(JSON.parse(`${requestHead(12, '/v1/responses')}{}}`)).toEqual({
+  const [before, behind] = requestHead('/v1/responses');
+  expect(JSON.parse(`${before}12${behind}{}}`)).toEqual({
     custom_id: '12',
     method: 'POST',
     url: '/v1/responses',

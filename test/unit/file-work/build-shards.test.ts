@@ -180,16 +180,16 @@ describe('refused input', () => {
 describe('with skipBadLines', () => {
   test('bad lines end as failed rows and the others go on', () => {
     using folder = new TempFolder();
-    const input = `nope\n${a}\n{}\n\n${b}\n`;
+    const input = `nope\n${a}\n{"custom_id":"mine"}\n\n${b}\n`;
     expect(plan(folder.path, input, { skipBadLines: true })).toEqual({
       shards: 1,
       lines: 2,
       shardLines: [2],
       rejected: 2,
     });
-    const row = (line: number, message: string): unknown => ({
+    const row = (line: number, id: string, message: string): unknown => ({
       line,
-      id: String(line),
+      id,
       status: 'failed',
       attempts: 0,
       batch_id: null,
@@ -197,7 +197,10 @@ describe('with skipBadLines', () => {
       error: { code: 'bad_line', message: expect.stringContaining(message) },
       usage: null,
     });
-    expect(rejectedRows(folder.path)).toEqual([row(1, 'is not valid JSON'), row(3, 'has no "body"')]);
+    expect(rejectedRows(folder.path)).toEqual([
+      row(1, '1', 'is not valid JSON'),
+      row(3, 'mine', 'has no "body"'),
+    ]);
   });
 
   test('overlong, NUL and broken UTF-8 lines are skipped, too', () => {

@@ -27,6 +27,20 @@ test('writes bytes and text of any size in order', () => {
   expect(readdirSync(folder.at('a'))).toEqual(['file']);
 });
 
+test('writes whole numbers in digits, across its buffer too', () => {
+  using folder = new TempFolder();
+  const file = new WholeFileWriter(folder.at('file'));
+  const numbers = [0, 1, 9, 10, 99, 100, 12_345_678, 999_999_999_999_999, Number.MAX_SAFE_INTEGER];
+  const fill = Buffer.alloc(MIB - 20, 0x20);
+  file.write(fill);
+  for (const number of numbers) {
+    file.writeNumber(number);
+    file.writeAscii(' ');
+  }
+  file.finish();
+  expect(readFileSync(folder.at('file'), 'utf8').trim()).toBe(numbers.join(' '));
+});
+
 test('an abandoned file leaves nothing', () => {
   using folder = new TempFolder();
   const file = new WholeFileWriter(folder.at('file'));
