@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type OpenAI from 'openai';
-import { toFile } from 'openai';
+import pLimit from 'p-limit';
 import { FailureType } from '../core/failure.ts';
 import { MULTIPART_FROM_BYTES, UPLOAD_PART_BYTES } from '../core/limits.ts';
 import { shardFiles } from '../store/job-files.ts';
@@ -25,6 +25,12 @@ interface UploadRecord {
 /** Below this speed a transfer counts as dead: the timeout of a call grows with its bytes. */
 const SLOWEST_BYTES_PER_SECOND = 200_000;
 
+/**
+ * Uploads of this process at a time: a few fill any line, and each holds up to 50 MB on its way out (seen with undici, which
+ * reads ahead of the socket).
+ */
+const uploads = pLimit(4);
+
 /** Uploaded inputs and answers are kept by the API for 30 days unless told otherwise; we say it, so that no quota fills up. */
 const expiresAfter = { anchor: 'created_at', seconds: 30 * 86_400 } as const;
 
@@ -40,10 +46,12 @@ export async function uploadInput({ api, store }: Dependencies, request: UploadR
   if (known !== null) return known.fileId;
   const blob = await store.blob(shardFiles.requests(job, shard));
   const name = `${job}-${shard}.jsonl`;
-  const file = await whileBeating(async (signal) =>
-    blob.size >= MULTIPART_FROM_BYTES
-      ? await uploadInParts(api, blob, name, signal)
-      : await uploadAtOnce(api, blob, name, signal),
+  const file = await whileBeating((signal) =>
+    uploads(async () =>
+      blob.size >= MULTIPART_FROM_BYTES
+        ? await uploadInParts(api, blob, name, signal)
+        : await uploadAtOnce(api, blob, name, signal),
+    ),
   );
   if (file.bytes !== blob.size) {
     throw ApplicationFailure.create({
@@ -97,7 +105,7 @@ async function uploadInParts(
   }
   const partIds: string[] = [];
   for (let start = 0; start < blob.size; start += UPLOAD_PART_BYTES) {
-    const data = await toFile(blob.slice(start, start + UPLOAD_PART_BYTES), 'part');
+    const data = new File([blob.slice(start, start + UPLOAD_PART_BYTES)], 'part');
     const part = await callApi('POST /uploads/parts', () =>
       api.uploads.parts.create(upload.id, { data }, { signal, timeout: timeoutMs(UPLOAD_PART_BYTES) }),
     );

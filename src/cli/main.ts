@@ -2,17 +2,7 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { exitCodeOf, isBatchError } from '../core/errors.ts';
-import { addControlCommands } from './commands/control.ts';
-import { addDev } from './commands/dev.ts';
-import { addEmulator } from './commands/emulator.ts';
-import { addList } from './commands/list.ts';
-import { addResults } from './commands/results.ts';
-import { addRun } from './commands/run.ts';
-import { addStart } from './commands/start.ts';
-import { addStatus } from './commands/status.ts';
-import { addWatch } from './commands/watch.ts';
-import { addWorker } from './commands/worker.ts';
-
+import { addCommands } from './commands.ts';
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
 const program = new Command('durable-batch')
@@ -20,20 +10,7 @@ const program = new Command('durable-batch')
   .description("OpenAI's Batch API, durably: a file of requests in, one answer per line out.")
   .showHelpAfterError('(see --help)');
 
-for (const add of [
-  addRun,
-  addStart,
-  addStatus,
-  addWatch,
-  addResults,
-  addControlCommands,
-  addList,
-  addWorker,
-  addDev,
-  addEmulator,
-]) {
-  add(program);
-}
+await addCommands(program, process.argv[2]);
 for (const command of [program, ...program.commands]) command.exitOverride();
 
 try {

@@ -1,23 +1,15 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { Client, WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
 import { BatchError, ErrorCode } from '../core/errors.ts';
-import {
-  checkJobOptions,
-  jobIdentity,
-  jobIdStem,
-  resolveJobSpec,
-  type JobOptions,
-  type JobSpec,
-} from '../core/job-spec.ts';
+import type { JobOptions, JobSpec } from '../core/job-spec.ts';
 import { readEnvironment } from '../environment.ts';
 import { FolderStore } from '../store/folder-store.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
 import { connectClient, resolveTemporalTarget, type TemporalTarget } from '../temporal/index.ts';
 import { BATCH_JOB } from '../workflows/messages.ts';
-import { fingerprintInput } from './fingerprint-input.ts';
 import { JobHandle } from './job-handle.ts';
+import { identityOf, prepareJob } from './prepare-job.ts';
 
 /** Where a client finds Temporal and the store. Every field is optional. */
 export interface BatchClientOptions {
@@ -134,24 +126,6 @@ export class BatchClient {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-}
-
-/**
- * Checks the options, reads the input once and puts the job's spec together; nothing is started.
- * With `fresh`, the job gets an id that no other job has.
- * @throws BatchError `bad_input`, `bad_option`
- */
-export async function prepareJob(options: JobOptions, fresh: boolean = false): Promise<JobSpec> {
-  const checked = checkJobOptions(options);
-  const input = await fingerprintInput(options.input);
-  const hash = createHash('sha256').update(jobIdentity(checked, input.sha256)).digest('hex').slice(0, 12);
-  const suffix = fresh ? `-${randomBytes(3).toString('hex')}` : '';
-  const spec = resolveJobSpec(checked, input, `${jobIdStem(options.input)}-${hash}`);
-  return suffix === '' ? spec : { ...spec, jobId: `${spec.jobId}${suffix}` };
-}
-
-function identityOf(spec: JobSpec): string {
-  return createHash('sha256').update(jobIdentity(spec, spec.input.sha256)).digest('hex');
 }
 
 function assertSame(theirs: string, ours: string, jobId: string): void {

@@ -1,3 +1,4 @@
-export { BatchClient, prepareJob, type BatchClientOptions, type JobSummary } from './batch-client.ts';
+export { BatchClient, type BatchClientOptions, type JobSummary } from './batch-client.ts';
 export { JobHandle, type JobStatus, type ResultRow } from './job-handle.ts';
 export { checkOutputFolder } from './output-folder.ts';
+export { prepareJob } from './prepare-job.ts';

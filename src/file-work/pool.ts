@@ -23,9 +23,8 @@ export class FileWork {
     this.folder = folder;
     this.pool = new Piscina({
       filename: threadFile.href,
-      minThreads: 0,
+      minThreads: threads, // a thread takes as long to start as it takes to build a small job's shards
       maxThreads: threads,
-      idleTimeout: 30_000, // an idle worker gives the threads' memory back
       resourceLimits: { maxYoungGenerationSizeMb: 16 },
     });
   }

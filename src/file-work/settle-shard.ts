@@ -102,9 +102,10 @@ class Tally {
   readonly states: Uint8Array;
   readonly file: Uint8Array;
   readonly offset: Float64Array;
-  readonly length: Float64Array;
-  readonly input: Float64Array;
-  readonly output: Float64Array;
+  /** A body is shorter than a row, see `MAX_ROW_BYTES`; tokens of one request are far below 2^32. */
+  readonly length: Uint32Array;
+  readonly input: Uint32Array;
+  readonly output: Uint32Array;
   /** Bodies that had to be written anew because they did not stand in the row as JSON. */
   readonly rewritten = new Map<number, Buffer>();
   readonly errors = new Map<number, { code: string; message: string; counts: boolean }>();
@@ -118,9 +119,9 @@ class Tally {
     this.states = new Uint8Array(count);
     this.file = new Uint8Array(count);
     this.offset = new Float64Array(count);
-    this.length = new Float64Array(count);
-    this.input = new Float64Array(count);
-    this.output = new Float64Array(count);
+    this.length = new Uint32Array(count);
+    this.input = new Uint32Array(count);
+    this.output = new Uint32Array(count);
   }
 
   readFile(path: string, which: number): void {

@@ -42,6 +42,8 @@ export interface EmbeddedServerOptions {
   readonly home: string;
   /** Told before a server is started or the CLI is fetched. @default silence */
   readonly log?: ((message: string) => void) | undefined;
+  /** Told when a server's process has been started and does not answer yet: half a second for other work. @default nobody */
+  readonly onLaunch?: (() => void) | undefined;
 }
 
 /** A server that answers. */
@@ -110,7 +112,7 @@ async function start(files: ServerFiles, options: EmbeddedServerOptions): Promis
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort(attempt === 1 ? last?.port : undefined);
     const uiPort = await freePort(attempt === 1 ? last?.uiPort : undefined);
-    const launched = await launch(files, cli, port, uiPort);
+    const launched = await launch(files, cli, port, uiPort, options.onLaunch);
     if (typeof launched !== 'string') return launched;
     const tail = await logTail(files);
     if (attempt < START_TRIES && tail.includes('address already in use')) continue;
@@ -127,6 +129,7 @@ async function launch(
   cli: string,
   port: number,
   uiPort: number,
+  onLaunch: (() => void) | undefined,
 ): Promise<ServerState | string> {
   const log = await open(files.log, 'a');
   const ended = new AbortController();
@@ -150,6 +153,7 @@ async function launch(
     const state = { pid: child.pid, startTime, port, uiPort, cli, stopped: false };
     // Recorded before it is ready: if we are killed now, the next command finds it and waits.
     await writeState(files, state);
+    onLaunch?.();
     if (await becomesReady(port, READY_MS, ended.signal)) return state;
     await endProcess(state);
     return ended.signal.aborted ? String(ended.signal.reason) : `did not answer within ${READY_MS / 1000} s`;

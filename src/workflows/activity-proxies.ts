@@ -28,9 +28,10 @@ export const buildShards: Activities['buildShards'] = activity('buildShards', fi
 export const buildRetryShards: Activities['buildRetryShards'] = activity('buildRetryShards', files);
 export const assembleResults: Activities['assembleResults'] = activity('assembleResults', files);
 
-// 190 MB at 200 kB/s, the slowest line on which the SDK call does not time out by itself, take 16 minutes.
+// 190 MB at 200 kB/s, the slowest line on which the SDK call does not time out by itself, take 16 minutes; sixteen
+// activities share a worker's four places.
 export const uploadInput: Activities['uploadInput'] = activity('uploadInput', {
-  startToCloseTimeout: '30m',
+  startToCloseTimeout: '2h',
 });
 
 // One POST, or a search of up to a thousand pages, three times, 90 s apart.

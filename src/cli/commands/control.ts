@@ -1,18 +1,24 @@
 import type { Command } from 'commander';
 import { BatchClient, type JobHandle } from '../../client/index.ts';
 
-/** `cancel`, `pause` and `resume`: one signal each. */
-export function addControlCommands(program: Command): void {
+export function addCancel(program: Command): void {
   addControl(
     program,
     'cancel',
     'cancel the batches in flight, keep what was answered, end the rest cancelled',
     (job) => job.cancel(),
   );
+}
+
+export function addPause(program: Command): void {
   addControl(program, 'pause', 'start nothing new; what is in flight goes on', (job) => job.pause());
+}
+
+export function addResume(program: Command): void {
   addControl(program, 'resume', 'go on after a pause', (job) => job.resume());
 }
 
+/** A command that sends one signal. */
 function addControl(
   program: Command,
   name: string,

@@ -1,13 +1,14 @@
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { BatchClient, checkOutputFolder, prepareJob, type JobHandle } from '../../client/index.ts';
+import type { JobHandle } from '../../client/job-handle.ts';
+import { checkOutputFolder } from '../../client/output-folder.ts';
+import { prepareJob } from '../../client/prepare-job.ts';
 import type { JobReport } from '../../core/progress.ts';
 import { readEnvironment } from '../../environment.ts';
-import type * as workerModule from '../../worker/index.ts';
-import { keepEmbeddedServer } from '../../temporal/index.ts';
+import { keepEmbeddedServer, resolveTemporalTarget } from '../../temporal/index.ts';
+import type { JobWorker, JobWorkerOptions } from '../../worker/create-worker.ts';
 import { lockJob } from '../job-lock.ts';
 import { addJobOptions, toJobOptions, type JobFlags } from '../job-options.ts';
-import { describeReport, ProgressView } from '../render.ts';
 
 interface RunFlags extends JobFlags {
   out: string;
@@ -34,37 +35,36 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   const spec = await prepareJob(toJobOptions(input, flags), flags.fresh);
   await checkOutputFolder(flags.out, spec.jobId);
 
-  // Reading the worker's code takes as long as starting the server: do both at once.
-  const workerCode = flags.worker ? import('../../worker/index.ts') : null;
-  if (workerCode !== null) {
-    const { checkApi, createApi } = await workerCode;
+  if (flags.worker) {
+    const { checkApi, createApi } = await import('../../worker/openai-api.ts');
     await checkApi(createApi());
   }
   await using _lock = await lockJob(home, spec.jobId);
-  await using client = await BatchClient.connect({ home, taskQueue, log: say });
-  await using _server = client.target.kind === 'embedded' ? keepEmbeddedServer({ home, log: say }) : null;
-  const job = await client.startSpec(spec);
-  say(`job        ${job.id}`);
-  if (client.target.uiUrl !== undefined) {
-    say(`web ui     ${client.target.uiUrl}/namespaces/${client.target.namespace}/workflows/${job.id}`);
-  }
-
-  const finished = await job.isFinished();
-  const worker =
-    workerCode === null || finished
-      ? null
-      : await startOwnWorker(await workerCode, { target: client.target, home, taskQueue, patience });
-  const stopping = stopOnSignal(job, async () => worker?.close());
+  // The code of client and worker takes as long to load as the server takes to start: do both at once, the server first.
+  const target = await whileLaunching(
+    (onLaunch) => resolveTemporalTarget({ home, log: say, onLaunch }),
+    () => Promise.all([loadClient(), loadView(), ...(flags.worker ? [loadWorker()] : [])]),
+  );
+  const { BatchClient } = await loadClient();
+  await using client = await BatchClient.connect({ home, taskQueue, target });
+  await using _server = target.kind === 'embedded' ? keepEmbeddedServer({ home, log: say }) : null;
+  const finished = await client.job(spec.jobId).isFinished();
+  const starting = !flags.worker || finished ? null : startOwnWorker({ target, home, taskQueue, patience });
+  starting?.catch(() => undefined); // awaited below, after the job's own start has had its say
+  let worker: JobWorker | null = null;
   try {
-    const report = await Promise.race([
-      follow(job, flags.out),
-      stopping,
-      ...(worker === null ? [] : [failWith(worker.stopped)]),
-    ]);
+    const job = await client.startSpec(spec);
+    say(`job        ${job.id}`);
+    if (target.uiUrl !== undefined) {
+      say(`web ui     ${target.uiUrl}/namespaces/${target.namespace}/workflows/${job.id}`);
+    }
+    worker = await starting;
+    const report = await followUntilStopped(job, flags.out, worker);
     if (report === 'stopped') {
       process.exitCode = 1;
       return;
     }
+    const { describeReport } = await loadView();
     process.stdout.write(
       flags.json === true
         ? `${JSON.stringify(report)}\n`
@@ -72,22 +72,51 @@ async function run(input: string, flags: RunFlags): Promise<void> {
     );
     process.exitCode = report.cancelled > 0 ? 1 : report.failed > 0 ? 3 : 0;
   } finally {
+    worker ??= (await starting?.catch(() => null)) ?? null;
     await worker?.close();
   }
 }
 
-type WorkerModule = typeof workerModule;
+const loadClient = () => import('../../client/index.ts');
+const loadWorker = () => import('../../worker/index.ts');
+const loadView = () => import('../render.ts');
 
-async function startOwnWorker(
-  { installRuntime, startWorker }: WorkerModule,
-  options: Parameters<WorkerModule['startWorker']>[0],
-): Promise<Awaited<ReturnType<WorkerModule['startWorker']>>> {
+/** Does `work` from the moment a server's process has been launched, or once it is known that none needs to be. */
+async function whileLaunching<T>(
+  resolveTarget: (onLaunch: () => void) => Promise<T>,
+  work: () => Promise<unknown>,
+): Promise<T> {
+  let target!: Promise<T>;
+  const launched = new Promise<void>((resolve) => {
+    target = resolveTarget(resolve);
+  });
+  await Promise.race([launched, target]);
+  const [found] = await Promise.all([target, work()]);
+  return found;
+}
+
+async function startOwnWorker(options: JobWorkerOptions): Promise<JobWorker> {
+  const { installRuntime, startWorker } = await loadWorker();
   installRuntime('error');
   return await startWorker(options);
 }
 
+/** The job's report, or `stopped` when a signal ended this process's part first. */
+async function followUntilStopped(
+  job: JobHandle,
+  out: string,
+  worker: JobWorker | null,
+): Promise<JobReport | 'stopped'> {
+  return await Promise.race([
+    follow(job, out),
+    stopOnSignal(job, async () => worker?.close()),
+    ...(worker === null ? [] : [failWith(worker.stopped)]),
+  ]);
+}
+
 /** Shows progress until the job has ended and its results are in the folder. */
 async function follow(job: JobHandle, out: string): Promise<JobReport> {
+  const { ProgressView } = await loadView();
   const view = new ProgressView();
   let ended = false;
   const watching = (async () => {

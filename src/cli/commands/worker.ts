@@ -9,15 +9,15 @@ export function addWorker(program: Command): void {
     .description('work on jobs until SIGTERM or Ctrl-C')
     .action(async () => {
       const { home, taskQueue, patience } = readEnvironment();
-      const { checkApi, createApi, installRuntime, startWorker, SHUTDOWN_GRACE_MS } =
-        await import('../../worker/index.ts');
+      const { checkApi, createApi } = await import('../../worker/openai-api.ts');
       const api = createApi();
       await checkApi(api);
-      installRuntime('warn');
       const target = await resolveTemporalTarget({
         home,
         log: (text) => void process.stderr.write(`${text}\n`),
       });
+      const { installRuntime, startWorker, SHUTDOWN_GRACE_MS } = await import('../../worker/index.ts');
+      installRuntime('warn');
       await using _server = target.kind === 'embedded' ? keepEmbeddedServer({ home }) : null;
       const worker = await startWorker({ target, home, taskQueue, patience, api });
       process.stderr.write(

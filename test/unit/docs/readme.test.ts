@@ -6,35 +6,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
-import { addControlCommands } from '../../../src/cli/commands/control.ts';
-import { addDev } from '../../../src/cli/commands/dev.ts';
-import { addEmulator } from '../../../src/cli/commands/emulator.ts';
-import { addList } from '../../../src/cli/commands/list.ts';
-import { addResults } from '../../../src/cli/commands/results.ts';
-import { addRun } from '../../../src/cli/commands/run.ts';
-import { addStart } from '../../../src/cli/commands/start.ts';
-import { addStatus } from '../../../src/cli/commands/status.ts';
-import { addWatch } from '../../../src/cli/commands/watch.ts';
-import { addWorker } from '../../../src/cli/commands/worker.ts';
+import { addCommands } from '../../../src/cli/commands.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 
 const program = new Command();
-for (const add of [
-  addRun,
-  addStart,
-  addStatus,
-  addWatch,
-  addResults,
-  addControlCommands,
-  addList,
-  addWorker,
-  addDev,
-  addEmulator,
-]) {
-  add(program);
-}
+await addCommands(program, undefined);
 
 /** Cells of the rows of the table whose header starts so. */
 function tableAfter(header: string): string[][] {

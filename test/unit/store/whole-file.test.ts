@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { temporaryName, WholeFileWriter } from '../../../src/store/whole-file.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
@@ -47,6 +47,26 @@ test('an abandoned file leaves nothing', () => {
   file.writeText('something');
   file.abandon();
   expect(readdirSync(folder.path)).toEqual([]);
+});
+
+test('a file that could not be finished can be abandoned, and harms none that is written later', () => {
+  using folder = new TempFolder();
+  mkdirSync(folder.at('taken', 'by a folder'), { recursive: true });
+  const failed = new WholeFileWriter(folder.at('taken'));
+  failed.writeText('lost');
+  expect(() => failed.finish()).toThrow();
+  const first = new WholeFileWriter(folder.at('first'));
+  failed.abandon();
+  failed.abandon();
+  const second = new WholeFileWriter(folder.at('second'));
+  first.writeText('first');
+  second.writeText('second');
+  first.finish();
+  first.abandon();
+  second.finish();
+  expect(readFileSync(folder.at('first'), 'utf8')).toBe('first');
+  expect(readFileSync(folder.at('second'), 'utf8')).toBe('second');
+  expect(readdirSync(folder.path).toSorted()).toEqual(['first', 'second', 'taken']);
 });
 
 test('no two temporary names are alike', () => {

@@ -1,0 +1,23 @@
+import type { Command } from 'commander';
+
+/** Each command's module is read only when it is asked for: what one of them needs takes longer to load than another takes in all. */
+const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  run: async () => (await import('./commands/run.ts')).addRun,
+  start: async () => (await import('./commands/start.ts')).addStart,
+  status: async () => (await import('./commands/status.ts')).addStatus,
+  watch: async () => (await import('./commands/watch.ts')).addWatch,
+  results: async () => (await import('./commands/results.ts')).addResults,
+  cancel: async () => (await import('./commands/control.ts')).addCancel,
+  pause: async () => (await import('./commands/control.ts')).addPause,
+  resume: async () => (await import('./commands/control.ts')).addResume,
+  list: async () => (await import('./commands/list.ts')).addList,
+  worker: async () => (await import('./commands/worker.ts')).addWorker,
+  dev: async () => (await import('./commands/dev.ts')).addDev,
+  emulator: async () => (await import('./commands/emulator.ts')).addEmulator,
+};
+
+/** Adds the command that is asked for, or all of them where it is none of ours: for the help. */
+export async function addCommands(program: Command, asked: string | undefined): Promise<void> {
+  const known = asked !== undefined && Object.hasOwn(commands, asked);
+  for (const load of known ? [commands[asked]!] : Object.values(commands)) (await load())(program);
+}

@@ -1,0 +1,29 @@
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  checkJobOptions,
+  jobIdentity,
+  jobIdStem,
+  resolveJobSpec,
+  type JobOptions,
+  type JobSpec,
+} from '../core/job-spec.ts';
+import { fingerprintInput } from './fingerprint-input.ts';
+
+/**
+ * Checks the options, reads the input once and puts the job's spec together; nothing is started.
+ * With `fresh`, the job gets an id that no other job has.
+ * @throws BatchError `bad_input`, `bad_option`
+ */
+export async function prepareJob(options: JobOptions, fresh: boolean = false): Promise<JobSpec> {
+  const checked = checkJobOptions(options);
+  const input = await fingerprintInput(options.input);
+  const hash = createHash('sha256').update(jobIdentity(checked, input.sha256)).digest('hex').slice(0, 12);
+  const suffix = fresh ? `-${randomBytes(3).toString('hex')}` : '';
+  const spec = resolveJobSpec(checked, input, `${jobIdStem(options.input)}-${hash}`);
+  return suffix === '' ? spec : { ...spec, jobId: `${spec.jobId}${suffix}` };
+}
+
+/** What tells two jobs of one id apart: input and options, as a hash. */
+export function identityOf(spec: JobSpec): string {
+  return createHash('sha256').update(jobIdentity(spec, spec.input.sha256)).digest('hex');
+}
