@@ -7,7 +7,7 @@ import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 import { findBatch, JOB_KEY, SHARD_KEY } from './find-batch.ts';
 import { whileBeating } from './heartbeat.ts';
-import { isRefusal, toFailure } from './openai-failure.ts';
+import { idOf, isRefusal, toFailure } from './openai-failure.ts';
 
 /** The n-th batch of a shard: a shard gets another one only when the API refused the one before as a whole. */
 export interface CreateRequest {
@@ -57,7 +57,7 @@ export async function createBatch(
     const keep = async (found: OpenAI.Batch, adopted: boolean): Promise<BatchRecord> =>
       (
         await claimRecord<BatchRecord>(store, recordKey, {
-          batchId: found.id,
+          batchId: idOf(found, 'POST /batches'),
           createdAt: found.created_at,
           adopted,
         })

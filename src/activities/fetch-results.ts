@@ -7,7 +7,7 @@ import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
-import { callApi, isNotFound } from './openai-failure.ts';
+import { callApi, isNoSuchCall, isNotFound } from './openai-failure.ts';
 import { type EndedRecord, toEndedRecord } from './poll-batches.ts';
 
 export interface FetchRequest {
@@ -58,8 +58,10 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
     const output = await download(deps, ended.outputFileId, shardFiles.output(job, shard, batch), signal);
     const errors = await download(deps, ended.errorFileId, shardFiles.errors(job, shard, batch), signal);
     const outputLost = output === 'gone' || (output === 'none' && shouldHaveOutput(ended));
+    // An expired or cancelled batch that ran has files; its counts cannot tell that no line was answered.
+    const late = ended.ran && output === 'none' && ended.status !== BatchStatus.Failed;
     const errorsLost = errors === 'gone' || (errors === 'none' && ended.status === BatchStatus.Completed);
-    const lost = outputLost || errorsLost;
+    const lost = outputLost || errorsLost || late;
     const afterAll = (outputLost || errors === 'gone') && !request.rebuy ? 'unavailable' : 'retry';
     const outcome = await deps.files.settleShard({
       job,
@@ -101,9 +103,13 @@ async function lookAgain(
   before: EndedRecord,
   signal: AbortSignal,
 ): Promise<EndedRecord> {
-  const seen = toEndedRecord(
-    await callApi('GET /batches/{id}', () => api.batches.retrieve(before.batchId, { signal })),
-  );
+  let seen: EndedRecord;
+  try {
+    seen = toEndedRecord(await api.batches.retrieve(before.batchId, { signal }));
+  } catch (error) {
+    if (isNotFound(error)) return before; // it had ended when it was seen: what it named then counts
+    return await callApi('GET /batches/{id}', () => Promise.reject(error));
+  }
   const merged = {
     ...before,
     outputFileId: before.outputFileId ?? seen.outputFileId,
@@ -115,7 +121,7 @@ async function lookAgain(
 
 /** `here`: the whole file is in the store; `none`: the batch names no such file; `gone`: it does, but the API has it no more. */
 async function download(
-  { api, store }: Dependencies,
+  { api, store, patience }: Dependencies,
   fileId: string | null,
   key: string,
   signal: AbortSignal,
@@ -130,7 +136,7 @@ async function download(
       ({ bytes }) => bytes ?? null,
       (error: unknown) => {
         // Some servers have no route for a file's status; its content is what counts.
-        if (isNotFound(error)) return null;
+        if (isNotFound(error) || isNoSuchCall(error)) return null;
         throw error;
       },
     );
@@ -139,18 +145,22 @@ async function download(
     if (isNotFound(error)) return 'gone';
     return await callApi('GET /files/{id}/content', () => Promise.reject(error));
   }
-  await store.writeStream(key, checked(response, expected));
+  await store.writeStream(key, checked(response, expected, IDLE_MS * patience));
   return 'here';
 }
 
 /** The body's bytes; fails when none come for a minute or when there are fewer than promised. */
-async function* checked(response: Response, expected: number | null): AsyncGenerator<Uint8Array> {
+async function* checked(
+  response: Response,
+  expected: number | null,
+  idleMs: number,
+): AsyncGenerator<Uint8Array> {
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
   const promised = Number(response.headers.get('content-length') ?? Number.NaN);
   let bytes = 0;
   try {
     for (;;) {
-      const { done, value } = await nextChunk(reader);
+      const { done, value } = await nextChunk(reader, idleMs);
       if (done) break;
       bytes += value.length;
       yield value;
@@ -165,10 +175,11 @@ async function* checked(response: Response, expected: number | null): AsyncGener
 
 async function nextChunk(
   reader: ReadableStreamDefaultReader<Uint8Array>,
+  idleMs: number,
 ): ReturnType<ReadableStreamDefaultReader<Uint8Array>['read']> {
   let timer: NodeJS.Timeout | undefined;
   const idle = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(trouble('stalled')), IDLE_MS);
+    timer = setTimeout(() => reject(trouble('stalled')), idleMs);
   });
   try {
     return await Promise.race([reader.read(), idle]);

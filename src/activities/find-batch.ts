@@ -9,8 +9,8 @@ export const SHARD_KEY = 'durable_batch_shard';
 /** The metadata key of the job. */
 export const JOB_KEY = 'durable_batch_job';
 
-/** Clocks of the API and of this machine may differ by this much. */
-const CLOCK_MARGIN_S = 600;
+/** Clocks of the API and of this machine may differ by this much; looking at a day too many costs some pages. */
+const CLOCK_MARGIN_S = 86_400;
 
 /** At 2,000 creations an hour (guide, "Rate limits") this is more than two days of an account's batches. */
 const MAX_PAGES = 1_000;
@@ -52,13 +52,24 @@ export async function findBatch(
   signal: AbortSignal,
   wanted: { key: string; fileId: string; notBefore: number; known: readonly string[] },
 ): Promise<OpenAI.Batch | null> {
-  let found: OpenAI.Batch | null = null;
+  const oldest = wanted.notBefore / 1_000 - CLOCK_MARGIN_S;
+  const found: OpenAI.Batch[] = [];
+  let seen = 0;
+  let before = Number.POSITIVE_INFINITY;
+  let newestFirst = true;
   await sweepBatches(api, signal, (batch) => {
-    if (batch.created_at > 0 && batch.created_at < wanted.notBefore / 1_000 - CLOCK_MARGIN_S) return 'stop';
     const key = batch.metadata?.[SHARD_KEY];
     const ours = key === undefined ? batch.input_file_id === wanted.fileId : key === wanted.key;
-    if (ours && !wanted.known.includes(batch.id)) found = batch; // newest first: the last one met is the oldest
-    return 'go on';
+    if (ours && !wanted.known.includes(batch.id)) found.push(batch);
+    const { created_at: at } = batch;
+    seen += 1;
+    newestFirst &&= at <= before;
+    before = at;
+    // Not on the first page: its order shows whether what follows is older.
+    return at > 0 && at < oldest && newestFirst && seen > MAX_LIST_PAGE ? 'stop' : 'go on';
   });
-  return found;
+  return found.reduce<OpenAI.Batch | null>(
+    (first, batch) => (first === null || batch.created_at <= first.created_at ? batch : first),
+    null,
+  );
 }

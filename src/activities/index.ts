@@ -6,6 +6,7 @@ import { assembleResults, type AssembleRequest } from './assemble-results.ts';
 import { buildRetryShards } from './build-retry-shards.ts';
 import { buildShards } from './build-shards.ts';
 import { cancelBatch } from './cancel-batch.ts';
+import { checkAccount } from './check-account.ts';
 import { createBatch, type BatchRecord, type CreateRequest } from './create-batch.ts';
 import type { Dependencies } from './dependencies.ts';
 import { fetchResults, type FetchRequest, type ShardCounts } from './fetch-results.ts';
@@ -21,6 +22,7 @@ export interface Activities {
   fetchResults(request: FetchRequest): Promise<ShardCounts>;
   buildRetryShards(round: RetryRound): Promise<RoundPlan>;
   cancelBatch(request: { batchId: string }): Promise<void>;
+  checkAccount(): Promise<void>;
   assembleResults(request: AssembleRequest): Promise<JobReport>;
 }
 
@@ -34,6 +36,7 @@ export function createActivities(deps: Dependencies): Activities {
     fetchResults: (request) => fetchResults(deps, request),
     buildRetryShards: (round) => buildRetryShards(deps, round),
     cancelBatch: (request) => cancelBatch(deps, request),
+    checkAccount: () => checkAccount(deps),
     assembleResults: (request) => assembleResults(deps, request),
   };
 }

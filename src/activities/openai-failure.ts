@@ -42,9 +42,27 @@ export function isRefusal(error: unknown): boolean {
   );
 }
 
-/** True for HTTP 404. */
+/** True when the API does not have the thing: HTTP 404, or 410. */
 export function isNotFound(error: unknown): boolean {
-  return error instanceof APIError && error.status === 404;
+  return error instanceof APIError && (error.status === 404 || error.status === 410);
+}
+
+/** True when a server that speaks the Batch API has no such call: 404, 405 or 501. */
+export function isNoSuchCall(error: unknown): boolean {
+  return error instanceof APIError && (error.status === 404 || error.status === 405 || error.status === 501);
+}
+
+/**
+ * The id of what a call has made.
+ * @throws ApplicationFailure (try again) when there is none: a proxy answered "fine" in the server's place
+ */
+export function idOf(answer: unknown, call: string): string {
+  const id = typeof answer === 'object' && answer !== null ? (answer as { id?: unknown }).id : undefined;
+  if (typeof id === 'string' && id !== '') return id;
+  throw ApplicationFailure.create({
+    type: FailureType.ApiTrouble,
+    message: `${call}: answered without an id`,
+  });
 }
 
 /** Wraps one call of the API. */
@@ -60,7 +78,10 @@ function failureTypeOf(status: number | undefined, code: string | null, error: A
   if (status === undefined) return FailureType.ApiTrouble;
   if (code !== null && /insufficient_quota|billing/.test(code)) return FailureType.AccountRefused;
   if (status === 401 || status === 403 || status === 402) return FailureType.AccountRefused;
-  if (status === 429 && /enqueued/i.test(error.message)) return FailureType.AllowanceExhausted;
+  if (code === 'token_limit_exceeded' || (status < 500 && /enqueued token/i.test(error.message)))
+    return FailureType.AllowanceExhausted;
+  if ((status === 400 || status === 404) && /cannot find file|no such file/i.test(error.message))
+    return FailureType.InputFileLost;
   const header = error.headers?.get?.('x-should-retry');
   if (header === 'true') return FailureType.ApiTrouble;
   if (status === 408 || status === 409 || status === 429 || status >= 500) return FailureType.ApiTrouble;

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ApplicationFailure } from '@temporalio/common';
 import type OpenAI from 'openai';
 import {
   type BatchErrorEntry,
@@ -8,6 +9,7 @@ import {
   parseBatchStatus,
   refusalOf,
 } from '../core/batch-status.ts';
+import { FailureType } from '../core/failure.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { claimRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -37,6 +39,8 @@ export interface BatchSight {
   /** The API's own counts: for progress only, never to decide anything. */
   readonly completed: number;
   readonly failed: number;
+  /** How long the API gives the batch, in ms by its own clock; null when it does not say. */
+  readonly windowMs: number | null;
   /** Why a `failed` batch was refused as a whole, where that decides what to do; null otherwise. */
   readonly refusal: BatchRefusal | null;
 }
@@ -48,6 +52,8 @@ export interface EndedRecord {
   readonly outputFileId: string | null;
   readonly errorFileId: string | null;
   readonly completed: number;
+  /** False when nothing says that a line of it ever ran: then it needs no files. */
+  readonly ran: boolean;
   readonly errors: readonly BatchErrorEntry[];
 }
 
@@ -71,10 +77,14 @@ export async function pollBatches(
     if (batches.length >= SWEEP_FROM) {
       const wanted = new Set(batches.map(({ batchId }) => batchId));
       let left = (Math.ceil(wanted.size / 100) + EXTRA_PAGES) * 100;
-      await sweepBatches(api, signal, (batch) => {
+      const sweep = sweepBatches(api, signal, (batch) => {
         if (wanted.delete(batch.id)) seen.set(batch.id, batch);
         left -= 1;
         return wanted.size === 0 || left <= 0 ? 'stop' : 'go on';
+      });
+      // The list only saves calls: what a server without one does not show is read singly.
+      await sweep.catch((error: unknown) => {
+        if (!isRequestRefused(error)) throw error;
       });
     }
     const sights: BatchSight[] = [];
@@ -84,6 +94,10 @@ export async function pollBatches(
     }
     return sights;
   });
+}
+
+function isRequestRefused(error: unknown): boolean {
+  return error instanceof ApplicationFailure && error.type === FailureType.RequestRefused;
 }
 
 async function retrieve(api: OpenAI, batchId: string, signal: AbortSignal): Promise<OpenAI.Batch | null> {
@@ -110,6 +124,7 @@ async function look(
     status: ended.status,
     completed: ended.completed,
     failed: batch.request_counts?.failed ?? 0,
+    windowMs: windowOf(batch),
     refusal: ended.status === 'failed' ? refusalOf(ended.errors) : null,
   };
 }
@@ -126,15 +141,22 @@ export function toEndedRecord(batch: OpenAI.Batch): EndedRecord {
     outputFileId: batch.output_file_id || null,
     errorFileId: batch.error_file_id || null,
     completed: batch.request_counts?.completed ?? 0,
-    errors: list.map(({ code, message, param, line }) => ({
-      code: code ?? 'unknown',
-      message: message ?? '',
-      param: param ?? null,
-      line: line ?? null,
-    })),
+    ran: (batch.in_progress_at ?? 0) > 0 || (batch.request_counts?.total ?? 0) > 0,
+    errors: list
+      .filter((entry) => typeof entry === 'object' && entry !== null)
+      .map(({ code, message, param, line }) => ({
+        code: code ?? 'unknown',
+        message: message ?? '',
+        param: param ?? null,
+        line: line ?? null,
+      })),
   };
 }
 
+function windowOf({ created_at: from, expires_at: to }: OpenAI.Batch): number | null {
+  return typeof to === 'number' && to > from ? (to - from) * 1_000 : null;
+}
+
 function missing(batchId: string): BatchSight {
-  return { batchId, status: 'missing', completed: 0, failed: 0, refusal: null };
+  return { batchId, status: 'missing', completed: 0, failed: 0, windowMs: null, refusal: null };
 }

@@ -7,7 +7,7 @@ import { shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
-import { callApi, isNotFound } from './openai-failure.ts';
+import { callApi, idOf, isNoSuchCall } from './openai-failure.ts';
 
 /** One upload of a shard; `upload` counts from 1 and grows when the API lost the file. */
 export interface UploadRequest {
@@ -53,13 +53,15 @@ export async function uploadInput({ api, store }: Dependencies, request: UploadR
         : await uploadAtOnce(api, blob, name, signal),
     ),
   );
-  if (file.bytes !== blob.size) {
+  const fileId = idOf(file, 'POST /files');
+  // Some servers do not say how many bytes they hold.
+  if (typeof file.bytes === 'number' && file.bytes !== blob.size) {
     throw ApplicationFailure.create({
       type: FailureType.ApiTrouble,
       message: `POST /files: the API holds ${file.bytes} bytes of ${blob.size}`,
     });
   }
-  const { record } = await claimRecord<UploadRecord>(store, key, { fileId: file.id, bytes: blob.size });
+  const { record } = await claimRecord<UploadRecord>(store, key, { fileId, bytes: blob.size });
   return record.fileId;
 }
 
@@ -99,20 +101,20 @@ async function uploadInParts(
     );
   } catch (error) {
     // Servers that speak the Batch API need not have /uploads.
-    if (isNotFound(error) || (error as { status?: number }).status === 405)
-      return await uploadAtOnce(api, blob, name, signal);
+    if (isNoSuchCall(error)) return await uploadAtOnce(api, blob, name, signal);
     return await callApi('POST /uploads', () => Promise.reject(error));
   }
+  const uploadId = idOf(upload, 'POST /uploads');
   const partIds: string[] = [];
   for (let start = 0; start < blob.size; start += UPLOAD_PART_BYTES) {
     const data = new File([blob.slice(start, start + UPLOAD_PART_BYTES)], 'part');
     const part = await callApi('POST /uploads/parts', () =>
-      api.uploads.parts.create(upload.id, { data }, { signal, timeout: timeoutMs(UPLOAD_PART_BYTES) }),
+      api.uploads.parts.create(uploadId, { data }, { signal, timeout: timeoutMs(UPLOAD_PART_BYTES) }),
     );
-    partIds.push(part.id);
+    partIds.push(idOf(part, 'POST /uploads/parts'));
   }
   const done = await callApi('POST /uploads/complete', () =>
-    api.uploads.complete(upload.id, { part_ids: partIds }, { signal, timeout: timeoutMs(0) }),
+    api.uploads.complete(uploadId, { part_ids: partIds }, { signal, timeout: timeoutMs(0) }),
   );
   if (done.file === null || done.file === undefined) {
     throw ApplicationFailure.create({

@@ -48,6 +48,7 @@ function describe(progress: JobProgress): string {
   const {
     state,
     reason,
+    notices,
     round,
     lines,
     answered,
@@ -68,6 +69,7 @@ function describe(progress: JobProgress): string {
     `shards ${shards.done}/${shards.total}`,
     inFlight === '' ? '' : `batches: ${inFlight}`,
     inputTokens + outputTokens > 0 ? `${count(inputTokens + outputTokens)} tokens` : '',
+    ...(notices ?? []), // a worker of version 0.1 sends none
   ]
     .filter((part) => part !== '')
     .join(' · ');

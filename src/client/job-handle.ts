@@ -28,8 +28,10 @@ export interface JobStatus {
   readonly jobId: string;
   /** Temporal's word: RUNNING, COMPLETED, FAILED, … */
   readonly status: string;
-  /** Null when no worker answers, or the job failed. */
+  /** Null when no worker answers, or the job has ended without results. */
   readonly progress: JobProgress | null;
+  /** Why a job ended without results; null for others. */
+  readonly failure: string | null;
   readonly report: JobReport | null;
 }
 
@@ -60,10 +62,12 @@ export class JobHandle {
     const status = await this.serverStatus();
     if (status === null && report === null) throw this.notFound();
     if (report !== null && status !== 'RUNNING') {
-      return { jobId: this.id, status: 'COMPLETED', progress: doneProgress(report), report };
+      return { jobId: this.id, status: 'COMPLETED', progress: doneProgress(report), failure: null, report };
     }
-    const progress = status === 'RUNNING' ? await this.queryProgress() : null;
-    return { jobId: this.id, status: status ?? 'COMPLETED', progress, report };
+    const isRunning = status === 'RUNNING';
+    const progress = isRunning ? await this.queryProgress() : null;
+    const failure = isRunning || status === null ? null : await this.failure();
+    return { jobId: this.id, status: status ?? 'COMPLETED', progress, failure, report };
   }
 
   /** True when the results are in the store; asks neither the server nor a worker. */
@@ -185,6 +189,16 @@ export class JobHandle {
     }
   }
 
+  private async failure(): Promise<string | null> {
+    try {
+      await this.client.withDeadline(Date.now() + QUERY_MS, () => this.handle().result());
+      return null;
+    } catch (error) {
+      const told = toBatchError(error, this.id);
+      return told instanceof BatchError ? told.message : null; // the server did not say in time
+    }
+  }
+
   private notFound(): BatchError {
     return new BatchError(
       ErrorCode.JobNotFound,
@@ -208,6 +222,7 @@ function doneProgress(report: JobReport): JobProgress {
     jobId: report.job_id,
     state: JobState.Done,
     reason: null,
+    notices: [],
     round: report.rounds,
     lines: report.lines,
     answered: report.answered,

@@ -15,6 +15,8 @@ export const FailureType = {
   RequestRefused: 'RequestRefused',
   /** The enqueued-token allowance of the model is used up: the shard waits its turn. */
   AllowanceExhausted: 'AllowanceExhausted',
+  /** The API does not know the file that a batch was to be made of: create again, then upload again. */
+  InputFileLost: 'InputFileLost',
   /** A temporary trouble of the API or the network: try again. */
   ApiTrouble: 'ApiTrouble',
   /** An ended batch does not yet offer the files it should have. */
@@ -37,6 +39,7 @@ export const failureMeaning: Readonly<Record<FailureType, FailureMeaning>> = {
   AccountRefused: { final: true, code: ErrorCode.ApiRefused },
   RequestRefused: { final: true, code: ErrorCode.JobFailed },
   AllowanceExhausted: { final: true, code: ErrorCode.JobFailed },
+  InputFileLost: { final: true, code: ErrorCode.JobFailed },
   ApiTrouble: { final: false, code: ErrorCode.ApiUnreachable },
   AnswersNotReady: { final: false, code: ErrorCode.JobFailed },
   StoreTrouble: { final: false, code: ErrorCode.StoreUnavailable },

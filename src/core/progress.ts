@@ -2,8 +2,10 @@
 export interface JobProgress {
   readonly jobId: string;
   readonly state: JobState;
-  /** Why the job is paused; null unless it is. */
+  /** Why the job is paused, or what holds up its cancel; null otherwise. */
   readonly reason: string | null;
+  /** What goes on but takes longer than it should, each in a sentence. */
+  readonly notices: readonly string[];
   readonly round: number;
   readonly lines: number;
   /** Lines whose end is certain. */

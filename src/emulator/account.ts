@@ -46,7 +46,7 @@ export async function openAccount(options: ResolvedEmulatorOptions): Promise<Acc
   const valuesOf = <T>(kind: string): T[] =>
     entries.filter((entry) => entry.kind === kind && entry.value !== null).map((entry) => entry.value as T);
 
-  const clock = createClock(valuesOf<number>('clock')[0] ?? 0);
+  const clock = createClock(valuesOf<number>('clock')[0] ?? options.clockOffsetSeconds * 1000);
   const faults = openFaultBook(options, journal, valuesOf<BookedRule>('rule'));
   const calls = new CallCounters();
   const shelf = new FileShelf(dataDir, clock, journal, faults);

@@ -27,6 +27,10 @@ export class AppendFile {
     this.#chars += row.length;
   }
 
+  get isEmpty(): boolean {
+    return this.#sizeBytes === 0 && this.#rows.length === 0;
+  }
+
   get isFull(): boolean {
     return this.#chars >= FLUSH_CHARS;
   }

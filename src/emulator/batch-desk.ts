@@ -2,8 +2,8 @@ import { mkdirSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ApiError } from './api-error.ts';
-import { batchFault, BatchStatus, isTerminal, NO_PROGRESS, toBatchObject } from './batch-record.ts';
-import type { BatchObject, BatchRecord } from './batch-record.ts';
+import { batchFault, BatchStatus, inForm, isTerminal, NO_PROGRESS, toBatchObject } from './batch-record.ts';
+import type { BatchRecord } from './batch-record.ts';
 import { BatchRun } from './batch-run.ts';
 import { parseBatchTerms } from './batch-terms.ts';
 import type { Clock } from './clock.ts';
@@ -70,7 +70,7 @@ export class BatchDesk {
     for (const record of this.#batches.values()) if (!isTerminal(record.status)) this.#start(record);
   }
 
-  create(body: Record<string, unknown>, faults: readonly BatchFault[]): BatchObject {
+  create(body: Record<string, unknown>, faults: readonly BatchFault[]): object {
     const terms = parseBatchTerms(body);
     this.#assertCreationRate();
     const now = this.#clock.now();
@@ -98,7 +98,7 @@ export class BatchDesk {
     return this.show(record);
   }
 
-  retrieve(id: string): BatchObject {
+  retrieve(id: string): object {
     const record = this.#get(id);
     const hidden = batchFault(record, 'not_found');
     if (hidden && this.#clock.now() < record.createdAtMs + hidden.seconds * 1000) throw noSuchBatch(id);
@@ -114,12 +114,12 @@ export class BatchDesk {
     });
   }
 
-  show(record: BatchRecord): BatchObject {
-    return toBatchObject(record, this.#clock.now(), this.#options.absentFileId);
+  show(record: BatchRecord): object {
+    return inForm(toBatchObject(record, this.#clock.now(), this.#options.absentFileId), record);
   }
 
   /** Cancels what still runs, repeats the answer for what is cancelled, refuses what has ended otherwise. */
-  cancel(id: string): BatchObject {
+  cancel(id: string): object {
     const record = this.#get(id);
     const run = this.#lives.get(id)?.run;
     const status = run?.endingAs ?? record.status;

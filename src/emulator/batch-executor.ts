@@ -12,7 +12,8 @@ import type { Ledger } from './ledger.ts';
 import { lineStarts, lineText, readBlock } from './line-blocks.ts';
 import type { LineBlock } from './line-blocks.ts';
 import { lineKey } from './line-key.ts';
-import { unrunRow } from './result-row.ts';
+import { ResultFileForm } from './fault-rule.ts';
+import { errorBody, responseRow, unrunRow } from './result-row.ts';
 import type { RowIds, UnrunCode } from './result-row.ts';
 import { createTurn } from './turn-taking.ts';
 
@@ -114,7 +115,7 @@ export class BatchExecutor {
     const turn = createTurn();
     for await (const { text, number } of this.#linesFrom(this.#setting.record.progress.position)) {
       const { custom_id: customId } = JSON.parse(text) as InputRequest;
-      this.#errors.add(unrunRow(this.#idsOf(number, customId), code));
+      this.#add(this.#errors, unrunRow(this.#idsOf(number, customId), code));
       if (this.#isFull()) await this.#flush();
       if (turn.due()) {
         await turn.yieldTurn();
@@ -128,6 +129,7 @@ export class BatchExecutor {
   async finish(): Promise<void> {
     this.#sealed = true;
     this.#addStrangers(batchFault(this.#setting.record, 'stranger_rows')?.rows ?? 0);
+    if (this.#form === ResultFileForm.garbageRow) this.#output.add('{"custom_id":"1","response":{"stat\n');
     await this.#flush();
   }
 
@@ -160,12 +162,38 @@ export class BatchExecutor {
     progress.outputTokens += outcome.outputTokens;
     if (!outcome.row) return;
     const file = outcome.row.file === 'output' ? this.#output : this.#errors;
-    file.add(outcome.row.text);
-    if (
-      outcome.row.file === 'output' &&
-      progress.completed <= (batchFault(record, 'repeated_rows')?.rows ?? 0)
-    )
-      file.add(outcome.row.text);
+    const repeat = batchFault(record, 'repeated_rows');
+    if (outcome.row.file === 'error' || repeat === undefined || progress.completed > repeat.rows)
+      return this.#add(file, outcome.row.text);
+    const other =
+      repeat.as === undefined || repeat.as === 'same'
+        ? outcome.row.text
+        : responseRow(context.ids, 500, errorBody(500, undefined, undefined));
+    if (repeat.as === 'error_before') this.#add(file, other);
+    this.#add(file, outcome.row.text);
+    if (repeat.as !== 'error_before') this.#add(file, other);
+  }
+
+  get #form(): ResultFileForm | undefined {
+    return batchFault(this.#setting.record, 'file_form')?.form;
+  }
+
+  /** Writes a row in the form its batch's files have. */
+  #add(file: AppendFile, row: string): void {
+    const form = this.#form;
+    switch (form) {
+      case undefined:
+      case ResultFileForm.garbageRow:
+        return file.add(row);
+      case ResultFileForm.crlf:
+        return file.add(`${row.slice(0, -1)}\r\n`);
+      case ResultFileForm.blankLines:
+        return file.add(`\n${row}  \n`);
+      case ResultFileForm.byteOrderMark:
+        return file.add(file.isEmpty ? `\uFEFF${row}` : row);
+      default:
+        return form satisfies never;
+    }
   }
 
   /** Every line from a position of the execution order on. */
@@ -230,7 +258,7 @@ export class BatchExecutor {
         ids: this.#idsOf(input.lines + i, `stranger-${i}`),
         createdAt: clock.nowSeconds(),
       };
-      this.#output.add(executeLine(body, context, undefined).row?.text ?? '');
+      this.#add(this.#output, executeLine(body, context, undefined).row?.text ?? '');
     }
   }
 

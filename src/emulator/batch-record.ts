@@ -1,5 +1,6 @@
 import type { BatchEndpoint } from './answers/batch-endpoint.ts';
 import { modelSnapshot } from './answers/model-snapshot.ts';
+import { BatchObjectForm } from './fault-rule.ts';
 import type { BatchErrorItem, BatchFault } from './fault-rule.ts';
 
 export const BatchStatus = {
@@ -131,6 +132,31 @@ export interface BatchObject {
   metadata: Record<string, string> | null;
 }
 
+/** A batch as it goes out: OpenAI's object, or what an `object_form` fault makes of it. */
+export function inForm(object: BatchObject, record: BatchRecord): object {
+  const form = batchFault(record, 'object_form')?.form;
+  const { request_counts: _counts, usage: _usage, ...uncounted } = object;
+  const { metadata: _metadata, ...unmarked } = object;
+  switch (form) {
+    case undefined:
+      return object;
+    case BatchObjectForm.upperCase:
+      return { ...object, status: object.status.toUpperCase() };
+    case BatchObjectForm.unknownStatus:
+      return isTerminal(object.status) ? object : { ...object, status: 'warming_up' };
+    case BatchObjectForm.bareErrors:
+      return { ...object, errors: object.errors?.data ?? null };
+    case BatchObjectForm.noCounts:
+      return uncounted;
+    case BatchObjectForm.noNulls:
+      return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null));
+    case BatchObjectForm.noMetadata:
+      return unmarked;
+    default:
+      return form satisfies never;
+  }
+}
+
 /** What a client sees of a batch at `nowMs`, its faults included. */
 export function toBatchObject(
   record: BatchRecord,
@@ -151,7 +177,7 @@ export function toBatchObject(
     completion_window: '24h',
     status: record.status,
     output_file_id: shownOutputId(record, nowMs, absentFileId),
-    error_file_id: shownErrorId(record, absentFileId),
+    error_file_id: shownErrorId(record, nowMs, absentFileId),
     created_at: seconds(record.createdAtMs) as number,
     in_progress_at: enteredAt(BatchStatus.inProgress),
     expires_at: seconds(record.expiresAtMs) as number,
@@ -188,17 +214,33 @@ function shownOutputId(record: BatchRecord, nowMs: number, absent: 'null' | 'emp
     return batchFault(record, 'early_file_ids') && record.validated ? record.outputFileId : null;
   if (record.status === BatchStatus.failed) return null;
   const fault = batchFault(record, 'output_file_id');
-  if (fault?.value === 'missing') return null;
-  if (fault?.value === 'empty') return '';
-  if (fault?.value === 'late' && nowMs < ended + (fault.seconds ?? 0) * 1000) return null;
+  const withheld = fault && idWithheld(fault, nowMs, ended);
+  if (withheld !== undefined) return withheld;
   return record.hasOutput ? record.outputFileId : absentId(absent);
 }
 
-function shownErrorId(record: BatchRecord, absent: 'null' | 'empty'): string | null {
-  if (endedAtMs(record) === undefined)
+function shownErrorId(record: BatchRecord, nowMs: number, absent: 'null' | 'empty'): string | null {
+  const ended = endedAtMs(record);
+  if (ended === undefined)
     return batchFault(record, 'early_file_ids') && record.validated ? record.errorFileId : null;
   if (record.status === BatchStatus.failed) return null;
+  const fault = batchFault(record, 'output_file_id');
+  if (fault?.files === 'both') {
+    const withheld = idWithheld(fault, nowMs, ended);
+    if (withheld !== undefined) return withheld;
+  }
   return record.hasErrors ? record.errorFileId : absentId(absent);
+}
+
+/** What is shown in place of an id, or undefined when the id may be shown. */
+function idWithheld(
+  fault: Extract<BatchFault, { kind: 'output_file_id' }>,
+  nowMs: number,
+  endedMs: number,
+): string | null | undefined {
+  if (fault.value === 'missing') return null;
+  if (fault.value === 'empty') return '';
+  return nowMs < endedMs + (fault.seconds ?? 0) * 1000 ? null : undefined;
 }
 
 function absentId(absent: 'null' | 'empty'): string | null {

@@ -235,7 +235,9 @@ export class BatchRun {
       if (which === 'filled' && !filled && !batchFault(record, 'early_file_ids')) continue;
       const size = kind === 'output' ? this.#executor?.outputBytes : this.#executor?.errorBytes;
       const lifeMs =
-        (kind === 'output' && gone && which === 'filled' ? (gone.afterSeconds ?? 0) : life) * 1000;
+        (gone && which === 'filled' && (kind === 'output' || gone.files === 'both')
+          ? (gone.afterSeconds ?? 0)
+          : life) * 1000;
       const id = kind === 'output' ? record.outputFileId : record.errorFileId;
       shelf.put({
         id,

@@ -53,7 +53,9 @@ export function interferences(faults: readonly CallFault[], moment: FaultMoment)
         break;
       case 'stall':
       case 'truncate':
+      case 'slow':
       case 'endless_paging':
+      case 'no_has_more':
         break;
       default:
         fault satisfies never;
@@ -97,6 +99,9 @@ function answerOf(fault: Extract<CallFault, { kind: 'status' }>): Interference {
 }
 
 const DEFAULT_MESSAGES: Readonly<Record<number, string>> = {
+  200: 'Welcome',
+  401: 'Incorrect API key provided.',
+  403: 'You have insufficient permissions for this operation.',
   429: 'Rate limit reached. Please try again later.',
   500: 'The server had an error while processing your request. Sorry about that!',
   502: 'Bad gateway',

@@ -26,6 +26,7 @@ export async function sendDownload(
   const { bytes, path } = download;
   const stall = download.faults.find((fault) => fault.kind === 'stall');
   const truncate = download.faults.find((fault) => fault.kind === 'truncate');
+  const slow = download.faults.find((fault) => fault.kind === 'slow');
   const cut = Math.floor(bytes * (stall?.afterFraction ?? truncate?.afterFraction ?? 0.5));
   response.writeHead(200, {
     'content-type': 'application/octet-stream',
@@ -44,7 +45,22 @@ export async function sendDownload(
     if (stall.ms === undefined) return;
     await delay(stall.ms, undefined, { ref: false });
   }
-  await pipeline(beforeLast(readRange(path, stall ? cut : 0, bytes), onWhole), response);
+  const rest = readRange(path, stall ? cut : 0, bytes);
+  await pipeline(beforeLast(slow ? inPieces(rest, bytes, slow) : rest, onWhole), response);
+}
+
+async function* inPieces(
+  chunks: AsyncIterable<Buffer>,
+  bytes: number,
+  { pieces = 10, ms = 100 }: { pieces?: number | undefined; ms?: number | undefined },
+): AsyncGenerator<Buffer> {
+  const size = Math.max(1, Math.ceil(bytes / pieces));
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.length; at += size) {
+      await delay(ms, undefined, { ref: false });
+      yield chunk.subarray(at, at + size);
+    }
+  }
 }
 
 async function* readRange(path: string, from: number, to: number): AsyncGenerator<Buffer> {

@@ -1,5 +1,6 @@
 import { answerRequest } from './answers/answer-request.ts';
 import type { BatchEndpoint } from './answers/batch-endpoint.ts';
+import { AnswerForm } from './fault-rule.ts';
 import type { LineFault } from './fault-rule.ts';
 import { errorBody, responseRow, unrunRow } from './result-row.ts';
 import type { RowIds } from './result-row.ts';
@@ -45,6 +46,8 @@ export function executeLine(
     case 'lost':
       if (fault.paid) return { ...answered(body, context), row: undefined };
       return { ...unpaid('completed', '', 'output'), row: undefined };
+    case 'answer_form':
+      return inForm(fault.form, body, context);
     default:
       return fault satisfies never;
   }
@@ -60,6 +63,60 @@ function answered(body: Record<string, unknown>, context: LineContext): LineOutc
     inputTokens: answer.inputTokens,
     outputTokens: answer.outputTokens,
   };
+}
+
+function inForm(form: AnswerForm, body: Record<string, unknown>, context: LineContext): LineOutcome {
+  const plain = answered(body, context);
+  const { ids } = context;
+  const answer = answerRequest(context.endpoint, body, {
+    token: ids.rowId.slice('batch_req_'.length),
+    createdAt: context.createdAt,
+  }).body as Record<string, unknown>;
+  const json = JSON.stringify(answer);
+  const as = (text: string): LineOutcome => ({ ...plain, row: { text, file: 'output' } });
+  const text = responseRow(ids, 200, json);
+  switch (form) {
+    case AnswerForm.string:
+      return as(responseRow(ids, 200, JSON.stringify(json)));
+    case AnswerForm.doubleString:
+      return as(responseRow(ids, 200, JSON.stringify(JSON.stringify(json))));
+    case AnswerForm.markedString:
+      return as(responseRow(ids, 200, JSON.stringify(`\uFEFF${json}\n`)));
+    case AnswerForm.textStatus:
+      return as(text.replace('"status_code":200', '"status_code":"200"'));
+    case AnswerForm.noStatus:
+      return as(text.replace('"status_code":200,', ''));
+    case AnswerForm.emptyError:
+      return as(
+        responseRow(ids, 200, JSON.stringify({ ...answer, error: {} })).replace(
+          /"error":null\}\n$/,
+          '"error":{}}\n',
+        ),
+      );
+    case AnswerForm.numberId:
+      return as(
+        text.replace(`"custom_id":${JSON.stringify(ids.customId)}`, `"custom_id":${Number(ids.customId)}`),
+      );
+    case AnswerForm.failedResponse: {
+      const error = { code: 'server_error', message: 'The model failed to answer.' };
+      const failed = JSON.stringify({ ...answer, status: 'failed', error, output: [] });
+      return unpaid('completed', responseRow(ids, 200, failed), 'output');
+    }
+    case AnswerForm.incompleteResponse:
+      return as(
+        responseRow(
+          ids,
+          200,
+          JSON.stringify({
+            ...answer,
+            status: 'incomplete',
+            incomplete_details: { reason: 'max_output_tokens' },
+          }),
+        ),
+      );
+    default:
+      return form satisfies never;
+  }
 }
 
 function unpaid(counted: 'completed' | 'failed', text: string, file: 'output' | 'error'): LineOutcome {

@@ -80,6 +80,7 @@ export type FaultMoment = 'before' | 'after';
 export type CallFault =
   | {
       kind: 'status';
+      /** 200 to 599; below 400 it is the answer of something in between that says "fine" in the server's place. */
       status: number;
       /** @default 'before' */
       when?: FaultMoment | undefined;
@@ -98,8 +99,12 @@ export type CallFault =
   | { kind: 'stall'; afterFraction?: number | undefined; ms?: number | undefined }
   /** A download ends early. `clean` announces the short length, so that only the content shows the loss. */
   | { kind: 'truncate'; afterFraction?: number | undefined; clean?: boolean | undefined }
+  /** A download comes in so many pieces with `ms` between them. */
+  | { kind: 'slow'; pieces?: number | undefined; ms?: number | undefined }
   /** A list that always says there is more and starts over when it is exhausted. */
-  | { kind: 'endless_paging' };
+  | { kind: 'endless_paging' }
+  /** A list that does not say whether there is more. */
+  | { kind: 'no_has_more' };
 
 export type FileFault =
   /** Answers 404 for so long after creation. */
@@ -121,8 +126,18 @@ export type BatchFault =
   | { kind: 'fail'; errors: BatchErrorItem[] }
   /** Its window never closes, as with some providers. */
   | { kind: 'never_expires' }
-  /** What an ended batch says of its output file: nothing, an empty string, or the truth after `seconds`. */
-  | { kind: 'output_file_id'; value: 'missing' | 'empty' | 'late'; seconds?: number | undefined }
+  /** What an ended batch says of its output file, or of both files: nothing, an empty string, or the truth after `seconds`. */
+  | {
+      kind: 'output_file_id';
+      value: 'missing' | 'empty' | 'late';
+      seconds?: number | undefined;
+      /** @default 'output' */
+      files?: 'output' | 'both' | undefined;
+    }
+  /** The batch object in the words of other servers; see `BatchObjectForm`. */
+  | { kind: 'object_form'; form: BatchObjectForm }
+  /** Its files in other forms of JSONL; see `ResultFileForm`. */
+  | { kind: 'file_form'; form: ResultFileForm }
   /** Replaces numbers in `request_counts`. */
   | {
       kind: 'counts';
@@ -142,10 +157,42 @@ export type BatchFault =
   | { kind: 'no_last_newline' }
   /** Adds rows with custom_ids nobody asked for. */
   | { kind: 'stranger_rows'; rows: number }
-  /** Writes the first rows of the output file twice. */
-  | { kind: 'repeated_rows'; rows: number }
-  /** The output file answers 404, as if deleted or expired, so long after the end. */
-  | { kind: 'output_gone'; afterSeconds?: number | undefined };
+  /** Writes the first rows of the output file twice, or an error row (500) of their lines before or after them. */
+  | { kind: 'repeated_rows'; rows: number; as?: 'same' | 'error_before' | 'error_after' | undefined }
+  /** The output file, or both files, answer 404, as if deleted or expired, so long after the end. */
+  | {
+      kind: 'output_gone';
+      afterSeconds?: number | undefined;
+      /** @default 'output' */
+      files?: 'output' | 'both' | undefined;
+    };
+
+/** How a batch is written by servers that are not OpenAI's. */
+export const BatchObjectForm = {
+  /** Statuses in capitals. */
+  upperCase: 'upper_case',
+  /** A word of its own while the batch runs. */
+  unknownStatus: 'unknown_status',
+  /** `errors` is the bare list. */
+  bareErrors: 'bare_errors',
+  /** No `request_counts` and no `usage`. */
+  noCounts: 'no_counts',
+  /** Members without a value are left out. */
+  noNulls: 'no_nulls',
+  /** No `metadata`. */
+  noMetadata: 'no_metadata',
+} as const;
+export type BatchObjectForm = (typeof BatchObjectForm)[keyof typeof BatchObjectForm];
+
+/** How result files are written besides plain JSONL. */
+export const ResultFileForm = {
+  crlf: 'crlf',
+  blankLines: 'blank_lines',
+  byteOrderMark: 'byte_order_mark',
+  /** A row that is not JSON stands between the others. */
+  garbageRow: 'garbage_row',
+} as const;
+export type ResultFileForm = (typeof ResultFileForm)[keyof typeof ResultFileForm];
 
 export interface BatchErrorItem {
   code: string;
@@ -162,7 +209,32 @@ export type LineFault =
   /** A row with status 200 whose body is an error. */
   | { kind: 'error_body'; code?: string | undefined; message?: string | undefined }
   /** A row that never ran, with the line-level code `request_timeout`. */
-  | { kind: 'request_timeout' };
+  | { kind: 'request_timeout' }
+  /** The answer in another form of row; see `AnswerForm`. */
+  | { kind: 'answer_form'; form: AnswerForm };
+
+/** How a row may carry an answer that is there all the same; of these only `failedResponse` is none and not paid. */
+export const AnswerForm = {
+  /** `body` is a string of JSON. */
+  string: 'string',
+  /** A string that holds a string of JSON. */
+  doubleString: 'double_string',
+  /** A string of JSON that begins with a byte order mark. */
+  markedString: 'marked_string',
+  /** `status_code` is a string. */
+  textStatus: 'text_status',
+  /** No `status_code`. */
+  noStatus: 'no_status',
+  /** `error` is `{}` in the row and in the body. */
+  emptyError: 'empty_error',
+  /** `custom_id` is a number. */
+  numberId: 'number_id',
+  /** A response object whose `status` is `failed`. */
+  failedResponse: 'failed_response',
+  /** A response object whose `status` is `incomplete`. */
+  incompleteResponse: 'incomplete_response',
+} as const;
+export type AnswerForm = (typeof AnswerForm)[keyof typeof AnswerForm];
 
 const fraction = z.number().min(0).max(1);
 const seconds = z.number().min(0);
@@ -171,7 +243,7 @@ const moment = z.enum(['before', 'after']);
 export const callFaultSchema: z.ZodType<CallFault> = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('status'),
-    status: z.int().min(400).max(599),
+    status: z.int().min(200).max(599),
     when: moment.optional(),
     body: z.enum(['json', 'text', 'html']).optional(),
     message: z.string().optional(),
@@ -194,7 +266,13 @@ export const callFaultSchema: z.ZodType<CallFault> = z.discriminatedUnion('kind'
     afterFraction: fraction.optional(),
     clean: z.boolean().optional(),
   }),
+  z.strictObject({
+    kind: z.literal('slow'),
+    pieces: z.int().min(1).max(1000).optional(),
+    ms: z.number().min(0).optional(),
+  }),
   z.strictObject({ kind: z.literal('endless_paging') }),
+  z.strictObject({ kind: z.literal('no_has_more') }),
 ]);
 
 export const fileFaultSchema: z.ZodType<FileFault> = z.strictObject({
@@ -229,7 +307,10 @@ export const batchFaultSchema: z.ZodType<BatchFault> = z.discriminatedUnion('kin
     kind: z.literal('output_file_id'),
     value: z.enum(['missing', 'empty', 'late']),
     seconds: seconds.optional(),
+    files: z.enum(['output', 'both']).optional(),
   }),
+  z.strictObject({ kind: z.literal('object_form'), form: z.enum(BatchObjectForm) }),
+  z.strictObject({ kind: z.literal('file_form'), form: z.enum(ResultFileForm) }),
   z.strictObject({
     kind: z.literal('counts'),
     total: z.int().optional(),
@@ -242,8 +323,16 @@ export const batchFaultSchema: z.ZodType<BatchFault> = z.discriminatedUnion('kin
   z.strictObject({ kind: z.literal('empty_error_file') }),
   z.strictObject({ kind: z.literal('no_last_newline') }),
   z.strictObject({ kind: z.literal('stranger_rows'), rows: z.int().min(1).max(1000) }),
-  z.strictObject({ kind: z.literal('repeated_rows'), rows: z.int().min(1).max(1000) }),
-  z.strictObject({ kind: z.literal('output_gone'), afterSeconds: seconds.optional() }),
+  z.strictObject({
+    kind: z.literal('repeated_rows'),
+    rows: z.int().min(1).max(1000),
+    as: z.enum(['same', 'error_before', 'error_after']).optional(),
+  }),
+  z.strictObject({
+    kind: z.literal('output_gone'),
+    afterSeconds: seconds.optional(),
+    files: z.enum(['output', 'both']).optional(),
+  }),
 ]);
 
 const lineFaultSchema: z.ZodType<LineFault> = z.discriminatedUnion('kind', [
@@ -260,6 +349,7 @@ const lineFaultSchema: z.ZodType<LineFault> = z.discriminatedUnion('kind', [
     message: z.string().optional(),
   }),
   z.strictObject({ kind: z.literal('request_timeout') }),
+  z.strictObject({ kind: z.literal('answer_form'), form: z.enum(AnswerForm) }),
 ]);
 
 const condition = {

@@ -7,7 +7,7 @@ export interface ListPage<T> {
   data: T[];
   first_id: string | null;
   last_id: string | null;
-  has_more: boolean;
+  has_more?: boolean;
 }
 
 export interface ListTerms {
@@ -37,7 +37,7 @@ export function listPage<R extends { id: string }, T>(
     data: page.map(show),
     first_id: page[0]?.id ?? null,
     last_id: page.at(-1)?.id ?? null,
-    has_more: hasMore,
+    ...(faults.some((fault) => fault.kind === 'no_has_more') ? {} : { has_more: hasMore }),
   };
 }
 

@@ -24,6 +24,8 @@ export interface EmulatorOptions {
   lifecycle?: LifecycleOptions | undefined;
   /** The completion window in seconds, before `speed` divides it. @default 86400 */
   windowSeconds?: number | undefined;
+  /** How far the account's clock is ahead of this machine's; negative: behind. @default 0 */
+  clockOffsetSeconds?: number | undefined;
   /** Decides every draw: the order of results, which lines a fault strikes. @default 1 */
   seed?: number | undefined;
   /** The only key let in. Without it any bearer token is, but there must be one. @default undefined */
@@ -99,6 +101,7 @@ export const emulatorOptionsSchema: z.ZodType<EmulatorOptions> = z.strictObject(
     })
     .optional(),
   windowSeconds: z.number().positive().optional(),
+  clockOffsetSeconds: z.number().optional(),
   seed: z.int().optional(),
   apiKey: z.string().min(1).optional(),
   maxFileBytes: positiveInt.optional(),
@@ -134,6 +137,7 @@ export function resolveEmulatorOptions(input: EmulatorOptions = {}): ResolvedEmu
       cancellingMs: given.lifecycle?.cancellingMs ?? 5000,
     },
     windowSeconds: given.windowSeconds ?? 86_400,
+    clockOffsetSeconds: given.clockOffsetSeconds ?? 0,
     seed: given.seed ?? 1,
     apiKey: given.apiKey,
     maxFileBytes: given.maxFileBytes ?? 512 * 1024 * 1024,

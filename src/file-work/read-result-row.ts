@@ -65,7 +65,7 @@ export class ResultRowReader {
     const open = this.scanner.skipSpace(start, end);
     const close = this.scanner.scanObject(open, end, this.onRowMember);
     const whole = close !== NOT_JSON && this.scanner.skipSpace(close, end) === end;
-    if (whole && this.plain && row.statusCode === 200 && row.bodyEnd > row.bodyStart) {
+    if (whole && this.plain && row.line !== null && row.statusCode === 200 && row.bodyEnd > row.bodyStart) {
       row.bodyIsAnswer = true;
       if (this.usageStart > 0) this.scanner.scanObject(this.usageStart, this.usageEnd, this.onUsageMember);
       return row;
@@ -137,11 +137,11 @@ export class ResultRowReader {
     if (parsed === null) return null;
     row.line = lineOf(parsed['custom_id']);
     const response = asObject(parsed['response']);
+    const body = decodeBody(response?.['body']);
+    const error = errorIn(parsed['error']) ?? errorIn(body?.['error']);
     const status = Number(response?.['status_code'] ?? Number.NaN);
-    row.statusCode = Number.isFinite(status) ? status : null;
-    const rawBody = response?.['body'];
-    const body = typeof rawBody === 'string' ? parseObject(rawBody) : asObject(rawBody);
-    const error = asObject(parsed['error']) ?? asObject(body?.['error']);
+    // A body without a status is an answer: the request ran.
+    row.statusCode = Number.isFinite(status) ? status : body !== null && error === null ? 200 : null;
     const failedBody = body?.['status'] === 'failed' && body['object'] === 'response';
     if (error !== null || failedBody) {
       row.errorCode = text(error?.['code']) ?? text(error?.['type']) ?? 'unknown';
@@ -149,12 +149,12 @@ export class ResultRowReader {
       row.bodyIsAnswer = false;
       return row;
     }
-    row.bodyIsAnswer = body !== null && !(typeof parsed['error'] === 'string' && parsed['error'] !== '');
+    row.bodyIsAnswer = body !== null;
     if (row.bodyIsAnswer) {
       row.rewrittenBody = Buffer.from(JSON.stringify(body));
       this.takeUsage(asObject(body?.['usage']) ?? {});
     } else {
-      row.errorCode = text(parsed['error']) ?? (row.statusCode === 200 ? 'no_answer_in_body' : null);
+      row.errorCode = row.statusCode === 200 ? 'no_answer_in_body' : null;
     }
     return row;
   }
@@ -189,9 +189,37 @@ function lineIn(block: Buffer, start: number, end: number): number | null {
   return block[start] === 0x22 && block[start + 1] !== 0x30 ? numberIn(block, start + 1, end - 1) : null;
 }
 
-/** The number in a `custom_id` that we wrote; null for any other text. */
+/** The number in a `custom_id` that we wrote, also where a server made a number of it; null for anything else. */
 function lineOf(customId: unknown): number | null {
+  if (typeof customId === 'number') return Number.isSafeInteger(customId) && customId > 0 ? customId : null;
   return typeof customId === 'string' && /^[1-9][0-9]{0,14}$/.test(customId) ? Number(customId) : null;
+}
+
+/** How often a body may be wrapped in a string; seen: once, and twice behind a proxy. */
+const MAX_WRAPS = 3;
+
+/** A body as an object, also where it stands in a string of JSON; null when there is none. */
+function decodeBody(body: unknown): Record<string, unknown> | null {
+  let value = body;
+  for (let wraps = 0; typeof value === 'string' && wraps < MAX_WRAPS; wraps += 1) {
+    try {
+      value = JSON.parse(value.replace(/^\uFEFF/, ''));
+    } catch {
+      return null; // not JSON: no answer that could be handed on
+    }
+  }
+  return asObject(value);
+}
+
+/** An error that says something; `null`, `""`, `{}` and objects of nulls, as some servers write for "none", are null. */
+function errorIn(value: unknown): Record<string, unknown> | null {
+  if (typeof value === 'string')
+    return value === ''
+      ? null
+      : { code: /^[A-Za-z0-9_.-]{1,64}$/.test(value) ? value : null, message: value };
+  const error = asObject(value);
+  if (error === null) return null;
+  return Object.values(error).some((part) => part !== null && part !== '') ? error : null;
 }
 
 function parseObject(json: string): Record<string, unknown> | null {

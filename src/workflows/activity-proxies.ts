@@ -52,6 +52,12 @@ export const fetchResults: Activities['fetchResults'] = activity('fetchResults',
 // One small call.
 export const cancelBatch: Activities['cancelBatch'] = activity('cancelBatch', { startToCloseTimeout: '1m' });
 
+// One small call; an API that cannot be reached for so long is asked again at the next probe.
+export const checkAccount: Activities['checkAccount'] = activity('checkAccount', {
+  startToCloseTimeout: '1m',
+  scheduleToCloseTimeout: '10m',
+});
+
 function activity<K extends keyof Activities>(name: K, limits: ActivityOptions): Activities[K] {
   const call = (request: never): Promise<unknown> => {
     const options = {

@@ -10,6 +10,7 @@ import type { ShardCounts } from '../activities/index.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import { JobState, type JobProgress, type JobReport } from '../core/progress.ts';
 import { shardId, type RoundPlan } from '../core/shard-plan.ts';
+import { AccountGate, scaled, tunePatience, type AccountState } from './account-gate.ts';
 import { assembleResults, buildRetryShards, buildShards, tuneHeartbeat } from './activity-proxies.ts';
 import { BatchWatch } from './batch-watch.ts';
 import { cancelSignal, pauseSignal, pollSignal, progressQuery, resumeSignal } from './messages.ts';
@@ -31,7 +32,11 @@ interface JobSnapshot {
   outputTokens: number;
   created: number;
   lines: number;
+  /** Why somebody paused the job. */
   paused: string | null;
+  /** Which batch the API does not know. */
+  lost?: string | null;
+  account?: AccountState;
   cancelled: boolean;
   /** How many shards may be in flight: `inFlight`, lower after refusals for want of allowance. */
   window: number;
@@ -44,10 +49,15 @@ interface JobTuning {
   readonly maxHistoryEvents?: number;
   /** See `tuneHeartbeat`. */
   readonly heartbeatMs?: number;
+  /** Scales the waits of the workflow, as `DURABLE_BATCH_PATIENCE` scales those of activities. */
+  readonly patience?: number;
 }
 
 /** Waits before a refused batch is created again: allowance comes back when batches end, files appear within minutes. */
 const BACK_OFF_MS = [30_000, 60_000, 120_000, 300_000, 900_000] as const;
+
+/** A shard refused so often in a row is told of. */
+const STUBBORN_REFUSALS = 3;
 
 /**
  * A job: build-shards, then rounds of upload, create-batch, sleep-and-poll and fetch-results, a window of shards at
@@ -59,6 +69,7 @@ export async function batchJob(
   tuning: JobTuning = {},
 ): Promise<JobReport> {
   if (tuning.heartbeatMs !== undefined) tuneHeartbeat(tuning.heartbeatMs);
+  if (tuning.patience !== undefined) tunePatience(tuning.patience);
   const job = new Job(spec, snapshot ?? newSnapshot(), tuning);
   job.listen();
   // A cancellation from Temporal's side means what our signal means: what was paid is kept.
@@ -92,6 +103,7 @@ class Job {
   private readonly state: JobSnapshot;
   private readonly tuning: JobTuning;
   private readonly watch: BatchWatch;
+  private readonly gate: AccountGate;
   private parking = false;
   private phase: JobState = JobState.Building;
 
@@ -100,9 +112,17 @@ class Job {
     this.state = state;
     this.tuning = tuning;
     if (state.window === 0) state.window = spec.inFlight;
+    state.account ??= { refused: null, probes: 0 };
+    const isParking = (): boolean => this.parking;
+    this.gate = new AccountGate(state.account, { isParking, onChange: () => this.showDetails() });
     this.watch = new BatchWatch(spec.jobId, spec.pollMs, {
-      onTrouble: (reason) => this.pause(reason),
-      untilRunning: () => condition(() => this.state.paused === null || this.parking),
+      onLost: (reason) => {
+        state.lost = reason;
+        this.showDetails();
+      },
+      onRefused: (reason) => this.gate.refuse(reason),
+      untilAccepted: (step) => this.gate.untilOpen({ ...step, isHeld: () => false, leaves: isParking }),
+      onSeen: () => this.showDetails(),
     });
   }
 
@@ -155,7 +175,9 @@ class Job {
 
   cancel(): void {
     this.state.cancelled = true;
+    this.gate.hurry();
     this.watch.cancelAll();
+    this.showDetails();
   }
 
   pause(reason: string): void {
@@ -165,6 +187,9 @@ class Job {
 
   resume(): void {
     this.state.paused = null;
+    this.state.lost = null;
+    this.gate.forget();
+    this.gate.open();
     this.watch.wake();
     this.showDetails();
   }
@@ -241,17 +266,25 @@ class Job {
     state.again += counts.again;
     state.inputTokens += counts.inputTokens;
     state.outputTokens += counts.outputTokens;
+    this.gate.forget();
     if (state.window < this.spec.inFlight) state.window += 1; // a batch ended: its allowance is free again
   }
 
   private mayBegin(plan: RoundPlan): boolean {
     const { state } = this;
     return (
-      !state.cancelled &&
-      state.paused === null &&
-      state.next < plan.shards &&
-      state.active.length < state.window
+      !state.cancelled && !this.isPaused() && state.next < plan.shards && state.active.length < state.window
     );
+  }
+
+  /** True while nothing new is to be sent, for another reason than the account. */
+  private isHeld(): boolean {
+    const { paused, lost } = this.state;
+    return paused !== null || (lost ?? null) !== null;
+  }
+
+  private isPaused(): boolean {
+    return this.isHeld() || this.gate.reason !== null;
   }
 
   private isRoundOver(plan: RoundPlan): boolean {
@@ -289,12 +322,14 @@ class Job {
       },
       isParking: () => this.parking,
       isCancelled: () => this.state.cancelled,
-      untilRunning: () => condition(() => this.state.paused === null || stopping()),
-      pause: (reason) => this.pause(reason),
+      untilRunning: (step) => this.gate.untilOpen({ ...step, isHeld: () => this.isHeld(), leaves: stopping }),
+      untilAccepted: (step) =>
+        this.gate.untilOpen({ ...step, isHeld: () => false, leaves: () => this.parking }),
+      onRefused: (reason) => this.gate.refuse(reason),
       backOff: async (refusals) => {
         this.state.window = Math.max(1, Math.floor(this.state.active.length / 2));
         const before = this.state.done;
-        const wait = BACK_OFF_MS[Math.min(refusals, BACK_OFF_MS.length) - 1]!;
+        const wait = scaled(BACK_OFF_MS[Math.min(refusals, BACK_OFF_MS.length) - 1]!);
         // A batch of this job that ends gives allowance back at once; others' batches are waited for.
         await condition(() => stopping() || this.state.done > before, wait);
       },
@@ -313,7 +348,8 @@ class Job {
     return {
       jobId: spec.jobId,
       state: this.shownState(),
-      reason: state.paused,
+      reason: this.shownReason(),
+      notices: this.notices(),
       round: state.round,
       lines: state.lines,
       answered: state.answered,
@@ -330,12 +366,42 @@ class Job {
   private shownState(): JobState {
     if (this.phase !== JobState.Running) return this.phase;
     if (this.state.cancelled) return JobState.Cancelling;
-    return this.state.paused === null ? JobState.Running : JobState.Paused;
+    return this.isPaused() ? JobState.Paused : JobState.Running;
+  }
+
+  private shownReason(): string | null {
+    const { lost, paused, cancelled } = this.state;
+    return this.gate.reason ?? lost ?? (cancelled ? null : paused);
+  }
+
+  /** What goes on but takes longer than it should. */
+  private notices(): string[] {
+    const notices: string[] = [];
+    if (this.gate.reason !== null)
+      notices.push('asked again at growing intervals, up to 15 min; `resume` asks at once');
+    const overdue = this.watch.overdue();
+    if (overdue > 0)
+      notices.push(
+        `${overdue} ${overdue === 1 ? 'batch is' : 'batches are'} long past the time to end: waiting; only --give-up-after cancels such`,
+      );
+    const stubborn = this.state.active.filter(({ refusals }) => refusals >= STUBBORN_REFUSALS);
+    const wanting = stubborn.filter(({ refusedFor }) => refusedFor === 'token_limit');
+    if (wanting.length > 0) {
+      const alone = wanting.find(({ refusedAlone }) => (refusedAlone ?? 0) >= STUBBORN_REFUSALS);
+      const more =
+        alone === undefined
+          ? ''
+          : `; ${alone.lines} lines were refused even alone: if nobody else uses this model's allowance they are more than all of it, and the job needs a smaller --shard-lines`;
+      notices.push(`${shardsIn(wanting.length)} the token allowance${more}`);
+    }
+    const fileless = stubborn.filter(({ refusedFor }) => refusedFor === 'file_not_found');
+    if (fileless.length > 0) notices.push(`${shardsIn(fileless.length)} the API to find their files`);
+    return notices;
   }
 
   /** What the Web UI shows on the job's page. */
   private showDetails(): void {
-    const { state, round, lines, answered, failed, shards, created, reason } = this.progress();
+    const { state, round, lines, answered, failed, shards, created, reason, notices } = this.progress();
     setCurrentDetails(
       [
         `**${state}**${reason === null ? '' : `: ${reason}`}`,
@@ -343,7 +409,12 @@ class Job {
         '| round | lines | answered | failed | shards done | in flight | batches created |',
         '|---|---|---|---|---|---|---|',
         `| ${round} | ${lines} | ${answered} | ${failed} | ${shards.done} of ${shards.total} | ${shards.inFlight} | ${created} |`,
+        ...notices.map((notice) => `\n- ${notice}`),
       ].join('\n'),
     );
   }
+}
+
+function shardsIn(count: number): string {
+  return `${count} ${count === 1 ? 'shard waits' : 'shards wait'} for`;
 }

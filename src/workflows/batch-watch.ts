@@ -2,11 +2,18 @@ import { condition } from '@temporalio/workflow';
 import type { BatchSight, WatchedBatch } from '../activities/index.ts';
 import { isTerminal } from '../core/batch-status.ts';
 import { nextPollDelay } from '../core/poll-schedule.ts';
+import { scaled, type WaitingStep } from './account-gate.ts';
 import { accountRefusal } from './account-refusal.ts';
 import { cancelBatch, pollBatches } from './activity-proxies.ts';
 
 /** A batch that the API does not know is given this long to appear in reads after its creation; then somebody must look. */
 const MISSING_MS = 10 * 60_000;
+
+/** A batch that has not ended this long after its window closed is told of; ends come some minutes late as a rule. */
+const OVERDUE_MS = 30 * 60_000;
+
+/** The window of batches whose server does not say when it closes. */
+const WINDOW_MS = 24 * 3_600_000;
 
 /** The server fires timers to the second: shorter sleeps are slept by the poll, at no event of their own. */
 const SHORTEST_TIMER_MS = 1_000;
@@ -14,20 +21,32 @@ const SHORTEST_TIMER_MS = 1_000;
 /** What a batch's wait ended with; `parked` when the run is about to continue as new and the batch has not ended. */
 export type WatchEnd = BatchSight | 'parked';
 
-interface Watch extends WatchedBatch {
-  readonly giveUpAt: number;
+interface Watch extends WatchedBatch, WatchTimes {
   sight: BatchSight | null;
   missingSince: number | null;
+  /** True while the job has been told that the API does not know the batch. */
+  lost: boolean;
   cancelled: boolean;
   resolve: (end: WatchEnd) => void;
 }
 
+/** A batch's times by the workflow's clock: the API's may stand anywhere. */
+export interface WatchTimes {
+  readonly createdAt: number;
+  /** When the batch shall be cancelled. */
+  readonly giveUpAt: number;
+}
+
 /** What the loop needs of its job. */
 export interface WatchedJob {
-  /** Somebody must act: the job pauses and says why. */
-  onTrouble(reason: string): void;
-  /** Resolves when the job is not paused, or when the run is about to end. */
-  untilRunning(): Promise<void>;
+  /** The API does not know a batch, so that somebody must act; null when all batches are known again. */
+  onLost(reason: string | null): void;
+  /** The API has refused the key or the account. */
+  onRefused(reason: string): void;
+  /** Resolves when the API may be asked again. */
+  untilAccepted(step: Pick<WaitingStep, 'accepted'>): Promise<void>;
+  /** What `seen` and `notices` tell has changed. */
+  onSeen(): void;
 }
 
 /**
@@ -39,6 +58,7 @@ export class BatchWatch {
   private readonly job: WatchedJob;
   private readonly watches = new Map<string, Watch>();
   private changedAt = Date.now();
+  private polls = 0;
   private pollNow = false;
   private cancelling = false;
   private parking = false;
@@ -50,14 +70,15 @@ export class BatchWatch {
   }
 
   /** Resolves when the batch has ended, or with `parked`. */
-  async untilEnded(batch: WatchedBatch, giveUpAt: number): Promise<WatchEnd> {
+  async untilEnded(batch: WatchedBatch, times: WatchTimes): Promise<WatchEnd> {
     if (this.parking) return 'parked';
     const ended = new Promise<WatchEnd>((resolve) => {
       this.watches.set(batch.batchId, {
         ...batch,
-        giveUpAt,
+        ...times,
         sight: null,
         missingSince: null,
+        lost: false,
         cancelled: false,
         resolve,
       });
@@ -106,6 +127,24 @@ export class BatchWatch {
     return { running, byStatus };
   }
 
+  /** True when the API has looked through the batch's requests and runs them. */
+  isAccepted(batchId: string): boolean {
+    const status = this.watches.get(batchId)?.sight?.status ?? 'missing';
+    return status !== 'missing' && status !== 'validating';
+  }
+
+  /** True while some batch is accepted: it holds allowance that will come back. */
+  hasAccepted(): boolean {
+    return [...this.watches.keys()].some((batchId) => this.isAccepted(batchId));
+  }
+
+  /** How many batches should have ended by now. */
+  overdue(): number {
+    const isOverdue = ({ createdAt, sight }: Watch): boolean =>
+      Date.now() >= createdAt + (sight?.windowMs ?? WINDOW_MS) + scaled(OVERDUE_MS);
+    return [...this.watches.values()].filter(isOverdue).length;
+  }
+
   /** Sleeps until the next poll is due; answers what is left to the poll itself. */
   private async sleepUntilDue(): Promise<number> {
     if (this.pollNow) {
@@ -123,15 +162,17 @@ export class BatchWatch {
     return 0;
   }
 
-  /** A poll that the API refuses for its key pauses the job; after `resume` it goes on. */
+  /** A poll that the API refuses for its key pauses the job until the key is accepted, or until `resume`. */
   private async pollPatiently(shortMs: number): Promise<void> {
     try {
       await this.poll(shortMs);
+      this.polls += 1;
     } catch (error) {
       const reason = accountRefusal(error);
       if (reason === null) throw error;
-      this.job.onTrouble(reason);
-      await this.job.untilRunning();
+      this.job.onRefused(reason);
+      const before = this.polls;
+      await this.job.untilAccepted({ accepted: () => this.polls > before });
     }
   }
 
@@ -160,19 +201,25 @@ export class BatchWatch {
       watch.sight = sight;
       if (sight.status === 'missing') {
         watch.missingSince ??= Date.now();
-        if (Date.now() - watch.missingSince >= MISSING_MS) {
+        if (Date.now() - watch.missingSince >= scaled(MISSING_MS)) {
           watch.missingSince = null;
-          this.job.onTrouble(
+          watch.lost = true;
+          this.job.onLost(
             `the API does not know batch ${sight.batchId}: wrong key, other project or other base URL`,
           );
         }
         continue;
       }
       watch.missingSince = null;
+      if (watch.lost) {
+        watch.lost = false;
+        if (![...this.watches.values()].some(({ lost }) => lost)) this.job.onLost(null);
+      }
       if (!isTerminal(sight.status)) continue;
       this.watches.delete(sight.batchId);
       watch.resolve(sight);
     }
+    this.job.onSeen();
   }
 
   private async cancelDue(): Promise<void> {

@@ -1,9 +1,10 @@
 import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
 import type { ShardCounts } from '../activities/index.ts';
 import { FailureType } from '../core/failure.ts';
+import type { WaitingStep } from './account-gate.ts';
 import { accountRefusal } from './account-refusal.ts';
 import { createBatch, fetchResults, uploadInput } from './activity-proxies.ts';
-import type { BatchWatch } from './batch-watch.ts';
+import type { BatchWatch, WatchTimes } from './batch-watch.ts';
 
 /**
  * A shard from record to outcome. The record is all there is to know; each step is skipped when its result
@@ -28,9 +29,15 @@ export interface ShardRecord {
   fileId?: string;
   batchId?: string;
   createdAt?: number;
+  /** When the batch's id came to be known, in ms by the workflow's clock. */
+  sentAt?: number;
   ended?: boolean;
   /** How often a batch of this shard was refused in a row; decides the next wait. */
   refusals: number;
+  /** What the last of them was for. */
+  refusedFor?: 'token_limit' | 'file_not_found';
+  /** Refusals for want of allowance in a row while no other batch of the job held any. */
+  refusedAlone?: number;
 }
 
 /** What a shard needs of its job. */
@@ -44,10 +51,12 @@ export interface ShardContext {
   isParking(): boolean;
   /** True once nothing new may be bought. */
   isCancelled(): boolean;
-  /** Resolves when the job is not paused, or is parking or cancelled. */
-  untilRunning(): Promise<void>;
-  /** Pauses the job and says why. */
-  pause(reason: string): void;
+  /** Resolves when the job is not paused, when this shard may see whether the account is accepted again, or when the job is parking or cancelled. */
+  untilRunning(step: Pick<WaitingStep, 'accepted'>): Promise<void>;
+  /** Resolves when the API may be asked again for what was paid, or is parking. */
+  untilAccepted(step: Pick<WaitingStep, 'accepted'>): Promise<void>;
+  /** The API has refused the key or the account: the job pauses and says why. */
+  onRefused(reason: string): void;
   /** Waits before a refused batch is created again; ends early when the job parks or is cancelled. */
   backOff(refusals: number): Promise<void>;
   onCreated(): void;
@@ -61,18 +70,23 @@ const UPLOAD_AGAIN_AFTER = 2;
 
 /** Takes a shard as far as this run may. */
 export async function runShard(shard: ShardRecord, job: ShardContext): Promise<ShardEnd> {
+  let settled = false;
   for (;;) {
     if (shard.batchId === undefined) {
-      await job.untilRunning();
+      const { refusals } = shard;
+      await job.untilRunning({
+        accepted: () => settled || shard.refusals > refusals || isAccepted(shard, job),
+      });
+      settled = job.isCancelled();
       if (job.isCancelled()) return 'not sent';
       if (job.isParking()) return 'parked';
-      const created = await pausingOnRefusal(job, () => sendShard(shard, job));
+      const created = await pausingOnRefusal(shard, job, () => sendShard(shard, job));
       if (created !== 'done') continue;
     }
     if (shard.ended !== true) {
       const end = await job.watch.untilEnded(
         { shard: shard.id, batch: shard.batch, batchId: shard.batchId! },
-        job.giveUpAfterMs === null ? Number.POSITIVE_INFINITY : shard.createdAt! * 1_000 + job.giveUpAfterMs,
+        timesOf(shard, job),
       );
       if (end === 'parked') return 'parked';
       if (end.refusal !== null) {
@@ -82,12 +96,13 @@ export async function runShard(shard: ShardRecord, job: ShardContext): Promise<S
       shard.ended = true;
     }
     if (job.isParking()) return 'parked';
-    const fetched = await pausingOnRefusal(job, async () => {
+    const fetched = await pausingOnRefusal(shard, job, async () => {
       const { attempts, rebuy } = job;
       return await fetchResults({ job: job.job, shard: shard.id, batch: shard.batch, attempts, rebuy });
     });
+    settled = typeof fetched === 'object';
     if (typeof fetched === 'object') return { counts: fetched };
-    await job.untilRunning();
+    await job.untilAccepted({ accepted: () => settled });
     if (job.isParking()) return 'parked';
   }
 }
@@ -104,12 +119,17 @@ async function sendShard(shard: ShardRecord, job: ShardContext): Promise<'done' 
   });
   shard.batchId = batchId;
   shard.createdAt = createdAt;
+  shard.sentAt = Date.now();
   job.onCreated();
   return 'done';
 }
 
 /** Runs a step; a refusal of the key or the account pauses the job instead of failing it. */
-async function pausingOnRefusal<T>(job: ShardContext, step: () => Promise<T>): Promise<T | 'refused'> {
+async function pausingOnRefusal<T>(
+  shard: ShardRecord,
+  job: ShardContext,
+  step: () => Promise<T>,
+): Promise<T | 'refused'> {
   try {
     return await step();
   } catch (error) {
@@ -117,14 +137,18 @@ async function pausingOnRefusal<T>(job: ShardContext, step: () => Promise<T>): P
     if (!(failure instanceof ApplicationFailure)) throw error;
     const refusal = accountRefusal(error);
     if (refusal !== null) {
-      job.pause(refusal);
+      job.onRefused(refusal);
       return 'refused';
     }
-    if (failure.type === FailureType.AllowanceExhausted) {
-      await job.backOff(1);
-      return 'refused';
-    }
-    throw error;
+    const refusedFor =
+      failure.type === FailureType.AllowanceExhausted
+        ? 'token_limit'
+        : failure.type === FailureType.InputFileLost
+          ? 'file_not_found'
+          : null;
+    if (refusedFor === null) throw error;
+    await standBack(shard, refusedFor, job);
+    return 'refused';
   }
 }
 
@@ -133,25 +157,41 @@ async function sendBack(
   refusal: 'token_limit' | 'file_not_found' | 'billing',
   job: ShardContext,
 ): Promise<void> {
-  shard.refusals += 1;
   shard.batch += 1; // the refused batch stays on record; the next one has a key of its own
   delete shard.batchId;
   delete shard.createdAt;
-  switch (refusal) {
-    case 'billing':
-      job.pause('the API refused the account: billing limit reached');
-      return;
-    case 'file_not_found':
-      if (shard.refusals >= UPLOAD_AGAIN_AFTER) {
-        shard.upload += 1;
-        delete shard.fileId;
-      }
-      await job.backOff(shard.refusals);
-      return;
-    case 'token_limit':
-      await job.backOff(shard.refusals);
-      return;
-    default:
-      refusal satisfies never;
+  delete shard.sentAt;
+  if (refusal === 'billing') {
+    shard.refusals += 1;
+    job.onRefused('the API refused the account: billing limit reached');
+    return;
   }
+  await standBack(shard, refusal, job);
+}
+
+/** Waits before the shard is sent again after a refusal that is no fault of its lines. */
+async function standBack(
+  shard: ShardRecord,
+  refusedFor: 'token_limit' | 'file_not_found',
+  job: ShardContext,
+): Promise<void> {
+  shard.refusals += 1;
+  shard.refusedFor = refusedFor;
+  const alone = refusedFor === 'token_limit' && !job.watch.hasAccepted();
+  shard.refusedAlone = alone ? (shard.refusedAlone ?? 0) + 1 : 0;
+  if (refusedFor === 'file_not_found' && shard.refusals >= UPLOAD_AGAIN_AFTER) {
+    shard.upload += 1;
+    delete shard.fileId;
+  }
+  await job.backOff(shard.refusals);
+}
+
+function isAccepted(shard: ShardRecord, job: ShardContext): boolean {
+  return shard.ended === true || (shard.batchId !== undefined && job.watch.isAccepted(shard.batchId));
+}
+
+function timesOf(shard: ShardRecord, job: ShardContext): WatchTimes {
+  // Records of version 0.1 hold only the API's own time.
+  const createdAt = shard.sentAt ?? shard.createdAt! * 1_000;
+  return { createdAt, giveUpAt: createdAt + (job.giveUpAfterMs ?? Number.POSITIVE_INFINITY) };
 }

@@ -113,6 +113,7 @@ test('a cancel from Temporal cancels the batches, fetches their answers and star
       status: ended.has(batchId) ? 'cancelled' : 'in_progress',
       completed: 0,
       failed: 0,
+      windowMs: null,
       refusal: null,
     }));
   await whileWorking(server.native, 'cancelled', activities, async () => {

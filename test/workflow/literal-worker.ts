@@ -101,6 +101,7 @@ export function literalApi(
           status: seen >= 2 ? 'completed' : 'in_progress',
           completed: 0,
           failed: 0,
+          windowMs: null,
           refusal: null,
         };
       }),
@@ -116,6 +117,7 @@ export function literalApi(
       rejected: 0,
     }),
     cancelBatch: async () => undefined,
+    checkAccount: async () => undefined,
     assembleResults: async ({ job, rounds }) => ({
       job_id: job,
       lines: shards * 10,

@@ -15,20 +15,23 @@ export function addStatus(program: Command): void {
         process.stdout.write(`${JSON.stringify(status)}\n`);
         return;
       }
-      const { progress, report } = status;
+      const { progress, failure, report } = status;
       const rows = [`job         ${jobId}`, `status      ${status.status.toLowerCase()}`];
       if (report !== null) rows.push(describeReport(report, null));
-      else if (progress === null)
+      else if (failure !== null) rows.push(`reason      ${failure}`);
+      else if (progress === null && status.status === 'RUNNING')
         rows.push(
           'No worker answers: start one with `durable-batch worker`, or run the job with `durable-batch run`.',
         );
-      else {
+      else if (progress !== null) {
         rows.push(
           `state       ${progress.state}${progress.reason === null ? '' : `: ${progress.reason}`}`,
           `lines       ${count(progress.lines)}: ${count(progress.answered)} answered, ${count(progress.failed)} failed, ${count(progress.running)} more run`,
           `round       ${progress.round}`,
           `shards      ${progress.shards.done} done, ${progress.shards.inFlight} in flight, ${progress.shards.waiting} waiting`,
           `tokens      ${count(progress.inputTokens)} in, ${count(progress.outputTokens)} out`,
+          // A worker of version 0.1 sends no notices.
+          ...(progress.notices ?? []).map((notice) => `note        ${notice}`),
         );
       }
       process.stdout.write(`${rows.join('\n')}\n`);

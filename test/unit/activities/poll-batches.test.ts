@@ -20,6 +20,7 @@ describe('toEndedRecord', () => {
     expect(record).toEqual({
       batchId: 'batch_1',
       status: 'completed',
+      ran: true,
       outputFileId: 'file-out',
       errorFileId: 'file-err',
       completed: 7,
