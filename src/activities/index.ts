@@ -1,7 +1,10 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { FailureType } from '../core/failure.ts';
 import type { JobReport } from '../core/progress.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
 import type { RetryRound } from '../file-work/pack-retries.ts';
+import { claimJobApi } from '../store/job-api.ts';
 import { assembleResults, type AssembleRequest } from './assemble-results.ts';
 import { buildRetryShards } from './build-retry-shards.ts';
 import { buildShards } from './build-shards.ts';
@@ -11,6 +14,7 @@ import { createBatch, type BatchRecord, type CreateRequest } from './create-batc
 import type { Dependencies } from './dependencies.ts';
 import { fetchResults, type FetchRequest, type ShardCounts } from './fetch-results.ts';
 import { pollBatches, type BatchSight, type PollRequest, type WatchedBatch } from './poll-batches.ts';
+import { tellingStoreTrouble } from './store-trouble.ts';
 import { uploadInput, type UploadRequest } from './upload-input.ts';
 
 /** The activities of a job, in the order of its life; each is idempotent and says how where it is written. */
@@ -28,16 +32,25 @@ export interface Activities {
 
 /** The activities of one worker, ready to be registered. */
 export function createActivities(deps: Dependencies): Activities {
+  /** For steps that call the API for a job: at another API than its own they would find nothing, and buy again. */
+  const atItsApi = async <T>(job: string, step: () => Promise<T>): Promise<T> =>
+    await tellingStoreTrouble(async () => {
+      if (await claimJobApi(deps.store, job, deps.api.baseURL)) return await step();
+      throw ApplicationFailure.nonRetryable(
+        `This worker's OPENAI_BASE_URL is not the one where the batches of job ${job} live: start a worker with the right one.`,
+        FailureType.OtherApi,
+      );
+    });
   return {
-    buildShards: (spec) => buildShards(deps, spec),
-    uploadInput: (request) => uploadInput(deps, request),
-    createBatch: (request) => createBatch(deps, request),
-    pollBatches: (request) => pollBatches(deps, request),
-    fetchResults: (request) => fetchResults(deps, request),
-    buildRetryShards: (round) => buildRetryShards(deps, round),
+    buildShards: (spec) => tellingStoreTrouble(() => buildShards(deps, spec)),
+    uploadInput: (request) => atItsApi(request.job, () => uploadInput(deps, request)),
+    createBatch: (request) => atItsApi(request.job, () => createBatch(deps, request)),
+    pollBatches: (request) => atItsApi(request.job, () => pollBatches(deps, request)),
+    fetchResults: (request) => atItsApi(request.job, () => fetchResults(deps, request)),
+    buildRetryShards: (round) => tellingStoreTrouble(() => buildRetryShards(deps, round)),
     cancelBatch: (request) => cancelBatch(deps, request),
     checkAccount: () => checkAccount(deps),
-    assembleResults: (request) => assembleResults(deps, request),
+    assembleResults: (request) => tellingStoreTrouble(() => assembleResults(deps, request)),
   };
 }
 

@@ -32,7 +32,17 @@ export interface JobStatus {
   readonly progress: JobProgress | null;
   /** Why a job ended without results; null for others. */
   readonly failure: string | null;
+  /** Steps that have failed and are tried again. */
+  readonly retries: readonly StepRetry[];
   readonly report: JobReport | null;
+}
+
+/** A step that has failed and is tried again, as Temporal tells it. */
+export interface StepRetry {
+  readonly activity: string;
+  /** The attempt that comes next or runs, from 2. */
+  readonly attempt: number;
+  readonly reason: string;
 }
 
 /** A query waits this long for a worker. */
@@ -59,15 +69,16 @@ export class JobHandle {
    */
   async status(): Promise<JobStatus> {
     const report = await readRecord<JobReport>(this.store, jobFiles.report(this.id));
-    const status = await this.serverStatus();
+    const { status, retries } = await this.serverStatus();
     if (status === null && report === null) throw this.notFound();
     if (report !== null && status !== 'RUNNING') {
-      return { jobId: this.id, status: 'COMPLETED', progress: doneProgress(report), failure: null, report };
+      const progress = doneProgress(report);
+      return { jobId: this.id, status: 'COMPLETED', progress, failure: null, retries: [], report };
     }
     const isRunning = status === 'RUNNING';
     const progress = isRunning ? await this.queryProgress() : null;
     const failure = isRunning || status === null ? null : await this.failure();
-    return { jobId: this.id, status: status ?? 'COMPLETED', progress, failure, report };
+    return { jobId: this.id, status: status ?? 'COMPLETED', progress, failure, retries, report };
   }
 
   /** True when the results are in the store; asks neither the server nor a worker. */
@@ -163,7 +174,7 @@ export class JobHandle {
       await send(this.handle());
     } catch (error) {
       if (!(error instanceof WorkflowNotFoundError)) throw error;
-      if ((await this.serverStatus()) === null) throw this.notFound();
+      if ((await this.serverStatus()).status === null) throw this.notFound();
       throw new BatchError(
         ErrorCode.JobConflict,
         `Job ${this.id} has ended: there is nothing to change any more.`,
@@ -172,11 +183,18 @@ export class JobHandle {
     }
   }
 
-  private async serverStatus(): Promise<string | null> {
+  private async serverStatus(): Promise<{ status: string | null; retries: StepRetry[] }> {
     try {
-      return (await this.handle().describe()).status.name;
+      const { status, raw } = await this.handle().describe();
+      const failed = (raw.pendingActivities ?? []).filter(({ lastFailure }) => lastFailure != null);
+      const retries = failed.map(({ activityType, attempt, lastFailure }) => ({
+        activity: activityType?.name ?? 'unknown',
+        attempt: attempt ?? 0,
+        reason: lastFailure?.message ?? 'unknown',
+      }));
+      return { status: status.name, retries };
     } catch (error) {
-      if (error instanceof WorkflowNotFoundError) return null;
+      if (error instanceof WorkflowNotFoundError) return { status: null, retries: [] };
       throw error;
     }
   }

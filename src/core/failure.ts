@@ -11,6 +11,8 @@ export const FailureType = {
   BadInput: 'BadInput',
   /** The key or the account was refused (401, 403, billing): the job pauses until somebody acts. */
   AccountRefused: 'AccountRefused',
+  /** The worker's base URL is not the one where the job's batches live: the job pauses until a worker has the right one. */
+  OtherApi: 'OtherApi',
   /** The API refused the request itself (other 4xx); the same request would be refused again. */
   RequestRefused: 'RequestRefused',
   /** The enqueued-token allowance of the model is used up: the shard waits its turn. */
@@ -37,6 +39,7 @@ interface FailureMeaning {
 export const failureMeaning: Readonly<Record<FailureType, FailureMeaning>> = {
   BadInput: { final: true, code: ErrorCode.BadInput },
   AccountRefused: { final: true, code: ErrorCode.ApiRefused },
+  OtherApi: { final: true, code: ErrorCode.ApiRefused },
   RequestRefused: { final: true, code: ErrorCode.JobFailed },
   AllowanceExhausted: { final: true, code: ErrorCode.JobFailed },
   InputFileLost: { final: true, code: ErrorCode.JobFailed },

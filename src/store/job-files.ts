@@ -7,6 +7,8 @@
 export const jobFiles = {
   /** What the job is: the spec it was started with. */
   spec: (job: string): string => `jobs/${job}/job.json`,
+  /** Where its batches live; see `claimJobApi`. */
+  api: (job: string): string => `jobs/${job}/api.json`,
   /** A round's shards, written when all of them are; see `RoundPlan`. */
   round: (job: string, round: number): string => `jobs/${job}/rounds/${round}.json`,
   /** Rows of input lines that were refused, with `--skip-bad-lines`. */

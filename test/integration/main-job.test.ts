@@ -1,133 +1,30 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startEmulator, type Emulator, type EmulatorOptions } from '../../src/emulator/index.ts';
-import { stopEmbeddedServer } from '../../src/temporal/index.ts';
+import type { EmulatorOptions } from '../../src/emulator/index.ts';
+import { CommandLab, slow, until, type Ended, type Ledger, type Row } from '../support/command-lab.ts';
 
-const cli = join(import.meta.dirname, '../../dist/cli/main.js');
-const folder = mkdtempSync(join(tmpdir(), 'durable-batch-test-'));
-const home = join(folder, 'home');
-const DEADLINE_MS = 90_000;
-
-interface Ended {
-  code: number | null;
-  out: string;
-  err: string;
-}
-
-interface Row {
-  line: number;
-  id: string;
-  status: string;
-  response: { choices: { message: { content: string } }[] } | null;
-  error: { code: string } | null;
-}
-
-let emulator: Emulator;
-const children = new Set<ChildProcess>();
-
-async function useEmulator(options: EmulatorOptions = {}): Promise<void> {
-  emulator = await startEmulator(options);
-}
-
-function start(args: string[], env: NodeJS.ProcessEnv = {}): { child: ChildProcess; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [cli, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      ...process.env,
-      OPENAI_API_KEY: 'test',
-      OPENAI_BASE_URL: emulator.url,
-      DURABLE_BATCH_HOME: home,
-      DURABLE_BATCH_PATIENCE: '0.01',
-      ...env,
-    },
-  });
-  children.add(child);
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (chunk) => (out += String(chunk)));
-  child.stderr.on('data', (chunk) => (err += String(chunk)));
-  const ended = once(child, 'close').then(([code]) => {
-    children.delete(child);
-    return { code: code as number | null, out, err };
-  });
-  return { child, ended };
-}
-
-const run = async (args: string[], env?: NodeJS.ProcessEnv): Promise<Ended> => await start(args, env).ended;
-
-async function admin<T>(path: string): Promise<T> {
-  return (await (await fetch(new URL(path, emulator.url))).json()) as T;
-}
-
-interface Ledger {
-  lines: number;
-  paid: number;
-  lines_paid_twice_or_more: number;
-  batches: number;
-  batches_unread: number;
-}
-const ledger = async (): Promise<Ledger> => await admin('/emulator/ledger');
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + DEADLINE_MS;
-  while (!(await condition())) {
-    if (Date.now() > end) throw new Error('The condition was not met in time.');
-    await delay(50);
-  }
-}
-
-let files = 0;
-function write(content: string | Buffer): string {
-  files += 1;
-  const path = join(folder, `input-${files}.jsonl`);
-  writeFileSync(path, content);
-  return path;
-}
-
-const request = (i: number, text: string = `Prompt ${i} of file ${files}`): string =>
-  JSON.stringify({
-    custom_id: `id ${i}`,
-    body: { model: 'gpt-5-mini', messages: [{ role: 'user', content: text }] },
-  });
-
-const requests = (count: number): string =>
-  write(Array.from({ length: count }, (_, i) => `${request(i + 1)}\n`).join(''));
-
-function rowsOf(out: string): Row[] {
-  return readFileSync(join(out, 'results.jsonl'), 'utf8')
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as Row);
-}
-
-const slow: EmulatorOptions = {
-  lifecycle: {
-    mode: 'timed',
-    validatingMs: 100,
-    inProgressMs: 1_500,
-    perLineMs: 1,
-    finalizingMs: 50,
-    cancellingMs: 100,
-  },
-};
+const lab = new CommandLab();
+const { folder, home } = lab;
+const useEmulator = async (options?: EmulatorOptions): Promise<void> => await lab.useEmulator(options);
+const start = (args: string[]): { child: ChildProcess; ended: Promise<Ended> } => lab.start(args);
+const run = async (args: string[], env?: NodeJS.ProcessEnv): Promise<Ended> => await lab.run(args, env);
+const ledger = async (): Promise<Ledger> => await lab.ledger();
+const write = (content: string | Buffer): string => lab.write(content);
+const request = (i: number, text?: string): string => lab.request(i, text);
+const requests = (count: number): string => lab.requests(count);
+const rowsOf = (out: string): Row[] => lab.rowsOf(out);
 
 beforeAll(async () => {
   await useEmulator();
 });
 afterEach(async () => {
-  for (const child of children) child.kill('SIGKILL');
-  await emulator.close();
+  lab.killAll();
   await useEmulator();
 });
 afterAll(async () => {
-  await stopEmbeddedServer({ home });
-  await emulator.close();
-  rmSync(folder, { recursive: true, force: true });
+  await lab.close();
 });
 
 describe('run', () => {
@@ -159,7 +56,6 @@ describe('run', () => {
   });
 
   test('pays every line once when lines fail, a batch expires, creates are reset or held, and downloads are cut', async () => {
-    await emulator.close();
     await useEmulator({
       ...slow,
       faults: [
@@ -195,7 +91,6 @@ describe('run', () => {
   });
 
   test('ends lines failed with their code when attempts are used up or the request is at fault, and exits 3', async () => {
-    await emulator.close();
     await useEmulator({
       faults: [
         { on: 'line', customId: '2', executions: null, fault: { kind: 'status', status: 500 } },
@@ -218,7 +113,6 @@ describe('run', () => {
 
 describe('a crash', () => {
   test('kill -9 of run in the middle, and the same command ends the job with one payment a line', async () => {
-    await emulator.close();
     await useEmulator(slow);
     const input = requests(120);
     const out = join(folder, 'killed');
@@ -238,7 +132,6 @@ describe('a crash', () => {
   });
 
   test('kill -9 of the Temporal server in the middle: it is brought back and the job ends', async () => {
-    await emulator.close();
     await useEmulator(slow);
     const out = join(folder, 'server');
     const running = start(['run', requests(60), '--out', out, '--shard-lines', '20', '--poll', '0.1']);
@@ -254,7 +147,6 @@ describe('a crash', () => {
 
 describe('control', () => {
   test('start, worker, status, list, cancel and results: what was paid is kept, the rest ends cancelled', async () => {
-    await emulator.close();
     await useEmulator({ ...slow, lifecycle: { ...slow.lifecycle, inProgressMs: 60_000 } });
     const started = await run([
       'start',
@@ -336,7 +228,7 @@ describe('bad input is refused with one line, exit 2, and nothing uploaded', () 
     expect(ended.code).toBe(2);
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(message);
-    const { calls } = await admin<{ calls: Record<string, { count: number }> }>('/emulator/calls');
+    const { calls } = await lab.admin<{ calls: Record<string, { count: number }> }>('/emulator/calls');
     expect(calls['files.create']!.count).toBe(0);
   });
 

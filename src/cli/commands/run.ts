@@ -3,8 +3,11 @@ import type { Command } from 'commander';
 import type { JobHandle } from '../../client/job-handle.ts';
 import { checkOutputFolder } from '../../client/output-folder.ts';
 import { prepareJob } from '../../client/prepare-job.ts';
+import { BatchError, ErrorCode } from '../../core/errors.ts';
 import type { JobReport } from '../../core/progress.ts';
 import { readEnvironment } from '../../environment.ts';
+import { FolderStore } from '../../store/folder-store.ts';
+import { isOtherApi } from '../../store/job-api.ts';
 import { keepEmbeddedServer, resolveTemporalTarget } from '../../temporal/index.ts';
 import type { JobWorker, JobWorkerOptions } from '../../worker/create-worker.ts';
 import { lockJob } from '../job-lock.ts';
@@ -37,7 +40,15 @@ async function run(input: string, flags: RunFlags): Promise<void> {
 
   if (flags.worker) {
     const { checkApi, createApi } = await import('../../worker/openai-api.ts');
-    await checkApi(createApi());
+    const api = createApi();
+    await checkApi(api);
+    if (await isOtherApi(new FolderStore(join(home, 'store')), spec.jobId, api.baseURL)) {
+      throw new BatchError(
+        ErrorCode.JobConflict,
+        `The batches of job ${spec.jobId} live at another API: set OPENAI_BASE_URL as it was, or start a new job with --fresh, which pays every line again.`,
+        { details: { jobId: spec.jobId } },
+      );
+    }
   }
   await using _lock = await lockJob(home, spec.jobId);
   // The code of client and worker takes as long to load as the server takes to start: do both at once, the server first.

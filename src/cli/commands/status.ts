@@ -34,6 +34,8 @@ export function addStatus(program: Command): void {
           ...(progress.notices ?? []).map((notice) => `note        ${notice}`),
         );
       }
+      for (const { activity, attempt, reason } of status.retries)
+        rows.push(`retrying    ${activity}, attempt ${attempt}: ${reason}`);
       process.stdout.write(`${rows.join('\n')}\n`);
     });
 }

@@ -1,0 +1,147 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { startEmulator, type Emulator, type EmulatorOptions } from '../../src/emulator/index.ts';
+import { stopEmbeddedServer } from '../../src/temporal/index.ts';
+
+const cli = join(import.meta.dirname, '../../dist/cli/main.js');
+const DEADLINE_MS = 90_000;
+
+/** How a command ended and what it said. */
+export interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** A row of `results.jsonl`, as far as tests look. */
+export interface Row {
+  readonly line: number;
+  readonly id: string;
+  readonly status: string;
+  readonly response: { choices: { message: { content: string } }[] } | null;
+  readonly error: { code: string } | null;
+}
+
+/** What the emulator says was paid. */
+export interface Ledger {
+  readonly lines: number;
+  readonly paid: number;
+  readonly lines_paid_twice_or_more: number;
+  readonly batches: number;
+  readonly batches_unread: number;
+}
+
+/** Batches that take a second or two, so that there is a middle in which something can happen. */
+export const slow: EmulatorOptions = {
+  lifecycle: {
+    mode: 'timed',
+    validatingMs: 100,
+    inProgressMs: 1_500,
+    perLineMs: 1,
+    finalizingMs: 50,
+    cancellingMs: 100,
+  },
+};
+
+/** The built command line with a home and an emulator of its own. */
+export class CommandLab {
+  readonly folder: string = mkdtempSync(join(tmpdir(), 'durable-batch-test-'));
+  readonly home: string = join(this.folder, 'home');
+  emulator!: Emulator;
+  private readonly children = new Set<ChildProcess>();
+  private inputs = 0;
+
+  /** Starts an emulator in place of the last one. */
+  async useEmulator(options: EmulatorOptions = {}): Promise<void> {
+    await (this.emulator as Emulator | undefined)?.close();
+    this.emulator = await startEmulator(options);
+  }
+
+  start(args: string[], env: NodeJS.ProcessEnv = {}): { child: ChildProcess; ended: Promise<Ended> } {
+    const child = spawn(process.execPath, [cli, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        ...process.env,
+        OPENAI_API_KEY: 'test',
+        OPENAI_BASE_URL: this.emulator.url,
+        DURABLE_BATCH_HOME: this.home,
+        DURABLE_BATCH_PATIENCE: '0.01',
+        ...env,
+      },
+    });
+    this.children.add(child);
+    let out = '';
+    let err = '';
+    child.stdout.on('data', (chunk) => (out += String(chunk)));
+    child.stderr.on('data', (chunk) => (err += String(chunk)));
+    const ended = once(child, 'close').then(([code]) => {
+      this.children.delete(child);
+      return { code: code as number | null, out, err };
+    });
+    return { child, ended };
+  }
+
+  async run(args: string[], env?: NodeJS.ProcessEnv): Promise<Ended> {
+    return await this.start(args, env).ended;
+  }
+
+  /** Asks a route of the emulator's own. */
+  async admin<T>(path: string): Promise<T> {
+    return (await (await fetch(new URL(path, this.emulator.url))).json()) as T;
+  }
+
+  async ledger(): Promise<Ledger> {
+    return await this.admin('/emulator/ledger');
+  }
+
+  /** A new input file. */
+  write(content: string | Buffer): string {
+    this.inputs += 1;
+    const path = join(this.folder, `input-${this.inputs}.jsonl`);
+    writeFileSync(path, content);
+    return path;
+  }
+
+  /** A request line; no two inputs have the same text, unless it is given. */
+  request(i: number, text: string = `Prompt ${i} of file ${this.inputs}`): string {
+    return JSON.stringify({
+      custom_id: `id ${i}`,
+      body: { model: 'gpt-5-mini', messages: [{ role: 'user', content: text }] },
+    });
+  }
+
+  requests(count: number): string {
+    return this.write(Array.from({ length: count }, (_, i) => `${this.request(i + 1)}\n`).join(''));
+  }
+
+  rowsOf(out: string): Row[] {
+    return readFileSync(join(out, 'results.jsonl'), 'utf8')
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Row);
+  }
+
+  killAll(): void {
+    for (const child of this.children) child.kill('SIGKILL');
+  }
+
+  async close(): Promise<void> {
+    this.killAll();
+    await stopEmbeddedServer({ home: this.home });
+    await this.emulator.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Waits for a condition; fails after a deadline that only something broken meets. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const end = Date.now() + DEADLINE_MS;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error('The condition was not met in time.');
+    await delay(50);
+  }
+}
