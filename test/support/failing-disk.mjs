@@ -1,0 +1,26 @@
+/**
+ * Preloaded into a worker (NODE_OPTIONS=--import): while the file DISK_FAILS_WHILE exists, the disk refuses what would write
+ * into the store, with the error code in it. Reads go on, as on a full or read-only disk.
+ */
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+
+const flag = process.env.DISK_FAILS_WHILE;
+
+function refuse(path) {
+  if (flag === undefined || !String(path).includes('/store/') || !fs.existsSync(flag)) return;
+  const code = fs.readFileSync(flag, 'utf8').trim();
+  throw Object.assign(new Error(`${code}: refused, open '${path}'`), { code });
+}
+
+const { openSync } = fs;
+fs.openSync = (path, flags, ...rest) => {
+  if (flags !== 'r') refuse(path);
+  return openSync(path, flags, ...rest);
+};
+const { open } = fs.promises;
+fs.promises.open = async (path, flags, ...rest) => {
+  if (flags !== 'r') refuse(path);
+  return await open(path, flags, ...rest);
+};
+syncBuiltinESMExports();
