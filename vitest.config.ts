@@ -17,6 +17,17 @@ const config: ViteUserConfig = defineConfig({
       },
       {
         test: {
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+          // Rows mostly wait: each has an API of its own, and all share a server and a worker.
+          maxConcurrency: 10,
+        },
+      },
+      {
+        test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts', 'test/package/**/*.test.ts'],
           testTimeout: 240_000,

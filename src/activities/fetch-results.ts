@@ -62,7 +62,8 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
     const late = ended.ran && output === 'none' && ended.status !== BatchStatus.Failed;
     const errorsLost = errors === 'gone' || (errors === 'none' && ended.status === BatchStatus.Completed);
     const lost = outputLost || errorsLost || late;
-    const afterAll = (outputLost || errors === 'gone') && !request.rebuy ? 'unavailable' : 'retry';
+    const paid = outputLost || late || errors === 'gone';
+    const afterAll = paid && !request.rebuy ? 'unavailable' : 'retry';
     const outcome = await deps.files.settleShard({
       job,
       shard,
@@ -145,6 +146,8 @@ async function download(
     if (isNotFound(error)) return 'gone';
     return await callApi('GET /files/{id}/content', () => Promise.reject(error));
   }
+  if (/^text\/html/i.test(response.headers.get('content-type') ?? ''))
+    throw trouble('answered with a web page');
   await store.writeStream(key, checked(response, expected, IDLE_MS * patience));
   return 'here';
 }

@@ -25,21 +25,37 @@ export async function sweepBatches(
   let after: string | undefined;
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const query = { limit: MAX_LIST_PAGE, ...(after === undefined ? {} : { after }) };
-    const { data, has_more } = await callApi('GET /batches', () => api.batches.list(query, { signal }));
+    const { data, more } = await listPage(api, query, signal);
     let fresh = 0;
-    for (const batch of data ?? []) {
+    for (const batch of data) {
       if (seen.has(batch.id)) continue; // some proxies repeat pages for ever (litellm#37150)
       seen.add(batch.id);
       fresh += 1;
       if (visit(batch) === 'stop') return;
     }
-    const more: unknown = has_more; // some servers leave it out: then the first empty page ends the list
+    // Some servers leave it out: then the first empty page ends the list.
     if (fresh === 0 || more === false) return;
     after = data.at(-1)!.id;
   }
   throw ApplicationFailure.create({
     type: FailureType.ApiTrouble,
     message: `GET /batches: no end after ${MAX_PAGES} pages`,
+  });
+}
+
+/** A page as the server sent it: the SDK's own would take a proxy's "fine" for an empty list, and a batch would not be found. */
+async function listPage(
+  api: OpenAI,
+  query: Record<string, unknown>,
+  signal: AbortSignal,
+): Promise<{ data: readonly OpenAI.Batch[]; more: unknown }> {
+  const body = await callApi('GET /batches', () => api.get<unknown>('/batches', { query, signal }));
+  if (Array.isArray(body)) return { data: body as OpenAI.Batch[], more: undefined };
+  const { data, has_more: more } = (body ?? {}) as { data?: unknown; has_more?: unknown };
+  if (Array.isArray(data)) return { data: data as OpenAI.Batch[], more };
+  throw ApplicationFailure.create({
+    type: FailureType.ApiTrouble,
+    message: 'GET /batches: answered without a list',
   });
 }
 

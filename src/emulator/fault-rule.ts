@@ -291,16 +291,14 @@ export const batchFaultSchema: z.ZodType<BatchFault> = z.discriminatedUnion('kin
   }),
   z.strictObject({
     kind: z.literal('fail'),
-    errors: z
-      .array(
-        z.strictObject({
-          code: z.string(),
-          message: z.string(),
-          param: z.string().nullish(),
-          line: z.int().nullish(),
-        }),
-      )
-      .min(1),
+    errors: z.array(
+      z.strictObject({
+        code: z.string(),
+        message: z.string(),
+        param: z.string().nullish(),
+        line: z.int().nullish(),
+      }),
+    ),
   }),
   z.strictObject({ kind: z.literal('never_expires') }),
   z.strictObject({

@@ -1,0 +1,173 @@
+import { afterAll, beforeAll, describe, test } from 'vitest';
+import type { CallFault, CallKind, EmulatorOptions } from '../../src/emulator/index.ts';
+import { FaultBench } from './fault-bench.ts';
+
+let bench: FaultBench;
+beforeAll(async () => {
+  bench = await FaultBench.start();
+});
+afterAll(async () => {
+  await bench.close();
+});
+
+/** Every call that a job makes, less the cancel and the uploads in parts. */
+const calls: CallKind[] = [
+  'files.create',
+  'files.retrieve',
+  'files.content',
+  'batches.create',
+  'batches.retrieve',
+  'batches.list',
+];
+
+/** Long enough for polls to see the batches run. */
+const running: EmulatorOptions = {
+  lifecycle: { mode: 'timed', validatingMs: 50, inProgressMs: 300, perLineMs: 0, finalizingMs: 50 },
+};
+
+const page = 'Welcome. '.repeat(1_000);
+const faults: [string, CallFault][] = [
+  ['429 with retry-after', { kind: 'status', status: 429, retryAfterSeconds: 1 }],
+  ['500 in plain text', { kind: 'status', status: 500, body: 'text' }],
+  ['502 as a web page', { kind: 'status', status: 502, body: 'html' }],
+  ['503 in plain text after the work', { kind: 'status', status: 503, body: 'text', when: 'after' }],
+  ['a web page that says 200', { kind: 'status', status: 200, body: 'html', message: page }],
+  [
+    'a web page that says 200 after the work',
+    { kind: 'status', status: 200, body: 'html', message: page, when: 'after' },
+  ],
+  ['a connection reset before the work', { kind: 'reset', when: 'before' }],
+  ['a connection reset after the work', { kind: 'reset', when: 'after' }],
+  ['no answer before the work', { kind: 'hold', when: 'before' }],
+  ['no answer after the work', { kind: 'hold', when: 'after' }],
+];
+
+describe.each(calls)('%s', (call) => {
+  test.concurrent.each(faults)('%s', async (_what, fault) => {
+    // Three batches in flight, so that polls read the list; a single read needs one that the list does not show.
+    const lists = call === 'batches.list';
+    await bench.run({
+      emulator: running,
+      lines: 3,
+      ...(lists ? { job: { shardLines: 1 } } : {}),
+      faults: [{ on: 'call', call, nth: [1, 2], fault }],
+      ends: lists ? { batches: 3 } : {},
+    });
+  });
+});
+
+describe('batches.cancel', () => {
+  test.concurrent.each(faults)('%s', async (_what, fault) => {
+    await bench.run({
+      emulator: { lifecycle: { ...running.lifecycle, inProgressMs: 3_600_000, cancellingMs: 50 } },
+      lines: 3,
+      faults: [{ on: 'call', call: 'batches.cancel', nth: 1, fault }],
+      during: async ({ until, job }) => {
+        await until('the batch runs', ({ batches }) => batches['in_progress'] === 1);
+        await job.cancel();
+      },
+      ends: { cancelled: [1, 2, 3], rounds: 2 },
+    });
+  });
+});
+
+describe('downloads', () => {
+  test.concurrent.each<[string, CallFault]>([
+    ['broken off', { kind: 'truncate', afterFraction: 0.5 }],
+    ['cut short without any sign', { kind: 'truncate', afterFraction: 0.5, clean: true }],
+    ['cut short to nothing', { kind: 'truncate', afterFraction: 0, clean: true }],
+    ['stalled', { kind: 'stall', afterFraction: 0.5 }],
+    ['stalled for a moment', { kind: 'stall', afterFraction: 0.5, ms: 100 }],
+    ['slow', { kind: 'slow', pieces: 10, ms: 40 }],
+  ])('%s', async (_what, fault) => {
+    await bench.run({
+      lines: 40,
+      faults: [
+        { on: 'call', call: 'files.content', nth: [1, 2], fault },
+        { on: 'line', fraction: 0.4, executions: null, fault: { kind: 'status', status: 400, code: 'bad' } },
+        { on: 'line', customId: [], fault: { kind: 'lost' } },
+      ],
+      ends: {},
+    });
+  });
+});
+
+describe('creating a batch of a file that the API does not know yet', () => {
+  test.concurrent('is tried again with the same file, and then with a new one', async () => {
+    const fault = { kind: 'status', status: 404, message: 'No such File object: file-x' } as const;
+    await bench.run({
+      faults: [{ on: 'call', call: 'batches.create', nth: [1, 2], fault }],
+      ends: { calls: { 'files.create': 2, 'batches.create': 3 } },
+    });
+  });
+
+  test.concurrent('is tried with the same file when it was refused once', async () => {
+    const fault = { kind: 'status', status: 404, message: 'No such File object: file-x' } as const;
+    await bench.run({
+      faults: [{ on: 'call', call: 'batches.create', nth: 1, fault }],
+      ends: { calls: { 'files.create': 1, 'batches.create': 2 } },
+    });
+  });
+});
+
+describe('no allowance for a batch, said at its create', () => {
+  const message = 'Enqueued token limit reached for gpt-5-mini in organization org-x.';
+  test.concurrent.each<[string, CallFault]>([
+    ['429', { kind: 'status', status: 429, message }],
+    ['400', { kind: 'status', status: 400, message: 'No.', code: 'token_limit_exceeded' }],
+  ])('%s', async (_what, fault) => {
+    await bench.run({
+      faults: [{ on: 'call', call: 'batches.create', nth: [1, 2], fault }],
+      job: { attempts: 1 },
+      ends: { calls: { 'files.create': 1, 'batches.create': 3 } },
+    });
+  });
+});
+
+describe('many calls at once', () => {
+  test.concurrent('429 with retry-after on every second call of any kind', async () => {
+    await bench.run({
+      emulator: running,
+      job: { shardLines: 2 },
+      faults: [
+        {
+          on: 'call',
+          call: '*',
+          probability: 0.5,
+          fault: { kind: 'status', status: 429, retryAfterSeconds: 1 },
+        },
+      ],
+      ends: { batches: 3 },
+    });
+  });
+
+  test.concurrent('a third of all calls reset, held or answered 5xx', async () => {
+    await bench.run({
+      emulator: { ...running, seed: 7 },
+      job: { shardLines: 2 },
+      faults: [
+        { on: 'call', call: '*', probability: 0.1, fault: { kind: 'reset', when: 'after' } },
+        { on: 'call', call: '*', probability: 0.1, fault: { kind: 'hold', when: 'after' } },
+        { on: 'call', call: '*', probability: 0.1, fault: { kind: 'status', status: 500, when: 'after' } },
+      ],
+      ends: { batches: 3 },
+    });
+  });
+});
+
+describe('uploads in parts', () => {
+  test.concurrent('each call fails once', async () => {
+    const nth = 1;
+    await bench.run({
+      lines: 3,
+      text: (line) => `${line}`.repeat(22_000_000),
+      job: { shardBytes: 190_000_000 },
+      faults: [
+        { on: 'call', call: 'uploads.create', nth, fault: { kind: 'reset', when: 'after' } },
+        { on: 'call', call: 'uploads.parts', nth, fault: { kind: 'status', status: 502, body: 'html' } },
+        { on: 'call', call: 'uploads.complete', nth, fault: { kind: 'reset', when: 'after' } },
+      ],
+      ends: { calls: { 'batches.create': 1, 'files.create': 0 } },
+    });
+  });
+});

@@ -1,0 +1,303 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { activityInfo } from '@temporalio/activity';
+import { Client, type WorkflowHandle } from '@temporalio/client';
+import OpenAI from 'openai';
+import { expect } from 'vitest';
+import { prepareJob } from '../../src/client/batch-client.ts';
+import { BatchClient, type JobHandle } from '../../src/client/index.ts';
+import type { ResultRow } from '../../src/client/job-handle.ts';
+import type { JobOptions, JobSpec } from '../../src/core/job-spec.ts';
+import type { JobProgress, JobReport } from '../../src/core/progress.ts';
+import {
+  startEmulator,
+  type CallKind,
+  type CallReport,
+  type Emulator,
+  type EmulatorOptions,
+  type FaultRule,
+  type LedgerSummary,
+} from '../../src/emulator/index.ts';
+import { connectClient, resolveTemporalTarget, stopEmbeddedServer } from '../../src/temporal/index.ts';
+import { installRuntime, startWorker } from '../../src/worker/index.ts';
+
+/** One misbehaviour of the API, run as a whole job, and how the job has to end. */
+export interface FaultRow {
+  readonly faults?: readonly FaultRule[];
+  readonly emulator?: EmulatorOptions;
+  /** Lines of the input. @default 6 */
+  readonly lines?: number;
+  /** What line n asks, and so what its answer has to be. @default a text of its own */
+  readonly text?: (line: number) => string;
+  /** @default chat completions */
+  readonly endpoint?: '/v1/responses';
+  readonly job?: Omit<JobOptions, 'input'>;
+  /** What no option allows, such as giving up after less than an hour. */
+  readonly spec?: Partial<JobSpec>;
+  /** Scales the waits of the workflow. @default 0.002: 10 minutes become 1.2 s */
+  readonly patience?: number;
+  /** Runs once the job is started. */
+  readonly during?: (scene: Scene) => Promise<void>;
+  readonly ends: FaultEnd;
+}
+
+/** How a job has to end; lines that are not named are answered, and everything is paid once and read. */
+export interface FaultEnd {
+  /** Code of the error by line. */
+  readonly failed?: Readonly<Record<number, string>>;
+  readonly cancelled?: readonly number[] | 'any';
+  /** How many lines were put into so many batches. @default all into one */
+  readonly attempts?: Readonly<Record<number, number>>;
+  /** @default 1 */
+  readonly rounds?: number;
+  /** Batches on record. @default 1 */
+  readonly batches?: number | 'any';
+  /** Batches the API has made. @default as many */
+  readonly created?: number;
+  /** How often lines met which code. @default {} */
+  readonly errors?: Readonly<Record<string, number>>;
+  /** Lines the API lost a paid answer of and that were bought again. @default 0 */
+  readonly paidTwice?: number;
+  /** Batches whose output the API lost. @default 0 */
+  readonly unread?: number;
+  /** Calls the API has seen. */
+  readonly calls?: Partial<Record<CallKind, number>>;
+}
+
+/** A job that runs, and the API it meets. */
+export interface Scene {
+  readonly job: JobHandle;
+  readonly workflow: WorkflowHandle;
+  readonly emulator: Emulator;
+  /** Waits until the progress is as wished, and answers it. */
+  until(what: string, isWished: (progress: JobProgress) => boolean): Promise<JobProgress>;
+  ledger(): Promise<LedgerSummary>;
+  calls(): Promise<CallReport['calls']>;
+  addFault(rule: FaultRule): Promise<void>;
+  removeFault(id: string): Promise<void>;
+}
+
+const DEADLINE_MS = 40_000;
+
+/** Scales the waits of activities: 10 minutes become 3 s, the 90 s of a search 0.45 s. */
+const ACTIVITY_PATIENCE = 0.005;
+
+/** One server and one worker for all rows of a file; each row has an API of its own. */
+export class FaultBench {
+  private readonly home: string;
+  private readonly client: BatchClient;
+  private readonly workflows: Client;
+  private readonly apis: Map<string, string>;
+  private readonly stop: () => Promise<void>;
+  private rows = 0;
+
+  private constructor(
+    home: string,
+    client: BatchClient,
+    workflows: Client,
+    apis: Map<string, string>,
+    stop: () => Promise<void>,
+  ) {
+    this.home = home;
+    this.client = client;
+    this.workflows = workflows;
+    this.apis = apis;
+    this.stop = stop;
+  }
+
+  static async start(): Promise<FaultBench> {
+    installRuntimeOnce();
+    const home = mkdtempSync(join(tmpdir(), 'durable-batch-faults-'));
+    const target = await resolveTemporalTarget({ home });
+    const apis = new Map<string, string>();
+    // The SDK as the worker makes it, but each job finds its own API behind the same address.
+    const api = new OpenAI({
+      apiKey: 'test',
+      baseURL: 'http://api.invalid/v1',
+      maxRetries: 0,
+      logLevel: 'off',
+      timeout: 2_000,
+      fetch: async (url, init) => {
+        const { workflowId } = activityInfo().workflowExecution!;
+        return await fetch(String(url).replace('http://api.invalid/v1', apis.get(workflowId)!), init);
+      },
+    });
+    const worker = await startWorker({
+      target,
+      home,
+      taskQueue: 'faults',
+      patience: ACTIVITY_PATIENCE,
+      api,
+      threads: 2,
+    });
+    const client = await BatchClient.connect({ home, target, taskQueue: 'faults' });
+    const connection = await connectClient(target);
+    return new FaultBench(
+      home,
+      client,
+      new Client({ connection, namespace: target.namespace }),
+      apis,
+      async () => {
+        await worker.close();
+        await client.close();
+        await connection.close();
+        await stopEmbeddedServer({ home });
+        rmSync(home, { recursive: true, force: true });
+      },
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.stop();
+  }
+
+  /** Runs a row as a whole job, and checks all that has to hold for every job and what the row says of its own. */
+  async run(row: FaultRow): Promise<void> {
+    this.rows += 1;
+    const id = `row-${this.rows}`;
+    const lines = row.lines ?? 6;
+    const text = row.text ?? ((line: number) => `Question ${line} of ${id}`);
+    const asked = Array.from({ length: lines }, (_, index) => text(index + 1));
+    await using emulator = await startEmulator({
+      ...row.emulator,
+      faults: [...(row.faults ?? [])],
+    });
+    const input = join(this.home, `${id}.jsonl`);
+    writeFileSync(
+      input,
+      asked.map((content, i) => `${JSON.stringify(request(i + 1, content, row.endpoint))}\n`).join(''),
+    );
+    const prepared = await prepareJob({ input, pollSeconds: 0.05, ...row.job, jobId: id });
+    const spec: JobSpec = { ...prepared, ...row.spec };
+    this.apis.set(spec.jobId, emulator.url);
+    const workflow = await this.workflows.workflow.start('batchJob', {
+      workflowId: spec.jobId,
+      taskQueue: 'faults',
+      args: [spec, undefined, { patience: row.patience ?? 0.002 }],
+    });
+    const job = this.client.job(spec.jobId);
+    const scene = sceneOf(job, workflow, emulator);
+    try {
+      await row.during?.(scene);
+      const report = await withDeadline(job.report(), `job ${spec.jobId} did not end`);
+      const rows: ResultRow[] = [];
+      for await (const result of job.results()) rows.push(result);
+      checkRows(rows, report, asked, row.ends);
+      await checkLedger(scene, report, row.ends);
+    } finally {
+      await workflow.terminate().catch(() => undefined); // it has ended, as a rule
+    }
+  }
+}
+
+let installed = false;
+function installRuntimeOnce(): void {
+  if (!installed) installRuntime('error');
+  installed = true;
+}
+
+function request(line: number, content: string, endpoint?: '/v1/responses'): object {
+  const body =
+    endpoint === undefined
+      ? { model: 'gpt-5-mini', messages: [{ role: 'user', content }] }
+      : { model: 'gpt-5-mini', input: content };
+  return { custom_id: `id ${line}`, body };
+}
+
+function sceneOf(job: JobHandle, workflow: WorkflowHandle, emulator: Emulator): Scene {
+  const admin = async (method: string, path: string, body?: unknown): Promise<unknown> => {
+    const json = { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
+    const response = await fetch(emulator.adminUrl + path, { method, ...(body === undefined ? {} : json) });
+    return await response.json();
+  };
+  return {
+    job,
+    workflow,
+    emulator,
+    until: async (what, isWished) => {
+      let last: JobProgress | null = null;
+      const end = Date.now() + DEADLINE_MS;
+      while (Date.now() < end) {
+        last = (await job.status()).progress;
+        if (last !== null && isWished(last)) return last;
+      }
+      throw new Error(`It never came to this: ${what}; last seen: ${JSON.stringify(last)}`);
+    },
+    ledger: async () => (await admin('GET', '/ledger')) as LedgerSummary,
+    calls: async () => ((await admin('GET', '/calls')) as CallReport).calls,
+    addFault: async (rule) => void (await admin('POST', '/faults', rule)),
+    removeFault: async (id) => void (await admin('DELETE', `/faults/${id}`)),
+  };
+}
+
+async function withDeadline<T>(promise: Promise<T>, otherwise: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(otherwise)), DEADLINE_MS);
+  });
+  return await Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+function checkRows(
+  rows: readonly ResultRow[],
+  report: JobReport,
+  asked: readonly string[],
+  ends: FaultEnd,
+): void {
+  expect(
+    rows.map(({ line, id }) => [line, id]),
+    'one row per line, in order',
+  ).toEqual(asked.map((_, i) => [i + 1, `id ${i + 1}`]));
+  const counted = { answered: 0, failed: 0, cancelled: 0 };
+  for (const { status } of rows) counted[status] += 1;
+  expect(report, 'the report counts its rows').toMatchObject({ lines: asked.length, ...counted });
+
+  const anyCancelled = ends.cancelled === 'any';
+  const cancelled = new Set(anyCancelled ? [] : ends.cancelled);
+  const expected = asked.map((text, i) => {
+    const code = ends.failed?.[i + 1];
+    if (code !== undefined) return `failed ${code}`;
+    return cancelled.has(i + 1) ? 'cancelled' : `answered ${text}`;
+  });
+  const seen = rows.map((row, i) =>
+    anyCancelled && row.status === 'cancelled' ? expected[i] : describeRow(row),
+  );
+  expect(seen, 'how each line ended').toEqual(expected);
+
+  if (ends.cancelled === undefined) {
+    const attempts: Record<number, number> = {};
+    for (const row of rows) attempts[row.attempts] = (attempts[row.attempts] ?? 0) + 1;
+    expect(attempts, 'lines by batches they were put into').toEqual(ends.attempts ?? { 1: asked.length });
+    expect(report.errors, 'errors met').toEqual(ends.errors ?? {});
+  }
+  expect(report.rounds, 'rounds').toBe(ends.rounds ?? 1);
+  if (ends.batches !== 'any') expect(report.batches, 'batches on record').toBe(ends.batches ?? 1);
+}
+
+function describeRow({ status, response, error }: ResultRow): string {
+  if (status === 'failed') return `failed ${error!.code}`;
+  return status === 'cancelled' ? status : `answered ${answerIn(response)}`;
+}
+
+/** The emulator answers with what it was asked. */
+function answerIn(response: unknown): string {
+  const body = response as {
+    choices?: { message: { content: string } }[];
+    output?: { content: { text: string }[] }[];
+  };
+  return body.choices?.[0]?.message.content ?? body.output?.[0]?.content[0]?.text ?? 'nothing';
+}
+
+async function checkLedger(scene: Scene, report: JobReport, ends: FaultEnd): Promise<void> {
+  const ledger = await scene.ledger();
+  expect(ledger, 'the ledger').toMatchObject({
+    lines_paid_twice_or_more: ends.paidTwice ?? 0,
+    batches_unread: ends.unread ?? 0,
+    batches: ends.created ?? report.batches,
+  });
+  if (ends.calls === undefined) return;
+  const calls = await scene.calls();
+  const counts = Object.keys(ends.calls).map((kind) => [kind, calls[kind as CallKind].count]);
+  expect(Object.fromEntries(counts), 'calls').toEqual(ends.calls);
+}

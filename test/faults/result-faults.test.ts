@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, describe, test } from 'vitest';
+import { AnswerForm } from '../../src/emulator/fault-rule.ts';
+import type { FaultRule, LineFault } from '../../src/emulator/index.ts';
+import { FaultBench, type FaultRow } from './fault-bench.ts';
+
+let bench: FaultBench;
+beforeAll(async () => {
+  bench = await FaultBench.start();
+});
+afterAll(async () => {
+  await bench.close();
+});
+
+/** Strikes lines 2 and 5, the first time they run. */
+const onTwo = (fault: LineFault): FaultRule => ({ on: 'line', customId: ['2', '5'], executions: 1, fault });
+const onTwoAlways = (fault: LineFault): FaultRule => ({ ...onTwo(fault), executions: null }) as FaultRule;
+
+const again = (code: string): FaultRow['ends'] => ({
+  rounds: 2,
+  batches: 2,
+  attempts: { 1: 4, 2: 2 },
+  errors: { [code]: 2 },
+});
+const failed = (code: string): FaultRow['ends'] => ({
+  failed: { 2: code, 5: code },
+  errors: { [code]: 2 },
+});
+
+describe('rows after which the line goes again', () => {
+  test.concurrent.each<[string, LineFault, FaultRow['ends']]>([
+    ['408', { kind: 'status', status: 408 }, again('invalid_request_error')],
+    ['409', { kind: 'status', status: 409 }, again('invalid_request_error')],
+    ['429', { kind: 'status', status: 429 }, again('rate_limit_exceeded')],
+    ['500', { kind: 'status', status: 500 }, again('server_error')],
+    ['504', { kind: 'status', status: 504 }, again('server_error')],
+    ['status 0 in the output file', { kind: 'status', status: 0 }, again('http_0')],
+    ['request_timeout', { kind: 'request_timeout' }, again('request_timeout')],
+    ['no row at all', { kind: 'lost' }, again('missing_row')],
+    ['no row of a paid answer', { kind: 'lost', paid: true }, { ...again('missing_row'), paidTwice: 2 }],
+    [
+      '200 with an error for a body',
+      { kind: 'error_body', code: 'server_error', message: 'Try again.' },
+      again('server_error'),
+    ],
+  ])('%s', async (_what, fault, ends) => {
+    await bench.run({ faults: [onTwo(fault)], job: { attempts: 2 }, ends });
+  });
+
+  test.concurrent('and which fail with the last error when the attempts are used up', async () => {
+    await bench.run({
+      faults: [onTwoAlways({ kind: 'status', status: 500, code: 'overloaded' })],
+      job: { attempts: 3 },
+      ends: {
+        failed: { 2: 'overloaded', 5: 'overloaded' },
+        rounds: 3,
+        batches: 3,
+        attempts: { 1: 4, 3: 2 },
+        errors: { overloaded: 6 },
+      },
+    });
+  });
+
+  test.concurrent('and which fail when no batch ever has a row for them', async () => {
+    await bench.run({
+      faults: [onTwoAlways({ kind: 'lost' })],
+      job: { attempts: 2 },
+      ends: {
+        failed: { 2: 'missing_row', 5: 'missing_row' },
+        rounds: 2,
+        batches: 2,
+        attempts: { 1: 4, 2: 2 },
+        errors: { missing_row: 4 },
+      },
+    });
+  });
+});
+
+describe('rows after which the line has failed', () => {
+  test.concurrent.each<[string, LineFault, string]>([
+    ['400', { kind: 'status', status: 400, code: 'context_length_exceeded' }, 'context_length_exceeded'],
+    ['403', { kind: 'status', status: 403 }, 'invalid_request_error'],
+    ['404', { kind: 'status', status: 404 }, 'model_not_found'],
+    ['422', { kind: 'status', status: 422, code: 'unprocessable' }, 'unprocessable'],
+    ['200 with a hopeless error', { kind: 'error_body', code: 'invalid_prompt' }, 'invalid_prompt'],
+  ])('%s', async (_what, fault, code) => {
+    await bench.run({ faults: [onTwoAlways(fault)], ends: failed(code) });
+  });
+});
+
+describe('answers in unusual forms are answers', () => {
+  const forms = Object.values(AnswerForm).filter((form) => !form.endsWith('_response'));
+  test.concurrent.each(forms)('%s', async (form) => {
+    await bench.run({ faults: [onTwo({ kind: 'answer_form', form })], ends: {} });
+  });
+
+  test.concurrent('an incomplete response object', async () => {
+    const fault = { kind: 'answer_form', form: 'incomplete_response' } as const;
+    await bench.run({ endpoint: '/v1/responses', faults: [onTwo(fault)], ends: {} });
+  });
+
+  test.concurrent('but not a failed response object, whose line goes again', async () => {
+    const fault = { kind: 'answer_form', form: 'failed_response' } as const;
+    await bench.run({ endpoint: '/v1/responses', faults: [onTwo(fault)], ends: again('server_error') });
+  });
+
+  test.concurrent('line separators and other text that is no ASCII', async () => {
+    const odd = 'a\u2028b\u2029c \u0085 "quoted" \\ ünïcode 漢字 🙂 \u0001\t';
+    await bench.run({ text: (line) => `${odd}${line}`, ends: {} });
+  });
+
+  test.concurrent('a row of several MB', async () => {
+    const long = 'long '.repeat(1_000_000);
+    await bench.run({ lines: 2, text: (line) => (line === 1 ? long : 'short'), ends: {} });
+  });
+});
