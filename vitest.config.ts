@@ -35,6 +35,17 @@ const config: ViteUserConfig = defineConfig({
           fileParallelism: false,
         },
       },
+      {
+        test: {
+          name: 'crash',
+          include: ['test/crash/**/*.test.ts'],
+          testTimeout: 240_000,
+          hookTimeout: 180_000,
+          // Cells mostly wait for timeouts: several share the cores.
+          maxConcurrency: 8,
+          fileParallelism: false,
+        },
+      },
     ],
   },
 });

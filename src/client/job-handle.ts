@@ -146,7 +146,7 @@ export class JobHandle {
       results: await this.store.filePath(jobFiles.results(this.id)),
       report: await this.store.filePath(jobFiles.report(this.id)),
     };
-    await copyResults(files, folder);
+    await copyResults(files, folder, this.id);
     return report;
   }
 

@@ -7,6 +7,9 @@ import { BatchError, ErrorCode } from '../core/errors.ts';
 const RESULTS = 'results.jsonl';
 const REPORT = 'report.json';
 
+/** Holds the job's id while its results are there and its report is not: a command killed in between is run again. */
+const MARK = '.durable-batch-job';
+
 /**
  * Makes sure that a folder can take the results of a job: it can be written and holds no other job's.
  * @throws BatchError `bad_output`
@@ -28,7 +31,7 @@ export async function checkOutputFolder(folder: string, jobId: string): Promise<
   const report = await readIfThere(join(folder, REPORT));
   const results = await isThere(join(folder, RESULTS));
   if (report === null && !results) return;
-  const owner = report === null ? null : ownerOf(report);
+  const owner = report === null ? await readIfThere(join(folder, MARK)) : ownerOf(report);
   if (owner === jobId) return;
   throw badOutput(
     folder,
@@ -37,10 +40,22 @@ export async function checkOutputFolder(folder: string, jobId: string): Promise<
   );
 }
 
-/** Copies the finished files into a folder; each appears only when whole, the report last. */
-export async function copyResults(from: { results: string; report: string }, folder: string): Promise<void> {
-  await copyWhole(from.results, join(folder, RESULTS));
+/** Copies the finished files of a job into a folder; each appears only when whole, the report last. */
+export async function copyResults(
+  from: { results: string; report: string },
+  folder: string,
+  jobId: string,
+): Promise<void> {
+  const mark = join(folder, MARK);
+  await writeFile(mark, jobId);
+  try {
+    await copyWhole(from.results, join(folder, RESULTS));
+  } catch (error) {
+    await rm(mark, { force: true });
+    throw error;
+  }
   await copyWhole(from.report, join(folder, REPORT));
+  await rm(mark, { force: true });
 }
 
 async function copyWhole(from: string, to: string): Promise<void> {

@@ -17,6 +17,12 @@ test.each<[verdict: string | null, title: string, files: Record<string, string>]
   [null, 'a report of the same job', { 'report.json': report('mine') }],
   ['job theirs', 'results of another job', { 'results.jsonl': '', 'report.json': report('theirs') }],
   ['something else', 'results without a report', { 'results.jsonl': '' }],
+  [
+    null,
+    'results of the same job whose report is still missing',
+    { 'results.jsonl': '', '.durable-batch-job': 'mine' },
+  ],
+  ['job theirs', 'such results of another job', { 'results.jsonl': '', '.durable-batch-job': 'theirs' }],
   ['something else', 'a report that is no JSON', { 'report.json': '{"job_id":' }],
   ['something else', 'a report of no job', { 'report.json': '{}' }],
 ])('refuses %s where there are %s', async (verdict, _, files) => {
@@ -50,7 +56,7 @@ test('copies results and report, over earlier ones, and leaves no other file', a
   writeFileSync(folder.at('results'), 'rows\n');
   writeFileSync(folder.at('report'), report('mine'));
   writeFileSync(folder.at('out', 'results.jsonl'), 'earlier and longer\n');
-  await copyResults({ results: folder.at('results'), report: folder.at('report') }, folder.at('out'));
+  await copyResults({ results: folder.at('results'), report: folder.at('report') }, folder.at('out'), 'mine');
   expect(readdirSync(folder.at('out')).sort()).toEqual(['report.json', 'results.jsonl']);
   expect(readFileSync(folder.at('out', 'results.jsonl'), 'utf8')).toBe('rows\n');
   expect(readFileSync(folder.at('out', 'report.json'), 'utf8')).toBe(report('mine'));
@@ -60,7 +66,11 @@ test('a copy that fails leaves nothing, and no report without results', async ()
   using folder = new TempFolder();
   mkdirSync(folder.at('out'));
   writeFileSync(folder.at('report'), report('mine'));
-  const copied = copyResults({ results: folder.at('none'), report: folder.at('report') }, folder.at('out'));
+  const copied = copyResults(
+    { results: folder.at('none'), report: folder.at('report') },
+    folder.at('out'),
+    'mine',
+  );
   await expect(copied).rejects.toThrow('ENOENT');
   expect(readdirSync(folder.at('out'))).toEqual([]);
 });

@@ -1,0 +1,150 @@
+import { type JobEnd, JobUnderAttack, type SharedServer, type Strike } from './job-under-attack.ts';
+
+/** A kind of attack on a step that a worker takes. */
+export const Attack = {
+  /** SIGKILL of the worker; another one goes on. */
+  Kill: 'worker is killed',
+  /** SIGSTOP of the worker until another one has ended the job; then SIGCONT. */
+  Zombie: 'worker is stopped and wakes up late',
+  /** SIGKILL of the Temporal server; the worker brings it back. */
+  Server: 'server is killed',
+  /** SIGKILL of worker and server. */
+  Both: 'worker and server are killed',
+  /** SIGKILL of the client that follows the job; then the same command again. */
+  Client: 'client is killed',
+  /** The connection of a call of the API is reset. */
+  Reset: 'connection is reset',
+} as const;
+export type Attack = (typeof Attack)[keyof typeof Attack];
+
+/** Exit code of `run` for a job of which some lines fail. */
+const SOME_FAILED = 3;
+
+/** A step and how often a process takes it in an undisturbed run. */
+export interface Step {
+  readonly name: string;
+  readonly count: number;
+}
+
+/** What undisturbed runs look like. */
+export interface Undisturbed {
+  readonly end: JobEnd;
+  readonly workerSteps: readonly Step[];
+  readonly clientSteps: readonly Step[];
+}
+
+/** Runs the job twice without any attack: for a worker's steps, and for those of `run`. */
+export async function recordUndisturbed(server: SharedServer): Promise<Undisturbed> {
+  await using forWorker = await JobUnderAttack.prepare(server);
+  await forWorker.start();
+  const worker = forWorker.worker();
+  await forWorker.untilEnded();
+  worker.child.kill('SIGTERM');
+  await worker.ended;
+  const workerSteps = counted(forWorker.steps());
+  const end = await forWorker.end();
+
+  await using forClient = await JobUnderAttack.prepare(server);
+  forClient.worker();
+  const client = forClient.run();
+  expectCode(await client.ended, client.log());
+  const own = new Set(workerSteps.map(({ name }) => name));
+  const clientSteps = counted(forClient.steps()).filter(({ name }) => !own.has(name));
+  return { end, workerSteps, clientSteps };
+}
+
+/** True when the n-th time that a step is taken exists in every run: polls and workflow tasks come as they come. */
+function isCounted(name: string): boolean {
+  return !/^GET |pollBatches|^workflow task|^activity createBatch failed|refused/.test(name);
+}
+
+/** Which time of a step to strike at: chosen by the names, so that all times have their turn over the matrix. */
+export function occurrenceOf({ name, count }: Step, attack: string): number {
+  if (!isCounted(name)) return 1;
+  let hash = 7;
+  for (const character of `${name} ${attack}`) hash = (hash * 31 + character.charCodeAt(0)) >>> 0;
+  return 1 + (hash % count);
+}
+
+/** Attacks a worker at one of its steps, lets the job end by itself, and answers how it ended. */
+export async function attackWorker(
+  step: Step,
+  attack: Attack,
+  shared: SharedServer,
+): Promise<{ end: JobEnd }> {
+  const ownServer = attack === Attack.Server || attack === Attack.Both;
+  await using job = await JobUnderAttack.prepare(ownServer ? null : shared);
+  await job.start();
+  const at = { step: step.name, occurrence: occurrenceOf(step, attack) };
+  switch (attack) {
+    case Attack.Kill:
+    case Attack.Both: {
+      const worker = job.worker({ ...at, kind: attack === Attack.Kill ? 'kill' : 'both' });
+      await job.untilStruck();
+      await worker.ended;
+      job.worker();
+      await job.untilEnded();
+      break;
+    }
+    case Attack.Zombie: {
+      const zombie = job.worker({ ...at, kind: 'stop' });
+      await job.untilStruck();
+      job.worker();
+      await job.untilEnded();
+      zombie.child.kill('SIGCONT');
+      zombie.child.kill('SIGTERM'); // it finishes what it was at, as far as it gets, and ends
+      await zombie.ended;
+      break;
+    }
+    case Attack.Server:
+    case Attack.Reset: {
+      job.worker({ ...at, kind: attack === Attack.Server ? 'server' : 'reset' });
+      await job.untilStruck();
+      await job.untilEnded();
+      break;
+    }
+    case Attack.Client: {
+      const client = job.run();
+      await job.until('the client', () => client.log().includes('web ui') || client.log().includes('job  '));
+      job.worker({ ...at, kind: 'client', clientPid: client.child.pid });
+      await job.untilStruck();
+      await client.ended;
+      const again = job.run();
+      expectCode(await again.ended, again.log());
+      break;
+    }
+    default:
+      attack satisfies never;
+  }
+  return { end: await job.end() };
+}
+
+/** Kills `run` (or the server under it) at one of its steps, and gives the same command again. */
+export async function attackClient(
+  step: Step,
+  kind: 'kill' | 'server',
+  shared: SharedServer,
+): Promise<{ end: JobEnd }> {
+  await using job = await JobUnderAttack.prepare(kind === 'kill' ? shared : null);
+  job.worker();
+  const strike: Strike = { step: step.name, occurrence: occurrenceOf(step, kind), kind };
+  const client = job.run(strike);
+  await job.untilStruck();
+  const { signal } = await client.ended;
+  if (kind === 'server' && signal === null) expectCode(await client.ended, client.log());
+  if (signal !== null) {
+    const again = job.run();
+    expectCode(await again.ended, again.log());
+  }
+  return { end: await job.end() };
+}
+
+function expectCode({ code }: { code: number | null }, log: string): void {
+  if (code !== SOME_FAILED) throw new Error(`run ended with ${code}:\n${log}`);
+}
+
+function counted(names: readonly string[]): Step[] {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts].map(([name, count]) => ({ name, count }));
+}

@@ -1,0 +1,144 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { jobFiles, shardFiles } from '../../src/store/job-files.ts';
+import { Attack, attackClient, attackWorker, recordUndisturbed } from './attacks.ts';
+import { JobUnderAttack, startSharedServer } from './job-under-attack.ts';
+
+/** `CRASH_MATRIX=full` attacks every step in every way; the rule is every step killed, and attacked in one other way in turn. */
+const isFull = process.env['CRASH_MATRIX'] === 'full';
+
+const server = await startSharedServer();
+const undisturbed = await recordUndisturbed(server);
+const { workerSteps, clientSteps } = undisturbed;
+afterAll(() => server[Symbol.asyncDispose]());
+
+const isApiCall = (name: string): boolean => /^(?:GET|POST) /.test(name) && !name.endsWith('committed'); // committed and reset is replied and reset
+
+/** The only cell whose outcome differs, see below. */
+const isOpenWindow = (name: string, attack: Attack): boolean =>
+  attack === Attack.Zombie && name === 'POST /batches before';
+
+const inTurn = [Attack.Zombie, Attack.Both, Attack.Zombie, Attack.Server, Attack.Client] as const;
+
+const cells = workerSteps.flatMap((step, i) => {
+  const isCall = isApiCall(step.name);
+  const other = isCall && i % 2 === 0 ? Attack.Reset : inTurn[i % inTurn.length]!;
+  const attacks: Attack[] = isFull ? Object.values(Attack) : [Attack.Kill, other];
+  return attacks
+    .filter((attack) => attack !== Attack.Reset || isCall)
+    .filter((attack) => !isOpenWindow(step.name, attack))
+    .map((attack) => ({ step, attack, name: step.name }));
+});
+
+const clientCells = clientSteps.flatMap((step) =>
+  (isFull ? (['kill', 'server'] as const) : (['kill'] as const)).map((kind) => ({
+    step,
+    kind,
+    name: step.name,
+  })),
+);
+
+describe('the steps come from the running code', () => {
+  const seen = workerSteps.map(({ name }) => name);
+
+  test('every file of the store has steps', () => {
+    for (const [which, key] of Object.entries({ ...jobFiles, ...shardFiles })) {
+      const path = (key as (...parts: unknown[]) => string)('JOB', 1, 1, 1);
+      const name = path.replace(/^jobs\/JOB\/(?:shards\/1\/)?/, '').replaceAll('1', 'N');
+      expect(seen, which).toContain(`${name} half written`);
+      expect(seen, which).toContain(`${name} in place`);
+    }
+  });
+
+  test('every call of the API that activities make has steps, but those of other kinds of job', () => {
+    const route: Record<string, string | null> = {
+      'files.create': 'POST /files',
+      'files.retrieve': 'GET /files/N',
+      'files.content': 'GET /files/N/content',
+      'batches.create': 'POST /batches',
+      'batches.retrieve': 'GET /batches/N',
+      'batches.list': 'GET /batches',
+      // Input files of 64 MB and more, and cancelled jobs; neither can create a batch.
+      'uploads.create': null,
+      'uploads.parts.create': null,
+      'uploads.complete': null,
+      'batches.cancel': null,
+    };
+    const folder = join(import.meta.dirname, '../../src/activities');
+    const calls = readdirSync(folder).flatMap((file) =>
+      [...readFileSync(join(folder, file), 'utf8').matchAll(/\bapi\s*\.([a-z.]+)\(/gi)].map(
+        ([, call]) => call!,
+      ),
+    );
+    expect(new Set(calls)).toEqual(new Set(Object.keys(route)));
+    for (const call of Object.values(route)) if (call !== null) expect(seen).toContain(`${call} replied`);
+  });
+
+  test('every activity of such a job has steps, and so has every command of its workflow', () => {
+    const types = readFileSync(join(import.meta.dirname, '../../src/workflows/activity-proxies.ts'), 'utf8');
+    const activities = [...types.matchAll(/^export const (\w+): Activities/gm)].map(([, name]) => name!);
+    expect(activities).toContain('createBatch');
+    for (const activity of activities.filter((name) => name !== 'cancelBatch')) {
+      expect(seen).toContain(`activity ${activity} done, reported`);
+      expect(seen).toContain(`workflow task that schedules ${activity}, not reported`);
+    }
+    expect(seen).toContain('workflow task that continues as new, not reported');
+    expect(seen).toContain('workflow task that ends the job, not reported');
+  });
+
+  test('every step has cells', () => {
+    for (const { name } of workerSteps) {
+      const attacks = cells.filter(({ step }) => step.name === name).map(({ attack }) => attack);
+      expect(attacks, name).toContain(Attack.Kill);
+      if (name !== 'POST /batches before') expect(attacks.length, name).toBeGreaterThan(1);
+    }
+    for (const { name } of clientSteps) expect(clientCells.map(({ step }) => step.name)).toContain(name);
+  });
+
+  test('the undisturbed run has two rounds, failed lines, and continues as new', () => {
+    expect(undisturbed.end).toMatchObject({
+      report: { lines: 13, answered: 10, failed: 3, cancelled: 0, rounds: 2 },
+      ledger: { lines_paid_twice_or_more: 0, batches_unread: 0 },
+    });
+    expect(undisturbed.end.rows.map(({ line }) => line)).toEqual(Array.from({ length: 13 }, (_, i) => i + 1));
+  });
+});
+
+describe.concurrent('a job ends as if nothing had happened', () => {
+  test.each(cells)('$name: $attack', async ({ step, attack }) => {
+    const { end } = await attackWorker(step, attack, server);
+    expect(end).toEqual(undisturbed.end);
+  });
+
+  test.each(clientCells)('run, $name: $kind', async ({ step, kind }) => {
+    const { end } = await attackClient(step, kind, server);
+    expect(end).toEqual(undisturbed.end);
+  });
+
+  /**
+   * The window that the API leaves open, as it knows no idempotency key: a worker stopped after its last check and
+   * before its POST, which wakes up when another one has searched in vain and created the batch. Today the lines of
+   * that one shard may be paid twice; nothing else may differ.
+   */
+  test('POST /batches before: a worker that is stopped there and wakes up late creates one batch more', async () => {
+    await using job = await JobUnderAttack.prepare(server, slowBatches);
+    await job.start();
+    const zombie = job.worker({ step: 'POST /batches before', occurrence: 1, kind: 'stop' });
+    await job.untilStruck();
+    job.worker();
+    await job.until('the first batches', async () => (await job.ledger()).batches >= 4);
+    zombie.child.kill('SIGCONT');
+    await job.until('the batch of the late POST', async () => (await job.ledger()).batches >= 5);
+    await job.untilEnded();
+    const { ledger, ...end } = await job.end();
+    expect(end.rows).toEqual(undisturbed.end.rows);
+    expect(ledger.lines_paid_twice_or_more).toBeLessThanOrEqual(3);
+    expect(ledger.batches).toBe(undisturbed.end.ledger.batches + 1);
+  });
+});
+
+/** Long enough in flight that the late POST comes while its twin runs. */
+const slowBatches = {
+  lifecycle: { mode: 'timed', validatingMs: 50, inProgressMs: 8_000, perLineMs: 0, finalizingMs: 50 },
+} as const;
