@@ -1,12 +1,19 @@
 import { ApplicationFailure } from '@temporalio/common';
-import type { JobReport } from '../core/progress.ts';
-import { type RoundPlan, shardId, type ShardManifest, type ShardOutcome } from '../core/shard-plan.ts';
+import type { DuplicatesReport, JobReport } from '../core/progress.ts';
+import {
+  type PaidTwice,
+  type RoundPlan,
+  shardId,
+  type ShardManifest,
+  type ShardOutcome,
+} from '../core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import { batchPrice } from './batch-price.ts';
 import type { BatchRecord } from './create-batch.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
+import { countDuplicates, type DuplicateLoss } from './late-duplicates.ts';
 
 export interface AssembleRequest {
   readonly job: string;
@@ -28,7 +35,7 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
   const { job } = request;
   const known = await readRecord<JobReport>(store, jobFiles.report(job));
   if (known !== null) return known;
-  return await whileBeating(async () => {
+  return await whileBeating(async (signal) => {
     const plans: RoundPlan[] = [];
     for (let round = 1; round <= request.rounds; round += 1)
       plans.push((await readRecord<RoundPlan>(store, jobFiles.round(job, round)))!);
@@ -36,7 +43,8 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
       Array.from({ length: plan.shards }, (_, index) => shardId(i + 1, index)),
     );
     if (request.cancelled) await cancelRest(deps, job, shards);
-    const totals = await sumShards(store, job, shards);
+    const losses = await countDuplicates(deps, job, request.startedAt, shards, signal);
+    const totals = await sumShards(store, job, shards, losses);
     const paths = [await store.filePath(jobFiles.rejected(job))];
     for (const shard of shards) paths.push(await store.filePath(shardFiles.rows(job, shard)));
     const rows = await files.mergeRows(paths, await store.filePath(jobFiles.results(job)));
@@ -60,6 +68,7 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
       cost_usd: totals.batchUsd,
       cost_usd_without_batch: totals.listUsd,
       errors: totals.errors,
+      duplicates: losses.length === 0 ? null : totals.duplicates,
       started_at: request.startedAt,
       finished_at: new Date().toISOString(),
     };
@@ -88,9 +97,19 @@ interface Totals {
   listUsd: number | null;
   /** Lines that ended without an answer, or went again, by code. */
   errors: Record<string, number>;
+  /** Part of the sums above. */
+  duplicates: Writable<DuplicatesReport>;
 }
 
-async function sumShards(store: Store, job: string, shards: readonly string[]): Promise<Totals> {
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+async function sumShards(
+  store: Store,
+  job: string,
+  shards: readonly string[],
+  losses: readonly DuplicateLoss[],
+): Promise<Totals> {
+  const lossOf = new Map(losses.map((loss) => [loss.shard, loss]));
   const totals: Totals = {
     answered: 0,
     failed: 0,
@@ -101,6 +120,7 @@ async function sumShards(store: Store, job: string, shards: readonly string[]): 
     batchUsd: 0,
     listUsd: 0,
     errors: {},
+    duplicates: { batches: 0, answers: 0, input_tokens: 0, output_tokens: 0, cost_usd: 0 },
   };
   for (const shard of shards) {
     const outcome = (await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard)))!;
@@ -108,17 +128,41 @@ async function sumShards(store: Store, job: string, shards: readonly string[]): 
     totals.answered += outcome.answered;
     totals.failed += outcome.failed;
     totals.cancelled += manifest.lines - outcome.answered - outcome.failed - outcome.again.length;
-    totals.input += outcome.inputTokens;
-    totals.output += outcome.outputTokens;
     for (const [code, count] of Object.entries(outcome.errors))
       totals.errors[code] = (totals.errors[code] ?? 0) + count;
     for (let n = 1; (await readRecord<BatchRecord>(store, shardFiles.batch(job, shard, n))) !== null; n += 1)
       totals.batches += 1;
-    const tokens = { input: outcome.inputTokens, cached: outcome.cachedTokens, output: outcome.outputTokens };
-    const price = batchPrice(manifest.model, tokens);
-    // One model without a price makes the sum unknown, not smaller.
-    totals.batchUsd = price === null || totals.batchUsd === null ? null : totals.batchUsd + price.batchUsd;
-    totals.listUsd = price === null || totals.listUsd === null ? null : totals.listUsd + price.listUsd;
+    addTokens(totals, manifest.model, outcome);
+    const loss = lossOf.get(shard);
+    totals.duplicates.batches += loss?.batches ?? 0;
+    for (const twice of [outcome.twice, loss?.late]) if (twice) addTwice(totals, manifest.model, twice);
   }
   return totals;
+}
+
+interface CountedTokens {
+  readonly inputTokens: number;
+  readonly cachedTokens: number;
+  readonly outputTokens: number;
+}
+
+/** Adds tokens and their price; answers the price as a batch. */
+function addTokens(totals: Totals, model: string, tokens: CountedTokens): number | null {
+  const { inputTokens: input, cachedTokens: cached, outputTokens: output } = tokens;
+  totals.input += input;
+  totals.output += output;
+  const price = batchPrice(model, { input, cached, output });
+  // One model without a price makes the sum unknown, not smaller.
+  totals.batchUsd = price === null || totals.batchUsd === null ? null : totals.batchUsd + price.batchUsd;
+  totals.listUsd = price === null || totals.listUsd === null ? null : totals.listUsd + price.listUsd;
+  return price?.batchUsd ?? null;
+}
+
+function addTwice(totals: Totals, model: string, twice: PaidTwice): void {
+  const usd = addTokens(totals, model, twice);
+  const { duplicates } = totals;
+  duplicates.answers += twice.answers;
+  duplicates.input_tokens += twice.inputTokens;
+  duplicates.output_tokens += twice.outputTokens;
+  duplicates.cost_usd = usd === null || duplicates.cost_usd === null ? null : duplicates.cost_usd + usd;
 }

@@ -57,6 +57,11 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
     if (again && isIncomplete(ended)) ended = await lookAgain(deps, request, ended, signal);
     const output = await download(deps, ended.outputFileId, shardFiles.output(job, shard, batch), signal);
     const errors = await download(deps, ended.errorFileId, shardFiles.errors(job, shard, batch), signal);
+    const duplicates: string[] = [];
+    for (const { batchId, outputFileId } of ended.duplicates ?? []) {
+      const key = shardFiles.duplicateOutput(job, shard, batch, batchId);
+      if ((await download(deps, outputFileId, key, signal)) === 'here') duplicates.push(batchId);
+    }
     const outputLost = output === 'gone' || (output === 'none' && shouldHaveOutput(ended));
     // An expired or cancelled batch that ran has files; its counts cannot tell that no line was answered.
     const late = ended.ran && output === 'none' && ended.status !== BatchStatus.Failed;
@@ -75,6 +80,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
       refused: ended.errors,
       missing: !lost ? 'retry' : gaveUp ? afterAll : 'ask',
       attempts: request.attempts,
+      duplicates,
     });
     if (outcome !== null) return toCounts(outcome);
     throw ApplicationFailure.create({
@@ -121,7 +127,7 @@ async function lookAgain(
 }
 
 /** `here`: the whole file is in the store; `none`: the batch names no such file; `gone`: it does, but the API has it no more. */
-async function download(
+export async function download(
   { api, store, patience }: Dependencies,
   fileId: string | null,
   key: string,

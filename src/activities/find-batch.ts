@@ -68,15 +68,31 @@ export async function findBatch(
   signal: AbortSignal,
   wanted: { key: string; fileId: string; notBefore: number; known: readonly string[] },
 ): Promise<OpenAI.Batch | null> {
-  const oldest = wanted.notBefore / 1_000 - CLOCK_MARGIN_S;
   const found: OpenAI.Batch[] = [];
+  await sweepSince(api, signal, wanted.notBefore, (batch) => {
+    const key = batch.metadata?.[SHARD_KEY];
+    const ours = key === undefined ? batch.input_file_id === wanted.fileId : key === wanted.key;
+    if (ours && !wanted.known.includes(batch.id)) found.push(batch);
+  });
+  return found.reduce<OpenAI.Batch | null>(
+    (first, batch) => (first === null || batch.created_at <= first.created_at ? batch : first),
+    null,
+  );
+}
+
+/** Visits the account's batches that were created since a moment, in ms by this machine's clock, and some older ones. */
+export async function sweepSince(
+  api: OpenAI,
+  signal: AbortSignal,
+  notBefore: number,
+  visit: (batch: OpenAI.Batch) => void,
+): Promise<void> {
+  const oldest = notBefore / 1_000 - CLOCK_MARGIN_S;
   let seen = 0;
   let before = Number.POSITIVE_INFINITY;
   let newestFirst = true;
   await sweepBatches(api, signal, (batch) => {
-    const key = batch.metadata?.[SHARD_KEY];
-    const ours = key === undefined ? batch.input_file_id === wanted.fileId : key === wanted.key;
-    if (ours && !wanted.known.includes(batch.id)) found.push(batch);
+    visit(batch);
     const { created_at: at } = batch;
     seen += 1;
     newestFirst &&= at <= before;
@@ -84,8 +100,4 @@ export async function findBatch(
     // Not on the first page: its order shows whether what follows is older.
     return at > 0 && at < oldest && newestFirst && seen > MAX_LIST_PAGE ? 'stop' : 'go on';
   });
-  return found.reduce<OpenAI.Batch | null>(
-    (first, batch) => (first === null || batch.created_at <= first.created_at ? batch : first),
-    null,
-  );
 }

@@ -8,7 +8,7 @@ import { claimJobApi } from '../store/job-api.ts';
 import { assembleResults, type AssembleRequest } from './assemble-results.ts';
 import { buildRetryShards } from './build-retry-shards.ts';
 import { buildShards } from './build-shards.ts';
-import { cancelBatch } from './cancel-batch.ts';
+import { cancelBatch, type CancelRequest } from './cancel-batch.ts';
 import { checkAccount } from './check-account.ts';
 import { createBatch, type BatchRecord, type CreateRequest } from './create-batch.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -25,7 +25,7 @@ export interface Activities {
   pollBatches(request: PollRequest): Promise<BatchSight[]>;
   fetchResults(request: FetchRequest): Promise<ShardCounts>;
   buildRetryShards(round: RetryRound): Promise<RoundPlan>;
-  cancelBatch(request: { batchId: string }): Promise<void>;
+  cancelBatch(request: CancelRequest): Promise<void>;
   checkAccount(): Promise<void>;
   assembleResults(request: AssembleRequest): Promise<JobReport>;
 }
@@ -48,7 +48,7 @@ export function createActivities(deps: Dependencies): Activities {
     pollBatches: (request) => atItsApi(request.job, () => pollBatches(deps, request)),
     fetchResults: (request) => atItsApi(request.job, () => fetchResults(deps, request)),
     buildRetryShards: (round) => tellingStoreTrouble(() => buildRetryShards(deps, round)),
-    cancelBatch: (request) => cancelBatch(deps, request),
+    cancelBatch: (request) => tellingStoreTrouble(() => cancelBatch(deps, request)),
     checkAccount: () => checkAccount(deps),
     assembleResults: (request) => tellingStoreTrouble(() => assembleResults(deps, request)),
   };

@@ -10,10 +10,13 @@ import {
   refusalOf,
 } from '../core/batch-status.ts';
 import { FailureType } from '../core/failure.ts';
+import { MAX_LIST_PAGE } from '../core/limits.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { claimRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
-import { sweepBatches } from './find-batch.ts';
+import { cancelAll } from './cancel-batch.ts';
+import { isDuplicate, meantBy, noteDuplicate, oldestOf, readDuplicates } from './duplicate-batches.ts';
+import { SHARD_KEY, sweepBatches } from './find-batch.ts';
 import { whileBeating } from './heartbeat.ts';
 import { callApi, isNotFound } from './openai-failure.ts';
 
@@ -41,6 +44,8 @@ export interface BatchSight {
   readonly failed: number;
   /** How long the API gives the batch, in ms by its own clock; null when it does not say. */
   readonly windowMs: number | null;
+  /** Batches that were created on top of this one, and cancelled. */
+  readonly duplicates?: number;
   /** Why a `failed` batch was refused as a whole, where that decides what to do; null otherwise. */
   readonly refusal: BatchRefusal | null;
 }
@@ -55,45 +60,132 @@ export interface EndedRecord {
   /** False when nothing says that a line of it ever ran: then it needs no files. */
   readonly ran: boolean;
   readonly errors: readonly BatchErrorEntry[];
+  /** Others that were created on top of it and have ended, too: what they answered counts. */
+  readonly duplicates?: readonly EndedRecord[];
 }
 
-/** From this many on, one sweep of the list is cheaper than single reads. */
-const SWEEP_FROM = 3;
-
-/** Batches are created over hours at most; the list is read this far beyond the pages that ours would fill. */
+/** The list is read this far beyond the pages that the wanted batches would fill: others' batches stand between them. */
 const EXTRA_PAGES = 5;
 
+/** For one or two batches single reads are as cheap; the list is then read for duplicates only, which are new. */
+const FEW = 2;
+
 /**
- * Reads the state of all batches in flight, in one sweep of the list where there are several.
- * Safe twice: it only reads, and the record of an ended batch is written once.
+ * Reads the state of all batches in flight in one sweep of the list, and cancels batches that were created on top of
+ * them or of earlier ones of the job.
+ * Safe twice: it reads; a cancel of a cancelled batch is accepted; the record of an ended batch is written once.
  */
 export async function pollBatches(
-  { api, store }: Dependencies,
+  deps: Dependencies,
   { job, batches, afterMs }: PollRequest,
 ): Promise<BatchSight[]> {
   return await whileBeating(async (signal) => {
     if (afterMs > 0) await sleep(afterMs, undefined, { signal });
-    const seen = new Map<string, OpenAI.Batch>();
-    if (batches.length >= SWEEP_FROM) {
-      const wanted = new Set(batches.map(({ batchId }) => batchId));
-      let left = (Math.ceil(wanted.size / 100) + EXTRA_PAGES) * 100;
-      const sweep = sweepBatches(api, signal, (batch) => {
-        if (wanted.delete(batch.id)) seen.set(batch.id, batch);
-        left -= 1;
-        return wanted.size === 0 || left <= 0 ? 'stop' : 'go on';
-      });
-      // The list only saves calls: what a server without one does not show is read singly.
-      await sweep.catch((error: unknown) => {
-        if (!isRequestRefused(error)) throw error;
-      });
-    }
+    const { seen, strangers } = await sweep(deps, job, batches, signal);
     const sights: BatchSight[] = [];
     for (const watched of batches) {
-      const batch = seen.get(watched.batchId) ?? (await retrieve(api, watched.batchId, signal));
-      sights.push(batch === null ? missing(watched.batchId) : await look(store, job, watched, batch));
+      const batch = seen.get(watched.batchId) ?? (await retrieve(deps.api, watched.batchId, signal));
+      const others = await duplicatesOf(deps, job, watched, batch, strangers, signal);
+      if (batch === null && others.length === 0) sights.push(missing(watched.batchId));
+      else if (others.length === 0) sights.push(await look(deps.store, job, watched, batch!));
+      else
+        sights.push(
+          await lookAtAll(deps, job, watched, batch === null ? others : [batch, ...others], signal),
+        );
     }
+    await cancelLateDuplicates(deps, job, batches, strangers, signal);
     return sights;
   });
+}
+
+/** The watched batches that the list shows, and those that may be on top: of this job, or without a word whose they are. */
+async function sweep(
+  { api }: Dependencies,
+  job: string,
+  batches: readonly WatchedBatch[],
+  signal: AbortSignal,
+): Promise<{ seen: Map<string, OpenAI.Batch>; strangers: OpenAI.Batch[] }> {
+  const seen = new Map<string, OpenAI.Batch>();
+  const strangers: OpenAI.Batch[] = [];
+  const wanted = new Set(batches.map(({ batchId }) => batchId));
+  let left = wanted.size <= FEW ? MAX_LIST_PAGE : (Math.ceil(wanted.size / 100) + EXTRA_PAGES) * 100;
+  const visits = sweepBatches(api, signal, (batch) => {
+    if (wanted.delete(batch.id)) seen.set(batch.id, batch);
+    else if (meantBy(job, batch) !== null || batch.metadata?.[SHARD_KEY] === undefined) strangers.push(batch);
+    left -= 1;
+    // The rest of a page costs nothing, and may show a duplicate that is older than what is watched.
+    const pageEnds = left % MAX_LIST_PAGE === 0;
+    return left <= 0 || (wanted.size === 0 && pageEnds) ? 'stop' : 'go on';
+  });
+  // The list only saves calls: what a server without one does not show is read singly.
+  await visits.catch((error: unknown) => {
+    if (!isRequestRefused(error)) throw error;
+  });
+  return { seen, strangers };
+}
+
+/** The batches created on top of a watched one: known ones, and those that the list shows by the shard's key or, where servers drop it, by the file. */
+async function duplicatesOf(
+  { api, store }: Dependencies,
+  job: string,
+  watched: WatchedBatch,
+  batch: OpenAI.Batch | null,
+  strangers: readonly OpenAI.Batch[],
+  signal: AbortSignal,
+): Promise<OpenAI.Batch[]> {
+  const found = new Map<string, OpenAI.Batch>();
+  for (const stranger of strangers) {
+    const meant = meantBy(job, stranger);
+    const same =
+      meant === null
+        ? stranger.input_file_id === batch?.input_file_id &&
+          stranger.created_at >= batch.created_at &&
+          batch.metadata?.[SHARD_KEY] === undefined
+        : meant.shard === watched.shard && meant.batch === watched.batch;
+    if (!same || stranger.id === watched.batchId) continue;
+    found.set(stranger.id, stranger);
+    await noteDuplicate(store, job, watched, stranger.id);
+  }
+  for (const id of await readDuplicates(store, job, watched)) {
+    const known = found.get(id) ?? (await retrieve(api, id, signal));
+    if (known !== null) found.set(id, known);
+  }
+  return [...found.values()];
+}
+
+/** Batches that are all meant to be one: the oldest stays, the others are cancelled, and all are waited for. */
+async function lookAtAll(
+  deps: Dependencies,
+  job: string,
+  watched: WatchedBatch,
+  group: readonly OpenAI.Batch[],
+  signal: AbortSignal,
+): Promise<BatchSight> {
+  const kept = oldestOf(group);
+  const others = group.filter((batch) => batch !== kept);
+  await cancelAll(deps.api, others, signal);
+  const duplicates = others.map(toEndedRecord);
+  const waiting = duplicates.some(({ status }) => !isTerminal(status));
+  const sight = await look(deps.store, job, watched, kept, waiting ? 'going on' : duplicates);
+  return { ...sight, duplicates: others.length };
+}
+
+/** Those of shards that are settled already: what they answer is lost, and the report says so. */
+async function cancelLateDuplicates(
+  deps: Dependencies,
+  job: string,
+  batches: readonly WatchedBatch[],
+  strangers: readonly OpenAI.Batch[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const stranger of strangers) {
+    const meant = meantBy(job, stranger);
+    if (meant === null || isTerminal(parseBatchStatus(stranger.status))) continue;
+    if (batches.some(({ shard, batch }) => shard === meant.shard && batch === meant.batch)) continue;
+    if (!(await isDuplicate(deps.store, job, meant, stranger.id))) continue;
+    await noteDuplicate(deps.store, job, meant, stranger.id);
+    await cancelAll(deps.api, [stranger], signal);
+  }
 }
 
 function isRequestRefused(error: unknown): boolean {
@@ -114,19 +206,23 @@ async function look(
   job: string,
   watched: WatchedBatch,
   batch: OpenAI.Batch,
+  duplicates: 'going on' | readonly EndedRecord[] = [],
 ): Promise<BatchSight> {
   const ended = toEndedRecord(batch);
-  if (isTerminal(ended.status)) {
-    await claimRecord(store, shardFiles.ended(job, watched.shard, watched.batch), ended);
-  }
-  return {
+  const sight = {
     batchId: watched.batchId,
     status: ended.status,
     completed: ended.completed,
     failed: batch.request_counts?.failed ?? 0,
     windowMs: windowOf(batch),
-    refusal: ended.status === 'failed' ? refusalOf(ended.errors) : null,
+    refusal: null,
   };
+  if (!isTerminal(ended.status)) return sight;
+  // What its duplicates answer decides about its lines, too: it has not ended before them.
+  if (duplicates === 'going on') return { ...sight, status: 'finalizing' };
+  const record = duplicates.length === 0 ? ended : { ...ended, duplicates };
+  await claimRecord(store, shardFiles.ended(job, watched.shard, watched.batch), record);
+  return { ...sight, refusal: ended.status === 'failed' ? refusalOf(ended.errors) : null };
 }
 
 /** The parts of a batch object that decide something, in the forms that servers are known to send. */

@@ -101,6 +101,14 @@ export function describeReport(report: JobReport, where: string | null): string 
         ? 'unknown: a model has no known price'
         : `${usd(report.cost_usd)} (${usd(report.cost_usd_without_batch ?? 0)} without batches)`,
     ],
+    ...(report.duplicates == null
+      ? []
+      : [
+          [
+            'paid twice',
+            `${count(report.duplicates.answers)} answers of ${count(report.duplicates.batches)} batches that were created twice (${report.duplicates.cost_usd === null ? 'price unknown' : usd(report.duplicates.cost_usd)}, in the cost)`,
+          ],
+        ]),
     ...(errors.length === 0
       ? []
       : [['errors met', errors.map(([code, n]) => `${count(n)} ${code}`).join(', ')]]),

@@ -54,6 +54,17 @@ export interface JobReport {
   readonly cost_usd_without_batch: number | null;
   /** How often lines met which error, retried ones included. */
   readonly errors: Readonly<Record<string, number>>;
+  /** What batches cost that were created on top of the job's own; null where there were none. */
+  readonly duplicates?: DuplicatesReport | null;
   readonly started_at: string;
   readonly finished_at: string;
+}
+
+/** Batches that were created twice, and their answers to lines that had one already: paid, in the sums, and of no use. */
+export interface DuplicatesReport {
+  readonly batches: number;
+  readonly answers: number;
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  readonly cost_usd: number | null;
 }

@@ -40,6 +40,16 @@ export interface ShardOutcome {
   readonly outputTokens: number;
   /** Failed and retried lines by error code. */
   readonly errors: Readonly<Record<string, number>>;
+  /** Answers that came a second time, from batches created on top of the shard's; absent where there are none. */
+  readonly twice?: PaidTwice;
+}
+
+/** Answers that were paid and could not be used, since their lines had one already. */
+export interface PaidTwice {
+  readonly answers: number;
+  readonly inputTokens: number;
+  readonly cachedTokens: number;
+  readonly outputTokens: number;
 }
 
 /** What a shard may hold. */

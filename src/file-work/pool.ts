@@ -1,6 +1,6 @@
 import { Piscina } from 'piscina';
 import type { JobSpec } from '../core/job-spec.ts';
-import type { RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
+import type { PaidTwice, RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
 import type { BuildResult } from './build-shards.ts';
 import type { RetryRound } from './pack-retries.ts';
 import type { EndedShard } from './settle-shard.ts';
@@ -35,6 +35,10 @@ export class FileWork {
 
   settleShard(ended: EndedShard): Promise<ShardOutcome | null> {
     return this.run('settleShard', [this.folder, ended]);
+  }
+
+  countAnswers(job: string, shard: string, path: string): Promise<PaidTwice> {
+    return this.run('countAnswers', [this.folder, job, shard, path]);
   }
 
   cancelShard(job: string, shard: string): Promise<ShardOutcome> {

@@ -2,11 +2,11 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import { join } from 'node:path';
 import { BatchStatus, type BatchErrorEntry } from '../core/batch-status.ts';
 import { afterTry, classifyRow, Verdict } from '../core/result-line.ts';
-import { ShardLines, type ShardOutcome } from '../core/shard-plan.ts';
+import { ShardLines, type PaidTwice, type ShardOutcome } from '../core/shard-plan.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { WholeFileWriter } from '../store/whole-file.ts';
-import { cutLines } from './cut-lines.ts';
-import { ResultRowReader } from './read-result-row.ts';
+import { cutLines, type CutLine } from './cut-lines.ts';
+import { ResultRowReader, type ReadRow } from './read-result-row.ts';
 import { claimOutcome, readManifest, readOutcome, ShardIds } from './shard-records.ts';
 
 /** What is known of a shard's ended batch. */
@@ -27,6 +27,8 @@ export interface EndedShard {
    */
   readonly missing: 'ask' | 'retry' | 'unavailable';
   readonly attempts: number;
+  /** Batches created on top of this one whose output is in the store: what they answered counts where this one has no answer. */
+  readonly duplicates?: readonly string[];
 }
 
 /** Rows longer than this are not read as rows: no answer of the API comes near. */
@@ -60,13 +62,19 @@ export function settleShard(folder: string, ended: EndedShard): ShardOutcome | n
     ended.hasOutput ? join(folder, shardFiles.output(job, shard, ended.batch)) : null,
     ended.hasErrors ? join(folder, shardFiles.errors(job, shard, ended.batch)) : null,
   ];
+  const batchIds = [ended.batchId, ended.batchId];
   files.forEach((path, which) => {
     if (path !== null) tally.readFile(path, which);
   });
+  for (const batchId of ended.duplicates ?? []) {
+    const path = join(folder, shardFiles.duplicateOutput(job, shard, ended.batch, batchId));
+    tally.readDuplicate(path, files.push(path) - 1);
+    batchIds.push(batchId);
+  }
   if (ended.missing === 'ask' && tally.states.includes(state.none)) return null;
   tally.settleRest();
   const rows = new RowsWriter(folder, job, shard, new ShardIds(folder, job, shard, manifest));
-  rows.write(tally, files, ended.batchId);
+  rows.write(tally, files, batchIds);
   return claimOutcome(folder, job, shard, tally.outcome());
 }
 
@@ -96,6 +104,41 @@ export function cancelShard(folder: string, job: string, shard: string): ShardOu
   });
 }
 
+/** Counts the answers to a shard's lines in an output file, of which none can be used. */
+export function countAnswers(folder: string, job: string, shard: string, path: string): PaidTwice {
+  const lines = new ShardLines(readManifest(folder, job, shard));
+  const counts = { answers: 0, inputTokens: 0, cachedTokens: 0, outputTokens: 0 };
+  eachRow(lines, path, (_position, row, cut) => {
+    if (cut.utf8 && classifyRow(row) === Verdict.Answered) addRow(counts, row);
+  });
+  return counts;
+}
+
+/** The rows of a file that belong to lines of the shard. */
+function eachRow(
+  lines: ShardLines,
+  path: string,
+  onRow: (position: number, row: ReadRow, cut: CutLine) => void,
+): void {
+  const reader = new ResultRowReader();
+  cutLines(path, MAX_ROW_BYTES, (block, cut) => {
+    if (cut.overlong) return;
+    const row = reader.read(block, cut.start, cut.end);
+    if (row === null) return; // no row that says anything: its line counts as missing
+    const position = row.line === null ? -1 : lines.positionOf(row.line);
+    if (position !== -1) onRow(position, row, cut);
+  });
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+function addRow(to: Writable<PaidTwice>, { inputTokens, cachedTokens, outputTokens }: ReadRow): void {
+  to.answers += 1;
+  to.inputTokens += inputTokens;
+  to.cachedTokens += cachedTokens;
+  to.outputTokens += outputTokens;
+}
+
 /** The index of one shard: for each line what is known, and where its answer stands. */
 class Tally {
   readonly lines: ShardLines;
@@ -110,6 +153,7 @@ class Tally {
   readonly rewritten = new Map<number, Buffer>();
   readonly errors = new Map<number, { code: string; message: string; counts: boolean }>();
   private cached = 0;
+  private twice: Writable<PaidTwice> | null = null;
   private readonly ended: EndedShard;
 
   constructor(lines: ShardLines, ended: EndedShard) {
@@ -125,28 +169,11 @@ class Tally {
   }
 
   readFile(path: string, which: number): void {
-    const reader = new ResultRowReader();
-    cutLines(path, MAX_ROW_BYTES, (block, cut) => {
-      if (cut.overlong) return;
-      const row = reader.read(block, cut.start, cut.end);
-      if (row === null) return; // no row that says anything: its line counts as missing
-      const position = row.line === null ? -1 : this.lines.positionOf(row.line);
-      if (position === -1) return; // not a line of this shard
+    eachRow(this.lines, path, (position, row, cut) => {
       if (this.states[position] === state.answered) return; // the first success wins
       const verdict = cut.utf8 ? classifyRow(row) : Verdict.Retry;
       if (verdict === Verdict.Answered) {
-        this.states[position] = state.answered;
-        this.errors.delete(position);
-        this.file[position] = which;
-        if (row.rewrittenBody === null) {
-          this.offset[position] = cut.fileOffset + (row.bodyStart - cut.start);
-          this.length[position] = row.bodyEnd - row.bodyStart;
-        } else {
-          this.rewritten.set(position, row.rewrittenBody);
-        }
-        this.input[position] = row.inputTokens;
-        this.output[position] = row.outputTokens;
-        this.cached += row.cachedTokens;
+        this.take(position, row, cut, which);
       } else {
         this.states[position] = verdict === Verdict.Failed ? state.failed : state.again;
         this.errors.set(position, {
@@ -156,6 +183,34 @@ class Tally {
         });
       }
     });
+  }
+
+  /** Takes answers that the shard's own batch does not have, and counts those that it has. */
+  readDuplicate(path: string, which: number): void {
+    eachRow(this.lines, path, (position, row, cut) => {
+      if (!cut.utf8 || classifyRow(row) !== Verdict.Answered) return;
+      if (this.states[position] !== state.answered) {
+        this.take(position, row, cut, which);
+        return;
+      }
+      this.twice ??= { answers: 0, inputTokens: 0, cachedTokens: 0, outputTokens: 0 };
+      addRow(this.twice, row);
+    });
+  }
+
+  private take(position: number, row: ReadRow, cut: CutLine, which: number): void {
+    this.states[position] = state.answered;
+    this.errors.delete(position);
+    this.file[position] = which;
+    if (row.rewrittenBody === null) {
+      this.offset[position] = cut.fileOffset + (row.bodyStart - cut.start);
+      this.length[position] = row.bodyEnd - row.bodyStart;
+    } else {
+      this.rewritten.set(position, row.rewrittenBody);
+    }
+    this.input[position] = row.inputTokens;
+    this.output[position] = row.outputTokens;
+    this.cached += row.cachedTokens;
   }
 
   /** Gives every line without a row its fate, then applies the line's budget of attempts. */
@@ -223,7 +278,8 @@ class Tally {
     }
     const errors: Record<string, number> = {};
     for (const { code } of this.errors.values()) errors[code] = (errors[code] ?? 0) + 1;
-    return { answered, failed, again, inputTokens, cachedTokens: this.cached, outputTokens, errors };
+    const counts = { answered, failed, again, inputTokens, cachedTokens: this.cached, outputTokens, errors };
+    return this.twice === null ? counts : { ...counts, twice: this.twice };
   }
 
   private set(position: number, next: number, code: string, message: string, counts: boolean): void {
@@ -275,15 +331,15 @@ class RowsWriter {
     this.ids = ids;
   }
 
-  write(tally: Tally, paths: readonly (string | null)[], batchId: string): void {
+  write(tally: Tally, paths: readonly (string | null)[], batchIds: readonly string[]): void {
     const sources = paths.map((path) => (path === null ? null : openSync(path, 'r')));
     this.held = sources.map((source) =>
       source !== null && fstatSync(source).size <= HELD_BYTES ? readFileSync(source) : null,
     );
-    const batch = JSON.stringify(batchId);
-    const answered = (attempts: number): Buffer =>
+    const batches = batchIds.map((batchId) => JSON.stringify(batchId));
+    const answered = (attempts: number, batch: string): Buffer =>
       Buffer.from(`,"status":"answered","attempts":${attempts},"batch_id":${batch},"response":`);
-    const answeredAtOnce = answered(1);
+    const answeredAtOnce = batches.map((batch) => answered(1, batch));
     try {
       for (let position = 0; position < tally.states.length; position += 1) {
         const stateHere = tally.states[position];
@@ -292,7 +348,8 @@ class RowsWriter {
         writeRowHead(this.file, line, this.ids.at(position));
         const attempts = tally.lines.historyOf(line).sent + 1;
         if (stateHere === state.answered) {
-          this.file.write(attempts === 1 ? answeredAtOnce : answered(attempts));
+          const which = tally.file[position]!;
+          this.file.write(attempts === 1 ? answeredAtOnce[which]! : answered(attempts, batches[which]!));
           this.writeBody(tally, sources, position);
           this.file.write(beforeInput);
           this.file.writeNumber(tally.input[position]!);
@@ -302,7 +359,7 @@ class RowsWriter {
         } else {
           const { code, message } = tally.errors.get(position)!;
           this.file.writeText(
-            `,"status":"failed","attempts":${attempts},"batch_id":${batch},"response":null,"error":${JSON.stringify({ code, message })},"usage":null}\n`,
+            `,"status":"failed","attempts":${attempts},"batch_id":${batches[0]},"response":null,"error":${JSON.stringify({ code, message })},"usage":null}\n`,
           );
         }
       }

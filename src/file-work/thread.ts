@@ -3,7 +3,7 @@
  * tasks take one argument, the tuple of what they need.
  */
 import type { JobSpec } from '../core/job-spec.ts';
-import type { RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
+import type { PaidTwice, RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
 import * as build from './build-shards.ts';
 import * as merge from './merge-rows.ts';
 import * as pack from './pack-retries.ts';
@@ -16,6 +16,13 @@ export const settleShard = ([folder, ended]: [
   folder: string,
   ended: settle.EndedShard,
 ]): ShardOutcome | null => settle.settleShard(folder, ended);
+
+export const countAnswers = ([folder, job, shard, path]: [
+  folder: string,
+  job: string,
+  shard: string,
+  path: string,
+]): PaidTwice => settle.countAnswers(folder, job, shard, path);
 
 export const cancelShard = ([folder, job, shard]: [
   folder: string,

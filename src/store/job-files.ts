@@ -38,6 +38,12 @@ export const shardFiles = {
   /** The n-th batch's object as the API showed it when it had ended. */
   ended: (job: string, shard: string, n: number): string =>
     `jobs/${job}/shards/${shard}/batch-${n}.ended.json`,
+  /** Batches that were created besides its n-th one; see `activities/duplicate-batches.ts`. */
+  duplicates: (job: string, shard: string, n: number): string =>
+    `jobs/${job}/shards/${shard}/batch-${n}.duplicates.json`,
+  /** The output of one of them, by its id. */
+  duplicateOutput: (job: string, shard: string, n: number, batchId: string): string =>
+    `jobs/${job}/shards/${shard}/batch-${n}.duplicate-${batchId.replaceAll(/[^A-Za-z0-9_-]/g, '_')}.output.jsonl`,
   output: (job: string, shard: string, n: number): string =>
     `jobs/${job}/shards/${shard}/batch-${n}.output.jsonl`,
   errors: (job: string, shard: string, n: number): string =>

@@ -384,6 +384,11 @@ class Job {
       notices.push(
         `${overdue} ${overdue === 1 ? 'batch is' : 'batches are'} long past the time to end: waiting; only --give-up-after cancels such`,
       );
+    const duplicates = this.watch.duplicates();
+    if (duplicates > 0)
+      notices.push(
+        `${duplicates} ${duplicates === 1 ? 'batch was' : 'batches were'} created twice: the later ones are cancelled, and what they answered is kept`,
+      );
     const stubborn = this.state.active.filter(({ refusals }) => refusals >= STUBBORN_REFUSALS);
     const wanting = stubborn.filter(({ refusedFor }) => refusedFor === 'token_limit');
     if (wanting.length > 0) {

@@ -138,6 +138,13 @@ export class BatchWatch {
     return [...this.watches.keys()].some((batchId) => this.isAccepted(batchId));
   }
 
+  /** How many batches were created on top of those that are watched, and cancelled. */
+  duplicates(): number {
+    let count = 0;
+    for (const { sight } of this.watches.values()) count += sight?.duplicates ?? 0;
+    return count;
+  }
+
   /** How many batches should have ended by now. */
   overdue(): number {
     const isOverdue = ({ createdAt, sight }: Watch): boolean =>
@@ -228,7 +235,8 @@ export class BatchWatch {
     );
     await Promise.all(
       due.map(async (watch) => {
-        await cancelBatch({ batchId: watch.batchId });
+        const { shard, batch, batchId } = watch;
+        await cancelBatch({ job: this.jobId, shard, batch, batchId });
         watch.cancelled = true;
       }),
     );

@@ -5,7 +5,7 @@ import { activityInfo } from '@temporalio/activity';
 import { Client, type WorkflowHandle } from '@temporalio/client';
 import OpenAI from 'openai';
 import { expect } from 'vitest';
-import { prepareJob } from '../../src/client/batch-client.ts';
+import { prepareJob } from '../../src/client/index.ts';
 import { BatchClient, type JobHandle } from '../../src/client/index.ts';
 import type { ResultRow } from '../../src/client/job-handle.ts';
 import type { JobOptions, JobSpec } from '../../src/core/job-spec.ts';

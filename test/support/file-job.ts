@@ -100,6 +100,8 @@ export function rejectedRows(folder: string): Row[] {
 export interface RawFiles {
   readonly output?: string | Uint8Array | undefined;
   readonly errors?: string | Uint8Array | undefined;
+  /** Outputs of batches created on top, by id. */
+  readonly duplicates?: Readonly<Record<string, string>>;
 }
 
 /** Writes the raw files of a shard's first batch and settles the shard. */
@@ -116,6 +118,8 @@ export function settle(
     writeFileSync(join(folder, key), bytes);
     return true;
   };
+  for (const [batchId, output] of Object.entries(raw.duplicates ?? {}))
+    put(shardFiles.duplicateOutput(JOB, shard, batch, batchId), output);
   return settleShard(folder, {
     job: JOB,
     shard,
@@ -127,6 +131,7 @@ export function settle(
     refused: [],
     missing: 'retry',
     attempts: 3,
+    duplicates: Object.keys(raw.duplicates ?? {}),
     ...ended,
   });
 }

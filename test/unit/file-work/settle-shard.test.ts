@@ -1,9 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { BatchErrorEntry } from '../../../src/core/batch-status.ts';
 import type { ShardOutcome } from '../../../src/core/shard-plan.ts';
 import { packRetries } from '../../../src/file-work/pack-retries.ts';
-import { cancelShard, type EndedShard } from '../../../src/file-work/settle-shard.ts';
+import { cancelShard, countAnswers, type EndedShard } from '../../../src/file-work/settle-shard.ts';
 import {
   JOB,
   manifestOf,
@@ -484,5 +484,55 @@ describe('packRetries', () => {
     expect(() => packRetries(folder.path, { ...round, shards: 1 })).toThrow(/no outcome yet/);
     expect(packRetries(folder.path, { ...round, shards: 1, cancelled: true })).toMatchObject({ shards: 0 });
     expect(existsSync(folder.at('jobs', JOB, 'shards', 'r2-00001'))).toBe(false);
+  });
+});
+
+describe('a batch that was created on top of the shard’s', () => {
+  const twin = { id: 'twin', usage: { prompt_tokens: 50, completion_tokens: 70 } };
+
+  test('answers lines that have no answer, under its own id; what it answered again is counted', () => {
+    const { outcome, rows } = settled(4, {
+      output: outputRow(1, answer),
+      errors: neverRanRow(2, 'batch_expired') + outputRow(3, failing('invalid_prompt'), 400),
+      duplicates: { batch_2: outputRow(1, twin) + outputRow(2, twin) + outputRow(3, twin) },
+    });
+    expect(outcome).toEqual({
+      answered: 3,
+      failed: 0,
+      again: [[4, 1, 1]],
+      inputTokens: 105,
+      cachedTokens: 0,
+      outputTokens: 147,
+      errors: { missing_row: 1 },
+      twice: { answers: 1, inputTokens: 50, cachedTokens: 0, outputTokens: 70 },
+    });
+    expect(rows.map(({ line, batch_id, response }) => [line, batch_id, response])).toEqual([
+      [1, 'batch_1', answer],
+      [2, 'batch_2', twin],
+      [3, 'batch_2', twin],
+    ]);
+  });
+
+  test('takes nothing away with rows that are no answers', () => {
+    const { outcome } = settled(2, {
+      output: outputRow(1, answer),
+      errors: outputRow(2, failing('invalid_prompt'), 400),
+      duplicates: { batch_2: neverRanRow(1, 'batch_cancelled') + neverRanRow(2, 'batch_cancelled') },
+    });
+    expect(outcome).toMatchObject({ answered: 1, failed: 1, again: [] });
+    expect(outcome.twice).toBeUndefined();
+  });
+
+  test('counts answers of a file of which none can be used', () => {
+    using folder = new TempFolder();
+    plan(folder.path, `${requestLine('a')}\n${requestLine('b')}`);
+    const path = folder.at('late.jsonl');
+    writeFileSync(path, outputRow(1, twin) + neverRanRow(2, 'batch_cancelled') + outputRow(9, twin));
+    expect(countAnswers(folder.path, JOB, shard, path)).toEqual({
+      answers: 1,
+      inputTokens: 50,
+      cachedTokens: 0,
+      outputTokens: 70,
+    });
   });
 });

@@ -1,0 +1,75 @@
+import type OpenAI from 'openai';
+import { parseBatchStatus } from '../core/batch-status.ts';
+import { shardFiles } from '../store/job-files.ts';
+import { readRecord, type Store } from '../store/store.ts';
+import type { BatchRecord } from './create-batch.ts';
+import { JOB_KEY, SHARD_KEY } from './find-batch.ts';
+
+/** The n-th batch that a shard was meant to have. */
+export interface MeantBatch {
+  readonly shard: string;
+  readonly batch: number;
+}
+
+/** Batches that were created besides the one on record, in the order in which they were found. */
+interface DuplicatesRecord {
+  readonly batchIds: readonly string[];
+}
+
+/** The ids of a meant batch's duplicates, as far as they have been found. */
+export async function readDuplicates(
+  store: Store,
+  job: string,
+  { shard, batch }: MeantBatch,
+): Promise<readonly string[]> {
+  const record = await readRecord<DuplicatesRecord>(store, shardFiles.duplicates(job, shard, batch));
+  return record?.batchIds ?? [];
+}
+
+/** Writes a duplicate down. Found again at the next poll where two attempts overwrite each other's. */
+export async function noteDuplicate(
+  store: Store,
+  job: string,
+  meant: MeantBatch,
+  batchId: string,
+): Promise<void> {
+  const known = await readDuplicates(store, job, meant);
+  if (known.includes(batchId)) return;
+  const record: DuplicatesRecord = { batchIds: [...known, batchId] };
+  await store.replace(shardFiles.duplicates(job, meant.shard, meant.batch), JSON.stringify(record));
+}
+
+/** What a batch of this job was meant to be, by its metadata; null for batches of others. */
+export function meantBy(job: string, { metadata }: OpenAI.Batch): MeantBatch | null {
+  if (metadata?.[JOB_KEY] !== job) return null;
+  const [shard, batch, ...rest] = (metadata[SHARD_KEY] ?? '').slice(job.length + 1).split('/');
+  const number = Number(batch);
+  return shard !== undefined && shard !== '' && Number.isInteger(number) && rest.length === 0
+    ? { shard, batch: number }
+    : null;
+}
+
+/**
+ * True when a batch of this job is not the one on record: somebody's POST (a process that was stopped, and woke up after
+ * another one had searched in vain) created it on top. A batch without a record is being created just now.
+ */
+export async function isDuplicate(
+  store: Store,
+  job: string,
+  { shard, batch }: MeantBatch,
+  batchId: string,
+): Promise<boolean> {
+  const record = await readRecord<BatchRecord>(store, shardFiles.batch(job, shard, batch));
+  return record !== null && record.batchId !== batchId;
+}
+
+/**
+ * Of batches that are all meant to be one, that which stays: the oldest that has not failed, for it is the furthest. Of
+ * one second's, the first named.
+ */
+export function oldestOf(batches: readonly OpenAI.Batch[]): OpenAI.Batch {
+  const alive = batches.filter(({ status }) => parseBatchStatus(status) !== 'failed');
+  return (alive.length > 0 ? alive : batches).reduce((oldest, batch) =>
+    batch.created_at < oldest.created_at ? batch : oldest,
+  );
+}

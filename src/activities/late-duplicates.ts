@@ -1,0 +1,147 @@
+import { activityInfo, log } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import { isTerminal, parseBatchStatus } from '../core/batch-status.ts';
+import { FailureType } from '../core/failure.ts';
+import type { PaidTwice } from '../core/shard-plan.ts';
+import { isOtherApi } from '../store/job-api.ts';
+import { shardFiles } from '../store/job-files.ts';
+import { readRecord } from '../store/store.ts';
+import { cancelAll } from './cancel-batch.ts';
+import type { Dependencies } from './dependencies.ts';
+import { isDuplicate, meantBy, noteDuplicate, readDuplicates } from './duplicate-batches.ts';
+import { download } from './fetch-results.ts';
+import { sweepSince } from './find-batch.ts';
+import { callApi, isNotFound } from './openai-failure.ts';
+import { toEndedRecord, type EndedRecord } from './poll-batches.ts';
+
+/** What batches answered that were created on top of a shard's own. */
+export interface DuplicateLoss {
+  readonly shard: string;
+  readonly batches: number;
+  /** Of those that showed only after the shard was settled: none of their answers can be used. */
+  readonly late: PaidTwice | null;
+}
+
+/** A cancel takes up to ten minutes (guide, "Cancelling a batch"); results do not wait longer than this for a loss to be counted. */
+const LATE_MS = 900_000;
+const LOOK_AGAIN_MS = 30_000;
+
+/**
+ * Looks a last time for batches that were created on top of the job's own, cancels those that still run, waits for them,
+ * and keeps and counts what they answered.
+ * @throws ApplicationFailure (try again) while one has not ended or the API does not answer, for a quarter of an hour
+ */
+export async function countDuplicates(
+  deps: Dependencies,
+  job: string,
+  startedAt: string,
+  shards: readonly string[],
+  signal: AbortSignal,
+): Promise<DuplicateLoss[]> {
+  const isPatient = Date.now() - activityInfo().scheduledTimestampMs < LATE_MS * deps.patience;
+  const tryAgain = (message: string): ApplicationFailure =>
+    ApplicationFailure.create({
+      type: FailureType.AnswersNotReady,
+      message,
+      nextRetryDelay: LOOK_AGAIN_MS * deps.patience,
+    });
+  try {
+    if (!(await isOtherApi(deps.store, job, deps.api.baseURL)))
+      await findDuplicates(deps, job, startedAt, signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const { message } = error as Error;
+    if (isPatient) throw tryAgain(`The account's batches cannot be looked through: ${message}`);
+    log.warn('Batches created twice were not looked for at the end of the job.', { job, reason: message });
+  }
+  const losses: DuplicateLoss[] = [];
+  for (const shard of shards) {
+    const loss = await lossOf(deps, job, shard, signal).catch((error: unknown) => {
+      if (signal.aborted || isPatient)
+        throw error instanceof ApplicationFailure ? tryAgain(error.message) : error;
+      log.warn('What a batch created twice has answered is not counted.', { job, shard });
+      return null;
+    });
+    if (loss !== null) losses.push(loss);
+  }
+  return losses;
+}
+
+async function findDuplicates(
+  { api, store }: Dependencies,
+  job: string,
+  startedAt: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const ours: { batch: Parameters<typeof meantBy>[1]; meant: NonNullable<ReturnType<typeof meantBy>> }[] = [];
+  const sweep = sweepSince(api, signal, Date.parse(startedAt), (batch) => {
+    const meant = meantBy(job, batch);
+    if (meant !== null) ours.push({ batch, meant });
+  });
+  await sweep.catch((error: unknown) => {
+    // A server without a list shows nothing, now as before.
+    if (!(error instanceof ApplicationFailure) || error.type !== FailureType.RequestRefused) throw error;
+  });
+  for (const { batch, meant } of ours) {
+    if (!(await isDuplicate(store, job, meant, batch.id))) continue;
+    await noteDuplicate(store, job, meant, batch.id);
+    await cancelAll(api, [batch], signal);
+  }
+}
+
+/** Null for a shard that has no duplicate, as almost all. */
+async function lossOf(
+  deps: Dependencies,
+  job: string,
+  shard: string,
+  signal: AbortSignal,
+): Promise<DuplicateLoss | null> {
+  let batches = 0;
+  let late: PaidTwice | null = null;
+  for (let batch = 1; (await deps.store.size(shardFiles.batch(job, shard, batch))) !== null; batch += 1) {
+    const duplicates = await readDuplicates(deps.store, job, { shard, batch });
+    batches += duplicates.length;
+    if (duplicates.length === 0) continue;
+    const ended = await readRecord<EndedRecord>(deps.store, shardFiles.ended(job, shard, batch));
+    const settled = [ended, ...(ended?.duplicates ?? [])].map((each) => each?.batchId);
+    for (const batchId of duplicates) {
+      if (settled.includes(batchId)) continue;
+      const key = shardFiles.duplicateOutput(job, shard, batch, batchId);
+      if (!(await fetchOutput(deps, batchId, key, signal))) continue;
+      late = add(late, await deps.files.countAnswers(job, shard, await deps.store.filePath(key)));
+    }
+  }
+  return batches === 0 ? null : { shard, batches, late };
+}
+
+async function fetchOutput(
+  deps: Dependencies,
+  batchId: string,
+  key: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if ((await deps.store.size(key)) !== null) return true;
+  let batch;
+  try {
+    batch = await deps.api.batches.retrieve(batchId, { signal });
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    return await callApi('GET /batches/{id}', () => Promise.reject(error));
+  }
+  if (!isTerminal(parseBatchStatus(batch.status))) {
+    throw ApplicationFailure.create({
+      type: FailureType.AnswersNotReady,
+      message: `Batch ${batchId}, created on top of another one, is cancelled and has not ended yet.`,
+    });
+  }
+  return (await download(deps, toEndedRecord(batch).outputFileId, key, signal)) === 'here';
+}
+
+function add(to: PaidTwice | null, more: PaidTwice): PaidTwice {
+  return {
+    answers: (to?.answers ?? 0) + more.answers,
+    inputTokens: (to?.inputTokens ?? 0) + more.inputTokens,
+    cachedTokens: (to?.cachedTokens ?? 0) + more.cachedTokens,
+    outputTokens: (to?.outputTokens ?? 0) + more.outputTokens,
+  };
+}

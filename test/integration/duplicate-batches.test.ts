@@ -1,0 +1,148 @@
+/**
+ * A process that is stopped between its last check and its POST, and wakes up after another one has searched in vain and
+ * created the batch, creates a second one. Here somebody else does what it would do: the same POST.
+ */
+import OpenAI from 'openai';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { BatchClient, type JobHandle } from '../../src/client/index.ts';
+import type { EmulatorOptions, FaultRule } from '../../src/emulator/index.ts';
+import { CommandLab, slow, until } from '../support/command-lab.ts';
+
+const lab = new CommandLab();
+let client: BatchClient;
+beforeAll(async () => {
+  await lab.useEmulator(slow);
+  client = await BatchClient.connect({ home: lab.home });
+});
+afterEach(() => {
+  lab.killAll();
+});
+afterAll(async () => {
+  await client.close();
+  await lab.close();
+});
+
+const api = (): OpenAI => new OpenAI({ apiKey: 'any', baseURL: lab.emulator.url, maxRetries: 0 });
+
+async function begin(jobId: string, lines: number, options: EmulatorOptions): Promise<JobHandle> {
+  await lab.useEmulator(options);
+  const input = lab.requests(lines);
+  const job = await client.start({ input, jobId, shardLines: 20, pollSeconds: 0.1 });
+  lab.start(['worker']);
+  return job;
+}
+
+/** The job's batches at the API, oldest first. */
+async function batches(): Promise<OpenAI.Batch[]> {
+  return (await api().batches.list({ limit: 100 })).data.toReversed();
+}
+
+async function createAgain(fileId: string, key: string): Promise<OpenAI.Batch> {
+  return await api().batches.create({
+    input_file_id: fileId,
+    endpoint: '/v1/chat/completions',
+    completion_window: '24h',
+    metadata: { durable_batch_shard: key, durable_batch_job: key.slice(0, key.indexOf('/')) },
+  });
+}
+
+async function copyOf(batch: OpenAI.Batch): Promise<OpenAI.Batch> {
+  return await createAgain(batch.input_file_id, batch.metadata!['durable_batch_shard']!);
+}
+
+const statusOf = async (id: string): Promise<string> => (await api().batches.retrieve(id)).status;
+
+/** Every line has one row and an answer; what was paid twice is what the report says, and everything was read. */
+async function expectWhole(job: JobHandle, lines: number): Promise<{ answers: number; batches: number }> {
+  const report = await job.report();
+  const rows: number[] = [];
+  for await (const row of job.results()) rows.push(row.line);
+  expect(rows).toEqual(Array.from({ length: lines }, (_, i) => i + 1));
+  const ledger = await lab.ledger();
+  expect(ledger.batches_unread).toBe(0);
+  expect(report).toMatchObject({ answered: lines, failed: 0, cancelled: 0 });
+  expect(report.duplicates!.answers).toBe(ledger.paid - lines);
+  return report.duplicates!;
+}
+
+test('a later duplicate is cancelled at the next poll, and its loss is told', async () => {
+  const job = await begin('later', 20, slow);
+  await until(async () => (await batches()).length === 1);
+  const [own] = await batches();
+  const twin = await copyOf(own!);
+  expect(await expectWhole(job, 20)).toMatchObject({ batches: 1 });
+  expect(await statusOf(own!.id)).toBe('completed');
+  expect(await statusOf(twin.id)).toBe('cancelled');
+});
+
+test('the older of two stays, also where it is not the one on record', async () => {
+  const holdFirst: FaultRule = {
+    on: 'call',
+    call: 'batches.create',
+    nth: 1,
+    fault: { kind: 'hold', when: 'before', ms: 2_500 },
+  };
+  const job = await begin('older', 20, { ...slow, faults: [holdFirst] });
+  await until(async () => (await api().files.list()).data.length === 1);
+  const [file] = (await api().files.list()).data;
+  await until(async () => {
+    const { calls } = await lab.admin<{ calls: Record<string, { count: number }> }>('/emulator/calls');
+    return calls['batches.create']!.count >= 1;
+  });
+  const twin = await createAgain(file!.id, 'older/r1-00001/1');
+  expect(await expectWhole(job, 20)).toMatchObject({ batches: 1 });
+  expect(await statusOf(twin.id)).toBe('completed');
+  const own = (await batches()).find(({ id }) => id !== twin.id)!;
+  expect(await statusOf(own.id)).toBe('cancelled');
+});
+
+test('answers of a duplicate are used for lines that the own batch has none for', async () => {
+  const expires: FaultRule = { on: 'batch', nth: 1, fault: { kind: 'expire', afterFraction: 0.5 } };
+  const lasts: FaultRule = {
+    on: 'batch',
+    nth: 1,
+    fault: { kind: 'stuck', status: 'in_progress', seconds: 3, afterFraction: 0.5 },
+  };
+  const lifecycle = { ...slow.lifecycle, cancellingMs: 4_000, perLineMs: 0, inProgressMs: 500 };
+  const job = await begin('used', 20, { lifecycle, faults: [expires, lasts] });
+  await until(async () => (await batches()).length === 1);
+  await copyOf((await batches())[0]!);
+  await expectWhole(job, 20);
+});
+
+test('a duplicate of a shard that is settled already is cancelled while the job goes on, and counted', async () => {
+  const lasts: FaultRule = {
+    on: 'batch',
+    nth: 2,
+    fault: { kind: 'stuck', status: 'in_progress', seconds: 6, afterFraction: 0.5 },
+  };
+  const job = await begin('settled', 40, { ...slow, faults: [lasts] });
+  await until(async () => ((await job.status()).progress?.answered ?? 0) === 20);
+  const done = (await batches()).find(({ status }) => status === 'completed')!;
+  const twin = await copyOf(done);
+  expect(await expectWhole(job, 40)).toMatchObject({ batches: 1 });
+  expect(await statusOf(twin.id)).toBe('cancelled');
+});
+
+test('a duplicate that ran to its end unseen is found before the report is written', async () => {
+  const heldDownload: FaultRule = {
+    on: 'call',
+    call: 'files.content',
+    nth: 1,
+    fault: { kind: 'hold', when: 'before', ms: 3_000 },
+  };
+  const job = await begin('unseen', 20, { faults: [heldDownload] });
+  await until(async () => (await batches()).some(({ status }) => status === 'completed'));
+  await until(async () => {
+    const { calls } = await lab.admin<{ calls: Record<string, { count: number }> }>('/emulator/calls');
+    return calls['files.content']!.count >= 1;
+  });
+  await copyOf((await batches())[0]!);
+  expect(await expectWhole(job, 20)).toEqual({
+    batches: 1,
+    answers: 20,
+    input_tokens: expect.any(Number),
+    output_tokens: expect.any(Number),
+    cost_usd: expect.any(Number),
+  });
+});
