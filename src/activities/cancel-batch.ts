@@ -3,7 +3,7 @@ import { isTerminal, parseBatchStatus } from '../core/batch-status.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readDuplicates } from './duplicate-batches.ts';
 import { whileBeating } from './heartbeat.ts';
-import { callApi } from './openai-failure.ts';
+import { callApi, idOf } from './openai-failure.ts';
 
 /** A batch in flight. Version 0.1 named its id only. */
 export interface CancelRequest {
@@ -43,7 +43,8 @@ export async function cancelAll(
 
 async function cancelOne(api: OpenAI, batchId: string, signal: AbortSignal): Promise<void> {
   try {
-    await api.batches.cancel(batchId, { signal });
+    const cancelled = await api.batches.cancel(batchId, { signal });
+    idOf(cancelled, 'POST /batches/{id}/cancel'); // a proxy's "fine" has cancelled nothing
   } catch (error) {
     const { status } = error as { status?: number };
     if (status === 409 || status === 404 || status === 400) return;

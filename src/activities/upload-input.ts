@@ -39,7 +39,8 @@ const expiresAfter = { anchor: 'created_at', seconds: 30 * 86_400 } as const;
  * Safe twice: an upload costs nothing, and the first file id on record is the one that is used; a file whose
  * reply was lost stays unused and expires.
  */
-export async function uploadInput({ api, store }: Dependencies, request: UploadRequest): Promise<string> {
+export async function uploadInput(deps: Dependencies, request: UploadRequest): Promise<string> {
+  const { store } = deps;
   const { job, shard, upload } = request;
   const key = shardFiles.upload(job, shard, upload);
   const known = await readRecord<UploadRecord>(store, key);
@@ -49,8 +50,8 @@ export async function uploadInput({ api, store }: Dependencies, request: UploadR
   const file = await whileBeating((signal) =>
     uploads(async () =>
       blob.size >= MULTIPART_FROM_BYTES
-        ? await uploadInParts(api, blob, name, signal)
-        : await uploadAtOnce(api, blob, name, signal),
+        ? await uploadInParts(deps, blob, name, signal)
+        : await uploadAtOnce(deps, blob, name, signal),
     ),
   );
   const fileId = idOf(file, 'POST /files');
@@ -66,7 +67,7 @@ export async function uploadInput({ api, store }: Dependencies, request: UploadR
 }
 
 async function uploadAtOnce(
-  api: OpenAI,
+  { api, patience }: Dependencies,
   blob: Blob,
   name: string,
   signal: AbortSignal,
@@ -76,17 +77,18 @@ async function uploadAtOnce(
     const file = new File([blob], name, { type: 'application/jsonl' });
     return await api.files.create(
       { file, purpose: 'batch', expires_after: expiresAfter },
-      { signal, timeout: timeoutMs(blob.size) },
+      { signal, timeout: timeoutMs(blob.size, patience) },
     );
   });
 }
 
 async function uploadInParts(
-  api: OpenAI,
+  deps: Dependencies,
   blob: Blob,
   name: string,
   signal: AbortSignal,
 ): Promise<{ id: string; bytes: number }> {
+  const { api, patience } = deps;
   let upload: OpenAI.Uploads.Upload;
   try {
     upload = await api.uploads.create(
@@ -101,7 +103,7 @@ async function uploadInParts(
     );
   } catch (error) {
     // Servers that speak the Batch API need not have /uploads.
-    if (isNoSuchCall(error)) return await uploadAtOnce(api, blob, name, signal);
+    if (isNoSuchCall(error)) return await uploadAtOnce(deps, blob, name, signal);
     return await callApi('POST /uploads', () => Promise.reject(error));
   }
   const uploadId = idOf(upload, 'POST /uploads');
@@ -109,12 +111,20 @@ async function uploadInParts(
   for (let start = 0; start < blob.size; start += UPLOAD_PART_BYTES) {
     const data = new File([blob.slice(start, start + UPLOAD_PART_BYTES)], 'part');
     const part = await callApi('POST /uploads/parts', () =>
-      api.uploads.parts.create(uploadId, { data }, { signal, timeout: timeoutMs(UPLOAD_PART_BYTES) }),
+      api.uploads.parts.create(
+        uploadId,
+        { data },
+        { signal, timeout: timeoutMs(UPLOAD_PART_BYTES, patience) },
+      ),
     );
     partIds.push(idOf(part, 'POST /uploads/parts'));
   }
   const done = await callApi('POST /uploads/complete', () =>
-    api.uploads.complete(uploadId, { part_ids: partIds }, { signal, timeout: timeoutMs(0) }),
+    api.uploads.complete(
+      uploadId,
+      { part_ids: partIds },
+      { signal, timeout: timeoutMs(blob.size, patience) },
+    ),
   );
   if (done.file === null || done.file === undefined) {
     throw ApplicationFailure.create({
@@ -125,6 +135,6 @@ async function uploadInParts(
   return done.file;
 }
 
-function timeoutMs(bytes: number): number {
-  return Math.round(60_000 + (bytes / SLOWEST_BYTES_PER_SECOND) * 1_000);
+function timeoutMs(bytes: number, patience: number): number {
+  return Math.round(60_000 * patience + (bytes / SLOWEST_BYTES_PER_SECOND) * 1_000);
 }

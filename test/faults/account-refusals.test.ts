@@ -40,8 +40,8 @@ const calls: CallKind[] = [
   'batches.list',
 ];
 
-describe.each(calls)('a job goes on by itself after %s was refused for a while', (call) => {
-  test.concurrent.each(refusals)('%s', async (_what, fault) => {
+describe.concurrent.each(calls)('a job goes on by itself after %s was refused for a while', (call) => {
+  test.each(refusals)('%s', async (_what, fault) => {
     const lists = call === 'batches.list';
     await bench.run({
       emulator: running,
@@ -53,12 +53,12 @@ describe.each(calls)('a job goes on by itself after %s was refused for a while',
   });
 });
 
-describe('while the account is refused', () => {
+describe.concurrent('while the account is refused', () => {
   const isPaused = ({ state }: { state: string }): boolean => state === 'paused';
   const detailsOf = async ({ workflow }: Scene): Promise<string> =>
     (await workflow.query<{ currentDetails: string }>('__temporal_workflow_metadata')).currentDetails;
 
-  test.concurrent('the reason is in the progress and in the Web UI; no attempt is used', async () => {
+  test('the reason is in the progress and in the Web UI; no attempt is used', async () => {
     await bench.run({
       emulator: running,
       job: { attempts: 1, shardLines: 2 },
@@ -74,7 +74,7 @@ describe('while the account is refused', () => {
     });
   });
 
-  test.concurrent('one shard at a time tries to buy again', async () => {
+  test('one shard at a time tries to buy again', async () => {
     await bench.run({
       emulator: running,
       lines: 8,
@@ -94,7 +94,7 @@ describe('while the account is refused', () => {
     });
   });
 
-  test.concurrent('a batch refused for billing pauses the job, and one batch shows when it is over', async () => {
+  test('a batch refused for billing pauses the job, and one batch shows when it is over', async () => {
     const errors = [{ code: 'billing_hard_limit_reached', message: 'Billing hard limit has been reached.' }];
     await bench.run({
       emulator: running,
@@ -108,7 +108,7 @@ describe('while the account is refused', () => {
     });
   });
 
-  test.concurrent('resume asks at once', async () => {
+  test('resume asks at once', async () => {
     await bench.run({
       emulator: running,
       job: { attempts: 1 },
@@ -123,7 +123,7 @@ describe('while the account is refused', () => {
     });
   });
 
-  test.concurrent('a pause that somebody asked for outlasts the refusal', async () => {
+  test('a pause that somebody asked for outlasts the refusal', async () => {
     await bench.run({
       emulator: running,
       job: { attempts: 1, shardLines: 2, inFlight: 1 },
@@ -139,7 +139,7 @@ describe('while the account is refused', () => {
     });
   });
 
-  test.concurrent('a cancel cancels what is in flight, without resume, when only buying is refused', async () => {
+  test('a cancel cancels what is in flight, without resume, when only buying is refused', async () => {
     await bench.run({
       emulator: endless,
       lines: 4,
@@ -156,7 +156,7 @@ describe('while the account is refused', () => {
     });
   });
 
-  test.concurrent('a cancel says what holds it up, asks at growing intervals, and ends when the key is accepted', async () => {
+  test('a cancel says what holds it up, asks at growing intervals, and ends when the key is accepted', async () => {
     await bench.run({
       emulator: endless,
       lines: 2,
@@ -182,7 +182,7 @@ describe('while the account is refused', () => {
     });
   });
 
-  test.concurrent('a cancel keeps answers whose download was refused', async () => {
+  test('a cancel keeps answers whose download was refused', async () => {
     await bench.run({
       emulator: running,
       lines: 2,

@@ -12,7 +12,7 @@ afterAll(async () => {
 
 type Rows = Record<string, FaultRow>;
 const runRows = (rows: Rows): void => {
-  test.concurrent.each(Object.entries(rows))('%s', async (_what, row) => {
+  test.each(Object.entries(rows))('%s', async (_what, row) => {
     await bench.run(row);
   });
 };
@@ -45,7 +45,7 @@ const timed: EmulatorOptions = {
   },
 };
 
-describe('a batch that ends early', () => {
+describe.concurrent('a batch that ends early', () => {
   const half = { rounds: 2, batches: 2, attempts: { 1: 3, 2: 3 } };
   runRows({
     'expires half done: answers kept, the rest goes again without using an attempt': {
@@ -82,7 +82,7 @@ describe('a batch that ends early', () => {
   });
 });
 
-describe('a batch that is refused as a whole', () => {
+describe.concurrent('a batch that is refused as a whole', () => {
   const fileNotFound: BatchErrorItem = {
     code: 'invalid_request',
     message: 'Cannot find file file-x, or organization org-x does not have access to it.',
@@ -150,7 +150,7 @@ describe('a batch that is refused as a whole', () => {
     },
   });
 
-  test.concurrent('that is larger than the whole allowance says so, and can be cancelled', async () => {
+  test('that is larger than the whole allowance says so, and can be cancelled', async () => {
     await bench.run({
       emulator: { enqueuedTokenLimit: { '*': 10 } },
       during: async ({ until, job }) => {
@@ -166,7 +166,7 @@ describe('a batch that is refused as a whole', () => {
   });
 });
 
-describe('the files of an ended batch', () => {
+describe.concurrent('the files of an ended batch', () => {
   const lost = { failed: allFailed('answer_unavailable'), errors: { answer_unavailable: 6 }, unread: 1 };
   const rebought = {
     rounds: 2,
@@ -250,7 +250,7 @@ describe('the files of an ended batch', () => {
   });
 });
 
-describe('the batch object', () => {
+describe.concurrent('the batch object', () => {
   runRows({
     'counts that lie': {
       faults: [onEach({ kind: 'counts', total: 99, completed: 0, failed: 6 })],
@@ -293,7 +293,7 @@ describe('the batch object', () => {
   });
 });
 
-describe('what the API shows of a new batch', () => {
+describe.concurrent('what the API shows of a new batch', () => {
   const threeShards = { shardLines: 2 };
   const three = { batches: 3 };
   runRows({
@@ -357,7 +357,7 @@ describe('what the API shows of a new batch', () => {
     },
   });
 
-  test.concurrent('404 for too long: the job pauses, says so, and goes on when the batch shows', async () => {
+  test('404 for too long: the job pauses, says so, and goes on when the batch shows', async () => {
     await bench.run({
       faults: [onEach({ kind: 'not_found', seconds: 6 })],
       during: async ({ until }) => {
@@ -369,7 +369,7 @@ describe('what the API shows of a new batch', () => {
   });
 });
 
-describe('a batch that does not end', () => {
+describe.concurrent('a batch that does not end', () => {
   const stuck: FaultRule[] = [
     onFirst({ kind: 'never_expires' }),
     onFirst({ kind: 'stuck', status: 'in_progress', afterFraction: 0.5 }),
@@ -387,7 +387,7 @@ describe('a batch that does not end', () => {
     },
   });
 
-  test.concurrent('is told of when it is overdue, and is waited for', async () => {
+  test('is told of when it is overdue, and is waited for', async () => {
     await bench.run({
       emulator: { windowSeconds: 1 },
       faults: stuck,

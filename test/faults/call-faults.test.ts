@@ -42,22 +42,22 @@ const faults: [string, CallFault][] = [
   ['no answer after the work', { kind: 'hold', when: 'after' }],
 ];
 
-describe.each(calls)('%s', (call) => {
-  test.concurrent.each(faults)('%s', async (_what, fault) => {
+describe.concurrent.each(calls)('%s', (call) => {
+  test.each(faults)('%s', async (_what, fault) => {
     // Three batches in flight, so that polls read the list; a single read needs one that the list does not show.
     const lists = call === 'batches.list';
     await bench.run({
       emulator: running,
       lines: 3,
       ...(lists ? { job: { shardLines: 1 } } : {}),
-      faults: [{ on: 'call', call, nth: [1, 2], fault }],
+      faults: [{ on: 'call', call, nth: 1, fault }],
       ends: lists ? { batches: 3 } : {},
     });
   });
 });
 
-describe('batches.cancel', () => {
-  test.concurrent.each(faults)('%s', async (_what, fault) => {
+describe.concurrent('batches.cancel', () => {
+  test.each(faults)('%s', async (_what, fault) => {
     await bench.run({
       emulator: { lifecycle: { ...running.lifecycle, inProgressMs: 3_600_000, cancellingMs: 50 } },
       lines: 3,
@@ -71,8 +71,8 @@ describe('batches.cancel', () => {
   });
 });
 
-describe('downloads', () => {
-  test.concurrent.each<[string, CallFault]>([
+describe.concurrent('downloads', () => {
+  test.each<[string, CallFault]>([
     ['broken off', { kind: 'truncate', afterFraction: 0.5 }],
     ['cut short without any sign', { kind: 'truncate', afterFraction: 0.5, clean: true }],
     ['cut short to nothing', { kind: 'truncate', afterFraction: 0, clean: true }],
@@ -84,16 +84,20 @@ describe('downloads', () => {
       lines: 40,
       faults: [
         { on: 'call', call: 'files.content', nth: [1, 2], fault },
-        { on: 'line', fraction: 0.4, executions: null, fault: { kind: 'status', status: 400, code: 'bad' } },
-        { on: 'line', customId: [], fault: { kind: 'lost' } },
+        {
+          on: 'line',
+          customId: ['3', '7'],
+          executions: null,
+          fault: { kind: 'status', status: 400, code: 'bad' },
+        },
       ],
-      ends: {},
+      ends: { failed: { 3: 'bad', 7: 'bad' }, errors: { bad: 2 } },
     });
   });
 });
 
-describe('creating a batch of a file that the API does not know yet', () => {
-  test.concurrent('is tried again with the same file, and then with a new one', async () => {
+describe.concurrent('creating a batch of a file that the API does not know yet', () => {
+  test('is tried again with the same file, and then with a new one', async () => {
     const fault = { kind: 'status', status: 404, message: 'No such File object: file-x' } as const;
     await bench.run({
       faults: [{ on: 'call', call: 'batches.create', nth: [1, 2], fault }],
@@ -101,7 +105,7 @@ describe('creating a batch of a file that the API does not know yet', () => {
     });
   });
 
-  test.concurrent('is tried with the same file when it was refused once', async () => {
+  test('is tried with the same file when it was refused once', async () => {
     const fault = { kind: 'status', status: 404, message: 'No such File object: file-x' } as const;
     await bench.run({
       faults: [{ on: 'call', call: 'batches.create', nth: 1, fault }],
@@ -110,9 +114,9 @@ describe('creating a batch of a file that the API does not know yet', () => {
   });
 });
 
-describe('no allowance for a batch, said at its create', () => {
+describe.concurrent('no allowance for a batch, said at its create', () => {
   const message = 'Enqueued token limit reached for gpt-5-mini in organization org-x.';
-  test.concurrent.each<[string, CallFault]>([
+  test.each<[string, CallFault]>([
     ['429', { kind: 'status', status: 429, message }],
     ['400', { kind: 'status', status: 400, message: 'No.', code: 'token_limit_exceeded' }],
   ])('%s', async (_what, fault) => {
@@ -124,8 +128,8 @@ describe('no allowance for a batch, said at its create', () => {
   });
 });
 
-describe('many calls at once', () => {
-  test.concurrent('429 with retry-after on every second call of any kind', async () => {
+describe.concurrent('many calls at once', () => {
+  test('429 with retry-after on every second call of any kind', async () => {
     await bench.run({
       emulator: running,
       job: { shardLines: 2 },
@@ -141,7 +145,7 @@ describe('many calls at once', () => {
     });
   });
 
-  test.concurrent('a third of all calls reset, held or answered 5xx', async () => {
+  test('a third of all calls reset, held or answered 5xx', async () => {
     await bench.run({
       emulator: { ...running, seed: 7 },
       job: { shardLines: 2 },
@@ -155,8 +159,8 @@ describe('many calls at once', () => {
   });
 });
 
-describe('uploads in parts', () => {
-  test.concurrent('each call fails once', async () => {
+describe.concurrent('uploads in parts', () => {
+  test('each call fails once', async () => {
     const nth = 1;
     await bench.run({
       lines: 3,

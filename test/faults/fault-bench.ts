@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { activityInfo } from '@temporalio/activity';
 import { Client, type WorkflowHandle } from '@temporalio/client';
 import OpenAI from 'openai';
@@ -78,7 +79,7 @@ export interface Scene {
   removeFault(id: string): Promise<void>;
 }
 
-const DEADLINE_MS = 40_000;
+const DEADLINE_MS = 60_000;
 
 /** Scales the waits of activities: 10 minutes become 3 s, the 90 s of a search 0.45 s. */
 const ACTIVITY_PATIENCE = 0.005;
@@ -221,6 +222,7 @@ function sceneOf(job: JobHandle, workflow: WorkflowHandle, emulator: Emulator): 
       while (Date.now() < end) {
         last = (await job.status()).progress;
         if (last !== null && isWished(last)) return last;
+        await delay(50);
       }
       throw new Error(`It never came to this: ${what}; last seen: ${JSON.stringify(last)}`);
     },

@@ -26,8 +26,8 @@ const failed = (code: string): FaultRow['ends'] => ({
   errors: { [code]: 2 },
 });
 
-describe('rows after which the line goes again', () => {
-  test.concurrent.each<[string, LineFault, FaultRow['ends']]>([
+describe.concurrent('rows after which the line goes again', () => {
+  test.each<[string, LineFault, FaultRow['ends']]>([
     ['408', { kind: 'status', status: 408 }, again('invalid_request_error')],
     ['409', { kind: 'status', status: 409 }, again('invalid_request_error')],
     ['429', { kind: 'status', status: 429 }, again('rate_limit_exceeded')],
@@ -46,7 +46,7 @@ describe('rows after which the line goes again', () => {
     await bench.run({ faults: [onTwo(fault)], job: { attempts: 2 }, ends });
   });
 
-  test.concurrent('and which fail with the last error when the attempts are used up', async () => {
+  test('and which fail with the last error when the attempts are used up', async () => {
     await bench.run({
       faults: [onTwoAlways({ kind: 'status', status: 500, code: 'overloaded' })],
       job: { attempts: 3 },
@@ -60,23 +60,23 @@ describe('rows after which the line goes again', () => {
     });
   });
 
-  test.concurrent('and which fail when no batch ever has a row for them', async () => {
+  test('and which fail when their batch holds nothing at all', async () => {
     await bench.run({
       faults: [onTwoAlways({ kind: 'lost' })],
-      job: { attempts: 2 },
+      job: { attempts: 3 },
       ends: {
-        failed: { 2: 'missing_row', 5: 'missing_row' },
+        failed: { 2: 'answer_unavailable', 5: 'answer_unavailable' },
         rounds: 2,
         batches: 2,
         attempts: { 1: 4, 2: 2 },
-        errors: { missing_row: 4 },
+        errors: { missing_row: 2, answer_unavailable: 2 },
       },
     });
   });
 });
 
-describe('rows after which the line has failed', () => {
-  test.concurrent.each<[string, LineFault, string]>([
+describe.concurrent('rows after which the line has failed', () => {
+  test.each<[string, LineFault, string]>([
     ['400', { kind: 'status', status: 400, code: 'context_length_exceeded' }, 'context_length_exceeded'],
     ['403', { kind: 'status', status: 403 }, 'invalid_request_error'],
     ['404', { kind: 'status', status: 404 }, 'model_not_found'],
@@ -87,28 +87,28 @@ describe('rows after which the line has failed', () => {
   });
 });
 
-describe('answers in unusual forms are answers', () => {
+describe.concurrent('answers in unusual forms are answers', () => {
   const forms = Object.values(AnswerForm).filter((form) => !form.endsWith('_response'));
-  test.concurrent.each(forms)('%s', async (form) => {
+  test.each(forms)('%s', async (form) => {
     await bench.run({ faults: [onTwo({ kind: 'answer_form', form })], ends: {} });
   });
 
-  test.concurrent('an incomplete response object', async () => {
+  test('an incomplete response object', async () => {
     const fault = { kind: 'answer_form', form: 'incomplete_response' } as const;
     await bench.run({ endpoint: '/v1/responses', faults: [onTwo(fault)], ends: {} });
   });
 
-  test.concurrent('but not a failed response object, whose line goes again', async () => {
+  test('but not a failed response object, whose line goes again', async () => {
     const fault = { kind: 'answer_form', form: 'failed_response' } as const;
     await bench.run({ endpoint: '/v1/responses', faults: [onTwo(fault)], ends: again('server_error') });
   });
 
-  test.concurrent('line separators and other text that is no ASCII', async () => {
+  test('line separators and other text that is no ASCII', async () => {
     const odd = 'a\u2028b\u2029c \u0085 "quoted" \\ ünïcode 漢字 🙂 \u0001\t';
     await bench.run({ text: (line) => `${odd}${line}`, ends: {} });
   });
 
-  test.concurrent('a row of several MB', async () => {
+  test('a row of several MB', async () => {
     const long = 'long '.repeat(1_000_000);
     await bench.run({ lines: 2, text: (line) => (line === 1 ? long : 'short'), ends: {} });
   });
