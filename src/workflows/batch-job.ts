@@ -10,7 +10,13 @@ import type { ShardCounts } from '../activities/index.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import { JobState, type JobProgress, type JobReport } from '../core/progress.ts';
 import { shardId, type RoundPlan } from '../core/shard-plan.ts';
-import { assembleResults, buildRetryShards, buildShards, tuneHeartbeat } from './activity-proxies.ts';
+import {
+  assembleResults,
+  buildRetryShards,
+  buildShards,
+  tuneHeartbeat,
+  tuneRetries,
+} from './activity-proxies.ts';
 import { BatchWatch } from './batch-watch.ts';
 import { cancelSignal, pauseSignal, pollSignal, progressQuery, resumeSignal } from './messages.ts';
 import { runShard, type ShardContext, type ShardRecord } from './shard-run.ts';
@@ -44,6 +50,10 @@ interface JobTuning {
   readonly maxHistoryEvents?: number;
   /** See `tuneHeartbeat`. */
   readonly heartbeatMs?: number;
+  /** See `tuneRetries`. */
+  readonly retryMs?: number;
+  /** Scales the workflow's own waits for a slow API, as `Dependencies.patience` does those of activities. @default 1 */
+  readonly patience?: number;
 }
 
 /** Waits before a refused batch is created again: allowance comes back when batches end, files appear within minutes. */
@@ -59,6 +69,7 @@ export async function batchJob(
   tuning: JobTuning = {},
 ): Promise<JobReport> {
   if (tuning.heartbeatMs !== undefined) tuneHeartbeat(tuning.heartbeatMs);
+  if (tuning.retryMs !== undefined) tuneRetries(tuning.retryMs);
   const job = new Job(spec, snapshot ?? newSnapshot(), tuning);
   job.listen();
   // A cancellation from Temporal's side means what our signal means: what was paid is kept.
@@ -103,6 +114,7 @@ class Job {
     this.watch = new BatchWatch(spec.jobId, spec.pollMs, {
       onTrouble: (reason) => this.pause(reason),
       untilRunning: () => condition(() => this.state.paused === null || this.parking),
+      patience: tuning.patience ?? 1,
     });
   }
 
@@ -294,7 +306,7 @@ class Job {
       backOff: async (refusals) => {
         this.state.window = Math.max(1, Math.floor(this.state.active.length / 2));
         const before = this.state.done;
-        const wait = BACK_OFF_MS[Math.min(refusals, BACK_OFF_MS.length) - 1]!;
+        const wait = BACK_OFF_MS[Math.min(refusals, BACK_OFF_MS.length) - 1]! * (this.tuning.patience ?? 1);
         // A batch of this job that ends gives allowance back at once; others' batches are waited for.
         await condition(() => stopping() || this.state.done > before, wait);
       },
