@@ -2,12 +2,13 @@ import { ApplicationFailure } from '@temporalio/common';
 import { activityInfo } from '@temporalio/activity';
 import { BatchStatus } from '../core/batch-status.ts';
 import { FailureType } from '../core/failure.ts';
+import type { EndedShard } from '../file-work/settle-shard.ts';
 import type { ShardOutcome } from '../core/shard-plan.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
-import { callApi, isNotFound } from './openai-failure.ts';
+import { callApi, isNotFound, notTheApi } from './openai-failure.ts';
 import { type EndedRecord, toEndedRecord } from './poll-batches.ts';
 
 export interface FetchRequest {
@@ -48,19 +49,28 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
   const known = await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard));
   if (known !== null) return toCounts(known);
 
-  const lookedForMs = Date.now() - activityInfo().scheduledTimestampMs;
-  const gaveUp = lookedForMs >= LATE_FILES_MS * deps.patience;
-  const again = activityInfo().attempt > 1;
+  const { attempt, scheduledTimestampMs } = activityInfo();
 
   return await whileBeating(async (signal) => {
     let ended = (await readRecord<EndedRecord>(store, shardFiles.ended(job, shard, batch)))!;
-    if (again && isIncomplete(ended)) ended = await lookAgain(deps, request, ended, signal);
+    // The first attempt may come late, after hours without a worker: what counts is to have looked again.
+    let lookedAgain = attempt > 1;
+    if (lookedAgain && isIncomplete(ended)) {
+      const now = await lookAgain(deps, request, ended, signal);
+      lookedAgain = now !== null;
+      ended = now ?? ended;
+    }
+    const gaveUp = lookedAgain && Date.now() - scheduledTimestampMs >= LATE_FILES_MS * deps.patience;
     const output = await download(deps, ended.outputFileId, shardFiles.output(job, shard, batch), signal);
     const errors = await download(deps, ended.errorFileId, shardFiles.errors(job, shard, batch), signal);
-    const outputLost = output === 'gone' || (output === 'none' && shouldHaveOutput(ended));
-    const errorsLost = errors === 'gone' || (errors === 'none' && ended.status === BatchStatus.Completed);
-    const lost = outputLost || errorsLost;
-    const afterAll = (outputLost || errors === 'gone') && !request.rebuy ? 'unavailable' : 'retry';
+    const paidForNothing =
+      output === 'gone' || errors === 'gone' || (output === 'none' && shouldHaveOutput(ended));
+    let missing: EndedShard['missing'] = 'retry';
+    if (paidForNothing) missing = gaveUp ? (request.rebuy ? 'retry' : 'unavailable') : 'ask';
+    else if (errors === 'none' && ended.status === BatchStatus.Completed) missing = gaveUp ? 'retry' : 'ask';
+    // A batch that was cut short may have had nothing to write: one more look is enough.
+    else if (errors === 'none' && ended.status !== BatchStatus.Failed)
+      missing = lookedAgain ? 'retry' : 'ask';
     const outcome = await deps.files.settleShard({
       job,
       shard,
@@ -70,7 +80,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
       hasOutput: output === 'here',
       hasErrors: errors === 'here',
       refused: ended.errors,
-      missing: !lost ? 'retry' : gaveUp ? afterAll : 'ask',
+      missing,
       attempts: request.attempts,
     });
     if (outcome !== null) return toCounts(outcome);
@@ -95,15 +105,22 @@ function shouldHaveOutput({ status, completed }: EndedRecord): boolean {
   return status === BatchStatus.Completed || (status !== BatchStatus.Failed && completed > 0);
 }
 
+/** The record as the API has it now; null when it does not know the batch. */
 async function lookAgain(
   { api, store }: Dependencies,
   { job, shard, batch }: FetchRequest,
   before: EndedRecord,
   signal: AbortSignal,
-): Promise<EndedRecord> {
-  const seen = toEndedRecord(
-    await callApi('GET /batches/{id}', () => api.batches.retrieve(before.batchId, { signal })),
-  );
+): Promise<EndedRecord | null> {
+  let seen: EndedRecord;
+  try {
+    seen = toEndedRecord(await api.batches.retrieve(before.batchId, { signal }));
+    if (seen.batchId !== before.batchId) throw notTheApi('GET /batches/{id}');
+  } catch (error) {
+    // A batch that was seen to end exists: a server that does not know it now says nothing new about its files.
+    if (isNotFound(error)) return null;
+    return await callApi('GET /batches/{id}', () => Promise.reject(error));
+  }
   const merged = {
     ...before,
     outputFileId: before.outputFileId ?? seen.outputFileId,
@@ -139,6 +156,9 @@ async function download(
     if (isNotFound(error)) return 'gone';
     return await callApi('GET /files/{id}/content', () => Promise.reject(error));
   }
+  // No file of answers is a web page; a proxy's would be read as a file without rows, and its lines bought again.
+  if (response.headers.get('content-type')?.startsWith('text/html') === true)
+    throw notTheApi('GET /files/{id}/content');
   await store.writeStream(key, checked(response, expected));
   return 'here';
 }

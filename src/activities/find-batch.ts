@@ -2,7 +2,7 @@ import type OpenAI from 'openai';
 import { ApplicationFailure } from '@temporalio/common';
 import { FailureType } from '../core/failure.ts';
 import { MAX_LIST_PAGE } from '../core/limits.ts';
-import { callApi } from './openai-failure.ts';
+import { callApi, notTheApi } from './openai-failure.ts';
 
 /** The metadata key under which a batch carries the name of the shard it was created for. */
 export const SHARD_KEY = 'durable_batch_shard';
@@ -26,8 +26,10 @@ export async function sweepBatches(
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const query = { limit: MAX_LIST_PAGE, ...(after === undefined ? {} : { after }) };
     const { data, has_more } = await callApi('GET /batches', () => api.batches.list(query, { signal }));
+    // Taken for an empty list, a proxy's page would let a batch be created a second time.
+    if (!Array.isArray(data)) throw notTheApi('GET /batches');
     let fresh = 0;
-    for (const batch of data ?? []) {
+    for (const batch of data) {
       if (seen.has(batch.id)) continue; // some proxies repeat pages for ever (litellm#37150)
       seen.add(batch.id);
       fresh += 1;
@@ -50,13 +52,13 @@ export async function sweepBatches(
 export async function findBatch(
   api: OpenAI,
   signal: AbortSignal,
-  wanted: { key: string; fileId: string; notBefore: number; known: readonly string[] },
+  wanted: { key: string; fileIds: readonly string[]; notBefore: number; known: readonly string[] },
 ): Promise<OpenAI.Batch | null> {
   let found: OpenAI.Batch | null = null;
   await sweepBatches(api, signal, (batch) => {
     if (batch.created_at > 0 && batch.created_at < wanted.notBefore / 1_000 - CLOCK_MARGIN_S) return 'stop';
     const key = batch.metadata?.[SHARD_KEY];
-    const ours = key === undefined ? batch.input_file_id === wanted.fileId : key === wanted.key;
+    const ours = key === undefined ? wanted.fileIds.includes(batch.input_file_id) : key === wanted.key;
     if (ours && !wanted.known.includes(batch.id)) found = batch; // newest first: the last one met is the oldest
     return 'go on';
   });

@@ -13,7 +13,7 @@ import { claimRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 import { sweepBatches } from './find-batch.ts';
 import { whileBeating } from './heartbeat.ts';
-import { callApi, isNotFound } from './openai-failure.ts';
+import { callApi, isNotFound, notTheApi } from './openai-failure.ts';
 
 /** A batch in flight. */
 export interface WatchedBatch {
@@ -88,7 +88,9 @@ export async function pollBatches(
 
 async function retrieve(api: OpenAI, batchId: string, signal: AbortSignal): Promise<OpenAI.Batch | null> {
   try {
-    return await api.batches.retrieve(batchId, { signal });
+    const batch = await api.batches.retrieve(batchId, { signal });
+    if (batch?.id !== batchId) throw notTheApi('GET /batches/{id}');
+    return batch;
   } catch (error) {
     if (isNotFound(error)) return null;
     return await callApi('GET /batches/{id}', () => Promise.reject(error));

@@ -43,6 +43,9 @@ export const createBatch: Activities['createBatch'] = activity('createBatch', {
   startToCloseTimeout: '30m',
 });
 
+// The same for several shards, one after another.
+export const findBought: Activities['findBought'] = activity('findBought', { startToCloseTimeout: '24h' });
+
 // A sweep is a few calls; 1,000 single reads at 0.2 s are the worst.
 export const pollBatches: Activities['pollBatches'] = activity('pollBatches', {
   startToCloseTimeout: '10m',

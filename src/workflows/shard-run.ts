@@ -46,6 +46,8 @@ export interface ShardContext {
   isCancelled(): boolean;
   /** Resolves when the job is not paused, or is parking or cancelled. */
   untilRunning(): Promise<void>;
+  /** Resolves when the job is not paused, or is parking. */
+  untilResumed(): Promise<void>;
   /** Pauses the job and says why. */
   pause(reason: string): void;
   /** Waits before a refused batch is created again; ends early when the job parks or is cancelled. */
@@ -87,7 +89,7 @@ export async function runShard(shard: ShardRecord, job: ShardContext): Promise<S
       return await fetchResults({ job: job.job, shard: shard.id, batch: shard.batch, attempts, rebuy });
     });
     if (typeof fetched === 'object') return { counts: fetched };
-    await job.untilRunning();
+    await job.untilResumed(); // also when cancelled: what was paid is still to be fetched, with a key that works
     if (job.isParking()) return 'parked';
   }
 }

@@ -115,6 +115,7 @@ export function literalApi(
       shardLines: [10],
       rejected: 0,
     }),
+    findBought: async () => [],
     cancelBatch: async () => undefined,
     assembleResults: async ({ job, rounds }) => ({
       job_id: job,
