@@ -7,15 +7,21 @@ import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 
+/** Round 1, and whether the job had been cancelled for good before it was started again. */
+export type FirstPlan = RoundPlan & { readonly cancelled?: true };
+
 /**
  * Checks every line of the input and writes the shards of round 1.
  * Safe twice: shards are written under names that depend on the input alone, and the plan is written last, once;
  * an attempt that finds it returns it and reads nothing.
  */
-export async function buildShards({ store, files }: Dependencies, spec: JobSpec): Promise<RoundPlan> {
+export async function buildShards({ store, files }: Dependencies, spec: JobSpec): Promise<FirstPlan> {
   const key = jobFiles.round(spec.jobId, 1);
   const known = await readRecord<RoundPlan>(store, key);
-  if (known !== null) return known;
+  if (known !== null) {
+    const cancelled = (await store.size(jobFiles.cancelled(spec.jobId))) !== null;
+    return cancelled ? { ...known, cancelled } : known;
+  }
   await store.filePath(jobFiles.spec(spec.jobId));
   const result = await whileBeating(() => files.buildShards(spec)).catch((error: unknown) => {
     const { code } = error as NodeJS.ErrnoException;

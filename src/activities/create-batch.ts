@@ -49,34 +49,12 @@ export async function createBatch(
   request: CreateRequest,
 ): Promise<BatchRecord> {
   const { job, shard, batch, fileId } = request;
-  const recordKey = shardFiles.batch(job, shard, batch);
-  const known = await readRecord<BatchRecord>(store, recordKey);
+  const known = await readRecord<BatchRecord>(store, shardFiles.batch(job, shard, batch));
   if (known !== null) return known;
 
   return await whileBeating(async (signal) => {
-    const keep = async (found: OpenAI.Batch, adopted: boolean): Promise<BatchRecord> =>
-      (
-        await claimRecord<BatchRecord>(store, recordKey, {
-          batchId: idOf(found, 'POST /batches'),
-          createdAt: found.created_at,
-          adopted,
-        })
-      ).record;
-
-    const { post, doubtfulSince } = await readIntents(store, request);
-    if (doubtfulSince !== null) {
-      const wanted = {
-        key: shardKey(request),
-        fileId,
-        notBefore: doubtfulSince,
-        known: await earlierBatches(store, request),
-      };
-      for (const lag of [0, ...listLagMs]) {
-        if (lag > 0) await sleep(lag * patience, undefined, { signal });
-        const found = await findBatch(api, signal, wanted);
-        if (found !== null) return await keep(found, true);
-      }
-    }
+    const { post, found } = await searchBatch({ api, store, patience }, request, signal);
+    if (found !== null) return found;
 
     const manifest = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
     const intentAt = Date.now();
@@ -98,13 +76,49 @@ export async function createBatch(
         },
         { signal },
       );
-      return await keep(created, false);
+      idOf(created, 'POST /batches');
+      return await keep(store, request, created, false);
     } catch (error) {
       if (isRefusal(error))
         await store.claim(shardFiles.refusal(job, shard, batch, post), JSON.stringify({ at: Date.now() }));
       throw toFailure(error, 'POST /batches');
     }
   });
+}
+
+/**
+ * The number of the shard's next POST, and the batch that an earlier one has created, if there is any: it is looked for
+ * where the API has not refused them all, and kept as the shard's.
+ */
+export async function searchBatch(
+  { api, store, patience }: Pick<Dependencies, 'api' | 'store' | 'patience'>,
+  request: Omit<CreateRequest, 'fileId'>,
+  signal: AbortSignal,
+): Promise<{ post: number; found: BatchRecord | null }> {
+  const { post, doubtfulSince } = await readIntents(store, request);
+  if (doubtfulSince === null) return { post, found: null };
+  const wanted = {
+    key: shardKey(request),
+    fileIds: await uploadedFiles(store, request),
+    notBefore: doubtfulSince,
+    known: await earlierBatches(store, request),
+  };
+  for (const lag of [0, ...listLagMs]) {
+    if (lag > 0) await sleep(lag * patience, undefined, { signal });
+    const found = await findBatch(api, signal, wanted);
+    if (found !== null) return { post, found: await keep(store, request, found, true) };
+  }
+  return { post, found: null };
+}
+
+async function keep(
+  store: Dependencies['store'],
+  { job, shard, batch }: Pick<CreateRequest, 'job' | 'shard' | 'batch'>,
+  found: OpenAI.Batch,
+  adopted: boolean,
+): Promise<BatchRecord> {
+  const record = { batchId: found.id, createdAt: found.created_at, adopted };
+  return (await claimRecord<BatchRecord>(store, shardFiles.batch(job, shard, batch), record)).record;
 }
 
 /** What a batch carries so that it can be found again; unique for each batch we mean to create. */
@@ -115,7 +129,7 @@ function shardKey({ job, shard, batch }: Pick<CreateRequest, 'job' | 'shard' | '
 /** The number of the next POST, and since when an earlier one may have created a batch. */
 async function readIntents(
   store: Dependencies['store'],
-  { job, shard, batch }: CreateRequest,
+  { job, shard, batch }: Omit<CreateRequest, 'fileId'>,
 ): Promise<{ post: number; doubtfulSince: number | null }> {
   let doubtfulSince: number | null = null;
   for (let post = 1; ; post += 1) {
@@ -128,7 +142,7 @@ async function readIntents(
 
 async function earlierBatches(
   store: Dependencies['store'],
-  { job, shard, batch }: CreateRequest,
+  { job, shard, batch }: Omit<CreateRequest, 'fileId'>,
 ): Promise<string[]> {
   const ids: string[] = [];
   for (let n = 1; n < batch; n += 1) {
@@ -136,4 +150,16 @@ async function earlierBatches(
     if (record !== null) ids.push(record.batchId);
   }
   return ids;
+}
+
+async function uploadedFiles(
+  store: Dependencies['store'],
+  { job, shard }: Pick<CreateRequest, 'job' | 'shard'>,
+): Promise<string[]> {
+  const ids: string[] = [];
+  for (let n = 1; ; n += 1) {
+    const record = await readRecord<{ fileId: string }>(store, shardFiles.upload(job, shard, n));
+    if (record === null) return ids;
+    ids.push(record.fileId);
+  }
 }

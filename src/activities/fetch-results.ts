@@ -2,12 +2,13 @@ import { ApplicationFailure } from '@temporalio/common';
 import { activityInfo } from '@temporalio/activity';
 import { BatchStatus } from '../core/batch-status.ts';
 import { FailureType } from '../core/failure.ts';
+import type { EndedShard } from '../file-work/settle-shard.ts';
 import type { ShardOutcome } from '../core/shard-plan.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
-import { callApi, isNoSuchCall, isNotFound } from './openai-failure.ts';
+import { callApi, isNoSuchCall, isNotFound, notTheApi } from './openai-failure.ts';
 import { type EndedRecord, toEndedRecord } from './poll-batches.ts';
 
 export interface FetchRequest {
@@ -48,13 +49,18 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
   const known = await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard));
   if (known !== null) return toCounts(known);
 
-  const lookedForMs = Date.now() - activityInfo().scheduledTimestampMs;
-  const gaveUp = lookedForMs >= LATE_FILES_MS * deps.patience;
-  const again = activityInfo().attempt > 1;
+  const { attempt, scheduledTimestampMs } = activityInfo();
 
   return await whileBeating(async (signal) => {
     let ended = (await readRecord<EndedRecord>(store, shardFiles.ended(job, shard, batch)))!;
-    if (again && isIncomplete(ended)) ended = await lookAgain(deps, request, ended, signal);
+    // The first attempt may come late, after hours without a worker: what counts is to have looked again.
+    let lookedAgain = attempt > 1;
+    if (lookedAgain && isIncomplete(ended)) {
+      const now = await lookAgain(deps, request, ended, signal);
+      lookedAgain = now !== null;
+      ended = now ?? ended;
+    }
+    const gaveUp = lookedAgain && Date.now() - scheduledTimestampMs >= LATE_FILES_MS * deps.patience;
     const output = await download(deps, ended.outputFileId, shardFiles.output(job, shard, batch), signal);
     const errors = await download(deps, ended.errorFileId, shardFiles.errors(job, shard, batch), signal);
     const duplicates: string[] = [];
@@ -62,13 +68,14 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
       const key = shardFiles.duplicateOutput(job, shard, batch, batchId);
       if ((await download(deps, outputFileId, key, signal)) === 'here') duplicates.push(batchId);
     }
-    const outputLost = output === 'gone' || (output === 'none' && shouldHaveOutput(ended));
-    // An expired or cancelled batch that ran has files; its counts cannot tell that no line was answered.
-    const late = ended.ran && output === 'none' && ended.status !== BatchStatus.Failed;
-    const errorsLost = errors === 'gone' || (errors === 'none' && ended.status === BatchStatus.Completed);
-    const lost = outputLost || errorsLost || late;
-    const paid = outputLost || late || errors === 'gone';
-    const afterAll = paid && !request.rebuy ? 'unavailable' : 'retry';
+    const paidForNothing =
+      output === 'gone' || errors === 'gone' || (output === 'none' && shouldHaveOutput(ended));
+    let missing: EndedShard['missing'] = 'retry';
+    if (paidForNothing) missing = gaveUp ? (request.rebuy ? 'retry' : 'unavailable') : 'ask';
+    else if (errors === 'none' && ended.status === BatchStatus.Completed) missing = gaveUp ? 'retry' : 'ask';
+    // A batch that was cut short may have had nothing to write: one more look is enough.
+    else if (errors === 'none' && ended.status !== BatchStatus.Failed)
+      missing = lookedAgain ? 'retry' : 'ask';
     const outcome = await deps.files.settleShard({
       job,
       shard,
@@ -78,7 +85,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
       hasOutput: output === 'here',
       hasErrors: errors === 'here',
       refused: ended.errors,
-      missing: !lost ? 'retry' : gaveUp ? afterAll : 'ask',
+      missing,
       attempts: request.attempts,
       duplicates,
     });
@@ -100,21 +107,25 @@ function isIncomplete(ended: EndedRecord): boolean {
   return ended.status !== BatchStatus.Failed && (ended.outputFileId === null || ended.errorFileId === null);
 }
 
-function shouldHaveOutput({ status, completed }: EndedRecord): boolean {
-  return status === BatchStatus.Completed || (status !== BatchStatus.Failed && completed > 0);
+/** One that was cut short, too: that nothing of it was answered is told by rows, not by its counts. */
+function shouldHaveOutput({ status, completed, ran }: EndedRecord): boolean {
+  return status === BatchStatus.Completed || (status !== BatchStatus.Failed && (completed > 0 || ran));
 }
 
+/** The record as the API has it now; null when it does not know the batch. */
 async function lookAgain(
   { api, store }: Dependencies,
   { job, shard, batch }: FetchRequest,
   before: EndedRecord,
   signal: AbortSignal,
-): Promise<EndedRecord> {
+): Promise<EndedRecord | null> {
   let seen: EndedRecord;
   try {
     seen = toEndedRecord(await api.batches.retrieve(before.batchId, { signal }));
+    if (seen.batchId !== before.batchId) throw notTheApi('GET /batches/{id}');
   } catch (error) {
-    if (isNotFound(error)) return before; // it had ended when it was seen: what it named then counts
+    // A batch that was seen to end exists: a server that does not know it now says nothing new about its files.
+    if (isNotFound(error)) return null;
     return await callApi('GET /batches/{id}', () => Promise.reject(error));
   }
   const merged = {
@@ -152,8 +163,9 @@ export async function download(
     if (isNotFound(error)) return 'gone';
     return await callApi('GET /files/{id}/content', () => Promise.reject(error));
   }
+  // No file of answers is a web page; a proxy's would be read as a file without rows, and its lines bought again.
   if (/^text\/html/i.test(response.headers.get('content-type') ?? ''))
-    throw trouble('answered with a web page');
+    throw notTheApi('GET /files/{id}/content');
   await store.writeStream(key, checked(response, expected, IDLE_MS * patience));
   return 'here';
 }

@@ -2,7 +2,7 @@ import type OpenAI from 'openai';
 import { ApplicationFailure } from '@temporalio/common';
 import { FailureType } from '../core/failure.ts';
 import { MAX_LIST_PAGE } from '../core/limits.ts';
-import { callApi } from './openai-failure.ts';
+import { callApi, notTheApi } from './openai-failure.ts';
 
 /** The metadata key under which a batch carries the name of the shard it was created for. */
 export const SHARD_KEY = 'durable_batch_shard';
@@ -53,10 +53,7 @@ async function listPage(
   if (Array.isArray(body)) return { data: body as OpenAI.Batch[], more: undefined };
   const { data, has_more: more } = (body ?? {}) as { data?: unknown; has_more?: unknown };
   if (Array.isArray(data)) return { data: data as OpenAI.Batch[], more };
-  throw ApplicationFailure.create({
-    type: FailureType.ApiTrouble,
-    message: 'GET /batches: answered without a list',
-  });
+  throw notTheApi('GET /batches');
 }
 
 /**
@@ -66,12 +63,12 @@ async function listPage(
 export async function findBatch(
   api: OpenAI,
   signal: AbortSignal,
-  wanted: { key: string; fileId: string; notBefore: number; known: readonly string[] },
+  wanted: { key: string; fileIds: readonly string[]; notBefore: number; known: readonly string[] },
 ): Promise<OpenAI.Batch | null> {
   const found: OpenAI.Batch[] = [];
   await sweepSince(api, signal, wanted.notBefore, (batch) => {
     const key = batch.metadata?.[SHARD_KEY];
-    const ours = key === undefined ? batch.input_file_id === wanted.fileId : key === wanted.key;
+    const ours = key === undefined ? wanted.fileIds.includes(batch.input_file_id) : key === wanted.key;
     if (ours && !wanted.known.includes(batch.id)) found.push(batch);
   });
   return found.reduce<OpenAI.Batch | null>(

@@ -7,11 +7,12 @@ import type { RetryRound } from '../file-work/pack-retries.ts';
 import { claimJobApi } from '../store/job-api.ts';
 import { assembleResults, type AssembleRequest } from './assemble-results.ts';
 import { buildRetryShards } from './build-retry-shards.ts';
-import { buildShards } from './build-shards.ts';
+import { buildShards, type FirstPlan } from './build-shards.ts';
 import { cancelBatch, type CancelRequest } from './cancel-batch.ts';
 import { checkAccount } from './check-account.ts';
 import { createBatch, type BatchRecord, type CreateRequest } from './create-batch.ts';
 import type { Dependencies } from './dependencies.ts';
+import { findBought, type BoughtRequest, type BoughtShard } from './find-bought.ts';
 import { fetchResults, type FetchRequest, type ShardCounts } from './fetch-results.ts';
 import { pollBatches, type BatchSight, type PollRequest, type WatchedBatch } from './poll-batches.ts';
 import { tellingStoreTrouble } from './store-trouble.ts';
@@ -19,12 +20,13 @@ import { uploadInput, type UploadRequest } from './upload-input.ts';
 
 /** The activities of a job, in the order of its life; each is idempotent and says how where it is written. */
 export interface Activities {
-  buildShards(spec: JobSpec): Promise<RoundPlan>;
+  buildShards(spec: JobSpec): Promise<FirstPlan>;
   uploadInput(request: UploadRequest): Promise<string>;
   createBatch(request: CreateRequest): Promise<BatchRecord>;
   pollBatches(request: PollRequest): Promise<BatchSight[]>;
   fetchResults(request: FetchRequest): Promise<ShardCounts>;
   buildRetryShards(round: RetryRound): Promise<RoundPlan>;
+  findBought(request: BoughtRequest): Promise<BoughtShard[]>;
   cancelBatch(request: CancelRequest): Promise<void>;
   checkAccount(): Promise<void>;
   assembleResults(request: AssembleRequest): Promise<JobReport>;
@@ -48,10 +50,21 @@ export function createActivities(deps: Dependencies): Activities {
     pollBatches: (request) => atItsApi(request.job, () => pollBatches(deps, request)),
     fetchResults: (request) => atItsApi(request.job, () => fetchResults(deps, request)),
     buildRetryShards: (round) => tellingStoreTrouble(() => buildRetryShards(deps, round)),
+    findBought: (request) => atItsApi(request.job, () => findBought(deps, request)),
     cancelBatch: (request) => tellingStoreTrouble(() => cancelBatch(deps, request)),
     checkAccount: () => checkAccount(deps),
     assembleResults: (request) => tellingStoreTrouble(() => assembleResults(deps, request)),
   };
 }
 
-export type { BatchRecord, BatchSight, CreateRequest, Dependencies, PollRequest, ShardCounts, WatchedBatch };
+export type {
+  BatchRecord,
+  BatchSight,
+  BoughtShard,
+  CreateRequest,
+  Dependencies,
+  FirstPlan,
+  PollRequest,
+  ShardCounts,
+  WatchedBatch,
+};

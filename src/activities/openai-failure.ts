@@ -8,6 +8,8 @@ import { failureMeaning, FailureType } from '../core/failure.ts';
  */
 export function toFailure(error: unknown, call: string): unknown {
   if (!(error instanceof APIError)) {
+    // The SDK read an answer that is no JSON, and the parser's message quotes it.
+    if (error instanceof SyntaxError) return notTheApi(call);
     if (!(error instanceof OpenAIError)) return error;
     // The SDK refused to make the call: it would refuse again.
     return ApplicationFailure.create({
@@ -27,6 +29,14 @@ export function toFailure(error: unknown, call: string): unknown {
     nonRetryable: failureMeaning[failureType].final,
     details: [{ status: status ?? null, code: reason }],
     ...retryDelay(error),
+  });
+}
+
+/** An answer with a status of success that is not the API's: a proxy's page, or cut off. What it was asked may have been done. */
+export function notTheApi(call: string): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: FailureType.ApiTrouble,
+    message: `${call}: the answer is not one of the Batch API`,
   });
 }
 
@@ -59,10 +69,7 @@ export function isNoSuchCall(error: unknown): boolean {
 export function idOf(answer: unknown, call: string): string {
   const id = typeof answer === 'object' && answer !== null ? (answer as { id?: unknown }).id : undefined;
   if (typeof id === 'string' && id !== '') return id;
-  throw ApplicationFailure.create({
-    type: FailureType.ApiTrouble,
-    message: `${call}: answered without an id`,
-  });
+  throw notTheApi(call);
 }
 
 /** Wraps one call of the API. */

@@ -18,7 +18,7 @@ import { cancelAll } from './cancel-batch.ts';
 import { isDuplicate, meantBy, noteDuplicate, oldestOf, readDuplicates } from './duplicate-batches.ts';
 import { SHARD_KEY, sweepBatches } from './find-batch.ts';
 import { whileBeating } from './heartbeat.ts';
-import { callApi, isNotFound } from './openai-failure.ts';
+import { callApi, isNotFound, notTheApi } from './openai-failure.ts';
 
 /** A batch in flight. */
 export interface WatchedBatch {
@@ -194,7 +194,9 @@ function isRequestRefused(error: unknown): boolean {
 
 async function retrieve(api: OpenAI, batchId: string, signal: AbortSignal): Promise<OpenAI.Batch | null> {
   try {
-    return await api.batches.retrieve(batchId, { signal });
+    const batch = await api.batches.retrieve(batchId, { signal });
+    if (batch?.id !== batchId) throw notTheApi('GET /batches/{id}');
+    return batch;
   } catch (error) {
     if (isNotFound(error)) return null;
     return await callApi('GET /batches/{id}', () => Promise.reject(error));

@@ -6,6 +6,11 @@ export function shardId(round: number, index: number): string {
   return `r${round}-${String(index + 1).padStart(5, '0')}`;
 }
 
+/** Where a shard stands in its round, from 0. */
+export function shardIndex(id: string): number {
+  return Number(id.slice(id.indexOf('-') + 1)) - 1;
+}
+
 /** What one shard holds. Lines are named by their number in the input; they are in ascending order. */
 export interface ShardManifest {
   readonly model: string;

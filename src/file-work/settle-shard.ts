@@ -277,7 +277,10 @@ class Tally {
       }
     }
     const errors: Record<string, number> = {};
-    for (const { code } of this.errors.values()) errors[code] = (errors[code] ?? 0) + 1;
+    for (const { code } of this.errors.values()) {
+      const name = isPlainCode(code) ? code : 'other';
+      errors[name] = (errors[name] ?? 0) + 1;
+    }
     const counts = { answered, failed, again, inputTokens, cachedTokens: this.cached, outputTokens, errors };
     return this.twice === null ? counts : { ...counts, twice: this.twice };
   }
@@ -316,6 +319,11 @@ function writeRowHead(file: WholeFileWriter, line: number, id: Uint8Array | null
   file.write(quote);
   file.writeNumber(line);
   file.write(quote);
+}
+
+/** Outcomes are counted in the report, which holds no text of the API: it may quote a prompt, and some servers put it here. */
+function isPlainCode(code: string): boolean {
+  return /^[A-Za-z0-9_.-]{1,64}$/.test(code);
 }
 
 /** Writes rows in the lines' order, taking each answer's bytes from where they stand in the raw file. */

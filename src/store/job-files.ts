@@ -13,6 +13,8 @@ export const jobFiles = {
   round: (job: string, round: number): string => `jobs/${job}/rounds/${round}.json`,
   /** Rows of input lines that were refused, with `--skip-bad-lines`. */
   rejected: (job: string): string => `jobs/${job}/rejected.jsonl`,
+  /** Written when a cancelled job looks at what it will not send: from then on it stays cancelled. */
+  cancelled: (job: string): string => `jobs/${job}/cancelled.json`,
   results: (job: string): string => `jobs/${job}/results.jsonl`,
   report: (job: string): string => `jobs/${job}/report.json`,
 } as const;

@@ -1,4 +1,4 @@
-import type { Duration } from '@temporalio/common';
+import type { Duration, RetryPolicy } from '@temporalio/common';
 import { proxyActivities, type ActivityOptions } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 
@@ -9,7 +9,7 @@ import type { Activities } from '../activities/index.ts';
  * an outage of a day must not end a job, and final failures are thrown non-retryable. Attempts start again
  * after 1 s, doubling to a minute; a server's `retry-after` overrides that.
  */
-const patient = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' } as const;
+let retry: RetryPolicy = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' };
 
 /** Longer than any outage that somebody would wait out; then the job ends failed and can be started again without loss. */
 const OUTAGE = '7 days';
@@ -20,6 +20,11 @@ let heartbeat: Duration = '20s';
 /** Tests that kill workers do not want to wait so long. A workflow has its own copy of this module. */
 export function tuneHeartbeat(timeout: Duration): void {
   heartbeat = timeout;
+}
+
+/** Tests that let activities fail by the thousand do not want to wait either: the first interval, and the last as well. */
+export function tuneRetries(everyMs: number): void {
+  retry = { initialInterval: everyMs, backoffCoefficient: 1 };
 }
 
 // 100 GB at 50 MB/s take half an hour; a day is for slow shared disks.
@@ -38,6 +43,9 @@ export const uploadInput: Activities['uploadInput'] = activity('uploadInput', {
 export const createBatch: Activities['createBatch'] = activity('createBatch', {
   startToCloseTimeout: '30m',
 });
+
+// The same for several shards, one after another.
+export const findBought: Activities['findBought'] = activity('findBought', { startToCloseTimeout: '24h' });
 
 // A sweep is a few calls; 1,000 single reads at 0.2 s are the worst.
 export const pollBatches: Activities['pollBatches'] = activity('pollBatches', {
@@ -63,7 +71,7 @@ function activity<K extends keyof Activities>(name: K, limits: ActivityOptions):
     const options = {
       scheduleToCloseTimeout: OUTAGE,
       heartbeatTimeout: heartbeat,
-      retry: patient,
+      retry,
       ...limits,
     };
     const run = proxyActivities<Activities>(options)[name] as (request: never) => Promise<unknown>;

@@ -2,16 +2,25 @@ import {
   CancellationScope,
   condition,
   continueAsNew,
+  patched,
   setCurrentDetails,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { ShardCounts } from '../activities/index.ts';
+import type { FirstPlan, ShardCounts } from '../activities/index.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import { JobState, type JobProgress, type JobReport } from '../core/progress.ts';
-import { shardId, type RoundPlan } from '../core/shard-plan.ts';
+import { shardId, shardIndex, type RoundPlan } from '../core/shard-plan.ts';
 import { AccountGate, scaled, tunePatience, type AccountState } from './account-gate.ts';
-import { assembleResults, buildRetryShards, buildShards, tuneHeartbeat } from './activity-proxies.ts';
+import { accountRefusal } from './account-refusal.ts';
+import {
+  assembleResults,
+  buildRetryShards,
+  buildShards,
+  findBought,
+  tuneHeartbeat,
+  tuneRetries,
+} from './activity-proxies.ts';
 import { BatchWatch } from './batch-watch.ts';
 import { cancelSignal, pauseSignal, pollSignal, progressQuery, resumeSignal } from './messages.ts';
 import { runShard, type ShardContext, type ShardRecord } from './shard-run.ts';
@@ -23,6 +32,10 @@ interface JobSnapshot {
   /** Index of the first shard of the round that was not begun. */
   next: number;
   active: ShardRecord[];
+  /** Begun shards that a cancel came before; runs of version 0.1 do not hand it on. */
+  unsent?: string[];
+  /** True once this round's shards that will not be sent were looked for at the API. */
+  lookedForBought?: boolean;
   done: number;
   answered: number;
   failed: number;
@@ -49,9 +62,14 @@ interface JobTuning {
   readonly maxHistoryEvents?: number;
   /** See `tuneHeartbeat`. */
   readonly heartbeatMs?: number;
-  /** Scales the waits of the workflow, as `DURABLE_BATCH_PATIENCE` scales those of activities. */
+  /** See `tuneRetries`. */
+  readonly retryMs?: number;
+  /** Scales the waits of the workflow, as `DURABLE_BATCH_PATIENCE` scales those of activities. @default 1 */
   readonly patience?: number;
 }
+
+/** The version of this workflow that looks for what was bought before it ends a cancelled round. */
+const FIND_BOUGHT = 'find-bought';
 
 /** Waits before a refused batch is created again: allowance comes back when batches end, files appear within minutes. */
 const BACK_OFF_MS = [30_000, 60_000, 120_000, 300_000, 900_000] as const;
@@ -70,6 +88,7 @@ export async function batchJob(
 ): Promise<JobReport> {
   if (tuning.heartbeatMs !== undefined) tuneHeartbeat(tuning.heartbeatMs);
   if (tuning.patience !== undefined) tunePatience(tuning.patience);
+  if (tuning.retryMs !== undefined) tuneRetries(tuning.retryMs);
   const job = new Job(spec, snapshot ?? newSnapshot(), tuning);
   job.listen();
   // A cancellation from Temporal's side means what our signal means: what was paid is kept.
@@ -141,6 +160,7 @@ class Job {
       state.lines = state.plan.lines + state.plan.rejected;
       state.failed = state.plan.rejected;
     }
+    if ((state.plan as FirstPlan).cancelled === true) this.cancel();
     this.phase = JobState.Running;
     for (;;) {
       await this.runRound(state.plan);
@@ -156,8 +176,17 @@ class Job {
         shardBytes,
         cancelled,
       });
-      Object.assign(state, { round: state.round + 1, plan, next: 0, done: 0, again: 0 });
-      if (state.cancelled) break; // packed so that every line has a shard; assemble ends them
+      Object.assign(state, {
+        round: state.round + 1,
+        plan,
+        next: 0,
+        unsent: [],
+        lookedForBought: false,
+        done: 0,
+        again: 0,
+      });
+      // Packed so that every line has a shard; what of it was bought before a restart is still to be found.
+      if (state.cancelled && !patched(FIND_BOUGHT)) break;
     }
     this.phase = JobState.Assembling;
     this.showDetails();
@@ -226,7 +255,12 @@ class Job {
           this.mayBegin(plan) ||
           (running === 0 && this.isRoundOver(plan)),
       );
-      if (failure !== null || this.mustPark() || !this.mayBegin(plan)) break;
+      if (failure !== null || this.mustPark()) break;
+      if (!this.mayBegin(plan)) {
+        if (!this.mayHaveBought(plan)) break;
+        for (const shard of await this.takeUpBought(plan)) begin(shard);
+        continue;
+      }
       const shard: ShardRecord = {
         id: shardId(state.round, state.next),
         lines: plan.shardLines[state.next] ?? 0,
@@ -238,7 +272,8 @@ class Job {
       state.active.push(shard);
       begin(shard);
     }
-    if (failure === null && this.mustPark() && !(running === 0 && this.isRoundOver(plan))) {
+    const isOver = (): boolean => running === 0 && this.isRoundOver(plan) && !this.mayHaveBought(plan);
+    if (failure === null && this.mustPark() && !isOver()) {
       this.parking = true;
       this.watch.parkAll();
     }
@@ -246,7 +281,48 @@ class Job {
     if (failure !== null) throw failure;
     stopped = true;
     await polling;
-    if (this.parking && this.isRoundOver(plan)) this.parking = false;
+    if (this.parking && isOver()) this.parking = false;
+  }
+
+  /** A cancelled round may have shards that were bought and that this history knows nothing of. */
+  private mayHaveBought(plan: RoundPlan): boolean {
+    const { cancelled, lookedForBought = false, next, unsent = [] } = this.state;
+    return cancelled && !lookedForBought && (next < plan.shards || unsent.length > 0) && patched(FIND_BOUGHT);
+  }
+
+  /** The records of shards that a cancelled round has not sent and that have a batch all the same. */
+  private async takeUpBought(plan: RoundPlan): Promise<ShardRecord[]> {
+    const { spec, state } = this;
+    const shards = [...(state.unsent ?? [])];
+    for (let index = state.next; index < plan.shards; index += 1) shards.push(shardId(state.round, index));
+    for (;;) {
+      try {
+        const bought = await findBought({ job: spec.jobId, shards });
+        const records = bought.map(({ shard: id, batch, batchId, createdAt, settled }) => ({
+          id,
+          lines: plan.shardLines[shardIndex(id)] ?? 0,
+          upload: 1,
+          batch,
+          batchId,
+          createdAt,
+          ended: settled,
+          refusals: 0,
+        }));
+        Object.assign(state, { next: plan.shards, lookedForBought: true });
+        state.active.push(...records);
+        return records;
+      } catch (error) {
+        const reason = accountRefusal(error);
+        if (reason === null) throw error;
+        this.gate.refuse(reason);
+        await this.gate.untilOpen({
+          isHeld: () => false,
+          accepted: () => state.lookedForBought === true,
+          leaves: () => this.mustPark(),
+        });
+        if (this.mustPark()) return [];
+      }
+    }
   }
 
   private async settle(shard: ShardRecord): Promise<void> {
@@ -255,7 +331,8 @@ class Job {
     if (end === 'parked') return; // stays active: the next run takes it up
     state.active.splice(state.active.indexOf(shard), 1);
     state.done += 1;
-    if (end !== 'not sent') this.count(end.counts);
+    if (end === 'not sent') (state.unsent ??= []).push(shard.id);
+    else this.count(end.counts);
     this.showDetails();
   }
 

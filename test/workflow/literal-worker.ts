@@ -116,6 +116,7 @@ export function literalApi(
       shardLines: [10],
       rejected: 0,
     }),
+    findBought: async () => [],
     cancelBatch: async () => undefined,
     checkAccount: async () => undefined,
     assembleResults: async ({ job, rounds }) => ({

@@ -136,6 +136,12 @@ describe('no answer of the API', () => {
   });
 });
 
+test('an answer that is no JSON is ApiTrouble without its text', () => {
+  const failure = failureOf(new SyntaxError(`Unexpected token 'p', "${SECRET}" is not valid JSON`));
+  expect(failure).toMatchObject({ type: 'ApiTrouble', nonRetryable: false });
+  expect(failure.message).not.toContain(SECRET);
+});
+
 test('what is no error of the API stays what it is', () => {
   for (const error of [new Error('disk full'), new APIUserAbortError(), 'text', undefined])
     expect(toFailure(error, 'call')).toBe(error);

@@ -1,0 +1,89 @@
+import type { FileWork } from '../../src/file-work/pool.ts';
+import type { Store } from '../../src/store/store.ts';
+import type { Death } from './schedule.ts';
+
+/** What everything of an attempt throws from the moment on at which its process is gone. */
+class ProcessGone extends Error {
+  constructor() {
+    super('The process is gone.');
+  }
+}
+
+/** One attempt of an activity, and the process it runs in: once that is gone, nothing of the attempt does anything. */
+export class Attempt {
+  private readonly death: Death | undefined;
+  private steps = 0;
+  private gone = false;
+  private readonly onDeath: (death: Death) => void;
+
+  constructor(death: Death | undefined, onDeath: (death: Death) => void) {
+    this.death = death;
+    this.onDeath = onDeath;
+  }
+
+  get isGone(): boolean {
+    return this.gone;
+  }
+
+  /** A step with an effect outside the process. */
+  async step<T>(effect: () => Promise<T>): Promise<T> {
+    this.assertAlive();
+    this.steps += 1;
+    const here = this.steps === this.death?.step;
+    if (here && this.death.when === 'before') this.die();
+    const result = await effect();
+    this.assertAlive();
+    if (here) this.die();
+    return result;
+  }
+
+  /** The end of the attempt; a death that no step has met comes before its result is reported. */
+  end(): void {
+    this.assertAlive();
+    if (this.death !== undefined) this.die();
+  }
+
+  kill(): void {
+    this.gone = true;
+  }
+
+  private die(): never {
+    this.gone = true;
+    this.onDeath(this.death!);
+    throw new ProcessGone();
+  }
+
+  private assertAlive(): void {
+    if (this.gone) throw new ProcessGone();
+  }
+}
+
+/** A store whose accesses are steps of an attempt. */
+export function storeOf(attempt: Attempt, store: Store): Store {
+  return {
+    read: (key) => attempt.step(() => store.read(key)),
+    replace: (key, text) => attempt.step(() => store.replace(key, text)),
+    claim: (key, text) => attempt.step(() => store.claim(key, text)),
+    size: (key) => attempt.step(() => store.size(key)),
+    writeStream: (key, chunks) => attempt.step(() => store.writeStream(key, arriving(attempt, chunks))),
+    blob: (key) => attempt.step(() => store.blob(key)),
+    filePath: (key) => attempt.step(() => store.filePath(key)),
+  };
+}
+
+/** Between any two chunks the process may die. */
+async function* arriving(attempt: Attempt, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) yield await attempt.step(async () => chunk);
+}
+
+/** File work whose pieces are steps of an attempt. */
+export function filesOf(attempt: Attempt, files: FileWork): FileWork {
+  const work: Pick<FileWork, 'buildShards' | 'settleShard' | 'cancelShard' | 'packRetries' | 'mergeRows'> = {
+    buildShards: (spec) => attempt.step(() => files.buildShards(spec)),
+    settleShard: (ended) => attempt.step(() => files.settleShard(ended)),
+    cancelShard: (job, shard) => attempt.step(() => files.cancelShard(job, shard)),
+    packRetries: (round) => attempt.step(() => files.packRetries(round)),
+    mergeRows: (paths, target) => attempt.step(() => files.mergeRows(paths, target)),
+  };
+  return work as FileWork;
+}

@@ -1,0 +1,68 @@
+import { activityNames, callFaults, moveKinds, refusalKinds } from './schedule.ts';
+
+/** What a run of some hundred schedules meets, by the names under which it is counted. */
+const expected: readonly string[] = [
+  ...callFaults.map((fault) => `call: ${fault}`),
+  ...activityNames.map((name) => `death: in ${name}`),
+  ...moveKinds.map((kind) => `operator: ${kind}`),
+  ...refusalKinds.map((kind) => `account: ${kind}`),
+  ...[
+    'status_408',
+    'status_409',
+    'status_429',
+    'status_500',
+    'status_0',
+    'bad_request',
+    'error_body',
+    'hopeless_body',
+    'timeout',
+    'no_row',
+    'lost',
+  ].map((run) => `line: ${run}`),
+  'batch: expired',
+  'batch: cancelled',
+  'batch: cancelled by us',
+  'batch: refused token_limit',
+  'batch: refused file_not_found',
+  'batch: refused billing',
+  'batch: refused model',
+  'batch: lines_refused',
+  'batch: stuck',
+  'batch: counts lie',
+  'batch: file ids early',
+  'batch: status in capitals',
+  'batch: states skipped',
+  'batch: unknown to a read',
+  ...['output', 'errors'].flatMap((file) =>
+    ['late', 'missing', 'gone'].map((fate) => `file: ${file} ${fate}`),
+  ),
+  'file: absent is empty',
+  'file: absent is left_out',
+  'rows: none for lines that never ran',
+  ...[
+    'strangers',
+    'repeats',
+    'contradictions',
+    'no_last_newline',
+    'empty_error_file',
+    'body_as_text',
+    'broken_row',
+  ].map((odd) => `rows: ${odd}`),
+  'list: lag',
+  'list: several pages',
+  'list: endless paging',
+  'job: paused by itself',
+];
+
+/** Names that were never counted. */
+export function missingFrom(struck: ReadonlyMap<string, number>): string[] {
+  return expected.filter((name) => !struck.has(name));
+}
+
+/** How many schedules met what. */
+export function coverageTable(struck: ReadonlyMap<string, number>, schedules: number): string {
+  const rows = [...struck]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, n]) => `${String(n).padStart(5)}  ${name}`);
+  return [`of ${schedules} schedules that passed, so many met:`, ...rows].join('\n');
+}

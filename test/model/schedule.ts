@@ -1,0 +1,328 @@
+import fc from 'fast-check';
+
+/**
+ * A schedule: one job and everything that goes wrong in it. Plain data, so that fast-check can make, print and shrink
+ * it; an empty one is a job on a perfect day.
+ */
+export interface Schedule {
+  readonly lines: readonly LineScript[];
+  readonly shardLines: number;
+  readonly attempts: number;
+  readonly inFlight: number;
+  readonly rebuy: boolean;
+  readonly giveUpAfterMs: number | null;
+  /** A run is continued as new after so many events; null: when the server suggests it, which is never here. */
+  readonly maxHistoryEvents: number | null;
+  readonly list: ListScript;
+  /** What becomes of the n-th batch; later ones have a perfect day. */
+  readonly fates: readonly BatchFate[];
+  readonly calls: readonly CallScript[];
+  readonly deaths: readonly Death[];
+  readonly refusals: readonly Refusal[];
+  readonly moves: readonly Move[];
+}
+
+/** A line of the input. */
+export interface LineScript {
+  readonly kind: 'chat' | 'embedding' | 'response' | 'bad';
+  readonly customId: string | null;
+  /** How its executions go, the first one first; later ones give an answer. */
+  readonly runs: readonly LineRun[];
+}
+
+/** How one execution of a line goes. `no_row` was never run, `lost` was run and paid; neither leaves a row. */
+export type LineRun =
+  | 'answer'
+  | 'status_408'
+  | 'status_409'
+  | 'status_429'
+  | 'status_500'
+  | 'status_0'
+  | 'bad_request'
+  | 'error_body'
+  | 'hopeless_body'
+  | 'timeout'
+  | 'no_row'
+  | 'lost';
+
+/** How the server lists batches. */
+export interface ListScript {
+  readonly pageLines: number;
+  /** A list always has more and starts over. */
+  readonly endless: boolean;
+}
+
+/** How a batch ends when nobody cancels it. */
+export type BatchEnd =
+  | { readonly kind: 'completed' }
+  | { readonly kind: 'expired' | 'cancelled'; readonly afterShare: number }
+  /** Refused as a whole. */
+  | { readonly kind: 'refused'; readonly why: 'token_limit' | 'file_not_found' | 'billing' | 'model' }
+  /** Refused for some of its lines. */
+  | { readonly kind: 'lines_refused'; readonly every: number }
+  /** Runs on, far beyond its window, unless it is cancelled. */
+  | { readonly kind: 'stuck' };
+
+/** What becomes of a batch. */
+export interface BatchFate {
+  readonly end: BatchEnd;
+  /** Looks at it before it ends. */
+  readonly looks: number;
+  /** False: lines that never ran have no row. */
+  readonly restRows: boolean;
+  readonly output: FileFate;
+  readonly errors: FileFate;
+  readonly absent: 'null' | 'empty' | 'left_out';
+  readonly capitals: boolean;
+  /** Sweeps of the list that do not show it yet. */
+  readonly hiddenSweeps: number;
+  /** Reads that do not know it yet. */
+  readonly unknownReads: number;
+  readonly oddRows: readonly OddRow[];
+  readonly countsLie: boolean;
+  readonly earlyIds: boolean;
+  /** Share of its lines done when somebody cancels it through the API. */
+  readonly cancelledShare: number;
+  readonly ignoresCancel: boolean;
+}
+
+/** What becomes of an ended batch's file: named from the second look on, never named, or named but deleted. */
+export type FileFate = 'here' | 'late' | 'missing' | 'gone';
+export type OddRow =
+  | 'strangers'
+  | 'repeats'
+  | 'contradictions'
+  | 'no_last_newline'
+  | 'empty_error_file'
+  | 'body_as_text'
+  | 'broken_row';
+
+export const callKinds = [
+  'files.create',
+  'files.retrieve',
+  'files.content',
+  'batches.create',
+  'batches.retrieve',
+  'batches.list',
+  'batches.cancel',
+] as const;
+export type CallKind = (typeof callKinds)[number];
+export const callFaults = [
+  'reset_before',
+  'reset_after',
+  'hold_then_reset',
+  'status_408',
+  'status_408_after',
+  'status_429',
+  'status_500',
+  'status_500_after',
+  'html_502',
+  'page_200',
+  'page_200_after',
+  'broken_json_200_after',
+  'truncate',
+  'truncate_clean',
+  'enqueued_limit',
+] as const;
+export type CallFault = (typeof callFaults)[number];
+
+/** What becomes of the n-th call of a kind. */
+export interface CallScript {
+  readonly call: CallKind;
+  readonly nth: number;
+  readonly fault: CallFault;
+}
+
+export const activityNames = [
+  'buildShards',
+  'uploadInput',
+  'createBatch',
+  'pollBatches',
+  'fetchResults',
+  'buildRetryShards',
+  'findBought',
+  'cancelBatch',
+  'assembleResults',
+] as const;
+export type ActivityName = (typeof activityNames)[number];
+
+/**
+ * The process dies in the n-th attempt of an activity, before or after the effect of a step: a call of the API, an
+ * access to the store, or a piece of file work. Beyond the last step: before the result is reported.
+ */
+export interface Death {
+  readonly activity: ActivityName;
+  readonly nth: number;
+  readonly step: number;
+  readonly when: 'before' | 'after';
+}
+
+export const refusalKinds = ['status_401', 'status_403', 'insufficient_quota', 'billing_limit'] as const;
+
+/** From a call on every call is refused for the key or the account, until somebody has seen why and mends it. */
+export interface Refusal {
+  readonly atCall: number;
+  readonly kind: (typeof refusalKinds)[number];
+}
+
+export const moveKinds = ['cancel', 'pause', 'reset', 'terminate'] as const;
+
+/** What an operator does when the API has had so many calls; `pick` chooses the point of a reset. */
+export interface Move {
+  readonly atCall: number;
+  readonly kind: (typeof moveKinds)[number];
+  readonly pick: number;
+}
+
+const seldom = <T>(usual: T, other: fc.Arbitrary<T>, weight: number = 1): fc.Arbitrary<T> =>
+  fc.oneof({ arbitrary: fc.constant(usual), weight: 7 }, { arbitrary: other, weight });
+
+const lineRun: fc.Arbitrary<LineRun> = fc.constantFrom(
+  'status_500',
+  'status_429',
+  'status_408',
+  'status_409',
+  'status_0',
+  'bad_request',
+  'error_body',
+  'hopeless_body',
+  'timeout',
+  'no_row',
+  'lost',
+  'answer',
+);
+
+const line: fc.Arbitrary<LineScript> = fc.record({
+  kind: fc.oneof(
+    { arbitrary: fc.constant('chat' as const), weight: 10 },
+    { arbitrary: fc.constantFrom('embedding' as const, 'response' as const, 'bad' as const), weight: 1 },
+  ),
+  customId: fc.oneof(
+    fc.constant(null),
+    fc.constantFrom('same', 'ünï\u2028 漢字', '"quoted\\', '7', '', '\u{1F600}'),
+    fc.string({ maxLength: 8, unit: 'binary' }),
+  ),
+  runs: seldom([], fc.array(lineRun, { minLength: 1, maxLength: 3 }), 3),
+});
+
+const share = fc.integer({ min: 0, max: 4 }).map((quarters) => quarters / 4);
+
+const batchEnd: fc.Arbitrary<BatchEnd> = fc.oneof(
+  { arbitrary: fc.constant({ kind: 'completed' } as const), weight: 4 },
+  {
+    arbitrary: fc.record({
+      kind: fc.constantFrom('expired' as const, 'cancelled' as const),
+      afterShare: share,
+    }),
+    weight: 3,
+  },
+  {
+    arbitrary: fc.record({
+      kind: fc.constant('refused' as const),
+      why: fc.constantFrom(
+        'token_limit' as const,
+        'file_not_found' as const,
+        'billing' as const,
+        'model' as const,
+      ),
+    }),
+    weight: 2,
+  },
+  {
+    arbitrary: fc.record({
+      kind: fc.constant('lines_refused' as const),
+      every: fc.integer({ min: 1, max: 3 }),
+    }),
+    weight: 1,
+  },
+  { arbitrary: fc.constant({ kind: 'stuck' } as const), weight: 1 },
+);
+
+const fate: fc.Arbitrary<BatchFate> = fc.record({
+  end: batchEnd,
+  looks: fc.integer({ min: 0, max: 2 }),
+  restRows: fc.boolean(),
+  output: seldom<FileFate>('here', fc.constantFrom('late', 'missing', 'gone'), 2),
+  errors: seldom<FileFate>('here', fc.constantFrom('late', 'missing', 'gone')),
+  absent: fc.constantFrom('null', 'empty', 'left_out'),
+  capitals: fc.boolean(),
+  hiddenSweeps: seldom(0, fc.integer({ min: 1, max: 2 }), 3),
+  unknownReads: seldom(0, fc.integer({ min: 1, max: 2 })),
+  oddRows: seldom(
+    [],
+    fc.uniqueArray(
+      fc.constantFrom<OddRow>(
+        'strangers',
+        'repeats',
+        'contradictions',
+        'no_last_newline',
+        'empty_error_file',
+        'body_as_text',
+        'broken_row',
+      ),
+      { minLength: 1, maxLength: 3 },
+    ),
+    3,
+  ),
+  countsLie: seldom(false, fc.constant(true)),
+  earlyIds: seldom(false, fc.constant(true)),
+  cancelledShare: share,
+  ignoresCancel: seldom(false, fc.constant(true)),
+});
+
+/** Most steps of a job lie within its first dozens of calls. */
+const atCall = fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 40 }));
+
+/** Random schedules: each kind of trouble in a part of them, so that simple and crowded ones both come up. */
+export const schedules: fc.Arbitrary<Schedule> = fc.record({
+  lines: fc.oneof(
+    { arbitrary: fc.array(line, { minLength: 1, maxLength: 12 }), weight: 4 },
+    { arbitrary: fc.array(line, { minLength: 13, maxLength: 40 }), weight: 1 },
+  ),
+  shardLines: fc.integer({ min: 2, max: 10 }),
+  attempts: fc.integer({ min: 1, max: 3 }),
+  inFlight: fc.integer({ min: 1, max: 5 }),
+  rebuy: seldom(false, fc.constant(true), 2),
+  giveUpAfterMs: seldom<number | null>(null, fc.integer({ min: 1, max: 2_000 })),
+  maxHistoryEvents: fc.oneof(fc.constant(null), fc.integer({ min: 30, max: 120 })),
+  list: fc.record({ pageLines: fc.integer({ min: 1, max: 4 }), endless: seldom(false, fc.constant(true)) }),
+  fates: fc.array(fate, { maxLength: 5 }),
+  calls: seldom(
+    [],
+    fc.array(
+      fc.record({
+        call: fc.constantFrom(...callKinds, 'batches.create' as const, 'batches.create' as const),
+        nth: fc.integer({ min: 1, max: 4 }),
+        fault: fc.constantFrom(...callFaults),
+      }),
+      { minLength: 1, maxLength: 5 },
+    ),
+    9,
+  ),
+  deaths: seldom(
+    [],
+    fc.array(
+      fc.record({
+        activity: fc.constantFrom(...activityNames, 'createBatch' as const, 'fetchResults' as const),
+        nth: fc.integer({ min: 1, max: 3 }),
+        step: fc.integer({ min: 1, max: 10 }),
+        when: fc.constantFrom('before' as const, 'after' as const),
+      }),
+      { minLength: 1, maxLength: 4 },
+    ),
+    9,
+  ),
+  refusals: seldom(
+    [],
+    fc.array(fc.record({ atCall, kind: fc.constantFrom(...refusalKinds) }), { minLength: 1, maxLength: 2 }),
+    2,
+  ),
+  moves: seldom(
+    [],
+    fc.array(fc.record({ atCall, kind: fc.constantFrom(...moveKinds), pick: fc.nat({ max: 99 }) }), {
+      minLength: 1,
+      maxLength: 3,
+    }),
+    6,
+  ),
+});

@@ -1,0 +1,105 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { activityInfo } from '@temporalio/activity';
+import OpenAI from 'openai';
+import { createActivities, type Activities, type Dependencies } from '../../src/activities/index.ts';
+import type { FileWork } from '../../src/file-work/pool.ts';
+import type { Store } from '../../src/store/store.ts';
+import { Attempt, filesOf, storeOf } from './attempt.ts';
+import { activityNames, type ActivityName, type Schedule } from './schedule.ts';
+import { ScriptedApi } from './scripted-api.ts';
+
+/** Waits for a list that lags are milliseconds; a file that never comes is looked for for 0.6 s. */
+const PATIENCE = 0.001;
+
+/** One job's world: its API, and the processes in which its activities run and die. */
+export class World {
+  readonly schedule: Schedule;
+  readonly api: ScriptedApi;
+  /** Everything that struck. */
+  readonly struck: Set<string> = new Set();
+  private readonly starts = new Map<ActivityName, number>();
+  private readonly live = new Map<Attempt, Promise<unknown>>();
+  private readonly runs = new Set<string>();
+  private readonly deadRuns = new Set<string>();
+  private away = false;
+  /** Attempts of activities so far: what a job that goes on has more of each time one looks. */
+  attempts = 0;
+
+  constructor(schedule: Schedule) {
+    this.schedule = schedule;
+    this.api = new ScriptedApi(schedule, (what) => this.struck.add(what));
+  }
+
+  /** One attempt of an activity, in a process of its own that may die by the schedule. */
+  async attempt<T>(
+    name: ActivityName,
+    runId: string,
+    { store, files }: Pick<Dependencies, 'store' | 'files'>,
+    work: (deps: Dependencies) => Promise<T>,
+  ): Promise<T> {
+    if (this.away || this.deadRuns.has(runId)) throw processGone();
+    this.runs.add(runId);
+    this.attempts += 1;
+    const nth = (this.starts.get(name) ?? 0) + 1;
+    this.starts.set(name, nth);
+    const death = this.schedule.deaths.find((one) => one.activity === name && one.nth === nth);
+    const attempt = new Attempt(death, () => this.struck.add(`death: in ${name}`));
+    const api = new OpenAI({
+      apiKey: 'any',
+      baseURL: 'http://api.test/v1',
+      fetch: this.api.fetchFor(attempt),
+      maxRetries: 0,
+      logLevel: 'off',
+    });
+    const running = work({
+      api,
+      store: storeOf(attempt, store),
+      files: filesOf(attempt, files),
+      patience: PATIENCE,
+    });
+    this.live.set(attempt, running);
+    try {
+      const result = await running;
+      attempt.end();
+      return result;
+    } catch (error) {
+      throw attempt.isGone ? processGone() : error;
+    } finally {
+      this.live.delete(attempt);
+    }
+  }
+
+  /**
+   * An operator's move that ends a run: the run's processes are killed first, so that the attempts of an activity stay
+   * one after another (the window in which they do not is the README's, and no part of this model).
+   */
+  async whileAway(move: (runs: readonly string[]) => Promise<void>): Promise<void> {
+    this.away = true;
+    for (const attempt of this.live.keys()) attempt.kill();
+    await Promise.allSettled(this.live.values());
+    await move([...this.runs]);
+    for (const run of this.runs) this.deadRuns.add(run);
+    this.away = false;
+  }
+}
+
+/** Activities of a worker that serves many worlds, each job its own. */
+export function activitiesOf(worlds: ReadonlyMap<string, World>, store: Store, files: FileWork): Activities {
+  const serve = (name: ActivityName) => async (request: never) => {
+    const { workflowId, runId } = activityInfo().workflowExecution!;
+    const world = worlds.get(workflowId)!;
+    return await world.attempt(name, runId, { store, files }, (deps) =>
+      (createActivities(deps)[name] as (request: never) => Promise<unknown>)(request),
+    );
+  };
+  return Object.fromEntries(activityNames.map((name) => [name, serve(name)])) as unknown as Activities;
+}
+
+/** What the server sees of a process that is gone; a missed heartbeat would take longer. */
+function processGone(): ApplicationFailure {
+  return ApplicationFailure.create({
+    message: 'The process is gone.',
+    type: 'ProcessGone',
+    nextRetryDelay: 1,
+  });
+}
