@@ -23,7 +23,7 @@ const config: ViteUserConfig = defineConfig({
           hookTimeout: 120_000,
           fileParallelism: false,
           // Rows mostly wait: each has an API of its own, and all share a server and a worker.
-          maxConcurrency: 20,
+          maxConcurrency: 14,
         },
       },
       {

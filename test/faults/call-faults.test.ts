@@ -114,6 +114,16 @@ describe.concurrent('creating a batch of a file that the API does not know yet',
   });
 });
 
+describe.concurrent('a request that the API refuses for good', () => {
+  test('fails the job, and status says why', async () => {
+    const fault = { kind: 'status', status: 400, code: 'invalid_value' } as const;
+    await bench.run({
+      faults: [{ on: 'call', call: 'batches.create', fault }],
+      ends: { fails: /POST \/batches: HTTP 400 invalid_value/ },
+    });
+  });
+});
+
 describe.concurrent('no allowance for a batch, said at its create', () => {
   const message = 'Enqueued token limit reached for gpt-5-mini in organization org-x.';
   test.each<[string, CallFault]>([

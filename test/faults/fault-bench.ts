@@ -45,6 +45,8 @@ export interface FaultRow {
 
 /** How a job has to end; lines that are not named are answered, and everything is paid once and read. */
 export interface FaultEnd {
+  /** The job fails as a whole, saying this. @default it ends with results */
+  readonly fails?: RegExp;
   /** Code of the error by line. */
   readonly failed?: Readonly<Record<number, string>>;
   readonly cancelled?: readonly number[] | 'any';
@@ -72,11 +74,11 @@ export interface Scene {
   readonly workflow: WorkflowHandle;
   readonly emulator: Emulator;
   /** Waits until the progress is as wished, and answers it. */
-  until(what: string, isWished: (progress: JobProgress) => boolean): Promise<JobProgress>;
-  ledger(): Promise<LedgerSummary>;
-  calls(): Promise<CallReport['calls']>;
-  addFault(rule: FaultRule): Promise<void>;
-  removeFault(id: string): Promise<void>;
+  readonly until: (what: string, isWished: (progress: JobProgress) => boolean) => Promise<JobProgress>;
+  readonly ledger: () => Promise<LedgerSummary>;
+  readonly calls: () => Promise<CallReport['calls']>;
+  readonly addFault: (rule: FaultRule) => Promise<void>;
+  readonly removeFault: (id: string) => Promise<void>;
 }
 
 const DEADLINE_MS = 60_000;
@@ -118,10 +120,10 @@ export class FaultBench {
       baseURL: 'http://api.invalid/v1',
       maxRetries: 0,
       logLevel: 'off',
-      timeout: 2_000,
+      timeout: 4_000,
       fetch: async (url, init) => {
         const { workflowId } = activityInfo().workflowExecution!;
-        return await fetch(String(url).replace('http://api.invalid/v1', apis.get(workflowId)!), init);
+        return await fetch((url as string).replace('http://api.invalid/v1', apis.get(workflowId)!), init); // the SDK gives text
       },
     });
     const worker = await startWorker({
@@ -181,6 +183,15 @@ export class FaultBench {
     const scene = sceneOf(job, workflow, emulator);
     try {
       await row.during?.(scene);
+      if (row.ends.fails !== undefined) {
+        await expect(withDeadline(job.report(), `job ${spec.jobId} did not end`)).rejects.toThrow(
+          row.ends.fails,
+        );
+        const { status, progress, failure } = await job.status();
+        expect({ status, progress }).toEqual({ status: 'FAILED', progress: null });
+        expect(failure, 'status says why').toMatch(row.ends.fails);
+        return;
+      }
       const report = await withDeadline(job.report(), `job ${spec.jobId} did not end`);
       const rows: ResultRow[] = [];
       for await (const result of job.results()) rows.push(result);

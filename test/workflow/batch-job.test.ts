@@ -75,13 +75,7 @@ test('pauses when the account is refused, says why, and goes on after resume', a
   let refused = true;
   activities.createBatch = async (request) => {
     if (refused) {
-      const failure = ApplicationFailure.create({
-        type: 'AccountRefused',
-        message: 'POST /batches: HTTP 401',
-        nonRetryable: true,
-      });
-      failure.stack = ''; // a recorded history names no file of the machine it was recorded on
-      throw failure;
+      throw refusedAccount('POST /batches: HTTP 401');
     }
     return await willing.createBatch(request);
   };
@@ -94,6 +88,79 @@ test('pauses when the account is refused, says why, and goes on after resume', a
     expect(created).toEqual([]);
     refused = false;
     await handle.signal('resume');
+    await handle.result();
+  });
+  expect(created).toHaveLength(2);
+});
+
+/** As an activity throws it, without a stack: a recorded history names no file of the machine it was recorded on. */
+function refusedAccount(message: string): ApplicationFailure {
+  const failure = ApplicationFailure.create({ type: 'AccountRefused', message, nonRetryable: true });
+  failure.stack = '';
+  return failure;
+}
+
+test('a refused account is probed, by one read and then by one shard, until it is accepted', async () => {
+  const { activities, created } = literalApi(4);
+  const willing = { ...activities };
+  const asked: string[] = [];
+  activities.createBatch = async (request) => {
+    asked.push('create');
+    // Four shards are refused, and the first two that are let through to see whether they still are.
+    if (asked.filter((call) => call === 'create').length <= 6)
+      throw refusedAccount('POST /batches: HTTP 429 insufficient_quota');
+    return await willing.createBatch(request);
+  };
+  activities.checkAccount = async () => {
+    asked.push('check');
+    if (asked.filter((call) => call === 'check').length === 1)
+      throw refusedAccount('GET /batches: HTTP 401 invalid_api_key');
+  };
+  await whileWorking(server.native, 'probed', activities, async () => {
+    const handle = await begin('probed', [specOf('probed'), undefined, { patience: 0.001 }]);
+    await handle.result();
+  });
+  expect(created).toHaveLength(4);
+  expect(asked.slice(0, 10).join(' ')).toBe(
+    'create create create create check check create check create check',
+  );
+});
+
+test('a cancel while the key is refused asks at growing intervals and ends when it is accepted', async () => {
+  const { activities, created } = literalApi(2);
+  const calls = { check: 0, poll: 0, cancel: 0 };
+  let refused = true;
+  activities.cancelBatch = async () => {
+    calls.cancel += 1;
+    if (refused) throw refusedAccount('POST /batches/{id}/cancel: HTTP 401');
+  };
+  activities.pollBatches = async ({ batches }) => {
+    calls.poll += 1;
+    return batches.map(({ batchId }) => ({
+      batchId,
+      status: refused ? 'in_progress' : 'cancelled',
+      completed: 0,
+      failed: 0,
+      windowMs: null,
+      refusal: null,
+    }));
+  };
+  activities.checkAccount = async () => {
+    calls.check += 1;
+    if (refused) throw refusedAccount('GET /batches: HTTP 401');
+  };
+  await whileWorking(server.native, 'refused-cancel', activities, async () => {
+    const handle = await begin('refused-cancel', [specOf('refused-cancel'), undefined, { patience: 0.001 }]);
+    await expect.poll(() => created.length, { timeout: 20_000 }).toBe(2);
+    await handle.signal('cancel');
+    await expect.poll(() => calls.check, { timeout: 20_000 }).toBeGreaterThanOrEqual(3);
+    const { state, reason } = await handle.query<JobProgress>('progress');
+    expect(state).toBe('cancelling');
+    expect(reason).toMatch(/^the API refused the account: .*HTTP 401$/);
+    const { poll, cancel } = calls;
+    await expect.poll(() => calls.check, { timeout: 20_000 }).toBeGreaterThanOrEqual(5);
+    expect(calls).toMatchObject({ poll, cancel });
+    refused = false;
     await handle.result();
   });
   expect(created).toHaveLength(2);
