@@ -36,8 +36,13 @@ function at(step) {
   if (strike.kind === 'client') process.kill(strike.clientPid, 'SIGKILL');
   if (strike.kind === 'kill' || strike.kind === 'both') process.kill(process.pid, 'SIGKILL');
   if (strike.kind === 'stop') process.kill(process.pid, 'SIGSTOP');
-  // The signal may reach another thread first: this one must not get further meanwhile.
-  if (strike.kind === 'kill' || strike.kind === 'both' || strike.kind === 'stop') sleepSync(200);
+  // The signal may reach another thread first: this one must not get further meanwhile, but go on at once when it wakes up.
+  if (strike.kind === 'kill' || strike.kind === 'both' || strike.kind === 'stop') {
+    for (let rest = 200, last = Date.now(); rest > 0 && Date.now() - last < 1_000; rest -= 1) {
+      last = Date.now();
+      sleepSync(1);
+    }
+  }
   return true;
 }
 
