@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startEmulator, type Emulator } from '../../src/emulator/index.ts';
+import { startEmulator, type Emulator, type FaultRule } from '../../src/emulator/index.ts';
 import { connectClient, resolveTemporalTarget, stopEmbeddedServer } from '../../src/temporal/index.ts';
 
 const cli = join(import.meta.dirname, '../../dist/cli/main.js');
@@ -126,6 +126,13 @@ const batches = async (): Promise<number> => {
   return ((await response.json()) as { batches: number }).batches;
 };
 
+async function addFault(rule: FaultRule): Promise<void> {
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify(rule);
+  const { ok } = await fetch(new URL('/emulator/faults', emulator.url), { method: 'POST', headers, body });
+  if (!ok) throw new Error('The emulator does not take this rule.');
+}
+
 /** A worker that logs as much as it can. */
 const talkativeWorker = `
   const { installRuntime, startWorker } = await import(${JSON.stringify(workerCode)});
@@ -165,16 +172,6 @@ beforeAll(async () => {
     },
     faults: [
       // The server's texts quote what was sent, as the API's do.
-      {
-        on: 'call',
-        call: 'batches.create',
-        nth: 3,
-        fault: {
-          kind: 'status',
-          status: 401,
-          message: `Incorrect API key ${secret.key} for ${secret.prompt}`,
-        },
-      },
       {
         on: 'call',
         call: 'files.create',
@@ -239,6 +236,8 @@ test('neither key nor address, prompt, id or answer is in any history, log, repo
     'marked',
     '--shard-lines',
     '8',
+    '--in-flight',
+    '2',
     '--poll',
     '0.1',
     '--attempts',
@@ -251,6 +250,12 @@ test('neither key nor address, prompt, id or answer is in any history, log, repo
   await until(async () => (await batches()) >= 2);
   first.child.kill('SIGKILL');
   await first.ended;
+  await addFault({
+    on: 'call',
+    call: 'batches.create',
+    count: 1,
+    fault: { kind: 'status', status: 401, message: `Incorrect API key ${secret.key} for ${secret.prompt}` },
+  });
 
   const target = await resolveTemporalTarget({ home });
   const connection = await connectClient(target);
@@ -272,14 +277,10 @@ test('neither key nor address, prompt, id or answer is in any history, log, repo
     await run(['list', '--json']);
 
     // A job that the API refuses for good, and commands that fail.
-    await fetch(new URL('/emulator/faults', emulator.url), {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({
-        on: 'call',
-        call: 'files.create',
-        fault: { kind: 'status', status: 400, message: secret.prompt, code: 'invalid_file' },
-      }),
+    await addFault({
+      on: 'call',
+      call: 'files.create',
+      fault: { kind: 'status', status: 400, message: secret.prompt, code: 'invalid_file' },
     });
     const good = join(folder, 'good.jsonl');
     writeFileSync(good, `${line(1)}\n`);
@@ -329,4 +330,4 @@ test('neither key nor address, prompt, id or answer is in any history, log, repo
   // And this test would find them: here they may be.
   expect(secretsIn(readFileSync(join(out, 'results.jsonl')))).toEqual(['prompt', 'id']);
   expect(written.some(({ text }) => text.includes('Worker state changed'))).toBe(true);
-});
+}, 480_000);

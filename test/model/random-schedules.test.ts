@@ -27,9 +27,9 @@ const MOST_FAILURES = 12;
 const seed = Number(process.env['FC_SEED'] ?? Date.now() % 2 ** 31);
 const folder = mkdtempSync(join(tmpdir(), 'durable-batch-model-'));
 const worlds = new Map<string, World>();
-let server: Awaited<ReturnType<typeof startServer>>;
-let files: FileWork;
-let worker: Worker;
+let server: Awaited<ReturnType<typeof startServer>> | undefined;
+let files: FileWork | undefined;
+let worker: Worker | undefined;
 let running: Promise<void>;
 let stage: Stage;
 
@@ -53,10 +53,10 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  worker.shutdown();
+  worker?.shutdown();
   await running;
-  await files.close();
-  await server.stop();
+  await files?.close();
+  await server?.stop();
   rmSync(folder, { recursive: true, force: true });
 });
 
