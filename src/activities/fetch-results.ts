@@ -68,8 +68,11 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
       const key = shardFiles.duplicateOutput(job, shard, batch, batchId);
       if ((await download(deps, outputFileId, key, signal)) === 'here') duplicates.push(batchId);
     }
+    // Of a batch that ran and names neither file nothing can be read: what it answered is not known.
+    const unknown =
+      output === 'none' && errors === 'none' && ended.ran && ended.status !== BatchStatus.Failed;
     const paidForNothing =
-      output === 'gone' || errors === 'gone' || (output === 'none' && shouldHaveOutput(ended));
+      output === 'gone' || errors === 'gone' || unknown || (output === 'none' && shouldHaveOutput(ended));
     let missing: EndedShard['missing'] = 'retry';
     if (paidForNothing) missing = gaveUp ? (request.rebuy ? 'retry' : 'unavailable') : 'ask';
     else if (errors === 'none' && ended.status === BatchStatus.Completed) missing = gaveUp ? 'retry' : 'ask';
@@ -107,9 +110,8 @@ function isIncomplete(ended: EndedRecord): boolean {
   return ended.status !== BatchStatus.Failed && (ended.outputFileId === null || ended.errorFileId === null);
 }
 
-/** One that was cut short, too: that nothing of it was answered is told by rows, not by its counts. */
-function shouldHaveOutput({ status, completed, ran }: EndedRecord): boolean {
-  return status === BatchStatus.Completed || (status !== BatchStatus.Failed && (completed > 0 || ran));
+function shouldHaveOutput({ status, completed }: EndedRecord): boolean {
+  return status === BatchStatus.Completed || (status !== BatchStatus.Failed && completed > 0);
 }
 
 /** The record as the API has it now; null when it does not know the batch. */

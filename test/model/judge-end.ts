@@ -151,6 +151,8 @@ function fateWithoutRow(batch: ApiBatch, line: number, rebuy: boolean): Fate {
   const wasNamed = batch.files.output !== null && batch.fate.output !== 'missing';
   const outputLost = !batch.offers('output') && (wasNamed || completed || batch.countedDone > 0);
   const errorsLost = batch.files.errors !== null && batch.fate.errors === 'gone';
-  if ((outputLost || errorsLost) && !rebuy) return { kind: 'failed', code: 'answer_unavailable' };
+  // Of a batch that ran and offers no file at all nobody can say what it answered.
+  const unknown = !batch.offers('output') && !batch.offers('errors');
+  if ((outputLost || errorsLost || unknown) && !rebuy) return { kind: 'failed', code: 'answer_unavailable' };
   return { kind: 'again', counts: completed, code: completed ? 'missing_row' : null };
 }

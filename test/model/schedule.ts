@@ -142,6 +142,7 @@ export const activityNames = [
   'buildRetryShards',
   'findBought',
   'cancelBatch',
+  'checkAccount',
   'assembleResults',
 ] as const;
 export type ActivityName = (typeof activityNames)[number];
