@@ -25,6 +25,8 @@ const secret = {
   password: 'MARKED-PASSWORD-51c0',
   prompt: 'MARKED-PROMPT-c0ffee',
   id: 'MARKED-CUSTOM-ID-42',
+  /** Short: a JSON parser quotes ten characters of what it cannot read. */
+  broken: 'QZ-9X7-KV',
 } as const;
 
 let emulator: Emulator;
@@ -43,7 +45,7 @@ function startGateway(): Promise<void> {
       reads += 1;
       if (reads % 4 === 2) {
         response.writeHead(200, { 'content-type': 'application/json' });
-        response.end(`${secret.prompt} ${secret.key}`);
+        response.end(secret.broken);
         return;
       }
     }
