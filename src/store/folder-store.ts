@@ -30,6 +30,7 @@ export class FolderStore implements Store {
     try {
       // A link fails when the name exists, where a rename would replace it: the first writer wins.
       await link(temporary, this.path(key));
+      await syncFolder(dirname(temporary));
       return { text, first: true };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
@@ -92,6 +93,21 @@ export class FolderStore implements Store {
       await file.close();
     }
     return temporary;
+  }
+}
+
+/** Makes new names outlast a power cut, too: a claimed record decides about money. */
+async function syncFolder(path: string): Promise<void> {
+  let folder;
+  try {
+    folder = await open(path, 'r');
+    await folder.sync();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // Windows opens no folders, and some shared file systems sync none: there the file's own sync has to do.
+    if (code !== 'EISDIR' && code !== 'EPERM' && code !== 'EACCES' && code !== 'EINVAL') throw error;
+  } finally {
+    await folder?.close();
   }
 }
 
