@@ -136,5 +136,5 @@ async function uploadInParts(
 }
 
 function timeoutMs(bytes: number, patience: number): number {
-  return Math.round(Math.max(2_000, 60_000 * patience) + (bytes / SLOWEST_BYTES_PER_SECOND) * 1_000);
+  return Math.round(Math.max(5_000, 60_000 * patience) + (bytes / SLOWEST_BYTES_PER_SECOND) * 1_000);
 }

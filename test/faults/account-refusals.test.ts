@@ -80,11 +80,9 @@ describe.concurrent('while the account is refused', () => {
       lines: 8,
       job: { attempts: 1, shardLines: 1 },
       faults: [{ id: 'refused', on: 'call', call: 'batches.create', fault: noMoney }],
-      during: async ({ until, calls, removeFault }) => {
+      during: async ({ until, calls, untilCalls, removeFault }) => {
         await until('it pauses', isPaused);
-        await expect
-          .poll(async () => (await calls())['batches.create'].count, { timeout: 30_000 })
-          .toBeGreaterThanOrEqual(10);
+        await untilCalls('batches.create', 10);
         // Eight shards were refused at once; from then on each read of the list lets one of them try.
         const seen = await calls();
         expect(seen['batches.create'].count).toBeLessThanOrEqual(8 + seen['batches.list'].count);
@@ -161,7 +159,7 @@ describe.concurrent('while the account is refused', () => {
       emulator: endless,
       lines: 2,
       faults: [],
-      during: async ({ until, job, addFault, removeFault, calls }) => {
+      during: async ({ until, job, addFault, removeFault, calls, untilCalls }) => {
         await until('the batch runs', ({ batches }) => batches['in_progress'] === 1);
         await addFault({ id: 'refused', on: 'call', call: '*', fault: wrongKey });
         await until('it pauses', isPaused);
@@ -169,9 +167,7 @@ describe.concurrent('while the account is refused', () => {
         const { reason } = await until('it cancels', ({ state }) => state === 'cancelling');
         expect(reason).toMatch(/the API refused the account: .*HTTP 401/);
         const before = await calls();
-        await expect
-          .poll(async () => (await calls())['batches.list'].count, { timeout: 30_000 })
-          .toBeGreaterThanOrEqual(before['batches.list'].count + 3);
+        await untilCalls('batches.list', before['batches.list'].count + 3);
         // Only probes ask: what waits for the key does not.
         const after = await calls();
         expect(after['batches.retrieve'].count).toBe(before['batches.retrieve'].count);
@@ -187,12 +183,10 @@ describe.concurrent('while the account is refused', () => {
       emulator: running,
       lines: 2,
       faults: [{ id: 'refused', on: 'call', call: ['files.retrieve', 'files.content'], fault: wrongKey }],
-      during: async ({ until, job, removeFault, calls }) => {
+      during: async ({ until, job, removeFault, untilCalls }) => {
         await until('it pauses', isPaused);
         await job.cancel();
-        await expect
-          .poll(async () => (await calls())['files.retrieve'].count, { timeout: 30_000 })
-          .toBeGreaterThanOrEqual(3);
+        await untilCalls('files.retrieve', 3);
         await removeFault('refused');
       },
       ends: {},

@@ -135,7 +135,7 @@ describe.concurrent('a batch that is refused as a whole', () => {
     'for want of token allowance, twice': {
       faults: [failing([1, 2], tokenLimit)],
       job: { attempts: 1 },
-      ends: { batches: 3, calls: { 'files.create': 1 } },
+      ends: { batches: 3, inputFiles: 1 },
     },
     'for want of token allowance while other batches of the job hold it': {
       emulator: { ...timed, enqueuedTokenLimit: { '*': 300 } },
@@ -146,7 +146,7 @@ describe.concurrent('a batch that is refused as a whole', () => {
     'as its file cannot be found: the same file again, then a new upload': {
       faults: [failing([1, 2, 3], fileNotFound)],
       job: { attempts: 1 },
-      ends: { batches: 4, calls: { 'files.create': 3 } },
+      ends: { batches: 4, inputFiles: 3 },
     },
   });
 

@@ -64,6 +64,8 @@ export interface FaultEnd {
   readonly paidTwice?: number;
   /** Batches whose output the API lost. @default 0 */
   readonly unread?: number;
+  /** Uploads that batches were made of: a file may be used again. */
+  readonly inputFiles?: number;
   /** Calls the API has seen. */
   readonly calls?: Partial<Record<CallKind, number>>;
 }
@@ -77,6 +79,8 @@ export interface Scene {
   readonly until: (what: string, isWished: (progress: JobProgress) => boolean) => Promise<JobProgress>;
   readonly ledger: () => Promise<LedgerSummary>;
   readonly calls: () => Promise<CallReport['calls']>;
+  /** Waits until the API has seen so many calls of a kind. */
+  readonly untilCalls: (kind: CallKind, count: number) => Promise<void>;
   readonly addFault: (rule: FaultRule) => Promise<void>;
   readonly removeFault: (id: string) => Promise<void>;
 }
@@ -120,7 +124,7 @@ export class FaultBench {
       baseURL: 'http://api.invalid/v1',
       maxRetries: 0,
       logLevel: 'off',
-      timeout: 4_000,
+      timeout: 5_000,
       fetch: async (url, init) => {
         const { workflowId } = activityInfo().workflowExecution!;
         return await fetch((url as string).replace('http://api.invalid/v1', apis.get(workflowId)!), init); // the SDK gives text
@@ -223,6 +227,8 @@ function sceneOf(job: JobHandle, workflow: WorkflowHandle, emulator: Emulator): 
     const response = await fetch(emulator.adminUrl + path, { method, ...(body === undefined ? {} : json) });
     return await response.json();
   };
+  const calls = async (): Promise<CallReport['calls']> =>
+    ((await admin('GET', '/calls')) as CallReport).calls;
   return {
     job,
     workflow,
@@ -238,7 +244,14 @@ function sceneOf(job: JobHandle, workflow: WorkflowHandle, emulator: Emulator): 
       throw new Error(`It never came to this: ${what}; last seen: ${JSON.stringify(last)}`);
     },
     ledger: async () => (await admin('GET', '/ledger')) as LedgerSummary,
-    calls: async () => ((await admin('GET', '/calls')) as CallReport).calls,
+    calls,
+    untilCalls: async (kind, count) => {
+      const end = Date.now() + DEADLINE_MS;
+      while ((await calls())[kind].count < count) {
+        if (Date.now() > end) throw new Error(`The API never saw ${count} calls of ${kind}.`);
+        await delay(50);
+      }
+    },
     addFault: async (rule) => void (await admin('POST', '/faults', rule)),
     removeFault: async (id) => void (await admin('DELETE', `/faults/${id}`)),
   };
@@ -309,6 +322,11 @@ async function checkLedger(scene: Scene, report: JobReport, ends: FaultEnd): Pro
     batches_unread: ends.unread ?? 0,
     batches: ends.created ?? report.batches,
   });
+  if (ends.inputFiles !== undefined) {
+    const api = new OpenAI({ apiKey: 'test', baseURL: scene.emulator.url });
+    const { data } = await api.batches.list({ limit: 100 });
+    expect(new Set(data.map((batch) => batch.input_file_id)).size, 'input files').toBe(ends.inputFiles);
+  }
   if (ends.calls === undefined) return;
   const calls = await scene.calls();
   const counts = Object.keys(ends.calls).map((kind) => [kind, calls[kind as CallKind].count]);

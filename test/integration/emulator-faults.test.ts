@@ -1,6 +1,7 @@
 import { APIConnectionError, APIConnectionTimeoutError } from 'openai';
 import type { APIError } from 'openai';
 import { describe, expect, it } from 'vitest';
+import { AnswerForm } from '../../src/emulator/fault-rule.ts';
 import type { FaultRule } from '../../src/emulator/index.ts';
 import {
   addFault,
@@ -18,6 +19,7 @@ import {
   upload,
 } from '../unit/emulator/emulator-under-test.ts';
 
+const KEY = { headers: { authorization: 'Bearer sk-test' } };
 const CREATE = { endpoint: '/v1/chat/completions', completion_window: '24h' } as const;
 
 describe('faults of calls', () => {
@@ -231,6 +233,69 @@ describe('faults of lines', () => {
     expect(errors).toHaveLength(2);
     expect(batch.request_counts).toEqual({ total: 7, completed: 5, failed: 2 });
     expect(await ledgerOf(emulator)).toMatchObject({ lines: 7, executed: 7, paid: 2 });
+  });
+});
+
+describe('answers and files in the forms of other servers', () => {
+  it('writes an answer in each form, once paid but for a failed one', async () => {
+    const forms = Object.values(AnswerForm);
+    const { client, emulator } = await startForTest({
+      faults: forms.map((form, i) => ({
+        on: 'line',
+        customId: String(i + 1),
+        fault: { kind: 'answer_form', form },
+      })),
+    });
+    const lines = forms.map((_, i) => chatLine(String(i + 1)));
+    const batch = await untilEnded(client, (await submit(client, lines)).id);
+    const rows = await rowsOf(client, batch.output_file_id);
+    const row = (form: AnswerForm): (typeof rows)[number] =>
+      rows.find(({ custom_id: id }) => String(id) === String(forms.indexOf(form) + 1))!;
+    const content = (body: any): string => body.choices[0].message.content;
+    expect(content(JSON.parse(row('string').response?.body))).toBe('text of 1');
+    expect(content(JSON.parse(JSON.parse(row('double_string').response?.body)))).toBe('text of 2');
+    expect(row('marked_string').response?.body.charCodeAt(0)).toBe(0xfe_ff);
+    expect(row('text_status').response?.status_code).toBe('200');
+    expect(row('no_status').response).not.toHaveProperty('status_code');
+    expect(row('empty_error')).toMatchObject({ error: {}, response: { body: { error: {} } } });
+    expect(row('number_id').custom_id).toBe(7);
+    expect(row('failed_response').response?.body).toMatchObject({ status: 'failed' });
+    expect(row('incomplete_response').response?.body).toMatchObject({ status: 'incomplete' });
+    expect(await ledgerOf(emulator)).toMatchObject({ lines: forms.length, paid: forms.length - 1 });
+  });
+
+  it.each([
+    ['crlf', /^(\{.*\}\r\n){2}$/],
+    ['blank_lines', /^(\n\{.*\}\n {2}\n){2}$/],
+    ['byte_order_mark', /^\uFEFF(\{.*\}\n){2}$/],
+    ['garbage_row', /^(\{.*\}\n){2}\{.*[^}]\n$/],
+  ] as const)('writes files with %s', async (form, shape) => {
+    const { client } = await startForTest({
+      faults: [{ on: 'batch', fault: { kind: 'file_form', form } }],
+    });
+    const batch = await untilEnded(client, (await submit(client, chatLines(2))).id);
+    const bytes = await (await client.files.content(batch.output_file_id!)).arrayBuffer();
+    expect(Buffer.from(bytes).toString('utf8')).toMatch(shape);
+  });
+
+  it('shows batches as other servers do, and lists without an end in sight', async () => {
+    const { client, emulator } = await startForTest({
+      clockOffsetSeconds: -3_600,
+      faults: [
+        { on: 'batch', nth: 1, fault: { kind: 'object_form', form: 'upper_case' } },
+        { on: 'batch', nth: 2, fault: { kind: 'object_form', form: 'no_counts' } },
+        { on: 'call', call: 'batches.list', fault: { kind: 'no_has_more' } },
+      ],
+    });
+    await submit(client, chatLines(1));
+    const second = await submit(client, chatLines(1));
+    expect(second).not.toHaveProperty('request_counts');
+    expect(second.created_at).toBeLessThan(Date.now() / 1000 - 3_500);
+    const page = (await (await fetch(`${emulator.url}/batches`, KEY)).json()) as {
+      data: { status: string }[];
+    };
+    expect(page).not.toHaveProperty('has_more');
+    expect(page.data[1]?.status).toMatch(/^[A-Z_]+$/);
   });
 });
 
