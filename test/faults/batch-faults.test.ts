@@ -357,9 +357,9 @@ describe.concurrent('what the API shows of a new batch', () => {
     },
   });
 
-  test('404 for too long: the job pauses, says so, and goes on when the batch shows', async () => {
+  test('404 and not in the list for too long: the job pauses, says so, and goes on when the batch shows', async () => {
     await bench.run({
-      faults: [onEach({ kind: 'not_found', seconds: 6 })],
+      faults: [onEach({ kind: 'not_found', seconds: 6 }), onEach({ kind: 'hidden_in_list', seconds: 6 })],
       during: async ({ until }) => {
         const { reason } = await until('it pauses', ({ state }) => state === 'paused');
         expect(reason).toMatch(/does not know batch batch_/);
