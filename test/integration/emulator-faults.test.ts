@@ -250,7 +250,7 @@ describe('answers and files in the forms of other servers', () => {
     const batch = await untilEnded(client, (await submit(client, lines)).id);
     const rows = await rowsOf(client, batch.output_file_id);
     const row = (form: AnswerForm): (typeof rows)[number] =>
-      rows.find(({ custom_id: id }) => String(id) === String(forms.indexOf(form) + 1))!;
+      rows.find(({ custom_id: id }) => Number(id) === forms.indexOf(form) + 1)!;
     const content = (body: any): string => body.choices[0].message.content;
     expect(content(JSON.parse(row('string').response?.body))).toBe('text of 1');
     expect(content(JSON.parse(JSON.parse(row('double_string').response?.body)))).toBe('text of 2');
