@@ -1,9 +1,11 @@
-import { createLogUpdate } from 'log-update';
 import pc from 'picocolors';
 import type { JobProgress, JobReport } from '../core/progress.ts';
 
+/** A bar is for people at a terminal; its library takes as long to load as half of all others. */
+const isTerminal = process.stderr.isTTY && process.env['CI'] === undefined;
+
 /** Standard output is kept for what scripts read. */
-const logUpdate = createLogUpdate(process.stderr);
+const logUpdate = isTerminal ? (await import('log-update')).createLogUpdate(process.stderr) : null;
 
 const BAR_COLUMNS = 28;
 /** Without a terminal a line is written when something has changed, and not more often than this. */
@@ -12,12 +14,11 @@ const PLAIN_EVERY_MS = 5_000;
 /** Shows a job's progress on standard error: a bar on a terminal, plain lines otherwise. */
 export class ProgressView {
   private readonly startedAt = Date.now();
-  private readonly terminal = process.stderr.isTTY && process.env['CI'] === undefined;
   private lastText = '';
   private lastAt = 0;
 
   show(progress: JobProgress): void {
-    if (this.terminal) {
+    if (logUpdate !== null) {
       logUpdate(`${bar(progress)}\n${describe(progress)}`);
       return;
     }
@@ -29,7 +30,7 @@ export class ProgressView {
   }
 
   end(): void {
-    if (this.terminal) logUpdate.done();
+    logUpdate?.done();
   }
 }
 
