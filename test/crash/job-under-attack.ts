@@ -229,6 +229,14 @@ export class JobUnderAttack implements AsyncDisposable {
     return (await (await fetch(`${this.emulator.adminUrl}/ledger`)).json()) as LedgerSummary;
   }
 
+  /** The account's batches, newest first. */
+  async batches(): Promise<{ id: string; status: string }[]> {
+    const response = await fetch(`${this.emulator.url}/batches?limit=100`, {
+      headers: { authorization: 'Bearer any' },
+    });
+    return ((await response.json()) as { data: { id: string; status: string }[] }).data;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { child } of this.alive) child.kill('SIGKILL');
     await Promise.all([...this.alive].map(({ ended }) => ended));
