@@ -10,6 +10,7 @@ import { indexBlocks } from './line-blocks.ts';
 import type { LineBlock } from './line-blocks.ts';
 import type { ResolvedEmulatorOptions } from './options.ts';
 import type { UnrunCode } from './result-row.ts';
+import type { Gate } from './turn-taking.ts';
 import { validateBatch } from './validate-batch.ts';
 import type { Verdict } from './validate-batch.ts';
 
@@ -23,7 +24,7 @@ export interface BatchSurroundings {
   /** True once the emulator closes: every loop stops where it is. */
   isClosing(): boolean;
   /** Lets few batches work at a time. */
-  gate: <T>(work: () => Promise<T>) => Promise<T>;
+  gate: Gate;
   executionLogPath(batchId: string): string;
   /** Prompt tokens of this model in other batches that count against the limit for this one. */
   enqueuedTokens(model: string, forBatch: BatchRecord): number;
@@ -213,7 +214,7 @@ export class BatchRun {
       await this.#around.gate(async () => {
         if (unfinished) await executor.fillUnfinished(unfinished, () => this.#closing);
         await executor.finish();
-      });
+      }, 'next');
       if (this.#closing) return;
       this.#record.hasOutput = executor.outputBytes > 0;
       this.#record.hasErrors =

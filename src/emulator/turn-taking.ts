@@ -23,13 +23,20 @@ export function createTurn(): Turn {
   };
 }
 
-/** Runs at most `limit` of the given works at a time, in order of asking: memory is bounded by the works that run. */
-export function createGate(limit: number): <T>(work: () => Promise<T>) => Promise<T> {
+/** Runs works a few at a time, in order of asking; a last step of something goes before what has not come so far. */
+export type Gate = <T>(work: () => Promise<T>, order?: 'in turn' | 'next') => Promise<T>;
+
+/** A gate for at most `limit` works at a time: memory is bounded by the works that run. */
+export function createGate(limit: number): Gate {
   let running = 0;
   const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (running >= limit) await new Promise<void>((resolve) => waiting.push(resolve));
-    else running++;
+  return async (work, order = 'in turn') => {
+    if (running < limit) running++;
+    else
+      await new Promise<void>((resolve) => {
+        if (order === 'next') waiting.unshift(resolve);
+        else waiting.push(resolve);
+      });
     try {
       return await work();
     } finally {
