@@ -144,7 +144,10 @@ async function download(
   try {
     // The length is asked first: a proxy may cut a chunked download without any sign of it.
     expected = await api.files.retrieve(fileId, { signal }).then(
-      ({ bytes }) => bytes ?? null,
+      (file) => {
+        if (typeof file?.id !== 'string') throw notTheApi('GET /files/{id}');
+        return file.bytes ?? null;
+      },
       (error: unknown) => {
         // Some servers have no route for a file's status; its content is what counts.
         if (isNotFound(error)) return null;
