@@ -30,7 +30,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'model',
           include: ['test/model/**/*.test.ts'],
-          testTimeout: 900_000,
+          testTimeout: 1_800_000, // some three minutes on two idle cores
           hookTimeout: 120_000,
           fileParallelism: false,
         },

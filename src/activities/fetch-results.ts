@@ -153,7 +153,10 @@ export async function download(
   try {
     // The length is asked first: a proxy may cut a chunked download without any sign of it.
     expected = await api.files.retrieve(fileId, { signal }).then(
-      ({ bytes }) => bytes ?? null,
+      (file) => {
+        if (typeof file?.id !== 'string') throw notTheApi('GET /files/{id}');
+        return file.bytes ?? null;
+      },
       (error: unknown) => {
         // Some servers have no route for a file's status; its content is what counts.
         if (isNotFound(error) || isNoSuchCall(error)) return null;

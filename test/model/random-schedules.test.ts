@@ -93,6 +93,7 @@ test('every line ends once, nothing is bought twice and every answer is kept, wh
         passed += 1;
       } catch (error) {
         failed.push({ path, error: error as Error });
+        console.log(`schedule ${path} failed: FC_SEED=${seed} FC_PATH=${path}\n${(error as Error).message}`);
       }
     }
   };
@@ -102,8 +103,6 @@ test('every line ends once, nothing is bought twice and every answer is kept, wh
   const [first] = failed;
   if (first !== undefined) {
     const { path, error } = first;
-    for (const { path, error } of failed)
-      console.log(`schedule ${path} failed: FC_SEED=${seed} FC_PATH=${path}\n${error.message}`);
     await checkAlone(String(path));
     throw new Error(`It passed when it ran alone: FC_SEED=${seed} FC_PATH=${path}`, { cause: error });
   }

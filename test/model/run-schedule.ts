@@ -24,7 +24,7 @@ export interface Stage {
 /** A job that nothing has happened in for so long stands still; poll intervals stay far below it. */
 const STANDSTILL_MS = 90_000;
 /** Far beyond what any schedule takes; a job that goes on then goes round in circles. */
-const MOST_ATTEMPTS = 5_000;
+const MOST_ATTEMPTS = 2_000;
 const LOOK_MS = 200;
 
 let jobs = 0;
@@ -153,9 +153,12 @@ class DrivenJob {
 
   private async untilStandstill(): Promise<'stands still'> {
     let attempts = -1;
-    while (attempts < this.world.attempts && attempts < MOST_ATTEMPTS) {
+    let since = Date.now();
+    while (Date.now() - since < STANDSTILL_MS && attempts < MOST_ATTEMPTS) {
+      if (attempts < this.world.attempts) since = Date.now();
       attempts = this.world.attempts;
-      await sleep(STANDSTILL_MS, undefined, { ref: false });
+      await sleep(1_000, undefined, { ref: false });
+      if (this.ended) break;
     }
     return 'stands still';
   }
