@@ -30,14 +30,16 @@ export async function time(command, args, env = {}) {
 /** Runs a command of durable-batch to its end. */
 export const timeCli = (args, env) => time(execPath, [cli, ...args], env);
 
-/** Starts a command of durable-batch that stays; resolves with it and its first line of output. */
-export async function startCli(args, env, stream = 'stdout') {
+/** Starts a command of durable-batch that stays; resolves with it and its first line of output that matches. */
+export async function startCli(args, env, stream = 'stdout', ready = /./) {
   const child = spawn(execPath, [cli, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
   const line = await new Promise((resolve, reject) => {
-    createInterface({ input: child[stream] }).once('line', resolve);
+    createInterface({ input: child[stream] }).on('line', (text) => {
+      if (ready.test(text)) resolve(text);
+    });
     child.once('exit', (code) => reject(new Error(`durable-batch ${args.join(' ')} ended with ${code}`)));
   });
   child.stdout.resume();
@@ -49,6 +51,9 @@ export async function startCli(args, env, stream = 'stdout') {
   };
   return { child, line, stop };
 }
+
+/** Starts a worker, and with it the server; resolves when both are up. */
+export const startWorker = (env) => startCli(['worker'], env, 'stderr', /^Worker on queue/);
 
 /** The most memory a process has held, in MB; null where the system does not tell. */
 export async function peakMemoryMb(pid) {

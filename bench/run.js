@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { BatchClient } from '../dist/client/index.js';
 import { stopEmbeddedServer } from '../dist/temporal/index.js';
 import { benchFileWork } from './file-work.js';
-import { peakMemoryMb, startCli, time, timeCli } from './processes.js';
+import { peakMemoryMb, startCli, startWorker, time, timeCli } from './processes.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'durable-batch-bench-'));
 const home = join(folder, 'home');
@@ -67,7 +67,7 @@ for (let i = 0; i < RUNS; i += 1) {
   const one = await timeCli(runArgs(`cold-${i}`), env);
   cold.push(one.seconds);
   coldPeaks.push(one.peakMb ?? 0);
-  const worker = await startCli(['worker'], env, 'stderr');
+  const worker = await startWorker(env);
   warm.push((await timeCli(runArgs(`warm-${i}`, '--no-worker'), env)).seconds);
   warmPeaks.push((await peakMemoryMb(worker.child.pid)) ?? 0);
   await worker.stop();
@@ -147,7 +147,7 @@ async function eventsOfQuietCycle(client, id) {
 async function benchLarge() {
   const large = join(folder, 'large.jsonl');
   writeInput(large, 1_000_000);
-  const worker = await startCli(['worker'], env, 'stderr');
+  const worker = await startWorker(env);
   const { seconds } = await timeCli(
     ['run', large, '--fresh', '--out', join(folder, 'out-large'), '--poll', '0.1', '--no-worker'],
     env,
