@@ -9,7 +9,7 @@ import { readRecord } from '../store/store.ts';
 import { cancelAll } from './cancel-batch.ts';
 import type { Dependencies } from './dependencies.ts';
 import { isDuplicate, meantBy, noteDuplicate, readDuplicates } from './duplicate-batches.ts';
-import { download } from './fetch-results.ts';
+import { downloadFile } from './download-file.ts';
 import { sweepSince } from './find-batch.ts';
 import { callApi, isNotFound } from './openai-failure.ts';
 import { toEndedRecord, type EndedRecord } from './poll-batches.ts';
@@ -134,7 +134,7 @@ async function fetchOutput(
       message: `Batch ${batchId}, created on top of another one, is cancelled and has not ended yet.`,
     });
   }
-  return (await download(deps, toEndedRecord(batch).outputFileId, key, signal)) === 'here';
+  return (await downloadFile(deps, toEndedRecord(batch).outputFileId, key, signal)) === 'here';
 }
 
 function add(to: PaidTwice | null, more: PaidTwice): PaidTwice {
