@@ -22,6 +22,8 @@ export interface DuplicateLoss {
   readonly late: PaidTwice | null;
 }
 
+/** All answers are here: an API that cannot be asked for its list does not hold up the results for longer than this. */
+const LOOK_MS = 120_000;
 /** A cancel takes up to ten minutes (guide, "Cancelling a batch"); results do not wait longer than this for a loss to be counted. */
 const LATE_MS = 900_000;
 const LOOK_AGAIN_MS = 30_000;
@@ -29,7 +31,8 @@ const LOOK_AGAIN_MS = 30_000;
 /**
  * Looks a last time for batches that were created on top of the job's own, cancels those that still run, waits for them,
  * and keeps and counts what they answered.
- * @throws ApplicationFailure (try again) while one has not ended or the API does not answer, for a quarter of an hour
+ * @throws ApplicationFailure (try again) while one has not ended, for a quarter of an hour, and while the API does not
+ * answer, for two minutes
  */
 export async function countDuplicates(
   deps: Dependencies,
@@ -38,7 +41,8 @@ export async function countDuplicates(
   shards: readonly string[],
   signal: AbortSignal,
 ): Promise<DuplicateLoss[]> {
-  const isPatient = Date.now() - activityInfo().scheduledTimestampMs < LATE_MS * deps.patience;
+  const waitedMs = Date.now() - activityInfo().scheduledTimestampMs;
+  const isPatient = waitedMs < LATE_MS * deps.patience;
   const tryAgain = (message: string): ApplicationFailure =>
     ApplicationFailure.create({
       type: FailureType.AnswersNotReady,
@@ -51,7 +55,8 @@ export async function countDuplicates(
   } catch (error) {
     if (signal.aborted) throw error;
     const { message } = error as Error;
-    if (isPatient) throw tryAgain(`The account's batches cannot be looked through: ${message}`);
+    if (waitedMs < LOOK_MS * deps.patience)
+      throw tryAgain(`The account's batches cannot be looked through: ${message}`);
     log.warn('Batches created twice were not looked for at the end of the job.', { job, reason: message });
   }
   const losses: DuplicateLoss[] = [];
