@@ -11,7 +11,7 @@ import type { FirstPlan, ShardCounts } from '../activities/index.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import { JobState, type JobProgress, type JobReport } from '../core/progress.ts';
 import { shardId, shardIndex, type RoundPlan } from '../core/shard-plan.ts';
-import { AccountGate, scaled, tunePatience, type AccountState } from './account-gate.ts';
+import { AccountGate, scaled, tunePatience } from './account-gate.ts';
 import { accountRefusal } from './account-refusal.ts';
 import {
   assembleResults,
@@ -22,39 +22,10 @@ import {
   tuneRetries,
 } from './activity-proxies.ts';
 import { BatchWatch } from './batch-watch.ts';
+import { detailsOf, noticesOf } from './job-details.ts';
+import { newSnapshot, type JobSnapshot } from './job-snapshot.ts';
 import { cancelSignal, pauseSignal, pollSignal, progressQuery, resumeSignal } from './messages.ts';
 import { runShard, type ShardContext, type ShardRecord } from './shard-run.ts';
-
-/** What one run of a job hands to the next: everything that is not in the store. Its size is that of the shards in flight. */
-interface JobSnapshot {
-  round: number;
-  plan: RoundPlan | null;
-  /** Index of the first shard of the round that was not begun. */
-  next: number;
-  active: ShardRecord[];
-  /** Begun shards that a cancel came before; runs of version 0.1 do not hand it on. */
-  unsent?: string[];
-  /** True once this round's shards that will not be sent were looked for at the API. */
-  lookedForBought?: boolean;
-  done: number;
-  answered: number;
-  failed: number;
-  /** Lines of this round that go again. */
-  again: number;
-  inputTokens: number;
-  outputTokens: number;
-  created: number;
-  lines: number;
-  /** Why somebody paused the job. */
-  paused: string | null;
-  /** Which batch the API does not know. */
-  lost?: string | null;
-  account?: AccountState;
-  cancelled: boolean;
-  /** How many shards may be in flight: `inFlight`, lower after refusals for want of allowance. */
-  window: number;
-  startedAt: string;
-}
 
 /** For tests, which want short runs and short waits; jobs have none of it. */
 interface JobTuning {
@@ -74,9 +45,6 @@ const FIND_BOUGHT = 'find-bought';
 /** Waits before a refused batch is created again: allowance comes back when batches end, files appear within minutes. */
 const BACK_OFF_MS = [30_000, 60_000, 120_000, 300_000, 900_000] as const;
 
-/** A shard refused so often in a row is told of. */
-const STUBBORN_REFUSALS = 3;
-
 /**
  * A job: build-shards, then rounds of upload, create-batch, sleep-and-poll and fetch-results, a window of shards at
  * a time; lines without an answer go again in the next round; at the end the results are assembled.
@@ -94,27 +62,6 @@ export async function batchJob(
   // A cancellation from Temporal's side means what our signal means: what was paid is kept.
   void CancellationScope.current().cancelRequested.catch(() => job.cancel());
   return await CancellationScope.nonCancellable(() => job.run());
-}
-
-function newSnapshot(): JobSnapshot {
-  return {
-    round: 1,
-    plan: null,
-    next: 0,
-    active: [],
-    done: 0,
-    answered: 0,
-    failed: 0,
-    again: 0,
-    inputTokens: 0,
-    outputTokens: 0,
-    created: 0,
-    lines: 0,
-    paused: null,
-    cancelled: false,
-    window: 0,
-    startedAt: workflowInfo().startTime.toISOString(),
-  };
 }
 
 class Job {
@@ -426,7 +373,12 @@ class Job {
       jobId: spec.jobId,
       state: this.shownState(),
       reason: this.shownReason(),
-      notices: this.notices(),
+      notices: noticesOf({
+        isRefused: this.gate.reason !== null,
+        overdue: this.watch.overdue(),
+        duplicates: this.watch.duplicates(),
+        active: state.active,
+      }),
       round: state.round,
       lines: state.lines,
       answered: state.answered,
@@ -451,52 +403,8 @@ class Job {
     return this.gate.reason ?? lost ?? (cancelled ? null : paused);
   }
 
-  /** What goes on but takes longer than it should. */
-  private notices(): string[] {
-    const notices: string[] = [];
-    if (this.gate.reason !== null)
-      notices.push('asked again at growing intervals, up to 15 min; `resume` asks at once');
-    const overdue = this.watch.overdue();
-    if (overdue > 0)
-      notices.push(
-        `${overdue} ${overdue === 1 ? 'batch is' : 'batches are'} long past the time to end: waiting; only --give-up-after cancels such`,
-      );
-    const duplicates = this.watch.duplicates();
-    if (duplicates > 0)
-      notices.push(
-        `${duplicates} ${duplicates === 1 ? 'batch was' : 'batches were'} created twice: the later ones are cancelled, and what they answered is kept`,
-      );
-    const stubborn = this.state.active.filter(({ refusals }) => refusals >= STUBBORN_REFUSALS);
-    const wanting = stubborn.filter(({ refusedFor }) => refusedFor === 'token_limit');
-    if (wanting.length > 0) {
-      const alone = wanting.find(({ refusedAlone }) => (refusedAlone ?? 0) >= STUBBORN_REFUSALS);
-      const more =
-        alone === undefined
-          ? ''
-          : `; ${alone.lines} lines were refused even alone: if nobody else uses this model's allowance they are more than all of it, and the job needs a smaller --shard-lines`;
-      notices.push(`${shardsIn(wanting.length)} the token allowance${more}`);
-    }
-    const fileless = stubborn.filter(({ refusedFor }) => refusedFor === 'file_not_found');
-    if (fileless.length > 0) notices.push(`${shardsIn(fileless.length)} the API to find their files`);
-    return notices;
-  }
-
   /** What the Web UI shows on the job's page. */
   private showDetails(): void {
-    const { state, round, lines, answered, failed, shards, created, reason, notices } = this.progress();
-    setCurrentDetails(
-      [
-        `**${state}**${reason === null ? '' : `: ${reason}`}`,
-        '',
-        '| round | lines | answered | failed | shards done | in flight | batches created |',
-        '|---|---|---|---|---|---|---|',
-        `| ${round} | ${lines} | ${answered} | ${failed} | ${shards.done} of ${shards.total} | ${shards.inFlight} | ${created} |`,
-        ...notices.map((notice) => `\n- ${notice}`),
-      ].join('\n'),
-    );
+    setCurrentDetails(detailsOf(this.progress()));
   }
-}
-
-function shardsIn(count: number): string {
-  return `${count} ${count === 1 ? 'shard waits' : 'shards wait'} for`;
 }

@@ -1,0 +1,240 @@
+import { BatchStatus, type BatchErrorEntry } from '../core/batch-status.ts';
+import { afterTry, classifyRow, Verdict } from '../core/result-line.ts';
+import type { PaidTwice, ShardLines, ShardOutcome } from '../core/shard-plan.ts';
+import { cutLines, type CutLine } from './cut-lines.ts';
+import { ResultRowReader, type ReadRow } from './read-result-row.ts';
+
+/** What is known of a shard's ended batch. */
+export interface EndedShard {
+  readonly job: string;
+  readonly shard: string;
+  /** Which of the shard's batches ended. */
+  readonly batch: number;
+  readonly batchId: string;
+  readonly status: BatchStatus;
+  readonly hasOutput: boolean;
+  readonly hasErrors: boolean;
+  /** A failed batch's reasons. */
+  readonly refused: readonly BatchErrorEntry[];
+  /**
+   * What becomes of lines without a row when a file that should be there is not: `ask` decides nothing,
+   * so that the caller can look again; see `activities/fetch-results.ts`.
+   */
+  readonly missing: 'ask' | 'retry' | 'unavailable';
+  readonly attempts: number;
+  /** Batches created on top of this one whose output is in the store: what they answered counts where this one has no answer. */
+  readonly duplicates?: readonly string[];
+}
+
+/** Rows longer than this are not read as rows: no answer of the API comes near. */
+const MAX_ROW_BYTES = 512 << 20;
+
+/** How a line stands while its shard's files are read. */
+export const lineState = { none: 0, answered: 1, failed: 2, again: 3 } as const;
+
+/** Error codes that we write ourselves. */
+const ownCode = {
+  missing: 'missing_row',
+  unavailable: 'answer_unavailable',
+  cancelled: 'cancelled',
+} as const;
+
+/** The index of one shard: for each line what is known, and where its answer stands. */
+export class ShardTally {
+  readonly lines: ShardLines;
+  readonly states: Uint8Array;
+  readonly file: Uint8Array;
+  readonly offset: Float64Array;
+  /** A body is shorter than a row, see `MAX_ROW_BYTES`; tokens of one request are far below 2^32. */
+  readonly length: Uint32Array;
+  readonly input: Uint32Array;
+  readonly output: Uint32Array;
+  /** Bodies that had to be written anew because they did not stand in the row as JSON. */
+  readonly rewritten: Map<number, Buffer> = new Map();
+  readonly errors: Map<number, { code: string; message: string; counts: boolean }> = new Map();
+  private cached = 0;
+  private twice: Writable<PaidTwice> | null = null;
+  private readonly ended: EndedShard;
+
+  constructor(lines: ShardLines, ended: EndedShard) {
+    const count = lines.numbers.length;
+    this.lines = lines;
+    this.ended = ended;
+    this.states = new Uint8Array(count);
+    this.file = new Uint8Array(count);
+    this.offset = new Float64Array(count);
+    this.length = new Uint32Array(count);
+    this.input = new Uint32Array(count);
+    this.output = new Uint32Array(count);
+  }
+
+  readFile(path: string, which: number): void {
+    eachRow(this.lines, path, (position, row, cut) => {
+      if (this.states[position] === lineState.answered) return; // the first success wins
+      const verdict = cut.utf8 ? classifyRow(row) : Verdict.Retry;
+      if (verdict === Verdict.Answered) {
+        this.take(position, row, cut, which);
+      } else {
+        this.states[position] = verdict === Verdict.Failed ? lineState.failed : lineState.again;
+        this.errors.set(position, {
+          code: row.errorCode ?? (row.statusCode === null ? 'unknown' : `http_${row.statusCode}`),
+          message: row.errorMessage ?? `The request ended with HTTP status ${row.statusCode ?? 'unknown'}.`,
+          counts: verdict !== Verdict.RetryFree,
+        });
+      }
+    });
+  }
+
+  /** Takes answers that the shard's own batch does not have, and counts those that it has. */
+  readDuplicate(path: string, which: number): void {
+    eachRow(this.lines, path, (position, row, cut) => {
+      if (!cut.utf8 || classifyRow(row) !== Verdict.Answered) return;
+      if (this.states[position] !== lineState.answered) {
+        this.take(position, row, cut, which);
+        return;
+      }
+      this.twice ??= { answers: 0, inputTokens: 0, cachedTokens: 0, outputTokens: 0 };
+      addRow(this.twice, row);
+    });
+  }
+
+  private take(position: number, row: ReadRow, cut: CutLine, which: number): void {
+    this.states[position] = lineState.answered;
+    this.errors.delete(position);
+    this.file[position] = which;
+    if (row.rewrittenBody === null) {
+      this.offset[position] = cut.fileOffset + (row.bodyStart - cut.start);
+      this.length[position] = row.bodyEnd - row.bodyStart;
+    } else {
+      this.rewritten.set(position, row.rewrittenBody);
+    }
+    this.input[position] = row.inputTokens;
+    this.output[position] = row.outputTokens;
+    this.cached += row.cachedTokens;
+  }
+
+  /** Gives every line without a row its fate, then applies the line's budget of attempts. */
+  settleRest(): void {
+    const named = this.namedByRefusal();
+    const whole = this.ended.refused.find(({ line }) => line === null) ?? this.ended.refused[0];
+    for (let position = 0; position < this.states.length; position += 1) {
+      if (this.states[position] !== lineState.none) continue;
+      const entry = named.get(position) ?? (named.size === 0 ? whole : undefined);
+      if (this.ended.status === BatchStatus.Failed && entry !== undefined) {
+        this.set(position, lineState.failed, entry.code, entry.message, true);
+      } else if (this.ended.missing === 'unavailable') {
+        this.set(
+          position,
+          lineState.failed,
+          ownCode.unavailable,
+          'The batch ended, but the API never offered this answer or deleted it.',
+          true,
+        );
+      } else if (this.ended.status === BatchStatus.Completed) {
+        this.set(
+          position,
+          lineState.again,
+          ownCode.missing,
+          'The batch completed without a row for this line.',
+          true,
+        );
+      } else {
+        this.set(
+          position,
+          lineState.again,
+          `batch_${this.ended.status}`,
+          `The batch ended ${this.ended.status} before this line ran.`,
+          false,
+        );
+      }
+    }
+    for (const [position, { counts }] of this.errors) {
+      if (this.states[position] !== lineState.again) continue;
+      const history = this.lines.historyOf(this.lines.numbers[position]!);
+      if (!afterTry(history, counts, this.ended.attempts).again) this.states[position] = lineState.failed;
+    }
+  }
+
+  outcome(): ShardOutcome {
+    const again: [number, number, number][] = [];
+    let answered = 0;
+    let failed = 0;
+    let inputTokens = 0;
+    let outputTokens = 0;
+    for (let position = 0; position < this.states.length; position += 1) {
+      inputTokens += this.input[position]!;
+      outputTokens += this.output[position]!;
+      if (this.states[position] === lineState.answered) answered += 1;
+      else if (this.states[position] === lineState.failed) failed += 1;
+      else {
+        const line = this.lines.numbers[position]!;
+        const next = afterTry(
+          this.lines.historyOf(line),
+          this.errors.get(position)!.counts,
+          this.ended.attempts,
+        );
+        again.push([line, next.sent, next.charged]);
+      }
+    }
+    const errors: Record<string, number> = {};
+    for (const { code } of this.errors.values()) {
+      const name = isPlainCode(code) ? code : 'other';
+      errors[name] = (errors[name] ?? 0) + 1;
+    }
+    const counts = { answered, failed, again, inputTokens, cachedTokens: this.cached, outputTokens, errors };
+    return this.twice === null ? counts : { ...counts, twice: this.twice };
+  }
+
+  private set(position: number, next: number, code: string, message: string, counts: boolean): void {
+    this.states[position] = next;
+    this.errors.set(position, { code, message, counts });
+  }
+
+  private namedByRefusal(): Map<number, BatchErrorEntry> {
+    const named = new Map<number, BatchErrorEntry>();
+    for (const entry of this.ended.refused) {
+      if (entry.line !== null && entry.line >= 1 && entry.line <= this.states.length)
+        named.set(entry.line - 1, entry);
+    }
+    return named;
+  }
+}
+
+/** Counts the answers to a shard's lines in an output file of which none can be used. */
+export function countAnswersIn(lines: ShardLines, path: string): PaidTwice {
+  const counts = { answers: 0, inputTokens: 0, cachedTokens: 0, outputTokens: 0 };
+  eachRow(lines, path, (_position, row, cut) => {
+    if (cut.utf8 && classifyRow(row) === Verdict.Answered) addRow(counts, row);
+  });
+  return counts;
+}
+
+/** The rows of a file that belong to lines of the shard. */
+function eachRow(
+  lines: ShardLines,
+  path: string,
+  onRow: (position: number, row: ReadRow, cut: CutLine) => void,
+): void {
+  const reader = new ResultRowReader();
+  cutLines(path, MAX_ROW_BYTES, (block, cut) => {
+    if (cut.overlong) return;
+    const row = reader.read(block, cut.start, cut.end);
+    if (row === null) return; // no row that says anything: its line counts as missing
+    const position = row.line === null ? -1 : lines.positionOf(row.line);
+    if (position !== -1) onRow(position, row, cut);
+  });
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+function addRow(to: Writable<PaidTwice>, { inputTokens, cachedTokens, outputTokens }: ReadRow): void {
+  to.answers += 1;
+  to.inputTokens += inputTokens;
+  to.cachedTokens += cachedTokens;
+  to.outputTokens += outputTokens;
+}
+
+/** Outcomes are counted in the report, which holds no text of the API: it may quote a prompt, and some servers put it here. */
+function isPlainCode(code: string): boolean {
+  return /^[A-Za-z0-9_.-]{1,64}$/.test(code);
+}

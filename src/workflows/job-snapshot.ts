@@ -1,0 +1,57 @@
+import { workflowInfo } from '@temporalio/workflow';
+import type { RoundPlan } from '../core/shard-plan.ts';
+import type { AccountState } from './account-gate.ts';
+import type { ShardRecord } from './shard-run.ts';
+
+/** What one run of a job hands to the next: everything that is not in the store. Its size is that of the shards in flight. */
+export interface JobSnapshot {
+  round: number;
+  plan: RoundPlan | null;
+  /** Index of the first shard of the round that was not begun. */
+  next: number;
+  active: ShardRecord[];
+  /** Begun shards that a cancel came before; runs of version 0.1 do not hand it on. */
+  unsent?: string[];
+  /** True once this round's shards that will not be sent were looked for at the API. */
+  lookedForBought?: boolean;
+  done: number;
+  answered: number;
+  failed: number;
+  /** Lines of this round that go again. */
+  again: number;
+  inputTokens: number;
+  outputTokens: number;
+  created: number;
+  lines: number;
+  /** Why somebody paused the job. */
+  paused: string | null;
+  /** Which batch the API does not know. */
+  lost?: string | null;
+  account?: AccountState;
+  cancelled: boolean;
+  /** How many shards may be in flight: `inFlight`, lower after refusals for want of allowance. */
+  window: number;
+  startedAt: string;
+}
+
+/** Where a job begins. */
+export function newSnapshot(): JobSnapshot {
+  return {
+    round: 1,
+    plan: null,
+    next: 0,
+    active: [],
+    done: 0,
+    answered: 0,
+    failed: 0,
+    again: 0,
+    inputTokens: 0,
+    outputTokens: 0,
+    created: 0,
+    lines: 0,
+    paused: null,
+    cancelled: false,
+    window: 0,
+    startedAt: workflowInfo().startTime.toISOString(),
+  };
+}
