@@ -42,9 +42,16 @@ const clientCells = clientSteps.flatMap((step) =>
 describe('the steps come from the running code', () => {
   const seen = workerSteps.map(({ name }) => name);
 
+  /** Jobs that are cancelled, refused their account or have a batch twice: `test/model` kills processes in those. */
+  const ofOtherJobs = {
+    files: ['cancelled', 'duplicates', 'duplicateOutput'],
+    activities: ['cancelBatch', 'findBought', 'checkAccount'],
+  };
+
   test('every file of the store has steps', () => {
     for (const [which, key] of Object.entries({ ...jobFiles, ...shardFiles })) {
-      const path = (key as (...parts: unknown[]) => string)('JOB', 1, 1, 1);
+      if (ofOtherJobs.files.includes(which)) continue;
+      const path = (key as (...parts: unknown[]) => string)('JOB', '1', '1', '1');
       const name = path.replace(/^jobs\/JOB\/(?:shards\/1\/)?/, '').replaceAll('1', 'N');
       expect(seen, which).toContain(`${name} half written`);
       expect(seen, which).toContain(`${name} in place`);
@@ -57,9 +64,9 @@ describe('the steps come from the running code', () => {
       'files.retrieve': 'GET /files/N',
       'files.content': 'GET /files/N/content',
       'batches.create': 'POST /batches',
-      'batches.retrieve': 'GET /batches/N',
       'batches.list': 'GET /batches',
-      // Input files of 64 MB and more, and cancelled jobs; neither can create a batch.
+      // Batches that the list does not show, large input files, and cancelled jobs; none of them can create a batch.
+      'batches.retrieve': null,
       'uploads.create': null,
       'uploads.parts.create': null,
       'uploads.complete': null,
@@ -79,7 +86,7 @@ describe('the steps come from the running code', () => {
     const types = readFileSync(join(import.meta.dirname, '../../src/workflows/activity-proxies.ts'), 'utf8');
     const activities = [...types.matchAll(/^export const (\w+): Activities/gm)].map(([, name]) => name!);
     expect(activities).toContain('createBatch');
-    for (const activity of activities.filter((name) => name !== 'cancelBatch')) {
+    for (const activity of activities.filter((name) => !ofOtherJobs.activities.includes(name))) {
       expect(seen).toContain(`activity ${activity} done, reported`);
       expect(seen).toContain(`workflow task that schedules ${activity}, not reported`);
     }
