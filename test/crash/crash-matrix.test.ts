@@ -5,7 +5,10 @@ import { jobFiles, shardFiles } from '../../src/store/job-files.ts';
 import { Attack, attackClient, attackWorker, recordUndisturbed } from './attacks.ts';
 import { JobUnderAttack, startSharedServer } from './job-under-attack.ts';
 
-/** `CRASH_MATRIX=full` attacks every step in every way; the rule is every step killed, and attacked in one other way in turn. */
+/**
+ * `CRASH_MATRIX=full` attacks every step in every way; the rule is every step killed, and every call of the API and every
+ * second one of the others attacked in one other way, in turn.
+ */
 const isFull = process.env['CRASH_MATRIX'] === 'full';
 
 const server = await startSharedServer();
@@ -24,9 +27,10 @@ const inTurn = [Attack.Zombie, Attack.Both, Attack.Zombie, Attack.Server, Attack
 
 const cells = workerSteps.flatMap((step, i) => {
   const isCall = isApiCall(step.name);
-  const turn = inTurn[i % inTurn.length]!;
+  const turn = inTurn[Math.floor(i / 2) % inTurn.length]!;
   const other = isCall && (i % 2 === 0 || isOpenWindow(step.name, turn)) ? Attack.Reset : turn;
-  const attacks: Attack[] = isFull ? Object.values(Attack) : [Attack.Kill, other];
+  const some = isCall || i % 2 === 0 ? [Attack.Kill, other] : [Attack.Kill];
+  const attacks: Attack[] = isFull ? Object.values(Attack) : some;
   return attacks
     .filter((attack) => attack !== Attack.Reset || isCall)
     .filter((attack) => !isOpenWindow(step.name, attack))
@@ -98,7 +102,7 @@ describe('the steps come from the running code', () => {
     for (const { name } of workerSteps) {
       const attacks = cells.filter(([step]) => step === name).map(([, attack]) => attack);
       expect(attacks, name).toContain(Attack.Kill);
-      expect(attacks.length, name).toBeGreaterThan(1);
+      if (isFull || isApiCall(name)) expect(attacks.length, name).toBeGreaterThan(1);
     }
     for (const { name } of clientSteps) expect(clientCells.map(([step]) => step)).toContain(name);
   });
