@@ -2,10 +2,11 @@ import { activityInfo } from '@temporalio/activity';
 import type OpenAI from 'openai';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ShardManifest } from '../core/shard-plan.ts';
+import { jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
-import { findBatch, JOB_KEY, SHARD_KEY } from './find-batch.ts';
+import { findBatch, INSTANCE_KEY, JOB_KEY, SHARD_KEY } from './find-batch.ts';
 import { whileBeating } from './heartbeat.ts';
 import { idOf, isRefusal, toFailure } from './openai-failure.ts';
 
@@ -57,6 +58,7 @@ export async function createBatch(
     if (found !== null) return found;
 
     const manifest = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
+    const instance = (await jobInstance(store, job))!;
     const intentAt = Date.now();
     const { first } = await claimRecord<Intent>(store, shardFiles.intent(job, shard, batch, post), {
       at: intentAt,
@@ -72,7 +74,7 @@ export async function createBatch(
           input_file_id: fileId,
           endpoint: manifest.endpoint as OpenAI.BatchCreateParams['endpoint'],
           completion_window: '24h',
-          metadata: { [SHARD_KEY]: shardKey(request), [JOB_KEY]: job },
+          metadata: { [SHARD_KEY]: shardKey(request), [JOB_KEY]: job, [INSTANCE_KEY]: instance },
         },
         { signal },
       );
@@ -99,6 +101,7 @@ export async function searchBatch(
   if (doubtfulSince === null) return { post, found: null };
   const wanted = {
     key: shardKey(request),
+    instance: await jobInstance(store, request.job),
     fileIds: await uploadedFiles(store, request),
     notBefore: doubtfulSince,
     known: await earlierBatches(store, request),

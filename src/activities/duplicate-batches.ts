@@ -3,7 +3,7 @@ import { parseBatchStatus } from '../core/batch-status.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord, type Store } from '../store/store.ts';
 import type { BatchRecord } from './create-batch.ts';
-import { JOB_KEY, SHARD_KEY } from './find-batch.ts';
+import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from './find-batch.ts';
 
 /** The n-th batch that a shard was meant to have. */
 export interface MeantBatch {
@@ -39,9 +39,9 @@ export async function noteDuplicate(
   await store.replace(shardFiles.duplicates(job, meant.shard, meant.batch), JSON.stringify(record));
 }
 
-/** What a batch of this job was meant to be, by its metadata; null for batches of others. */
-export function meantBy(job: string, { metadata }: OpenAI.Batch): MeantBatch | null {
-  if (metadata?.[JOB_KEY] !== job) return null;
+/** What a batch of this job was meant to be, by its metadata; null for batches of others, also of a job of this id in another store. */
+export function meantBy(job: string, instance: string | null, { metadata }: OpenAI.Batch): MeantBatch | null {
+  if (metadata?.[JOB_KEY] !== job || metadata[INSTANCE_KEY] !== instance) return null;
   const [shard, batch, ...rest] = (metadata[SHARD_KEY] ?? '').slice(job.length + 1).split('/');
   const number = Number(batch);
   return shard !== undefined && shard !== '' && Number.isInteger(number) && rest.length === 0

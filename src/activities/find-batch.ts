@@ -8,6 +8,8 @@ import { callApi, notTheApi } from './openai-failure.ts';
 export const SHARD_KEY = 'durable_batch_shard';
 /** The metadata key of the job. */
 export const JOB_KEY = 'durable_batch_job';
+/** The metadata key that tells jobs of one id in several stores apart; see `jobInstance`. */
+export const INSTANCE_KEY = 'durable_batch_store';
 
 /** Clocks of the API and of this machine may differ by this much; looking at a day too many costs some pages. */
 const CLOCK_MARGIN_S = 86_400;
@@ -63,12 +65,21 @@ async function listPage(
 export async function findBatch(
   api: OpenAI,
   signal: AbortSignal,
-  wanted: { key: string; fileIds: readonly string[]; notBefore: number; known: readonly string[] },
+  wanted: {
+    key: string;
+    instance: string | null;
+    fileIds: readonly string[];
+    notBefore: number;
+    known: readonly string[];
+  },
 ): Promise<OpenAI.Batch | null> {
   const found: OpenAI.Batch[] = [];
   await sweepSince(api, signal, wanted.notBefore, (batch) => {
     const key = batch.metadata?.[SHARD_KEY];
-    const ours = key === undefined ? wanted.fileIds.includes(batch.input_file_id) : key === wanted.key;
+    const ours =
+      key === undefined
+        ? wanted.fileIds.includes(batch.input_file_id)
+        : key === wanted.key && batch.metadata?.[INSTANCE_KEY] === wanted.instance;
     if (ours && !wanted.known.includes(batch.id)) found.push(batch);
   });
   return found.reduce<OpenAI.Batch | null>(

@@ -1,14 +1,15 @@
 import { activityInfo, log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
+import type OpenAI from 'openai';
 import { isTerminal, parseBatchStatus } from '../core/batch-status.ts';
 import { FailureType } from '../core/failure.ts';
 import type { PaidTwice } from '../core/shard-plan.ts';
-import { isOtherApi } from '../store/job-api.ts';
+import { isOtherApi, jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
 import { cancelAll } from './cancel-batch.ts';
 import type { Dependencies } from './dependencies.ts';
-import { isDuplicate, meantBy, noteDuplicate, readDuplicates } from './duplicate-batches.ts';
+import { isDuplicate, meantBy, noteDuplicate, readDuplicates, type MeantBatch } from './duplicate-batches.ts';
 import { downloadFile } from './download-file.ts';
 import { sweepSince } from './find-batch.ts';
 import { callApi, isNotFound } from './openai-failure.ts';
@@ -78,9 +79,11 @@ async function findDuplicates(
   startedAt: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const ours: { batch: Parameters<typeof meantBy>[1]; meant: NonNullable<ReturnType<typeof meantBy>> }[] = [];
+  const instance = await jobInstance(store, job);
+  if (instance === null) return; // it has bought nothing
+  const ours: { batch: OpenAI.Batch; meant: MeantBatch }[] = [];
   const sweep = sweepSince(api, signal, Date.parse(startedAt), (batch) => {
-    const meant = meantBy(job, batch);
+    const meant = meantBy(job, instance, batch);
     if (meant !== null) ours.push({ batch, meant });
   });
   await sweep.catch((error: unknown) => {

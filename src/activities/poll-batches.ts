@@ -11,11 +11,19 @@ import {
 } from '../core/batch-status.ts';
 import { FailureType } from '../core/failure.ts';
 import { MAX_LIST_PAGE } from '../core/limits.ts';
+import { jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { claimRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 import { cancelAll } from './cancel-batch.ts';
-import { isDuplicate, meantBy, noteDuplicate, oldestOf, readDuplicates } from './duplicate-batches.ts';
+import {
+  isDuplicate,
+  meantBy,
+  noteDuplicate,
+  oldestOf,
+  readDuplicates,
+  type MeantBatch,
+} from './duplicate-batches.ts';
 import { SHARD_KEY, sweepBatches } from './find-batch.ts';
 import { whileBeating } from './heartbeat.ts';
 import { callApi, isNotFound, notTheApi } from './openai-failure.ts';
@@ -81,7 +89,8 @@ export async function pollBatches(
 ): Promise<BatchSight[]> {
   return await whileBeating(async (signal) => {
     if (afterMs > 0) await sleep(afterMs, undefined, { signal });
-    const { seen, strangers } = await sweep(deps, job, batches, signal);
+    const instance = await jobInstance(deps.store, job);
+    const { seen, strangers } = await sweep(deps, job, instance, batches, signal);
     const sights: BatchSight[] = [];
     for (const watched of batches) {
       const batch = seen.get(watched.batchId) ?? (await retrieve(deps.api, watched.batchId, signal));
@@ -98,20 +107,29 @@ export async function pollBatches(
   });
 }
 
+/** A batch that is none of the watched ones. */
+interface Stranger {
+  readonly batch: OpenAI.Batch;
+  /** Null for those that do not say whose they are. */
+  readonly meant: MeantBatch | null;
+}
+
 /** The watched batches that the list shows, and those that may be on top: of this job, or without a word whose they are. */
 async function sweep(
   { api }: Dependencies,
   job: string,
+  instance: string | null,
   batches: readonly WatchedBatch[],
   signal: AbortSignal,
-): Promise<{ seen: Map<string, OpenAI.Batch>; strangers: OpenAI.Batch[] }> {
+): Promise<{ seen: Map<string, OpenAI.Batch>; strangers: Stranger[] }> {
   const seen = new Map<string, OpenAI.Batch>();
-  const strangers: OpenAI.Batch[] = [];
+  const strangers: Stranger[] = [];
   const wanted = new Set(batches.map(({ batchId }) => batchId));
   let left = wanted.size <= FEW ? MAX_LIST_PAGE : (Math.ceil(wanted.size / 100) + EXTRA_PAGES) * 100;
   const visits = sweepBatches(api, signal, (batch) => {
+    const meant = meantBy(job, instance, batch);
     if (wanted.delete(batch.id)) seen.set(batch.id, batch);
-    else if (meantBy(job, batch) !== null || batch.metadata?.[SHARD_KEY] === undefined) strangers.push(batch);
+    else if (meant !== null || batch.metadata?.[SHARD_KEY] === undefined) strangers.push({ batch, meant });
     left -= 1;
     // The rest of a page costs nothing, and may show a duplicate that is older than what is watched.
     const pageEnds = left % MAX_LIST_PAGE === 0;
@@ -130,12 +148,11 @@ async function duplicatesOf(
   job: string,
   watched: WatchedBatch,
   batch: OpenAI.Batch | null,
-  strangers: readonly OpenAI.Batch[],
+  strangers: readonly Stranger[],
   signal: AbortSignal,
 ): Promise<OpenAI.Batch[]> {
   const found = new Map<string, OpenAI.Batch>();
-  for (const stranger of strangers) {
-    const meant = meantBy(job, stranger);
+  for (const { batch: stranger, meant } of strangers) {
     const same =
       meant === null
         ? stranger.input_file_id === batch?.input_file_id &&
@@ -175,11 +192,10 @@ async function cancelLateDuplicates(
   deps: Dependencies,
   job: string,
   batches: readonly WatchedBatch[],
-  strangers: readonly OpenAI.Batch[],
+  strangers: readonly Stranger[],
   signal: AbortSignal,
 ): Promise<void> {
-  for (const stranger of strangers) {
-    const meant = meantBy(job, stranger);
+  for (const { batch: stranger, meant } of strangers) {
     if (meant === null || isTerminal(parseBatchStatus(stranger.status))) continue;
     if (batches.some(({ shard, batch }) => shard === meant.shard && batch === meant.batch)) continue;
     if (!(await isDuplicate(deps.store, job, meant, stranger.id))) continue;

@@ -1,10 +1,16 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { jobFiles } from './job-files.ts';
 import { claimRecord, readRecord, type Store } from './store.ts';
 
-/** Which API a job's files and batches live at. A hash, since a base URL may hold credentials. */
+/** What ties a job of this store to its batches at the API. */
 interface JobApi {
+  /** Where they live; a hash, since a base URL may hold credentials. */
   readonly baseUrlSha256: string;
+  /**
+   * Drawn once per job and store. Two homes may have jobs of one id, and a job's folder may be deleted and its id used for
+   * another input: their batches must not be taken for this job's, nor cancelled by it.
+   */
+  readonly instance: string;
 }
 
 /**
@@ -12,10 +18,15 @@ interface JobApi {
  * taken for lost, and their lines bought again.
  */
 export async function claimJobApi(store: Store, job: string, baseUrl: string): Promise<boolean> {
-  const mine: JobApi = { baseUrlSha256: fingerprint(baseUrl) };
+  const mine: JobApi = { baseUrlSha256: fingerprint(baseUrl), instance: randomBytes(8).toString('hex') };
   const known = await readRecord<JobApi>(store, jobFiles.api(job));
   const { baseUrlSha256 } = known ?? (await claimRecord(store, jobFiles.api(job), mine)).record;
   return baseUrlSha256 === mine.baseUrlSha256;
+}
+
+/** What the batches of a job of this store carry, besides its id; null for a job that has not called the API yet. */
+export async function jobInstance(store: Store, job: string): Promise<string | null> {
+  return (await readRecord<JobApi>(store, jobFiles.api(job)))?.instance ?? null;
 }
 
 /** True when the job has begun and its batches live elsewhere; decides nothing. */

@@ -2,6 +2,8 @@
  * A process that is stopped between its last check and its POST, and wakes up after another one has searched in vain and
  * created the batch, creates a second one. Here somebody else does what it would do: the same POST.
  */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import OpenAI from 'openai';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { BatchClient, type JobHandle } from '../../src/client/index.ts';
@@ -37,17 +39,17 @@ async function batches(): Promise<OpenAI.Batch[]> {
   return (await api().batches.list({ limit: 100 })).data.toReversed();
 }
 
-async function createAgain(fileId: string, key: string): Promise<OpenAI.Batch> {
+async function createAgain(fileId: string, metadata: Record<string, string>): Promise<OpenAI.Batch> {
   return await api().batches.create({
     input_file_id: fileId,
     endpoint: '/v1/chat/completions',
     completion_window: '24h',
-    metadata: { durable_batch_shard: key, durable_batch_job: key.slice(0, key.indexOf('/')) },
+    metadata,
   });
 }
 
 async function copyOf(batch: OpenAI.Batch): Promise<OpenAI.Batch> {
-  return await createAgain(batch.input_file_id, batch.metadata!['durable_batch_shard']!);
+  return await createAgain(batch.input_file_id, batch.metadata!);
 }
 
 const statusOf = async (id: string): Promise<string> => (await api().batches.retrieve(id)).status;
@@ -89,7 +91,12 @@ test('the older of two stays, also where it is not the one on record', async () 
     const { calls } = await lab.admin<{ calls: Record<string, { count: number }> }>('/emulator/calls');
     return calls['batches.create']!.count >= 1;
   });
-  const twin = await createAgain(file!.id, 'older/r1-00001/1');
+  const record = readFileSync(join(lab.home, 'store/jobs/older/api.json'), 'utf8');
+  const twin = await createAgain(file!.id, {
+    durable_batch_shard: 'older/r1-00001/1',
+    durable_batch_job: 'older',
+    durable_batch_store: (JSON.parse(record) as { instance: string }).instance,
+  });
   expect(await expectWhole(job, 20)).toMatchObject({ batches: 1 });
   expect(await statusOf(twin.id)).toBe('completed');
   const own = (await batches()).find(({ id }) => id !== twin.id)!;
@@ -145,4 +152,28 @@ test('a duplicate that ran to its end unseen is found before the report is writt
     output_tokens: expect.any(Number),
     cost_usd: expect.any(Number),
   });
+});
+
+test('a job of the same id in another home is another job: nobody takes or cancels its batches', async () => {
+  const job = await begin('same', 20, slow);
+  const other = new CommandLab();
+  other.emulator = lab.emulator;
+  const input = join(other.folder, 'other.jsonl');
+  writeFileSync(
+    input,
+    Array.from({ length: 20 }, (_, i) => `${lab.request(i + 1, `Other ${i}`)}\n`).join(''),
+  );
+  try {
+    const out = join(other.folder, 'out');
+    const ended = await other.run(['run', input, '--job', 'same', '--poll', '0.1', '--out', out]);
+    expect(ended).toMatchObject({ code: 0 });
+    expect(other.rowsOf(out).map(({ response }) => response!.choices[0]!.message.content)).toEqual(
+      Array.from({ length: 20 }, (_, i) => `Other ${i}`),
+    );
+    expect(await job.report()).toMatchObject({ answered: 20, duplicates: null });
+    expect((await batches()).map(({ status }) => status)).toEqual(['completed', 'completed']);
+    expect(await lab.ledger()).toMatchObject({ paid: 40, lines_paid_twice_or_more: 0 });
+  } finally {
+    await other.closeHome();
+  }
 });

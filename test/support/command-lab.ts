@@ -130,9 +130,14 @@ export class CommandLab {
   }
 
   async close(): Promise<void> {
+    await this.closeHome();
+    await this.emulator.close();
+  }
+
+  /** Leaves the emulator to others. */
+  async closeHome(): Promise<void> {
     this.killAll();
     await stopEmbeddedServer({ home: this.home });
-    await this.emulator.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
