@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { execPath, exit } from 'node:process';
+import process, { execPath, exit } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -59,7 +59,8 @@ if (faults !== null)
     faults.map(({ status }) => ({ passed: status === 'passed' })),
   );
 
-const schedulesFile = join(work, 'schedules.json');
+// With --from model=… the figures of that run, which wrote them where this said.
+const schedulesFile = process.env.RELIABILITY_OUT ?? join(work, 'schedules.json');
 if ((await testsOf('model', { RELIABILITY_OUT: schedulesFile })) !== null && existsSync(schedulesFile)) {
   const { schedules, passed, seed } = JSON.parse(readFileSync(schedulesFile, 'utf8'));
   rows.push([`random schedules, seed ${seed}`, schedules, passed]);
