@@ -69,7 +69,6 @@ async function workflowTasksOf(jobId: string): Promise<number[]> {
 
 test.each([
   ['the beginning', 0],
-  ['after the shards were built', 0.1],
   ['while batches were created', 0.3],
   ['the latest point', 1],
 ])('a reset in the Web UI to %s buys nothing again', async (_where, share) => {
