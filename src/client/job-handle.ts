@@ -251,6 +251,11 @@ function doneProgress(report: JobReport): JobProgress {
     created: report.batches,
     inputTokens: report.input_tokens,
     outputTokens: report.output_tokens,
+    startedAt: report.started_at,
+    uploaded: report.lines,
+    costUsd: report.cost_usd,
+    costUsdWithoutBatch: report.cost_usd_without_batch,
+    table: [],
   };
 }
 

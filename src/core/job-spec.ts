@@ -47,6 +47,18 @@ export interface JobSpec {
   readonly skipBadLines: boolean;
   readonly rebuy: boolean;
   readonly giveUpAfterMs: number | null;
+  /** How the job is found at the server; specs of version 0.1 have none. */
+  readonly labels?: JobLabels;
+}
+
+/** What a job is called at the server besides its id; no part of its identity. */
+export interface JobLabels {
+  /** A name that the user gives to whoever pays. */
+  readonly account: string | null;
+  /** The schedule that started it. */
+  readonly schedule: string | null;
+  /** True when the namespace has our search attributes: a workflow that sets unknown ones stands still. */
+  readonly searchable: boolean;
 }
 
 /** The input as it was read once: where, how long, what. */

@@ -24,6 +24,33 @@ export interface JobProgress {
   readonly created: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** When the job's first run began, ISO 8601. */
+  readonly startedAt: string;
+  /** Lines of this round whose requests are at the API, settled ones included. */
+  readonly uploaded: number;
+  /** What the settled shards cost at batch prices, in USD; null when a model's price is not known. */
+  readonly costUsd: number | null;
+  /** The same tokens at list price. */
+  readonly costUsdWithoutBatch: number | null;
+  /** Shards that are being worked on, at most `SHARDS_SHOWN`, in the order in which they were begun. */
+  readonly table: readonly ShardView[];
+}
+
+/** Rows of `JobProgress.table`: what one screen shows, and a query's answer can hold. */
+export const SHARDS_SHOWN = 50;
+
+/** A shard that is being worked on. */
+export interface ShardView {
+  readonly id: string;
+  /** `waiting`, `uploaded`, a batch's status as the API says it (`created` before the first look), or `fetching`. */
+  readonly state: string;
+  readonly lines: number;
+  /** What the API says its batch has run so far. */
+  readonly completed: number;
+  readonly failed: number;
+  readonly batchId: string | null;
+  /** When the batch's id came to be known, ISO 8601. */
+  readonly sentAt: string | null;
 }
 
 /** What a job is doing. */

@@ -9,7 +9,13 @@ import {
 } from '@temporalio/workflow';
 import type { FirstPlan, ShardCounts } from '../activities/index.ts';
 import type { JobSpec } from '../core/job-spec.ts';
-import { JobState, type JobProgress, type JobReport } from '../core/progress.ts';
+import {
+  JobState,
+  SHARDS_SHOWN,
+  type JobProgress,
+  type JobReport,
+  type ShardView,
+} from '../core/progress.ts';
 import { shardId, shardIndex, type RoundPlan } from '../core/shard-plan.ts';
 import { AccountGate, scaled, tunePatience } from './account-gate.ts';
 import { accountRefusal } from './account-refusal.ts';
@@ -389,6 +395,33 @@ class Job {
       created: state.created,
       inputTokens: state.inputTokens,
       outputTokens: state.outputTokens,
+      startedAt: state.startedAt,
+      uploaded: this.uploadedLines(),
+      costUsd: null,
+      costUsdWithoutBatch: null,
+      table: state.active.slice(0, SHARDS_SHOWN).map((shard) => this.viewOf(shard)),
+    };
+  }
+
+  private uploadedLines(): number {
+    const { plan, next, active } = this.state;
+    const sum = (lines: readonly number[]): number => lines.reduce((total, n) => total + n, 0);
+    const waiting = active.filter(({ fileId, batchId }) => fileId === undefined && batchId === undefined);
+    return sum(plan?.shardLines.slice(0, next) ?? []) - sum(waiting.map(({ lines }) => lines));
+  }
+
+  private viewOf({ id, lines, fileId, batchId, sentAt, ended }: ShardRecord): ShardView {
+    const sight = batchId === undefined ? null : this.watch.sightOf(batchId);
+    const before = fileId === undefined ? 'waiting' : 'uploaded';
+    const sent = ended === true ? 'fetching' : (sight?.status ?? 'created');
+    return {
+      id,
+      state: batchId === undefined ? before : sent,
+      lines,
+      completed: sight?.completed ?? 0,
+      failed: sight?.failed ?? 0,
+      batchId: batchId ?? null,
+      sentAt: sentAt === undefined ? null : new Date(sentAt).toISOString(),
     };
   }
 

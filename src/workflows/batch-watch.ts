@@ -127,6 +127,11 @@ export class BatchWatch {
     return { running, byStatus };
   }
 
+  /** A watched batch as the last poll saw it. */
+  sightOf(batchId: string): BatchSight | null {
+    return this.watches.get(batchId)?.sight ?? null;
+  }
+
   /** True when the API has looked through the batch's requests and runs them. */
   isAccepted(batchId: string): boolean {
     const status = this.watches.get(batchId)?.sight?.status ?? 'missing';

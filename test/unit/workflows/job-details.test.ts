@@ -57,6 +57,11 @@ test('the Web UI shows state, reason, counts and notices', () => {
     created: 5,
     inputTokens: 7,
     outputTokens: 9,
+    startedAt: '2026-11-24T08:00:00.000Z',
+    uploaded: 40,
+    costUsd: null,
+    costUsdWithoutBatch: null,
+    table: [],
   };
   expect(detailsOf(progress)).toBe(
     [
