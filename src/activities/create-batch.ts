@@ -5,7 +5,9 @@ import type { ShardManifest } from '../core/shard-plan.ts';
 import { jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
+import { cancelAll } from './cancel-batch.ts';
 import type { Dependencies } from './dependencies.ts';
+import { noteDuplicate } from './duplicate-batches.ts';
 import { findBatch, INSTANCE_KEY, JOB_KEY, SHARD_KEY } from './find-batch.ts';
 import { whileBeating } from './heartbeat.ts';
 import { idOf, isRefusal, toFailure } from './openai-failure.ts';
@@ -31,6 +33,9 @@ interface Intent {
   /** Milliseconds since 1970, by this machine's clock. */
   readonly at: number;
 }
+
+/** The cancel of a batch that is one too many is not cut off with its attempt, which is given up by then. */
+const UNDO_MS = 60_000;
 
 /** How long after a doubtful POST the list may still not show its batch (unverified for OpenAI: 30 s and then 60 s are generous). */
 const listLagMs = [30_000, 60_000] as const;
@@ -65,26 +70,27 @@ export async function createBatch(
     });
     // Another attempt of this activity has written the same intent: it may be about to POST. Begin anew, with a search.
     if (!first) throw new Error('Another attempt creates this batch; looking again.');
+    let created: OpenAI.Batch;
     try {
       // An attempt that stood still (a paused process) for so long may have been given up: another one may have begun.
       if (Date.now() - intentAt > (activityInfo().heartbeatTimeoutMs ?? 20_000))
         throw new Error('This attempt was stopped before its POST; looking again.');
-      const created = await api.batches.create(
-        {
-          input_file_id: fileId,
-          endpoint: manifest.endpoint as OpenAI.BatchCreateParams['endpoint'],
-          completion_window: '24h',
-          metadata: { [SHARD_KEY]: shardKey(request), [JOB_KEY]: job, [INSTANCE_KEY]: instance },
-        },
-        { signal },
-      );
+      // Not cut off when the activity is: whoever is told the new batch's id can still cancel it.
+      created = await api.batches.create({
+        input_file_id: fileId,
+        endpoint: manifest.endpoint as OpenAI.BatchCreateParams['endpoint'],
+        completion_window: '24h',
+        metadata: { [SHARD_KEY]: shardKey(request), [JOB_KEY]: job, [INSTANCE_KEY]: instance },
+      });
       idOf(created, 'POST /batches');
-      return await keep(store, request, created, false);
     } catch (error) {
       if (isRefusal(error))
         await store.claim(shardFiles.refusal(job, shard, batch, post), JSON.stringify({ at: Date.now() }));
       throw toFailure(error, 'POST /batches');
     }
+    const kept = await keep(store, request, created, false);
+    if (kept.batchId !== created.id) await undo({ api, store }, request, created, kept);
+    return kept;
   });
 }
 
@@ -122,6 +128,20 @@ async function keep(
 ): Promise<BatchRecord> {
   const record = { batchId: found.id, createdAt: found.created_at, adopted };
   return (await claimRecord<BatchRecord>(store, shardFiles.batch(job, shard, batch), record)).record;
+}
+
+/**
+ * This POST came after another attempt had given it up, searched in vain and created the batch on record: its own batch is
+ * one too many. Of two the older stays, as at the poll, which finds both by their key if this dies here.
+ */
+async function undo(
+  { api, store }: Pick<Dependencies, 'api' | 'store'>,
+  { job, shard, batch }: Pick<CreateRequest, 'job' | 'shard' | 'batch'>,
+  created: OpenAI.Batch,
+  kept: BatchRecord,
+): Promise<void> {
+  await noteDuplicate(store, job, { shard, batch }, created.id);
+  if (created.created_at >= kept.createdAt) await cancelAll(api, [created], AbortSignal.timeout(UNDO_MS));
 }
 
 /** What a batch carries so that it can be found again; unique for each batch we mean to create. */

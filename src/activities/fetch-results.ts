@@ -62,9 +62,12 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
     const output = await downloadFile(deps, ended.outputFileId, shardFiles.output(job, shard, batch), signal);
     const errors = await downloadFile(deps, ended.errorFileId, shardFiles.errors(job, shard, batch), signal);
     const duplicates: string[] = [];
-    for (const { batchId, outputFileId } of ended.duplicates ?? []) {
-      const key = shardFiles.duplicateOutput(job, shard, batch, batchId);
-      if ((await downloadFile(deps, outputFileId, key, signal)) === 'here') duplicates.push(batchId);
+    let lostDuplicate = false;
+    for (const twin of ended.duplicates ?? []) {
+      const key = shardFiles.duplicateOutput(job, shard, batch, twin.batchId);
+      const found = await downloadFile(deps, twin.outputFileId, key, signal);
+      if (found === 'here') duplicates.push(twin.batchId);
+      else lostDuplicate ||= found === 'gone' || twin.completed > 0;
     }
     const outcome = await deps.files.settleShard({
       job,
@@ -75,9 +78,14 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
       hasOutput: output === 'here',
       hasErrors: errors === 'here',
       refused: ended.errors,
-      missing: missingRows(ended, { output, errors }, { lookedAgain, gaveUp, rebuy: request.rebuy }),
+      missing: missingRows(
+        ended,
+        { output, errors, lostDuplicate },
+        { lookedAgain, gaveUp, rebuy: request.rebuy },
+      ),
       attempts: request.attempts,
       duplicates,
+      lostDuplicate,
     });
     if (outcome !== null) return toCounts(outcome);
     throw ApplicationFailure.create({
@@ -93,9 +101,12 @@ type Found = Awaited<ReturnType<typeof downloadFile>>;
 /** What becomes of lines that have no row in the files that were found. */
 function missingRows(
   ended: EndedRecord,
-  { output, errors }: { output: Found; errors: Found },
+  { output, errors, lostDuplicate }: { output: Found; errors: Found; lostDuplicate: boolean },
   { lookedAgain, gaveUp, rebuy }: { lookedAgain: boolean; gaveUp: boolean; rebuy: boolean },
 ): EndedShard['missing'] {
+  // What a batch created on top has answered and cannot be read is paid as well.
+  if (lostDuplicate && !gaveUp) return 'ask';
+  if (lostDuplicate) return rebuy ? 'retry' : 'unavailable';
   if (ended.status === BatchStatus.Failed && output !== 'gone' && errors !== 'gone') return 'retry';
   const isCompleted = ended.status === BatchStatus.Completed;
   const lacksOutput = output === 'none' && (isCompleted || ended.completed > 0);
@@ -116,13 +127,31 @@ function toCounts({ again, ...counts }: ShardOutcome): ShardCounts {
 }
 
 function isIncomplete(ended: EndedRecord): boolean {
-  return ended.status !== BatchStatus.Failed && (ended.outputFileId === null || ended.errorFileId === null);
+  const { status, outputFileId, errorFileId, duplicates = [] } = ended;
+  return (
+    (status !== BatchStatus.Failed && (outputFileId === null || errorFileId === null)) ||
+    duplicates.some((twin) => twin.outputFileId === null && twin.completed > 0)
+  );
 }
 
-/** The record as the API has it now; null when it does not know the batch. */
+/** The record, and those of batches created on top, as the API has them now; null when it does not know the batch. */
 async function lookAgain(
   { api, store }: Dependencies,
   { job, shard, batch }: FetchRequest,
+  before: EndedRecord,
+  signal: AbortSignal,
+): Promise<EndedRecord | null> {
+  const own = await seeAgain(api, before, signal);
+  if (own === null) return null;
+  const duplicates: EndedRecord[] = [];
+  for (const twin of before.duplicates ?? []) duplicates.push((await seeAgain(api, twin, signal)) ?? twin);
+  const merged = { ...own, ...(duplicates.length === 0 ? {} : { duplicates }) };
+  await store.replace(shardFiles.ended(job, shard, batch), JSON.stringify(merged));
+  return merged;
+}
+
+async function seeAgain(
+  api: Dependencies['api'],
   before: EndedRecord,
   signal: AbortSignal,
 ): Promise<EndedRecord | null> {
@@ -135,11 +164,9 @@ async function lookAgain(
     if (isNotFound(error)) return null;
     return await callApi('GET /batches/{id}', () => Promise.reject(error));
   }
-  const merged = {
+  return {
     ...before,
     outputFileId: before.outputFileId ?? seen.outputFileId,
     errorFileId: before.errorFileId ?? seen.errorFileId,
   };
-  await store.replace(shardFiles.ended(job, shard, batch), JSON.stringify(merged));
-  return merged;
 }

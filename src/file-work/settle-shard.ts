@@ -33,6 +33,7 @@ export function settleShard(folder: string, ended: EndedShard): ShardOutcome | n
     tally.readDuplicate(path, files.push(path) - 1);
     batchIds.push(batchId);
   }
+  if (ended.lostDuplicate === true && ended.missing !== 'retry') tally.forgetRetries();
   if (ended.missing === 'ask' && tally.states.includes(lineState.none)) return null;
   tally.settleRest();
   const rows = new RowsWriter(folder, job, shard, new ShardIds(folder, job, shard, manifest));

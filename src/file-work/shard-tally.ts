@@ -24,6 +24,8 @@ export interface EndedShard {
   readonly attempts: number;
   /** Batches created on top of this one whose output is in the store: what they answered counts where this one has no answer. */
   readonly duplicates?: readonly string[];
+  /** True when one of them has answered lines and its output cannot be read: each line without an answer may be paid. */
+  readonly lostDuplicate?: boolean;
 }
 
 /** Rows longer than this are not read as rows: no answer of the API comes near. */
@@ -111,6 +113,15 @@ export class ShardTally {
     this.input[position] = row.inputTokens;
     this.output[position] = row.outputTokens;
     this.cached += row.cachedTokens;
+  }
+
+  /** Lines that would go again may have an answer in a file that cannot be read: they stand as if they had no row. */
+  forgetRetries(): void {
+    for (let position = 0; position < this.states.length; position += 1) {
+      if (this.states[position] !== lineState.again) continue;
+      this.states[position] = lineState.none;
+      this.errors.delete(position);
+    }
   }
 
   /** Gives every line without a row its fate, then applies the line's budget of attempts. */

@@ -149,6 +149,21 @@ describe.concurrent('a job ends as if nothing had happened', () => {
     const created = (await job.batches()).toReversed();
     expect(created.map(({ status }) => status === 'cancelled')).toEqual(created.map((_, i) => i === 4));
   });
+
+  /** Nobody polls any more: whoever has created the batch must see that it is one too many. */
+  test('POST /batches before: a worker that is stopped there and wakes up after the end takes its batch back', async () => {
+    await using job = await JobUnderAttack.prepare(server, slowBatches);
+    await job.start();
+    const zombie = job.worker({ step: 'POST /batches before', occurrence: 1, kind: 'stop' });
+    await job.untilStruck();
+    job.worker();
+    await job.untilEnded();
+    const before = await job.ledger();
+    zombie.child.kill('SIGCONT');
+    await job.until('the batch of the late POST', async () => (await job.ledger()).batches > before.batches);
+    await job.until('its cancel', async () => (await job.batches())[0]!.status === 'cancelled');
+    expect((await job.end()).rows).toEqual(undisturbed.end.rows);
+  });
 });
 
 /** Long enough in flight that the late POST comes while its twin runs. */

@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import OpenAI from 'openai';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { BatchClient, type JobHandle } from '../../src/client/index.ts';
+import { BatchClient, type JobHandle, type ResultRow } from '../../src/client/index.ts';
 import type { EmulatorOptions, FaultRule } from '../../src/emulator/index.ts';
 import { CommandLab, slow, until } from '../support/command-lab.ts';
 
@@ -115,6 +115,34 @@ test('answers of a duplicate are used for lines that the own batch has none for'
   await until(async () => (await batches()).length === 1);
   await copyOf((await batches())[0]!);
   await expectWhole(job, 20);
+});
+
+test('lines that only a duplicate has answered, whose output the API lost, are not bought again', async () => {
+  const expires: FaultRule = { on: 'batch', nth: 1, fault: { kind: 'expire', afterFraction: 0.5 } };
+  const held: FaultRule = {
+    on: 'call',
+    call: 'files.retrieve',
+    nth: 1,
+    fault: { kind: 'hold', when: 'before', ms: 3_000 },
+  };
+  // The duplicate has ended before its cancel can come.
+  const refused: FaultRule = { on: 'call', call: 'batches.cancel', fault: { kind: 'status', status: 409 } };
+  const lifecycle = { ...slow.lifecycle, perLineMs: 0, inProgressMs: 700 };
+  const job = await begin('lost', 20, { lifecycle, faults: [expires, held, refused] });
+  await until(async () => (await batches()).length === 1);
+  const twin = await copyOf((await batches())[0]!);
+  await until(async () => (await statusOf(twin.id)) === 'completed');
+  await until(async () => {
+    const { calls } = await lab.admin<{ calls: Record<string, { count: number }> }>('/emulator/calls');
+    return calls['files.retrieve']!.count >= 1;
+  });
+  await api().files.delete((await api().batches.retrieve(twin.id)).output_file_id!);
+  expect(await job.report()).toMatchObject({ lines: 20, batches: 1, errors: { answer_unavailable: 10 } });
+  const rows: ResultRow[] = [];
+  for await (const row of job.results()) rows.push(row);
+  expect(rows.filter(({ status }) => status === 'answered')).toHaveLength(10);
+  expect(rows.filter(({ error }) => error?.code === 'answer_unavailable')).toHaveLength(10);
+  expect(await lab.ledger()).toMatchObject({ batches: 2, paid: 30 });
 });
 
 test('a duplicate of a shard that is settled already is cancelled while the job goes on, and counted', async () => {

@@ -148,6 +148,24 @@ describe('a row decides how its line ends', () => {
     ['again, free: batch_failed', 'a failed batch without reasons', {}, { status: 'failed' }],
     ['failed: answer_unavailable', 'a lost file', {}, { missing: 'unavailable' }],
     ['answered', 'a row beside a lost file', { output: outputRow(1, answer) }, { missing: 'unavailable' }],
+    [
+      'failed: answer_unavailable',
+      'a passing error beside the lost output of a duplicate',
+      { errors: neverRanRow(1, 'batch_expired') },
+      { status: 'expired', missing: 'unavailable', lostDuplicate: true },
+    ],
+    [
+      'again, free: batch_expired',
+      'the same, bought again',
+      { errors: neverRanRow(1, 'batch_expired') },
+      { status: 'expired', missing: 'retry', lostDuplicate: true },
+    ],
+    [
+      'failed: http_400',
+      'an error that does not pass beside the lost output of a duplicate',
+      { errors: outputRow(1, null, 400) },
+      { missing: 'unavailable', lostDuplicate: true },
+    ],
     ['answered', 'an answer without a line feed behind it', { output: outputRow(1, answer).trimEnd() }],
     ['answered', 'an answer and an empty error file', { output: outputRow(1, answer), errors: '' }],
     [
