@@ -1,0 +1,136 @@
+/** What stands between an attempt that is no longer alone and a second batch: checks whose time has come when nobody else is there to see. */
+import { MockActivityEnvironment } from '@temporalio/testing';
+import OpenAI from 'openai';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { createBatch, type BatchRecord } from '../../../src/activities/create-batch.ts';
+import type { FileWork } from '../../../src/file-work/pool.ts';
+import { FolderStore } from '../../../src/store/folder-store.ts';
+import { claimJobApi } from '../../../src/store/job-api.ts';
+import { shardFiles } from '../../../src/store/job-files.ts';
+import { readRecord, type Store } from '../../../src/store/store.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
+
+const HEARTBEAT_MS = 1_000;
+const request = { job: 'job', shard: 'r1-00001', batch: 1, fileId: 'file-1' };
+const intentKey = shardFiles.intent('job', 'r1-00001', 1, 1);
+const batchKey = shardFiles.batch('job', 'r1-00001', 1);
+
+/** The API as far as a create needs it: batches in memory, and what was asked of them. */
+class Batches {
+  readonly created: string[] = [];
+  readonly cancelled: string[] = [];
+  createdAt = 1_000;
+  /** Runs while the reply is on its way. */
+  onCreated: () => Promise<void> = async () => undefined;
+
+  readonly api = new OpenAI({
+    apiKey: 'test',
+    maxRetries: 0,
+    fetch: async (input, init) => {
+      const { pathname } = new URL(input instanceof Request ? input.url : input);
+      if (init?.method?.toUpperCase() === 'GET') return Response.json({ data: [], has_more: false });
+      const cancel = /\/batches\/(.*)\/cancel$/.exec(pathname);
+      if (cancel !== null) {
+        this.cancelled.push(cancel[1]!);
+        return Response.json({ id: cancel[1], status: 'cancelling' });
+      }
+      const id = `batch_${this.created.length + 1}`;
+      this.created.push(id);
+      await this.onCreated();
+      return Response.json({ id, status: 'validating', created_at: this.createdAt });
+    },
+  });
+}
+
+let folder: TempFolder;
+let store: FolderStore;
+let batches: Batches;
+beforeEach(async () => {
+  folder = new TempFolder();
+  store = new FolderStore(folder.path);
+  batches = new Batches();
+  await claimJobApi(store, 'job', batches.api.baseURL);
+  await store.claim(shardFiles.manifest('job', 'r1-00001'), JSON.stringify({ endpoint: '/v1/embeddings' }));
+  return () => folder[Symbol.dispose]();
+});
+
+async function create(through: Store = store): Promise<BatchRecord> {
+  const environment = new MockActivityEnvironment({ heartbeatTimeoutMs: HEARTBEAT_MS });
+  const deps = { api: batches.api, store: through, files: {} as FileWork, patience: 0 };
+  const bound = createBatch.bind(null, deps);
+  return await environment.run<[typeof request], BatchRecord, typeof bound>(bound, request);
+}
+
+/** The store, with something happening right before a key is claimed. */
+function before(key: string, happens: () => Promise<void>): Store {
+  return claiming(async (claimed, text) => {
+    if (claimed === key) await happens();
+    return await store.claim(claimed, text);
+  });
+}
+
+/** The same, right after. */
+function after(key: string, happens: () => void): Store {
+  return claiming(async (claimed, text) => {
+    const answer = await store.claim(claimed, text);
+    if (claimed === key) happens();
+    return answer;
+  });
+}
+
+function claiming(claim: Store['claim']): Store {
+  return new Proxy(store, {
+    get: (target, name) => {
+      const value = name === 'claim' ? claim : (Reflect.get(target, name) as unknown);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
+
+test('an attempt that is alone creates the batch', async () => {
+  expect(await create()).toEqual({ batchId: 'batch_1', createdAt: 1_000, adopted: false });
+  expect(await create()).toMatchObject({ batchId: 'batch_1' });
+  expect(batches.created).toEqual(['batch_1']);
+});
+
+test('an attempt whose intent another one has written sends nothing', async () => {
+  const through = before(intentKey, async () => {
+    await store.claim(intentKey, JSON.stringify({ at: Date.now() }));
+  });
+  await expect(create(through)).rejects.toThrow('Another attempt creates this batch');
+  expect(batches.created).toEqual([]);
+});
+
+test('an attempt that stood still for longer than its heartbeats may be missing sends nothing', async () => {
+  const { now } = Date;
+  let stoodStillMs = 0;
+  const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + stoodStillMs);
+  try {
+    const through = after(intentKey, () => {
+      stoodStillMs = HEARTBEAT_MS + 1;
+    });
+    await expect(create(through)).rejects.toThrow('stopped before its POST');
+    expect(batches.created).toEqual([]);
+  } finally {
+    clock.mockRestore();
+  }
+});
+
+describe('a reply that comes when another attempt has a batch on record', () => {
+  const theirs = (createdAt: number): BatchRecord => ({ batchId: 'batch_theirs', createdAt, adopted: false });
+
+  test.each([
+    ['the younger of the two, so it is cancelled', 999, ['batch_1']],
+    ['of the same second, so it is cancelled', 1_000, ['batch_1']],
+    ['the older of the two, so the poll decides', 1_001, []],
+  ])('is %s', async (_, createdAt, cancelled) => {
+    batches.onCreated = async () => {
+      await store.claim(batchKey, JSON.stringify(theirs(createdAt)));
+    };
+    expect(await create()).toEqual(theirs(createdAt));
+    expect(batches.cancelled).toEqual(cancelled);
+    expect(await readRecord(store, shardFiles.duplicates('job', 'r1-00001', 1))).toEqual({
+      batchIds: ['batch_1'],
+    });
+  });
+});
