@@ -3,6 +3,8 @@ import { byStatus } from '../core/job-listing.ts';
 import { JobState, type JobProgress, type SettledShard, type ShardView } from '../core/progress.ts';
 import type { ShardRecord } from './shard-run.ts';
 
+const NBSP = '\u00A0';
+
 /** A shard refused so often in a row is told of. */
 const STUBBORN_REFUSALS = 3;
 
@@ -23,7 +25,7 @@ export function noticesOf({ isRefused, overdue, duplicates, active }: JobTrouble
   if (isRefused) notices.push('asked again at growing intervals, up to 15 min; `resume` asks at once');
   if (overdue > 0)
     notices.push(
-      `${overdue} ${overdue === 1 ? 'batch is' : 'batches are'} long past the time to end: waiting; only --give-up-after cancels such`,
+      `${overdue} ${overdue === 1 ? 'batch is' : 'batches are'} long past the time to end: waiting; only \`--give-up-after\` cancels such`,
     );
   if (duplicates > 0)
     notices.push(
@@ -36,7 +38,7 @@ export function noticesOf({ isRefused, overdue, duplicates, active }: JobTrouble
     const more =
       alone === undefined
         ? ''
-        : `; ${alone.lines} lines were refused even alone: if nobody else uses this model's allowance they are more than all of it, and the job needs a smaller --shard-lines`;
+        : `; ${alone.lines} lines were refused even alone: if nobody else uses this model's allowance they are more than all of it, and the job needs a smaller \`--shard-lines\``;
     notices.push(`${shardsIn(wanting.length)} the token allowance${more}`);
   }
   const fileless = stubborn.filter(({ refusedFor }) => refusedFor === 'file_not_found');
@@ -75,65 +77,44 @@ export function detailsOf(progress: JobProgress, context: DetailsContext): strin
     '',
     `**What to do:** ${adviceOn(progress, context.pausedFor)}`,
     '',
-    '| lines | answered | failed | more run | round | shards done | tokens in | tokens out | cost | without batches |',
-    '|---|---|---|---|---|---|---|---|---|---|',
-    row([
-      grouped(lines),
-      grouped(answered),
-      grouped(failed),
-      grouped(running),
-      grouped(round),
-      `${grouped(shards.done)} of ${grouped(shards.total)}`,
-      grouped(inputTokens),
-      grouped(outputTokens),
-      money(costUsd),
-      money(costUsdWithoutBatch),
-    ]),
-    '',
-    `**Batches:** ${inFlight.length === 0 ? 'none in flight' : `in flight ${inFlight.join(', ')}`}; ${grouped(created)} created in all`,
-    ...notices.map((notice) => `\n- ${plain(notice)}`),
+    `- **lines:** ${grouped(lines)}; ${grouped(answered)} answered, ${grouped(failed)} failed, ${grouped(running)} more run`,
+    `- **shards:** ${grouped(shards.done)} of ${grouped(shards.total)} done in round ${grouped(round)}`,
+    `- **batches:** ${inFlight.length === 0 ? 'none in flight' : `in flight ${inFlight.join(', ')}`}; ${grouped(created)} created in all`,
+    `- **tokens:** ${grouped(inputTokens)} in, ${grouped(outputTokens)} out`,
+    `- **cost:** ${money(costUsd)} (${money(costUsdWithoutBatch)} without batches)`,
+    ...notices.map((notice) => `- **note:** ${plain(notice)}`),
     ...(rows.length === 0 ? [] : ['', ...tableHead, ...rows]),
     ...(hidden > 0 ? ['', `and ${grouped(hidden)} more shards that are worked on`] : []),
-    ...(settled.length === 0 ? [] : ['', 'The latest settled shards come last in the table.']),
+    ...(settled.length === 0 ? [] : ['', 'The latest settled shards come last.']),
     '',
-    `*As of ${minuteOf(new Date(context.now).toISOString())}. Answered and failed of a batch in flight are the API's own counts.*`,
+    `*As of ${new Date(context.now).toISOString().slice(0, 10)} ${timeOf(new Date(context.now).toISOString())}. Answered and failed of a batch in flight are the API's own counts.*`,
   ].join('\n');
 }
 
 const tableHead = [
-  '| shard | state | lines | answered | failed | batch | sent, age | tokens | cost |',
-  '|---|---|---|---|---|---|---|---|---|',
+  // As wide as an id: browsers would break that at its hyphen.
+  row(['shard'.padEnd(12), 'state', 'lines', 'answered', 'failed', 'sent, age', 'tokens', 'USD', 'batch']),
+  '|---|---|--:|--:|--:|---|--:|--:|---|',
 ] as const;
 
 function rowOf(shard: ShardView, now: number): string {
   const { id, state, lines, completed, failed, batchId, sentAt } = shard;
-  const sent = sentAt === null ? '–' : `${minuteOf(sentAt)}, ${ageOf(now - Date.parse(sentAt))}`;
-  return row([
-    id,
-    state,
-    grouped(lines),
-    grouped(completed),
-    grouped(failed),
-    batchId ?? '–',
-    sent,
-    '–',
-    '–',
-  ]);
+  const sent = sentAt === null ? '–' : `${timeOf(sentAt)}, ${ageOf(now - Date.parse(sentAt))}`;
+  const counts = [lines, completed, failed].map((count) => grouped(count));
+  return row([id, state, ...counts, sent, '–', '–', batchId ?? '–']);
 }
 
 function settledRowOf(shard: SettledShard): string {
-  const { id, lines, answered, failed, again, batchId, sentAt, settledAt, inputTokens, outputTokens } = shard;
-  const took = sentAt === null ? '' : `, took ${ageOf(Date.parse(settledAt) - Date.parse(sentAt))}`;
+  const { id, lines, answered, failed, again, batchId, sentAt, settledAt, costUsd } = shard;
+  const sent = sentAt ?? settledAt; // records of version 0.1 say only when they were settled
   return row([
     id,
     again === 0 ? 'settled' : `settled, ${grouped(again)} go again`,
-    grouped(lines),
-    grouped(answered),
-    grouped(failed),
+    ...[lines, answered, failed].map((count) => grouped(count)),
+    `${timeOf(sent)}, took ${ageOf(Date.parse(settledAt) - Date.parse(sent))}`,
+    grouped(shard.inputTokens + shard.outputTokens),
+    costUsd === null ? 'unknown' : usd(costUsd).slice(1),
     batchId,
-    `${minuteOf(sentAt ?? settledAt)}${took}`,
-    grouped(inputTokens + outputTokens),
-    money(shard.costUsd),
   ]);
 }
 
@@ -163,28 +144,32 @@ function adviceOn({ jobId, state, reason }: JobProgress, pausedFor: PauseCause):
   }
 }
 
+/** The Web UI sets cells without any room between them: no-break spaces keep numbers apart and texts in one line. */
 function row(cells: readonly string[]): string {
-  return `| ${cells.join(' | ')} |`;
+  return `| ${cells.map((cell) => `${cell.replaceAll(' ', NBSP)}${NBSP}`).join(' | ')} |`;
 }
 
-/** Text from outside that must not end a cell or begin another block. */
+/** Text from outside, which must be read as it is; code in backquotes stays code. The Web UI takes dollars for formulas. */
 function plain(text: string): string {
-  return text.replaceAll(/[\r\n|]+/g, ' ').slice(0, 1_000);
+  const line = text.replaceAll(/[\r\n|]+/g, ' ').slice(0, 1_000);
+  return line.replaceAll(/[$*<>[\]~\\]/g, '\\$&');
 }
 
 function money(amount: number | null): string {
-  return amount === null ? 'unknown' : usd(amount);
+  return amount === null ? 'unknown' : `${usd(amount).slice(1)} USD`; // dollars begin formulas there
 }
 
-/** ISO 8601 to the minute, in UTC. */
-function minuteOf(iso: string): string {
-  return `${iso.slice(0, 10)} ${iso.slice(11, 16)}Z`;
+/** The time of day of an ISO 8601 time, in UTC; the age beside it tells the day. */
+function timeOf(iso: string): string {
+  return `${iso.slice(11, 16)}Z`;
 }
 
 function ageOf(ms: number): string {
   const minutes = Math.floor(Math.max(0, ms) / 60_000);
   if (minutes < 1) return `${Math.floor(Math.max(0, ms) / 1_000)} s`;
-  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 24 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
 function shardsIn(count: number): string {

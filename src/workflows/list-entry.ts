@@ -5,8 +5,9 @@ import type { JobLabels } from '../core/job-spec.ts';
 import { JobState } from '../core/progress.ts';
 import { fittingWords, searchAttributes } from '../core/search-attributes.ts';
 
-/** Counts that change all the time are written this often: an event each, beside some hundred of polling. */
-const COUNTS_EVERY_MS = 10 * 60_000;
+/** Counts are written a minute after a change of state, then at waits that double up to this: an event each, beside some hundred of polling. */
+const LONGEST_MS = 10 * 60_000;
+const FIRST_MS = 60_000;
 
 /** True for jobs that tell the server's list where they stand, and poll by status alone; those of version 0.1 do neither. */
 export function isListed(): boolean {
@@ -31,7 +32,8 @@ export type ListMoment = 'change' | 'poll' | 'round';
  */
 export class ListEntry {
   private readonly labels: JobLabels | null;
-  private countsAt = Date.now();
+  private writtenAt = Date.now();
+  private waitMs = FIRST_MS;
 
   constructor(labels: JobLabels | undefined) {
     this.labels = labels ?? null;
@@ -46,10 +48,11 @@ export class ListEntry {
 
   private updateMemo(progress: ListedProgress, moment: ListMoment): void {
     const before = workflowInfo().memo?.[PROGRESS_MEMO] as ListedProgress | undefined;
-    const due =
-      moment === 'round' || before?.state !== progress.state || Date.now() - this.countsAt >= COUNTS_EVERY_MS;
-    if (!due || JSON.stringify(before) === JSON.stringify(progress)) return;
-    this.countsAt = Date.now();
+    const isTurn = moment === 'round' || before?.state !== progress.state;
+    if (!isTurn && Date.now() - this.writtenAt < this.waitMs) return;
+    if (JSON.stringify(before) === JSON.stringify(progress)) return;
+    this.waitMs = isTurn ? FIRST_MS : Math.min(LONGEST_MS, this.waitMs * 2);
+    this.writtenAt = Date.now();
     upsertMemo({ [PROGRESS_MEMO]: progress });
   }
 

@@ -33,7 +33,7 @@ test.each<[what: string, troubles: Partial<JobTroubles>, notices: RegExp[]]>([
   [
     'a shard without allowance even alone',
     { active: [shard({ refusedFor: 'token_limit', refusedAlone: 3 })] },
-    [/; 40 lines were refused even alone: .*smaller --shard-lines$/],
+    [/; 40 lines were refused even alone: .*smaller `--shard-lines`$/],
   ],
   [
     'files that cannot be found',
@@ -96,27 +96,27 @@ const progress: JobProgress = {
 const context = { now: Date.parse('2026-11-24T10:30:40.000Z'), active: 2, pausedFor: 'asked' } as const;
 
 test('the Web UI shows state and what to do, sums, notices and shards', () => {
-  expect(detailsOf(progress, context)).toBe(
+  // No-break spaces keep the Web UI's cells apart.
+  expect(detailsOf(progress, context).replaceAll('\u00A0 |', ' |').replaceAll('\u00A0', ' ')).toBe(
     [
       '**paused**: asked for',
       '',
       '**What to do:** `durable-batch resume job` goes on. Batches in flight go on and are fetched meanwhile.',
       '',
-      '| lines | answered | failed | more run | round | shards done | tokens in | tokens out | cost | without batches |',
-      '|---|---|---|---|---|---|---|---|---|---|',
-      '| 1,240 | 30 | 1 | 7 | 2 | 2 of 4 | 7,000 | 9 | $0.0123 | $0.0246 |',
+      '- **lines:** 1,240; 30 answered, 1 failed, 7 more run',
+      '- **shards:** 2 of 4 done in round 2',
+      '- **batches:** in flight 12 in_progress, 1 validating; 5 created in all',
+      '- **tokens:** 7,000 in, 9 out',
+      '- **cost:** 0.0123 USD (0.0246 USD without batches)',
+      '- **note:** look here',
       '',
-      '**Batches:** in flight 12 in_progress, 1 validating; 5 created in all',
-      '',
-      '- look here',
-      '',
-      '| shard | state | lines | answered | failed | batch | sent, age | tokens | cost |',
-      '|---|---|---|---|---|---|---|---|---|',
-      '| r2-00001 | in_progress | 20 | 6 | 1 | batch_1 | 2026-11-24 08:00Z, 2 h 30 min | – | – |',
+      '| shard        | state | lines | answered | failed | sent, age | tokens | USD | batch |',
+      '|---|---|--:|--:|--:|---|--:|--:|---|',
+      '| r2-00001 | in_progress | 20 | 6 | 1 | 08:00Z, 2 h 30 min | – | – | batch_1 |',
       '| r2-00002 | waiting | 20 | 0 | 0 | – | – | – | – |',
-      '| r1-00001 | settled, 1 go again | 10 | 8 | 1 | batch_0 | 2026-11-24 08:00Z, took 2 h 5 min | 1,234 | unknown |',
+      '| r1-00001 | settled, 1 go again | 10 | 8 | 1 | 08:00Z, took 2 h 5 min | 1,234 | unknown | batch_0 |',
       '',
-      'The latest settled shards come last in the table.',
+      'The latest settled shards come last.',
       '',
       "*As of 2026-11-24 10:30Z. Answered and failed of a batch in flight are the API's own counts.*",
     ].join('\n'),
@@ -141,10 +141,10 @@ test('reasons cannot break the table, and the length is bounded by the rows', ()
   const row = { ...progress.table[0]!, batchId: `batch_${'0123456789abcdef'.repeat(2)}` };
   const table = Array.from({ length: 50 }, () => row);
   const told = detailsOf(
-    { ...progress, reason: `one | two\n\n# three ${'x'.repeat(5_000)}`, table },
+    { ...progress, reason: `$5 *one* | two\n\n# three ${'x'.repeat(5_000)}`, table },
     { ...context, active: 1_000 },
   );
-  expect(told.split('\n')[0]).toMatch(/^\*\*paused\*\*: one {3}two # three x+$/);
+  expect(told.split('\n')[0]).toMatch(/^\*\*paused\*\*: \\\$5 \\\*one\\\* +two # three x+$/);
   expect(told).toContain('and 950 more shards that are worked on');
   expect(told.length).toBeLessThan(10_000);
 });
