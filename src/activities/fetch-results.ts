@@ -87,7 +87,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
     if (outcome !== null) return await countsOf(deps, request, outcome);
     throw ApplicationFailure.create({
       type: FailureType.AnswersNotReady,
-      message: `Batch ${ended.batchId} ended without a file that it should have; looking again.`,
+      message: `Batch ${ended.batchId} of shard ${shard} ended without a file that it should have: looked for again for ten minutes, then its lines without an answer end failed.`,
       nextRetryDelay: LOOK_AGAIN_MS * deps.patience,
     });
   });
