@@ -11,6 +11,8 @@ export interface Environment {
   readonly taskQueue: string;
   /** `DURABLE_BATCH_PATIENCE`: scales the waits for a slow API; 1 suits OpenAI, less suits an emulator. @default 1 */
   readonly patience: number;
+  /** `DURABLE_BATCH_ACCOUNT`: a name for whoever pays, by which jobs can be found; null for none. @default none */
+  readonly account: string | null;
   /** True when `OPENAI_API_KEY` is set. */
   readonly hasApiKey: boolean;
 }
@@ -22,6 +24,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
     home: resolve(env['DURABLE_BATCH_HOME'] || '.durable-batch'),
     taskQueue: env['DURABLE_BATCH_TASK_QUEUE'] || 'durable-batch',
     patience: Number.isFinite(patience) && patience >= 0 ? patience : 1,
+    account: env['DURABLE_BATCH_ACCOUNT']?.trim() || null,
     hasApiKey: (env['OPENAI_API_KEY'] ?? '').trim() !== '',
   };
 }

@@ -69,12 +69,15 @@ export async function createBatch(
       at: intentAt,
     });
     // Another attempt of this activity has written the same intent: it may be about to POST. Begin anew, with a search.
-    if (!first) throw new Error('Another attempt creates this batch; looking again.');
+    if (!first)
+      throw new Error(`Another attempt creates the batch of shard ${shard}: looked for again by itself.`);
     let created: OpenAI.Batch;
     try {
       // An attempt that stood still (a paused process) for so long may have been given up: another one may have begun.
       if (Date.now() - intentAt > (activityInfo().heartbeatTimeoutMs ?? 20_000))
-        throw new Error('This attempt was stopped before its POST; looking again.');
+        throw new Error(
+          `This attempt was stopped before it created the batch of shard ${shard}: looked for again by itself.`,
+        );
       // Not cut off when the activity is: whoever is told the new batch's id can still cancel it.
       created = await api.batches.create({
         input_file_id: fileId,

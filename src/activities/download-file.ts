@@ -1,7 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { FailureType } from '../core/failure.ts';
 import type { Dependencies } from './dependencies.ts';
-import { callApi, isNoSuchCall, isNotFound, notTheApi } from './openai-failure.ts';
+import { apiTrouble, callApi, isNoSuchCall, isNotFound, notTheApi } from './openai-failure.ts';
 
 /** No byte for this long: the download is dead. The SDK's own timeout ends at the response's headers. */
 const IDLE_MS = 60_000;
@@ -84,8 +83,5 @@ async function nextChunk(
 }
 
 function trouble(what: string): ApplicationFailure {
-  return ApplicationFailure.create({
-    type: FailureType.ApiTrouble,
-    message: `GET /files/{id}/content: ${what}`,
-  });
+  return apiTrouble(`GET /files/{id}/content: ${what}`);
 }

@@ -3,9 +3,10 @@ import { activityInfo } from '@temporalio/activity';
 import { BatchStatus } from '../core/batch-status.ts';
 import { FailureType } from '../core/failure.ts';
 import type { EndedShard } from '../file-work/settle-shard.ts';
-import type { ShardOutcome } from '../core/shard-plan.ts';
+import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
+import { batchPrice } from './batch-price.ts';
 import type { Dependencies } from './dependencies.ts';
 import { downloadFile } from './download-file.ts';
 import { whileBeating } from './heartbeat.ts';
@@ -28,6 +29,10 @@ export interface ShardCounts {
   readonly inputTokens: number;
   readonly cachedTokens: number;
   readonly outputTokens: number;
+  /** At batch prices, in USD; null when the model's price is not known, absent from workers of version 0.1. */
+  readonly costUsd?: number | null;
+  /** The same tokens at list price. */
+  readonly costUsdWithoutBatch?: number | null;
 }
 
 /** How long an ended batch is asked again for a file that it should have (kaapi-backend#723: it may come late). */
@@ -45,7 +50,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
   const { job, shard, batch } = request;
   const { store } = deps;
   const known = await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard));
-  if (known !== null) return toCounts(known);
+  if (known !== null) return await countsOf(deps, request, known);
 
   const { attempt, scheduledTimestampMs } = activityInfo();
 
@@ -87,10 +92,10 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
       duplicates,
       lostDuplicate,
     });
-    if (outcome !== null) return toCounts(outcome);
+    if (outcome !== null) return await countsOf(deps, request, outcome);
     throw ApplicationFailure.create({
       type: FailureType.AnswersNotReady,
-      message: `Batch ${ended.batchId} ended without a file that it should have; looking again.`,
+      message: `Batch ${ended.batchId} of shard ${shard} ended without a file that it should have: looked for again for ten minutes, then its lines without an answer end failed.`,
       nextRetryDelay: LOOK_AGAIN_MS * deps.patience,
     });
   });
@@ -121,9 +126,29 @@ function missingRows(
   return (isCompleted ? gaveUp : lookedAgain) ? 'retry' : 'ask';
 }
 
-function toCounts({ again, ...counts }: ShardOutcome): ShardCounts {
-  const { answered, failed, inputTokens, cachedTokens, outputTokens } = counts;
-  return { answered, failed, again: again.length, inputTokens, cachedTokens, outputTokens };
+async function countsOf(
+  { store }: Dependencies,
+  { job, shard }: FetchRequest,
+  outcome: ShardOutcome,
+): Promise<ShardCounts> {
+  const { answered, failed, again, inputTokens, cachedTokens, outputTokens, twice } = outcome;
+  const { model } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
+  // Answers that came a second time were paid as well.
+  const price = batchPrice(model, {
+    input: inputTokens + (twice?.inputTokens ?? 0),
+    cached: cachedTokens + (twice?.cachedTokens ?? 0),
+    output: outputTokens + (twice?.outputTokens ?? 0),
+  });
+  return {
+    answered,
+    failed,
+    again: again.length,
+    inputTokens,
+    cachedTokens,
+    outputTokens,
+    costUsd: price?.batchUsd ?? null,
+    costUsdWithoutBatch: price?.listUsd ?? null,
+  };
 }
 
 function isIncomplete(ended: EndedRecord): boolean {

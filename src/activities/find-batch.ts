@@ -1,8 +1,6 @@
 import type OpenAI from 'openai';
-import { ApplicationFailure } from '@temporalio/common';
-import { FailureType } from '../core/failure.ts';
 import { MAX_LIST_PAGE } from '../core/limits.ts';
-import { callApi, notTheApi } from './openai-failure.ts';
+import { apiTrouble, callApi, notTheApi } from './openai-failure.ts';
 
 /** The metadata key under which a batch carries the name of the shard it was created for. */
 export const SHARD_KEY = 'durable_batch_shard';
@@ -39,10 +37,7 @@ export async function sweepBatches(
     if (fresh === 0 || more === false) return;
     after = data.at(-1)!.id;
   }
-  throw ApplicationFailure.create({
-    type: FailureType.ApiTrouble,
-    message: `GET /batches: no end after ${MAX_PAGES} pages`,
-  });
+  throw apiTrouble(`GET /batches: no end after ${MAX_PAGES} pages`);
 }
 
 /** A page as the server sent it: the SDK's own would take a proxy's "fine" for an empty list, and a batch would not be found. */

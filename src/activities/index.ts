@@ -39,7 +39,7 @@ export function createActivities(deps: Dependencies): Activities {
     await tellingStoreTrouble(async () => {
       if (await claimJobApi(deps.store, job, deps.api.baseURL)) return await step();
       throw ApplicationFailure.nonRetryable(
-        `This worker's OPENAI_BASE_URL is not the one where the batches of job ${job} live: start a worker with the right one.`,
+        `This worker's OPENAI_BASE_URL is not the one where the batches of job ${job} live: start a worker with the right one, then \`durable-batch resume ${job}\`.`,
         FailureType.OtherApi,
       );
     });

@@ -57,7 +57,9 @@ export async function countDuplicates(
     if (signal.aborted) throw error;
     const { message } = error as Error;
     if (waitedMs < LOOK_MS * deps.patience)
-      throw tryAgain(`The account's batches cannot be looked through: ${message}`);
+      throw tryAgain(
+        `The account's batches cannot be looked through for batches that were created twice: ${message}`,
+      );
     log.warn('Batches created twice were not looked for at the end of the job.', { job, reason: message });
   }
   const losses: DuplicateLoss[] = [];
@@ -139,7 +141,7 @@ async function fetchOutput(
   if (!isTerminal(parseBatchStatus(batch.status))) {
     throw ApplicationFailure.create({
       type: FailureType.AnswersNotReady,
-      message: `Batch ${batchId}, created on top of another one, is cancelled and has not ended yet.`,
+      message: `Batch ${batchId}, created on top of another one, is cancelled and has not ended yet: looked at again by itself.`,
     });
   }
   return (await downloadFile(deps, toEndedRecord(batch).outputFileId, key, signal)) === 'here';

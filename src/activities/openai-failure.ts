@@ -2,6 +2,19 @@ import { ApplicationFailure } from '@temporalio/common';
 import { APIConnectionError, APIError, APIUserAbortError, OpenAIError } from 'openai';
 import { failureMeaning, FailureType } from '../core/failure.ts';
 
+/** What somebody who reads a failure may do about it; most of them mend themselves. */
+const advice = {
+  retried: "tried again by itself; if it lasts, look at the API's status page and the network of the workers",
+  key: 'set OPENAI_API_KEY of the workers to a valid key of the right project',
+  rights: "give the key's project the right to this call",
+  billing: "mend the account's billing",
+  refused:
+    'it would be refused again: mend what the code names, in the input or the options, and start the job again',
+  allowance: 'the shard waits for the token allowance and is sent again by itself',
+  file: 'the batch is created again by itself, and its file uploaded again',
+  proxy: 'tried again by itself; if it lasts, look at OPENAI_BASE_URL and at proxies on the way',
+} as const;
+
 /**
  * Turns what the API or the SDK threw into the failure that decides about retries: the only place that does.
  * The message names the call and the status; it never holds a key, a URL or the server's text, which may quote a prompt.
@@ -14,7 +27,7 @@ export function toFailure(error: unknown, call: string): unknown {
     // The SDK refused to make the call: it would refuse again.
     return ApplicationFailure.create({
       type: FailureType.RequestRefused,
-      message: `${call}: ${error.message}`,
+      message: `${call}: ${error.message.replace(/\.$/, '')}; ${advice.refused}`,
       nonRetryable: true,
     });
   }
@@ -25,7 +38,7 @@ export function toFailure(error: unknown, call: string): unknown {
   const failureType = failureTypeOf(status, reason, error);
   return ApplicationFailure.create({
     type: failureType,
-    message: text,
+    message: `${text}; ${adviceOn(failureType, status)}`,
     nonRetryable: failureMeaning[failureType].final,
     details: [{ status: status ?? null, code: reason }],
     ...retryDelay(error),
@@ -34,10 +47,12 @@ export function toFailure(error: unknown, call: string): unknown {
 
 /** An answer with a status of success that is not the API's: a proxy's page, or cut off. What it was asked may have been done. */
 export function notTheApi(call: string): ApplicationFailure {
-  return ApplicationFailure.create({
-    type: FailureType.ApiTrouble,
-    message: `${call}: the answer is not one of the Batch API`,
-  });
+  return apiTrouble(`${call}: the answer is not one of the Batch API`);
+}
+
+/** An answer that cannot be worked with although the API said that all is well. */
+export function apiTrouble(what: string): ApplicationFailure {
+  return ApplicationFailure.create({ type: FailureType.ApiTrouble, message: `${what}; ${advice.proxy}` });
 }
 
 /** True when the server has said that the request was refused and therefore did nothing. */
@@ -93,6 +108,28 @@ function failureTypeOf(status: number | undefined, code: string | null, error: A
   if (header === 'true') return FailureType.ApiTrouble;
   if (status === 408 || status === 409 || status === 429 || status >= 500) return FailureType.ApiTrouble;
   return FailureType.RequestRefused;
+}
+
+function adviceOn(type: FailureType, status: number | undefined): string {
+  switch (type) {
+    case FailureType.AccountRefused:
+      if (status === 401) return advice.key;
+      return status === 403 ? advice.rights : advice.billing;
+    case FailureType.RequestRefused:
+      return advice.refused;
+    case FailureType.AllowanceExhausted:
+      return advice.allowance;
+    case FailureType.InputFileLost:
+      return advice.file;
+    case FailureType.ApiTrouble:
+    case FailureType.AnswersNotReady:
+    case FailureType.StoreTrouble:
+    case FailureType.BadInput:
+    case FailureType.OtherApi:
+      return advice.retried;
+    default:
+      return type satisfies never;
+  }
 }
 
 /** The server's wish for the next attempt: `retry-after-ms`, `retry-after` in seconds or as a date; at most ten minutes. */

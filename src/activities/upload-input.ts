@@ -1,13 +1,11 @@
-import { ApplicationFailure } from '@temporalio/common';
 import type OpenAI from 'openai';
 import pLimit from 'p-limit';
-import { FailureType } from '../core/failure.ts';
 import { MULTIPART_FROM_BYTES, UPLOAD_PART_BYTES } from '../core/limits.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
-import { callApi, idOf, isNoSuchCall } from './openai-failure.ts';
+import { apiTrouble, callApi, idOf, isNoSuchCall } from './openai-failure.ts';
 
 /** One upload of a shard; `upload` counts from 1 and grows when the API lost the file. */
 export interface UploadRequest {
@@ -57,10 +55,7 @@ export async function uploadInput(deps: Dependencies, request: UploadRequest): P
   const fileId = idOf(file, 'POST /files');
   // Some servers do not say how many bytes they hold.
   if (typeof file.bytes === 'number' && file.bytes !== blob.size) {
-    throw ApplicationFailure.create({
-      type: FailureType.ApiTrouble,
-      message: `POST /files: the API holds ${file.bytes} bytes of ${blob.size}`,
-    });
+    throw apiTrouble(`POST /files: the API holds ${file.bytes} bytes of ${blob.size}`);
   }
   const { record } = await claimRecord<UploadRecord>(store, key, { fileId, bytes: blob.size });
   return record.fileId;
@@ -127,10 +122,7 @@ async function uploadInParts(
     ),
   );
   if (done.file === null || done.file === undefined) {
-    throw ApplicationFailure.create({
-      type: FailureType.ApiTrouble,
-      message: 'POST /uploads/complete: answered without a file',
-    });
+    throw apiTrouble('POST /uploads/complete: answered without a file');
   }
   return done.file;
 }

@@ -13,6 +13,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   list: async () => (await import('./commands/list.ts')).addList,
   worker: async () => (await import('./commands/worker.ts')).addWorker,
   dev: async () => (await import('./commands/dev.ts')).addDev,
+  setup: async () => (await import('./commands/setup.ts')).addSetup,
   emulator: async () => (await import('./commands/emulator.ts')).addEmulator,
 };
 

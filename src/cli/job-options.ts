@@ -14,6 +14,7 @@ export interface JobFlags {
   skipBadLines?: boolean;
   rebuy?: boolean;
   giveUpAfter?: number;
+  account?: string;
   fresh?: boolean;
 }
 
@@ -38,6 +39,7 @@ export function addJobOptions(command: Command): Command {
       'cancel a batch that has not ended after this time, and send its rest again',
       toNumber,
     )
+    .option('--account <name>', 'a name for whoever pays, to find jobs by (default: DURABLE_BATCH_ACCOUNT)')
     .option('--fresh', 'start a new job even where the same one exists: every line is paid again');
 }
 
@@ -49,8 +51,8 @@ export function toJobOptions(input: string, flags: JobFlags): JobOptions {
     ...(poll === undefined ? {} : { pollSeconds: poll }),
     ...(giveUpAfter === undefined ? {} : { giveUpAfterHours: giveUpAfter }),
   };
-  const { model, endpoint, shardLines, shardBytes, attempts, inFlight, skipBadLines, rebuy } = same;
-  const given = { model, endpoint, shardLines, shardBytes, attempts, inFlight, skipBadLines, rebuy };
+  const { model, endpoint, shardLines, shardBytes, attempts, inFlight, skipBadLines, rebuy, account } = same;
+  const given = { model, endpoint, shardLines, shardBytes, attempts, inFlight, skipBadLines, rebuy, account };
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   return { input, ...named, ...defined };
 }

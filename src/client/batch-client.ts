@@ -1,14 +1,33 @@
 import { join } from 'node:path';
-import { Client, WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
+import {
+  Client,
+  type Connection,
+  WorkflowExecutionAlreadyStartedError,
+  type WorkflowHandle,
+} from '@temporalio/client';
 import { BatchError, ErrorCode } from '../core/errors.ts';
+import { staticDetailsOf, summaryOf } from '../core/job-description.ts';
+import {
+  firstListing,
+  IDENTITY_MEMO,
+  parseListed,
+  PROGRESS_MEMO,
+  type ListedProgress,
+} from '../core/job-listing.ts';
 import type { JobOptions, JobSpec } from '../core/job-spec.ts';
 import { readEnvironment } from '../environment.ts';
 import { FolderStore } from '../store/folder-store.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
-import { connectClient, resolveTemporalTarget, type TemporalTarget } from '../temporal/index.ts';
+import {
+  connectClient,
+  isSearchable,
+  resolveTemporalTarget,
+  type TemporalTarget,
+} from '../temporal/index.ts';
 import { BATCH_JOB } from '../workflows/messages.ts';
 import { JobHandle } from './job-handle.ts';
+import { listedLabels, startAttributes } from './job-labels.ts';
 import { identityOf, prepareJob } from './prepare-job.ts';
 
 /** Where a client finds Temporal and the store. Every field is optional. */
@@ -30,10 +49,13 @@ export interface JobSummary {
   readonly status: string;
   readonly startedAt: Date;
   readonly closedAt: Date | null;
+  /** Where it stood at its last change of state or some minutes ago; null for jobs of version 0.1. */
+  readonly progress: ListedProgress | null;
+  /** Null where it has none, and for all jobs of a server without our search attributes. */
+  readonly account: string | null;
+  readonly schedule: string | null;
+  readonly models: readonly string[];
 }
-
-/** What tells two jobs of one id apart; kept as memo at the server and beside the store's files. */
-const IDENTITY_MEMO = 'durable_batch_identity';
 
 /** Starts jobs and finds them again. */
 export class BatchClient {
@@ -81,15 +103,20 @@ export class BatchClient {
     if (kept !== null) assertSame(identityOf(kept), identity, spec.jobId);
     // A finished job is finished even when the server's history of it has been deleted.
     if ((await this.store.size(jobFiles.report(spec.jobId))) !== null) return handle;
+    const { account = null, schedule = null } = spec.labels ?? {};
+    const searchable = await isSearchable(this.client.connection as Connection, this.target);
+    const labelled = { ...spec, labels: { account, schedule, searchable } };
     try {
       await this.client.workflow.start(BATCH_JOB, {
         workflowId: spec.jobId,
         taskQueue: this.taskQueue,
-        args: [spec],
+        args: [labelled],
         workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-        memo: { [IDENTITY_MEMO]: identity },
-        staticSummary: `Batch job of ${spec.input.path}`,
-        staticDetails: `${spec.input.bytes} bytes, model ${spec.model ?? 'as each line says'}`,
+        // What a job says of itself at its very beginning costs nothing here, and an event there.
+        memo: { [IDENTITY_MEMO]: identity, [PROGRESS_MEMO]: firstListing },
+        ...(searchable ? { typedSearchAttributes: startAttributes(labelled) } : {}),
+        staticSummary: summaryOf(labelled),
+        staticDetails: staticDetailsOf(labelled),
       });
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
@@ -107,10 +134,15 @@ export class BatchClient {
 
   /** The jobs that the server knows, newest first. */
   async *list(): AsyncGenerator<JobSummary> {
-    for await (const { workflowId, status, startTime, closeTime } of this.client.workflow.list({
-      query: `WorkflowType = '${BATCH_JOB}'`,
-    })) {
-      yield { jobId: workflowId, status: status.name, startedAt: startTime, closedAt: closeTime ?? null };
+    for await (const job of this.client.workflow.list({ query: `WorkflowType = '${BATCH_JOB}'` })) {
+      yield {
+        jobId: job.workflowId,
+        status: job.status.name,
+        startedAt: job.startTime,
+        closedAt: job.closeTime ?? null,
+        progress: parseListed(job.memo?.[PROGRESS_MEMO]),
+        ...listedLabels(job.typedSearchAttributes),
+      };
     }
   }
 

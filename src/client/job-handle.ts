@@ -3,11 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import { BatchError, ErrorCode } from '../core/errors.ts';
+import { parseListed, PROGRESS_MEMO, type ListedProgress } from '../core/job-listing.ts';
 import { JobState, type JobProgress, type JobReport } from '../core/progress.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { readRecord, type Store } from '../store/store.ts';
 import { cancelSignal, pauseSignal, progressQuery, resumeSignal } from '../workflows/messages.ts';
 import { toBatchError } from './job-failure.ts';
+import { listedLabels } from './job-labels.ts';
 import { checkOutputFolder, copyResults } from './output-folder.ts';
 
 /** One row of `results.jsonl`. */
@@ -35,6 +37,10 @@ export interface JobStatus {
   /** Steps that have failed and are tried again. */
   readonly retries: readonly StepRetry[];
   readonly report: JobReport | null;
+  /** Where it stood when the server was last told: known also when no worker answers; null for jobs of version 0.1. */
+  readonly listed: ListedProgress | null;
+  readonly account: string | null;
+  readonly schedule: string | null;
 }
 
 /** A step that has failed and is tried again, as Temporal tells it. */
@@ -44,6 +50,11 @@ export interface StepRetry {
   readonly attempt: number;
   readonly reason: string;
 }
+
+/** What the server tells of a job; a null status where it knows none. */
+type ServerStatus = Pick<JobStatus, 'retries' | 'listed' | 'account' | 'schedule'> & {
+  status: string | null;
+};
 
 /** A query waits this long for a worker. */
 const QUERY_MS = 4_000;
@@ -69,16 +80,16 @@ export class JobHandle {
    */
   async status(): Promise<JobStatus> {
     const report = await readRecord<JobReport>(this.store, jobFiles.report(this.id));
-    const { status, retries } = await this.serverStatus();
+    const { status, retries, ...entry } = await this.serverStatus();
     if (status === null && report === null) throw this.notFound();
     if (report !== null && status !== 'RUNNING') {
       const progress = doneProgress(report);
-      return { jobId: this.id, status: 'COMPLETED', progress, failure: null, retries: [], report };
+      return { jobId: this.id, status: 'COMPLETED', progress, failure: null, retries: [], report, ...entry };
     }
     const isRunning = status === 'RUNNING';
     const progress = isRunning ? await this.queryProgress() : null;
     const failure = isRunning || status === null ? null : await this.failure();
-    return { jobId: this.id, status: status ?? 'COMPLETED', progress, failure, retries, report };
+    return { jobId: this.id, status: status ?? 'COMPLETED', progress, failure, retries, report, ...entry };
   }
 
   /** True when the results are in the store; asks neither the server nor a worker. */
@@ -183,18 +194,26 @@ export class JobHandle {
     }
   }
 
-  private async serverStatus(): Promise<{ status: string | null; retries: StepRetry[] }> {
+  private async serverStatus(): Promise<ServerStatus> {
     try {
-      const { status, raw } = await this.handle().describe();
+      const { status, raw, memo, typedSearchAttributes } = await this.handle().describe();
       const failed = (raw.pendingActivities ?? []).filter(({ lastFailure }) => lastFailure != null);
       const retries = failed.map(({ activityType, attempt, lastFailure }) => ({
         activity: activityType?.name ?? 'unknown',
         attempt: attempt ?? 0,
         reason: lastFailure?.message ?? 'unknown',
       }));
-      return { status: status.name, retries };
+      const { account, schedule } = listedLabels(typedSearchAttributes);
+      return {
+        status: status.name,
+        retries,
+        listed: parseListed(memo?.[PROGRESS_MEMO]),
+        account,
+        schedule,
+      };
     } catch (error) {
-      if (error instanceof WorkflowNotFoundError) return { status: null, retries: [] };
+      if (error instanceof WorkflowNotFoundError)
+        return { status: null, retries: [], listed: null, account: null, schedule: null };
       throw error;
     }
   }

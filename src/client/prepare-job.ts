@@ -7,6 +7,7 @@ import {
   type JobOptions,
   type JobSpec,
 } from '../core/job-spec.ts';
+import { readEnvironment } from '../environment.ts';
 import { fingerprintInput } from './fingerprint-input.ts';
 
 /**
@@ -15,7 +16,8 @@ import { fingerprintInput } from './fingerprint-input.ts';
  * @throws BatchError `bad_input`, `bad_option`
  */
 export async function prepareJob(options: JobOptions, fresh: boolean = false): Promise<JobSpec> {
-  const checked = checkJobOptions(options);
+  const account = options.account ?? readEnvironment().account;
+  const checked = checkJobOptions(account === null ? options : { ...options, account });
   const input = await fingerprintInput(options.input);
   const hash = createHash('sha256').update(jobIdentity(checked, input.sha256)).digest('hex').slice(0, 12);
   const suffix = fresh ? `-${randomBytes(3).toString('hex')}` : '';

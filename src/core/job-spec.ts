@@ -30,6 +30,11 @@ export interface JobOptions {
   rebuy?: boolean;
   /** Cancel a batch that has not ended this many hours after its creation, 1 to 10,000. @default never */
   giveUpAfterHours?: number;
+  /**
+   * A name for whoever pays, 1 to 100 characters, by which jobs can be found at the server; no part of a job's identity.
+   * @default `DURABLE_BATCH_ACCOUNT`, or none
+   */
+  account?: string;
 }
 
 /** A job, complete and checked: the workflow's input. Plain data; `v` grows when its meaning changes. */
@@ -89,6 +94,10 @@ export function checkJobOptions(options: Omit<JobOptions, 'input'>): CheckedOpti
   if (endpoint !== undefined && !isEndpoint(endpoint)) {
     throw badOption('endpoint', `must be one of ${endpoints.join(', ')}, got "${endpoint}"`);
   }
+  const account = options.account?.trim() ?? null;
+  if (account !== null && (account === '' || account.length > 100)) {
+    throw badOption('account', `must be a name of 1 to 100 characters, got "${account.slice(0, 40)}"`);
+  }
   const hours = options.giveUpAfterHours;
   return {
     v: 1,
@@ -103,6 +112,7 @@ export function checkJobOptions(options: Omit<JobOptions, 'input'>): CheckedOpti
     skipBadLines: options.skipBadLines ?? false,
     rebuy: options.rebuy ?? false,
     giveUpAfterMs: hours === undefined ? null : between('give-up-after', hours, 1, 10_000, 1) * 3_600_000,
+    ...(account === null ? {} : { labels: { account, schedule: null, searchable: false } }),
   };
 }
 

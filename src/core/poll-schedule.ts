@@ -2,9 +2,9 @@
 export interface PollOutlook {
   /** The job's smallest interval, `--poll`. */
   readonly smallestMs: number;
-  /** How long nothing has been seen to change: no status, no count. */
+  /** How long no batch has been sent and none has changed its status. Counts move all day long: they tell nothing of an end. */
   readonly quietMs: number;
-  /** True while some batch is near its end: finalizing, cancelling, or nine tenths of its lines done. */
+  /** True while some batch is near its end: finalizing or cancelling. */
   readonly nearEnd: boolean;
 }
 

@@ -34,10 +34,33 @@ export interface JobProgress {
   readonly costUsdWithoutBatch: number | null;
   /** Shards that are being worked on, at most `SHARDS_SHOWN`, in the order in which they were begun. */
   readonly table: readonly ShardView[];
+  /** Shards that are settled, at most `SETTLED_SHOWN`, the latest first; workers of version 0.1 send none. */
+  readonly settled?: readonly SettledShard[];
 }
 
 /** Rows of `JobProgress.table`: what one screen shows, and a query's answer can hold. */
 export const SHARDS_SHOWN = 50;
+
+/** Entries of `JobProgress.settled`: they are carried from run to run. */
+export const SETTLED_SHOWN = 10;
+
+/** A shard whose lines have ended or go again. */
+export interface SettledShard {
+  readonly id: string;
+  readonly lines: number;
+  readonly answered: number;
+  readonly failed: number;
+  /** Lines that go again in the next round. */
+  readonly again: number;
+  readonly batchId: string;
+  /** When the batch's id came to be known and when its results were settled, ISO 8601. */
+  readonly sentAt: string | null;
+  readonly settledAt: string;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** At batch prices; null when the model's price is not known. */
+  readonly costUsd: number | null;
+}
 
 /** A shard that is being worked on. */
 export interface ShardView {

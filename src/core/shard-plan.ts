@@ -32,6 +32,8 @@ export interface RoundPlan {
   readonly shardLines: readonly number[];
   /** Input lines refused with `--skip-bad-lines`; counted in round 1 only. */
   readonly rejected: number;
+  /** Models of the lines, in order of appearance, as many as a search attribute holds; of round 1 only, and not in plans of version 0.1. */
+  readonly models?: readonly string[];
 }
 
 /** How a shard's lines ended. */

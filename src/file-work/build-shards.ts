@@ -11,6 +11,7 @@ import {
   type LineFault,
   type RequestLine,
 } from '../core/request-line.ts';
+import { fittingWords } from '../core/search-attributes.ts';
 import {
   RangeList,
   ShardFill,
@@ -82,7 +83,7 @@ export function buildShards(folder: string, spec: JobSpec): BuildResult {
     return { fault };
   }
   rejected.finish();
-  return { plan: { ...writer.finish(), rejected: rejected.count } };
+  return { plan: { ...writer.finish(), rejected: rejected.count, models: fittingWords(writer.models) } };
 }
 
 /** Leaves out a byte order mark, the `\r` of Windows line ends, and blanks around the line. */
@@ -196,6 +197,7 @@ export class ShardSetWriter {
   private readonly limits: { lines: number; bytes: number };
   private readonly open = new Map<string, OpenShard>();
   private readonly shardLines: number[] = [];
+  readonly models: Set<string> = new Set();
   private last: OpenShard | null = null;
   private readonly bodyModels = new Map<string, string>();
 
@@ -282,6 +284,7 @@ export class ShardSetWriter {
   private openShard(model: string, endpoint: string): OpenShard {
     const index = this.shardLines.length;
     this.shardLines.push(0);
+    this.models.add(model);
     const path = join(this.folder, shardFiles.requests(this.job, shardId(this.round, index)));
     return {
       index,

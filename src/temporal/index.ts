@@ -6,5 +6,7 @@ export type { EmbeddedServer, EmbeddedServerOptions } from './embedded-server.ts
 export { keepEmbeddedServer } from './keep-embedded-server.ts';
 export { isAlive, processStartTime } from './process-identity.ts';
 export type { ProcessIdentity } from './process-identity.ts';
+export { isSearchable, registerSearchAttributes } from './search-attributes.ts';
+export type { Registration } from './search-attributes.ts';
 export { resolveTemporalCli } from './temporal-cli.ts';
 export type { ResolveCliOptions } from './temporal-cli.ts';

@@ -1,4 +1,5 @@
 /** The command line of the embedded server, with the reason for each flag. */
+import { attributeFlags } from './search-attributes.ts';
 import type { ServerFiles } from './server-files.ts';
 
 /** Arguments of `temporal`; `searchServer` relies on the order of the ports and on an argument behind the database. */
@@ -13,7 +14,9 @@ export function serverArguments(files: ServerFiles, port: number, uiPort: number
   const database = ['--db-filename', files.database, ...pragmas];
   // Still tells why a start failed; `warn` writes some 40 lines at every stop. The Web UI would look for news on the internet.
   const quiet = ['--log-level', 'error', '--ui-disable-news-fetch'];
-  return ['server', 'start-dev', ...ports, ...database, ...quiet];
+  // By which the Web UI finds jobs; a database that has them already is not touched.
+  const attributes = attributeFlags.flatMap((flag) => ['--search-attribute', flag]);
+  return ['server', 'start-dev', ...ports, ...database, ...quiet, ...attributes];
 }
 
 /** Only what a program needs to run: the server outlives us, and our keys are no business of its. */

@@ -110,7 +110,9 @@ export class AccountGate {
     const over = (): boolean => state.refused === null || job.isParking();
     while (!over()) {
       const wait = PROBE_MS[Math.min(state.probes, PROBE_MS.length - 1)]!;
-      await condition(() => over() || this.hurried, scaled(wait));
+      await condition(() => over() || this.hurried, scaled(wait), {
+        summary: `asks the refused account again, probe ${state.probes + 1}`,
+      });
       this.hurried = false;
       if (over()) return;
       state.probes += 1;
@@ -121,7 +123,7 @@ export class AccountGate {
 
   private async keyIsAccepted(): Promise<boolean> {
     try {
-      await checkAccount();
+      await checkAccount(`does the API accept the key again? probe ${this.state.probes}`);
       return true;
     } catch (error) {
       const reason = accountRefusal(error);

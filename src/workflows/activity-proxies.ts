@@ -1,6 +1,7 @@
 import type { Duration, RetryPolicy } from '@temporalio/common';
 import { proxyActivities, type ActivityOptions } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
+import { fittingSummary } from '../core/job-description.ts';
 
 /**
  * Every activity with its timeouts and retries; a number without a reason here is a bug.
@@ -29,53 +30,60 @@ export function tuneRetries(firstMs: number): void {
 
 // 100 GB at 50 MB/s take half an hour; a day is for slow shared disks.
 const files = { startToCloseTimeout: '24h' } as const;
-export const buildShards: Activities['buildShards'] = activity('buildShards', files);
-export const buildRetryShards: Activities['buildRetryShards'] = activity('buildRetryShards', files);
-export const assembleResults: Activities['assembleResults'] = activity('assembleResults', files);
+export const buildShards: Call<'buildShards'> = activity('buildShards', files);
+export const buildRetryShards: Call<'buildRetryShards'> = activity('buildRetryShards', files);
+export const assembleResults: Call<'assembleResults'> = activity('assembleResults', files);
 
 // 190 MB at 200 kB/s, the slowest line on which the SDK call does not time out by itself, take 16 minutes; sixteen
 // activities share a worker's four places.
-export const uploadInput: Activities['uploadInput'] = activity('uploadInput', {
+export const uploadInput: Call<'uploadInput'> = activity('uploadInput', {
   startToCloseTimeout: '2h',
 });
 
 // One POST, or a search of up to a thousand pages, three times, 90 s apart.
-export const createBatch: Activities['createBatch'] = activity('createBatch', {
+export const createBatch: Call<'createBatch'> = activity('createBatch', {
   startToCloseTimeout: '30m',
 });
 
 // The same for several shards, one after another.
-export const findBought: Activities['findBought'] = activity('findBought', { startToCloseTimeout: '24h' });
+export const findBought: Call<'findBought'> = activity('findBought', { startToCloseTimeout: '24h' });
 
 // A sweep is a few calls; 1,000 single reads at 0.2 s are the worst.
-export const pollBatches: Activities['pollBatches'] = activity('pollBatches', {
+export const pollBatches: Call<'pollBatches'> = activity('pollBatches', {
   startToCloseTimeout: '10m',
 });
 
 // Several GB of embeddings at 2 MB/s.
-export const fetchResults: Activities['fetchResults'] = activity('fetchResults', {
+export const fetchResults: Call<'fetchResults'> = activity('fetchResults', {
   startToCloseTimeout: '2h',
 });
 
 // One small call.
-export const cancelBatch: Activities['cancelBatch'] = activity('cancelBatch', { startToCloseTimeout: '1m' });
+export const cancelBatch: Call<'cancelBatch'> = activity('cancelBatch', { startToCloseTimeout: '1m' });
 
 // One small call; an API that cannot be reached for so long is asked again at the next probe.
-export const checkAccount: Activities['checkAccount'] = activity('checkAccount', {
+export const checkAccount: Call<'checkAccount'> = activity('checkAccount', {
   startToCloseTimeout: '1m',
   scheduleToCloseTimeout: '10m',
 });
 
-function activity<K extends keyof Activities>(name: K, limits: ActivityOptions): Activities[K] {
-  const call = (request: never): Promise<unknown> => {
+/** An activity of the worker's, and what it is done for: the summary that the Web UI shows beside it. It is no part of the history's order. */
+type Call<K extends keyof Activities> = (
+  summary: string,
+  ...request: Parameters<Activities[K]>
+) => ReturnType<Activities[K]>;
+
+function activity<K extends keyof Activities>(name: K, limits: ActivityOptions): Call<K> {
+  const call = (summary: string, ...request: never[]): Promise<unknown> => {
     const options = {
+      summary: fittingSummary(summary),
       scheduleToCloseTimeout: OUTAGE,
       heartbeatTimeout: heartbeat,
       retry,
       ...limits,
     };
-    const run = proxyActivities<Activities>(options)[name] as (request: never) => Promise<unknown>;
-    return run(request);
+    const run = proxyActivities<Activities>(options)[name] as (...request: never[]) => Promise<unknown>;
+    return run(...request);
   };
-  return call as unknown as Activities[K];
+  return call as unknown as Call<K>;
 }

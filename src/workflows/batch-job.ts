@@ -8,12 +8,16 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { FirstPlan, ShardCounts } from '../activities/index.ts';
+import { grouped, sizeOf } from '../core/job-description.ts';
+import { toListed } from '../core/job-listing.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import {
   JobState,
+  SETTLED_SHOWN,
   SHARDS_SHOWN,
   type JobProgress,
   type JobReport,
+  type SettledShard,
   type ShardView,
 } from '../core/progress.ts';
 import { shardId, shardIndex, type RoundPlan } from '../core/shard-plan.ts';
@@ -28,8 +32,9 @@ import {
   tuneRetries,
 } from './activity-proxies.ts';
 import { BatchWatch } from './batch-watch.ts';
-import { detailsOf, noticesOf } from './job-details.ts';
+import { detailsOf, noticesOf, type PauseCause } from './job-details.ts';
 import { newSnapshot, type JobSnapshot } from './job-snapshot.ts';
+import { ListEntry, type ListMoment } from './list-entry.ts';
 import { cancelSignal, pauseSignal, pollSignal, progressQuery, resumeSignal } from './messages.ts';
 import { runShard, type ShardContext, type ShardRecord } from './shard-run.ts';
 
@@ -77,24 +82,27 @@ class Job {
   private readonly watch: BatchWatch;
   private readonly gate: AccountGate;
   private parking = false;
-  private phase: JobState = JobState.Building;
+  private readonly entry: ListEntry;
+  private phase: JobState;
 
   constructor(spec: JobSpec, state: JobSnapshot, tuning: JobTuning) {
     this.spec = spec;
     this.state = state;
     this.tuning = tuning;
+    this.phase = state.plan === null ? JobState.Building : JobState.Running;
+    this.entry = new ListEntry(spec.labels);
     if (state.window === 0) state.window = spec.inFlight;
     state.account ??= { refused: null, probes: 0 };
     const isParking = (): boolean => this.parking;
     this.gate = new AccountGate(state.account, { isParking, onChange: () => this.showDetails() });
-    this.watch = new BatchWatch(spec.jobId, spec.pollMs, {
+    this.watch = new BatchWatch(spec.jobId, spec.pollMs, state.changedAt, {
       onLost: (reason) => {
         state.lost = reason;
         this.showDetails();
       },
       onRefused: (reason) => this.gate.refuse(reason),
       untilAccepted: (step) => this.gate.untilOpen({ ...step, isHeld: () => false, leaves: isParking }),
-      onSeen: () => this.showDetails(),
+      onSeen: () => this.showDetails('poll'),
     });
   }
 
@@ -109,19 +117,28 @@ class Job {
   async run(): Promise<JobReport> {
     const { spec, state } = this;
     if (state.plan === null) {
-      state.plan = await buildShards(spec);
+      this.showDetails();
+      const name = spec.input.path.split(/[\\/]/).at(-1);
+      state.plan = await buildShards(`read, check and cut ${name}, ${sizeOf(spec.input.bytes)}`, spec);
       state.lines = state.plan.lines + state.plan.rejected;
       state.failed = state.plan.rejected;
+      state.models = state.plan.models ?? [];
     }
     if ((state.plan as FirstPlan).cancelled === true) this.cancel();
     this.phase = JobState.Running;
+    this.showDetails();
     for (;;) {
       await this.runRound(state.plan);
-      if (this.parking) await continueAsNew<typeof batchJob>(spec, state, this.tuning);
+      if (this.parking) {
+        state.changedAt = this.watch.lastChange();
+        await continueAsNew<typeof batchJob>(spec, state, this.tuning);
+      }
+      this.showDetails('round');
       if (state.again === 0) break;
       const { shardLines, shardBytes } = spec;
       const { round, cancelled } = state;
-      const plan = await buildRetryShards({
+      const packing = `pack ${grouped(state.again)} lines that go again into shards of round ${round + 1}`;
+      const plan = await buildRetryShards(packing, {
         job: spec.jobId,
         round,
         shards: state.plan.shards,
@@ -144,11 +161,19 @@ class Job {
     this.phase = JobState.Assembling;
     this.showDetails();
     const { jobId } = spec;
-    const report = await assembleResults({
+    const joining = `join the rows of ${grouped(state.round)} ${state.round === 1 ? 'round' : 'rounds'} into results.jsonl, add up the report`;
+    const report = await assembleResults(joining, {
       job: jobId,
       rounds: state.round,
       cancelled: state.cancelled,
       startedAt: state.startedAt,
+    });
+    // Found at the end: what batches cost that were created on top of others.
+    Object.assign(state, {
+      inputTokens: report.input_tokens,
+      outputTokens: report.output_tokens,
+      costUsd: report.cost_usd,
+      costUsdWithoutBatch: report.cost_usd_without_batch,
     });
     this.phase = JobState.Done;
     this.showDetails();
@@ -250,7 +275,13 @@ class Job {
     for (let index = state.next; index < plan.shards; index += 1) shards.push(shardId(state.round, index));
     for (;;) {
       try {
-        const bought = await findBought({ job: spec.jobId, shards });
+        const bought = await findBought(
+          `look for batches of ${grouped(shards.length)} shards that were not sent`,
+          {
+            job: spec.jobId,
+            shards,
+          },
+        );
         const records = bought.map(({ shard: id, batch, batchId, createdAt, settled }) => ({
           id,
           lines: plan.shardLines[shardIndex(id)] ?? 0,
@@ -285,17 +316,25 @@ class Job {
     state.active.splice(state.active.indexOf(shard), 1);
     state.done += 1;
     if (end === 'not sent') (state.unsent ??= []).push(shard.id);
-    else this.count(end.counts);
+    else this.count(shard, end.counts);
     this.showDetails();
   }
 
-  private count(counts: ShardCounts): void {
+  private count(shard: ShardRecord, counts: ShardCounts): void {
     const { state } = this;
     state.answered += counts.answered;
     state.failed += counts.failed;
     state.again += counts.again;
     state.inputTokens += counts.inputTokens;
     state.outputTokens += counts.outputTokens;
+    // Nobody said what the shards of version 0.1 cost.
+    const unknown = state.answered + state.failed + state.again > 0 ? null : 0;
+    state.costUsd = sumOrNull(state.costUsd === undefined ? unknown : state.costUsd, counts.costUsd);
+    state.costUsdWithoutBatch = sumOrNull(
+      state.costUsdWithoutBatch === undefined ? unknown : state.costUsdWithoutBatch,
+      counts.costUsdWithoutBatch,
+    );
+    state.settled = [settledView(shard, counts), ...(state.settled ?? [])].slice(0, SETTLED_SHOWN);
     this.gate.forget();
     if (state.window < this.spec.inFlight) state.window += 1; // a batch ended: its allowance is free again
   }
@@ -356,12 +395,12 @@ class Job {
       untilAccepted: (step) =>
         this.gate.untilOpen({ ...step, isHeld: () => false, leaves: () => this.parking }),
       onRefused: (reason) => this.gate.refuse(reason),
-      backOff: async (refusals) => {
+      backOff: async (refusals, summary) => {
         this.state.window = Math.max(1, Math.floor(this.state.active.length / 2));
         const before = this.state.done;
         const wait = scaled(BACK_OFF_MS[Math.min(refusals, BACK_OFF_MS.length) - 1]!);
         // A batch of this job that ends gives allowance back at once; others' batches are waited for.
-        await condition(() => stopping() || this.state.done > before, wait);
+        await condition(() => stopping() || this.state.done > before, wait, { summary });
       },
       onCreated: () => {
         this.state.created += 1;
@@ -397,9 +436,10 @@ class Job {
       outputTokens: state.outputTokens,
       startedAt: state.startedAt,
       uploaded: this.uploadedLines(),
-      costUsd: null,
-      costUsdWithoutBatch: null,
+      costUsd: state.costUsd ?? null,
+      costUsdWithoutBatch: state.costUsdWithoutBatch ?? null,
       table: state.active.slice(0, SHARDS_SHOWN).map((shard) => this.viewOf(shard)),
+      settled: state.settled ?? [],
     };
   }
 
@@ -436,8 +476,40 @@ class Job {
     return this.gate.reason ?? lost ?? (cancelled ? null : paused);
   }
 
-  /** What the Web UI shows on the job's page. */
-  private showDetails(): void {
-    setCurrentDetails(detailsOf(this.progress()));
+  private pauseCause(): PauseCause {
+    if (this.gate.reason !== null) return 'account';
+    return (this.state.lost ?? null) === null ? 'asked' : 'lost';
   }
+
+  /** What the Web UI shows on the job's page, and the job's entry in the server's list. */
+  private showDetails(moment: ListMoment = 'change'): void {
+    const progress = this.progress();
+    const details = { now: Date.now(), active: this.state.active.length, pausedFor: this.pauseCause() };
+    setCurrentDetails(detailsOf(progress, details));
+    const oldest = this.watch.oldestSentAt();
+    const listed = toListed(progress, oldest === null ? null : new Date(oldest).toISOString());
+    const { models = [] } = this.state;
+    this.entry.update({ progress: listed, models, batchIds: this.watch.batchIds() }, moment);
+  }
+}
+
+/** A sum that is not known when a part of it is not. */
+function sumOrNull(sum: number | null, more: number | null | undefined): number | null {
+  return sum === null || more == null ? null : sum + more;
+}
+
+function settledView(shard: ShardRecord, counts: ShardCounts): SettledShard {
+  return {
+    id: shard.id,
+    lines: shard.lines,
+    answered: counts.answered,
+    failed: counts.failed,
+    again: counts.again,
+    batchId: shard.batchId ?? '',
+    sentAt: shard.sentAt === undefined ? null : new Date(shard.sentAt).toISOString(),
+    settledAt: new Date().toISOString(),
+    inputTokens: counts.inputTokens,
+    outputTokens: counts.outputTokens,
+    costUsd: counts.costUsd ?? null,
+  };
 }

@@ -1,10 +1,12 @@
 import { condition } from '@temporalio/workflow';
 import type { BatchSight, WatchedBatch } from '../activities/index.ts';
 import { isTerminal } from '../core/batch-status.ts';
+import { grouped } from '../core/job-description.ts';
 import { nextPollDelay } from '../core/poll-schedule.ts';
 import { scaled, type WaitingStep } from './account-gate.ts';
 import { accountRefusal } from './account-refusal.ts';
 import { cancelBatch, pollBatches } from './activity-proxies.ts';
+import { isListed } from './list-entry.ts';
 
 /** A batch that the API does not know is given this long to appear in reads after its creation; then somebody must look. */
 const MISSING_MS = 10 * 60_000;
@@ -26,6 +28,8 @@ interface Watch extends WatchedBatch, WatchTimes {
   missingSince: number | null;
   /** True while the job has been told that the API does not know the batch. */
   lost: boolean;
+  /** True for a batch that an earlier run has seen: the first look at it is no news. */
+  readonly takenUp: boolean;
   cancelled: boolean;
   resolve: (end: WatchEnd) => void;
 }
@@ -57,21 +61,28 @@ export class BatchWatch {
   private readonly smallestMs: number;
   private readonly job: WatchedJob;
   private readonly watches = new Map<string, Watch>();
-  private changedAt = Date.now();
+  private readonly begunAt = Date.now();
+  /** Null where an earlier run has not handed on when something last changed. */
+  private readonly carriedAt: number | null;
+  private changedAt: number;
   private polls = 0;
   private pollNow = false;
   private cancelling = false;
   private parking = false;
 
-  constructor(jobId: string, smallestMs: number, job: WatchedJob) {
+  /** `changedAt`: when an earlier run last saw something change; without it polls are frequent again in every run. */
+  constructor(jobId: string, smallestMs: number, changedAt: number | undefined, job: WatchedJob) {
     this.jobId = jobId;
     this.smallestMs = smallestMs;
+    this.carriedAt = changedAt ?? null;
+    this.changedAt = changedAt ?? this.begunAt;
     this.job = job;
   }
 
   /** Resolves when the batch has ended, or with `parked`. */
   async untilEnded(batch: WatchedBatch, times: WatchTimes): Promise<WatchEnd> {
     if (this.parking) return 'parked';
+    const takenUp = this.carriedAt !== null && times.createdAt < this.begunAt;
     const ended = new Promise<WatchEnd>((resolve) => {
       this.watches.set(batch.batchId, {
         ...batch,
@@ -79,11 +90,12 @@ export class BatchWatch {
         sight: null,
         missingSince: null,
         lost: false,
+        takenUp,
         cancelled: false,
         resolve,
       });
     });
-    this.changedAt = Date.now(); // a new batch may end soon: poll often again
+    if (!takenUp) this.changedAt = Date.now(); // a new batch may end soon: poll often again
     return await ended;
   }
 
@@ -125,6 +137,24 @@ export class BatchWatch {
       running += (sight?.completed ?? 0) + (sight?.failed ?? 0);
     }
     return { running, byStatus };
+  }
+
+  /** When a batch was last sent or changed its status, in ms by the workflow's clock. */
+  lastChange(): number {
+    return this.changedAt;
+  }
+
+  /** Batches in flight, the latest first. */
+  batchIds(): string[] {
+    return [...this.watches.keys()].toReversed();
+  }
+
+  /** When the oldest batch in flight was sent, in ms by the workflow's clock; null when none is. */
+  oldestSentAt(): number | null {
+    let oldest: number | null = null;
+    for (const { createdAt } of this.watches.values())
+      if (oldest === null || createdAt < oldest) oldest = createdAt;
+    return oldest;
   }
 
   /** A watched batch as the last poll saw it. */
@@ -169,7 +199,9 @@ export class BatchWatch {
       nearEnd: [...this.watches.values()].some(isNearEnd),
     });
     if (delay < SHORTEST_TIMER_MS) return delay;
-    await condition(() => this.pollNow, delay);
+    await condition(() => this.pollNow, delay, {
+      summary: `until the next look at ${batchesOf(this.watches.size)}`,
+    });
     this.pollNow = false;
     return 0;
   }
@@ -200,16 +232,14 @@ export class BatchWatch {
       batch,
       batchId,
     }));
-    for (const sight of await pollBatches({ job: this.jobId, batches, afterMs })) {
+    for (const sight of await pollBatches(`look at ${batchesOf(batches.length)} in flight`, {
+      job: this.jobId,
+      batches,
+      afterMs,
+    })) {
       const watch = this.watches.get(sight.batchId);
       if (watch === undefined) continue;
-      if (
-        watch.sight === null ||
-        watch.sight.status !== sight.status ||
-        watch.sight.completed !== sight.completed
-      ) {
-        this.changedAt = Date.now();
-      }
+      if (isNews(watch, sight)) this.changedAt = Date.now();
       watch.sight = sight;
       if (sight.status === 'missing') {
         watch.missingSince ??= Date.now();
@@ -241,11 +271,29 @@ export class BatchWatch {
     await Promise.all(
       due.map(async (watch) => {
         const { shard, batch, batchId } = watch;
-        await cancelBatch({ job: this.jobId, shard, batch, batchId });
+        await cancelBatch(`cancel ${batchId} of shard ${shard}`, {
+          job: this.jobId,
+          shard,
+          batch,
+          batchId,
+        });
         watch.cancelled = true;
       }),
     );
   }
+}
+
+/**
+ * True when the next change may come soon. Moving counts are no sign of it: they would have a job of a hundred batches
+ * polled at the smallest interval all day. Jobs that were begun under version 0.1 keep to what their histories hold.
+ */
+function isNews({ sight: before, takenUp }: Watch, sight: BatchSight): boolean {
+  if (before === null) return !takenUp;
+  return before.status !== sight.status || (before.completed !== sight.completed && !isListed());
+}
+
+function batchesOf(count: number): string {
+  return `${grouped(count)} ${count === 1 ? 'batch' : 'batches'}`;
 }
 
 function isNearEnd({ sight }: Watch): boolean {

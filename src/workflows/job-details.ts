@@ -1,5 +1,9 @@
-import type { JobProgress } from '../core/progress.ts';
+import { grouped, usd } from '../core/job-description.ts';
+import { byStatus } from '../core/job-listing.ts';
+import { JobState, type JobProgress, type SettledShard, type ShardView } from '../core/progress.ts';
 import type { ShardRecord } from './shard-run.ts';
+
+const NBSP = '\u00A0';
 
 /** A shard refused so often in a row is told of. */
 const STUBBORN_REFUSALS = 3;
@@ -21,7 +25,7 @@ export function noticesOf({ isRefused, overdue, duplicates, active }: JobTrouble
   if (isRefused) notices.push('asked again at growing intervals, up to 15 min; `resume` asks at once');
   if (overdue > 0)
     notices.push(
-      `${overdue} ${overdue === 1 ? 'batch is' : 'batches are'} long past the time to end: waiting; only --give-up-after cancels such`,
+      `${overdue} ${overdue === 1 ? 'batch is' : 'batches are'} long past the time to end: waiting; only \`--give-up-after\` cancels such`,
     );
   if (duplicates > 0)
     notices.push(
@@ -34,7 +38,7 @@ export function noticesOf({ isRefused, overdue, duplicates, active }: JobTrouble
     const more =
       alone === undefined
         ? ''
-        : `; ${alone.lines} lines were refused even alone: if nobody else uses this model's allowance they are more than all of it, and the job needs a smaller --shard-lines`;
+        : `; ${alone.lines} lines were refused even alone: if nobody else uses this model's allowance they are more than all of it, and the job needs a smaller \`--shard-lines\``;
     notices.push(`${shardsIn(wanting.length)} the token allowance${more}`);
   }
   const fileless = stubborn.filter(({ refusedFor }) => refusedFor === 'file_not_found');
@@ -42,17 +46,130 @@ export function noticesOf({ isRefused, overdue, duplicates, active }: JobTrouble
   return notices;
 }
 
-/** A job's progress as the Web UI shows it on the job's page, in Markdown. */
-export function detailsOf(progress: JobProgress): string {
-  const { state, round, lines, answered, failed, shards, created, reason, notices } = progress;
+/** Who has to end a pause: somebody who asked for it, whoever mends the account, or whoever gives the workers the right key. */
+export type PauseCause = 'asked' | 'account' | 'lost';
+
+/** What progress does not say of itself. */
+export interface DetailsContext {
+  /** The workflow's clock, in ms. */
+  readonly now: number;
+  /** Shards that are worked on; the table holds the first of them. */
+  readonly active: number;
+  readonly pausedFor: PauseCause;
+}
+
+/**
+ * A job's progress as the Web UI shows it on the job's page, in Markdown: state and what to do, sums, and a table of
+ * shards. Its length is bounded by the rows of the table, some 10 kB; the server hands it out as a query's answer.
+ */
+export function detailsOf(progress: JobProgress, context: DetailsContext): string {
+  const { state, round, lines, answered, failed, running, shards, created, reason, notices } = progress;
+  const { inputTokens, outputTokens, costUsd, costUsdWithoutBatch } = progress;
+  const settled = progress.settled ?? [];
+  const inFlight = byStatus(progress.batches).map(([status, count]) => `${grouped(count)} ${status}`);
+  const rows = [
+    ...progress.table.map((shard) => rowOf(shard, context.now)),
+    ...settled.map((shard) => settledRowOf(shard)),
+  ];
+  const hidden = context.active - progress.table.length;
   return [
-    `**${state}**${reason === null ? '' : `: ${reason}`}`,
+    `**${state}**${reason === null ? '' : `: ${plain(reason)}`}`,
     '',
-    '| round | lines | answered | failed | shards done | in flight | batches created |',
-    '|---|---|---|---|---|---|---|',
-    `| ${round} | ${lines} | ${answered} | ${failed} | ${shards.done} of ${shards.total} | ${shards.inFlight} | ${created} |`,
-    ...notices.map((notice) => `\n- ${notice}`),
+    `**What to do:** ${adviceOn(progress, context.pausedFor)}`,
+    '',
+    `- **lines:** ${grouped(lines)}; ${grouped(answered)} answered, ${grouped(failed)} failed, ${grouped(running)} more run`,
+    `- **shards:** ${grouped(shards.done)} of ${grouped(shards.total)} done in round ${grouped(round)}`,
+    `- **batches:** ${inFlight.length === 0 ? 'none in flight' : `in flight ${inFlight.join(', ')}`}; ${grouped(created)} created in all`,
+    `- **tokens:** ${grouped(inputTokens)} in, ${grouped(outputTokens)} out`,
+    `- **cost:** ${money(costUsd)} (${money(costUsdWithoutBatch)} without batches)`,
+    ...notices.map((notice) => `- **note:** ${plain(notice)}`),
+    ...(rows.length === 0 ? [] : ['', ...tableHead, ...rows]),
+    ...(hidden > 0 ? ['', `and ${grouped(hidden)} more shards that are worked on`] : []),
+    ...(settled.length === 0 ? [] : ['', 'The latest settled shards come last.']),
+    '',
+    `*As of ${new Date(context.now).toISOString().slice(0, 10)} ${timeOf(new Date(context.now).toISOString())}. Answered and failed of a batch in flight are the API's own counts.*`,
   ].join('\n');
+}
+
+const tableHead = [
+  // As wide as an id: browsers would break that at its hyphen.
+  row(['shard'.padEnd(12), 'state', 'lines', 'answered', 'failed', 'sent, age', 'tokens', 'USD', 'batch']),
+  '|---|---|--:|--:|--:|---|--:|--:|---|',
+] as const;
+
+function rowOf(shard: ShardView, now: number): string {
+  const { id, state, lines, completed, failed, batchId, sentAt } = shard;
+  const sent = sentAt === null ? '–' : `${timeOf(sentAt)}, ${ageOf(now - Date.parse(sentAt))}`;
+  const counts = [lines, completed, failed].map((count) => grouped(count));
+  return row([id, state, ...counts, sent, '–', '–', batchId ?? '–']);
+}
+
+function settledRowOf(shard: SettledShard): string {
+  const { id, lines, answered, failed, again, batchId, sentAt, settledAt, costUsd } = shard;
+  const sent = sentAt ?? settledAt; // records of version 0.1 say only when they were settled
+  return row([
+    id,
+    again === 0 ? 'settled' : `settled, ${grouped(again)} go again`,
+    ...[lines, answered, failed].map((count) => grouped(count)),
+    `${timeOf(sent)}, took ${ageOf(Date.parse(settledAt) - Date.parse(sent))}`,
+    grouped(shard.inputTokens + shard.outputTokens),
+    costUsd === null ? 'unknown' : usd(costUsd).slice(1),
+    batchId,
+  ]);
+}
+
+/** One sentence for whoever looks and wonders. */
+function adviceOn({ jobId, state, reason }: JobProgress, pausedFor: PauseCause): string {
+  switch (state) {
+    case JobState.Building:
+      return 'nothing; the input is read and checked, and nothing has been sent yet.';
+    case JobState.Running:
+      return `nothing; \`durable-batch pause ${jobId}\` stops sending, \`durable-batch cancel ${jobId}\` ends the job and keeps what was answered.`;
+    case JobState.Paused:
+      if (pausedFor === 'account')
+        return `mend the key or the account's billing; then the job goes on by itself within 15 minutes, or at once after \`durable-batch resume ${jobId}\`. Another key needs its workers started with it. Batches in flight go on.`;
+      return pausedFor === 'lost'
+        ? `start the workers with the OPENAI_API_KEY and OPENAI_BASE_URL that the batches were created with, then \`durable-batch resume ${jobId}\`.`
+        : `\`durable-batch resume ${jobId}\` goes on. Batches in flight go on and are fetched meanwhile.`;
+    case JobState.Cancelling:
+      return reason === null
+        ? 'nothing; batches in flight are cancelled at the API and awaited, and their answers are kept.'
+        : `mend what the reason names: batches in flight can be cancelled, and their answers kept, only when the API accepts the key.`;
+    case JobState.Assembling:
+      return 'nothing; the rows of all shards are joined into results.jsonl.';
+    case JobState.Done:
+      return `fetch the results: \`durable-batch results ${jobId} --out DIR\`.`;
+    default:
+      return state satisfies never;
+  }
+}
+
+/** The Web UI sets cells without any room between them: no-break spaces keep numbers apart and texts in one line. */
+function row(cells: readonly string[]): string {
+  return `| ${cells.map((cell) => `${cell.replaceAll(' ', NBSP)}${NBSP}`).join(' | ')} |`;
+}
+
+/** Text from outside, which must be read as it is; code in backquotes stays code. The Web UI takes dollars for formulas. */
+function plain(text: string): string {
+  const line = text.replaceAll(/[\r\n|]+/g, ' ').slice(0, 1_000);
+  return line.replaceAll(/[$*<>[\]~\\]/g, '\\$&');
+}
+
+function money(amount: number | null): string {
+  return amount === null ? 'unknown' : `${usd(amount).slice(1)} USD`; // dollars begin formulas there
+}
+
+/** The time of day of an ISO 8601 time, in UTC; the age beside it tells the day. */
+function timeOf(iso: string): string {
+  return `${iso.slice(11, 16)}Z`;
+}
+
+function ageOf(ms: number): string {
+  const minutes = Math.floor(Math.max(0, ms) / 60_000);
+  if (minutes < 1) return `${Math.floor(Math.max(0, ms) / 1_000)} s`;
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 24 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
 function shardsIn(count: number): string {

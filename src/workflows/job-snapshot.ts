@@ -1,4 +1,5 @@
 import { workflowInfo } from '@temporalio/workflow';
+import type { SettledShard } from '../core/progress.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
 import type { AccountState } from './account-gate.ts';
 import type { ShardRecord } from './shard-run.ts';
@@ -21,6 +22,15 @@ export interface JobSnapshot {
   again: number;
   inputTokens: number;
   outputTokens: number;
+  /** What the settled shards cost; null when it is not known, absent from runs of version 0.1. */
+  costUsd?: number | null;
+  costUsdWithoutBatch?: number | null;
+  /** The latest settled shards, the latest first. */
+  settled?: SettledShard[];
+  /** Models of the job's lines. */
+  models?: readonly string[];
+  /** See `BatchWatch.lastChange`. */
+  changedAt?: number;
   created: number;
   lines: number;
   /** Why somebody paused the job. */
@@ -47,6 +57,8 @@ export function newSnapshot(): JobSnapshot {
     again: 0,
     inputTokens: 0,
     outputTokens: 0,
+    costUsd: 0,
+    costUsdWithoutBatch: 0,
     created: 0,
     lines: 0,
     paused: null,

@@ -1,6 +1,7 @@
 import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
 import type { ShardCounts } from '../activities/index.ts';
 import { FailureType } from '../core/failure.ts';
+import { grouped } from '../core/job-description.ts';
 import type { WaitingStep } from './account-gate.ts';
 import { accountRefusal } from './account-refusal.ts';
 import { createBatch, fetchResults, uploadInput } from './activity-proxies.ts';
@@ -58,7 +59,7 @@ export interface ShardContext {
   /** The API has refused the key or the account: the job pauses and says why. */
   onRefused(reason: string): void;
   /** Waits before a refused batch is created again; ends early when the job parks or is cancelled. */
-  backOff(refusals: number): Promise<void>;
+  backOff(refusals: number, summary: string): Promise<void>;
   onCreated(): void;
 }
 
@@ -98,7 +99,13 @@ export async function runShard(shard: ShardRecord, job: ShardContext): Promise<S
     if (job.isParking()) return 'parked';
     const fetched = await pausingOnRefusal(shard, job, async () => {
       const { attempts, rebuy } = job;
-      return await fetchResults({ job: job.job, shard: shard.id, batch: shard.batch, attempts, rebuy });
+      return await fetchResults(`fetch and settle ${nameOf(shard)}, ${shard.batchId}`, {
+        job: job.job,
+        shard: shard.id,
+        batch: shard.batch,
+        attempts,
+        rebuy,
+      });
     });
     settled = typeof fetched === 'object';
     if (typeof fetched === 'object') return { counts: fetched };
@@ -108,15 +115,22 @@ export async function runShard(shard: ShardRecord, job: ShardContext): Promise<S
 }
 
 async function sendShard(shard: ShardRecord, job: ShardContext): Promise<'done' | 'later'> {
-  shard.fileId ??= await uploadInput({ job: job.job, shard: shard.id, upload: shard.upload });
-  // A cancel or a pause that came during the upload stops the shard before money is spent.
-  if (job.isCancelled() || job.isParking()) return 'later';
-  const { batchId, createdAt } = await createBatch({
+  shard.fileId ??= await uploadInput(`upload ${nameOf(shard)}${againOf(shard.upload)}`, {
     job: job.job,
     shard: shard.id,
-    batch: shard.batch,
-    fileId: shard.fileId,
+    upload: shard.upload,
   });
+  // A cancel or a pause that came during the upload stops the shard before money is spent.
+  if (job.isCancelled() || job.isParking()) return 'later';
+  const { batchId, createdAt } = await createBatch(
+    `create the batch of ${nameOf(shard)}${againOf(shard.batch)}`,
+    {
+      job: job.job,
+      shard: shard.id,
+      batch: shard.batch,
+      fileId: shard.fileId,
+    },
+  );
   shard.batchId = batchId;
   shard.createdAt = createdAt;
   shard.sentAt = Date.now();
@@ -183,7 +197,17 @@ async function standBack(
     shard.upload += 1;
     delete shard.fileId;
   }
-  await job.backOff(shard.refusals);
+  const wanted = refusedFor === 'token_limit' ? 'the token allowance' : 'the API to find its file';
+  await job.backOff(shard.refusals, `${nameOf(shard)} waits for ${wanted}, refusal ${shard.refusals}`);
+}
+
+/** A shard in summaries. */
+function nameOf({ id, lines }: ShardRecord): string {
+  return `shard ${id}, ${grouped(lines)} ${lines === 1 ? 'line' : 'lines'}`;
+}
+
+function againOf(count: number): string {
+  return count === 1 ? '' : `, time ${count}`;
 }
 
 function isAccepted(shard: ShardRecord, job: ShardContext): boolean {

@@ -65,7 +65,9 @@ describe.concurrent('while the account is refused', () => {
       faults: [{ id: 'refused', on: 'call', call: 'batches.create', fault: noMoney }],
       during: async (scene) => {
         const { reason, notices } = await scene.until('it pauses', isPaused);
-        expect(reason).toBe('the API refused the account: POST /batches: HTTP 429 insufficient_quota');
+        expect(reason).toBe(
+          "the API refused the account: POST /batches: HTTP 429 insufficient_quota; mend the account's billing",
+        );
         expect(notices[0]).toMatch(/asked again at growing intervals/);
         expect(await detailsOf(scene)).toContain(`**paused**: ${reason}`);
         await scene.removeFault('refused');

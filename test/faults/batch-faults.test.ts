@@ -158,7 +158,7 @@ describe.concurrent('a batch that is refused as a whole', () => {
         expect(notices[0]).toMatch(/1 shard waits for the token allowance/);
         const told = await until('it was alone', (seen) => /even alone/.test(seen.notices[0] ?? ''));
         expect(told).toMatchObject({ state: 'running', answered: 0 });
-        expect(told.notices[0]).toMatch(/6 lines .* smaller --shard-lines/);
+        expect(told.notices[0]).toMatch(/6 lines .* smaller `--shard-lines`/);
         await job.cancel();
       },
       ends: { cancelled: [1, 2, 3, 4, 5, 6], batches: 'any' },

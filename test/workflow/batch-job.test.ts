@@ -1,15 +1,7 @@
-import { writeFileSync } from 'node:fs';
 import { ApplicationFailure } from '@temporalio/common';
-import proto from '@temporalio/proto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { JobProgress, JobReport } from '../../src/core/progress.ts';
-import { literalApi, specOf, startServer, whileWorking } from './literal-worker.ts';
-
-/**
- * With RECORD_HISTORIES=v0.1 each test leaves its job's history for `test/replay`: run it so after every change of the
- * workflows that is released, and keep the older files.
- */
-const recordAs = process.env['RECORD_HISTORIES'];
+import { literalApi, recordHistories, specOf, startServer, whileWorking } from './literal-worker.ts';
 
 let server: Awaited<ReturnType<typeof startServer>>;
 beforeAll(async () => {
@@ -20,17 +12,7 @@ afterAll(async () => {
 });
 
 afterEach(async ({ task }) => {
-  if (recordAs === undefined || task.result?.state === 'fail') return;
-  for await (const { workflowId, runId } of server.client.workflow.list({
-    query: `WorkflowId = '${jobs.at(-1)}'`,
-  })) {
-    const history = await server.client.workflow.getHandle(workflowId, runId).fetchHistory();
-    const path = new URL(
-      `../replay/histories/${recordAs}-${workflowId}-${runId.slice(-4)}.binpb`,
-      import.meta.url,
-    );
-    writeFileSync(path, proto.temporal.api.history.v1.History.encode(history).finish());
-  }
+  if (task.result?.state !== 'fail') await recordHistories(server.client, jobs.at(-1)!);
 });
 
 const jobs: string[] = [];

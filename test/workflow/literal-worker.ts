@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, type Connection } from '@temporalio/client';
+import proto from '@temporalio/proto';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Activities } from '../../src/activities/index.ts';
 import type { JobSpec } from '../../src/core/job-spec.ts';
@@ -32,6 +33,23 @@ export async function startServer(): Promise<{
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * With RECORD_HISTORIES=v0.2 a test leaves the histories of all runs of its job for `test/replay`: run tests so after every
+ * change of the workflows that is released, and keep the older files.
+ */
+export async function recordHistories(client: Client, jobId: string): Promise<void> {
+  const recordAs = process.env['RECORD_HISTORIES'];
+  if (recordAs === undefined) return;
+  for await (const { workflowId, runId } of client.workflow.list({ query: `WorkflowId = '${jobId}'` })) {
+    const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
+    const name = `${recordAs}-${workflowId}-${runId.slice(-4)}.binpb`;
+    writeFileSync(
+      new URL(`../replay/histories/${name}`, import.meta.url),
+      proto.temporal.api.history.v1.History.encode(history).finish(),
+    );
+  }
 }
 
 /** Runs work while a worker with the real workflow bundle and these activities lives. */

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { table, getBorderCharacters } from 'table';
 import { BatchClient, type JobSummary } from '../../client/index.ts';
+import { usd } from '../../core/job-description.ts';
+import { count } from '../render.ts';
 
 export function addList(program: Command): void {
   program
@@ -16,18 +18,42 @@ export function addList(program: Command): void {
       } else if (jobs.length === 0) {
         process.stdout.write('No jobs.\n');
       } else {
-        const rows = jobs.map(({ jobId, status, startedAt, closedAt }) => [
-          jobId,
-          status.toLowerCase(),
-          startedAt.toISOString(),
-          closedAt?.toISOString() ?? '',
-        ]);
+        const rows = jobs.map((job) => cellsOf(job));
         process.stdout.write(
-          table([['job', 'status', 'started', 'ended'], ...rows], {
+          table([[...columns], ...rows], {
             border: getBorderCharacters('void'),
             drawHorizontalLine: () => false,
           }),
         );
       }
     });
+}
+
+const columns = [
+  'job',
+  'state',
+  'answered',
+  'failed',
+  'lines',
+  'cost',
+  'schedule',
+  'started',
+  'ended',
+] as const;
+
+/** One job as a row; what it has not said stays empty. */
+function cellsOf({ jobId, status, progress, schedule, startedAt, closedAt }: JobSummary): string[] {
+  const cost = progress?.costUsd ?? null;
+  return [
+    jobId,
+    // What a job last said of itself holds while it runs; how it ended is the server's to say.
+    status === 'RUNNING' ? (progress?.state ?? 'running') : status.toLowerCase(),
+    progress === null ? '' : count(progress.answered),
+    progress === null ? '' : count(progress.failed),
+    progress === null ? '' : count(progress.lines),
+    cost === null ? '' : usd(cost),
+    schedule ?? '',
+    startedAt.toISOString(),
+    closedAt?.toISOString() ?? '',
+  ];
 }

@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import { BatchClient } from '../../client/index.ts';
+import { usd } from '../../core/job-description.ts';
+import type { ListedProgress } from '../../core/job-listing.ts';
 import { describeReport, count } from '../render.ts';
 
 export function addStatus(program: Command): void {
@@ -15,21 +17,27 @@ export function addStatus(program: Command): void {
         process.stdout.write(`${JSON.stringify(status)}\n`);
         return;
       }
-      const { progress, failure, report } = status;
+      const { progress, failure, report, listed, account, schedule } = status;
       const rows = [`job         ${jobId}`, `status      ${status.status.toLowerCase()}`];
+      if (account !== null) rows.push(`account     ${account}`);
+      if (schedule !== null) rows.push(`schedule    ${schedule}`);
       if (report !== null) rows.push(describeReport(report, null));
       else if (failure !== null) rows.push(`reason      ${failure}`);
       else if (progress === null && status.status === 'RUNNING')
         rows.push(
+          ...(listed === null ? [] : describeListed(listed)),
           'No worker answers: start one with `durable-batch worker`, or run the job with `durable-batch run`.',
         );
       else if (progress !== null) {
         rows.push(
           `state       ${progress.state}${progress.reason === null ? '' : `: ${progress.reason}`}`,
           `lines       ${count(progress.lines)}: ${count(progress.answered)} answered, ${count(progress.failed)} failed, ${count(progress.running)} more run`,
+          `started     ${progress.startedAt}`,
           `round       ${progress.round}`,
           `shards      ${progress.shards.done} done, ${progress.shards.inFlight} in flight, ${progress.shards.waiting} waiting`,
+          ...batchRow(progress.batches),
           `tokens      ${count(progress.inputTokens)} in, ${count(progress.outputTokens)} out`,
+          `cost        ${costOf(progress.costUsd, progress.costUsdWithoutBatch)}`,
           // A worker of version 0.1 sends no notices.
           ...(progress.notices ?? []).map((notice) => `note        ${notice}`),
         );
@@ -38,4 +46,27 @@ export function addStatus(program: Command): void {
         rows.push(`retrying    ${activity}, attempt ${attempt}: ${reason}`);
       process.stdout.write(`${rows.join('\n')}\n`);
     });
+}
+
+/** What the server was last told, where no worker can be asked. */
+function describeListed(listed: ListedProgress): string[] {
+  const { state, lines, answered, failed, batches, inputTokens, outputTokens, costUsd } = listed;
+  return [
+    `last known  ${state}`,
+    `lines       ${count(lines)}: ${count(answered)} answered, ${count(failed)} failed`,
+    ...batchRow(batches),
+    `tokens      ${count(inputTokens)} in, ${count(outputTokens)} out`,
+    `cost        ${costOf(costUsd, null)}`,
+  ];
+}
+
+function batchRow(batches: Readonly<Record<string, number>>): string[] {
+  const parts = Object.entries(batches).map(([status, n]) => `${count(n)} ${status}`);
+  return parts.length === 0 ? [] : [`batches     ${parts.join(', ')}`];
+}
+
+function costOf(batchUsd: number | null | undefined, listUsd: number | null | undefined): string {
+  // A worker of version 0.1 sends none.
+  if (batchUsd == null) return 'unknown';
+  return listUsd == null ? usd(batchUsd) : `${usd(batchUsd)} (${usd(listUsd)} without batches)`;
 }

@@ -97,7 +97,7 @@ test('an attempt whose intent another one has written sends nothing', async () =
   const through = before(intentKey, async () => {
     await store.claim(intentKey, JSON.stringify({ at: Date.now() }));
   });
-  await expect(create(through)).rejects.toThrow('Another attempt creates this batch');
+  await expect(create(through)).rejects.toThrow('Another attempt creates the batch');
   expect(batches.created).toEqual([]);
 });
 
@@ -109,7 +109,7 @@ test('an attempt that stood still for longer than its heartbeats may be missing 
     const through = after(intentKey, () => {
       stoodStillMs = HEARTBEAT_MS + 1;
     });
-    await expect(create(through)).rejects.toThrow('stopped before its POST');
+    await expect(create(through)).rejects.toThrow('stopped before it created');
     expect(batches.created).toEqual([]);
   } finally {
     clock.mockRestore();

@@ -52,7 +52,13 @@ const [a, b, c] = ['a', 'b', 'c'].map((text) => requestLine(text)) as [string, s
 
 test('writes each request under the number of its line', () => {
   using folder = new TempFolder();
-  expect(plan(folder.path, `${a}\n${b}\n`)).toEqual({ shards: 1, lines: 2, shardLines: [2], rejected: 0 });
+  expect(plan(folder.path, `${a}\n${b}\n`)).toEqual({
+    shards: 1,
+    lines: 2,
+    shardLines: [2],
+    rejected: 0,
+    models: ['gpt-4o-mini'],
+  });
   const requests = requestsOf(folder.path, first);
   expect(
     requests
@@ -186,6 +192,7 @@ describe('with skipBadLines', () => {
       lines: 2,
       shardLines: [2],
       rejected: 2,
+      models: ['gpt-4o-mini'],
     });
     const row = (line: number, id: string, message: string): unknown => ({
       line,
@@ -224,6 +231,7 @@ describe('with skipBadLines', () => {
       lines: 0,
       shardLines: [],
       rejected: 2,
+      models: [],
     });
   });
 });

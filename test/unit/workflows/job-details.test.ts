@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest';
 import type { JobProgress } from '../../../src/core/progress.ts';
-import { detailsOf, noticesOf, type JobTroubles } from '../../../src/workflows/job-details.ts';
+import {
+  detailsOf,
+  noticesOf,
+  type JobTroubles,
+  type PauseCause,
+} from '../../../src/workflows/job-details.ts';
 import type { ShardRecord } from '../../../src/workflows/shard-run.ts';
 
 const calm: JobTroubles = { isRefused: false, overdue: 0, duplicates: 0, active: [] };
@@ -28,7 +33,7 @@ test.each<[what: string, troubles: Partial<JobTroubles>, notices: RegExp[]]>([
   [
     'a shard without allowance even alone',
     { active: [shard({ refusedFor: 'token_limit', refusedAlone: 3 })] },
-    [/; 40 lines were refused even alone: .*smaller --shard-lines$/],
+    [/; 40 lines were refused even alone: .*smaller `--shard-lines`$/],
   ],
   [
     'files that cannot be found',
@@ -41,37 +46,105 @@ test.each<[what: string, troubles: Partial<JobTroubles>, notices: RegExp[]]>([
   expected.forEach((pattern, i) => expect(notices[i]).toMatch(pattern));
 });
 
-test('the Web UI shows state, reason, counts and notices', () => {
-  const progress: JobProgress = {
-    jobId: 'job',
-    state: 'paused',
-    reason: 'asked for',
-    notices: ['look here'],
-    round: 2,
-    lines: 40,
-    answered: 30,
-    failed: 1,
-    running: 0,
-    shards: { total: 4, waiting: 1, inFlight: 1, done: 2 },
-    batches: { in_progress: 1 },
-    created: 5,
-    inputTokens: 7,
-    outputTokens: 9,
-    startedAt: '2026-11-24T08:00:00.000Z',
-    uploaded: 40,
-    costUsd: null,
-    costUsdWithoutBatch: null,
-    table: [],
-  };
-  expect(detailsOf(progress)).toBe(
+const progress: JobProgress = {
+  jobId: 'job',
+  state: 'paused',
+  reason: 'asked for',
+  notices: ['look here'],
+  round: 2,
+  lines: 1_240,
+  answered: 30,
+  failed: 1,
+  running: 7,
+  shards: { total: 4, waiting: 1, inFlight: 1, done: 2 },
+  batches: { validating: 1, in_progress: 12 },
+  created: 5,
+  inputTokens: 7_000,
+  outputTokens: 9,
+  startedAt: '2026-11-24T08:00:00.000Z',
+  uploaded: 40,
+  costUsd: 0.0123,
+  costUsdWithoutBatch: 0.0246,
+  table: [
+    {
+      id: 'r2-00001',
+      state: 'in_progress',
+      lines: 20,
+      completed: 6,
+      failed: 1,
+      batchId: 'batch_1',
+      sentAt: '2026-11-24T08:00:10.000Z',
+    },
+    { id: 'r2-00002', state: 'waiting', lines: 20, completed: 0, failed: 0, batchId: null, sentAt: null },
+  ],
+  settled: [
+    {
+      id: 'r1-00001',
+      lines: 10,
+      answered: 8,
+      failed: 1,
+      again: 1,
+      batchId: 'batch_0',
+      sentAt: '2026-11-24T08:00:00.000Z',
+      settledAt: '2026-11-24T10:05:00.000Z',
+      inputTokens: 1_000,
+      outputTokens: 234,
+      costUsd: null,
+    },
+  ],
+};
+const context = { now: Date.parse('2026-11-24T10:30:40.000Z'), active: 2, pausedFor: 'asked' } as const;
+
+test('the Web UI shows state and what to do, sums, notices and shards', () => {
+  // No-break spaces keep the Web UI's cells apart.
+  expect(detailsOf(progress, context).replaceAll('\u00A0 |', ' |').replaceAll('\u00A0', ' ')).toBe(
     [
       '**paused**: asked for',
       '',
-      '| round | lines | answered | failed | shards done | in flight | batches created |',
-      '|---|---|---|---|---|---|---|',
-      '| 2 | 40 | 30 | 1 | 2 of 4 | 1 | 5 |',
+      '**What to do:** `durable-batch resume job` goes on. Batches in flight go on and are fetched meanwhile.',
       '',
-      '- look here',
+      '- **lines:** 1,240; 30 answered, 1 failed, 7 more run',
+      '- **shards:** 2 of 4 done in round 2',
+      '- **batches:** in flight 12 in_progress, 1 validating; 5 created in all',
+      '- **tokens:** 7,000 in, 9 out',
+      '- **cost:** 0.0123 USD (0.0246 USD without batches)',
+      '- **note:** look here',
+      '',
+      '| shard        | state | lines | answered | failed | sent, age | tokens | USD | batch |',
+      '|---|---|--:|--:|--:|---|--:|--:|---|',
+      '| r2-00001 | in_progress | 20 | 6 | 1 | 08:00Z, 2 h 30 min | – | – | batch_1 |',
+      '| r2-00002 | waiting | 20 | 0 | 0 | – | – | – | – |',
+      '| r1-00001 | settled, 1 go again | 10 | 8 | 1 | 08:00Z, took 2 h 5 min | 1,234 | unknown | batch_0 |',
+      '',
+      'The latest settled shards come last.',
+      '',
+      "*As of 2026-11-24 10:30Z. Answered and failed of a batch in flight are the API's own counts.*",
     ].join('\n'),
   );
+});
+
+test.each<[state: JobProgress['state'], cause: PauseCause, advice: RegExp]>([
+  ['building', 'asked', /nothing; the input is read/],
+  ['running', 'asked', /nothing; `durable-batch pause job`/],
+  ['paused', 'account', /mend the key or the account's billing; .*`durable-batch resume job`/],
+  ['paused', 'lost', /OPENAI_API_KEY and OPENAI_BASE_URL .*`durable-batch resume job`/],
+  ['cancelling', 'account', /mend what the reason names/],
+  ['assembling', 'asked', /nothing; the rows/],
+  ['done', 'asked', /`durable-batch results job --out DIR`/],
+])('a job that is %s (%s) says what to do', (state, pausedFor, advice) => {
+  const told = detailsOf({ ...progress, state }, { ...context, pausedFor });
+  expect(told).toMatch(advice);
+  expect(told).toMatch(/\*\*What to do:\*\*/);
+});
+
+test('reasons cannot break the table, and the length is bounded by the rows', () => {
+  const row = { ...progress.table[0]!, batchId: `batch_${'0123456789abcdef'.repeat(2)}` };
+  const table = Array.from({ length: 50 }, () => row);
+  const told = detailsOf(
+    { ...progress, reason: `$5 *one* | two\n\n# three ${'x'.repeat(5_000)}`, table },
+    { ...context, active: 1_000 },
+  );
+  expect(told.split('\n')[0]).toMatch(/^\*\*paused\*\*: \\\$5 \\\*one\\\* +two # three x+$/);
+  expect(told).toContain('and 950 more shards that are worked on');
+  expect(told.length).toBeLessThan(10_000);
 });

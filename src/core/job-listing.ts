@@ -1,0 +1,57 @@
+import { JobState, type JobProgress } from './progress.ts';
+
+/** Memo of a job: what tells two jobs of one id apart; also kept beside the store's files. */
+export const IDENTITY_MEMO = 'durable_batch_identity';
+
+/** Memo of a job: a `ListedProgress`. */
+export const PROGRESS_MEMO = 'durable_batch_progress';
+
+/** What the server's list tells of a job without a worker: as of its last change of state, end of a round, or ten minutes. */
+export interface ListedProgress {
+  readonly state: JobState;
+  readonly lines: number;
+  readonly answered: number;
+  readonly failed: number;
+  /** Batches in flight by status. */
+  readonly batches: Readonly<Record<string, number>>;
+  /** When the oldest batch in flight was sent, ISO 8601. */
+  readonly oldestSentAt: string | null;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** At batch prices; null when a model's price is not known. */
+  readonly costUsd: number | null;
+}
+
+/** A job that has just been started. */
+export const firstListing: ListedProgress = {
+  state: JobState.Building,
+  lines: 0,
+  answered: 0,
+  failed: 0,
+  batches: {},
+  oldestSentAt: null,
+  inputTokens: 0,
+  outputTokens: 0,
+  costUsd: 0,
+};
+
+/** What of a job's progress is listed. */
+export function toListed(progress: JobProgress, oldestSentAt: string | null): ListedProgress {
+  const { state, lines, answered, failed, inputTokens, outputTokens, costUsd } = progress;
+  // Sorted, so that two looks at the same batches are the same.
+  const batches = Object.fromEntries(byStatus(progress.batches));
+  return { state, lines, answered, failed, batches, oldestSentAt, inputTokens, outputTokens, costUsd };
+}
+
+/** Batches by status, always in the same order. */
+export function byStatus(batches: JobProgress['batches']): [status: string, count: number][] {
+  return Object.entries(batches).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** A memo's value as a `ListedProgress`; null for what is none, as of jobs of version 0.1. */
+export function parseListed(value: unknown): ListedProgress | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { state, lines, answered, failed } = value as Partial<ListedProgress>;
+  const isListed = typeof state === 'string' && [lines, answered, failed].every(Number.isFinite);
+  return isListed ? (value as ListedProgress) : null;
+}
