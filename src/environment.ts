@@ -13,6 +13,8 @@ export interface Environment {
   readonly patience: number;
   /** True when `OPENAI_API_KEY` is set. */
   readonly hasApiKey: boolean;
+  /** `OPENAI_WEBHOOK_SECRET`, the SDK's own name: signs the events of ended batches; null when it is not set. */
+  readonly webhookSecret: string | null;
 }
 
 /** Reads the environment as it is now. */
@@ -23,5 +25,6 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
     taskQueue: env['DURABLE_BATCH_TASK_QUEUE'] || 'durable-batch',
     patience: Number.isFinite(patience) && patience >= 0 ? patience : 1,
     hasApiKey: (env['OPENAI_API_KEY'] ?? '').trim() !== '',
+    webhookSecret: (env['OPENAI_WEBHOOK_SECRET'] ?? '').trim() || null,
   };
 }

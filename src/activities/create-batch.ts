@@ -46,7 +46,7 @@ const listLagMs = [30_000, 60_000] as const;
  * - between POST and record: the next one searches and adopts.
  */
 export async function createBatch(
-  { api, store, patience }: Dependencies,
+  { api, store, patience, observer }: Dependencies,
   request: CreateRequest,
 ): Promise<BatchRecord> {
   const { job, shard, batch, fileId } = request;
@@ -54,7 +54,7 @@ export async function createBatch(
   if (known !== null) return known;
 
   return await whileBeating(async (signal) => {
-    const { post, found } = await searchBatch({ api, store, patience }, request, signal);
+    const { post, found } = await searchBatch({ api, store, patience, observer }, request, signal);
     if (found !== null) return found;
 
     const manifest = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
@@ -79,7 +79,7 @@ export async function createBatch(
         { signal },
       );
       idOf(created, 'POST /batches');
-      return await keep(store, request, created, false);
+      return await keep({ store, observer }, request, created, false);
     } catch (error) {
       if (isRefusal(error))
         await store.claim(shardFiles.refusal(job, shard, batch, post), JSON.stringify({ at: Date.now() }));
@@ -88,12 +88,17 @@ export async function createBatch(
   });
 }
 
+/** What a search for a batch needs. */
+type SearchDependencies = Pick<Dependencies, 'api' | 'store' | 'patience'> & {
+  readonly observer: Dependencies['observer'] | undefined;
+};
+
 /**
  * The number of the shard's next POST, and the batch that an earlier one has created, if there is any: it is looked for
  * where the API has not refused them all, and kept as the shard's.
  */
 export async function searchBatch(
-  { api, store, patience }: Pick<Dependencies, 'api' | 'store' | 'patience'>,
+  { api, store, patience, observer }: SearchDependencies,
   request: Omit<CreateRequest, 'fileId'>,
   signal: AbortSignal,
 ): Promise<{ post: number; found: BatchRecord | null }> {
@@ -109,19 +114,27 @@ export async function searchBatch(
   for (const lag of [0, ...listLagMs]) {
     if (lag > 0) await sleep(lag * patience, undefined, { signal });
     const found = await findBatch(api, signal, wanted);
-    if (found !== null) return { post, found: await keep(store, request, found, true) };
+    if (found !== null) return { post, found: await keep({ store, observer }, request, found, true) };
   }
   return { post, found: null };
 }
 
 async function keep(
-  store: Dependencies['store'],
+  { store, observer }: Pick<SearchDependencies, 'store' | 'observer'>,
   { job, shard, batch }: Pick<CreateRequest, 'job' | 'shard' | 'batch'>,
   found: OpenAI.Batch,
   adopted: boolean,
 ): Promise<BatchRecord> {
-  const record = { batchId: found.id, createdAt: found.created_at, adopted };
-  return (await claimRecord<BatchRecord>(store, shardFiles.batch(job, shard, batch), record)).record;
+  const { record, first } = await claimRecord<BatchRecord>(store, shardFiles.batch(job, shard, batch), {
+    batchId: found.id,
+    createdAt: found.created_at,
+    adopted,
+  });
+  if (first && observer !== undefined) {
+    const { model, lines } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
+    observer.onBatchCreated({ job, shard, batch, batchId: record.batchId, model, lines, adopted });
+  }
+  return record;
 }
 
 /** What a batch carries so that it can be found again; unique for each batch we mean to create. */

@@ -3,9 +3,10 @@ import { activityInfo } from '@temporalio/activity';
 import { BatchStatus } from '../core/batch-status.ts';
 import { FailureType } from '../core/failure.ts';
 import type { EndedShard } from '../file-work/settle-shard.ts';
-import type { ShardOutcome } from '../core/shard-plan.ts';
+import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
+import { batchPrice } from './batch-price.ts';
 import type { Dependencies } from './dependencies.ts';
 import { downloadFile } from './download-file.ts';
 import { whileBeating } from './heartbeat.ts';
@@ -66,7 +67,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
       const key = shardFiles.duplicateOutput(job, shard, batch, batchId);
       if ((await downloadFile(deps, outputFileId, key, signal)) === 'here') duplicates.push(batchId);
     }
-    const outcome = await deps.files.settleShard({
+    const settled = await deps.files.settleShard({
       job,
       shard,
       batch,
@@ -79,13 +80,32 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
       attempts: request.attempts,
       duplicates,
     });
-    if (outcome !== null) return toCounts(outcome);
+    if (settled !== null) {
+      if (settled.first) await tellSettled(deps, request, settled.outcome);
+      return toCounts(settled.outcome);
+    }
     throw ApplicationFailure.create({
       type: FailureType.AnswersNotReady,
       message: `Batch ${ended.batchId} ended without a file that it should have; looking again.`,
       nextRetryDelay: LOOK_AGAIN_MS * deps.patience,
     });
   });
+}
+
+async function tellSettled(
+  { store, observer }: Dependencies,
+  { job, shard }: FetchRequest,
+  outcome: ShardOutcome,
+): Promise<void> {
+  if (observer === undefined) return;
+  const { model } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
+  const { twice } = outcome;
+  const tokens = {
+    input: outcome.inputTokens + (twice?.inputTokens ?? 0),
+    cached: outcome.cachedTokens + (twice?.cachedTokens ?? 0),
+    output: outcome.outputTokens + (twice?.outputTokens ?? 0),
+  };
+  observer.onShardSettled({ job, shard, model, outcome, tokens, price: batchPrice(model, tokens) });
 }
 
 type Found = Awaited<ReturnType<typeof downloadFile>>;

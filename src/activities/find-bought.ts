@@ -25,7 +25,7 @@ export interface BoughtShard extends BatchRecord {
  * Safe twice: it reads, adopts what it finds by a claim, and notes that the job is cancelled, which it stays.
  */
 export async function findBought(
-  { api, store, patience }: Dependencies,
+  { api, store, patience, observer }: Dependencies,
   { job, shards }: BoughtRequest,
 ): Promise<BoughtShard[]> {
   return await whileBeating(async (signal) => {
@@ -36,7 +36,7 @@ export async function findBought(
       for (let batch = 1; ; batch += 1) {
         const record =
           (await readRecord<BatchRecord>(store, shardFiles.batch(job, shard, batch))) ??
-          (await searchBatch({ api, store, patience }, { job, shard, batch }, signal)).found;
+          (await searchBatch({ api, store, patience, observer }, { job, shard, batch }, signal)).found;
         if (record === null) break;
         const settled = (await store.size(shardFiles.outcome(job, shard))) !== null;
         last = { ...record, shard, batch, settled };
