@@ -13,6 +13,9 @@ type Fetch = (url: string | URL | Request, init?: RequestInit) => Promise<Respon
 /** A `fetch` for the SDK that tells of every call, also of those whose failure somebody expects. */
 export function tellingFetch(onCall: (call: ApiCall) => void, send: Fetch = fetch): Fetch {
   return async (url, init) => {
+    const text = url instanceof Request ? url.url : String(url);
+    // The SDK tries out with a `data:` URL what this function can do.
+    if (!/^https?:/i.test(text)) return await send(url, init);
     const begun = performance.now();
     let status = 'none';
     try {
@@ -22,7 +25,7 @@ export function tellingFetch(onCall: (call: ApiCall) => void, send: Fetch = fetc
     } finally {
       const seconds = (performance.now() - begun) / 1_000;
       onCall({
-        call: callName(url instanceof Request ? url.url : String(url), init?.method),
+        call: callName(text, init?.method),
         status,
         seconds,
       });
