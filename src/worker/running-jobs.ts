@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import pLimit from 'p-limit';
 import type { JobProgress } from '../core/progress.ts';
 import { BATCH_JOB, progressQuery } from '../workflows/messages.ts';
 import { pauseReasons, type PauseReason, type RunningJobs } from './job-metrics.ts';
@@ -20,14 +21,40 @@ export const PROGRESS_MEMO = 'durable_batch_progress';
  */
 const QUERIES_A_READING = 50;
 
+/** Queries at a time. */
+const AT_A_TIME = 10;
+
 /** A job whose workers are away answers no query; a reading does not wait for it longer than this. */
-const QUERY_MS = 5_000;
+const QUERY_MS = 2_000;
+
+/** A running job as far as it could be seen. */
+interface SeenJob {
+  shown: ProgressMemo | null;
+  reason: PauseReason;
+}
 
 /**
  * Adds up the jobs that run at the server. It reads only, and any worker sees the same.
  * @throws when the server cannot be asked
  */
-export async function readRunningJobs(client: Client, now: number = Date.now()): Promise<RunningJobs> {
+export async function readRunningJobs(client: Client, queryMs: number = QUERY_MS): Promise<RunningJobs> {
+  const now = Date.now();
+  const jobs: SeenJob[] = [];
+  const asking: Promise<void>[] = [];
+  const atATime = pLimit(AT_A_TIME);
+  const query = `WorkflowType = '${BATCH_JOB}' AND ExecutionStatus = 'Running'`;
+  for await (const { workflowId, memo } of client.workflow.list({ query })) {
+    const shown = (memo?.[PROGRESS_MEMO] ?? null) as ProgressMemo | null;
+    const job: SeenJob = { shown, reason: 'unknown' };
+    jobs.push(job);
+    if ((shown === null || shown.state === 'paused') && asking.length < QUERIES_A_READING)
+      asking.push(atATime(() => ask(client, workflowId, job, queryMs)));
+  }
+  await Promise.all(asking);
+  return { ...sum(jobs, now), readAt: now / 1_000 };
+}
+
+function sum(jobs: readonly SeenJob[], now: number): Omit<RunningJobs, 'readAt'> {
   const byState: Record<string, number> = {};
   const batchesByStatus: Record<string, number> = {};
   const pausedBy = Object.fromEntries(pauseReasons.map((reason) => [reason, 0])) as Record<
@@ -35,17 +62,7 @@ export async function readRunningJobs(client: Client, now: number = Date.now()):
     number
   >;
   let oldest = now;
-  let queries = 0;
-  const query = `WorkflowType = '${BATCH_JOB}' AND ExecutionStatus = 'Running'`;
-  for await (const { workflowId, memo } of client.workflow.list({ query })) {
-    let shown = (memo?.[PROGRESS_MEMO] ?? null) as ProgressMemo | null;
-    let reason: PauseReason = 'unknown';
-    if ((shown === null || shown.state === 'paused') && queries < QUERIES_A_READING) {
-      queries += 1;
-      const progress = await askJob(client, workflowId);
-      shown = progress === null ? shown : toMemo(progress);
-      reason = pauseReason(progress?.reason ?? null);
-    }
+  for (const { shown, reason } of jobs) {
     const state = shown?.state ?? 'unknown';
     byState[state] = (byState[state] ?? 0) + 1;
     if (state === 'paused') pausedBy[reason] += 1;
@@ -53,21 +70,18 @@ export async function readRunningJobs(client: Client, now: number = Date.now()):
       batchesByStatus[status] = (batchesByStatus[status] ?? 0) + count;
     oldest = Math.min(oldest, timeOf(shown?.oldestSentAt ?? null) ?? now);
   }
-  return {
-    byState,
-    pausedBy,
-    batchesByStatus,
-    oldestBatchSeconds: (now - oldest) / 1_000,
-    readAt: now / 1_000,
-  };
+  return { byState, pausedBy, batchesByStatus, oldestBatchSeconds: (now - oldest) / 1_000 };
 }
 
-async function askJob(client: Client, jobId: string): Promise<JobProgress | null> {
+/** Asks a job for what its memo does not tell. */
+async function ask(client: Client, jobId: string, job: SeenJob, queryMs: number): Promise<void> {
   try {
     const handle = client.workflow.getHandle(jobId);
-    return await client.withDeadline(Date.now() + QUERY_MS, () => handle.query(progressQuery));
+    const progress = await client.withDeadline(Date.now() + queryMs, () => handle.query(progressQuery));
+    job.shown = toMemo(progress);
+    job.reason = pauseReason(progress.reason);
   } catch {
-    return null; // it has ended meanwhile, or its workers are away: told as unknown
+    // It has ended meanwhile, or its workers are away: what is not known is told as unknown.
   }
 }
 
