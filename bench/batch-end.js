@@ -41,9 +41,9 @@ export async function benchBatchEnd(folder, makeLine) {
     OPENAI_WEBHOOK_SECRET: SECRET,
     DURABLE_BATCH_HOME: home,
   };
-  for (const [what, poll, options] of [
-    ['polled only', 5, []],
-    ['with webhooks', 3_600, ['--webhook-port', String(port)]],
+  for (const { what, poll, options } of [
+    { what: 'polled only', poll: 5, options: [] },
+    { what: 'with webhooks', poll: 3_600, options: ['--webhook-port', String(port)] },
   ]) {
     const worker = await startCli(
       ['worker', '--log-level', 'error', ...options],

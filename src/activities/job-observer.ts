@@ -4,7 +4,7 @@ import type { ShardOutcome } from '../core/shard-plan.ts';
 import type { batchPrice, Tokens } from './batch-price.ts';
 
 /** Whose batch it is. */
-export interface ObservedBatch {
+interface ObservedBatch {
   readonly job: string;
   readonly shard: string;
   /** Which of the shard's batches, from 1. */

@@ -3,7 +3,7 @@ import { DefaultLogger, Runtime, type LogLevel } from '@temporalio/worker';
 import { pino } from 'pino';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { histogramBuckets } from './job-metrics.ts';
-import { assertPortIsFree, type ListenAddress } from './listen-address.ts';
+import { assertPortIsFree, parseListenAddress } from './listen-address.ts';
 
 /** How much a worker logs, from most to least. */
 export type WorkerLogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -22,11 +22,10 @@ export function installRuntime(level: WorkerLogLevel): void {
  */
 export async function installRuntimeWithMetrics(
   level: WorkerLogLevel,
-  address: ListenAddress,
+  { host = '127.0.0.1', port }: { readonly host?: string; readonly port: number },
 ): Promise<void> {
   // The runtime's own error names neither option nor address.
-  await assertPortIsFree(address);
-  const { host, port } = address;
+  await assertPortIsFree(parseListenAddress({ host, port, option: 'metrics' }));
   try {
     Runtime.install({
       logger: createLogger(level),

@@ -26,11 +26,11 @@ export interface JobMetrics {
 }
 
 /** `again`: not answered by this batch, and sent again. */
-export const lineOutcomes = ['answered', 'failed', 'again', 'cancelled', 'rejected'] as const;
-export type LineOutcome = (typeof lineOutcomes)[number];
+const lineOutcomes = ['answered', 'failed', 'again', 'cancelled', 'rejected'] as const;
+type LineOutcome = (typeof lineOutcomes)[number];
 
 /** What became of a call of the webhook's address. */
-export const webhookResults = [
+const webhookResults = [
   'woken',
   'repeated',
   'not_ours',

@@ -26,7 +26,7 @@ export async function lookOutside(options: OutsideOptions): Promise<AsyncDisposa
   return {
     async [Symbol.asyncDispose](): Promise<void> {
       waker.close();
-      await watching?.[Symbol.asyncDispose]();
+      watching?.[Symbol.dispose]();
       await connection.close();
     },
   };

@@ -21,6 +21,9 @@ export const PROGRESS_MEMO = 'durable_batch_progress';
  */
 const QUERIES_A_READING = 50;
 
+/** A server that does not answer for so long is away. */
+const LIST_MS = 10_000;
+
 /** Queries at a time. */
 const AT_A_TIME = 10;
 
@@ -43,13 +46,15 @@ export async function readRunningJobs(client: Client, queryMs: number = QUERY_MS
   const asking: Promise<void>[] = [];
   const atATime = pLimit(AT_A_TIME);
   const query = `WorkflowType = '${BATCH_JOB}' AND ExecutionStatus = 'Running'`;
-  for await (const { workflowId, memo } of client.workflow.list({ query })) {
-    const shown = (memo?.[PROGRESS_MEMO] ?? null) as ProgressMemo | null;
-    const job: SeenJob = { shown, reason: 'unknown' };
-    jobs.push(job);
-    if ((shown === null || shown.state === 'paused') && asking.length < QUERIES_A_READING)
-      asking.push(atATime(() => ask(client, workflowId, job, queryMs)));
-  }
+  await client.withDeadline(now + LIST_MS, async () => {
+    for await (const { workflowId, memo } of client.workflow.list({ query })) {
+      const shown = (memo?.[PROGRESS_MEMO] ?? null) as ProgressMemo | null;
+      const job: SeenJob = { shown, reason: 'unknown' };
+      jobs.push(job);
+      if ((shown === null || shown.state === 'paused') && asking.length < QUERIES_A_READING)
+        asking.push(atATime(() => ask(client, workflowId, job, queryMs)));
+    }
+  });
   await Promise.all(asking);
   return { ...sum(jobs, now), readAt: now / 1_000 };
 }

@@ -10,19 +10,16 @@ const READ_MS = 15_000;
  * Keeps the gauges of running jobs up to date until disposed of. While the server is away they keep their last values,
  * and `durable_batch_jobs_read_timestamp_seconds` says how old those are.
  */
-export function watchRunningJobs(
-  client: Client,
-  metrics: JobMetrics,
-  everyMs: number = READ_MS,
-): AsyncDisposable {
+export function watchRunningJobs(client: Client, metrics: JobMetrics, everyMs: number = READ_MS): Disposable {
   let reading: Promise<void> | null = null;
   let failed = false;
+  let closed = false;
   const read = async (): Promise<void> => {
     try {
       metrics.running(await readRunningJobs(client));
       failed = false;
     } catch (error) {
-      if (!failed)
+      if (!failed && !closed)
         Runtime.instance().logger.warn('running jobs cannot be read', {
           event: 'jobs_unreadable',
           reason: (error as Error).name,
@@ -36,9 +33,9 @@ export function watchRunningJobs(
   begin();
   const timer = setInterval(begin, everyMs);
   return {
-    async [Symbol.asyncDispose](): Promise<void> {
-      clearInterval(timer);
-      await reading;
+    [Symbol.dispose](): void {
+      closed = true;
+      clearInterval(timer); // a reading that goes on ends with the connection; nobody waits for it
     },
   };
 }

@@ -154,6 +154,22 @@ test('every alert asks, in PromQL, for metrics that exist', () => {
   }
 });
 
+test('the docs name every metric and every event of the log, and no other', () => {
+  const docs = readFileSync(join(import.meta.dirname, '../../docs/metrics.md'), 'utf8');
+  const named = [...docs.matchAll(/^\| `(durable_batch_\w+)`/gm)].map(([, name]) => name!);
+  const ours = [...scrape.names].filter((name) => name.startsWith('durable_batch_'));
+  expect(named.toSorted()).toEqual([...new Set(ours.map(familyOf))].toSorted());
+  const events = [...docs.matchAll(/^\| `([a-z_]+)` \| (?:debug|info|warn) /gm)].map(([, event]) => event!);
+  const sources = ['observe-jobs.ts', 'tell-failures.ts', 'watch-running-jobs.ts', 'webhook-server.ts'];
+  const logged = sources.flatMap((file) => [
+    ...readFileSync(join(import.meta.dirname, '../../src/worker', file), 'utf8').matchAll(/event: [^\n]*/g),
+  ]);
+  const words = logged.flatMap(([text]) =>
+    [...text.matchAll(/'([a-z]+_[a-z_]+)'/g)].map(([, word]) => word!),
+  );
+  expect(events.toSorted()).toEqual([...new Set(words)].toSorted());
+});
+
 test('a metrics port in use is told before anything is started', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -211,6 +227,11 @@ function expectToExist(expr: string, where: string): void {
     for (const word of value!.split('|'))
       expect(scrape.labelValues(label!), `${where}: ${label}`).toContain(word);
   }
+}
+
+/** A histogram's name without the suffixes of its series. */
+function familyOf(name: string): string {
+  return name.replace(/_(bucket|sum|count)$/, '');
 }
 
 function overlap(a: Place, b: Place): boolean {

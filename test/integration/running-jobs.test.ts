@@ -61,9 +61,9 @@ test('memos of all running jobs are added up, and told by the gauges', async () 
   await startIdle('ending', memo('assembling', {}, null));
   await shown(4);
   const port = await freePort(undefined);
-  await installRuntimeWithMetrics('error', { host: '127.0.0.1', port, option: 'metrics' });
+  await installRuntimeWithMetrics('error', { port });
   const url = `http://127.0.0.1:${port}/metrics`;
-  await using _watching = watchRunningJobs(client, createJobMetrics(), 200);
+  using _watching = watchRunningJobs(client, createJobMetrics(), 200);
   await until(async () => (await readScrape(url)).names.has('durable_batch_jobs'));
   const scrape = await readScrape(url);
   const jobs = (state: string): number => scrape.value('durable_batch_jobs', { state });

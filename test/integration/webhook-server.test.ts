@@ -18,7 +18,7 @@ let woken: string[] = [];
 beforeAll(async () => {
   const metricsPort = await freePort(undefined);
   metricsUrl = `http://${host}:${metricsPort}/metrics`;
-  await installRuntimeWithMetrics('error', { host, port: metricsPort, option: 'metrics' });
+  await installRuntimeWithMetrics('error', { port: metricsPort });
   const port = await freePort(undefined);
   origin = `http://${host}:${port}`;
   server = await startWebhookServer({
