@@ -6,6 +6,7 @@ import { argv, exit } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { BatchClient } from '../dist/client/index.js';
 import { stopEmbeddedServer } from '../dist/temporal/index.js';
+import { benchBatchEnd } from './batch-end.js';
 import { benchFileWork } from './file-work.js';
 import { peakMemoryMb, startCli, startWorker, time, timeCli } from './processes.js';
 
@@ -83,6 +84,7 @@ console.log(
 
 await benchFileWork(join(folder, 'file-work'), makeLine, 500_000, Math.min(2, availableParallelism()));
 await benchHistory();
+await benchBatchEnd(join(folder, 'batch-end'), makeLine);
 if (argv.includes('--large')) await benchLarge();
 
 await stopEmbeddedServer({ home });

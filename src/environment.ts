@@ -15,6 +15,8 @@ export interface Environment {
   readonly account: string | null;
   /** True when `OPENAI_API_KEY` is set. */
   readonly hasApiKey: boolean;
+  /** `OPENAI_WEBHOOK_SECRET`, the SDK's own name: signs the events of ended batches; null when it is not set. */
+  readonly webhookSecret: string | null;
 }
 
 /** Reads the environment as it is now. */
@@ -26,5 +28,6 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
     patience: Number.isFinite(patience) && patience >= 0 ? patience : 1,
     account: env['DURABLE_BATCH_ACCOUNT']?.trim() || null,
     hasApiKey: (env['OPENAI_API_KEY'] ?? '').trim() !== '',
+    webhookSecret: (env['OPENAI_WEBHOOK_SECRET'] ?? '').trim() || null,
   };
 }

@@ -72,7 +72,9 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
       started_at: request.startedAt,
       finished_at: new Date().toISOString(),
     };
-    return (await claimRecord(store, jobFiles.report(job), report)).record;
+    const { record, first } = await claimRecord(store, jobFiles.report(job), report);
+    if (first) deps.observer?.onJobEnded({ job, report: record });
+    return record;
   });
 }
 

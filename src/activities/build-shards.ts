@@ -15,7 +15,10 @@ export type FirstPlan = RoundPlan & { readonly cancelled?: true };
  * Safe twice: shards are written under names that depend on the input alone, and the plan is written last, once;
  * an attempt that finds it returns it and reads nothing.
  */
-export async function buildShards({ store, files }: Dependencies, spec: JobSpec): Promise<FirstPlan> {
+export async function buildShards(
+  { store, files, observer }: Dependencies,
+  spec: JobSpec,
+): Promise<FirstPlan> {
   const key = jobFiles.round(spec.jobId, 1);
   const known = await readRecord<RoundPlan>(store, key);
   if (known !== null) {
@@ -35,7 +38,9 @@ export async function buildShards({ store, files }: Dependencies, spec: JobSpec)
   });
   if ('fault' in result) throw badInput(spec, result.fault.line, result.fault.reason, result.fault.advice);
   await store.replace(jobFiles.spec(spec.jobId), JSON.stringify(spec));
-  return (await claimRecord(store, key, result.plan)).record;
+  const { record, first } = await claimRecord(store, key, result.plan);
+  if (first && record.rejected > 0) observer?.onRejectedLines({ job: spec.jobId, lines: record.rejected });
+  return record;
 }
 
 function badInput(spec: JobSpec, line: number | null, reason: string, advice: string): ApplicationFailure {

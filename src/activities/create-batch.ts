@@ -50,16 +50,14 @@ const listLagMs = [30_000, 60_000] as const;
  * - between intent and POST: the next one searches, finds nothing, creates;
  * - between POST and record: the next one searches and adopts.
  */
-export async function createBatch(
-  { api, store, patience }: Dependencies,
-  request: CreateRequest,
-): Promise<BatchRecord> {
+export async function createBatch(deps: Dependencies, request: CreateRequest): Promise<BatchRecord> {
+  const { api, store } = deps;
   const { job, shard, batch, fileId } = request;
   const known = await readRecord<BatchRecord>(store, shardFiles.batch(job, shard, batch));
   if (known !== null) return known;
 
   return await whileBeating(async (signal) => {
-    const { post, found } = await searchBatch({ api, store, patience }, request, signal);
+    const { post, found } = await searchBatch(deps, request, signal);
     if (found !== null) return found;
 
     const manifest = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
@@ -91,8 +89,8 @@ export async function createBatch(
         await store.claim(shardFiles.refusal(job, shard, batch, post), JSON.stringify({ at: Date.now() }));
       throw toFailure(error, 'POST /batches');
     }
-    const kept = await keep(store, request, created, false);
-    if (kept.batchId !== created.id) await undo({ api, store }, request, created, kept);
+    const kept = await keep(deps, request, created, false);
+    if (kept.batchId !== created.id) await undo(deps, request, created, kept);
     return kept;
   });
 }
@@ -102,10 +100,11 @@ export async function createBatch(
  * where the API has not refused them all, and kept as the shard's.
  */
 export async function searchBatch(
-  { api, store, patience }: Pick<Dependencies, 'api' | 'store' | 'patience'>,
+  deps: Dependencies,
   request: Omit<CreateRequest, 'fileId'>,
   signal: AbortSignal,
 ): Promise<{ post: number; found: BatchRecord | null }> {
+  const { api, store, patience } = deps;
   const { post, doubtfulSince } = await readIntents(store, request);
   if (doubtfulSince === null) return { post, found: null };
   const wanted = {
@@ -118,19 +117,27 @@ export async function searchBatch(
   for (const lag of [0, ...listLagMs]) {
     if (lag > 0) await sleep(lag * patience, undefined, { signal });
     const found = await findBatch(api, signal, wanted);
-    if (found !== null) return { post, found: await keep(store, request, found, true) };
+    if (found !== null) return { post, found: await keep(deps, request, found, true) };
   }
   return { post, found: null };
 }
 
 async function keep(
-  store: Dependencies['store'],
+  { store, observer }: Dependencies,
   { job, shard, batch }: Pick<CreateRequest, 'job' | 'shard' | 'batch'>,
   found: OpenAI.Batch,
   adopted: boolean,
 ): Promise<BatchRecord> {
-  const record = { batchId: found.id, createdAt: found.created_at, adopted };
-  return (await claimRecord<BatchRecord>(store, shardFiles.batch(job, shard, batch), record)).record;
+  const { record, first } = await claimRecord<BatchRecord>(store, shardFiles.batch(job, shard, batch), {
+    batchId: found.id,
+    createdAt: found.created_at,
+    adopted,
+  });
+  if (first && observer !== undefined) {
+    const { model, lines } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
+    observer.onBatchCreated({ job, shard, batch, batchId: record.batchId, model, lines, adopted });
+  }
+  return record;
 }
 
 /**
@@ -138,13 +145,14 @@ async function keep(
  * one too many. Of two the older stays, as at the poll, which finds both by their key if this dies here.
  */
 async function undo(
-  { api, store }: Pick<Dependencies, 'api' | 'store'>,
+  deps: Dependencies,
   { job, shard, batch }: Pick<CreateRequest, 'job' | 'shard' | 'batch'>,
   created: OpenAI.Batch,
   kept: BatchRecord,
 ): Promise<void> {
-  await noteDuplicate(store, job, { shard, batch }, created.id);
-  if (created.created_at >= kept.createdAt) await cancelAll(api, [created], AbortSignal.timeout(UNDO_MS));
+  await noteDuplicate(deps, job, { shard, batch }, created.id);
+  if (created.created_at >= kept.createdAt)
+    await cancelAll(deps.api, [created], AbortSignal.timeout(UNDO_MS));
 }
 
 /** What a batch carries so that it can be found again; unique for each batch we mean to create. */

@@ -1,6 +1,7 @@
 import type OpenAI from 'openai';
 import type { FileWork } from '../file-work/pool.ts';
 import type { Store } from '../store/store.ts';
+import type { JobObserver } from './job-observer.ts';
 
 /** What activities work with; made once per worker. */
 export interface Dependencies {
@@ -13,4 +14,6 @@ export interface Dependencies {
    * 1 suits OpenAI; tests against an emulator use less.
    */
   readonly patience: number;
+  /** Is told what happens, for logs and metrics. @default nobody */
+  readonly observer?: JobObserver;
 }

@@ -7,7 +7,7 @@ const IDLE_MS = 60_000;
 
 /** `here`: the whole file is in the store; `none`: the batch names no such file; `gone`: it does, but the API has it no more. */
 export async function downloadFile(
-  { api, store, patience }: Dependencies,
+  { api, store, patience, observer }: Dependencies,
   fileId: string | null,
   key: string,
   signal: AbortSignal,
@@ -37,7 +37,8 @@ export async function downloadFile(
   // No file of answers is a web page; a proxy's would be read as a file without rows, and its lines bought again.
   if (/^text\/html/i.test(response.headers.get('content-type') ?? ''))
     throw notTheApi('GET /files/{id}/content');
-  await store.writeStream(key, checked(response, expected, IDLE_MS * patience));
+  const bytes = await store.writeStream(key, checked(response, expected, IDLE_MS * patience));
+  observer?.onDownloaded({ bytes });
   return 'here';
 }
 

@@ -3,6 +3,7 @@ import { parseBatchStatus } from '../core/batch-status.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord, type Store } from '../store/store.ts';
 import type { BatchRecord } from './create-batch.ts';
+import type { Dependencies } from './dependencies.ts';
 import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from './find-batch.ts';
 
 /** The n-th batch that a shard was meant to have. */
@@ -28,7 +29,7 @@ export async function readDuplicates(
 
 /** Writes a duplicate down. Found again at the next poll where two attempts overwrite each other's. */
 export async function noteDuplicate(
-  store: Store,
+  { store, observer }: Pick<Dependencies, 'store' | 'observer'>,
   job: string,
   meant: MeantBatch,
   batchId: string,
@@ -37,6 +38,7 @@ export async function noteDuplicate(
   if (known.includes(batchId)) return;
   const record: DuplicatesRecord = { batchIds: [...known, batchId] };
   await store.replace(shardFiles.duplicates(job, meant.shard, meant.batch), JSON.stringify(record));
+  observer?.onDuplicateFound({ job, shard: meant.shard, batch: meant.batch, batchId });
 }
 
 /** What a batch of this job was meant to be, by its metadata; null for batches of others, also of a job of this id in another store. */

@@ -6,7 +6,7 @@ import type { EndedShard } from '../file-work/settle-shard.ts';
 import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
-import { batchPrice } from './batch-price.ts';
+import { batchPrice, type Tokens } from './batch-price.ts';
 import type { Dependencies } from './dependencies.ts';
 import { downloadFile } from './download-file.ts';
 import { whileBeating } from './heartbeat.ts';
@@ -74,7 +74,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
       if (found === 'here') duplicates.push(twin.batchId);
       else lostDuplicate ||= found === 'gone' || twin.completed > 0;
     }
-    const outcome = await deps.files.settleShard({
+    const settled = await deps.files.settleShard({
       job,
       shard,
       batch,
@@ -92,13 +92,27 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
       duplicates,
       lostDuplicate,
     });
-    if (outcome !== null) return await countsOf(deps, request, outcome);
+    if (settled !== null) {
+      if (settled.first) await tellSettled(deps, request, settled.outcome);
+      return await countsOf(deps, request, settled.outcome);
+    }
     throw ApplicationFailure.create({
       type: FailureType.AnswersNotReady,
       message: `Batch ${ended.batchId} of shard ${shard} ended without a file that it should have: looked for again for ten minutes, then its lines without an answer end failed.`,
       nextRetryDelay: LOOK_AGAIN_MS * deps.patience,
     });
   });
+}
+
+async function tellSettled(
+  { store, observer }: Dependencies,
+  { job, shard }: FetchRequest,
+  outcome: ShardOutcome,
+): Promise<void> {
+  if (observer === undefined) return;
+  const { model } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
+  const tokens = paidTokens(outcome);
+  observer.onShardSettled({ job, shard, model, outcome, tokens, price: batchPrice(model, tokens) });
 }
 
 type Found = Awaited<ReturnType<typeof downloadFile>>;
@@ -131,14 +145,9 @@ async function countsOf(
   { job, shard }: FetchRequest,
   outcome: ShardOutcome,
 ): Promise<ShardCounts> {
-  const { answered, failed, again, inputTokens, cachedTokens, outputTokens, twice } = outcome;
+  const { answered, failed, again, inputTokens, cachedTokens, outputTokens } = outcome;
   const { model } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
-  // Answers that came a second time were paid as well.
-  const price = batchPrice(model, {
-    input: inputTokens + (twice?.inputTokens ?? 0),
-    cached: cachedTokens + (twice?.cachedTokens ?? 0),
-    output: outputTokens + (twice?.outputTokens ?? 0),
-  });
+  const price = batchPrice(model, paidTokens(outcome));
   return {
     answered,
     failed,
@@ -148,6 +157,15 @@ async function countsOf(
     outputTokens,
     costUsd: price?.batchUsd ?? null,
     costUsdWithoutBatch: price?.listUsd ?? null,
+  };
+}
+
+/** Answers that came a second time were paid as well. */
+function paidTokens({ inputTokens, cachedTokens, outputTokens, twice }: ShardOutcome): Tokens {
+  return {
+    input: inputTokens + (twice?.inputTokens ?? 0),
+    cached: cachedTokens + (twice?.cachedTokens ?? 0),
+    output: outputTokens + (twice?.outputTokens ?? 0),
   };
 }
 

@@ -24,10 +24,8 @@ export interface BoughtShard extends BatchRecord {
  * was terminated) may have bought them, or a POST whose reply was lost. What was paid is kept.
  * Safe twice: it reads, adopts what it finds by a claim, and notes that the job is cancelled, which it stays.
  */
-export async function findBought(
-  { api, store, patience }: Dependencies,
-  { job, shards }: BoughtRequest,
-): Promise<BoughtShard[]> {
+export async function findBought(deps: Dependencies, { job, shards }: BoughtRequest): Promise<BoughtShard[]> {
+  const { store } = deps;
   return await whileBeating(async (signal) => {
     await claimRecord(store, jobFiles.cancelled(job), { at: Date.now() });
     const bought: BoughtShard[] = [];
@@ -36,7 +34,7 @@ export async function findBought(
       for (let batch = 1; ; batch += 1) {
         const record =
           (await readRecord<BatchRecord>(store, shardFiles.batch(job, shard, batch))) ??
-          (await searchBatch({ api, store, patience }, { job, shard, batch }, signal)).found;
+          (await searchBatch(deps, { job, shard, batch }, signal)).found;
         if (record === null) break;
         const settled = (await store.size(shardFiles.outcome(job, shard))) !== null;
         last = { ...record, shard, batch, settled };

@@ -13,6 +13,7 @@ import { checkAccount } from './check-account.ts';
 import { createBatch, type BatchRecord, type CreateRequest } from './create-batch.ts';
 import type { Dependencies } from './dependencies.ts';
 import { findBought, type BoughtRequest, type BoughtShard } from './find-bought.ts';
+import type { JobObserver } from './job-observer.ts';
 import { fetchResults, type FetchRequest, type ShardCounts } from './fetch-results.ts';
 import { pollBatches, type BatchSight, type PollRequest, type WatchedBatch } from './poll-batches.ts';
 import { tellingStoreTrouble } from './store-trouble.ts';
@@ -64,6 +65,7 @@ export type {
   CreateRequest,
   Dependencies,
   FirstPlan,
+  JobObserver,
   PollRequest,
   ShardCounts,
   WatchedBatch,

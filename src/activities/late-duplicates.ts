@@ -76,11 +76,12 @@ export async function countDuplicates(
 }
 
 async function findDuplicates(
-  { api, store }: Dependencies,
+  deps: Dependencies,
   job: string,
   startedAt: string,
   signal: AbortSignal,
 ): Promise<void> {
+  const { api, store } = deps;
   const instance = await jobInstance(store, job);
   if (instance === null) return; // it has bought nothing
   const ours: { batch: OpenAI.Batch; meant: MeantBatch }[] = [];
@@ -94,7 +95,7 @@ async function findDuplicates(
   });
   for (const { batch, meant } of ours) {
     if (!(await isDuplicate(store, job, meant, batch.id))) continue;
-    await noteDuplicate(store, job, meant, batch.id);
+    await noteDuplicate(deps, job, meant, batch.id);
     await cancelAll(api, [batch], signal);
   }
 }

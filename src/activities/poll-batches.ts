@@ -89,6 +89,7 @@ export async function pollBatches(
 ): Promise<BatchSight[]> {
   return await whileBeating(async (signal) => {
     if (afterMs > 0) await sleep(afterMs, undefined, { signal });
+    const begun = performance.now();
     const instance = await jobInstance(deps.store, job);
     const { seen, strangers } = await sweep(deps, job, instance, batches, signal);
     const sights: BatchSight[] = [];
@@ -96,13 +97,15 @@ export async function pollBatches(
       const batch = seen.get(watched.batchId) ?? (await retrieve(deps.api, watched.batchId, signal));
       const others = await duplicatesOf(deps, job, watched, batch, strangers, signal);
       if (batch === null && others.length === 0) sights.push(missing(watched.batchId));
-      else if (others.length === 0) sights.push(await look(deps.store, job, watched, batch!));
+      else if (others.length === 0) sights.push(await look(deps, job, watched, batch!));
       else
         sights.push(
           await lookAtAll(deps, job, watched, batch === null ? others : [batch, ...others], signal),
         );
     }
     await cancelLateDuplicates(deps, job, batches, strangers, signal);
+    const seconds = (performance.now() - begun) / 1_000;
+    deps.observer?.onPolled({ job, batches: batches.length, seconds });
     return sights;
   });
 }
@@ -144,13 +147,14 @@ async function sweep(
 
 /** The batches created on top of a watched one: known ones, and those that the list shows by the shard's key or, where servers drop it, by the file. */
 async function duplicatesOf(
-  { api, store }: Dependencies,
+  deps: Dependencies,
   job: string,
   watched: WatchedBatch,
   batch: OpenAI.Batch | null,
   strangers: readonly Stranger[],
   signal: AbortSignal,
 ): Promise<OpenAI.Batch[]> {
+  const { api, store } = deps;
   const found = new Map<string, OpenAI.Batch>();
   for (const { batch: stranger, meant } of strangers) {
     const same =
@@ -161,7 +165,7 @@ async function duplicatesOf(
         : meant.shard === watched.shard && meant.batch === watched.batch;
     if (!same || stranger.id === watched.batchId) continue;
     found.set(stranger.id, stranger);
-    await noteDuplicate(store, job, watched, stranger.id);
+    await noteDuplicate(deps, job, watched, stranger.id);
   }
   for (const id of await readDuplicates(store, job, watched)) {
     const known = found.get(id) ?? (await retrieve(api, id, signal));
@@ -183,7 +187,7 @@ async function lookAtAll(
   await cancelAll(deps.api, others, signal);
   const duplicates = others.map(toEndedRecord);
   const waiting = duplicates.some(({ status }) => !isTerminal(status));
-  const sight = await look(deps.store, job, watched, kept, waiting ? 'going on' : duplicates);
+  const sight = await look(deps, job, watched, kept, waiting ? 'going on' : duplicates);
   return { ...sight, duplicates: others.length };
 }
 
@@ -199,7 +203,7 @@ async function cancelLateDuplicates(
     if (meant === null || isTerminal(parseBatchStatus(stranger.status))) continue;
     if (batches.some(({ shard, batch }) => shard === meant.shard && batch === meant.batch)) continue;
     if (!(await isDuplicate(deps.store, job, meant, stranger.id))) continue;
-    await noteDuplicate(deps.store, job, meant, stranger.id);
+    await noteDuplicate(deps, job, meant, stranger.id);
     await cancelAll(deps.api, [stranger], signal);
   }
 }
@@ -220,7 +224,7 @@ async function retrieve(api: OpenAI, batchId: string, signal: AbortSignal): Prom
 }
 
 async function look(
-  store: Dependencies['store'],
+  { store, observer }: Dependencies,
   job: string,
   watched: WatchedBatch,
   batch: OpenAI.Batch,
@@ -239,8 +243,11 @@ async function look(
   // What its duplicates answer decides about its lines, too: it has not ended before them.
   if (duplicates === 'going on') return { ...sight, status: 'finalizing' };
   const record = duplicates.length === 0 ? ended : { ...ended, duplicates };
-  await claimRecord(store, shardFiles.ended(job, watched.shard, watched.batch), record);
-  return { ...sight, refusal: ended.status === 'failed' ? refusalOf(ended.errors) : null };
+  const { shard, batch: number, batchId } = watched;
+  const { first } = await claimRecord(store, shardFiles.ended(job, shard, number), record);
+  const refusal = ended.status === 'failed' ? refusalOf(ended.errors) : null;
+  if (first) observer?.onBatchEnded({ job, shard, batch: number, batchId, status: ended.status, refusal });
+  return { ...sight, refusal };
 }
 
 /** The parts of a batch object that decide something, in the forms that servers are known to send. */

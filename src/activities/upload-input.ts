@@ -38,7 +38,7 @@ const expiresAfter = { anchor: 'created_at', seconds: 30 * 86_400 } as const;
  * reply was lost stays unused and expires.
  */
 export async function uploadInput(deps: Dependencies, request: UploadRequest): Promise<string> {
-  const { store } = deps;
+  const { store, observer } = deps;
   const { job, shard, upload } = request;
   const key = shardFiles.upload(job, shard, upload);
   const known = await readRecord<UploadRecord>(store, key);
@@ -57,6 +57,7 @@ export async function uploadInput(deps: Dependencies, request: UploadRequest): P
   if (typeof file.bytes === 'number' && file.bytes !== blob.size) {
     throw apiTrouble(`POST /files: the API holds ${file.bytes} bytes of ${blob.size}`);
   }
+  observer?.onUploaded({ job, shard, bytes: blob.size }); // also where another attempt was first: the bytes have travelled
   const { record } = await claimRecord<UploadRecord>(store, key, { fileId, bytes: blob.size });
   return record.fileId;
 }

@@ -82,7 +82,7 @@ export type CheckedOptions = Omit<JobSpec, 'jobId' | 'input'> & { readonly jobId
  */
 export function checkJobOptions(options: Omit<JobOptions, 'input'>): CheckedOptions {
   const { jobId, endpoint, model } = options;
-  if (jobId !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,119}$/.test(jobId)) {
+  if (jobId !== undefined && !isJobId(jobId)) {
     throw badOption(
       'job',
       `must be 1 to 120 characters of A-Z a-z 0-9 . _ - and start with a letter or digit, got "${jobId}"`,
@@ -114,6 +114,11 @@ export function checkJobOptions(options: Omit<JobOptions, 'input'>): CheckedOpti
     giveUpAfterMs: hours === undefined ? null : between('give-up-after', hours, 1, 10_000, 1) * 3_600_000,
     ...(account === null ? {} : { labels: { account, schedule: null, searchable: false } }),
   };
+}
+
+/** True for text that may be a job's id; it is also a folder's name in the store. */
+export function isJobId(text: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,119}$/.test(text);
 }
 
 /**

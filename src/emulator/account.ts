@@ -14,6 +14,8 @@ import { openJournal } from './journal.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import type { ResolvedEmulatorOptions } from './options.ts';
 import { UploadDesk } from './upload-desk.ts';
+import { WebhookDesk } from './webhook-desk.ts';
+import type { WebhookDelivery } from './webhook-desk.ts';
 import type { UploadRecord } from './upload-desk.ts';
 
 /** Everything the emulator keeps for its one account, opened from its folder. */
@@ -25,6 +27,7 @@ export interface Account {
   shelf: FileShelf;
   uploads: UploadDesk;
   batches: BatchDesk;
+  webhooks: WebhookDesk;
   /** Where bytes are gathered while they come in. */
   incomingPath(name: string): string;
   advanceClock(ms: number): void;
@@ -51,10 +54,15 @@ export async function openAccount(options: ResolvedEmulatorOptions): Promise<Acc
   const calls = new CallCounters();
   const shelf = new FileShelf(dataDir, clock, journal, faults);
   const uploads = new UploadDesk(dataDir, clock, journal, shelf);
-  const batches = new BatchDesk(dataDir, options, clock, journal, shelf, faults);
+  const webhooks = new WebhookDesk(options, journal);
+  const batches = new BatchDesk(dataDir, options, clock, journal, shelf, faults, (ended) =>
+    webhooks.announce(ended),
+  );
   for (const record of valuesOf<FileRecord>('file')) shelf.restore(record);
   for (const record of valuesOf<UploadRecord>('upload')) uploads.restore(record);
   for (const record of valuesOf<BatchRecord>('batch')) batches.restore(record);
+  for (const delivery of valuesOf<WebhookDelivery>('webhook')) webhooks.restore(delivery);
+  webhooks.resume(batches.ended());
   await batches.resume();
 
   return {
@@ -65,6 +73,7 @@ export async function openAccount(options: ResolvedEmulatorOptions): Promise<Acc
     shelf,
     uploads,
     batches,
+    webhooks,
     incomingPath: (name) => join(incoming, name),
     advanceClock(ms) {
       clock.advance(ms);
@@ -72,6 +81,7 @@ export async function openAccount(options: ResolvedEmulatorOptions): Promise<Acc
     },
     async reset() {
       await batches.clear();
+      await webhooks.clear();
       await uploads.clear();
       await shelf.clear();
       calls.clear();
@@ -82,6 +92,7 @@ export async function openAccount(options: ResolvedEmulatorOptions): Promise<Acc
     },
     async close() {
       await batches.close();
+      await webhooks.close();
       journal.close();
       if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true });
     },

@@ -11,11 +11,15 @@ const clockChange = z.strictObject({ advanceSeconds: z.number().min(0) });
 
 /** The routes under /emulator, which the real API does not have: faults, ledger, counters, clock. */
 export function addAdminRoutes(app: FastifyInstance, account: Account): void {
-  const { faults, batches, calls, clock } = account;
+  const { faults, batches, calls, clock, webhooks } = account;
 
   app.get('/emulator', () => {
-    const { apiKey, ...options } = account.options;
-    return { options: { ...options, apiKey: apiKey === undefined ? null : 'set' }, now: clock.nowSeconds() };
+    const { apiKey, webhookSecret, ...options } = account.options;
+    const isSet = (secret: string | undefined): 'set' | null => (secret === undefined ? null : 'set');
+    return {
+      options: { ...options, apiKey: isSet(apiKey), webhookSecret: isSet(webhookSecret) },
+      now: clock.nowSeconds(),
+    };
   });
 
   app.get('/emulator/faults', () => faults.list());
@@ -42,6 +46,7 @@ export function addAdminRoutes(app: FastifyInstance, account: Account): void {
     return reply.type('application/jsonl').send(Readable.from(batches.ledger.details(all === '1')));
   });
   app.get('/emulator/calls', () => calls.report());
+  app.get('/emulator/webhooks', () => webhooks.list());
 
   app.post('/emulator/clock', (request) => {
     account.advanceClock(parseBody(clockChange, bodyOf(request)).advanceSeconds * 1000);

@@ -28,6 +28,7 @@ export class BatchDesk {
   readonly #journal: Journal;
   readonly #shelf: FileShelf;
   readonly #faults: FaultBook;
+  readonly #onEnd: (record: BatchRecord) => void;
   /** In order of creation. */
   readonly #batches = new Map<string, BatchRecord>();
   readonly #lives = new Map<string, { run: BatchRun; ended: Promise<void> }>();
@@ -41,6 +42,7 @@ export class BatchDesk {
     journal: Journal,
     shelf: FileShelf,
     faults: FaultBook,
+    onEnd: (record: BatchRecord) => void,
   ) {
     this.#folder = join(dataDir, 'executions');
     this.#options = options;
@@ -48,6 +50,7 @@ export class BatchDesk {
     this.#journal = journal;
     this.#shelf = shelf;
     this.#faults = faults;
+    this.#onEnd = onEnd;
     this.ledger = new Ledger({
       count: () => this.#batches.size,
       countUnread: () => [...this.#batches.values()].filter((record) => this.#isUnread(record)).length,
@@ -103,6 +106,11 @@ export class BatchDesk {
     const hidden = batchFault(record, 'not_found');
     if (hidden && this.#clock.now() < record.createdAtMs + hidden.seconds * 1000) throw noSuchBatch(id);
     return this.show(record);
+  }
+
+  /** The batches that have ended, in order of creation. */
+  ended(): BatchRecord[] {
+    return [...this.#batches.values()].filter(({ status }) => isTerminal(status));
   }
 
   /** The batches a list may show, newest first. */
@@ -212,6 +220,7 @@ export class BatchDesk {
 
   #save(record: BatchRecord): void {
     this.#journal.append('batch', record.id, record);
+    if (isTerminal(record.status)) this.#onEnd(record);
   }
 
   #executionLogPath(batchId: string): string {

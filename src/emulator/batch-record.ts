@@ -164,6 +164,8 @@ export function toBatchObject(
   absentFileId: 'null' | 'empty',
 ): BatchObject {
   const { progress, validated } = record;
+  const unseen = unseenEnd(record, nowMs);
+  if (unseen !== null) return toBatchObject(unseen, nowMs, absentFileId);
   const running = record.status === BatchStatus.validating ? null : validated;
   const enteredAt = (status: BatchStatus): number | null => seconds(record.enteredAtMs[status]);
   const lie = batchFault(record, 'counts');
@@ -201,6 +203,17 @@ export function toBatchObject(
     },
     metadata: record.metadata,
   };
+}
+
+/** The batch as it was before its end, while the fault `end_unseen` keeps the end from showing; null otherwise. */
+function unseenEnd(record: BatchRecord, nowMs: number): BatchRecord | null {
+  const fault = batchFault(record, 'end_unseen');
+  const ended = endedAtMs(record);
+  if (fault === undefined || ended === undefined || nowMs >= ended + fault.seconds * 1000) return null;
+  const { [record.status]: _, ...enteredAtMs } = record.enteredAtMs;
+  const entered = Object.entries(enteredAtMs) as [BatchStatus, number][];
+  const [before] = entered.reduce((latest, each) => (each[1] >= latest[1] ? each : latest));
+  return { ...record, enteredAtMs, errors: null, status: before };
 }
 
 /** When the batch ended, or undefined while it runs. */

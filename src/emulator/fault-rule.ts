@@ -149,6 +149,17 @@ export type BatchFault =
   | { kind: 'hidden_in_list'; seconds: number }
   /** `GET /v1/batches/{id}` answers 404 for so long after creation. */
   | { kind: 'not_found'; seconds: number }
+  /** Reads show it as it was before its end for so long after it: its event comes before its state is visible. */
+  | { kind: 'end_unseen'; seconds: number }
+  /** Its event never comes, comes so many times, or comes so long after its end: also after those of later batches. */
+  | {
+      kind: 'webhook';
+      lost?: boolean | undefined;
+      /** @default 1 */
+      copies?: number | undefined;
+      /** @default 0 */
+      afterSeconds?: number | undefined;
+    }
   /** The file ids show before the end; the files are still empty then. */
   | { kind: 'early_file_ids' }
   /** Names an error file although it is empty. */
@@ -317,6 +328,13 @@ export const batchFaultSchema: z.ZodType<BatchFault> = z.discriminatedUnion('kin
   }),
   z.strictObject({ kind: z.literal('hidden_in_list'), seconds }),
   z.strictObject({ kind: z.literal('not_found'), seconds }),
+  z.strictObject({ kind: z.literal('end_unseen'), seconds }),
+  z.strictObject({
+    kind: z.literal('webhook'),
+    lost: z.boolean().optional(),
+    copies: z.int().min(1).max(100).optional(),
+    afterSeconds: seconds.optional(),
+  }),
   z.strictObject({ kind: z.literal('early_file_ids') }),
   z.strictObject({ kind: z.literal('empty_error_file') }),
   z.strictObject({ kind: z.literal('no_last_newline') }),

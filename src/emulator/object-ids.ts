@@ -26,6 +26,16 @@ export function newRequestId(): string {
   return `req_${hex(16)}`;
 }
 
+/** The id of an event. */
+export function newEventId(): string {
+  return `evt_${hex(16)}`;
+}
+
+/** The id of an event's delivery, `webhook-id`. */
+export function newDeliveryId(): string {
+  return `wh_${hex(16)}`;
+}
+
 function hex(bytes: number): string {
   return randomBytes(bytes).toString('hex');
 }

@@ -53,6 +53,10 @@ export interface EmulatorOptions {
   maxReportedErrors?: number | undefined;
   /** What an absent output or error file is called: `null`, or the empty string the real API has been seen to send. @default 'null' */
   absentFileId?: 'null' | 'empty' | undefined;
+  /** Where events of ended batches are sent; needs `webhookSecret`. @default undefined (nowhere) */
+  webhookUrl?: string | undefined;
+  /** Signs them: `whsec_` and base64, or any text. @default undefined */
+  webhookSecret?: string | undefined;
   /** Faults in force from the start. @default [] */
   faults?: FaultRule[] | undefined;
 }
@@ -75,9 +79,14 @@ export interface LifecycleOptions {
 type Defined<T> = { [K in keyof T]-?: Exclude<T[K], undefined> };
 
 /** Options with every default filled in. */
-export type ResolvedEmulatorOptions = Omit<Defined<EmulatorOptions>, 'dataDir' | 'apiKey' | 'lifecycle'> & {
+export type ResolvedEmulatorOptions = Omit<
+  Defined<EmulatorOptions>,
+  'dataDir' | 'apiKey' | 'webhookUrl' | 'webhookSecret' | 'lifecycle'
+> & {
   dataDir: string | undefined;
   apiKey: string | undefined;
+  webhookUrl: string | undefined;
+  webhookSecret: string | undefined;
   lifecycle: Defined<LifecycleOptions>;
 };
 
@@ -85,37 +94,44 @@ const positiveInt = z.int().min(1);
 const duration = z.number().min(0);
 
 /** Turns unknown JSON into options, or says which field of it is wrong. */
-export const emulatorOptionsSchema: z.ZodType<EmulatorOptions> = z.strictObject({
-  port: z.int().min(0).max(65535).optional(),
-  host: z.enum(['127.0.0.1', '::1', 'localhost']).optional(),
-  dataDir: z.string().min(1).optional(),
-  speed: z.number().positive().optional(),
-  lifecycle: z
-    .strictObject({
-      mode: z.enum(['instant', 'timed']).optional(),
-      validatingMs: duration.optional(),
-      inProgressMs: duration.optional(),
-      perLineMs: duration.optional(),
-      finalizingMs: duration.optional(),
-      cancellingMs: duration.optional(),
-    })
-    .optional(),
-  windowSeconds: z.number().positive().optional(),
-  clockOffsetSeconds: z.number().optional(),
-  seed: z.int().optional(),
-  apiKey: z.string().min(1).optional(),
-  maxFileBytes: positiveInt.optional(),
-  maxPartBytes: positiveInt.optional(),
-  maxBatchBytes: positiveInt.optional(),
-  maxBatchLines: positiveInt.optional(),
-  maxEmbeddingInputs: positiveInt.optional(),
-  enqueuedTokenLimit: z.record(z.string(), z.number().min(0)).optional(),
-  batchesPerHour: positiveInt.optional(),
-  unsupportedModels: z.array(z.string()).optional(),
-  maxReportedErrors: positiveInt.optional(),
-  absentFileId: z.enum(['null', 'empty']).optional(),
-  faults: z.array(faultRuleSchema).optional(),
-});
+export const emulatorOptionsSchema: z.ZodType<EmulatorOptions> = z
+  .strictObject({
+    port: z.int().min(0).max(65535).optional(),
+    host: z.enum(['127.0.0.1', '::1', 'localhost']).optional(),
+    dataDir: z.string().min(1).optional(),
+    speed: z.number().positive().optional(),
+    lifecycle: z
+      .strictObject({
+        mode: z.enum(['instant', 'timed']).optional(),
+        validatingMs: duration.optional(),
+        inProgressMs: duration.optional(),
+        perLineMs: duration.optional(),
+        finalizingMs: duration.optional(),
+        cancellingMs: duration.optional(),
+      })
+      .optional(),
+    windowSeconds: z.number().positive().optional(),
+    clockOffsetSeconds: z.number().optional(),
+    seed: z.int().optional(),
+    apiKey: z.string().min(1).optional(),
+    maxFileBytes: positiveInt.optional(),
+    maxPartBytes: positiveInt.optional(),
+    maxBatchBytes: positiveInt.optional(),
+    maxBatchLines: positiveInt.optional(),
+    maxEmbeddingInputs: positiveInt.optional(),
+    enqueuedTokenLimit: z.record(z.string(), z.number().min(0)).optional(),
+    batchesPerHour: positiveInt.optional(),
+    unsupportedModels: z.array(z.string()).optional(),
+    maxReportedErrors: positiveInt.optional(),
+    absentFileId: z.enum(['null', 'empty']).optional(),
+    webhookUrl: z.url({ protocol: /^https?$/ }).optional(),
+    webhookSecret: z.string().min(1).optional(),
+    faults: z.array(faultRuleSchema).optional(),
+  })
+  .refine(({ webhookUrl, webhookSecret }) => webhookUrl === undefined || webhookSecret !== undefined, {
+    path: ['webhookSecret'],
+    message: 'is needed with webhookUrl',
+  });
 
 /** Fills every default; throws, naming each field, for options that are not what they should be. */
 export function resolveEmulatorOptions(input: EmulatorOptions = {}): ResolvedEmulatorOptions {
@@ -150,6 +166,8 @@ export function resolveEmulatorOptions(input: EmulatorOptions = {}): ResolvedEmu
     unsupportedModels: given.unsupportedModels ?? [],
     maxReportedErrors: given.maxReportedErrors ?? 100,
     absentFileId: given.absentFileId ?? 'null',
+    webhookUrl: given.webhookUrl,
+    webhookSecret: given.webhookSecret,
     faults: given.faults ?? [],
   };
 }

@@ -3,7 +3,7 @@ import type { JobSpec } from '../core/job-spec.ts';
 import type { PaidTwice, RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
 import type { BuildResult } from './build-shards.ts';
 import type { RetryRound } from './pack-retries.ts';
-import type { EndedShard } from './settle-shard.ts';
+import type { ClaimedOutcome, EndedShard } from './settle-shard.ts';
 
 /** Run from source (tests), threads still need JavaScript: they take the built file. */
 const threadFile = new URL(
@@ -33,7 +33,7 @@ export class FileWork {
     return this.run('buildShards', [this.folder, spec]);
   }
 
-  settleShard(ended: EndedShard): Promise<ShardOutcome | null> {
+  settleShard(ended: EndedShard): Promise<ClaimedOutcome | null> {
     return this.run('settleShard', [this.folder, ended]);
   }
 

@@ -3,20 +3,20 @@ import { ShardLines, type PaidTwice, type ShardOutcome } from '../core/shard-pla
 import { shardFiles } from '../store/job-files.ts';
 import { WholeFileWriter } from '../store/whole-file.ts';
 import { RowsWriter, writeRowHead } from './rows-writer.ts';
-import { claimOutcome, readManifest, readOutcome, ShardIds } from './shard-records.ts';
+import { claimOutcome, readManifest, readOutcome, ShardIds, type ClaimedOutcome } from './shard-records.ts';
 import { countAnswersIn, lineState, ShardTally, type EndedShard } from './shard-tally.ts';
 
-export type { EndedShard };
+export type { ClaimedOutcome, EndedShard };
 
 /**
  * Decides for every line of a shard how it ended, and writes the rows of those that did.
  * Running it twice reads the same files and keeps the first outcome.
  * Answers null when `ended.missing` is `ask` and lines have no row.
  */
-export function settleShard(folder: string, ended: EndedShard): ShardOutcome | null {
+export function settleShard(folder: string, ended: EndedShard): ClaimedOutcome | null {
   const { job, shard } = ended;
   const done = readOutcome(folder, job, shard);
-  if (done !== null) return done;
+  if (done !== null) return { outcome: done, first: false };
   const manifest = readManifest(folder, job, shard);
   const lines = new ShardLines(manifest);
   const tally = new ShardTally(lines, ended);
@@ -64,7 +64,7 @@ export function cancelShard(folder: string, job: string, shard: string): ShardOu
     cachedTokens: 0,
     outputTokens: 0,
     errors: { cancelled: manifest.lines },
-  });
+  }).outcome;
 }
 
 /** Counts the answers to a shard's lines in an output file, of which none can be used. */

@@ -18,23 +18,29 @@ export function readOutcome(folder: string, job: string, shard: string): ShardOu
   return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as ShardOutcome) : null;
 }
 
+/** An outcome that is on record, and whether this call put it there. */
+export interface ClaimedOutcome {
+  readonly outcome: ShardOutcome;
+  readonly first: boolean;
+}
+
 /** Keeps the first outcome of a shard; answers the one that is kept. */
 export function claimOutcome(
   folder: string,
   job: string,
   shard: string,
   outcome: ShardOutcome,
-): ShardOutcome {
+): ClaimedOutcome {
   const path = join(folder, shardFiles.outcome(job, shard));
   const file = new WholeFileWriter(temporaryName(path));
   file.writeText(JSON.stringify(outcome));
   file.finish();
   try {
     linkSync(file.path, path);
-    return outcome;
+    return { outcome, first: true };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    return readOutcome(folder, job, shard)!;
+    return { outcome: readOutcome(folder, job, shard)!, first: false };
   } finally {
     rmSync(file.path, { force: true });
   }

@@ -15,7 +15,7 @@ export const buildShards = ([folder, spec]: [folder: string, spec: JobSpec]): bu
 export const settleShard = ([folder, ended]: [
   folder: string,
   ended: settle.EndedShard,
-]): ShardOutcome | null => settle.settleShard(folder, ended);
+]): settle.ClaimedOutcome | null => settle.settleShard(folder, ended);
 
 export const countAnswers = ([folder, job, shard, path]: [
   folder: string,

@@ -3,14 +3,16 @@ import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { DefaultLogger, NativeConnection, Runtime, Worker, type LogLevel } from '@temporalio/worker';
+import { NativeConnection, Worker } from '@temporalio/worker';
 import type OpenAI from 'openai';
-import { pino } from 'pino';
 import { createActivities } from '../activities/index.ts';
 import { FileWork } from '../file-work/pool.ts';
 import { FolderStore } from '../store/folder-store.ts';
 import type { TemporalTarget } from '../temporal/index.ts';
+import { createJobMetrics, type JobMetrics } from './job-metrics.ts';
+import { observeJobs } from './observe-jobs.ts';
 import { createApi } from './openai-api.ts';
+import { tellFailures } from './tell-failures.ts';
 
 /** What a worker works with. */
 export interface JobWorkerOptions {
@@ -22,6 +24,8 @@ export interface JobWorkerOptions {
   readonly patience?: number;
   /** @default a client made from the SDK's environment variables, without retries */
   readonly api?: OpenAI;
+  /** @default those of the installed runtime */
+  readonly metrics?: JobMetrics;
   /** Threads for file work. @default the number of cores, at most 4 */
   readonly threads?: number;
 }
@@ -50,24 +54,10 @@ export interface JobWorker {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/**
- * Sends the logs of Temporal's runtime and of the worker to standard error, one JSON object a line; they hold ids and
- * counts, no prompt text. Signals stay the caller's business. Call before the first worker.
- */
-export function installRuntime(level: 'info' | 'warn' | 'error'): void {
-  const log = pino({ name: 'durable-batch', level }, pino.destination({ dest: 2, sync: true }));
-  const logger = new DefaultLogger(level.toUpperCase() as LogLevel, ({ level: of, message, meta }) => {
-    log[of === 'TRACE' || of === 'DEBUG' ? 'debug' : (of.toLowerCase() as 'info' | 'warn' | 'error')](
-      meta ?? {},
-      message,
-    );
-  });
-  Runtime.install({ logger, shutdownSignals: [] });
-}
-
 /** Starts a worker for jobs; it works until `close()`. */
 export async function startWorker(options: JobWorkerOptions): Promise<JobWorker> {
-  const api = options.api ?? createApi();
+  const metrics = options.metrics ?? createJobMetrics();
+  const api = options.api ?? createApi((call) => metrics.apiCalled(call));
   const folder = join(options.home, 'store');
   await mkdir(folder, { recursive: true });
   const files = new FileWork(folder, options.threads ?? Math.min(4, availableParallelism()));
@@ -82,7 +72,9 @@ export async function startWorker(options: JobWorkerOptions): Promise<JobWorker>
       store: new FolderStore(folder),
       files,
       patience: options.patience ?? 1,
+      observer: observeJobs(metrics),
     }),
+    interceptors: { activity: [tellFailures(metrics)] },
     shutdownGraceTime: SHUTDOWN_GRACE_MS,
     shutdownForceTime: SHUTDOWN_FORCE_MS,
     maxConcurrentActivityTaskExecutions: ACTIVITIES_AT_A_TIME,

@@ -1,14 +1,17 @@
 import OpenAI, { APIError } from 'openai';
 import { BatchError, ErrorCode } from '../core/errors.ts';
+import { tellingFetch, type ApiCall } from './api-calls.ts';
 
 /**
  * The SDK's client as activities need it: without retries, since a retried POST can create a second batch, and
  * Temporal retries anyway. Key and base URL come from the SDK's own environment variables.
+ * `onCall` is told of every call.
  * @throws BatchError `api_refused` when there is no key
  */
-export function createApi(): OpenAI {
+export function createApi(onCall?: (call: ApiCall) => void): OpenAI {
+  const telling = onCall === undefined ? {} : { fetch: tellingFetch(onCall) };
   try {
-    return new OpenAI({ maxRetries: 0, logLevel: 'off' });
+    return new OpenAI({ maxRetries: 0, logLevel: 'off', ...telling });
   } catch (error) {
     throw new BatchError(
       ErrorCode.ApiRefused,

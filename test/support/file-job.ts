@@ -120,7 +120,7 @@ export function settle(
   };
   for (const [batchId, output] of Object.entries(raw.duplicates ?? {}))
     put(shardFiles.duplicateOutput(JOB, shard, batch, batchId), output);
-  return settleShard(folder, {
+  const settled = settleShard(folder, {
     job: JOB,
     shard,
     batch,
@@ -134,6 +134,7 @@ export function settle(
     duplicates: Object.keys(raw.duplicates ?? {}),
     ...ended,
   });
+  return settled?.outcome ?? null;
 }
 
 /** A row of an output file. */

@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { toNumber } from '../job-options.ts';
 import { untilSignal } from '../until-signal.ts';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
+import { readEnvironment } from '../../environment.ts';
 
 export function addEmulator(program: Command): void {
   program
@@ -16,6 +17,8 @@ export function addEmulator(program: Command): void {
       toNumber,
     )
     .option('--data <dir>', 'folder of its files and state; a later emulator goes on from there')
+    .option('--webhook-url <url>', 'send the events of ended batches there')
+    .option('--webhook-secret <secret>', 'signs them, whsec_ and base64 (default: OPENAI_WEBHOOK_SECRET)')
     .option('--options <json>', 'further options as JSON, or @FILE', parseJsonText)
     .option('--json', 'print {"url","port"} as JSON')
     .action(
@@ -24,6 +27,8 @@ export function addEmulator(program: Command): void {
         instant?: boolean;
         speed?: number;
         data?: string;
+        webhookUrl?: string;
+        webhookSecret?: string;
         options?: string;
         json?: boolean;
       }) => {
@@ -34,6 +39,7 @@ export function addEmulator(program: Command): void {
           ...(flags.speed === undefined ? {} : { speed: flags.speed, lifecycle: { mode: 'timed' } }),
           ...(flags.instant === true ? { lifecycle: { mode: 'instant' } } : {}),
           ...(flags.data === undefined ? {} : { dataDir: flags.data }),
+          ...webhookOptions(flags),
         };
         const checked = emulatorOptionsSchema.safeParse(options);
         if (!checked.success) {
@@ -53,6 +59,13 @@ export function addEmulator(program: Command): void {
         await untilSignal();
       },
     );
+}
+
+/** The secret of the environment is the worker's, and signs only where somebody asks for events. */
+function webhookOptions(flags: { webhookUrl?: string; webhookSecret?: string }): object {
+  const { webhookUrl, webhookSecret = readEnvironment().webhookSecret } = flags;
+  if (webhookUrl === undefined) return flags.webhookSecret === undefined ? {} : { webhookSecret };
+  return { webhookUrl, ...(webhookSecret === null ? {} : { webhookSecret }) };
 }
 
 function parseJsonText(text: string): string {

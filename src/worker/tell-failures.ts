@@ -1,0 +1,48 @@
+import { log, type Context } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type { ActivityInterceptorsFactory } from '@temporalio/worker';
+import { isFailureType } from '../core/failure.ts';
+import type { JobMetrics } from './job-metrics.ts';
+
+/** Counts and logs every attempt of an activity that fails, by the kind of its failure. */
+export function tellFailures(metrics: JobMetrics): ActivityInterceptorsFactory {
+  return ({ info }: Context) => ({
+    inbound: {
+      async execute(input, next) {
+        try {
+          return await next(input);
+        } catch (error) {
+          if (!isCancellation(error)) tell(metrics, info, input.args[0], error);
+          throw error;
+        }
+      },
+    },
+  });
+}
+
+function tell(
+  metrics: JobMetrics,
+  { activityType, attempt }: Context['info'],
+  request: unknown,
+  error: unknown,
+): void {
+  const failure = error instanceof ApplicationFailure ? error : null;
+  const kind = isFailureType(failure?.type) ? failure.type : 'other';
+  metrics.stepFailed(activityType, kind);
+  const { job, jobId, shard } = (request ?? {}) as { job?: string; jobId?: string; shard?: string };
+  log.warn(failure?.nonRetryable === true ? 'step refused' : 'step failed, tried again', {
+    event: failure?.nonRetryable === true ? 'step_refused' : 'step_failed',
+    job: job ?? jobId,
+    shard,
+    step: activityType,
+    attempt,
+    kind,
+    // Failures of ours hold references and counts only; what others have thrown may quote anything.
+    reason: kind === 'other' ? undefined : failure?.message,
+  });
+}
+
+/** A step that is told to stop, because the worker goes or another attempt has begun, has not failed. */
+function isCancellation(error: unknown): boolean {
+  return error instanceof CancelledFailure || (error as Error | null)?.name === 'AbortError';
+}
