@@ -67,6 +67,7 @@ console.log(
 );
 console.log(`agreement   ${await agreement()}`);
 console.log(`files       ${out}/: results.jsonl, report.json, reviews.jsonl`);
+console.log(`report      ${join(out, 'report.html')} (open it in a browser)`);
 console.log(
   'Temporal keeps running for its Web UI (address above); stop it with: npx durable-batch dev --stop',
 );

@@ -1,19 +1,18 @@
+import { log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type { DuplicatesReport, JobReport } from '../core/progress.ts';
-import {
-  type PaidTwice,
-  type RoundPlan,
-  shardId,
-  type ShardManifest,
-  type ShardOutcome,
-} from '../core/shard-plan.ts';
+import { basename } from 'node:path';
+import type { JobSpec } from '../core/job-spec.ts';
+import type { JobReport } from '../core/progress.ts';
+import { type RoundPlan, shardId } from '../core/shard-plan.ts';
+import type { ShardStory } from '../report/job-story.ts';
+import { reportPage } from '../report/page.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
-import { claimRecord, readRecord, type Store } from '../store/store.ts';
-import { batchPrice } from './batch-price.ts';
-import type { BatchRecord } from './create-batch.ts';
+import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
-import { countDuplicates, type DuplicateLoss } from './late-duplicates.ts';
+import { countDuplicates } from './late-duplicates.ts';
+import { readShardStory } from './read-shard-story.ts';
+import { sumShards } from './sum-shards.ts';
 
 export interface AssembleRequest {
   readonly job: string;
@@ -25,14 +24,18 @@ export interface AssembleRequest {
   readonly startedAt: string;
 }
 
+/** The drawings are done long before the rows of a large job are merged; a small job does not wait for them longer than this. */
+const DRAWING_MS = 10_000;
+
 /**
- * Writes `results.jsonl`, one row per line in input order, and `report.json`.
- * Safe twice: both are made from outcomes that never change and written whole; the first report is kept.
+ * Writes `results.jsonl`, one row per line in input order, `report.html`, and `report.json` as the last.
+ * Safe twice: all are made from outcomes that never change and written whole; the first `report.json` is kept, and an
+ * attempt that finds another one's writes the page anew from it.
  * @throws ApplicationFailure (a fault of ours, final) when a line has no row or two
  */
 export async function assembleResults(deps: Dependencies, request: AssembleRequest): Promise<JobReport> {
   const { store, files } = deps;
-  const { job } = request;
+  const { job, startedAt } = request;
   const known = await readRecord<JobReport>(store, jobFiles.report(job));
   if (known !== null) return known;
   return await whileBeating(async (signal) => {
@@ -43,8 +46,13 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
       Array.from({ length: plan.shards }, (_, index) => shardId(i + 1, index)),
     );
     if (request.cancelled) await cancelRest(deps, job, shards);
-    const losses = await countDuplicates(deps, job, request.startedAt, shards, signal);
-    const totals = await sumShards(store, job, shards, losses);
+    const losses = await countDuplicates(deps, job, startedAt, shards, signal);
+    const stories: ShardStory[] = [];
+    for (const shard of shards) stories.push(await readShardStory(store, job, shard));
+    const { models, ...sums } = sumShards(stories, losses);
+    const drawing = quietly(job, () =>
+      files.drawReport({ startedAt, shards: stories, models }, AbortSignal.timeout(DRAWING_MS)),
+    );
     const paths = [await store.filePath(jobFiles.rejected(job))];
     for (const shard of shards) paths.push(await store.filePath(shardFiles.rows(job, shard)));
     const rows = await files.mergeRows(paths, await store.filePath(jobFiles.results(job)));
@@ -55,27 +63,59 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
         'RowsMismatch',
       );
     }
+    const drawn = await drawing;
     const report: JobReport = {
       job_id: job,
       lines,
-      answered: totals.answered,
-      failed: totals.failed + rejected,
-      cancelled: totals.cancelled,
+      answered: sums.answered,
+      failed: sums.failed + rejected,
+      cancelled: sums.cancelled,
       rounds: plans.length,
-      batches: totals.batches,
-      input_tokens: totals.input,
-      output_tokens: totals.output,
-      cost_usd: totals.batchUsd,
-      cost_usd_without_batch: totals.listUsd,
-      errors: totals.errors,
-      duplicates: losses.length === 0 ? null : totals.duplicates,
-      started_at: request.startedAt,
+      batches: sums.batches,
+      input_tokens: sums.inputTokens,
+      output_tokens: sums.outputTokens,
+      cost_usd: sums.batchUsd,
+      cost_usd_without_batch: sums.listUsd,
+      errors: sums.errors,
+      duplicates: losses.length === 0 ? null : sums.duplicates,
+      started_at: startedAt,
       finished_at: new Date().toISOString(),
     };
+    if (drawn !== null) await putPage(deps, report, rejected, drawn);
     const { record, first } = await claimRecord(store, jobFiles.report(job), report);
     if (first) deps.observer?.onJobEnded({ job, report: record });
+    else if (drawn !== null) await putPage(deps, record, rejected, drawn);
     return record;
   });
+}
+
+/**
+ * Before the report, so that whoever sees that finds it; a job whose page cannot be made or written has its results all the same.
+ */
+async function putPage(
+  { store }: Dependencies,
+  report: JobReport,
+  rejected: number,
+  drawn: string,
+): Promise<void> {
+  const job = report.job_id;
+  await quietly(job, async () => {
+    const spec = await readRecord<JobSpec>(store, jobFiles.spec(job));
+    const input = spec === null ? null : basename(spec.input.path);
+    await store.replace(jobFiles.page(job), reportPage({ report, input, rejected }, drawn));
+  });
+}
+
+async function quietly<T>(job: string, work: () => Promise<T>): Promise<T | null> {
+  try {
+    return await work();
+  } catch (error) {
+    log.warn('The page of the report was not made; results and report.json are whole.', {
+      job,
+      reason: (error as Error).name,
+    });
+    return null;
+  }
 }
 
 async function cancelRest(
@@ -86,85 +126,4 @@ async function cancelRest(
   for (const shard of shards) {
     if ((await store.size(shardFiles.outcome(job, shard))) === null) await files.cancelShard(job, shard);
   }
-}
-
-interface Totals {
-  answered: number;
-  failed: number;
-  cancelled: number;
-  batches: number;
-  input: number;
-  output: number;
-  batchUsd: number | null;
-  listUsd: number | null;
-  /** Lines that ended without an answer, or went again, by code. */
-  errors: Record<string, number>;
-  /** Part of the sums above. */
-  duplicates: Writable<DuplicatesReport>;
-}
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
-
-async function sumShards(
-  store: Store,
-  job: string,
-  shards: readonly string[],
-  losses: readonly DuplicateLoss[],
-): Promise<Totals> {
-  const lossOf = new Map(losses.map((loss) => [loss.shard, loss]));
-  const totals: Totals = {
-    answered: 0,
-    failed: 0,
-    cancelled: 0,
-    batches: 0,
-    input: 0,
-    output: 0,
-    batchUsd: 0,
-    listUsd: 0,
-    errors: {},
-    duplicates: { batches: 0, answers: 0, input_tokens: 0, output_tokens: 0, cost_usd: 0 },
-  };
-  for (const shard of shards) {
-    const outcome = (await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard)))!;
-    const manifest = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
-    totals.answered += outcome.answered;
-    totals.failed += outcome.failed;
-    totals.cancelled += manifest.lines - outcome.answered - outcome.failed - outcome.again.length;
-    for (const [code, count] of Object.entries(outcome.errors))
-      totals.errors[code] = (totals.errors[code] ?? 0) + count;
-    for (let n = 1; (await readRecord<BatchRecord>(store, shardFiles.batch(job, shard, n))) !== null; n += 1)
-      totals.batches += 1;
-    addTokens(totals, manifest.model, outcome);
-    const loss = lossOf.get(shard);
-    totals.duplicates.batches += loss?.batches ?? 0;
-    for (const twice of [outcome.twice, loss?.late]) if (twice) addTwice(totals, manifest.model, twice);
-  }
-  return totals;
-}
-
-interface CountedTokens {
-  readonly inputTokens: number;
-  readonly cachedTokens: number;
-  readonly outputTokens: number;
-}
-
-/** Adds tokens and their price; answers the price as a batch. */
-function addTokens(totals: Totals, model: string, tokens: CountedTokens): number | null {
-  const { inputTokens: input, cachedTokens: cached, outputTokens: output } = tokens;
-  totals.input += input;
-  totals.output += output;
-  const price = batchPrice(model, { input, cached, output });
-  // One model without a price makes the sum unknown, not smaller.
-  totals.batchUsd = price === null || totals.batchUsd === null ? null : totals.batchUsd + price.batchUsd;
-  totals.listUsd = price === null || totals.listUsd === null ? null : totals.listUsd + price.listUsd;
-  return price?.batchUsd ?? null;
-}
-
-function addTwice(totals: Totals, model: string, twice: PaidTwice): void {
-  const usd = addTokens(totals, model, twice);
-  const { duplicates } = totals;
-  duplicates.answers += twice.answers;
-  duplicates.input_tokens += twice.inputTokens;
-  duplicates.output_tokens += twice.outputTokens;
-  duplicates.cost_usd = usd === null || duplicates.cost_usd === null ? null : duplicates.cost_usd + usd;
 }

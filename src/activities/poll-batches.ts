@@ -70,6 +70,15 @@ export interface EndedRecord {
   readonly errors: readonly BatchErrorEntry[];
   /** Others that were created on top of it and have ended, too: what they answered counts. */
   readonly duplicates?: readonly EndedRecord[];
+  /** When it came to what, for the report; records of version 0.1 have none. */
+  readonly times?: BatchTimes;
+}
+
+/** Seconds since 1970 by the API's clock; null where it does not say. */
+interface BatchTimes {
+  readonly inProgressAt: number | null;
+  readonly finalizingAt: number | null;
+  readonly endedAt: number | null;
 }
 
 /** The list is read this far beyond the pages that the wanted batches would fill: others' batches stand between them. */
@@ -271,7 +280,16 @@ export function toEndedRecord(batch: OpenAI.Batch): EndedRecord {
         param: param ?? null,
         line: line ?? null,
       })),
+    times: {
+      inProgressAt: secondsOf(batch.in_progress_at),
+      finalizingAt: secondsOf(batch.finalizing_at),
+      endedAt: secondsOf(batch.completed_at || batch.failed_at || batch.expired_at || batch.cancelled_at),
+    },
   };
+}
+
+function secondsOf(time: unknown): number | null {
+  return typeof time === 'number' && time > 0 ? time : null;
 }
 
 function windowOf({ created_at: from, expires_at: to }: OpenAI.Batch): number | null {

@@ -147,7 +147,7 @@ export class JobHandle {
   }
 
   /**
-   * Waits for the end and puts `results.jsonl` and `report.json` into a folder.
+   * Waits for the end and puts `results.jsonl`, `report.json` and, where it was made, `report.html` into a folder.
    * @throws BatchError `bad_output` when the folder cannot be written or holds another job's results
    */
   async save(folder: string): Promise<JobReport> {
@@ -155,6 +155,7 @@ export class JobHandle {
     const report = await this.report();
     const files = {
       results: await this.store.filePath(jobFiles.results(this.id)),
+      page: await this.store.filePath(jobFiles.page(this.id)),
       report: await this.store.filePath(jobFiles.report(this.id)),
     };
     await copyResults(files, folder, this.id);

@@ -6,6 +6,7 @@ import { BatchError, ErrorCode } from '../core/errors.ts';
 
 const RESULTS = 'results.jsonl';
 const REPORT = 'report.json';
+const PAGE = 'report.html';
 
 /** Holds the job's id while its results are there and its report is not: a command killed in between is run again. */
 const MARK = '.durable-batch-job';
@@ -40,9 +41,12 @@ export async function checkOutputFolder(folder: string, jobId: string): Promise<
   );
 }
 
-/** Copies the finished files of a job into a folder; each appears only when whole, the report last. */
+/**
+ * Copies the finished files of a job into a folder; each appears only when whole, `report.json` last. A job need not have
+ * a page: it may not have been drawn, and version 0.1 made none.
+ */
 export async function copyResults(
-  from: { results: string; report: string },
+  from: { results: string; page: string; report: string },
   folder: string,
   jobId: string,
 ): Promise<void> {
@@ -54,6 +58,7 @@ export async function copyResults(
     await rm(mark, { force: true });
     throw error;
   }
+  if (await isThere(from.page)) await copyWhole(from.page, join(folder, PAGE));
   await copyWhole(from.report, join(folder, REPORT));
   await rm(mark, { force: true });
 }

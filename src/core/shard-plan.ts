@@ -47,9 +47,14 @@ export interface ShardOutcome {
   readonly outputTokens: number;
   /** Failed and retried lines by error code. */
   readonly errors: Readonly<Record<string, number>>;
+  /** The first lines, at most `EXAMPLES_KEPT`, that met each error; outcomes of version 0.1 have none. */
+  readonly examples?: Readonly<Record<string, readonly number[]>>;
   /** Answers that came a second time, from batches created on top of the shard's; absent where there are none. */
   readonly twice?: PaidTwice;
 }
+
+/** Lines named for each error of a shard: enough to look into the input. */
+export const EXAMPLES_KEPT = 5;
 
 /** Answers that were paid and could not be used, since their lines had one already. */
 export interface PaidTwice {

@@ -1,6 +1,7 @@
 import { Piscina } from 'piscina';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { PaidTwice, RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
+import type { JobStory } from '../report/job-story.ts';
 import type { BuildResult } from './build-shards.ts';
 import type { RetryRound } from './pack-retries.ts';
 import type { ClaimedOutcome, EndedShard } from './settle-shard.ts';
@@ -53,11 +54,16 @@ export class FileWork {
     return this.run('mergeRows', [paths, target]);
   }
 
+  /** The drawings and tables of a job's report, as HTML. A thread that draws for too long is ended by the signal. */
+  drawReport(story: JobStory, signal: AbortSignal): Promise<string> {
+    return this.run('drawReport', [story], signal);
+  }
+
   async close(): Promise<void> {
     await this.pool.destroy();
   }
 
-  private run<T>(name: string, task: unknown[]): Promise<T> {
-    return this.pool.run(task, { name }) as Promise<T>;
+  private run<T>(name: string, task: unknown[], signal?: AbortSignal): Promise<T> {
+    return this.pool.run(task, { name, ...(signal && { signal }) }) as Promise<T>;
   }
 }

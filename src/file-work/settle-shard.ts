@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ShardLines, type PaidTwice, type ShardOutcome } from '../core/shard-plan.ts';
+import { EXAMPLES_KEPT, ShardLines, type PaidTwice, type ShardOutcome } from '../core/shard-plan.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { WholeFileWriter } from '../store/whole-file.ts';
 import { RowsWriter, writeRowHead } from './rows-writer.ts';
@@ -64,6 +64,7 @@ export function cancelShard(folder: string, job: string, shard: string): ShardOu
     cachedTokens: 0,
     outputTokens: 0,
     errors: { cancelled: manifest.lines },
+    examples: { cancelled: Array.from(lines.numbers.subarray(0, EXAMPLES_KEPT)) },
   }).outcome;
 }
 

@@ -1,6 +1,6 @@
 import { BatchStatus, type BatchErrorEntry } from '../core/batch-status.ts';
 import { afterTry, classifyRow, Verdict } from '../core/result-line.ts';
-import type { PaidTwice, ShardLines, ShardOutcome } from '../core/shard-plan.ts';
+import { EXAMPLES_KEPT, type PaidTwice, type ShardLines, type ShardOutcome } from '../core/shard-plan.ts';
 import { cutLines, type CutLine } from './cut-lines.ts';
 import { ResultRowReader, type ReadRow } from './read-result-row.ts';
 
@@ -187,13 +187,34 @@ export class ShardTally {
         again.push([line, next.sent, next.charged]);
       }
     }
-    const errors: Record<string, number> = {};
-    for (const { code } of this.errors.values()) {
-      const name = isPlainCode(code) ? code : 'other';
-      errors[name] = (errors[name] ?? 0) + 1;
-    }
-    const counts = { answered, failed, again, inputTokens, cachedTokens: this.cached, outputTokens, errors };
+    const counts = {
+      answered,
+      failed,
+      again,
+      inputTokens,
+      cachedTokens: this.cached,
+      outputTokens,
+      ...this.errorsByCode(),
+    };
     return this.twice === null ? counts : { ...counts, twice: this.twice };
+  }
+
+  private errorsByCode(): Required<Pick<ShardOutcome, 'errors' | 'examples'>> {
+    // Codes come from outside: in a plain object `constructor` would be there before it is counted.
+    const found = new Map<string, number[]>();
+    for (const [position, { code }] of this.errors) {
+      const name = isPlainCode(code) ? code : 'other';
+      const positions = found.get(name);
+      if (positions === undefined) found.set(name, [position]);
+      else positions.push(position);
+    }
+    const entries = [...found];
+    const linesOf = (positions: readonly number[]): number[] =>
+      firstOf(positions).map((position) => this.lines.numbers[position]!);
+    return {
+      errors: Object.fromEntries(entries.map(([name, positions]) => [name, positions.length])),
+      examples: Object.fromEntries(entries.map(([name, positions]) => [name, linesOf(positions)])),
+    };
   }
 
   private set(position: number, next: number, code: string, message: string, counts: boolean): void {
@@ -234,6 +255,13 @@ function eachRow(
     const position = row.line === null ? -1 : lines.positionOf(row.line);
     if (position !== -1) onRow(position, row, cut);
   });
+}
+
+/** The smallest few: errors are known in the order in which they were found. */
+function firstOf(positions: readonly number[]): number[] {
+  return Array.from(positions)
+    .sort((a, b) => a - b)
+    .slice(0, EXAMPLES_KEPT);
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };

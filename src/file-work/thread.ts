@@ -4,6 +4,7 @@
  */
 import type { JobSpec } from '../core/job-spec.ts';
 import type { PaidTwice, RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
+import type { JobStory } from '../report/job-story.ts';
 import * as build from './build-shards.ts';
 import * as merge from './merge-rows.ts';
 import * as pack from './pack-retries.ts';
@@ -35,3 +36,7 @@ export const packRetries = ([folder, round]: [folder: string, round: pack.RetryR
 
 export const mergeRows = ([paths, target]: [paths: readonly string[], target: string]): number =>
   merge.mergeRows(paths, target);
+
+/** Read only when a job ends: a drawing library takes longer to load than all the rest. */
+export const drawReport = async ([story]: [story: JobStory]): Promise<string> =>
+  (await import('../report/draw-report.ts')).drawReport(story);

@@ -16,6 +16,9 @@ export const jobFiles = {
   /** Written when a cancelled job looks at what it will not send: from then on it stays cancelled. */
   cancelled: (job: string): string => `jobs/${job}/cancelled.json`,
   results: (job: string): string => `jobs/${job}/results.jsonl`,
+  /** The report for people; absent where it could not be drawn, and for jobs of version 0.1. */
+  page: (job: string): string => `jobs/${job}/report.html`,
+  /** Written last. */
   report: (job: string): string => `jobs/${job}/report.json`,
 } as const;
 

@@ -1,19 +1,9 @@
 import type { Client } from '@temporalio/client';
 import pLimit from 'p-limit';
+import { parseListed, PROGRESS_MEMO, toListed, type ListedProgress } from '../core/job-listing.ts';
 import type { JobProgress } from '../core/progress.ts';
 import { BATCH_JOB, progressQuery } from '../workflows/messages.ts';
 import { pauseReasons, type PauseReason, type RunningJobs } from './job-metrics.ts';
-
-/** What a job writes of itself into its memo, under `PROGRESS_MEMO`, as far as it matters here. */
-interface ProgressMemo {
-  readonly state: string;
-  readonly batches: Readonly<Record<string, number>>;
-  /** ISO 8601. */
-  readonly oldestSentAt: string | null;
-}
-
-/** The memo's key. */
-export const PROGRESS_MEMO = 'durable_batch_progress';
 
 /**
  * Jobs asked by query for one reading: those without a memo (of an earlier version, or just begun) and the paused ones,
@@ -32,7 +22,7 @@ const QUERY_MS = 2_000;
 
 /** A running job as far as it could be seen. */
 interface SeenJob {
-  shown: ProgressMemo | null;
+  shown: ListedProgress | null;
   reason: PauseReason;
 }
 
@@ -48,7 +38,7 @@ export async function readRunningJobs(client: Client, queryMs: number = QUERY_MS
   const query = `WorkflowType = '${BATCH_JOB}' AND ExecutionStatus = 'Running'`;
   await client.withDeadline(now + LIST_MS, async () => {
     for await (const { workflowId, memo } of client.workflow.list({ query })) {
-      const shown = (memo?.[PROGRESS_MEMO] ?? null) as ProgressMemo | null;
+      const shown = parseListed(memo?.[PROGRESS_MEMO]);
       const job: SeenJob = { shown, reason: 'unknown' };
       jobs.push(job);
       if ((shown === null || shown.state === 'paused') && asking.length < QUERIES_A_READING)
@@ -83,16 +73,16 @@ async function ask(client: Client, jobId: string, job: SeenJob, queryMs: number)
   try {
     const handle = client.workflow.getHandle(jobId);
     const progress = await client.withDeadline(Date.now() + queryMs, () => handle.query(progressQuery));
-    job.shown = toMemo(progress);
+    job.shown = toListed(progress, oldestSentAt(progress));
     job.reason = pauseReason(progress.reason);
   } catch {
     // It has ended meanwhile, or its workers are away: what is not known is told as unknown.
   }
 }
 
-function toMemo({ state, batches, table }: JobProgress): ProgressMemo {
+function oldestSentAt({ table }: JobProgress): string | null {
   const sent = table.map(({ sentAt }) => sentAt).filter((sentAt) => sentAt !== null);
-  return { state, batches, oldestSentAt: sent.toSorted()[0] ?? null };
+  return sent.toSorted()[0] ?? null;
 }
 
 /** The workflow's words for why it stands still, as one of few. */

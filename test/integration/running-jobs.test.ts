@@ -2,10 +2,11 @@
 import { Client, type Connection } from '@temporalio/client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BatchClient } from '../../src/client/index.ts';
+import { firstListing, PROGRESS_MEMO } from '../../src/core/job-listing.ts';
 import { freePort } from '../../src/temporal/free-port.ts';
 import { connectClient, resolveTemporalTarget } from '../../src/temporal/index.ts';
 import { createJobMetrics, installRuntimeWithMetrics } from '../../src/worker/index.ts';
-import { PROGRESS_MEMO, readRunningJobs } from '../../src/worker/running-jobs.ts';
+import { readRunningJobs } from '../../src/worker/running-jobs.ts';
 import { watchRunningJobs } from '../../src/worker/watch-running-jobs.ts';
 import { CommandLab, until } from '../support/command-lab.ts';
 import { readScrape } from '../support/scrape.ts';
@@ -51,6 +52,7 @@ test('a paused job is told with its reason, its batches and their age', async ()
 test('memos of all running jobs are added up, and told by the gauges', async () => {
   const memo = (state: string, batches: Record<string, number>, sentBefore: number | null) => ({
     [PROGRESS_MEMO]: {
+      ...firstListing,
       state,
       batches,
       oldestSentAt: sentBefore === null ? null : new Date(Date.now() - sentBefore).toISOString(),

@@ -15,6 +15,9 @@ describe('toEndedRecord', () => {
         error_file_id: 'file-err',
         request_counts: { total: 9, completed: 7, failed: 2 },
         metadata: { secret: 'x' },
+        in_progress_at: 1_700_000_060,
+        finalizing_at: null,
+        expired_at: 1_700_000_900,
       }),
     );
     expect(record).toEqual({
@@ -25,8 +28,17 @@ describe('toEndedRecord', () => {
       errorFileId: 'file-err',
       completed: 7,
       errors: [],
+      times: { inProgressAt: 1_700_000_060, finalizingAt: null, endedAt: 1_700_000_900 },
     });
   });
+
+  test.each<[unknown]>([[null], [undefined], [0], ['soon']])(
+    'takes %j for a time that is not known',
+    (time) => {
+      const { times } = toEndedRecord(batch({ in_progress_at: time, completed_at: time }));
+      expect(times).toEqual({ inProgressAt: null, finalizingAt: null, endedAt: null });
+    },
+  );
 
   test.each<[unknown]>([[null], [undefined], ['']])('takes %j for a file that is not there', (id) => {
     expect(toEndedRecord(batch({ output_file_id: id, error_file_id: id }))).toMatchObject({

@@ -50,27 +50,38 @@ test('refuses a folder that cannot be one', async () => {
   await expect(checkOutputFolder(folder.at('file'), 'mine')).rejects.toMatchObject({ code: 'bad_output' });
 });
 
-test('copies results and report, over earlier ones, and leaves no other file', async () => {
+function filesIn(folder: TempFolder): Parameters<typeof copyResults>[0] {
+  return { results: folder.at('results'), page: folder.at('page'), report: folder.at('report') };
+}
+
+test('copies results, page and report, over earlier ones, and leaves no other file', async () => {
   using folder = new TempFolder();
   mkdirSync(folder.at('out'));
   writeFileSync(folder.at('results'), 'rows\n');
   writeFileSync(folder.at('report'), report('mine'));
   writeFileSync(folder.at('out', 'results.jsonl'), 'earlier and longer\n');
-  await copyResults({ results: folder.at('results'), report: folder.at('report') }, folder.at('out'), 'mine');
-  expect(readdirSync(folder.at('out')).sort()).toEqual(['report.json', 'results.jsonl']);
+  writeFileSync(folder.at('page'), '<!doctype html>');
+  await copyResults(filesIn(folder), folder.at('out'), 'mine');
+  expect(readdirSync(folder.at('out')).sort()).toEqual(['report.html', 'report.json', 'results.jsonl']);
+  expect(readFileSync(folder.at('out', 'report.html'), 'utf8')).toBe('<!doctype html>');
   expect(readFileSync(folder.at('out', 'results.jsonl'), 'utf8')).toBe('rows\n');
   expect(readFileSync(folder.at('out', 'report.json'), 'utf8')).toBe(report('mine'));
+});
+
+test('a job that has no page is copied without', async () => {
+  using folder = new TempFolder();
+  mkdirSync(folder.at('out'));
+  writeFileSync(folder.at('results'), 'rows\n');
+  writeFileSync(folder.at('report'), report('mine'));
+  await copyResults(filesIn(folder), folder.at('out'), 'mine');
+  expect(readdirSync(folder.at('out')).sort()).toEqual(['report.json', 'results.jsonl']);
 });
 
 test('a copy that fails leaves nothing, and no report without results', async () => {
   using folder = new TempFolder();
   mkdirSync(folder.at('out'));
   writeFileSync(folder.at('report'), report('mine'));
-  const copied = copyResults(
-    { results: folder.at('none'), report: folder.at('report') },
-    folder.at('out'),
-    'mine',
-  );
+  const copied = copyResults(filesIn(folder), folder.at('out'), 'mine');
   await expect(copied).rejects.toThrow('ENOENT');
   expect(readdirSync(folder.at('out'))).toEqual([]);
 });

@@ -505,6 +505,29 @@ describe('packRetries', () => {
   });
 });
 
+describe('errors of a shard', () => {
+  test('are named with the first lines that met them, whatever the order of the rows', () => {
+    const numbers = [9, 3, 7, 1, 5, 8, 2];
+    const { outcome } = settled(10, {
+      errors: numbers.map((line) => outputRow(line, failing('invalid_prompt'), 400)).join(''),
+    });
+    expect(outcome.examples).toEqual({ invalid_prompt: [1, 2, 3, 5, 7], missing_row: [4, 6, 10] });
+    expect(outcome.errors).toEqual({ invalid_prompt: 7, missing_row: 3 });
+  });
+
+  test('may bear the names of things that every object has', () => {
+    const { outcome } = settled(3, {
+      errors: outputRow(1, failing('constructor'), 400) + outputRow(2, failing('__proto__'), 400),
+    });
+    expect(Object.entries(outcome.errors)).toEqual([
+      ['constructor', 1],
+      ['__proto__', 1],
+      ['missing_row', 1],
+    ]);
+    expect(Object.entries(outcome.examples!).map(([, lines]) => lines)).toEqual([[1], [2], [3]]);
+  });
+});
+
 describe('a batch that was created on top of the shard’s', () => {
   const twin = { id: 'twin', usage: { prompt_tokens: 50, completion_tokens: 70 } };
 
@@ -522,6 +545,7 @@ describe('a batch that was created on top of the shard’s', () => {
       cachedTokens: 0,
       outputTokens: 147,
       errors: { missing_row: 1 },
+      examples: { missing_row: [4] },
       twice: { answers: 1, inputTokens: 50, cachedTokens: 0, outputTokens: 70 },
     });
     expect(rows.map(({ line, batch_id, response }) => [line, batch_id, response])).toEqual([

@@ -1,0 +1,53 @@
+import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
+import type { BatchStory, ShardStory } from '../report/job-story.ts';
+import { shardFiles } from '../store/job-files.ts';
+import { readRecord, type Store } from '../store/store.ts';
+import type { BatchRecord } from './create-batch.ts';
+import type { EndedRecord } from './poll-batches.ts';
+
+/** Reads how a shard that has ended went, from its records. */
+export async function readShardStory(store: Store, job: string, shard: string): Promise<ShardStory> {
+  const outcome = (await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard)))!;
+  const manifest = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
+  const { answered, failed, inputTokens, cachedTokens, outputTokens, errors, examples, twice } = outcome;
+  const again = outcome.again.length;
+  return {
+    id: shard,
+    round: Number(shard.slice(1, shard.indexOf('-'))),
+    model: manifest.model,
+    lines: manifest.lines,
+    answered,
+    failed,
+    again,
+    cancelled: manifest.lines - answered - failed - again,
+    inputTokens,
+    cachedTokens,
+    outputTokens,
+    errors,
+    examples: examples ?? {},
+    twice: twice ?? null,
+    batches: await readBatches(store, job, shard),
+  };
+}
+
+async function readBatches(store: Store, job: string, shard: string): Promise<BatchStory[]> {
+  const batches: BatchStory[] = [];
+  for (let n = 1; ; n += 1) {
+    const batch = await readRecord<BatchRecord>(store, shardFiles.batch(job, shard, n));
+    if (batch === null) return batches;
+    const ended = await readRecord<EndedRecord>(store, shardFiles.ended(job, shard, n));
+    batches.push({
+      batchId: batch.batchId,
+      createdAt: batch.createdAt * 1_000,
+      inProgressAt: toMs(ended?.times?.inProgressAt),
+      finalizingAt: toMs(ended?.times?.finalizingAt),
+      endedAt: toMs(ended?.times?.endedAt),
+      status: ended?.status ?? null,
+      adopted: batch.adopted,
+    });
+  }
+}
+
+function toMs(seconds: number | null | undefined): number | null {
+  return seconds == null ? null : seconds * 1_000;
+}

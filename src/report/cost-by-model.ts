@@ -1,0 +1,84 @@
+import type { BarSeriesOption } from 'echarts';
+import { count, usd } from '../core/spoken-numbers.ts';
+import { axisLook, colour, drawChart, legend, shortened } from './chart.ts';
+import { html, type Html } from './html.ts';
+import type { ModelSum } from './job-story.ts';
+import { table } from './table.ts';
+
+const DRAWN = 8;
+const LISTED = 50;
+
+/** Tokens of each model, and what they cost as batches and would have cost without. */
+export function costSection(models: readonly ModelSum[]): Html {
+  const drawn = models.filter(({ listUsd }) => (listUsd ?? 0) > 0).slice(0, DRAWN);
+  const listed = models.slice(0, LISTED);
+  return html`<section>
+    <h2>Tokens and cost by model</h2>
+    <p>
+      At the list price known to this version; batches cost half of it. A price that is not known makes the
+      sum unknown.
+    </p>
+    ${drawn.length === 0 ? null : costChart(drawn)}
+    ${table(
+      'Tokens and cost by model',
+      ['model', 'lines', 'tokens in', 'of these cached', 'tokens out', 'cost', 'without batches'],
+      listed.map((model) => [
+        shortened(model.model, 60),
+        count(model.lines),
+        count(model.inputTokens),
+        count(model.cachedTokens),
+        count(model.outputTokens),
+        model.batchUsd === null ? 'not known' : usd(model.batchUsd),
+        model.listUsd === null ? 'not known' : usd(model.listUsd),
+      ]),
+    )}
+    ${models.length > LISTED ? html`<p>${count(models.length - LISTED)} more models are not listed; they are part of the sums above.</p>` : null}
+  </section>`;
+}
+
+function costChart(drawn: readonly ModelSum[]): Html {
+  const label = `Cost by model: ${drawn
+    .map(
+      ({ model, batchUsd, listUsd }) =>
+        `${shortened(model, 60)} ${usd(batchUsd ?? 0)}, without batches ${usd(listUsd ?? 0)}`,
+    )
+    .join('; ')}.`;
+  const bars = [
+    ['batchUsd', colour.answered],
+    ['listUsd', colour.cancelled],
+  ] as const;
+  const chart = drawChart(label, (size) => ({
+    height: drawn.length * 48 + 12,
+    option: {
+      grid: { left: size.isNarrow ? 110 : 190, right: 84, top: 4, bottom: 4 },
+      xAxis: { type: 'value', show: false, min: 0 },
+      yAxis: {
+        type: 'category',
+        inverse: true,
+        data: drawn.map(({ model }) => shortened(model, size.isNarrow ? 15 : 26)),
+        ...axisLook,
+        splitLine: { show: false },
+      },
+      series: bars.map(([key, fill]): BarSeriesOption => ({
+        type: 'bar',
+        silent: true,
+        barWidth: 14,
+        barGap: '20%',
+        itemStyle: { color: fill },
+        label: {
+          show: true,
+          position: 'right',
+          color: 'var(--soft)',
+          formatter: ({ value }) => usd(Number(value)),
+        },
+        data: drawn.map((model) => model[key] ?? 0),
+      })),
+    },
+  }));
+  return html`<figure>
+    ${chart}${legend([
+      [colour.answered, 'as batches'],
+      [colour.cancelled, 'without batches'],
+    ])}
+  </figure>`;
+}

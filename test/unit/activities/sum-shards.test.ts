@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import { sumShards } from '../../../src/activities/sum-shards.ts';
+import { batchStory, shardStory } from '../../support/job-stories.ts';
+
+const twice = { answers: 2, inputTokens: 100, cachedTokens: 0, outputTokens: 10 };
+
+test('lines count once for a model, tokens in every round', () => {
+  const { models, ...sums } = sumShards(
+    [
+      shardStory(1, 0, { answered: 90, again: 10 }),
+      shardStory(1, 1, { model: 'gpt-4o-mini', lines: 300, answered: 299, failed: 1 }),
+      shardStory(2, 0, { lines: 10, answered: 10, batches: [batchStory(0), batchStory(1)] }),
+    ],
+    [],
+  );
+  expect(sums).toMatchObject({ answered: 399, failed: 1, cancelled: 0, batches: 4, inputTokens: 30_000 });
+  expect(models.map(({ model, lines, inputTokens }) => [model, lines, inputTokens])).toEqual([
+    ['gpt-4o-mini', 300, 10_000],
+    ['gpt-5-mini', 100, 20_000],
+  ]);
+  expect(sums.batchUsd).toBeCloseTo(models[0]!.batchUsd! + models[1]!.batchUsd!, 12);
+  expect(sums.listUsd).toBeCloseTo(2 * sums.batchUsd!, 12);
+});
+
+test('one model without a price makes the sum unknown, and no other model', () => {
+  const { batchUsd, models } = sumShards([shardStory(1, 0), shardStory(1, 1, { model: 'mine' })], []);
+  expect(batchUsd).toBeNull();
+  expect(models.map((model) => model.batchUsd === null)).toEqual([false, true]);
+});
+
+test('what was paid twice is part of the sums', () => {
+  const once = sumShards([shardStory(1, 0)], []);
+  const { duplicates, inputTokens, batchUsd } = sumShards(
+    [shardStory(1, 0, { twice })],
+    [{ shard: 'r1-00001', batches: 2, late: twice }],
+  );
+  expect(duplicates).toMatchObject({ batches: 2, answers: 4, input_tokens: 200, output_tokens: 20 });
+  expect(inputTokens).toBe(once.inputTokens + 200);
+  expect(batchUsd).toBeCloseTo(once.batchUsd! + duplicates.cost_usd!, 12);
+});
+
+test('codes that are names of every object are counted like others', () => {
+  const errors = JSON.parse('{"constructor":2,"__proto__":1}') as Record<string, number>;
+  const { errors: sum } = sumShards([shardStory(1, 0, { errors }), shardStory(1, 1, { errors })], []);
+  expect(Object.entries(sum)).toEqual([
+    ['constructor', 4],
+    ['__proto__', 2],
+  ]);
+});
