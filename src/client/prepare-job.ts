@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { BatchError, ErrorCode } from '../core/errors.ts';
 import {
   checkJobOptions,
   jobIdentity,
@@ -9,18 +10,31 @@ import {
 } from '../core/job-spec.ts';
 import { fingerprintInput } from './fingerprint-input.ts';
 
+/** The memo by which two jobs of one id are told apart at the server; the store keeps the spec itself. */
+export const IDENTITY_MEMO = 'durable_batch_identity';
+
 /**
  * Checks the options, reads the input once and puts the job's spec together; nothing is started.
  * With `fresh`, the job gets an id that no other job has.
  * @throws BatchError `bad_input`, `bad_option`
  */
 export async function prepareJob(options: JobOptions, fresh: boolean = false): Promise<JobSpec> {
+  assertInput(options);
   const checked = checkJobOptions(options);
   const input = await fingerprintInput(options.input);
   const hash = createHash('sha256').update(jobIdentity(checked, input.sha256)).digest('hex').slice(0, 12);
   const suffix = fresh ? `-${randomBytes(3).toString('hex')}` : '';
   const spec = resolveJobSpec(checked, input, `${jobIdStem(options.input)}-${hash}`);
   return suffix === '' ? spec : { ...spec, jobId: `${spec.jobId}${suffix}` };
+}
+
+/** JavaScript may call without types. */
+function assertInput(options: JobOptions): void {
+  const input = (options as Partial<JobOptions> | undefined)?.input;
+  if (typeof input === 'string' && input !== '') return;
+  throw new BatchError(ErrorCode.BadOption, 'Option input must be the path of a .jsonl file.', {
+    details: { option: 'input' },
+  });
 }
 
 /** What tells two jobs of one id apart: input and options, as a hash. */

@@ -25,6 +25,8 @@ export const ErrorCode = {
   ApiUnreachable: 'api_unreachable',
   /** No Temporal server can be found, started or reached. */
   TemporalUnavailable: 'temporal_unavailable',
+  /** The client was closed before or during the call. */
+  ClientClosed: 'client_closed',
   /** The store's folder cannot be read or written. */
   StoreUnavailable: 'store_unavailable',
 } as const;
@@ -74,6 +76,7 @@ export function exitCodeOf(code: ErrorCode): 1 | 2 {
     case ErrorCode.ApiRefused:
     case ErrorCode.ApiUnreachable:
     case ErrorCode.TemporalUnavailable:
+    case ErrorCode.ClientClosed:
     case ErrorCode.StoreUnavailable:
       return 2;
     case ErrorCode.JobFailed:

@@ -1,0 +1,39 @@
+import type { JobOptions, JobSpec } from '../core/job-spec.ts';
+import { IDENTITY_MEMO, identityOf, prepareJob } from './prepare-job.ts';
+
+/** How a workflow of yours runs a job as its child: the options of `executeChild` or `startChild`, as plain data. */
+export interface ChildJob {
+  /** The job's id: `client.job(workflowId)` finds the job. */
+  readonly workflowId: string;
+  /** What `batchJob` is called with. */
+  readonly args: [JobSpec];
+  /** A cancelled parent waits until the child has fetched what was paid. */
+  readonly cancellationType: 'WAIT_CANCELLATION_COMPLETED';
+  /** A parent that ends early asks the child to cancel, which keeps what was paid; a terminated job would only stop. */
+  readonly parentClosePolicy: 'REQUEST_CANCEL';
+  /** A job that has ended well is not run again under its id. */
+  readonly workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY';
+  /** By this `client.start()` with the same input and options knows the job as its own. */
+  readonly memo: Readonly<Record<string, string>>;
+  /** One line in Temporal's Web UI. */
+  readonly staticSummary: string;
+}
+
+/**
+ * Checks options and reads the input once, as `client.start()` does, for a job that runs as a child workflow. Call it in an
+ * activity and give what it answers to `executeChild<typeof batchJob>('batchJob', …)`; add `taskQueue` where the workers
+ * with our activities are on another queue than the parent's. Running it twice gives the same answer.
+ * @throws BatchError `bad_input`, `bad_option`: put `BatchError` into the activity's `nonRetryableErrorTypes`
+ */
+export async function prepareChildJob(options: JobOptions): Promise<ChildJob> {
+  const spec = await prepareJob(options);
+  return {
+    workflowId: spec.jobId,
+    args: [spec],
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+    parentClosePolicy: 'REQUEST_CANCEL',
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+    memo: { [IDENTITY_MEMO]: identityOf(spec) },
+    staticSummary: `Batch job of ${spec.input.path}`,
+  };
+}
