@@ -3,13 +3,13 @@ import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { DefaultLogger, NativeConnection, Runtime, Worker, type LogLevel } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker, type LogLevel } from '@temporalio/worker';
 import type OpenAI from 'openai';
 import { pino } from 'pino';
 import { createActivities } from '../activities/index.ts';
 import { FileWork } from '../file-work/pool.ts';
 import { FolderStore } from '../store/folder-store.ts';
-import type { TemporalTarget } from '../temporal/index.ts';
+import { connectWorker, type TemporalTarget } from '../temporal/index.ts';
 import { createApi } from './openai-api.ts';
 
 /** What a worker works with. */
@@ -65,13 +65,16 @@ export function installRuntime(level: 'info' | 'warn' | 'error'): void {
   Runtime.install({ logger, shutdownSignals: [] });
 }
 
-/** Starts a worker for jobs; it works until `close()`. */
+/**
+ * Starts a worker for jobs; it works until `close()`.
+ * @throws BatchError `temporal_unavailable`; `api_refused` when there is no key
+ */
 export async function startWorker(options: JobWorkerOptions): Promise<JobWorker> {
   const api = options.api ?? createApi();
   const folder = join(options.home, 'store');
   await mkdir(folder, { recursive: true });
+  const connection = await connectWorker(options.target);
   const files = new FileWork(folder, options.threads ?? Math.min(4, availableParallelism()));
-  const connection = await NativeConnection.connect(options.target.connection);
   const worker = await Worker.create({
     connection,
     namespace: options.target.namespace,
