@@ -11,8 +11,8 @@ export interface ChildJob {
   readonly cancellationType: 'WAIT_CANCELLATION_COMPLETED';
   /** A parent that ends early asks the child to cancel, which keeps what was paid; a terminated job would only stop. */
   readonly parentClosePolicy: 'REQUEST_CANCEL';
-  /** A job that has ended well is not run again under its id. */
-  readonly workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY';
+  /** A job that has ended may be a child again, of a parent that was run again: it finds its answers in the store and pays nothing. */
+  readonly workflowIdReusePolicy: 'ALLOW_DUPLICATE';
   /** By this `client.start()` with the same input and options knows the job as its own. */
   readonly memo: Readonly<Record<string, string>>;
   /** One line in Temporal's Web UI. */
@@ -32,7 +32,7 @@ export async function prepareChildJob(options: JobOptions): Promise<ChildJob> {
     args: [spec],
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
     parentClosePolicy: 'REQUEST_CANCEL',
-    workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     memo: { [IDENTITY_MEMO]: identityOf(spec) },
     staticSummary: `Batch job of ${spec.input.path}`,
   };
