@@ -12,16 +12,21 @@ export interface AnswerIssue {
 
 /** A row whose answer satisfies the schema. */
 export interface ValidRow<T> extends ResultRow {
+  /** Only answered lines have a value. */
   readonly status: 'answered';
+  /** The answer is what the schema asks for. */
   readonly ok: true;
   /** What the schema made of the answer. */
   readonly value: T;
+  /** None. */
   readonly issues: null;
 }
 
 /** A row without a value: the line has no answer (`issues` null, `error` says why), or its answer is not what was asked for. */
 export interface InvalidRow extends ResultRow {
+  /** There is no value: ask `issues` and `error`. */
   readonly ok: false;
+  /** None. */
   readonly value: undefined;
   /** Why the answer does not satisfy the schema; null for a line without an answer. */
   readonly issues: readonly AnswerIssue[] | null;
