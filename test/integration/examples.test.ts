@@ -2,7 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { join, resolve } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import type { Payload, PayloadCodec } from '@temporalio/common';
@@ -12,8 +13,10 @@ import { BatchClient } from '../../src/index.ts';
 import { ensureEmbeddedServer } from '../../src/temporal/index.ts';
 import { hostActivities, workerTuning } from '../../src/worker/index.ts';
 import { CommandLab, slow, until } from '../support/command-lab.ts';
+import { snippetsOf, writeSnippets } from '../support/snippets.ts';
 
 const root = resolve(import.meta.dirname, '../..');
+const tsx = import.meta.resolve('tsx');
 const lab = new CommandLab();
 const children = new Set<ChildProcess>();
 let address: string;
@@ -33,8 +36,9 @@ function example(
   path: string,
   ...args: string[]
 ): { child: ChildProcess; said: () => string; ended: Promise<number> } {
-  const child = spawn(process.execPath, ['--import', 'tsx', join('examples', path), ...args], {
-    cwd: root,
+  const program = resolve(root, 'examples', path);
+  const child = spawn(process.execPath, ['--import', tsx, program, ...args], {
+    cwd: dirname(program),
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       ...process.env,
@@ -80,6 +84,37 @@ test('batchJob runs as a child of a workflow, is found by its id, and is not pai
   await stop(theirs);
   ours.child.kill('SIGTERM');
   expect((await ours.ended).code).toBe(0);
+});
+
+test('the programs of docs/client.md run one after another, and the job is paid once', async () => {
+  const folder = join(lab.folder, 'snippets');
+  mkdirSync(folder);
+  const paths = writeSnippets(
+    folder,
+    snippetsOf('docs/client.md').filter(({ isProgram }) => isProgram),
+  );
+  const answers = ['{"stars":4,"topics":["lid","cord"]}', 'four stars'];
+  const requests = answers.map((text, i) =>
+    JSON.stringify({ custom_id: `review ${i + 1}`, body: { messages: [{ role: 'user', content: text }] } }),
+  );
+  writeFileSync(join(folder, 'requests.jsonl'), `${requests.join('\n')}\n`);
+  const all = join(folder, 'all.ts');
+  writeFileSync(all, paths.map((path) => `await import(${JSON.stringify(path)});\n`).join(''));
+  const worker = lab.start(['worker'], { TEMPORAL_ADDRESS: address });
+  const { paid } = await lab.ledger();
+  const programs = example(all);
+  expect(await programs.ended, programs.said()).toBe(0);
+  expect(programs.said()).toMatch(/^started requests-/);
+  expect(programs.said()).toContain('2 answered, 0 failed\n');
+  expect(programs.said()).toContain(
+    'review 1 4 2\nreview 2 answered The answer is not JSON: it is another text.\n',
+  );
+  expect(programs.said()).toContain('2 answered within a minute\n');
+  expect(programs.said()).toMatch(/requests-[0-9a-f]+ COMPLETED 20/);
+  expect(programs.said()).toContain('No job has the id no-such-job');
+  expect((await lab.ledger()).paid - paid).toBe(2);
+  worker.child.kill('SIGTERM');
+  expect((await worker.ended).code).toBe(0);
 });
 
 /** AES-GCM over every payload, as an application may have it. */
