@@ -4,14 +4,13 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BatchClient } from '../../src/index.ts';
 import { ensureEmbeddedServer } from '../../src/temporal/index.ts';
-import { hostActivities, workerTuning } from '../../src/worker/index.ts';
+import { hostActivities, jobWorkflowBundle, workerTuning } from '../../src/worker/index.ts';
 import { CommandLab, slow, until } from '../support/command-lab.ts';
 import { snippetsOf, writeSnippets } from '../support/snippets.ts';
 
@@ -20,22 +19,33 @@ const tsx = import.meta.resolve('tsx');
 const lab = new CommandLab();
 const children = new Set<ChildProcess>();
 let address: string;
+/** Workers, started together: each takes seconds to bundle its workflows. */
+let ours: ReturnType<CommandLab['start']>;
+let own: Example;
+let theirs: Example;
 
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('WARN') });
   await lab.useEmulator(slow);
   address = (await ensureEmbeddedServer({ home: lab.home })).address;
+  ours = lab.start(['worker'], { TEMPORAL_ADDRESS: address });
+  own = example('own-worker/worker.ts');
+  theirs = example('child-workflow/worker.ts');
+  await until(() => own.said().includes('Worker on') && theirs.said().includes('Worker on'));
 });
 afterAll(async () => {
   for (const child of children) child.kill('SIGKILL');
   await lab.close();
 });
 
+interface Example {
+  readonly child: ChildProcess;
+  readonly said: () => string;
+  readonly ended: Promise<number>;
+}
+
 /** Runs a program of the examples with TypeScript's types taken off, as `npx tsx` does. */
-function example(
-  path: string,
-  ...args: string[]
-): { child: ChildProcess; said: () => string; ended: Promise<number> } {
+function example(path: string, ...args: string[]): Example {
   const program = resolve(root, 'examples', path);
   const child = spawn(process.execPath, ['--import', tsx, program, ...args], {
     cwd: dirname(program),
@@ -56,24 +66,14 @@ function example(
   return { child, said: () => said, ended: once(child, 'close').then(([code]) => code as number) };
 }
 
-async function stop({ child, ended, said }: ReturnType<typeof example>): Promise<void> {
-  child.kill('SIGTERM');
-  expect(await ended, said()).toBe(0);
-}
-
 test('a worker of an application hosts our workflows and activities beside its own', async () => {
-  const worker = example('own-worker/worker.ts');
-  await until(() => worker.said().includes('Worker on queue my-application.'));
   const start = example('own-worker/start.ts', lab.requests(2));
   expect(await start.ended, start.said()).toBe(0);
   expect(start.said()).toMatch(/^id 1: .+\nid 2: .+\nHello, worker!\n$/);
-  await stop(worker);
 });
 
 test('batchJob runs as a child of a workflow, is found by its id, and is not paid twice', async () => {
   const file = lab.write('Great kettle.\nBroke after a day.\n\nDoes what it says.\n');
-  const ours = lab.start(['worker'], { TEMPORAL_ADDRESS: address });
-  const theirs = example('child-workflow/worker.ts');
   const { paid } = await lab.ledger();
   for (const _time of [1, 2]) {
     const start = example('child-workflow/start.ts', file);
@@ -81,10 +81,41 @@ test('batchJob runs as a child of a workflow, is found by its id, and is not pai
     expect(start.said()).toMatch(/^3 reviews, [1-5]\.\d stars on average\n$/);
     expect((await lab.ledger()).paid - paid).toBe(3);
   }
-  await stop(theirs);
-  ours.child.kill('SIGTERM');
-  expect((await ours.ended).code).toBe(0);
 });
+
+test.each(['cancelled', 'terminated'] as const)(
+  'the child of a parent that is %s keeps what was paid and ends with a report',
+  async (how) => {
+    const file = lab.write(Array.from({ length: 20 }, (_, i) => `Review ${i} of ${how}.\n`).join(''));
+    const connection = await Connection.connect({ address });
+    const temporal = new Client({ connection });
+    const client = BatchClient.fromClient(temporal, { home: lab.home });
+    const { batches, paid } = await lab.ledger();
+    const startedAfter = new Date();
+    const parent = await temporal.workflow.start('rateReviews', {
+      args: [file],
+      taskQueue: 'reviews',
+      workflowId: `parent-${how}`,
+    });
+    await until(async () => (await lab.ledger()).batches > batches);
+    if (how === 'cancelled') await parent.cancel();
+    else await parent.terminate();
+    await expect(parent.result()).rejects.toThrow(
+      how === 'cancelled' ? 'Workflow execution cancelled' : 'terminated',
+    );
+    let jobId = '';
+    await until(async () => {
+      for await (const job of client.list({ startedAfter })) ({ jobId } = job);
+      return jobId !== '';
+    });
+    // A cancelled parent has waited for its child; a terminated one has not.
+    if (how === 'cancelled') expect(await client.job(jobId).isFinished()).toBe(true);
+    const report = await client.job(jobId).report();
+    expect(report).toMatchObject({ answered: (await lab.ledger()).paid - paid, failed: 0 });
+    expect(report.answered + report.cancelled).toBe(20);
+    await connection.close();
+  },
+);
 
 test('the programs of docs/client.md run one after another, and the job is paid once', async () => {
   const folder = join(lab.folder, 'snippets');
@@ -100,7 +131,6 @@ test('the programs of docs/client.md run one after another, and the job is paid 
   writeFileSync(join(folder, 'requests.jsonl'), `${requests.join('\n')}\n`);
   const all = join(folder, 'all.ts');
   writeFileSync(all, paths.map((path) => `await import(${JSON.stringify(path)});\n`).join(''));
-  const worker = lab.start(['worker'], { TEMPORAL_ADDRESS: address });
   const { paid } = await lab.ledger();
   const programs = example(all);
   expect(await programs.ended, programs.said()).toBe(0);
@@ -113,8 +143,6 @@ test('the programs of docs/client.md run one after another, and the job is paid 
   expect(programs.said()).toMatch(/requests-[0-9a-f]+ COMPLETED 20/);
   expect(programs.said()).toContain('No job has the id no-such-job');
   expect((await lab.ledger()).paid - paid).toBe(2);
-  worker.child.kill('SIGTERM');
-  expect((await worker.ended).code).toBe(0);
 });
 
 /** AES-GCM over every payload, as an application may have it. */
@@ -165,7 +193,7 @@ test('a worker with an encrypting codec and interceptors of its own runs jobs, w
     ...workerTuning,
     connection: native,
     taskQueue: 'encrypted',
-    workflowsPath: fileURLToPath(new URL('../../examples/own-worker/workflows.ts', import.meta.url)),
+    workflowBundle: jobWorkflowBundle(),
     activities: { ...host.activities },
     dataConverter,
     interceptors: {
@@ -202,4 +230,11 @@ test('a worker with an encrypting codec and interceptors of its own runs jobs, w
   expect([...seen]).toEqual(expect.arrayContaining(['buildShards', 'createBatch', 'fetchResults']));
   await connection.close();
   await native.close();
+});
+
+test('workers of applications and ours end when they are asked to', async () => {
+  for (const { child, ended } of [ours, own, theirs]) {
+    child.kill('SIGTERM');
+    expect(await ended).toSatisfy((end: unknown) => end === 0 || (end as { code: number }).code === 0);
+  }
 });
