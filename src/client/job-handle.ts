@@ -296,9 +296,9 @@ export class JobHandle {
   }
 
   async #queryProgress(): Promise<JobProgress | null> {
-    const { client } = this.#calls;
+    const ask = (): Promise<JobProgress> => this.#handle().query(progressQuery);
     try {
-      return await client.withDeadline(Date.now() + QUERY_MS, () => this.#handle().query(progressQuery));
+      return await this.#calls.run((client) => client.withDeadline(Date.now() + QUERY_MS, ask));
     } catch {
       return null; // no worker answered in time: the status says RUNNING, and that is all that is known
     }
