@@ -1,7 +1,33 @@
-/** The public surface for applications. */
-export { BatchClient, type BatchClientOptions, type JobSummary } from './client/batch-client.ts';
-export { JobHandle, type JobStatus, type ResultRow, type StepRetry } from './client/job-handle.ts';
+/**
+ * The public surface for applications.
+ * @module
+ */
+export {
+  answerEmbedding,
+  answerEmbeddings,
+  answerRefusal,
+  answerText,
+  BatchClient,
+  isAnswerCut,
+  JobHandle,
+  JobServerStatus,
+  toTypedRow,
+  type AnswerIssue,
+  type BatchClientOptions,
+  type ConnectOptions,
+  type InvalidRow,
+  type JobFilter,
+  type JobStatus,
+  type JobSummary,
+  type ResultRow,
+  type StepRetry,
+  type TypedResultsOptions,
+  type TypedRow,
+  type ValidRow,
+  type WaitOptions,
+  type WatchOptions,
+} from './client/index.ts';
 export { BatchError, ErrorCode, isBatchError, type BatchErrorDetails } from './core/errors.ts';
 export type { JobOptions } from './core/job-spec.ts';
-export { JobState, type JobProgress, type JobReport } from './core/progress.ts';
-export type { TemporalTarget } from './temporal/index.ts';
+export { JobState, type JobProgress, type JobReport, type ShardView } from './core/progress.ts';
+export type { TemporalConnectionOptions, TemporalTarget } from './temporal/index.ts';

@@ -3,6 +3,7 @@ import {
   Client,
   type Connection,
   WorkflowExecutionAlreadyStartedError,
+  type DataConverter,
   type WorkflowHandle,
 } from '@temporalio/client';
 import { BatchError, ErrorCode } from '../core/errors.ts';
@@ -14,7 +15,7 @@ import {
   PROGRESS_MEMO,
   type ListedProgress,
 } from '../core/job-listing.ts';
-import type { JobOptions, JobSpec } from '../core/job-spec.ts';
+import { assertJobId, type JobOptions, type JobSpec } from '../core/job-spec.ts';
 import { readEnvironment } from '../environment.ts';
 import { FolderStore } from '../store/folder-store.ts';
 import { jobFiles } from '../store/job-files.ts';
@@ -26,77 +27,134 @@ import {
   type TemporalTarget,
 } from '../temporal/index.ts';
 import { BATCH_JOB } from '../workflows/messages.ts';
+import { toVisibilityQuery, type JobFilter } from './job-filter.ts';
 import { JobHandle } from './job-handle.ts';
 import { listedLabels, startAttributes } from './job-labels.ts';
 import { identityOf, prepareJob } from './prepare-job.ts';
+import { readingStore } from './store-failure.ts';
+import { TemporalCalls } from './temporal-calls.ts';
 
-/** Where a client finds Temporal and the store. Every field is optional. */
+/** Where the jobs of a client live. Every field is optional. */
 export interface BatchClientOptions {
-  /** Folder of the store and of the embedded server. @default `DURABLE_BATCH_HOME`, or `.durable-batch` */
+  /** Folder of the store and of the embedded server; workers must have the same one. @default `DURABLE_BATCH_HOME`, or `.durable-batch` */
   home?: string;
   /** Queue of the workers that shall run the jobs. @default `DURABLE_BATCH_TASK_QUEUE`, or `durable-batch` */
   taskQueue?: string;
+}
+
+/** Where a client finds Temporal and the store. Every field is optional. */
+export interface ConnectOptions extends BatchClientOptions {
   /** @default what `TEMPORAL_*` and Temporal's config file say, or else the embedded server */
   target?: TemporalTarget;
+  /** Converts what is kept at the server, e.g. to encrypt it; workers must have the same one. @default Temporal's own */
+  dataConverter?: DataConverter;
   /** Told what is being started, in one line each. @default nobody */
   log?: (message: string) => void;
 }
 
 /** One line of `list()`. */
 export interface JobSummary {
+  /** The job's id. */
   readonly jobId: string;
   /** Temporal's word: RUNNING, COMPLETED, FAILED, … */
   readonly status: string;
+  /** When the job, or its present run, was started. */
   readonly startedAt: Date;
+  /** When it ended; null while it runs. */
   readonly closedAt: Date | null;
   /** Where it stood at its last change of state or some minutes ago; null for jobs of version 0.1. */
   readonly progress: ListedProgress | null;
-  /** Null where it has none, and for all jobs of a server without our search attributes. */
+  /** Who pays, as the user calls it; null where nothing was said or the server lacks our search attributes. */
   readonly account: string | null;
+  /** The schedule that started it; null for others, and where the server lacks our search attributes. */
   readonly schedule: string | null;
+  /** Models of its lines, once the shards are built; empty where the server lacks our search attributes. */
   readonly models: readonly string[];
 }
 
-/** Starts jobs and finds them again. */
+/**
+ * Starts jobs and finds them again. A client holds one connection and is made once per process; close it at the end, or
+ * declare it with `await using`.
+ */
 export class BatchClient {
-  readonly target: TemporalTarget;
+  /** Folder of the store and of the embedded server. */
   readonly home: string;
-  private readonly client: Client;
+  // Private to the runtime, too: whoever prints a client must not print the connection, which holds the API key.
+  readonly #calls: TemporalCalls;
   private readonly store: FolderStore;
   private readonly taskQueue: string;
 
-  private constructor(target: TemporalTarget, client: Client, home: string, taskQueue: string) {
-    this.target = target;
-    this.client = client;
-    this.home = home;
-    this.taskQueue = taskQueue;
-    this.store = new FolderStore(join(home, 'store'));
+  private constructor(calls: TemporalCalls, options: BatchClientOptions) {
+    const environment = readEnvironment();
+    this.#calls = calls;
+    this.home = options.home ?? environment.home;
+    this.taskQueue = options.taskQueue ?? environment.taskQueue;
+    this.store = new FolderStore(join(this.home, 'store'));
   }
 
   /**
    * Connects to Temporal; without a configured address it starts the embedded server or joins the one that runs.
-   * @throws BatchError `temporal_unavailable`
+   * @throws BatchError `temporal_unavailable`, saying what is wrong with address, TLS or key
    */
-  static async connect(options: BatchClientOptions = {}): Promise<BatchClient> {
-    const environment = readEnvironment();
-    const home = options.home ?? environment.home;
+  static async connect(options: ConnectOptions = {}): Promise<BatchClient> {
+    const home = options.home ?? readEnvironment().home;
     const log = options.log === undefined ? {} : { log: options.log };
     const target = options.target ?? (await resolveTemporalTarget({ home, ...log }));
     const connection = await connectClient(target);
-    const client = new Client({ connection, namespace: target.namespace });
-    return new BatchClient(target, client, home, options.taskQueue ?? environment.taskQueue);
+    const { dataConverter } = options;
+    const client = new Client({
+      connection,
+      namespace: target.namespace,
+      ...(dataConverter === undefined ? {} : { dataConverter }),
+    });
+    return new BatchClient(new TemporalCalls(client, target, true), options);
+  }
+
+  /**
+   * Works over the Temporal client of an application, with its connection, namespace, interceptors and data converter; in an
+   * activity that is `Context.current().client`. `close()` leaves the connection open.
+   */
+  static fromClient(client: Client, options: BatchClientOptions = {}): BatchClient {
+    const { options: connected } = client.connection as { options?: { address?: string } };
+    const target: TemporalTarget = {
+      kind: 'configured',
+      connection: { address: connected?.address ?? 'the given connection' },
+      namespace: client.options.namespace,
+    };
+    return new BatchClient(new TemporalCalls(client, target, false), options);
+  }
+
+  /** The server that is used and the namespace in it. Holds secrets (API key, TLS key): never log it. */
+  get target(): TemporalTarget {
+    return this.#calls.target;
+  }
+
+  private get client(): Client {
+    return this.#calls.client;
   }
 
   /**
    * Starts a job, or re-joins the one that has the same input and options.
-   * @throws BatchError `bad_input`, `bad_option`; `job_conflict` when the id belongs to another job
+   * The input is read once here; the worker reads it once more when it builds the shards.
+   * @throws BatchError `bad_input`, `bad_option`; `job_conflict` when the id belongs to another job; `temporal_unavailable`,
+   * `store_unavailable`, `client_closed`
    */
   async start(options: JobOptions): Promise<JobHandle> {
+    this.#calls.assertOpen();
     return await this.startSpec(await prepareJob(options));
   }
 
-  /** Starts a prepared job, or re-joins it. */
+  /**
+   * Starts a job that `prepareJob` has prepared, or re-joins it.
+   * @throws BatchError as `start()`
+   */
   async startSpec(spec: JobSpec): Promise<JobHandle> {
+    return await this.#calls.run(() => readingStore(() => this.startOrJoin(spec), spec.jobId), {
+      jobId: spec.jobId,
+    });
+  }
+
+  private async startOrJoin(spec: JobSpec): Promise<JobHandle> {
     const handle = this.job(spec.jobId);
     const identity = identityOf(spec);
     const kept = await readRecord<JobSpec>(this.store, jobFiles.spec(spec.jobId));
@@ -122,39 +180,59 @@ export class BatchClient {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       const { memo } = await this.client.workflow.getHandle(spec.jobId).describe();
       const theirs = memo?.[IDENTITY_MEMO];
-      assertSame(typeof theirs === 'string' ? theirs : '', identity, spec.jobId);
+      // A child workflow started without our memo is known by what the store keeps of it, compared above.
+      if (typeof theirs === 'string' || kept === null) {
+        assertSame(typeof theirs === 'string' ? theirs : '', identity, spec.jobId);
+      }
     }
     return handle;
   }
 
-  /** The job with this id; nothing is asked of the server yet. */
+  /**
+   * The job with this id, whoever started it; nothing is asked of the server yet (see `JobHandle.exists`).
+   * @throws BatchError `bad_option` when no job can have such an id
+   */
   job(jobId: string): JobHandle {
-    return new JobHandle(jobId, this.client, this.store);
+    return new JobHandle(assertJobId(jobId), this.#calls, this.store);
   }
 
-  /** The jobs that the server knows, newest first. */
-  async *list(): AsyncGenerator<JobSummary> {
-    for await (const job of this.client.workflow.list({ query: `WorkflowType = '${BATCH_JOB}'` })) {
+  /**
+   * The jobs that the server knows and the filter lets through, newest first, page by page as they are taken. A server
+   * forgets closed jobs after its retention time; their results stay in the store.
+   * @throws BatchError `bad_option` for a filter that is wrong or needs search attributes that the namespace lacks;
+   * `temporal_unavailable`, `client_closed`
+   */
+  async *list(filter: JobFilter = {}): AsyncGenerator<JobSummary, void, undefined> {
+    const query = toVisibilityQuery(filter);
+    const jobs = this.client.workflow.list({ query })[Symbol.asyncIterator]();
+    for (let left = filter.limit ?? Number.POSITIVE_INFINITY; left > 0; left -= 1) {
+      const { done, value } = await this.#calls.run(() => jobs.next());
+      if (done === true) return;
       yield {
-        jobId: job.workflowId,
-        status: job.status.name,
-        startedAt: job.startTime,
-        closedAt: job.closeTime ?? null,
-        progress: parseListed(job.memo?.[PROGRESS_MEMO]),
-        ...listedLabels(job.typedSearchAttributes),
+        jobId: value.workflowId,
+        status: value.status.name,
+        startedAt: value.startTime,
+        closedAt: value.closeTime ?? null,
+        progress: parseListed(value.memo?.[PROGRESS_MEMO]),
+        ...listedLabels(value.typedSearchAttributes),
       };
     }
   }
 
-  /** The history of a job's latest run, as Temporal keeps it: references and counts, no prompt text. */
+  /**
+   * The history of a job's latest run, as Temporal keeps it: references and counts, no prompt text.
+   * @throws BatchError `job_not_found`, `temporal_unavailable`, `client_closed`
+   */
   async history(jobId: string): ReturnType<WorkflowHandle['fetchHistory']> {
-    return await this.client.workflow.getHandle(jobId).fetchHistory();
+    return await this.#calls.run(() => this.client.workflow.getHandle(jobId).fetchHistory(), { jobId });
   }
 
+  /** Closes the connection; calls that wait end with `client_closed`. Jobs go on. */
   async close(): Promise<void> {
-    await this.client.connection.close();
+    await this.#calls.close();
   }
 
+  /** `close()`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -1,4 +1,22 @@
-export { BatchClient, type BatchClientOptions, type JobSummary } from './batch-client.ts';
-export { JobHandle, type JobStatus, type ResultRow, type StepRetry } from './job-handle.ts';
+/** The client: starts jobs, follows them, reads their results. */
+export {
+  BatchClient,
+  type BatchClientOptions,
+  type ConnectOptions,
+  type JobSummary,
+} from './batch-client.ts';
+export {
+  JobHandle,
+  type JobStatus,
+  type StepRetry,
+  type TypedResultsOptions,
+  type WaitOptions,
+  type WatchOptions,
+} from './job-handle.ts';
+export { answerEmbedding, answerEmbeddings, answerRefusal, answerText, isAnswerCut } from './answers.ts';
+export { JobServerStatus, type JobFilter } from './job-filter.ts';
+export type { ResultRow } from './result-rows.ts';
+export { toTypedRow, type AnswerIssue, type InvalidRow, type TypedRow, type ValidRow } from './typed-row.ts';
 export { checkOutputFolder } from './output-folder.ts';
 export { prepareJob } from './prepare-job.ts';
+export { prepareChildJob, type ChildJob, type ChildJobOptions } from './prepare-child-job.ts';

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { BatchError, ErrorCode } from '../core/errors.ts';
 import {
   checkJobOptions,
   jobIdentity,
@@ -16,6 +17,7 @@ import { fingerprintInput } from './fingerprint-input.ts';
  * @throws BatchError `bad_input`, `bad_option`
  */
 export async function prepareJob(options: JobOptions, fresh: boolean = false): Promise<JobSpec> {
+  assertInput(options);
   const account = options.account ?? readEnvironment().account;
   const checked = checkJobOptions(account === null ? options : { ...options, account });
   const input = await fingerprintInput(options.input);
@@ -23,6 +25,15 @@ export async function prepareJob(options: JobOptions, fresh: boolean = false): P
   const suffix = fresh ? `-${randomBytes(3).toString('hex')}` : '';
   const spec = resolveJobSpec(checked, input, `${jobIdStem(options.input)}-${hash}`);
   return suffix === '' ? spec : { ...spec, jobId: `${spec.jobId}${suffix}` };
+}
+
+/** JavaScript may call without types. */
+function assertInput(options: JobOptions): void {
+  const input = (options as Partial<JobOptions> | undefined)?.input;
+  if (typeof input === 'string' && input !== '') return;
+  throw new BatchError(ErrorCode.BadOption, 'Option input must be the path of a .jsonl file.', {
+    details: { option: 'input' },
+  });
 }
 
 /** What tells two jobs of one id apart: input and options, as a hash. */

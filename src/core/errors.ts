@@ -25,6 +25,8 @@ export const ErrorCode = {
   ApiUnreachable: 'api_unreachable',
   /** No Temporal server can be found, started or reached. */
   TemporalUnavailable: 'temporal_unavailable',
+  /** The client was closed before or during the call. */
+  ClientClosed: 'client_closed',
   /** The store's folder cannot be read or written. */
   StoreUnavailable: 'store_unavailable',
 } as const;
@@ -32,10 +34,13 @@ export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 
 /** Where in which file something is wrong, and what to do about it. */
 export interface BatchErrorDetails {
+  /** The file that is wrong, or that tells what is. */
   readonly file?: string;
   /** 1-based line of the file. */
   readonly line?: number;
+  /** The job that the call was about. */
   readonly jobId?: string;
+  /** The option that is wrong, as the command line spells it. */
   readonly option?: string;
 }
 
@@ -43,7 +48,9 @@ const marker: symbol = Symbol.for('durable-batch.BatchError');
 
 /** What this package throws: a message for a person, a `code` for a program. */
 export class BatchError extends Error {
+  /** Which way the call failed, for programs. */
   readonly code: ErrorCode;
+  /** Where it failed; empty where there is no place to name. */
   readonly details: BatchErrorDetails;
 
   static {
@@ -74,6 +81,7 @@ export function exitCodeOf(code: ErrorCode): 1 | 2 {
     case ErrorCode.ApiRefused:
     case ErrorCode.ApiUnreachable:
     case ErrorCode.TemporalUnavailable:
+    case ErrorCode.ClientClosed:
     case ErrorCode.StoreUnavailable:
       return 2;
     case ErrorCode.JobFailed:

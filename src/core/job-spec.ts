@@ -122,6 +122,18 @@ export function isJobId(text: string): boolean {
 }
 
 /**
+ * Answers the id if a job can have it. Ids name folders of the store, so nothing that leads out of it is one.
+ * @throws BatchError `bad_option`
+ */
+export function assertJobId(jobId: unknown): string {
+  if (typeof jobId === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/.test(jobId)) return jobId;
+  throw badOption(
+    'job',
+    `must be the id of a job, of A-Z a-z 0-9 . _ - and starting with a letter or digit, got "${String(jobId).slice(0, 120)}"`,
+  );
+}
+
+/**
  * The part of the options that makes another job of the same input: what is asked, how it is cut and how
  * lines end. How often we poll, where results go and who works on it are not part of it.
  */

@@ -1,18 +1,24 @@
 /** Where a job stands: one shape for the query, the command line, logs and the Web UI. */
 export interface JobProgress {
+  /** The job's id. */
   readonly jobId: string;
+  /** What the job is doing. */
   readonly state: JobState;
   /** Why the job is paused, or what holds up its cancel; null otherwise. */
   readonly reason: string | null;
   /** What goes on but takes longer than it should, each in a sentence. */
   readonly notices: readonly string[];
+  /** The pass over the lines without an answer, from 1. */
   readonly round: number;
+  /** Lines of the input, refused ones included; 0 until the shards are built. */
   readonly lines: number;
   /** Lines whose end is certain. */
   readonly answered: number;
+  /** Lines that ended without an answer. */
   readonly failed: number;
   /** Lines that the API says it has run in batches that have not ended; they come on top. */
   readonly running: number;
+  /** Shards of this round. */
   readonly shards: {
     readonly total: number;
     readonly waiting: number;
@@ -21,8 +27,11 @@ export interface JobProgress {
   };
   /** Batches in flight by status. */
   readonly batches: Readonly<Record<string, number>>;
+  /** Batches created so far, in all rounds. */
   readonly created: number;
+  /** Tokens of the requests of settled shards. */
   readonly inputTokens: number;
+  /** Tokens of their answers. */
   readonly outputTokens: number;
   /** When the job's first run began, ISO 8601. */
   readonly startedAt: string;
@@ -64,13 +73,17 @@ export interface SettledShard {
 
 /** A shard that is being worked on. */
 export interface ShardView {
+  /** Round and number, e.g. `r1-3`. */
   readonly id: string;
   /** `waiting`, `uploaded`, a batch's status as the API says it (`created` before the first look), or `fetching`. */
   readonly state: string;
+  /** Lines in it. */
   readonly lines: number;
   /** What the API says its batch has run so far. */
   readonly completed: number;
+  /** What the API says has failed in its batch so far. */
   readonly failed: number;
+  /** The batch it was sent in; null before. */
   readonly batchId: string | null;
   /** When the batch's id came to be known, ISO 8601. */
   readonly sentAt: string | null;
@@ -89,14 +102,23 @@ export type JobState = (typeof JobState)[keyof typeof JobState];
 
 /** `report.json`: the job's end in numbers. Its names are a contract with outsiders. */
 export interface JobReport {
+  /** The job's id. */
   readonly job_id: string;
+  /** Lines of the input that are not blank; answered + failed + cancelled. */
   readonly lines: number;
+  /** Lines with an answer. */
   readonly answered: number;
+  /** Lines that ended without one; each row says why. */
   readonly failed: number;
+  /** Lines that a cancelled job did not send, or whose answer did not come. */
   readonly cancelled: number;
+  /** Passes over the lines without an answer. */
   readonly rounds: number;
+  /** Batches that were created. */
   readonly batches: number;
+  /** Tokens of the requests that were paid. */
   readonly input_tokens: number;
+  /** Tokens of their answers. */
   readonly output_tokens: number;
   /** At batch prices; null when a model's price is not known. */
   readonly cost_usd: number | null;
@@ -106,7 +128,9 @@ export interface JobReport {
   readonly errors: Readonly<Record<string, number>>;
   /** What batches cost that were created on top of the job's own; null where there were none. */
   readonly duplicates?: DuplicatesReport | null;
+  /** ISO 8601. */
   readonly started_at: string;
+  /** ISO 8601. */
   readonly finished_at: string;
 }
 

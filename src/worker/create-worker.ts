@@ -1,30 +1,24 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import type OpenAI from 'openai';
-import { createActivities } from '../activities/index.ts';
-import { FileWork } from '../file-work/pool.ts';
-import { FolderStore } from '../store/folder-store.ts';
-import type { TemporalTarget } from '../temporal/index.ts';
-import { createJobMetrics, type JobMetrics } from './job-metrics.ts';
-import { observeJobs } from './observe-jobs.ts';
-import { createApi } from './openai-api.ts';
-import { tellFailures } from './tell-failures.ts';
+import { connectWorker, type TemporalTarget } from '../temporal/index.ts';
+import { hostActivities, type ActivityHost } from './activity-host.ts';
+import type { JobMetrics } from './job-metrics.ts';
 
 /** What a worker works with. */
 export interface JobWorkerOptions {
+  /** The server and the namespace whose jobs it works on. */
   readonly target: TemporalTarget;
   /** Folder of the store, `DURABLE_BATCH_HOME`. */
   readonly home: string;
+  /** The queue that it serves; see `DURABLE_BATCH_TASK_QUEUE`. */
   readonly taskQueue: string;
-  /** See `Dependencies.patience`. @default 1 */
+  /** Scales the waits for a slow API; 1 suits OpenAI, less is for emulators only. @default 1 */
   readonly patience?: number;
   /** @default a client made from the SDK's environment variables, without retries */
   readonly api?: OpenAI;
-  /** @default those of the installed runtime */
+  /** What jobs and calls of the API are counted in. @default those of the installed runtime */
   readonly metrics?: JobMetrics;
   /** Threads for file work. @default the number of cores, at most 4 */
   readonly threads?: number;
@@ -39,11 +33,28 @@ export const SHUTDOWN_GRACE_MS = 10_000;
 /** At most this long after SIGTERM a worker's process is gone, whatever its activities do. */
 export const SHUTDOWN_FORCE_MS = 25_000;
 
-/** Activities at a time: enough to keep the network busy, few enough that transfers do not starve each other. */
-const ACTIVITIES_AT_A_TIME = 16;
-
-/** Workflows kept in memory; each costs about a MB. */
-const CACHED_WORKFLOWS = 100;
+/** Options of Temporal's `Worker.create` that suit jobs; a worker that you host may spread them into its own. */
+export const workerTuning: Readonly<
+  Required<
+    Pick<
+      WorkerOptions,
+      | 'shutdownGraceTime'
+      | 'shutdownForceTime'
+      | 'maxConcurrentActivityTaskExecutions'
+      | 'maxCachedWorkflows'
+      | 'maxHeartbeatThrottleInterval'
+    >
+  >
+> = {
+  shutdownGraceTime: SHUTDOWN_GRACE_MS,
+  shutdownForceTime: SHUTDOWN_FORCE_MS,
+  /** Enough to keep the network busy, few enough that transfers do not starve each other. */
+  maxConcurrentActivityTaskExecutions: 16,
+  /** Each workflow in memory costs about a MB. */
+  maxCachedWorkflows: 100,
+  /** Temporal throttles heartbeats to four fifths of the timeout; ours are a quarter of it. */
+  maxHeartbeatThrottleInterval: '5s',
+};
 
 /** A running worker. */
 export interface JobWorker {
@@ -51,43 +62,26 @@ export interface JobWorker {
   readonly stopped: Promise<void>;
   /** Finishes what runs, at most `SHUTDOWN_GRACE_MS`, and stops. */
   close(): Promise<void>;
+  /** `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Starts a worker for jobs; it works until `close()`. */
+/**
+ * Starts a worker for jobs; it works until `close()`.
+ * @throws BatchError `temporal_unavailable`; `api_refused` when there is no key
+ */
 export async function startWorker(options: JobWorkerOptions): Promise<JobWorker> {
-  const metrics = options.metrics ?? createJobMetrics();
-  const api = options.api ?? createApi((call) => metrics.apiCalled(call));
-  const folder = join(options.home, 'store');
-  await mkdir(folder, { recursive: true });
-  const files = new FileWork(folder, options.threads ?? Math.min(4, availableParallelism()));
-  const connection = await NativeConnection.connect(options.target.connection);
-  const worker = await Worker.create({
-    connection,
-    namespace: options.target.namespace,
-    taskQueue: options.taskQueue,
-    ...workflowCode(),
-    activities: createActivities({
-      api,
-      store: new FolderStore(folder),
-      files,
-      patience: options.patience ?? 1,
-      observer: observeJobs(metrics),
-    }),
-    interceptors: { activity: [tellFailures(metrics)] },
-    shutdownGraceTime: SHUTDOWN_GRACE_MS,
-    shutdownForceTime: SHUTDOWN_FORCE_MS,
-    maxConcurrentActivityTaskExecutions: ACTIVITIES_AT_A_TIME,
-    maxCachedWorkflows: CACHED_WORKFLOWS,
-    // Temporal throttles heartbeats to four fifths of the timeout; ours are a quarter of it.
-    maxHeartbeatThrottleInterval: '5s',
+  const host = await hostActivities(options);
+  const { connection, worker } = await createTemporalWorker(options, host).catch(async (error: unknown) => {
+    await host.close();
+    throw error;
   });
   const work = async (): Promise<void> => {
     try {
       await worker.run();
     } finally {
       await connection.close();
-      await files.close();
+      await host.close();
     }
   };
   const stopped = work();
@@ -99,11 +93,35 @@ export async function startWorker(options: JobWorkerOptions): Promise<JobWorker>
   return { stopped, close, [Symbol.asyncDispose]: close };
 }
 
-/** The bundle that the build made; from source, in tests, the one of the last build. */
-function workflowCode(): { workflowBundle: { codePath: string } } {
+async function createTemporalWorker(
+  { target, taskQueue }: JobWorkerOptions,
+  { activities, interceptors }: ActivityHost,
+): Promise<{ connection: NativeConnection; worker: Worker }> {
+  const connection = await connectWorker(target);
+  try {
+    const worker = await Worker.create({
+      connection,
+      namespace: target.namespace,
+      taskQueue,
+      workflowBundle: jobWorkflowBundle(),
+      activities: { ...activities },
+      interceptors: { activity: [...interceptors] },
+      ...workerTuning,
+    });
+    return { connection, worker };
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+/**
+ * Our workflows as one ready bundle, for `workflowBundle` of a worker that runs no others; workflows of your own and ours
+ * together are bundled from a `workflowsPath` whose module re-exports `durable-batch/workflows`.
+ */
+export function jobWorkflowBundle(): { codePath: string } {
   const here = new URL('./workflow-bundle.cjs', import.meta.url);
-  const codePath = fileURLToPath(
-    existsSync(here) ? here : new URL('../../dist/worker/workflow-bundle.cjs', import.meta.url),
-  );
-  return { workflowBundle: { codePath } };
+  // From source, in tests, the bundle of the last build.
+  const code = existsSync(here) ? here : new URL('../../dist/worker/workflow-bundle.cjs', import.meta.url);
+  return { codePath: fileURLToPath(code) };
 }

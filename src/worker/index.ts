@@ -1,8 +1,11 @@
+export { hostActivities, type ActivityHost, type ActivityHostOptions } from './activity-host.ts';
 export { installRuntime, installRuntimeWithMetrics, type WorkerLogLevel } from './install-runtime.ts';
 export {
+  jobWorkflowBundle,
   startWorker,
   SHUTDOWN_FORCE_MS,
   SHUTDOWN_GRACE_MS,
+  workerTuning,
   type JobWorker,
   type JobWorkerOptions,
 } from './create-worker.ts';

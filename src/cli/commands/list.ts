@@ -1,19 +1,47 @@
 import type { Command } from 'commander';
 import { table, getBorderCharacters } from 'table';
-import { BatchClient, type JobSummary } from '../../client/index.ts';
+import { BatchClient, type JobFilter, type JobSummary } from '../../client/index.ts';
+import { toVisibilityQuery } from '../../client/job-filter.ts';
 import { usd } from '../../core/job-description.ts';
+import { toNumber } from '../job-options.ts';
 import { count } from '../render.ts';
+
+interface ListFlags {
+  status?: string;
+  state?: string;
+  account?: string;
+  model?: string;
+  schedule?: string;
+  batchId?: string;
+  startedAfter?: string;
+  startedBefore?: string;
+  query?: string;
+  limit?: number;
+  json?: boolean;
+}
 
 export function addList(program: Command): void {
   program
     .command('list')
     .description('the jobs that the Temporal server knows')
+    .option('--status <status>', 'running, completed, failed, cancelled, terminated or timed_out')
+    .option('--state <state>', 'building, running, paused, cancelling, assembling or done')
+    .option('--account <name>', 'jobs of this account')
+    .option('--model <name>', 'jobs with lines for this model')
+    .option('--schedule <name>', 'jobs that this schedule started')
+    .option('--batch-id <id>', 'the job that has this batch in flight')
+    .option('--started-after <time>', 'jobs started at this time or later, e.g. 2026-11-24T08:00:00Z')
+    .option('--started-before <time>', 'jobs started before this time')
+    .option('--query <condition>', "a condition in Temporal's list filter syntax")
+    .option('--limit <n>', 'at most this many jobs, the newest ones', toNumber)
     .option('--json', 'print JSON')
-    .action(async (flags: { json?: boolean }) => {
+    .action(async ({ json, ...flags }: ListFlags) => {
+      const filter = toFilter(flags);
+      toVisibilityQuery(filter); // what is wrong is told before a server is asked, or started
       await using client = await BatchClient.connect();
       const jobs: JobSummary[] = [];
-      for await (const job of client.list()) jobs.push(job);
-      if (flags.json === true) {
+      for await (const job of client.list(filter)) jobs.push(job);
+      if (json === true) {
         process.stdout.write(`${JSON.stringify(jobs)}\n`);
       } else if (jobs.length === 0) {
         process.stdout.write('No jobs.\n');
@@ -27,6 +55,11 @@ export function addList(program: Command): void {
         );
       }
     });
+}
+
+/** The filter that the flags ask for; statuses may be typed in any case. */
+function toFilter({ status, ...flags }: ListFlags): JobFilter {
+  return { ...flags, ...(status === undefined ? {} : { status: status.toUpperCase() }) } as JobFilter;
 }
 
 const columns = [

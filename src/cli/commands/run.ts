@@ -131,7 +131,7 @@ async function follow(job: JobHandle, out: string): Promise<JobReport> {
   const view = new ProgressView();
   let ended = false;
   const watching = (async () => {
-    for await (const progress of job.watch(WATCH_MS)) {
+    for await (const progress of job.watch({ intervalMs: WATCH_MS })) {
       if (ended) return;
       view.show(progress);
     }

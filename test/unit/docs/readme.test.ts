@@ -1,12 +1,12 @@
 /** What the README says about commands, options, the environment and the code is what the sources have. */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { addCommands } from '../../../src/cli/commands.ts';
+import { snippetsOf, typeErrorsIn, writeSnippets } from '../../support/snippets.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
@@ -88,32 +88,9 @@ describe('the README', () => {
   });
 
   test('shows code that type-checks against the sources', () => {
-    const snippets = [...readme.matchAll(/```ts\n([^]*?)```/g)].map(([, code]) => code!);
-    expect(snippets.length).toBeGreaterThan(0);
-    const folder = mkdtempSync(join(tmpdir(), 'durable-batch-readme-'));
-    try {
-      snippets.forEach((code, i) => writeFileSync(join(folder, `snippet-${i}.ts`), code));
-      writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-      const { compilerOptions } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')) as {
-        compilerOptions: object;
-      };
-      const tsconfig = {
-        compilerOptions: {
-          ...compilerOptions,
-          typeRoots: [join(root, 'node_modules', '@types')],
-          paths: { 'durable-batch': [join(root, 'src', 'index.ts')] },
-          // The snippets' own imports are rewritten by nobody: nothing is emitted.
-          rewriteRelativeImportExtensions: false,
-          allowImportingTsExtensions: true,
-        },
-        include: ['*.ts'],
-      };
-      writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(tsconfig));
-      const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-      expect(typeErrors(tsc, folder)).toBe('');
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+    using folder = new TempFolder();
+    expect(writeSnippets(folder.path, snippetsOf('README.md')).length).toBeGreaterThan(0);
+    expect(typeErrorsIn(folder.path)).toBe('');
   });
 
   test('links to files that exist', () => {
@@ -123,11 +100,3 @@ describe('the README', () => {
     }
   });
 });
-
-function typeErrors(tsc: string, folder: string): string {
-  try {
-    return execFileSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' });
-  } catch (error) {
-    return (error as { stdout?: string }).stdout ?? String(error);
-  }
-}

@@ -1,0 +1,79 @@
+import { createReadStream } from 'node:fs';
+import { BatchError, ErrorCode } from '../core/errors.ts';
+
+/** One row of `results.jsonl`: how one line of the input ended. */
+export interface ResultRow {
+  /** The line's number in the input, from 1; blank lines count and have no row. */
+  readonly line: number;
+  /** The line's `custom_id` verbatim, or else its number as text. */
+  readonly id: string;
+  /** `answered` rows have a `response`, the others an `error`. */
+  readonly status: 'answered' | 'failed' | 'cancelled';
+  /** How often the line was part of a batch that ran it. */
+  readonly attempts: number;
+  /** The batch that answered or failed the line; null when none did. */
+  readonly batch_id: string | null;
+  /** The endpoint's body, as the API sent it; null unless answered. See `answerText` and `answerEmbedding`. */
+  readonly response: unknown;
+  /** Why the line has no answer; null when answered. */
+  readonly error: { readonly code: string; readonly message: string } | null;
+  /** Tokens of the answer; null where the API told none. */
+  readonly usage: { readonly input_tokens: number; readonly output_tokens: number } | null;
+}
+
+/**
+ * Reads rows one by one, as fast as they are taken: what is in memory is one row and one block of the file. The file is
+ * closed when the last row was read, and when the caller leaves early.
+ * @throws BatchError `store_unavailable` when the file is gone, cannot be read, or holds something else
+ */
+export async function* readRows(path: string, jobId: string): AsyncGenerator<ResultRow, void, undefined> {
+  let number = 0;
+  try {
+    for await (const line of splitLines(createReadStream(path, { highWaterMark: 1 << 18 }))) {
+      number += 1;
+      yield JSON.parse(line) as ResultRow;
+    }
+  } catch (error) {
+    throw unreadable(error, path, number, jobId);
+  }
+}
+
+/** Lines that end at `\n` and nowhere else: readline would also split at U+2028. */
+async function* splitLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<string, void, undefined> {
+  let pieces: Buffer[] = [];
+  for await (const chunk of chunks) {
+    let start = 0;
+    for (let end = chunk.indexOf(0x0a); end !== -1; end = chunk.indexOf(0x0a, start)) {
+      const piece = chunk.subarray(start, end);
+      yield (pieces.length === 0 ? piece : Buffer.concat([...pieces, piece])).toString('utf8');
+      pieces = [];
+      start = end + 1;
+    }
+    if (start < chunk.length) pieces.push(chunk.subarray(start));
+  }
+  if (pieces.length > 0) yield Buffer.concat(pieces).toString('utf8');
+}
+
+function unreadable(error: unknown, file: string, line: number, jobId: string): unknown {
+  if (error instanceof SyntaxError) {
+    return new BatchError(
+      ErrorCode.StoreUnavailable,
+      `${file}:${line}: the row is not JSON: the file was changed; restore it, or start the job again with another id.`,
+      { details: { file, line, jobId } },
+    );
+  }
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') {
+    return new BatchError(
+      ErrorCode.StoreUnavailable,
+      `${file}: the results of job ${jobId} are not there: read them where the worker's store is (DURABLE_BATCH_HOME).`,
+      { details: { file, jobId } },
+    );
+  }
+  if (typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) return error;
+  return new BatchError(
+    ErrorCode.StoreUnavailable,
+    `${file}: the results of job ${jobId} cannot be read (${code}): mend the folder or its permissions.`,
+    { details: { file, jobId }, cause: error },
+  );
+}

@@ -1,0 +1,170 @@
+import { NamespaceNotFoundError, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
+import { ApplicationFailure, TerminatedFailure, TimeoutFailure, ValueError } from '@temporalio/common';
+import { BatchError, ErrorCode } from '../core/errors.ts';
+import { failureMeaning, isFailureType } from '../core/failure.ts';
+import { searchAttributes } from '../core/search-attributes.ts';
+import type { TemporalTarget } from '../temporal/index.ts';
+
+/** gRPC's codes, as far as they mean something to us. */
+const Grpc = {
+  Cancelled: 1,
+  InvalidArgument: 3,
+  DeadlineExceeded: 4,
+  NotFound: 5,
+  PermissionDenied: 7,
+  ResourceExhausted: 8,
+  Unimplemented: 12,
+  Unavailable: 14,
+  Unauthenticated: 16,
+} as const;
+
+/** Where an error happened. */
+export interface FailureSite {
+  readonly jobId: string | null;
+  readonly target: TemporalTarget;
+}
+
+/** What Temporal's client threw, as this package's error: it carries no gRPC error, whose metadata hold the API key. */
+export function toBatchError(error: unknown, site: FailureSite): unknown {
+  const { jobId, target } = site;
+  if (error instanceof WorkflowFailedError) return ofFailedJob(error, jobId ?? 'unknown');
+  if (error instanceof NamespaceNotFoundError) return noNamespace(target);
+  if (error instanceof WorkflowNotFoundError && jobId !== null) return jobNotFound(jobId);
+  if (error instanceof ValueError) return undecodable(target);
+  const grpc = grpcError(error);
+  return grpc === null ? error : ofGrpc(grpc, site);
+}
+
+/** gRPC's UNAVAILABLE or a call cut off: the server is gone or starting. */
+export function isUnreachable(error: unknown): boolean {
+  const code = grpcError(error)?.code;
+  return code === Grpc.Unavailable || code === Grpc.DeadlineExceeded || code === Grpc.Cancelled;
+}
+
+/** The error for an id that no job has. */
+export function jobNotFound(jobId: string): BatchError {
+  return new BatchError(ErrorCode.JobNotFound, `No job has the id ${jobId}: see \`durable-batch list\`.`, {
+    details: { jobId },
+  });
+}
+
+/** What a job that ended without a report ended by. */
+function ofFailedJob(error: WorkflowFailedError, jobId: string): BatchError {
+  let cause: unknown = error.cause;
+  let last = error.message;
+  while (cause instanceof Error) {
+    last = cause.message;
+    if (cause instanceof ApplicationFailure && isFailureType(cause.type)) {
+      const [details] = (cause.details ?? []) as [{ file?: string; line?: number | null }?];
+      return new BatchError(failureMeaning[cause.type].code, cause.message, {
+        details: {
+          jobId,
+          ...(details?.file === undefined ? {} : { file: details.file }),
+          ...(typeof details?.line === 'number' ? { line: details.line } : {}),
+        },
+      });
+    }
+    if (cause instanceof TerminatedFailure) {
+      return new BatchError(
+        ErrorCode.JobFailed,
+        `Job ${jobId} was terminated. Start it again with the same command: what was paid is kept.`,
+        { details: { jobId } },
+      );
+    }
+    if (cause instanceof TimeoutFailure && cause.cause === undefined) break;
+    cause = cause.cause;
+  }
+  return new BatchError(
+    ErrorCode.JobFailed,
+    `Job ${jobId} failed: ${last}. Start it again with the same command: what was paid is kept.`,
+    { details: { jobId } },
+  );
+}
+
+function ofGrpc({ code, details }: GrpcError, { jobId, target }: FailureSite): BatchError {
+  const { address } = target.connection;
+  const about = jobId === null ? {} : { details: { jobId } };
+  switch (code) {
+    case Grpc.Unavailable:
+    case Grpc.DeadlineExceeded:
+    case Grpc.Cancelled:
+      return new BatchError(
+        ErrorCode.TemporalUnavailable,
+        jobId === null
+          ? `The Temporal server at ${address} has gone away: start it and try again.`
+          : `The Temporal server at ${address} has gone away. Job ${jobId} keeps its place: start the server and run the same command again.`,
+        about,
+      );
+    case Grpc.NotFound:
+      return jobId === null || /namespace/i.test(details) ? noNamespace(target) : jobNotFound(jobId);
+    case Grpc.PermissionDenied:
+    case Grpc.Unauthenticated:
+      return new BatchError(
+        ErrorCode.TemporalUnavailable,
+        `The Temporal server at ${address} refused the call in namespace ${target.namespace}: check TEMPORAL_API_KEY, the client certificate and what they may do.`,
+        about,
+      );
+    case Grpc.InvalidArgument:
+      return invalidArgument(details, target, about);
+    case Grpc.ResourceExhausted:
+      return new BatchError(
+        ErrorCode.TemporalUnavailable,
+        `The Temporal server at ${address} is limiting calls: try again later, or raise the limits of namespace ${target.namespace}.`,
+        about,
+      );
+    case Grpc.Unimplemented:
+      return new BatchError(
+        ErrorCode.TemporalUnavailable,
+        `The server at ${address} does not know the call: check that TEMPORAL_ADDRESS is the gRPC address of a Temporal server.`,
+        about,
+      );
+    default:
+      return new BatchError(
+        ErrorCode.TemporalUnavailable,
+        `The Temporal server at ${address} failed (gRPC code ${code}): look at its log, and try again.`,
+        about,
+      );
+  }
+}
+
+/** The server says what is wrong with a query by quoting it: names and values of the caller's own. */
+function invalidArgument(details: string, target: TemporalTarget, about: object): BatchError {
+  const missing = Object.values(searchAttributes).find(({ name }) => details.includes(name));
+  if (missing !== undefined) {
+    return new BatchError(
+      ErrorCode.BadOption,
+      `Namespace ${target.namespace} has no search attribute ${missing.name}: register it with \`durable-batch setup\`, or filter by status and start time only.`,
+      about,
+    );
+  }
+  const reason = details.split('\n', 1)[0]!.slice(0, 300);
+  return new BatchError(ErrorCode.BadOption, `The Temporal server refused the call: ${reason}`, about);
+}
+
+function noNamespace({ connection, namespace }: TemporalTarget): BatchError {
+  return new BatchError(
+    ErrorCode.TemporalUnavailable,
+    `The Temporal server at ${connection.address} has no namespace ${namespace}: create it, or set TEMPORAL_NAMESPACE.`,
+  );
+}
+
+function undecodable({ connection }: TemporalTarget): BatchError {
+  return new BatchError(
+    ErrorCode.BadOption,
+    `What the Temporal server at ${connection.address} holds cannot be decoded: give the client the data converter of the worker.`,
+  );
+}
+
+interface GrpcError {
+  readonly code: number;
+  readonly details: string;
+}
+
+/** The gRPC error in what the SDK threw; null when there is none. */
+function grpcError(error: unknown): GrpcError | null {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code, details } = cause as { code?: unknown; details?: unknown };
+    if (typeof code === 'number') return { code, details: typeof details === 'string' ? details : '' };
+  }
+  return null;
+}

@@ -1,0 +1,88 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { answerEmbeddings, answerRefusal, answerText, isAnswerCut } from './answers.ts';
+import type { ResultRow } from './result-rows.ts';
+
+/** What is wrong with an answer, as its schema says it, or what there was none for. */
+export interface AnswerIssue {
+  /** What is wrong, in the words of the schema's library. */
+  readonly message: string;
+  /** Where in the answer; empty for the answer as a whole. */
+  readonly path: readonly PropertyKey[];
+}
+
+/** A row whose answer satisfies the schema. */
+export interface ValidRow<T> extends ResultRow {
+  /** Only answered lines have a value. */
+  readonly status: 'answered';
+  /** The answer is what the schema asks for. */
+  readonly ok: true;
+  /** What the schema made of the answer. */
+  readonly value: T;
+  /** None. */
+  readonly issues: null;
+}
+
+/** A row without a value: the line has no answer (`issues` null, `error` says why), or its answer is not what was asked for. */
+export interface InvalidRow extends ResultRow {
+  /** There is no value: ask `issues` and `error`. */
+  readonly ok: false;
+  /** None. */
+  readonly value: undefined;
+  /** Why the answer does not satisfy the schema; null for a line without an answer. */
+  readonly issues: readonly AnswerIssue[] | null;
+}
+
+/** A row with what a schema made of its answer; ask `ok` first. No row is left out: every line has one. */
+export type TypedRow<T> = ValidRow<T> | InvalidRow;
+
+/**
+ * Reads the answer of a row by a schema: zod 4, valibot, arktype or any other that speaks Standard Schema.
+ *
+ * A text answer that satisfies the schema as it is stays text (`z.string()`, `z.enum([…])`); otherwise it is parsed as
+ * JSON. An embedding is its vector, or a list of vectors where the line asked for several. What other endpoints answer is
+ * given to the schema as the API sent it. An answer that does not satisfy the schema was paid all the same: its row is
+ * given with `ok` false, what is wrong in `issues`, and the answer in `response`.
+ */
+export async function toTypedRow<S extends StandardSchemaV1>(
+  row: ResultRow,
+  schema: S,
+): Promise<TypedRow<StandardSchemaV1.InferOutput<S>>> {
+  if (row.status !== 'answered') return { ...row, ok: false, value: undefined, issues: null };
+  const result = await judge(row, schema['~standard'].validate as Validate<StandardSchemaV1.InferOutput<S>>);
+  if (result.issues === undefined) {
+    return { ...row, status: 'answered', ok: true, value: result.value, issues: null };
+  }
+  const issues = result.issues.map(({ message, path = [] }) => ({
+    message,
+    path: path.map((step) => (typeof step === 'object' ? step.key : step)),
+  }));
+  return { ...row, ok: false, value: undefined, issues };
+}
+
+type Result<T> = StandardSchemaV1.Result<T>;
+type Validate<T> = (value: unknown) => Result<T> | Promise<Result<T>>;
+
+async function judge<T>(row: ResultRow, validate: Validate<T>): Promise<Result<T>> {
+  const text = answerText(row);
+  if (text === null) {
+    if (answerRefusal(row) !== null) return issue('The model refused to answer: see answerRefusal(row).');
+    const vectors = answerEmbeddings(row);
+    if (vectors === null) return await validate(row.response);
+    return await validate(vectors.length === 1 ? vectors[0] : vectors);
+  }
+  const asText = await validate(text);
+  if (asText.issues === undefined) return asText;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    // Not the parser's own message: it quotes the answer.
+    const reason = isAnswerCut(row) ? 'it was cut at the limit of output tokens' : 'it is another text';
+    return { issues: [{ message: `The answer is not JSON: ${reason}.` }, ...asText.issues] };
+  }
+  return await validate(parsed);
+}
+
+function issue(message: string): StandardSchemaV1.FailureResult {
+  return { issues: [{ message }] };
+}

@@ -1,0 +1,61 @@
+import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import type { ActivityInterceptorsFactory } from '@temporalio/worker';
+import type OpenAI from 'openai';
+import { createActivities, type Activities } from '../activities/index.ts';
+import { readEnvironment } from '../environment.ts';
+import { FileWork } from '../file-work/pool.ts';
+import { FolderStore } from '../store/folder-store.ts';
+import { createJobMetrics, type JobMetrics } from './job-metrics.ts';
+import { observeJobs } from './observe-jobs.ts';
+import { createApi } from './openai-api.ts';
+import { tellFailures } from './tell-failures.ts';
+
+/** What the activities of a worker work with. Every field is optional. */
+export interface ActivityHostOptions {
+  /** Folder of the store; clients must have the same one. @default `DURABLE_BATCH_HOME`, or `.durable-batch` */
+  readonly home?: string;
+  /** Must have `maxRetries: 0`: Temporal is the only retrier. @default a client made from the SDK's environment variables */
+  readonly api?: OpenAI;
+  /** Threads for file work, each some 40 MB. @default the number of cores, at most 4 */
+  readonly threads?: number;
+  /** What jobs and calls of the API are counted in. @default those of the installed runtime */
+  readonly metrics?: JobMetrics;
+  /** Scales the waits for a slow API; 1 suits OpenAI, less is for emulators only. @default `DURABLE_BATCH_PATIENCE`, or 1 */
+  readonly patience?: number;
+}
+
+/** The activities of jobs, for a worker of your own. */
+export interface ActivityHost {
+  /** Spread them into `activities` of `Worker.create`; none of their names may be taken. */
+  readonly activities: Activities;
+  /** Add them to `interceptors.activity`, so that failed steps are counted and logged with their job; jobs do without, too. */
+  readonly interceptors: readonly ActivityInterceptorsFactory[];
+  /** Ends the threads; call it when the worker has stopped. */
+  close(): Promise<void>;
+  /** `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Makes what the activities of jobs need: the store's folder, threads for file work, the API's client.
+ * @throws BatchError `api_refused` when there is no key
+ */
+export async function hostActivities(options: ActivityHostOptions = {}): Promise<ActivityHost> {
+  const environment = readEnvironment();
+  const metrics = options.metrics ?? createJobMetrics();
+  const api = options.api ?? createApi((call) => metrics.apiCalled(call));
+  const folder = join(options.home ?? environment.home, 'store');
+  await mkdir(folder, { recursive: true });
+  const files = new FileWork(folder, options.threads ?? Math.min(4, availableParallelism()));
+  const activities = createActivities({
+    api,
+    store: new FolderStore(folder),
+    files,
+    patience: options.patience ?? environment.patience,
+    observer: observeJobs(metrics),
+  });
+  const close = async (): Promise<void> => await files.close();
+  return { activities, interceptors: [tellFailures(metrics)], close, [Symbol.asyncDispose]: close };
+}

@@ -1,0 +1,90 @@
+import { readdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { readRows } from '../../../src/client/result-rows.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
+
+/** How many descriptors of this process are of this file; only Linux tells. */
+function openDescriptors(path: string): number {
+  return readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === path;
+    } catch {
+      return false; // the one that reads the folder is gone already
+    }
+  }).length;
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<unknown> {
+  return await promise.then(
+    () => 'none',
+    (error: unknown) => error,
+  );
+}
+
+test('rows end at \\n only, may be longer than a block, and the last one needs none', async () => {
+  using folder = new TempFolder();
+  const path = folder.at('results.jsonl');
+  const texts = ['a\u2028b\u2029c\u0085', '漢'.repeat(400_000), '', 'z'];
+  writeFileSync(path, texts.map((text, i) => JSON.stringify({ line: i + 1, id: text })).join('\n'));
+  const rows = [];
+  for await (const row of readRows(path, 'job')) rows.push([row.line, row.id]);
+  expect(rows).toEqual(texts.map((text, i) => [i + 1, text]));
+});
+
+test('whoever leaves early has read a little only, and the file is closed', async () => {
+  using folder = new TempFolder();
+  const path = folder.at('results.jsonl');
+  writeFileSync(path, `${JSON.stringify({ line: 1, id: 'x'.repeat(1_000) })}\n`.repeat(20_000));
+  const before = process.memoryUsage().arrayBuffers;
+  let seen = 0;
+  for await (const _row of readRows(path, 'job')) {
+    seen += 1;
+    if (seen === 1) {
+      await new Promise((resolve) => void setTimeout(resolve, 50)); // time to run ahead, for who would
+      expect(openDescriptors(path)).toBe(1);
+      expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(4_000_000);
+    }
+    if (seen === 3) break;
+  }
+  expect(seen).toBe(3);
+  await expect.poll(() => openDescriptors(path)).toBe(0);
+});
+
+test('a row that is no JSON is named with its file and line, not quoted', async () => {
+  using folder = new TempFolder();
+  const path = folder.at('results.jsonl');
+  writeFileSync(path, '{"line":1}\nsecret words\n');
+  const reading = async (): Promise<void> => {
+    for await (const _row of readRows(path, 'job'));
+  };
+  const error = await codeOf(reading());
+  expect(error).toMatchObject({
+    code: 'store_unavailable',
+    details: { file: path, line: 2, jobId: 'job' },
+    message: expect.stringContaining(`${path}:2: the row is not JSON`) as string,
+  });
+  expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('secret words');
+  await expect.poll(() => openDescriptors(path)).toBe(0);
+});
+
+test.each([
+  ['is not there', 'results.jsonl', /are not there: read them where the worker's store is/],
+  ['is a folder', '', /cannot be read \(EISDIR\)/],
+])('a file that %s says so', async (_what, name, message) => {
+  using folder = new TempFolder();
+  const path = name === '' ? folder.path : folder.at(name);
+  const error = await codeOf(readRows(path, 'job').next());
+  expect(error).toMatchObject({ code: 'store_unavailable', details: { file: path } });
+  expect(String(error)).toMatch(message);
+});
+
+test('an error of whoever reads is not taken for one of the file', async () => {
+  using folder = new TempFolder();
+  const path = folder.at('results.jsonl');
+  writeFileSync(path, '{"line":1}\n');
+  const mine = new SyntaxError('mine');
+  const reading = async (): Promise<void> => {
+    for await (const _row of readRows(path, 'job')) throw mine;
+  };
+  expect(await codeOf(reading())).toBe(mine);
+});
