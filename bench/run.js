@@ -8,6 +8,7 @@ import { BatchClient } from '../dist/client/index.js';
 import { stopEmbeddedServer } from '../dist/temporal/index.js';
 import { benchBatchEnd } from './batch-end.js';
 import { benchFileWork } from './file-work.js';
+import { benchWaiting } from './waiting.js';
 import { peakMemoryMb, startCli, startWorker, time, timeCli } from './processes.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'durable-batch-bench-'));
@@ -85,6 +86,7 @@ console.log(
 await benchFileWork(join(folder, 'file-work'), makeLine, 500_000, Math.min(2, availableParallelism()));
 await benchHistory();
 await benchBatchEnd(join(folder, 'batch-end'), makeLine);
+await benchWaiting(home, env, join(folder, 'tiny.jsonl'));
 if (argv.includes('--large')) await benchLarge();
 
 await stopEmbeddedServer({ home });

@@ -29,5 +29,6 @@ export {
 } from './client/index.ts';
 export { BatchError, ErrorCode, isBatchError, type BatchErrorDetails } from './core/errors.ts';
 export type { JobOptions } from './core/job-spec.ts';
+export type { ListedProgress } from './core/job-listing.ts';
 export { JobState, type JobProgress, type JobReport, type ShardView } from './core/progress.ts';
 export type { TemporalConnectionOptions, TemporalTarget } from './temporal/index.ts';

@@ -1,6 +1,6 @@
 import type { JobSpec } from './job-spec.ts';
 
-/** The server takes 400 bytes of summary and 20,000 of details (dynamic configuration `limit.userMetadata…Size`, Temporal 1.29). */
+/** The server takes 400 bytes of summary and 20,000 of details (dynamic configuration `limit.userMetadata…Size`, Temporal 1.32). */
 const SUMMARY_BYTES = 400;
 
 /** Longer names and paths than this are cut in the middle. */

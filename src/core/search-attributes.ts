@@ -15,7 +15,7 @@ export const searchAttributes = {
   schedule: { name: 'DurableBatchSchedule', type: 'KEYWORD' },
 } as const;
 
-/** A value may have 2,048 bytes by default (dynamic configuration `limit.searchAttributeSizeOfValueLimit`, Temporal 1.29). */
+/** A value may have 2,048 bytes by default (dynamic configuration `limit.searchAttributeSizeOfValueLimit`, Temporal 1.32). */
 const LIST_BYTES = 1_900;
 
 /** SQL databases keep a keyword in 255 characters. */

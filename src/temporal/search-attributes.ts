@@ -72,7 +72,7 @@ export async function registerSearchAttributes(
   } catch (error) {
     if (error instanceof BatchError) throw error;
     // No `cause`: gRPC errors carry the request's metadata, and with it the API key.
-    throw new BatchError(ErrorCode.TemporalUnavailable, forbidden(target, error));
+    throw new BatchError(ErrorCode.TemporalUnavailable, notRegistered(target, error));
   }
 }
 
@@ -138,17 +138,24 @@ function wrongTypes(namespace: string, wrong: readonly Attribute[]): BatchError 
   );
 }
 
-function forbidden({ connection: { address }, namespace }: TemporalTarget, error: unknown): string {
+function notRegistered({ connection: { address }, namespace }: TemporalTarget, error: unknown): string {
   const lines = wanted.map(
     ({ name, type }) =>
       `  temporal operator search-attribute create --namespace ${namespace} --name ${name} --type ${wordOf(type)}`,
   );
   return [
-    `The Temporal server at ${address} does not let this key register search attributes (gRPC code ${codeOf(error) ?? 'unknown'}). Jobs run without them. Ask whoever runs it to type:`,
+    `The Temporal server at ${address} did not register search attributes in namespace ${namespace} (${reasonOf(error)}). Jobs run without them. Ask whoever runs it to type:`,
     ...lines,
     'or, in Temporal Cloud:',
     `  tcld namespace search-attributes add --namespace ${namespace} ${attributeFlags.map((flag) => `--search-attribute "${flag}"`).join(' ')}`,
   ].join('\n');
+}
+
+/** The server's own words; what it was sent, and a key with it, is not part of them. */
+function reasonOf(error: unknown): string {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if ('details' in cause && typeof cause.details === 'string' && cause.details !== '') return cause.details;
+  return `gRPC code ${codeOf(error) ?? 'unknown'}`;
 }
 
 /** `KEYWORD_LIST` as Temporal's command line says it: `KeywordList`. */

@@ -24,11 +24,11 @@ describe.skipIf(browser === null)("Temporal's Web UI", () => {
     lab.start(['worker']);
     ui = await WebUi.open(browser!, client.target.uiUrl!);
     job = await client.start({
-      input: lab.requests(240),
+      input: lab.requests(160),
       jobId: 'reviews',
       shardLines: 20,
       inFlight: 4,
-      pollSeconds: 0.5,
+      pollSeconds: 1,
       account: 'team-reviews',
     });
   });
@@ -71,8 +71,8 @@ describe.skipIf(browser === null)("Temporal's Web UI", () => {
       /account\s+team-reviews/,
       'durable-batch results reviews --out DIR',
       /running\s+What to do: nothing/,
-      'lines: 240; 80 answered, 0 failed',
-      'shards: 4 of 12 done in round 1',
+      'lines: 160; 80 answered, 0 failed',
+      'shards: 4 of 8 done in round 1',
       'in flight 4 in_progress; 8 created in all',
       /cost: 0\.\d+ USD \(0\.\d+ USD without batches\)/,
       /r1-00005\s+in_progress\s+20\s+\d+\s+0\s+\d\d:\d\dZ, \d+ s\s+–\s+–\s+batch_/,
@@ -106,10 +106,10 @@ describe.skipIf(browser === null)("Temporal's Web UI", () => {
         account: 'team-reviews',
         schedule: null,
         models: ['gpt-5-mini'],
-        progress: { state: 'paused', lines: 240, failed: 0 },
+        progress: { state: 'paused', lines: 160, failed: 0 },
       },
     ]);
-    expect((await lab.run(['list'])).out).toMatch(/reviews +paused +\d+ +0 +240 +\$/);
+    expect((await lab.run(['list'])).out).toMatch(/reviews +paused +\d+ +0 +160 +\$/);
   });
 
   test('keeps the sums in the memo when the job is done', async () => {
@@ -120,11 +120,11 @@ describe.skipIf(browser === null)("Temporal's Web UI", () => {
     });
     const report = await job.report();
     await ui.openJob('reviews', 'memo');
-    await ui.shows('"state": "done"', '"answered": 240', `"costUsd": ${report.cost_usd}`);
+    await ui.shows('"state": "done"', '"answered": 160', `"costUsd": ${report.cost_usd}`);
     expect((await job.status()).listed).toEqual({
       state: 'done',
-      lines: 240,
-      answered: 240,
+      lines: 160,
+      answered: 160,
       failed: 0,
       batches: {},
       oldestSentAt: null,

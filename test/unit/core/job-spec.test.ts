@@ -146,3 +146,10 @@ test('a spec takes the given id before the derived one', () => {
   expect(resolveJobSpec(checkJobOptions({}), input, 'derived')).toMatchObject({ jobId: 'derived', input });
   expect(resolveJobSpec(checkJobOptions({ jobId: 'given' }), input, 'derived').jobId).toBe('given');
 });
+
+test('an account is a label, trimmed, and no part of the identity', () => {
+  const named = checkJobOptions({ account: ' team-a ' });
+  expect(named.labels).toEqual({ account: 'team-a', schedule: null, searchable: false });
+  expect(jobIdentity(named, 'sha')).toBe(jobIdentity(checkJobOptions({}), 'sha'));
+  for (const account of ['', ' ', 'x'.repeat(101)]) expect(refused({ account })).toBe('account');
+});
