@@ -45,10 +45,14 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
     if (request.cancelled) await cancelRest(deps, job, shards);
     const losses = await countDuplicates(deps, job, request.startedAt, shards, signal);
     const totals = await sumShards(store, job, shards, losses);
-    const paths = [await store.filePath(jobFiles.rejected(job))];
+    const paths = [
+      await store.filePath(jobFiles.rejected(job)),
+      ...(plans[0]!.kept === undefined ? [] : [await store.filePath(jobFiles.kept(job))]),
+    ];
     for (const shard of shards) paths.push(await store.filePath(shardFiles.rows(job, shard)));
     const rows = await files.mergeRows(paths, await store.filePath(jobFiles.results(job)));
-    const { lines, rejected } = { lines: plans[0]!.lines + plans[0]!.rejected, rejected: plans[0]!.rejected };
+    const { rejected, kept } = plans[0]!;
+    const lines = plans[0]!.lines + rejected + (kept ?? 0);
     if (rows !== lines) {
       throw ApplicationFailure.nonRetryable(
         `${rows} rows for ${lines} lines of job ${job}: please report this as a bug.`,
@@ -58,9 +62,10 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
     const report: JobReport = {
       job_id: job,
       lines,
-      answered: totals.answered,
+      answered: totals.answered + (kept ?? 0),
       failed: totals.failed + rejected,
       cancelled: totals.cancelled,
+      ...(kept === undefined ? {} : { reused: kept }),
       rounds: plans.length,
       batches: totals.batches,
       input_tokens: totals.input,

@@ -47,6 +47,8 @@ export interface JobSpec {
   readonly skipBadLines: boolean;
   readonly rebuy: boolean;
   readonly giveUpAfterMs: number | null;
+  /** The schedule whose earlier runs' answers are used again: only lines that none of them answered are sent. */
+  readonly onlyNew?: { readonly schedule: string };
   /** How the job is found at the server; specs of version 0.1 have none. */
   readonly labels?: JobLabels;
 }
@@ -60,6 +62,9 @@ export interface JobLabels {
   /** True when the namespace has our search attributes: a workflow that sets unknown ones stands still. */
   readonly searchable: boolean;
 }
+
+/** What tells two jobs of one id apart, in the memo of a job's workflow: the hash of `jobIdentity`. */
+export const IDENTITY_MEMO = 'durable_batch_identity';
 
 /** The input as it was read once: where, how long, what. */
 export interface InputFingerprint {
@@ -111,7 +116,7 @@ export function checkJobOptions(options: Omit<JobOptions, 'input'>): CheckedOpti
  * lines end. How often we poll, where results go and who works on it are not part of it.
  */
 export function jobIdentity(checked: CheckedOptions, sha256: string): string {
-  const { model, endpoint, shardLines, shardBytes, attempts, skipBadLines, giveUpAfterMs } = checked;
+  const { model, endpoint, shardLines, shardBytes, attempts, skipBadLines, giveUpAfterMs, onlyNew } = checked;
   return JSON.stringify([
     1,
     sha256,
@@ -122,6 +127,7 @@ export function jobIdentity(checked: CheckedOptions, sha256: string): string {
     attempts,
     skipBadLines,
     giveUpAfterMs,
+    ...(onlyNew === undefined ? [] : [onlyNew.schedule]),
   ]);
 }
 

@@ -71,6 +71,8 @@ export interface JobReport {
   readonly answered: number;
   readonly failed: number;
   readonly cancelled: number;
+  /** Of the answered lines, those whose answers an earlier run of the schedule had bought; absent where nobody looked. */
+  readonly reused?: number;
   readonly rounds: number;
   readonly batches: number;
   readonly input_tokens: number;

@@ -32,6 +32,8 @@ export interface RoundPlan {
   readonly shardLines: readonly number[];
   /** Input lines refused with `--skip-bad-lines`; counted in round 1 only. */
   readonly rejected: number;
+  /** Input lines that an earlier run of the schedule has answered; absent where nobody looked. */
+  readonly kept?: number;
 }
 
 /** How a shard's lines ended. */

@@ -13,10 +13,23 @@ export const jobFiles = {
   round: (job: string, round: number): string => `jobs/${job}/rounds/${round}.json`,
   /** Rows of input lines that were refused, with `--skip-bad-lines`. */
   rejected: (job: string): string => `jobs/${job}/rejected.jsonl`,
+  /** Rows of lines that an earlier run of its schedule has answered, with `--only-new`. */
+  kept: (job: string): string => `jobs/${job}/kept.jsonl`,
   /** Written when a cancelled job looks at what it will not send: from then on it stays cancelled. */
   cancelled: (job: string): string => `jobs/${job}/cancelled.json`,
   results: (job: string): string => `jobs/${job}/results.jsonl`,
   report: (job: string): string => `jobs/${job}/report.json`,
+} as const;
+
+/** The keys of one schedule; its runs' jobs have theirs. */
+export const scheduleFiles = {
+  /** A record for each run that has a job, under the job's id. */
+  runs: (schedule: string): string => `schedules/${schedule}/runs`,
+  run: (schedule: string, job: string): string => `schedules/${schedule}/runs/${job}.json`,
+  /** Index of what a finished job has answered; see `file-work/answer-index.ts`. */
+  answers: (schedule: string, job: string): string => `schedules/${schedule}/answers/${job}.index`,
+  /** The same of a job that came to no end; made anew by each run that looks. */
+  someAnswers: (schedule: string, job: string): string => `schedules/${schedule}/answers/${job}.some.index`,
 } as const;
 
 /** The keys of one shard of a job. */

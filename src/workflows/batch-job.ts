@@ -110,8 +110,8 @@ class Job {
     const { spec, state } = this;
     if (state.plan === null) {
       state.plan = await buildShards(spec);
-      state.lines = state.plan.lines + state.plan.rejected;
-      state.failed = state.plan.rejected;
+      const { lines, rejected, kept = 0 } = state.plan;
+      Object.assign(state, { lines: lines + rejected + kept, answered: kept, failed: rejected });
     }
     if ((state.plan as FirstPlan).cancelled === true) this.cancel();
     this.phase = JobState.Running;
