@@ -6,6 +6,7 @@ import type { RoundPlan } from '../core/shard-plan.ts';
 import type { RetryRound } from '../file-work/pack-retries.ts';
 import { claimJobApi } from '../store/job-api.ts';
 import { assembleResults, type AssembleRequest } from './assemble-results.ts';
+import { awaitReport, type AwaitRequest } from './await-report.ts';
 import { buildRetryShards } from './build-retry-shards.ts';
 import { buildShards, type FirstPlan } from './build-shards.ts';
 import { cancelBatch, type CancelRequest } from './cancel-batch.ts';
@@ -15,6 +16,8 @@ import type { Dependencies } from './dependencies.ts';
 import { findBought, type BoughtRequest, type BoughtShard } from './find-bought.ts';
 import { fetchResults, type FetchRequest, type ShardCounts } from './fetch-results.ts';
 import { pollBatches, type BatchSight, type PollRequest, type WatchedBatch } from './poll-batches.ts';
+import { prepareScheduledJob, type PreparedRun, type RunRequest } from './prepare-scheduled-job.ts';
+import { saveResults, type SaveRequest } from './save-results.ts';
 import { tellingStoreTrouble } from './store-trouble.ts';
 import { uploadInput, type UploadRequest } from './upload-input.ts';
 
@@ -32,8 +35,15 @@ export interface Activities {
   assembleResults(request: AssembleRequest): Promise<JobReport>;
 }
 
+/** The activities of a schedule's runs, around those of its job; each is idempotent and says how where it is written. */
+export interface ScheduleActivities {
+  prepareScheduledJob(request: RunRequest): Promise<PreparedRun>;
+  awaitReport(request: AwaitRequest): Promise<JobReport | null>;
+  saveResults(request: SaveRequest): Promise<void>;
+}
+
 /** The activities of one worker, ready to be registered. */
-export function createActivities(deps: Dependencies): Activities {
+export function createActivities(deps: Dependencies): Activities & ScheduleActivities {
   /** For steps that call the API for a job: at another API than its own they would find nothing, and buy again. */
   const atItsApi = async <T>(job: string, step: () => Promise<T>): Promise<T> =>
     await tellingStoreTrouble(async () => {
@@ -54,6 +64,9 @@ export function createActivities(deps: Dependencies): Activities {
     cancelBatch: (request) => tellingStoreTrouble(() => cancelBatch(deps, request)),
     checkAccount: () => checkAccount(deps),
     assembleResults: (request) => tellingStoreTrouble(() => assembleResults(deps, request)),
+    prepareScheduledJob: (request) => tellingStoreTrouble(() => prepareScheduledJob(deps, request)),
+    awaitReport: (request) => tellingStoreTrouble(() => awaitReport(deps, request)),
+    saveResults: (request) => tellingStoreTrouble(() => saveResults(deps, request)),
   };
 }
 
@@ -65,6 +78,7 @@ export type {
   Dependencies,
   FirstPlan,
   PollRequest,
+  PreparedRun,
   ShardCounts,
   WatchedBatch,
 };

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Client, WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
 import { BatchError, ErrorCode } from '../core/errors.ts';
-import type { JobOptions, JobSpec } from '../core/job-spec.ts';
+import { IDENTITY_MEMO, type JobOptions, type JobSpec } from '../core/job-spec.ts';
 import { readEnvironment } from '../environment.ts';
 import { FolderStore } from '../store/folder-store.ts';
 import { jobFiles } from '../store/job-files.ts';
@@ -9,7 +9,8 @@ import { readRecord } from '../store/store.ts';
 import { connectClient, resolveTemporalTarget, type TemporalTarget } from '../temporal/index.ts';
 import { BATCH_JOB } from '../workflows/messages.ts';
 import { JobHandle } from './job-handle.ts';
-import { identityOf, prepareJob } from './prepare-job.ts';
+import { Schedules } from './schedules/index.ts';
+import { identityOf, prepareJob } from '../store/prepare-job.ts';
 
 /** Where a client finds Temporal and the store. Every field is optional. */
 export interface BatchClientOptions {
@@ -31,9 +32,6 @@ export interface JobSummary {
   readonly startedAt: Date;
   readonly closedAt: Date | null;
 }
-
-/** What tells two jobs of one id apart; kept as memo at the server and beside the store's files. */
-const IDENTITY_MEMO = 'durable_batch_identity';
 
 /** Starts jobs and finds them again. */
 export class BatchClient {
@@ -103,6 +101,11 @@ export class BatchClient {
   /** The job with this id; nothing is asked of the server yet. */
   job(jobId: string): JobHandle {
     return new JobHandle(jobId, this.client, this.store);
+  }
+
+  /** Schedules of jobs. */
+  get schedules(): Schedules {
+    return new Schedules(this.client, this.store, this.taskQueue);
   }
 
   /** The jobs that the server knows, newest first. */

@@ -8,7 +8,7 @@ import { jobFiles } from '../store/job-files.ts';
 import { readRecord, type Store } from '../store/store.ts';
 import { cancelSignal, pauseSignal, progressQuery, resumeSignal } from '../workflows/messages.ts';
 import { toBatchError } from './job-failure.ts';
-import { checkOutputFolder, copyResults } from './output-folder.ts';
+import { checkOutputFolder, copyResults } from '../store/output-folder.ts';
 
 /** One row of `results.jsonl`. */
 export interface ResultRow {

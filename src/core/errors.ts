@@ -17,6 +17,10 @@ export const ErrorCode = {
   JobConflict: 'job_conflict',
   /** No job has this id. */
   JobNotFound: 'job_not_found',
+  /** A schedule of this name exists. */
+  ScheduleExists: 'schedule_exists',
+  /** No schedule has this name. */
+  ScheduleNotFound: 'schedule_not_found',
   /** The job failed, was terminated or ended without results. */
   JobFailed: 'job_failed',
   /** The API refused the key or the account: no key, a wrong key, no permission. */
@@ -36,6 +40,7 @@ export interface BatchErrorDetails {
   /** 1-based line of the file. */
   readonly line?: number;
   readonly jobId?: string;
+  readonly schedule?: string;
   readonly option?: string;
 }
 
@@ -71,6 +76,8 @@ export function exitCodeOf(code: ErrorCode): 1 | 2 {
     case ErrorCode.BadOutput:
     case ErrorCode.JobConflict:
     case ErrorCode.JobNotFound:
+    case ErrorCode.ScheduleExists:
+    case ErrorCode.ScheduleNotFound:
     case ErrorCode.ApiRefused:
     case ErrorCode.ApiUnreachable:
     case ErrorCode.TemporalUnavailable:

@@ -6,5 +6,6 @@ export type { EmbeddedServer, EmbeddedServerOptions } from './embedded-server.ts
 export { keepEmbeddedServer } from './keep-embedded-server.ts';
 export { isAlive, processStartTime } from './process-identity.ts';
 export type { ProcessIdentity } from './process-identity.ts';
+export { hasSearchAttributes } from './search-attribute-check.ts';
 export { resolveTemporalCli } from './temporal-cli.ts';
 export type { ResolveCliOptions } from './temporal-cli.ts';

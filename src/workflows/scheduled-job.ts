@@ -1,0 +1,132 @@
+import {
+  defineSearchAttributeKey,
+  SearchAttributeType,
+  WorkflowExecutionAlreadyStartedError,
+} from '@temporalio/common';
+import {
+  CancellationScope,
+  ChildWorkflowCancellationType,
+  executeChild,
+  getExternalWorkflowHandle,
+  isCancellation,
+  ParentClosePolicy,
+  proxyActivities,
+  rootCause,
+  setCurrentDetails,
+  upsertMemo,
+  WorkflowIdReusePolicy,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { PreparedRun, ScheduleActivities } from '../activities/index.ts';
+import { IDENTITY_MEMO } from '../core/job-spec.ts';
+import type { JobReport } from '../core/progress.ts';
+import { RUN_MEMO, RunOutcome, type ScheduledRun, type ScheduleSpec } from '../core/schedule-spec.ts';
+import { BATCH_JOB } from './messages.ts';
+
+type ScheduledJob = NonNullable<PreparedRun['job']>;
+
+/** Set by the server: when the run was due, without jitter; of a run that was triggered, when that was. */
+const dueTime = defineSearchAttributeKey('TemporalScheduledStartTime', SearchAttributeType.DATETIME);
+
+// A beat comes every 5 s; after a week a disk that cannot be read, or a job that is waited for, is given up.
+const limits = {
+  heartbeatTimeout: '20s',
+  scheduleToCloseTimeout: '7 days',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' },
+} as const;
+
+// The input is read once; the results are copied once: 100 GB at 50 MB/s take half an hour, a day is for slow disks.
+const { prepareScheduledJob, saveResults } = proxyActivities<ScheduleActivities>({
+  ...limits,
+  startToCloseTimeout: '24h',
+});
+
+// One look at the server and the store; the retries are the waiting.
+const { awaitReport } = proxyActivities<ScheduleActivities>({ ...limits, startToCloseTimeout: '1m' });
+
+/**
+ * A run of a schedule: names the input of its time, runs the job as a child, copies the results where they are wanted.
+ *
+ * The job's id comes from the time at which the run was due, so that a run that is caught up, retried, reset or
+ * backfilled a second time comes to the same job, and pays nothing twice.
+ */
+export async function scheduledJob(spec: ScheduleSpec): Promise<ScheduledRun> {
+  const { typedSearchAttributes, startTime } = workflowInfo();
+  const dueAt = (typedSearchAttributes.get(dueTime) ?? startTime).toISOString();
+  const { input, skipped, job } = await prepareScheduledJob({ spec, dueAt });
+  if (job === null) {
+    tell({ outcome: RunOutcome.Skipped, job: null, input, reason: skipped });
+    return { outcome: RunOutcome.Skipped, job: null, input, reason: skipped };
+  }
+  const { jobId } = job.spec;
+  tell({ outcome: null, job: jobId, input, reason: null });
+  try {
+    const report = job.report ?? (await runJob(spec.name, job));
+    // A cancelled run's job has a report, too: what was paid is handed out.
+    const { out } = job;
+    if (out !== null) await CancellationScope.nonCancellable(() => saveResults({ job: jobId, folder: out }));
+    tell({ outcome: RunOutcome.Done, job: jobId, input, reason: null }, report);
+  } catch (error) {
+    tell({ outcome: null, job: jobId, input, reason: rootCause(error) ?? 'unknown' });
+    throw error;
+  }
+  return { outcome: RunOutcome.Done, job: jobId, input, reason: null };
+}
+
+/** Runs the job, or waits for the one that an earlier history of this run has started; answers its report. */
+async function runJob(schedule: string, job: ScheduledJob): Promise<JobReport> {
+  for (;;) {
+    try {
+      return await runChild(schedule, job);
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    }
+    const report = await awaitStarted(job);
+    if (report !== null) return report;
+    // It ended without a report, as a terminated job does: it is started again, and finds what it has bought.
+  }
+}
+
+async function runChild(schedule: string, { spec, identity }: ScheduledJob): Promise<JobReport> {
+  return (await executeChild(BATCH_JOB, {
+    workflowId: spec.jobId,
+    args: [spec],
+    // A cancelled or terminated run cancels its job, which keeps what was paid; ended by force it would be lost.
+    parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+    cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+    workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+    memo: { [IDENTITY_MEMO]: identity },
+    staticSummary: `Batch job of ${spec.input.path}, schedule ${schedule}`,
+    staticDetails: `${spec.input.bytes} bytes, model ${spec.model ?? 'as each line says'}`,
+  })) as JobReport;
+}
+
+async function awaitStarted({ spec: { jobId }, identity }: ScheduledJob): Promise<JobReport | null> {
+  try {
+    return await awaitReport({ job: jobId, identity });
+  } catch (error) {
+    if (!isCancellation(error)) throw error;
+    return await CancellationScope.nonCancellable(async () => {
+      await getExternalWorkflowHandle(jobId).cancel();
+      return await awaitReport({ job: jobId, identity });
+    });
+  }
+}
+
+/** Shows where the run stands: in the memo, which lists and `describe` read, and on the run's page. */
+function tell(run: Omit<ScheduledRun, 'outcome'> & { outcome: RunOutcome | null }, report?: JobReport): void {
+  upsertMemo({ [RUN_MEMO]: run });
+  const { outcome, job, input, reason } = run;
+  const lines = [
+    `**${outcome ?? (reason === null ? 'running' : 'failed')}**${reason === null ? '' : `: ${reason}`}`,
+  ];
+  lines.push('', `- input \`${input}\``);
+  if (job !== null) lines.push(`- job \`${job}\`, a child of this run`);
+  if (report !== undefined) {
+    const { answered, failed, cancelled, reused } = report;
+    lines.push(
+      `- ${answered} answered${reused === undefined ? '' : ` (${reused} by earlier runs)`}, ${failed} failed, ${cancelled} cancelled`,
+    );
+  }
+  setCurrentDetails(lines.join('\n'));
+}
