@@ -22,8 +22,9 @@ const fields: Readonly<Record<number, readonly CronField[]>> = {
   7: [{ name: 'second', values: '0-59' }, ...day, { name: 'year', values: '2000-2100' }],
 };
 
-/** A value, `*`, a range, or a step of one of the latter; what it means is for the library. */
-const item = String.raw`(?:\*|\w+(?:-\w+)?)(?:\/\d+)?`;
+/** `*`, a value or a range, perhaps in steps; what it means is for the library. */
+const value = String.raw`(?:\d+|[A-Za-z]{3})`;
+const item = String.raw`(?:\*|${value}(?:-${value})?)(?:\/\d+)?`;
 const plain = new RegExp(`^${item}(?:,${item})*$`);
 
 /**
