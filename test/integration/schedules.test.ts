@@ -1,10 +1,11 @@
 /** Schedules as people use them: real server, real workers, the emulator; times that pass, are missed, or are made up for. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BatchClient, type ScheduleHandle, type ScheduleStatus } from '../../src/client/index.ts';
 import type { JobReport } from '../../src/core/progress.ts';
+import { connectClient, resolveTemporalTarget } from '../../src/temporal/index.ts';
 import { CommandLab, slow, until, type Row } from '../support/command-lab.ts';
 
 /** A schedule's job, once its run has come so far; the report once it has ended. */
@@ -51,7 +52,14 @@ describe.concurrent('a schedule', () => {
       'create',
       'reviews',
       at('reviews-{yyyy}-{MM}-{dd}.jsonl'),
-      ...['--cron', '30 0 * * *', '--time-zone', 'Asia/Tokyo', '--out', at('out/{run}'), '--poll', '0.1'],
+      '--cron',
+      '30 0 * * *',
+      '--time-zone',
+      'Asia/Tokyo',
+      '--out',
+      at('out/{run}'),
+      '--poll',
+      '0.1',
     );
     expect(created).toMatchObject({ code: 0, out: expect.stringContaining('30 0 * * * (Asia/Tokyo)') });
     const handle = client.schedules.get('reviews');
@@ -141,6 +149,9 @@ describe.concurrent('a schedule', () => {
       await until(async () => !(await handle.describe()).runs.some(({ status }) => status === 'running'));
       return { report, rows };
     };
+    // A run that died before it began its job.
+    mkdirSync(join(lab.home, 'store/schedules/new/runs'), { recursive: true });
+    writeFileSync(join(lab.home, 'store/schedules/new/runs/new-2026-01-01T00-00Z.json'), '{}');
     const first = await play([line('a', 'A'), line('b'), line('c')]);
     expect(first.report).toMatchObject({ answered: 3, reused: 0, batches: 2 });
     // Two equal lines of one input are both asked; the order and the ids are those of this input.
@@ -179,15 +190,21 @@ describe.concurrent('a schedule whose processes die', () => {
 
   test('a worker in the middle of a run, and the server over due times: caught up or left out as asked, never doubled', async () => {
     const killed = lab.start(['worker']);
+    const input = lab.requests(4);
     const middle = await client.schedules.create({
       name: 'middle',
-      input: lab.requests(4),
+      input,
       every: '300d',
+      onlyNew: true,
       shardLines: 2,
+      pollSeconds: 0.1,
     });
-    const job = (await middle.trigger())!;
+    const first = (await middle.trigger())!;
     await until(async () => (await lab.ledger()).batches >= 1);
     killed.child.kill('SIGKILL');
+    // The run is ended by force, and the next one begins while the job of the first is still there.
+    await terminate(`middle-run-${(await middle.describe()).runs[0]!.dueAt.replace('.000', '')}`);
+    const second = (await middle.trigger())!;
 
     const every = { every: '3s', overlap: 'buffer-all', pollSeconds: 0.1 } as const;
     const [patient, hasty] = await Promise.all([
@@ -216,10 +233,25 @@ describe.concurrent('a schedule whose processes die', () => {
     expect(times).toEqual(times.map((_, i) => times[0]! - i));
     for (const run of [...runs, ...other.runs])
       expect(run).toMatchObject({ status: 'done', report: { answered: 2, batches: 1 } });
-    expect(await reportOf(client, job)).toMatchObject({ answered: 4, batches: 2 });
+    // What the first job was answered until it was cancelled is kept, and waited for; the second buys the rest.
+    const { answered } = await reportOf(client, first);
+    expect(await reportOf(client, second)).toMatchObject({ answered: 4, reused: answered });
     const begun = (await states()).reduce((sum, { taken }) => sum + taken, 0);
-    expect(await lab.ledger()).toMatchObject({ batches: begun + 2, paid: begun * 2 + 4, batches_unread: 0 });
+    expect(await lab.ledger()).toMatchObject({
+      paid: begun * 2 + 4,
+      batches_unread: 0,
+    });
   });
+
+  const terminate = async (workflowId: string): Promise<void> => {
+    const connection = await connectClient(await resolveTemporalTarget({ home: lab.home }));
+    await connection.workflowService.terminateWorkflowExecution({
+      namespace: 'default',
+      workflowExecution: { workflowId },
+      reason: 'a test',
+    });
+    await connection.close();
+  };
 
   const isIdle = ({ runs, waiting }: ScheduleStatus): boolean =>
     waiting === 0 && runs.every(({ status }) => status !== 'running');

@@ -3,8 +3,9 @@ import { ApplicationFailure, defineSearchAttributeKey, SearchAttributeType } fro
 import proto from '@temporalio/proto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Activities, PreparedRun, ScheduleActivities } from '../../src/activities/index.ts';
+import { toTemporal } from '../../src/client/schedules/to-temporal.ts';
 import type { JobReport } from '../../src/core/progress.ts';
-import { RUN_MEMO, type ScheduledRun, type ScheduleSpec } from '../../src/core/schedule-spec.ts';
+import { RUN_MEMO, runJobId, type ScheduledRun, type ScheduleSpec } from '../../src/core/schedule-spec.ts';
 import { literalApi, specOf, startServer, whileWorking } from './literal-worker.ts';
 
 /** See `batch-job.test.ts`. */
@@ -75,12 +76,12 @@ class LiteralRun {
     this.name = name;
     const job = `job-${name}`;
     this.api = literalApi(2);
-    const { assembleResults } = this.api.activities;
+    const willing = { ...this.api.activities };
     this.activities = {
       ...this.api.activities,
       assembleResults: async (request) => {
         const report = {
-          ...(await assembleResults(request)),
+          ...(await willing.assembleResults(request)),
           ...(request.cancelled ? { cancelled: 1 } : {}),
         };
         this.reports.set(request.job, report);
@@ -228,10 +229,10 @@ async function reset(workflowId: string): Promise<void> {
 
 test('a run that is reset while its job works waits for that job, which goes on', async () => {
   const run = new LiteralRun('reset');
-  const { pollBatches } = run.activities;
+  const willing = { ...run.activities };
   let mayEnd = false;
   run.activities.pollBatches = async (request) => {
-    const sights = await pollBatches(request);
+    const sights = await willing.pollBatches(request);
     return mayEnd ? sights : sights.map((sight) => ({ ...sight, status: 'in_progress' as const }));
   };
   await run.working(async () => {
@@ -266,7 +267,7 @@ test('a run that is reset and then cancelled cancels the job that it waits for',
 
 test('a run whose job is refused fails with the reason, and can be begun again', async () => {
   const run = new LiteralRun('refused');
-  const { buildShards } = run.activities;
+  const willing = { ...run.activities };
   run.activities.buildShards = async () => {
     throw failure('BadInput', '/tmp/input.jsonl:2: the line is not valid JSON: mend it.', true);
   };
@@ -277,9 +278,52 @@ test('a run whose job is refused fails with the reason, and can be begun again',
       job: 'job-refused',
       reason: expect.stringContaining(':2: the line is not valid JSON'),
     });
-    run.activities.buildShards = buildShards;
+    run.activities.buildShards = (spec) => willing.buildShards(spec);
   });
   await run.working(async () => {
     expect(await (await run.start()).result()).toMatchObject({ outcome: 'done' });
   });
+});
+
+test.each([
+  ['skip', 'none of the runs that fell due meanwhile takes place'],
+  ['cancel-other', 'it is cancelled, keeps what was paid, and the next one begins'],
+] as const)('while a run works, with %s, %s', async (overlap, _then) => {
+  const run = new LiteralRun(overlap);
+  run.endOnlyWhenCancelled();
+  run.activities.prepareScheduledJob = async ({ spec, dueAt }) => ({
+    input: spec.input,
+    skipped: null,
+    job: {
+      spec: specOf(runJobId(overlap, new Date(dueAt))),
+      identity: 'same',
+      out: '/tmp/out',
+      report: null,
+    },
+  });
+  const spec: ScheduleSpec = { ...scheduleSpec, name: overlap, cron: [], everyMs: 1_000, overlap };
+  await run.working(async () => {
+    const schedule = await server.client.schedule.create({
+      scheduleId: overlap,
+      ...toTemporal(spec, overlap),
+    });
+    if (overlap === 'skip') {
+      await expect
+        .poll(async () => (await schedule.describe()).info.numActionsSkippedOverlap, { timeout: 20_000 })
+        .toBeGreaterThanOrEqual(2);
+      expect((await schedule.describe()).info).toMatchObject({ numActionsTaken: 1 });
+    } else {
+      await expect.poll(() => run.saved.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(2);
+    }
+    const { info } = await schedule.describe();
+    expect(info.runningActions.length).toBeLessThanOrEqual(1);
+    await schedule.delete();
+    for (const { workflow } of info.runningActions) {
+      const handle = server.client.workflow.getHandle(workflow.workflowId);
+      await handle.cancel().catch(() => undefined); // it may have been cancelled for the next one
+      await handle.result().catch(() => undefined);
+    }
+  });
+  expect([...run.reports.values()][0]).toMatchObject({ cancelled: 1 });
+  expect(run.saved.length).toBeGreaterThanOrEqual(overlap === 'skip' ? 1 : 2);
 });
