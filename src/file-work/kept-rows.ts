@@ -14,8 +14,9 @@ import {
 } from './find-known-lines.ts';
 import { writeRowHead } from './rows-writer.ts';
 
-/** Files of rows open at a time; an input in the order of an earlier one reads them one after another. */
+/** Files of rows open at a time, a block of each in memory; an input in the order of an earlier one reads them one after another. */
 const OPEN_FILES = 32;
+const BLOCK_BYTES = 256 << 10;
 
 const RECORDS_AT_A_TIME = 1 << 12;
 
@@ -30,23 +31,23 @@ export class KeptRows {
   private readonly folder: string;
   private readonly earlier: readonly EarlierAnswers[];
   private readonly file: WholeFileWriter;
-  private readonly known: KnownLines;
-  private readonly open = new Map<string, number>();
-  private readonly scratch = Buffer.allocUnsafe(64 << 10);
+  /** Null where there is nothing to look up, as in a schedule's first run. */
+  private readonly known: KnownLines | null;
+  private readonly open = new Map<string, EarlierRows>();
 
   constructor(folder: string, spec: JobSpec, earlier: readonly EarlierAnswers[]) {
     const path = join(folder, jobFiles.kept(spec.jobId));
     const records = temporaryName(path);
     this.folder = folder;
     this.earlier = earlier;
-    this.isSameInput = findKnownLines(folder, spec, earlier, records);
-    this.known = new KnownLines(records);
+    this.isSameInput = earlier.length === 0 || findKnownLines(folder, spec, earlier, records);
+    this.known = earlier.length === 0 ? null : new KnownLines(records);
     this.file = new WholeFileWriter(path);
   }
 
   /** Writes the row of a line that an earlier job has answered; false for others, which are to be asked. */
   take(line: number, block: Buffer, { idStart, idEnd }: RequestLine): boolean {
-    const known = this.known.at(line);
+    const known = this.known?.at(line) ?? null;
     if (known === null) return false;
     writeRowHead(this.file, line, idEnd > 0 ? block.subarray(idStart, idEnd) : null);
     this.copy(known);
@@ -67,29 +68,30 @@ export class KeptRows {
 
   private copy({ source, shard, offset, length }: KnownLine): void {
     const { job } = this.earlier[source]!;
-    const descriptor = this.rowsOf(job, unpackShard(shard));
-    for (let left = length, at = offset; left > 0;) {
-      const read = readSync(descriptor, this.scratch, 0, Math.min(left, this.scratch.length), at);
-      if (read === 0) throw new Error(`A file of rows of job ${job} became shorter while it was read.`);
-      this.file.write(this.scratch, 0, read);
-      at += read;
-      left -= read;
+    const rows = this.rowsOf(job, unpackShard(shard));
+    for (let at = offset, left = length; left > 0;) {
+      const piece = rows.at(at, left);
+      if (piece.length === 0)
+        throw new Error(`A file of rows of job ${job} became shorter while it was read.`);
+      this.file.write(piece);
+      at += piece.length;
+      left -= piece.length;
     }
   }
 
-  private rowsOf(job: string, shard: string): number {
+  private rowsOf(job: string, shard: string): EarlierRows {
     const key = shardFiles.rows(job, shard);
     const known = this.open.get(key);
     if (known !== undefined) return known;
     if (this.open.size >= OPEN_FILES) {
-      const [oldest, descriptor] = this.open.entries().next().value!;
-      closeSync(descriptor);
+      const [oldest, rows] = this.open.entries().next().value!;
+      rows.close();
       this.open.delete(oldest);
     }
     try {
-      const descriptor = openSync(join(this.folder, key), 'r');
-      this.open.set(key, descriptor);
-      return descriptor;
+      const rows = new EarlierRows(join(this.folder, key));
+      this.open.set(key, rows);
+      return rows;
     } catch (error) {
       // Not as it came: a missing file would be taken for a missing input.
       throw new Error(`The answers of the earlier job ${job} went away while they were read.`, {
@@ -99,9 +101,36 @@ export class KeptRows {
   }
 
   private close(): void {
-    for (const descriptor of this.open.values()) closeSync(descriptor);
+    for (const rows of this.open.values()) rows.close();
     this.open.clear();
-    this.known.close();
+    this.known?.close();
+  }
+}
+
+/** A file of rows, read a block at a time: neighbours are mostly asked for one after another. */
+class EarlierRows {
+  private readonly descriptor: number;
+  private readonly block = Buffer.allocUnsafe(BLOCK_BYTES);
+  private start = 0;
+  private filled = 0;
+
+  constructor(path: string) {
+    this.descriptor = openSync(path, 'r');
+  }
+
+  /** Bytes from an offset, as many as the block holds of them; none behind the file's end. */
+  at(offset: number, length: number): Uint8Array {
+    const held = this.start + this.filled - offset;
+    if (offset < this.start || held < Math.min(length, BLOCK_BYTES)) {
+      this.start = offset;
+      this.filled = readSync(this.descriptor, this.block, 0, BLOCK_BYTES, offset);
+    }
+    const from = offset - this.start;
+    return this.block.subarray(from, Math.min(this.filled, from + length));
+  }
+
+  close(): void {
+    closeSync(this.descriptor);
   }
 }
 

@@ -39,7 +39,7 @@ export interface ScheduleStatus {
   readonly waiting: number;
   /** The last runs, at most ten, the latest first. */
   readonly runs: readonly RunStatus[];
-  /** When the next runs are due, without jitter. */
+  /** When the next runs begin, jitter included. */
   readonly next: readonly string[];
 }
 
