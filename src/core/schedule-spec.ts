@@ -66,6 +66,17 @@ export type RunOutcome = (typeof RunOutcome)[keyof typeof RunOutcome];
 /** What a run's workflow writes into its memo, so that its end is seen in lists and told without a worker. */
 export const RUN_MEMO = 'durable_batch_run';
 
+/** Under that name: how the run stands. */
+export interface RunMemo {
+  /** Null while the run works, and when it failed. */
+  readonly outcome: RunOutcome | null;
+  readonly job: string | null;
+  /** Null until the run has come so far. */
+  readonly input: string | null;
+  /** Why it was skipped or failed; null otherwise. */
+  readonly reason: string | null;
+}
+
 /** The workflow id of a schedule's runs, to which Temporal appends each run's time. */
 export function runWorkflowId(schedule: string): string {
   return `${schedule}-run`;

@@ -20,7 +20,13 @@ import {
 import type { PreparedRun, ScheduleActivities } from '../activities/index.ts';
 import { IDENTITY_MEMO } from '../core/job-spec.ts';
 import type { JobReport } from '../core/progress.ts';
-import { RUN_MEMO, RunOutcome, type ScheduledRun, type ScheduleSpec } from '../core/schedule-spec.ts';
+import {
+  RUN_MEMO,
+  RunOutcome,
+  type RunMemo,
+  type ScheduledRun,
+  type ScheduleSpec,
+} from '../core/schedule-spec.ts';
 import { BATCH_JOB } from './messages.ts';
 
 type ScheduledJob = NonNullable<PreparedRun['job']>;
@@ -53,24 +59,28 @@ const { awaitReport } = proxyActivities<ScheduleActivities>({ ...limits, startTo
 export async function scheduledJob(spec: ScheduleSpec): Promise<ScheduledRun> {
   const { typedSearchAttributes, startTime } = workflowInfo();
   const dueAt = (typedSearchAttributes.get(dueTime) ?? startTime).toISOString();
-  const { input, skipped, job } = await prepareScheduledJob({ spec, dueAt });
-  if (job === null) {
-    tell({ outcome: RunOutcome.Skipped, job: null, input, reason: skipped });
-    return { outcome: RunOutcome.Skipped, job: null, input, reason: skipped };
-  }
-  const { jobId } = job.spec;
-  tell({ outcome: null, job: jobId, input, reason: null });
+  let memo: RunMemo = { outcome: null, job: null, input: null, reason: null };
   try {
+    const { input, skipped, job } = await prepareScheduledJob({ spec, dueAt });
+    if (job === null) {
+      const run = { outcome: RunOutcome.Skipped, job: null, input, reason: skipped };
+      tell(run);
+      return run;
+    }
+    const { jobId } = job.spec;
+    memo = { ...memo, job: jobId, input };
+    tell(memo);
     const report = job.report ?? (await runJob(spec.name, job));
-    // A cancelled run's job has a report, too: what was paid is handed out.
     const { out } = job;
+    // A cancelled run's job has a report, too: what was paid is handed out.
     if (out !== null) await CancellationScope.nonCancellable(() => saveResults({ job: jobId, folder: out }));
-    tell({ outcome: RunOutcome.Done, job: jobId, input, reason: null }, report);
+    const run = { outcome: RunOutcome.Done, job: jobId, input, reason: null };
+    tell(run, report);
+    return run;
   } catch (error) {
-    tell({ outcome: null, job: jobId, input, reason: rootCause(error) ?? 'unknown' });
+    if (!isCancellation(error)) tell({ ...memo, reason: rootCause(error) ?? 'unknown' });
     throw error;
   }
-  return { outcome: RunOutcome.Done, job: jobId, input, reason: null };
 }
 
 /** Runs the job, or waits for the one that an earlier history of this run has started; answers its report. */
@@ -114,13 +124,14 @@ async function awaitStarted({ spec: { jobId }, identity }: ScheduledJob): Promis
 }
 
 /** Shows where the run stands: in the memo, which lists and `describe` read, and on the run's page. */
-function tell(run: Omit<ScheduledRun, 'outcome'> & { outcome: RunOutcome | null }, report?: JobReport): void {
+function tell(run: RunMemo, report?: JobReport): void {
   upsertMemo({ [RUN_MEMO]: run });
   const { outcome, job, input, reason } = run;
   const lines = [
     `**${outcome ?? (reason === null ? 'running' : 'failed')}**${reason === null ? '' : `: ${reason}`}`,
   ];
-  lines.push('', `- input \`${input}\``);
+  lines.push('');
+  if (input !== null) lines.push(`- input \`${input}\``);
   if (job !== null) lines.push(`- job \`${job}\`, a child of this run`);
   if (report !== undefined) {
     const { answered, failed, cancelled, reused } = report;

@@ -184,7 +184,7 @@ test('over any runs, lines that one of them answered are not sent again, and eac
       const schedule = new Schedule(folder.path);
       runs.forEach((played, i) => schedule.play(played, i));
     }),
-    { numRuns: 50 },
+    { numRuns: 30 },
   );
 });
 
@@ -209,6 +209,6 @@ test('however many lines are looked up at a time, the same ones are known', () =
         expect(found[0]).toEqual(found[1]);
       },
     ),
-    { numRuns: 50 },
+    { numRuns: 30 },
   );
 });

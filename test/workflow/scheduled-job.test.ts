@@ -285,6 +285,24 @@ test('a run whose job is refused fails with the reason, and can be begun again',
   });
 });
 
+test('a run whose time has a job of other options fails before anything is started, and says so', async () => {
+  const run = new LiteralRun('conflict');
+  run.activities.prepareScheduledJob = async () => {
+    throw failure('RunConflict', 'Job job-conflict exists with other options.', true);
+  };
+  await run.working(async () => {
+    const handle = await run.start();
+    await expect(handle.result()).rejects.toThrow();
+    expect((await handle.describe()).memo?.[RUN_MEMO]).toEqual({
+      outcome: null,
+      job: null,
+      input: null,
+      reason: 'Job job-conflict exists with other options.',
+    });
+  });
+  expect(run.api.created).toEqual([]);
+});
+
 test.each([
   ['skip', 'none of the runs that fell due meanwhile takes place'],
   ['cancel-other', 'it is cancelled, keeps what was paid, and the next one begins'],

@@ -8,13 +8,7 @@ import type {
 import { WorkflowNotFoundError } from '@temporalio/common';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
 import type { JobReport } from '../../core/progress.ts';
-import {
-  dueTimeIn,
-  RUN_MEMO,
-  runJobId,
-  type ScheduledRun,
-  type ScheduleSpec,
-} from '../../core/schedule-spec.ts';
+import { dueTimeIn, RUN_MEMO, runJobId, type RunMemo, type ScheduleSpec } from '../../core/schedule-spec.ts';
 import { jobFiles } from '../../store/job-files.ts';
 import { readRecord, type Store } from '../../store/store.ts';
 import { SCHEDULED_JOB } from '../../workflows/messages.ts';
@@ -179,11 +173,9 @@ export class ScheduleHandle {
   }
 
   private async runOf({ takenAt, scheduledAt, action }: ScheduleExecutionResult): Promise<RunStatus> {
-    const { workflowId } = action.workflow;
-    const { status, memo } = await this.describeRun(workflowId);
-    const run = (memo?.[RUN_MEMO] ?? null) as
-      | (Omit<ScheduledRun, 'outcome'> & { outcome: string | null })
-      | null;
+    const { workflowId, firstExecutionRunId } = action.workflow;
+    const { status, memo } = await this.describeRun(workflowId, firstExecutionRunId);
+    const run = (memo?.[RUN_MEMO] ?? null) as RunMemo | null;
     const job = run === null ? this.jobOf(workflowId) : run.job;
     return {
       dueAt: new Date(dueTimeIn(workflowId) ?? scheduledAt).toISOString(),
@@ -196,18 +188,23 @@ export class ScheduleHandle {
     };
   }
 
-  private async describeRun(
-    workflowId: string,
-  ): Promise<{ status: string; memo: Record<string, unknown> | undefined }> {
+  /** Of a run that was reset, the one that took its place; a time that was due twice has two workflows of one id. */
+  private async describeRun(workflowId: string, runId: string): Promise<DescribedRun> {
     try {
-      // The latest of its runs: a reset makes another one.
-      const { status, memo } = await this.client.workflow.getHandle(workflowId).describe();
+      const { status, memo, raw } = await this.client.workflow.getHandle(workflowId, runId).describe();
+      const next = raw.workflowExtendedInfo?.resetRunId;
+      if (next != null && next !== '') return await this.describeRun(workflowId, next);
       return { status: status.name.toLowerCase(), memo };
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) return { status: 'unknown', memo: undefined };
       throw error;
     }
   }
+}
+
+interface DescribedRun {
+  readonly status: string;
+  readonly memo: Record<string, unknown> | undefined;
 }
 
 function specIn(description: ScheduleDescription): ScheduleSpec {
