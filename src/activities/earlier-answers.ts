@@ -30,24 +30,20 @@ export async function findEarlierAnswers(
       continue;
     }
     if (await isOtherApi(store, job, deps.api.baseURL)) continue;
-    const index = await indexOf(deps, onlyNew.schedule, job);
+    const index = await indexOf(deps, job);
     if (index !== null) found.push({ job, index });
   }
   return found;
 }
 
-/** The key of a job's index; null when it has answered nothing. */
-async function indexOf(
-  { store, files }: Dependencies,
-  schedule: string,
-  job: string,
-): Promise<string | null> {
-  const whole = scheduleFiles.answers(schedule, job);
+/** The key of a job's index; null when it has answered nothing. It lies beside the rows, and goes with them. */
+async function indexOf({ store, files }: Dependencies, job: string): Promise<string | null> {
+  const whole = jobFiles.answers(job);
   const known = await store.size(whole);
   if (known !== null) return known > 0 ? whole : null;
   const isFinished = (await store.size(jobFiles.report(job))) !== null;
   if (!isFinished) await assertNotWorking(job);
-  const target = isFinished ? whole : scheduleFiles.someAnswers(schedule, job);
+  const target = isFinished ? whole : jobFiles.someAnswers(job);
   return (await files.indexAnswers(job, target)) > 0 ? target : null;
 }
 

@@ -71,6 +71,8 @@ export class KeptRows {
     const rows = this.rowsOf(job, unpackShard(shard));
     for (let at = offset, left = length; left > 0;) {
       const piece = rows.at(at, left);
+      if (at === offset && !isAnswer(piece))
+        throw new Error(`The index of the answers of job ${job} does not fit its rows.`);
       if (piece.length === 0)
         throw new Error(`A file of rows of job ${job} became shorter while it was read.`);
       this.file.write(piece);
@@ -105,6 +107,12 @@ export class KeptRows {
     this.open.clear();
     this.known?.close();
   }
+}
+
+const answered = Buffer.from(',"status":"answered",');
+
+function isAnswer(piece: Uint8Array): boolean {
+  return answered.equals(piece.subarray(0, answered.length));
 }
 
 /** A file of rows, read a block at a time: neighbours are mostly asked for one after another. */

@@ -19,6 +19,10 @@ export const jobFiles = {
   cancelled: (job: string): string => `jobs/${job}/cancelled.json`,
   results: (job: string): string => `jobs/${job}/results.jsonl`,
   report: (job: string): string => `jobs/${job}/report.json`,
+  /** Index of what a finished job has answered, for later runs of its schedule; see `file-work/answer-index.ts`. */
+  answers: (job: string): string => `jobs/${job}/answers.index`,
+  /** The same of a job that came to no end; made anew by each run that looks. */
+  someAnswers: (job: string): string => `jobs/${job}/answers.some.index`,
 } as const;
 
 /** The keys of one schedule; its runs' jobs have theirs. */
@@ -26,10 +30,6 @@ export const scheduleFiles = {
   /** A record for each run that has a job, under the job's id. */
   runs: (schedule: string): string => `schedules/${schedule}/runs`,
   run: (schedule: string, job: string): string => `schedules/${schedule}/runs/${job}.json`,
-  /** Index of what a finished job has answered; see `file-work/answer-index.ts`. */
-  answers: (schedule: string, job: string): string => `schedules/${schedule}/answers/${job}.index`,
-  /** The same of a job that came to no end; made anew by each run that looks. */
-  someAnswers: (schedule: string, job: string): string => `schedules/${schedule}/answers/${job}.some.index`,
 } as const;
 
 /** The keys of one shard of a job. */

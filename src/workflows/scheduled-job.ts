@@ -42,13 +42,19 @@ const limits = {
 } as const;
 
 // The input is read once; the results are copied once: 100 GB at 50 MB/s take half an hour, a day is for slow disks.
-const { prepareScheduledJob, saveResults } = proxyActivities<ScheduleActivities>({
-  ...limits,
-  startToCloseTimeout: '24h',
+const files = { ...limits, startToCloseTimeout: '24h' } as const;
+const { prepareScheduledJob } = proxyActivities<ScheduleActivities>({
+  ...files,
+  summary: 'name and read the input of this time',
 });
+const { saveResults } = proxyActivities<ScheduleActivities>({ ...files, summary: 'copy the results' });
 
 // One look at the server and the store; the retries are the waiting.
-const { awaitReport } = proxyActivities<ScheduleActivities>({ ...limits, startToCloseTimeout: '1m' });
+const { awaitReport } = proxyActivities<ScheduleActivities>({
+  ...limits,
+  startToCloseTimeout: '1m',
+  summary: 'wait for the job that was started before',
+});
 
 /**
  * A run of a schedule: names the input of its time, runs the job as a child, copies the results where they are wanted.

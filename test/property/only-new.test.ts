@@ -11,7 +11,7 @@ import { indexAnswers } from '../../src/file-work/index-answers.ts';
 import { mergeRows } from '../../src/file-work/merge-rows.ts';
 import { packRetries } from '../../src/file-work/pack-retries.ts';
 import { settleShard } from '../../src/file-work/settle-shard.ts';
-import { jobFiles, scheduleFiles, shardFiles } from '../../src/store/job-files.ts';
+import { jobFiles, shardFiles } from '../../src/store/job-files.ts';
 import { outputRow, rowsIn } from '../support/file-job.ts';
 import { TempFolder } from '../support/temp-folder.ts';
 
@@ -154,7 +154,7 @@ class Schedule {
   }
 
   private index(job: string): void {
-    const index = scheduleFiles.answers('n', job);
+    const index = jobFiles.answers(job);
     // Twice: it is written whole, and comes out the same.
     const answers = indexAnswers(this.folder, job, index);
     expect(indexAnswers(this.folder, job, index)).toBe(answers);

@@ -146,3 +146,10 @@ test('a spec takes the given id before the derived one', () => {
   expect(resolveJobSpec(checkJobOptions({}), input, 'derived')).toMatchObject({ jobId: 'derived', input });
   expect(resolveJobSpec(checkJobOptions({ jobId: 'given' }), input, 'derived').jobId).toBe('given');
 });
+
+test('a job of only what is new is another one, and the ids of all others stay as they are', () => {
+  const checked = checkJobOptions({});
+  const plain = jobIdentity(checked, 'hash');
+  expect(plain).toBe('[1,"hash",null,null,50000,190000000,3,false,null]');
+  expect(jobIdentity({ ...checked, onlyNew: { schedule: 'n' } }, 'hash')).not.toBe(plain);
+});
