@@ -57,6 +57,9 @@ export interface RunStatus {
 const TRIGGERED_MS = 3_000;
 const LOOK_AGAIN_MS = 100;
 
+const SECOND_MS = 1_000;
+const CLOCKS_MS = 200;
+
 /** A schedule that was made, by this process or any other. Each call may throw `schedule_not_found`. */
 export class ScheduleHandle {
   readonly name: string;
@@ -89,10 +92,11 @@ export class ScheduleHandle {
 
   /**
    * Begins a run now, or after the one that works. Answers the id of its job, by which `job()` finds it as soon as it
-   * has begun; null while it waits for an earlier run.
+   * has begun; null while it waits for an earlier run. Two of the same second are one run.
    */
   async trigger(): Promise<string | null> {
     const before = await this.ask();
+    await untilNextSecond(before);
     await this.call((handle) => handle.trigger(askedPolicy(specIn(before))));
     for (const end = Date.now() + TRIGGERED_MS; Date.now() < end; await sleep(LOOK_AGAIN_MS)) {
       const { info } = await this.ask();
@@ -205,6 +209,15 @@ export class ScheduleHandle {
 interface DescribedRun {
   readonly status: string;
   readonly memo: Record<string, unknown> | undefined;
+}
+
+/** Runs are named by the second: one that was asked for after another has begun is to be another run. */
+async function untilNextSecond({ info }: ScheduleDescription): Promise<void> {
+  const last = dueTimeIn(info.recentActions.at(-1)?.action.workflow.workflowId ?? '');
+  if (last === null) return;
+  const sinceMs = Date.now() - Date.parse(last);
+  // The server's clock may be somewhat behind ours.
+  if (sinceMs < SECOND_MS + CLOCKS_MS && sinceMs > -CLOCKS_MS) await sleep(SECOND_MS + CLOCKS_MS - sinceMs);
 }
 
 function specIn(description: ScheduleDescription): ScheduleSpec {
