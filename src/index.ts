@@ -11,6 +11,8 @@ export {
   isAnswerCut,
   JobHandle,
   JobServerStatus,
+  ScheduleHandle,
+  Schedules,
   toTypedRow,
   type AnswerIssue,
   type BatchClientOptions,
@@ -20,6 +22,11 @@ export {
   type JobStatus,
   type JobSummary,
   type ResultRow,
+  type RunStatus,
+  type ScheduleChanges,
+  type ScheduleOptions,
+  type ScheduleStatus,
+  type ScheduleTiming,
   type StepRetry,
   type TypedResultsOptions,
   type TypedRow,
@@ -30,5 +37,6 @@ export {
 export { BatchError, ErrorCode, isBatchError, type BatchErrorDetails } from './core/errors.ts';
 export type { JobOptions } from './core/job-spec.ts';
 export type { ListedProgress } from './core/job-listing.ts';
+export { Overlap, type ScheduleSpec } from './core/schedule-spec.ts';
 export { JobState, type JobProgress, type JobReport, type ShardView } from './core/progress.ts';
 export type { TemporalConnectionOptions, TemporalTarget } from './temporal/index.ts';

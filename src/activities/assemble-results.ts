@@ -53,10 +53,14 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
     const drawing = quietly(job, () =>
       files.drawReport({ startedAt, shards: stories, models }, AbortSignal.timeout(DRAWING_MS)),
     );
-    const paths = [await store.filePath(jobFiles.rejected(job))];
+    const paths = [
+      await store.filePath(jobFiles.rejected(job)),
+      ...(plans[0]!.kept === undefined ? [] : [await store.filePath(jobFiles.kept(job))]),
+    ];
     for (const shard of shards) paths.push(await store.filePath(shardFiles.rows(job, shard)));
     const rows = await files.mergeRows(paths, await store.filePath(jobFiles.results(job)));
-    const { lines, rejected } = { lines: plans[0]!.lines + plans[0]!.rejected, rejected: plans[0]!.rejected };
+    const { rejected, kept } = plans[0]!;
+    const lines = plans[0]!.lines + rejected + (kept ?? 0);
     if (rows !== lines) {
       throw ApplicationFailure.nonRetryable(
         `${rows} rows for ${lines} lines of job ${job}: please report this as a bug.`,
@@ -67,9 +71,10 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
     const report: JobReport = {
       job_id: job,
       lines,
-      answered: sums.answered,
+      answered: sums.answered + (kept ?? 0),
       failed: sums.failed + rejected,
       cancelled: sums.cancelled,
+      ...(kept === undefined ? {} : { reused: kept }),
       rounds: plans.length,
       batches: sums.batches,
       input_tokens: sums.inputTokens,

@@ -2,9 +2,11 @@ import { ApplicationFailure } from '@temporalio/common';
 import { FailureType } from '../core/failure.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
+import type { BuildResult } from '../file-work/build-shards.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
+import { findEarlierAnswers } from './earlier-answers.ts';
 import { whileBeating } from './heartbeat.ts';
 
 /** Round 1, and whether the job had been cancelled for good before it was started again. */
@@ -13,12 +15,11 @@ export type FirstPlan = RoundPlan & { readonly cancelled?: true };
 /**
  * Checks every line of the input and writes the shards of round 1.
  * Safe twice: shards are written under names that depend on the input alone, and the plan is written last, once;
- * an attempt that finds it returns it and reads nothing.
+ * an attempt that finds it returns it and reads nothing. What earlier runs of a schedule have answered is looked up by
+ * each attempt anew: it only ever becomes more, and the plan says which lines were left out.
  */
-export async function buildShards(
-  { store, files, observer }: Dependencies,
-  spec: JobSpec,
-): Promise<FirstPlan> {
+export async function buildShards(deps: Dependencies, spec: JobSpec): Promise<FirstPlan> {
+  const { store, files, observer } = deps;
   const key = jobFiles.round(spec.jobId, 1);
   const known = await readRecord<RoundPlan>(store, key);
   if (known !== null) {
@@ -26,7 +27,9 @@ export async function buildShards(
     return cancelled ? { ...known, cancelled } : known;
   }
   await store.filePath(jobFiles.spec(spec.jobId));
-  const result = await whileBeating(() => files.buildShards(spec)).catch((error: unknown) => {
+  const build = async (): Promise<BuildResult> =>
+    await files.buildShards(spec, await findEarlierAnswers(deps, spec));
+  const result = await whileBeating(build).catch((error: unknown) => {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOENT' && code !== 'EACCES' && code !== 'EISDIR') throw error;
     throw badInput(

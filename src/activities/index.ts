@@ -6,6 +6,7 @@ import type { RoundPlan } from '../core/shard-plan.ts';
 import type { RetryRound } from '../file-work/pack-retries.ts';
 import { claimJobApi } from '../store/job-api.ts';
 import { assembleResults, type AssembleRequest } from './assemble-results.ts';
+import { awaitReport, type AwaitRequest } from './await-report.ts';
 import { buildRetryShards } from './build-retry-shards.ts';
 import { buildShards, type FirstPlan } from './build-shards.ts';
 import { cancelBatch, type CancelRequest } from './cancel-batch.ts';
@@ -16,6 +17,8 @@ import { findBought, type BoughtRequest, type BoughtShard } from './find-bought.
 import type { JobObserver } from './job-observer.ts';
 import { fetchResults, type FetchRequest, type ShardCounts } from './fetch-results.ts';
 import { pollBatches, type BatchSight, type PollRequest, type WatchedBatch } from './poll-batches.ts';
+import { prepareScheduledJob, type PreparedRun, type RunRequest } from './prepare-scheduled-job.ts';
+import { saveResults, type SaveRequest } from './save-results.ts';
 import { tellingStoreTrouble } from './store-trouble.ts';
 import { uploadInput, type UploadRequest } from './upload-input.ts';
 
@@ -33,8 +36,15 @@ export interface Activities {
   assembleResults(request: AssembleRequest): Promise<JobReport>;
 }
 
+/** The activities of a schedule's runs, around those of its job; each is idempotent and says how where it is written. */
+export interface ScheduleActivities {
+  prepareScheduledJob(request: RunRequest): Promise<PreparedRun>;
+  awaitReport(request: AwaitRequest): Promise<JobReport | null>;
+  saveResults(request: SaveRequest): Promise<void>;
+}
+
 /** The activities of one worker, ready to be registered. */
-export function createActivities(deps: Dependencies): Activities {
+export function createActivities(deps: Dependencies): Activities & ScheduleActivities {
   /** For steps that call the API for a job: at another API than its own they would find nothing, and buy again. */
   const atItsApi = async <T>(job: string, step: () => Promise<T>): Promise<T> =>
     await tellingStoreTrouble(async () => {
@@ -55,6 +65,9 @@ export function createActivities(deps: Dependencies): Activities {
     cancelBatch: (request) => tellingStoreTrouble(() => cancelBatch(deps, request)),
     checkAccount: () => checkAccount(deps),
     assembleResults: (request) => tellingStoreTrouble(() => assembleResults(deps, request)),
+    prepareScheduledJob: (request) => tellingStoreTrouble(() => prepareScheduledJob(deps, request)),
+    awaitReport: (request) => tellingStoreTrouble(() => awaitReport(deps, request)),
+    saveResults: (request) => tellingStoreTrouble(() => saveResults(deps, request)),
   };
 }
 
@@ -67,6 +80,7 @@ export type {
   FirstPlan,
   JobObserver,
   PollRequest,
+  PreparedRun,
   ShardCounts,
   WatchedBatch,
 };

@@ -126,6 +126,8 @@ function adviceOn(type: FailureType, status: number | undefined): string {
     case FailureType.StoreTrouble:
     case FailureType.BadInput:
     case FailureType.OtherApi:
+    case FailureType.EarlierRunUnfinished:
+    case FailureType.RunConflict:
       return advice.retried;
     default:
       return type satisfies never;

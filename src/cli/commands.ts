@@ -11,6 +11,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   pause: async () => (await import('./commands/control.ts')).addPause,
   resume: async () => (await import('./commands/control.ts')).addResume,
   list: async () => (await import('./commands/list.ts')).addList,
+  schedule: async () => (await import('./commands/schedule.ts')).addSchedule,
   worker: async () => (await import('./commands/worker.ts')).addWorker,
   dev: async () => (await import('./commands/dev.ts')).addDev,
   setup: async () => (await import('./commands/setup.ts')).addSetup,

@@ -94,6 +94,9 @@ export function describeReport(report: JobReport, where: string | null): string 
       'lines',
       `${count(lines)}: ${count(answered)} answered, ${count(failed)} failed, ${count(cancelled)} cancelled`,
     ],
+    ...(report.reused === undefined
+      ? []
+      : [['kept', `${count(report.reused)} of the answers, bought by earlier runs`]]),
     ['batches', `${count(batches)} in ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`],
     ['tokens', `${count(input)} in, ${count(output)} out`],
     [

@@ -30,7 +30,8 @@ import { BATCH_JOB } from '../workflows/messages.ts';
 import { toVisibilityQuery, type JobFilter } from './job-filter.ts';
 import { JobHandle } from './job-handle.ts';
 import { listedLabels, startAttributes } from './job-labels.ts';
-import { identityOf, prepareJob } from './prepare-job.ts';
+import { Schedules } from './schedules/index.ts';
+import { identityOf, prepareJob } from '../store/prepare-job.ts';
 import { readingStore } from './store-failure.ts';
 import { TemporalCalls } from './temporal-calls.ts';
 
@@ -194,6 +195,11 @@ export class BatchClient {
    */
   job(jobId: string): JobHandle {
     return new JobHandle(assertJobId(jobId), this.#calls, this.store);
+  }
+
+  /** Schedules of jobs, with the server, store and queue of this client. */
+  get schedules(): Schedules {
+    return new Schedules(this.#calls, this.store, this.taskQueue);
   }
 
   /**

@@ -17,6 +17,15 @@ export { answerEmbedding, answerEmbeddings, answerRefusal, answerText, isAnswerC
 export { JobServerStatus, type JobFilter } from './job-filter.ts';
 export type { ResultRow } from './result-rows.ts';
 export { toTypedRow, type AnswerIssue, type InvalidRow, type TypedRow, type ValidRow } from './typed-row.ts';
-export { checkOutputFolder } from './output-folder.ts';
-export { prepareJob } from './prepare-job.ts';
+export { checkOutputFolder } from '../store/output-folder.ts';
+export { prepareJob } from '../store/prepare-job.ts';
 export { prepareChildJob, type ChildJob, type ChildJobOptions } from './prepare-child-job.ts';
+export {
+  ScheduleHandle,
+  Schedules,
+  type RunStatus,
+  type ScheduleChanges,
+  type ScheduleOptions,
+  type ScheduleStatus,
+  type ScheduleTiming,
+} from './schedules/index.ts';

@@ -9,7 +9,7 @@ import { readRecord, type Store } from '../store/store.ts';
 import { cancelSignal, pauseSignal, progressQuery, resumeSignal } from '../workflows/messages.ts';
 import { abortable, sleep } from './abortable.ts';
 import { listedLabels } from './job-labels.ts';
-import { checkOutputFolder, copyResults } from './output-folder.ts';
+import { checkOutputFolder, copyResults } from '../store/output-folder.ts';
 import { readRows, type ResultRow } from './result-rows.ts';
 import { SharedLook } from './shared-look.ts';
 import { readingStore } from './store-failure.ts';

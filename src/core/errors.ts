@@ -17,6 +17,10 @@ export const ErrorCode = {
   JobConflict: 'job_conflict',
   /** No job has this id. */
   JobNotFound: 'job_not_found',
+  /** A schedule of this name exists. */
+  ScheduleExists: 'schedule_exists',
+  /** No schedule has this name. */
+  ScheduleNotFound: 'schedule_not_found',
   /** The job failed, was terminated or ended without results. */
   JobFailed: 'job_failed',
   /** The API refused the key or the account: no key, a wrong key, no permission. */
@@ -40,6 +44,8 @@ export interface BatchErrorDetails {
   readonly line?: number;
   /** The job that the call was about. */
   readonly jobId?: string;
+  /** The schedule that the call was about. */
+  readonly schedule?: string;
   /** The option that is wrong, as the command line spells it. */
   readonly option?: string;
 }
@@ -78,6 +84,8 @@ export function exitCodeOf(code: ErrorCode): 1 | 2 {
     case ErrorCode.BadOutput:
     case ErrorCode.JobConflict:
     case ErrorCode.JobNotFound:
+    case ErrorCode.ScheduleExists:
+    case ErrorCode.ScheduleNotFound:
     case ErrorCode.ApiRefused:
     case ErrorCode.ApiUnreachable:
     case ErrorCode.TemporalUnavailable:

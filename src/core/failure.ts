@@ -23,6 +23,10 @@ export const FailureType = {
   ApiTrouble: 'ApiTrouble',
   /** An ended batch does not yet offer the files it should have. */
   AnswersNotReady: 'AnswersNotReady',
+  /** An earlier run of the schedule still works: what it answers is waited for. */
+  EarlierRunUnfinished: 'EarlierRunUnfinished',
+  /** The id of a scheduled run's job belongs to a job with another input or other options. */
+  RunConflict: 'RunConflict',
   /** The store cannot be written or read: disk full, read-only, gone. */
   StoreTrouble: 'StoreTrouble',
 } as const;
@@ -45,6 +49,8 @@ export const failureMeaning: Readonly<Record<FailureType, FailureMeaning>> = {
   InputFileLost: { final: true, code: ErrorCode.JobFailed },
   ApiTrouble: { final: false, code: ErrorCode.ApiUnreachable },
   AnswersNotReady: { final: false, code: ErrorCode.JobFailed },
+  EarlierRunUnfinished: { final: false, code: ErrorCode.JobFailed },
+  RunConflict: { final: true, code: ErrorCode.JobConflict },
   StoreTrouble: { final: false, code: ErrorCode.StoreUnavailable },
 };
 

@@ -52,6 +52,8 @@ export interface JobSpec {
   readonly skipBadLines: boolean;
   readonly rebuy: boolean;
   readonly giveUpAfterMs: number | null;
+  /** The schedule whose earlier runs' answers are used again: only lines that none of them answered are sent. */
+  readonly onlyNew?: { readonly schedule: string };
   /** How the job is found at the server; specs of version 0.1 have none. */
   readonly labels?: JobLabels;
 }
@@ -138,7 +140,7 @@ export function assertJobId(jobId: unknown): string {
  * lines end. How often we poll, where results go and who works on it are not part of it.
  */
 export function jobIdentity(checked: CheckedOptions, sha256: string): string {
-  const { model, endpoint, shardLines, shardBytes, attempts, skipBadLines, giveUpAfterMs } = checked;
+  const { model, endpoint, shardLines, shardBytes, attempts, skipBadLines, giveUpAfterMs, onlyNew } = checked;
   return JSON.stringify([
     1,
     sha256,
@@ -149,6 +151,7 @@ export function jobIdentity(checked: CheckedOptions, sha256: string): string {
     attempts,
     skipBadLines,
     giveUpAfterMs,
+    ...(onlyNew === undefined ? [] : [onlyNew.schedule]),
   ]);
 }
 

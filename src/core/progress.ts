@@ -112,6 +112,8 @@ export interface JobReport {
   readonly failed: number;
   /** Lines that a cancelled job did not send, or whose answer did not come. */
   readonly cancelled: number;
+  /** Of the answered lines, those whose answers an earlier run of the schedule had bought; absent where nobody looked. */
+  readonly reused?: number;
   /** Passes over the lines without an answer. */
   readonly rounds: number;
   /** Batches that were created. */

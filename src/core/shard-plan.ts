@@ -34,6 +34,8 @@ export interface RoundPlan {
   readonly rejected: number;
   /** Models of the lines, in order of appearance, as many as a search attribute holds; of round 1 only, and not in plans of version 0.1. */
   readonly models?: readonly string[];
+  /** Input lines that an earlier run of the schedule has answered; absent where nobody looked. */
+  readonly kept?: number;
 }
 
 /** How a shard's lines ended. */

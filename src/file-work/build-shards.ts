@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Endpoint } from '../core/limits.ts';
@@ -7,7 +6,6 @@ import {
   isLineFault,
   readableId,
   requestHead,
-  RequestLineReader,
   type LineFault,
   type RequestLine,
 } from '../core/request-line.ts';
@@ -22,7 +20,10 @@ import {
 } from '../core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { WholeFileWriter } from '../store/whole-file.ts';
-import { cutLines, type CutLine } from './cut-lines.ts';
+import { BodyOpenings } from './body-opening.ts';
+import type { EarlierAnswers } from './find-known-lines.ts';
+import { KeptRows } from './kept-rows.ts';
+import { lineBytes, readRequests } from './read-requests.ts';
 
 /** What `buildShards` found wrong with the input; never holds text of a line. */
 interface InputFault {
@@ -35,110 +36,50 @@ interface InputFault {
 export type BuildResult = { readonly plan: RoundPlan } | { readonly fault: InputFault };
 
 /**
- * Reads the input once, checks every line and writes round 1's shards.
+ * Reads the input, checks every line and writes round 1's shards; with `earlier`, lines that earlier jobs have answered
+ * get their rows instead, and the input is read twice.
  * Running it twice writes the same files under the same names.
  */
-export function buildShards(folder: string, spec: JobSpec): BuildResult {
-  const { path } = spec.input;
-  const reader = new RequestLineReader(spec);
+export function buildShards(
+  folder: string,
+  spec: JobSpec,
+  earlier: readonly EarlierAnswers[] | null = null,
+): BuildResult {
   const writer = new ShardSetWriter(folder, spec.jobId, 1, {
     lines: spec.shardLines,
     bytes: spec.shardBytes,
   });
   const rejected = new RejectedRows(join(folder, jobFiles.rejected(spec.jobId)));
-  const hash = createHash('sha256');
+  const kept = earlier === null ? null : new KeptRows(folder, spec, earlier);
   let fault: InputFault | null = null;
-  let bytes = 0;
-
-  const onLine = (block: Buffer, cut: CutLine): void => {
-    if (fault !== null) return;
-    const { start, end } = trimLine(block, cut);
-    if (start === end && !cut.overlong) return; // a blank line is no line
-    const request = checkLine(reader, block, cut, start, end, spec.shardBytes);
-    if (!isLineFault(request)) writer.add(cut.number, block, request);
-    else if (spec.skipBadLines)
-      rejected.add(cut.number, request, cut.overlong ? null : readableId(block.subarray(start, end)));
-    else fault = { line: cut.number, ...request };
-  };
-
   try {
-    cutLines(path, spec.shardBytes, onLine, (chunk) => {
-      bytes += chunk.length;
-      hash.update(chunk);
+    const isSame = readRequests(spec, ({ number, block, start, end, overlong, request }) => {
+      if (!isLineFault(request)) {
+        if (kept?.take(number, block, request) !== true) writer.add(number, block, request);
+      } else if (spec.skipBadLines) {
+        rejected.add(number, request, overlong ? null : readableId(block.subarray(start, end)));
+      } else {
+        fault = { line: number, ...request };
+      }
+      return fault === null;
     });
-    if (fault === null && (bytes !== spec.input.bytes || hash.digest('hex') !== spec.input.sha256)) {
+    if (fault === null && (!isSame || kept?.isSameInput === false)) {
       fault = { line: null, reason: 'has changed since the job was started', advice: 'start the job again' };
     }
-    if (fault === null && writer.lines === 0 && rejected.count === 0) {
+    if (fault === null && writer.lines === 0 && rejected.count === 0 && (kept?.count ?? 0) === 0) {
       fault = { line: null, reason: 'holds no requests', advice: 'write one JSON request per line' };
     }
-  } catch (error) {
+    if (fault !== null) return { fault };
+    rejected.finish();
+    kept?.finish();
+    const plan = { ...writer.finish(), rejected: rejected.count, models: fittingWords(writer.models) };
+    return { plan: kept === null ? plan : { ...plan, kept: kept.count } };
+  } finally {
+    // Of what was finished nothing is taken away.
     writer.abandon();
     rejected.abandon();
-    throw error;
+    kept?.abandon();
   }
-  if (fault !== null) {
-    writer.abandon();
-    rejected.abandon();
-    return { fault };
-  }
-  rejected.finish();
-  return { plan: { ...writer.finish(), rejected: rejected.count, models: fittingWords(writer.models) } };
-}
-
-/** Leaves out a byte order mark, the `\r` of Windows line ends, and blanks around the line. */
-function trimLine(block: Buffer, cut: CutLine): { start: number; end: number } {
-  let { start, end } = cut;
-  if (
-    cut.number === 1 &&
-    end - start >= 3 &&
-    block[start] === 0xef &&
-    block[start + 1] === 0xbb &&
-    block[start + 2] === 0xbf
-  ) {
-    start += 3;
-  }
-  while (end > start && isBlank(block[end - 1]!)) end -= 1;
-  while (start < end && isBlank(block[start]!)) start += 1;
-  return { start, end };
-}
-
-function isBlank(byte: number): boolean {
-  return byte === 0x20 || byte === 0x0d || byte === 0x09;
-}
-
-function checkLine(
-  reader: RequestLineReader,
-  block: Buffer,
-  cut: CutLine,
-  start: number,
-  end: number,
-  maxBytes: number,
-): RequestLine | LineFault {
-  if (cut.overlong) {
-    return {
-      reason: `is longer than a batch may be (${maxBytes} bytes)`,
-      advice: 'make it shorter or raise --shard-bytes',
-    };
-  }
-  if (!cut.utf8) return { reason: 'is not valid UTF-8', advice: 'save the file as UTF-8' };
-  const request = reader.read(block, start, end);
-  if (isLineFault(request) && block.subarray(start, end).includes(0)) {
-    return { reason: 'holds a NUL byte', advice: 'remove it, or write it as \\u0000 inside a string' };
-  }
-  if (!isLineFault(request) && lineBytes(request) > maxBytes) {
-    return {
-      reason: `is longer than a batch may be (${maxBytes} bytes)`,
-      advice: 'make it shorter or raise --shard-bytes',
-    };
-  }
-  return request;
-}
-
-/** An upper bound of what the request takes in an uploaded file. */
-function lineBytes(request: RequestLine): number {
-  const added = request.addsModel ? request.model.length * 6 + 12 : 0;
-  return request.bodyEnd - request.bodyStart + added + 100;
 }
 
 /** Rows of refused lines; the file exists only when there are any. */
@@ -199,7 +140,7 @@ export class ShardSetWriter {
   private readonly shardLines: number[] = [];
   readonly models: Set<string> = new Set();
   private last: OpenShard | null = null;
-  private readonly bodyModels = new Map<string, string>();
+  private readonly openings = new BodyOpenings();
 
   constructor(folder: string, job: string, round: number, limits: { lines: number; bytes: number }) {
     this.folder = folder;
@@ -219,7 +160,7 @@ export class ShardSetWriter {
     shard.requests.writeNumber(line);
     shard.requests.write(shard.head[1]);
     if (request.addsModel) {
-      shard.requests.writeText(this.bodyOpening(block, bodyStart, model));
+      shard.requests.writeText(this.openings.of(block, bodyStart, model));
       shard.requests.write(block, bodyStart + 1, bodyEnd);
     } else {
       shard.requests.write(block, bodyStart, bodyEnd);
@@ -310,17 +251,6 @@ export class ShardSetWriter {
     }
     shard.ids.write(bytes, start, end);
     shard.ids.write(lineFeed);
-  }
-
-  private bodyOpening(block: Buffer, bodyStart: number, model: string): string {
-    let text = this.bodyModels.get(model);
-    if (text === undefined) {
-      text = `{"model":${JSON.stringify(model)}`;
-      this.bodyModels.set(model, text);
-    }
-    let next = bodyStart + 1;
-    while (isBlank(block[next]!)) next += 1;
-    return block[next] === 0x7d ? text : `${text},`;
   }
 
   private close(shard: OpenShard): void {

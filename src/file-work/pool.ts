@@ -3,6 +3,7 @@ import type { JobSpec } from '../core/job-spec.ts';
 import type { PaidTwice, RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
 import type { JobStory } from '../report/job-story.ts';
 import type { BuildResult } from './build-shards.ts';
+import type { EarlierAnswers } from './find-known-lines.ts';
 import type { RetryRound } from './pack-retries.ts';
 import type { ClaimedOutcome, EndedShard } from './settle-shard.ts';
 
@@ -30,8 +31,13 @@ export class FileWork {
     });
   }
 
-  buildShards(spec: JobSpec): Promise<BuildResult> {
-    return this.run('buildShards', [this.folder, spec]);
+  buildShards(spec: JobSpec, earlier: readonly EarlierAnswers[] | null = null): Promise<BuildResult> {
+    return this.run('buildShards', [this.folder, spec, earlier]);
+  }
+
+  /** Writes the index under `target`, a key of the store; answers its entries. */
+  indexAnswers(job: string, target: string): Promise<number> {
+    return this.run('indexAnswers', [this.folder, job, target]);
   }
 
   settleShard(ended: EndedShard): Promise<ClaimedOutcome | null> {

@@ -6,12 +6,20 @@ import type { JobSpec } from '../core/job-spec.ts';
 import type { PaidTwice, RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
 import type { JobStory } from '../report/job-story.ts';
 import * as build from './build-shards.ts';
+import type { EarlierAnswers } from './find-known-lines.ts';
+import * as index from './index-answers.ts';
 import * as merge from './merge-rows.ts';
 import * as pack from './pack-retries.ts';
 import * as settle from './settle-shard.ts';
 
-export const buildShards = ([folder, spec]: [folder: string, spec: JobSpec]): build.BuildResult =>
-  build.buildShards(folder, spec);
+export const buildShards = ([folder, spec, earlier]: [
+  folder: string,
+  spec: JobSpec,
+  earlier: readonly EarlierAnswers[] | null,
+]): build.BuildResult => build.buildShards(folder, spec, earlier);
+
+export const indexAnswers = ([folder, job, target]: [folder: string, job: string, target: string]): number =>
+  index.indexAnswers(folder, job, target);
 
 export const settleShard = ([folder, ended]: [
   folder: string,

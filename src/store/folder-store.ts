@@ -1,5 +1,5 @@
 import { openAsBlob } from 'node:fs';
-import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Store } from './store.ts';
 import { temporaryName } from './whole-file.ts';
@@ -66,6 +66,19 @@ export class FolderStore implements Store {
       await file.close().catch(() => undefined); // the first error is the one to tell
       await rm(temporary, { force: true });
       throw error;
+    }
+  }
+
+  async list(folder: string): Promise<string[]> {
+    try {
+      const entries = await readdir(this.path(folder), { withFileTypes: true });
+      // What a killed process left half written is no value.
+      return entries
+        .filter((entry) => entry.isFile() && !entry.name.endsWith('.tmp'))
+        .map(({ name }) => name)
+        .sort();
+    } catch (error) {
+      return ignoreMissing(error) ?? [];
     }
   }
 

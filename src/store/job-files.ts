@@ -13,6 +13,8 @@ export const jobFiles = {
   round: (job: string, round: number): string => `jobs/${job}/rounds/${round}.json`,
   /** Rows of input lines that were refused, with `--skip-bad-lines`. */
   rejected: (job: string): string => `jobs/${job}/rejected.jsonl`,
+  /** Rows of lines that an earlier run of its schedule has answered, with `--only-new`. */
+  kept: (job: string): string => `jobs/${job}/kept.jsonl`,
   /** Written when a cancelled job looks at what it will not send: from then on it stays cancelled. */
   cancelled: (job: string): string => `jobs/${job}/cancelled.json`,
   results: (job: string): string => `jobs/${job}/results.jsonl`,
@@ -20,6 +22,17 @@ export const jobFiles = {
   page: (job: string): string => `jobs/${job}/report.html`,
   /** Written last. */
   report: (job: string): string => `jobs/${job}/report.json`,
+  /** Index of what a finished job has answered, for later runs of its schedule; see `file-work/answer-index.ts`. */
+  answers: (job: string): string => `jobs/${job}/answers.index`,
+  /** The same of a job that came to no end; made anew by each run that looks. */
+  someAnswers: (job: string): string => `jobs/${job}/answers.some.index`,
+} as const;
+
+/** The keys of one schedule; its runs' jobs have theirs. */
+export const scheduleFiles = {
+  /** A record for each run that has a job, under the job's id. */
+  runs: (schedule: string): string => `schedules/${schedule}/runs`,
+  run: (schedule: string, job: string): string => `schedules/${schedule}/runs/${job}.json`,
 } as const;
 
 /** The keys of one shard of a job. */

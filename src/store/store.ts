@@ -15,6 +15,8 @@ export interface Store {
   size(key: string): Promise<number | null>;
   /** Writes a stream of bytes as a whole value; answers its length. */
   writeStream(key: string, chunks: AsyncIterable<Uint8Array>): Promise<number>;
+  /** Names of the values directly under a folder of keys, in order; none when there is no such folder. */
+  list(folder: string): Promise<string[]>;
   /** The value as a Blob that reads from the disk as it is sent. */
   blob(key: string): Promise<Blob>;
   /** Where file work finds and puts the value as a file; its folder exists afterwards. */

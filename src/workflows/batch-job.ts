@@ -120,9 +120,8 @@ class Job {
       this.showDetails();
       const name = spec.input.path.split(/[\\/]/).at(-1);
       state.plan = await buildShards(`read, check and cut ${name}, ${sizeOf(spec.input.bytes)}`, spec);
-      state.lines = state.plan.lines + state.plan.rejected;
-      state.failed = state.plan.rejected;
-      state.models = state.plan.models ?? [];
+      const { lines, rejected, kept = 0, models = [] } = state.plan;
+      Object.assign(state, { lines: lines + rejected + kept, answered: kept, failed: rejected, models });
     }
     if ((state.plan as FirstPlan).cancelled === true) this.cancel();
     this.phase = JobState.Running;

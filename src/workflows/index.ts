@@ -1,1 +1,2 @@
 export { batchJob } from './batch-job.ts';
+export { scheduledJob } from './scheduled-job.ts';

@@ -19,3 +19,6 @@ export const pollSignal: SignalDefinition = defineSignal('poll');
 
 /** The workflow's name at the server. */
 export const BATCH_JOB = 'batchJob';
+
+/** The name at the server of the workflow that is a run of a schedule. */
+export const SCHEDULED_JOB = 'scheduledJob';

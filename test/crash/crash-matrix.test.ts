@@ -46,9 +46,12 @@ const clientCells = clientSteps.flatMap((step) =>
 describe('the steps come from the running code', () => {
   const seen = workerSteps.map(({ name }) => name);
 
-  /** Jobs that are cancelled, refused their account or have a batch twice: `test/model` kills processes in those. */
+  /**
+   * Jobs that are cancelled, refused their account or have a batch twice: `test/model` kills processes in those. Runs of
+   * schedules: `test/integration/schedules.test.ts` does.
+   */
   const ofOtherJobs = {
-    files: ['cancelled', 'duplicates', 'duplicateOutput'],
+    files: ['cancelled', 'duplicates', 'duplicateOutput', 'kept', 'answers', 'someAnswers'],
     activities: ['cancelBatch', 'findBought', 'checkAccount'],
   };
 

@@ -65,6 +65,7 @@ export function storeOf(attempt: Attempt, store: Store): Store {
     replace: (key, text) => attempt.step(() => store.replace(key, text)),
     claim: (key, text) => attempt.step(() => store.claim(key, text)),
     size: (key) => attempt.step(() => store.size(key)),
+    list: (folder) => attempt.step(() => store.list(folder)),
     writeStream: (key, chunks) => attempt.step(() => store.writeStream(key, arriving(attempt, chunks))),
     blob: (key) => attempt.step(() => store.blob(key)),
     filePath: (key) => attempt.step(() => store.filePath(key)),
@@ -79,7 +80,7 @@ async function* arriving(attempt: Attempt, chunks: AsyncIterable<Uint8Array>): A
 /** File work whose pieces are steps of an attempt. */
 export function filesOf(attempt: Attempt, files: FileWork): FileWork {
   const work: Pick<FileWork, 'buildShards' | 'settleShard' | 'cancelShard' | 'packRetries' | 'mergeRows'> = {
-    buildShards: (spec) => attempt.step(() => files.buildShards(spec)),
+    buildShards: (spec, earlier) => attempt.step(() => files.buildShards(spec, earlier)),
     settleShard: (ended) => attempt.step(() => files.settleShard(ended)),
     cancelShard: (job, shard) => attempt.step(() => files.cancelShard(job, shard)),
     packRetries: (round) => attempt.step(() => files.packRetries(round)),

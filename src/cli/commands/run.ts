@@ -1,8 +1,8 @@
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { JobHandle } from '../../client/job-handle.ts';
-import { checkOutputFolder } from '../../client/output-folder.ts';
-import { prepareJob } from '../../client/prepare-job.ts';
+import { checkOutputFolder } from '../../store/output-folder.ts';
+import { prepareJob } from '../../store/prepare-job.ts';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
 import type { JobReport } from '../../core/progress.ts';
 import { readEnvironment } from '../../environment.ts';

@@ -153,3 +153,10 @@ test('an account is a label, trimmed, and no part of the identity', () => {
   expect(jobIdentity(named, 'sha')).toBe(jobIdentity(checkJobOptions({}), 'sha'));
   for (const account of ['', ' ', 'x'.repeat(101)]) expect(refused({ account })).toBe('account');
 });
+
+test('a job of only what is new is another one, and the ids of all others stay as they are', () => {
+  const checked = checkJobOptions({});
+  const plain = jobIdentity(checked, 'hash');
+  expect(plain).toBe('[1,"hash",null,null,50000,190000000,3,false,null]');
+  expect(jobIdentity({ ...checked, onlyNew: { schedule: 'n' } }, 'hash')).not.toBe(plain);
+});

@@ -151,3 +151,20 @@ test('the folder of a file path exists', async () => {
   writeFileSync(path, 'x');
   expect(readFileSync(folder.at('a', 'b', 'c'), 'utf8')).toBe('x');
 });
+
+describe('list', () => {
+  test('names whole values directly under a folder, in order, and none where there is no folder', async () => {
+    using folder = new TempFolder();
+    const store = new FolderStore(folder.path);
+    expect(await store.list('a')).toEqual([]);
+    for (const key of ['a/2.json', 'a/1.json', 'a/b/3.json']) await store.replace(key, '{}');
+    writeFileSync(folder.at('a', '4.json.1-aa.tmp'), 'half of a val');
+    expect(await store.list('a')).toEqual(['1.json', '2.json']);
+  });
+
+  test('throws for what cannot be listed', async () => {
+    using folder = new TempFolder();
+    writeFileSync(folder.at('file'), '');
+    await expect(new FolderStore(folder.path).list('file')).rejects.toMatchObject({ code: 'ENOTDIR' });
+  });
+});

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { expect, test } from 'vitest';
-import { fingerprintInput } from '../../../src/client/fingerprint-input.ts';
+import { fingerprintInput } from '../../../src/store/fingerprint-input.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 test('says where the input is, how long, and what', async () => {

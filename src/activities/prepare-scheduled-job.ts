@@ -1,0 +1,118 @@
+import { stat } from 'node:fs/promises';
+import { ApplicationFailure } from '@temporalio/common';
+import { isBatchError, type BatchError } from '../core/errors.ts';
+import { FailureType } from '../core/failure.ts';
+import { checkJobOptions, resolveJobSpec, type CheckedOptions, type JobSpec } from '../core/job-spec.ts';
+import type { JobReport } from '../core/progress.ts';
+import { fillPlaceholders, runJobId, type ScheduleSpec } from '../core/schedule-spec.ts';
+import { fingerprintInput } from '../store/fingerprint-input.ts';
+import { jobFiles, scheduleFiles } from '../store/job-files.ts';
+import { checkOutputFolder } from '../store/output-folder.ts';
+import { identityOf } from '../store/prepare-job.ts';
+import { claimRecord, readRecord } from '../store/store.ts';
+import type { Dependencies } from './dependencies.ts';
+import { whileBeating } from './heartbeat.ts';
+
+export interface RunRequest {
+  readonly spec: ScheduleSpec;
+  /** When the run was due, ISO 8601. */
+  readonly dueAt: string;
+}
+
+/** What a run has to do. */
+export interface PreparedRun {
+  /** The input's name at the run's time. */
+  readonly input: string;
+  /** Why there is nothing to do; null otherwise, and then there is a job. */
+  readonly skipped: string | null;
+  readonly job: ScheduledJob | null;
+}
+
+/** The job of a run. */
+interface ScheduledJob {
+  readonly spec: JobSpec;
+  /** See `IDENTITY_MEMO`. */
+  readonly identity: string;
+  /** The folder for its results; null where they stay in the store. */
+  readonly out: string | null;
+  /** The report, where the run's job has ended before: a run begun a second time. */
+  readonly report: JobReport | null;
+}
+
+/**
+ * Names a run's input, looks whether it is there, and makes the run's job.
+ * Safe twice: the job's id comes from the run's time. Once the job has shards it is taken as it is kept in the store,
+ * whatever the input holds by then; before that nothing has been bought, and it is made anew.
+ * @throws ApplicationFailure `BadInput` for an input or a folder that cannot be used, `RunConflict` when the job of this
+ * time has other options
+ */
+export async function prepareScheduledJob(
+  { store }: Dependencies,
+  { spec, dueAt }: RunRequest,
+): Promise<PreparedRun> {
+  const due = new Date(dueAt);
+  const jobId = runJobId(spec.name, due);
+  const nameAt = (name: string): string => fillPlaceholders(name, due, spec.timeZone, jobId);
+  const input = nameAt(spec.input);
+  const out = spec.out === null ? null : nameAt(spec.out);
+  return await whileBeating(async () => {
+    const options = optionsOf(spec, jobId);
+    const kept = await readRecord<JobSpec>(store, jobFiles.spec(jobId));
+    const isBegun = kept !== null && (await store.size(jobFiles.round(jobId, 1))) !== null;
+    if (isBegun) assertSameJob(kept, options, input);
+    else {
+      const reason = await whyNothingToDo(input);
+      if (reason !== null) return { input, skipped: reason, job: null };
+    }
+    try {
+      if (out !== null) await checkOutputFolder(out, jobId);
+      const job = isBegun ? kept : resolveJobSpec(options, await fingerprintInput(input), jobId);
+      await claimRecord(store, scheduleFiles.run(spec.name, jobId), { v: 1, job: jobId, dueAt });
+      const report = await readRecord<JobReport>(store, jobFiles.report(jobId));
+      return { input, skipped: null, job: { spec: job, identity: identityOf(job), out, report } };
+    } catch (error) {
+      throw isBatchError(error) ? toFailure(error) : error;
+    }
+  });
+}
+
+function optionsOf(spec: ScheduleSpec, jobId: string): CheckedOptions {
+  const checked = checkJobOptions({ ...spec.job, jobId });
+  return {
+    ...checked,
+    ...(spec.onlyNew ? { onlyNew: { schedule: spec.name } } : {}),
+    labels: { account: null, ...checked.labels, schedule: spec.name, searchable: spec.searchable },
+  };
+}
+
+function assertSameJob(kept: JobSpec, options: CheckedOptions, input: string): void {
+  const wanted = resolveJobSpec(options, kept.input, kept.jobId);
+  if (kept.input.path === input && identityOf(kept) === identityOf(wanted)) return;
+  throw ApplicationFailure.nonRetryable(
+    `Job ${kept.jobId} of this run's time exists with another input or other options, and a run is never doubled: start a job for the input by hand, or use a schedule of another name.`,
+    FailureType.RunConflict,
+  );
+}
+
+/** The reason in a few words, or null when there is an input with something in it. */
+async function whyNothingToDo(input: string): Promise<string | null> {
+  try {
+    const found = await stat(input);
+    return found.isFile() && found.size === 0 ? `${input} is empty` : null;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return `${input} does not exist`;
+    throw error;
+  }
+}
+
+/** Nothing that a retry mends: the run ends failed, and is begun again by a backfill of its time. */
+function toFailure({ message, details }: BatchError): ApplicationFailure {
+  const { file = null, line = null } = details;
+  return ApplicationFailure.create({
+    type: FailureType.BadInput,
+    nonRetryable: true,
+    message,
+    details: [{ file, line }],
+  });
+}

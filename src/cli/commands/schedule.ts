@@ -1,0 +1,244 @@
+import { Command } from 'commander';
+import { BatchClient, type ScheduleHandle, type ScheduleStatus } from '../../client/index.ts';
+import type { ScheduleChanges } from '../../client/schedules/index.ts';
+import { BatchError, ErrorCode } from '../../core/errors.ts';
+import { Overlap } from '../../core/schedule-spec.ts';
+import { addJobOptions, toJobOptions, type JobFlags } from '../job-options.ts';
+import { describeSchedule, listSchedules } from '../render-schedule.ts';
+
+interface TimingFlags extends JobFlags {
+  cron?: string[];
+  every?: string;
+  timeZone?: string;
+  jitter?: string;
+  overlap?: Overlap;
+  catchUp?: string;
+  onlyNew?: boolean;
+  out?: string;
+}
+
+interface CreateFlags extends TimingFlags {
+  paused?: boolean;
+  note?: string;
+}
+
+/** `schedule` and its commands; `--json` goes with each of them. */
+export function addSchedule(program: Command): void {
+  const schedule = program
+    .command('schedule')
+    .description('jobs that start by themselves at their times')
+    .option('--json', 'print JSON')
+    .exitOverride();
+  addCreate(schedule);
+  addList(schedule);
+  addDescribe(schedule);
+  addUpdate(schedule);
+  addTrigger(schedule);
+  addBackfill(schedule);
+  addPause(schedule);
+  addResume(schedule);
+  addDelete(schedule);
+  for (const command of schedule.commands) command.configureHelp({ showGlobalOptions: true });
+}
+
+function addCreate(schedule: Command): void {
+  const command = schedule
+    .command('create')
+    .description('make a schedule; workers have to run when it is due')
+    .argument('<name>', 'name of the schedule')
+    .argument('<input>', 'a .jsonl file of requests, e.g. reviews-{yyyy}-{MM}-{dd}.jsonl for one a day')
+    .option('--paused', 'make it paused')
+    .option('--note <text>', 'shown beside it');
+  addTiming(command).action(async (name: string, input: string, flags: CreateFlags) => {
+    const { paused, note } = flags;
+    await using client = await connect();
+    const handle = await client.schedules.create({
+      name,
+      ...toChanges(input, flags),
+      input,
+      ...(paused === undefined ? {} : { paused }),
+      ...(note === undefined ? {} : { note }),
+    });
+    await show(schedule, handle);
+  });
+}
+
+function addUpdate(schedule: Command): void {
+  const command = schedule
+    .command('update')
+    .description('change options; those that are not named stay')
+    .argument('<name>', 'name of the schedule')
+    .option('--input <input>', 'another input')
+    .option('--no-only-new', 'send all lines again');
+  addTiming(command).action(async (name: string, flags: TimingFlags & { input?: string }) => {
+    await using client = await connect();
+    const handle = client.schedules.get(name);
+    // The option's opposite gives it a value where it is not named.
+    const isNamed = command.getOptionValueSource('onlyNew') === 'cli';
+    const { onlyNew, ...others } = flags;
+    await handle.update(toChanges(flags.input, isNamed ? { ...others, onlyNew: onlyNew! } : others));
+    await show(schedule, handle);
+  });
+}
+
+function addList(schedule: Command): void {
+  schedule
+    .command('list')
+    .description('the schedules of batch jobs')
+    .action(async () => {
+      await using client = await connect();
+      const found: ScheduleStatus[] = [];
+      for await (const status of client.schedules.list()) found.push(status);
+      print(schedule, found, () => listSchedules(found));
+    });
+}
+
+function addDescribe(schedule: Command): void {
+  schedule
+    .command('describe')
+    .description('what it is, its last runs with their jobs, and its next runs')
+    .argument('<name>', 'name of the schedule')
+    .action(async (name: string) => {
+      await using client = await connect();
+      await show(schedule, client.schedules.get(name));
+    });
+}
+
+function addTrigger(schedule: Command): void {
+  schedule
+    .command('trigger')
+    .description('begin a run now, or after the one that works')
+    .argument('<name>', 'name of the schedule')
+    .action(async (name: string) => {
+      await using client = await connect();
+      const job = await client.schedules.get(name).trigger();
+      print(schedule, { schedule: name, asked: 'trigger', job_id: job }, () =>
+        job === null
+          ? `A run of ${name} follows the one that works.`
+          : `A run of ${name} begins; its job, once it has found its input: ${job}`,
+      );
+    });
+}
+
+function addBackfill(schedule: Command): void {
+  schedule
+    .command('backfill')
+    .description(
+      'begin the runs that were due in a range of time, one after another; those that have had their job come to the same',
+    )
+    .argument('<name>', 'name of the schedule')
+    .requiredOption('--from <time>', 'e.g. 2026-11-01T00:00Z, or a date for midnight UTC')
+    .requiredOption('--to <time>', 'the end of the range')
+    .action(async (name: string, flags: { from: string; to: string }) => {
+      await using client = await connect();
+      await client.schedules
+        .get(name)
+        .backfill({ from: toTime('from', flags.from), to: toTime('to', flags.to) });
+      print(
+        schedule,
+        { schedule: name, asked: 'backfill' },
+        () =>
+          `The runs of ${name} from ${flags.from} to ${flags.to} begin one after another: see \`durable-batch schedule describe ${name}\`.`,
+      );
+    });
+}
+
+function addPause(schedule: Command): void {
+  schedule
+    .command('pause')
+    .description('begin no more runs until resume; a run that works goes on')
+    .argument('<name>', 'name of the schedule')
+    .option('--note <text>', 'why, shown beside it')
+    .action(async (name: string, flags: { note?: string }) => {
+      await using client = await connect();
+      await client.schedules.get(name).pause(flags.note);
+      say(schedule, name, 'pause', `Schedule ${name} is paused.`);
+    });
+}
+
+function addResume(schedule: Command): void {
+  schedule
+    .command('resume')
+    .description('go on after a pause; what was due meanwhile is not caught up')
+    .argument('<name>', 'name of the schedule')
+    .option('--note <text>', 'shown beside it')
+    .action(async (name: string, flags: { note?: string }) => {
+      await using client = await connect();
+      await client.schedules.get(name).resume(flags.note);
+      say(schedule, name, 'resume', `Schedule ${name} goes on.`);
+    });
+}
+
+function addDelete(schedule: Command): void {
+  schedule
+    .command('delete')
+    .description('begin no more runs, ever; jobs and results stay')
+    .argument('<name>', 'name of the schedule')
+    .action(async (name: string) => {
+      await using client = await connect();
+      await client.schedules.get(name).delete();
+      say(schedule, name, 'delete', `Schedule ${name} is deleted; its jobs and their results stay.`);
+    });
+}
+
+/** The options of times and jobs, shared by `create` and `update`. */
+function addTiming(command: Command): Command {
+  command
+    .option('--cron <line>', 'e.g. "0 6 * * *"; may be given several times', collect)
+    .option('--every <duration>', 'interval instead of --cron, e.g. 6h, counted from midnight UTC')
+    .option('--time-zone <name>', 'of cron lines and of the placeholders in names (default: UTC)')
+    .option('--jitter <duration>', 'begin each run up to this much later, by chance')
+    .option(
+      '--overlap <policy>',
+      `when a run falls due while an earlier one works: ${Object.values(Overlap).join(', ')} (default: skip)`,
+    )
+    .option('--catch-up <duration>', 'runs that the server missed by more are left out (default: 1d)')
+    .option('--only-new', 'send only lines that no earlier run has answered, and join the kept answers')
+    .option('--out <dir>', 'folder on the worker for the results of each run, e.g. results/{run}');
+  // A schedule names its jobs itself, and a run of it is never bought twice.
+  for (const option of addJobOptions(new Command()).options)
+    if (!['job', 'fresh'].includes(option.attributeName())) command.addOption(option);
+  return command;
+}
+
+function collect(line: string, lines: string[] | undefined): string[] {
+  return [...(lines ?? []), line];
+}
+
+function toChanges(input: string | undefined, flags: TimingFlags): ScheduleChanges {
+  const { cron, every, timeZone, jitter, overlap, catchUp, onlyNew, out } = flags;
+  const timing = { cron, every, timeZone, jitter, overlap, catchUp, onlyNew, out };
+  const given = Object.fromEntries(Object.entries(timing).filter(([, value]) => value !== undefined));
+  const { input: _, ...job } = toJobOptions('', flags);
+  return { ...job, ...given, ...(input === undefined ? {} : { input }) };
+}
+
+/** A time that says its offset, or a date. */
+function toTime(option: string, text: string): Date {
+  const isTime = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d))?$/.test(text);
+  const time = new Date(text);
+  if (isTime && !Number.isNaN(time.getTime())) return time;
+  throw new BatchError(
+    ErrorCode.BadOption,
+    `Option --${option} must be a date or a time with its offset, e.g. 2026-11-01 or 2026-11-01T06:00+01:00, got "${text}".`,
+    { details: { option } },
+  );
+}
+
+async function connect(): Promise<BatchClient> {
+  return await BatchClient.connect({ log: (text) => void process.stderr.write(`${text}\n`) });
+}
+
+async function show(schedule: Command, handle: ScheduleHandle): Promise<void> {
+  const status = await handle.describe();
+  print(schedule, status, () => describeSchedule(status));
+}
+
+function say(schedule: Command, name: string, asked: string, text: string): void {
+  print(schedule, { schedule: name, asked }, () => text);
+}
+
+function print(schedule: Command, json: unknown, text: () => string): void {
+  const { json: isJson } = schedule.opts<{ json?: boolean }>();
+  process.stdout.write(`${isJson === true ? JSON.stringify(json) : text()}\n`);
+}

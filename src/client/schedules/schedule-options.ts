@@ -1,0 +1,185 @@
+import { resolve } from 'node:path';
+import { BatchError, ErrorCode } from '../../core/errors.ts';
+import { checkJobOptions, type JobOptions } from '../../core/job-spec.ts';
+import {
+  assertPlaceholders,
+  formatDuration,
+  Overlap,
+  parseDuration,
+  type ScheduledJobOptions,
+  type ScheduleSpec,
+} from '../../core/schedule-spec.ts';
+import { checkCron } from './check-cron.ts';
+
+/** When and how a schedule starts jobs. Durations are texts such as `90s`, `30m`, `6h`, `1d`, `1h30m`. */
+export interface ScheduleTiming {
+  /** Cron lines of five fields (or seven: second in front, year behind); the union of their times. */
+  cron?: string | readonly string[];
+  /** Interval, from 1 s, counted from midnight UTC of 1 January 1970; instead of `cron`. */
+  every?: string;
+  /** Name in the IANA database, for cron lines and the placeholders in names. @default UTC */
+  timeZone?: string;
+  /** Each run begins up to this much later, by chance. @default none */
+  jitter?: string;
+  /** What happens to a run that falls due while an earlier one works. @default skip */
+  overlap?: Overlap;
+  /** A run that the server has missed by more than this does not take place, 10 s to 366 d. @default 24h */
+  catchUp?: string;
+}
+
+/** What may be changed of a schedule: everything but its name. */
+export interface ScheduleChanges extends ScheduleTiming, Partial<Omit<JobOptions, 'jobId'>> {
+  /** Answer only lines whose content no earlier run has answered. @default false */
+  onlyNew?: boolean;
+  /** Folder on the worker for each run's results, with a placeholder. @default they stay in the store */
+  out?: string;
+}
+
+/** A new schedule. `input` may hold `{yyyy}`, `{MM}`, `{dd}`, `{HH}` and `{mm}`, `out` also `{run}`. */
+export interface ScheduleOptions extends ScheduleChanges {
+  /** 1 to 80 characters of `A-Z a-z 0-9 . _ -`. */
+  name: string;
+  input: string;
+  /** Begin paused. @default false */
+  paused?: boolean;
+  /** Shown beside the schedule, e.g. why it is paused. */
+  note?: string;
+}
+
+const SECOND = 1_000;
+const DAY = 86_400_000;
+
+/**
+ * Checks a schedule's options and fills in the defaults; this is the only place that has any.
+ * @throws BatchError `bad_option`
+ */
+export function resolveSchedule(options: ScheduleOptions, searchable: boolean): ScheduleSpec {
+  const {
+    name,
+    input,
+    cron,
+    every,
+    timeZone,
+    jitter,
+    overlap,
+    catchUp,
+    onlyNew,
+    out,
+    paused: _,
+    note: __,
+    ...job
+  } = options;
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$/.test(name)) {
+    throw badOption(
+      'name',
+      `A schedule's name must be 1 to 80 characters of A-Z a-z 0-9 . _ - and start with a letter or digit, got "${name.slice(0, 90)}".`,
+    );
+  }
+  if ('jobId' in job && job.jobId !== undefined) {
+    throw badOption('job', 'A schedule names its jobs itself, by the times of its runs: leave out --job.');
+  }
+  const lines = cron === undefined ? [] : typeof cron === 'string' ? [cron] : [...cron];
+  if ((lines.length === 0) === (every === undefined)) {
+    throw badOption('cron', 'A schedule needs its times: give either --cron or --every.');
+  }
+  lines.forEach(checkCron);
+  assertPlaceholders('input', input);
+  if (out !== undefined) assertPlaceholders('out', out);
+  checkJobOptions(job);
+  const isTogether = overlap === Overlap.AllowAll;
+  if (onlyNew === true && isTogether) {
+    throw badOption(
+      'only-new',
+      'Option --only-new does not go with --overlap allow-all: runs beside each other cannot know what the other answers.',
+    );
+  }
+  return {
+    v: 1,
+    name,
+    input: resolve(input),
+    cron: lines.map((line) => line.trim()),
+    everyMs: every === undefined ? null : duration('every', every, SECOND, 366 * DAY),
+    timeZone: timeZoneOf(timeZone),
+    jitterMs: jitter === undefined ? 0 : duration('jitter', jitter, 0, DAY),
+    overlap: overlapOf(overlap),
+    // Temporal's own shortest is 10 s; shorter ones it takes for that.
+    catchUpMs: catchUp === undefined ? DAY : duration('catch-up', catchUp, 10 * SECOND, 366 * DAY),
+    onlyNew: onlyNew ?? false,
+    out: out === undefined ? null : resolve(out),
+    job: defined(job),
+    searchable,
+  };
+}
+
+/** The options that a spec was made of, in the form in which changes can be laid over them. */
+export function optionsOf(spec: ScheduleSpec): ScheduleOptions {
+  const { name, input, cron, everyMs, timeZone, jitterMs, overlap, catchUpMs, onlyNew, out, job } = spec;
+  return {
+    ...job,
+    name,
+    input,
+    ...(cron.length === 0 ? {} : { cron }),
+    ...(everyMs === null ? {} : { every: formatDuration(everyMs) }),
+    timeZone,
+    ...(jitterMs === 0 ? {} : { jitter: formatDuration(jitterMs) }),
+    overlap,
+    catchUp: formatDuration(catchUpMs),
+    onlyNew,
+    ...(out === null ? {} : { out }),
+  };
+}
+
+function duration(option: string, text: string, low: number, high: number): number {
+  const ms = parseDuration(text);
+  if (ms === null) {
+    throw badOption(
+      option,
+      `Option --${option} must be a duration such as 90s, 30m, 6h, 1d or 1h30m, got "${text}".`,
+    );
+  }
+  if (ms < low || ms > high) {
+    throw badOption(
+      option,
+      `Option --${option} must be a duration from ${formatDuration(low)} to ${formatDuration(high)}, got "${text}".`,
+    );
+  }
+  return ms;
+}
+
+/** The zone's name as the database spells it: Temporal is strict about case, and knows no offsets. */
+function timeZoneOf(name: string | undefined): string {
+  if (name === undefined) return 'UTC';
+  try {
+    if (!/^[A-Za-z]/.test(name)) throw new RangeError('an offset');
+    const { timeZone } = new Intl.DateTimeFormat('en-US', { timeZone: name }).resolvedOptions();
+    // Old names of a zone (Asia/Calcutta) are resolved to one that may be newer than the server's data.
+    return timeZone.toLowerCase() === name.toLowerCase() ? timeZone : name;
+  } catch {
+    throw badOption(
+      'time-zone',
+      `Option --time-zone must be a name of the IANA database such as Europe/Berlin or UTC, got "${name}".`,
+    );
+  }
+}
+
+function overlapOf(overlap: Overlap | undefined): Overlap {
+  const known = Object.values(Overlap);
+  if (overlap === undefined) return Overlap.Skip;
+  if (known.includes(overlap)) return overlap;
+  const reason =
+    (overlap as string) === 'terminate-other'
+      ? ' (a terminated job would leave batches that are paid and not fetched: use cancel-other)'
+      : '';
+  throw badOption(
+    'overlap',
+    `Option --overlap must be one of ${known.join(', ')}, got "${overlap as string}"${reason}.`,
+  );
+}
+
+function defined(job: ScheduledJobOptions & { jobId?: string }): ScheduledJobOptions {
+  return Object.fromEntries(Object.entries(job).filter(([, value]) => value !== undefined));
+}
+
+function badOption(option: string, message: string): BatchError {
+  return new BatchError(ErrorCode.BadOption, message, { details: { option } });
+}

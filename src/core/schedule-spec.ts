@@ -1,0 +1,184 @@
+import { BatchError, ErrorCode } from './errors.ts';
+import type { JobOptions } from './job-spec.ts';
+
+/** What happens to a run that falls due while an earlier one still works, in Temporal's words. */
+export const Overlap = {
+  /** It does not take place. */
+  Skip: 'skip',
+  /** It follows the earlier one; of several that fell due meanwhile, one does. */
+  BufferOne: 'buffer-one',
+  /** All of them follow, one after another. */
+  BufferAll: 'buffer-all',
+  /** The earlier one is cancelled, which keeps what was paid for; then this one begins. */
+  CancelOther: 'cancel-other',
+  /** It begins at once, beside the earlier one. */
+  AllowAll: 'allow-all',
+} as const;
+export type Overlap = (typeof Overlap)[keyof typeof Overlap];
+
+/** The options of the jobs that a schedule starts. */
+export type ScheduledJobOptions = Omit<JobOptions, 'input' | 'jobId'>;
+
+/** A schedule, complete and checked: the input of each of its runs. Plain data; `v` grows when its meaning changes. */
+export interface ScheduleSpec {
+  readonly v: 1;
+  readonly name: string;
+  /** Absolute path of the input, with placeholders; see `fillPlaceholders`. */
+  readonly input: string;
+  /** Cron lines, in the schedule's time zone; empty for a schedule by interval. */
+  readonly cron: readonly string[];
+  readonly everyMs: number | null;
+  /** Name in the IANA database; for cron lines and placeholders. */
+  readonly timeZone: string;
+  readonly jitterMs: number;
+  readonly overlap: Overlap;
+  /** A run that was missed for longer than this does not take place. */
+  readonly catchUpMs: number;
+  /** Only lines that no earlier run has answered are sent. */
+  readonly onlyNew: boolean;
+  /** Absolute path of the folder for each run's results, with placeholders; null where they stay in the store. */
+  readonly out: string | null;
+  readonly job: ScheduledJobOptions;
+  /** See `JobLabels.searchable`. */
+  readonly searchable: boolean;
+}
+
+/** How a run of a schedule ended: the result of its workflow. */
+export interface ScheduledRun {
+  readonly outcome: RunOutcome;
+  /** The run's job; null where it was skipped. */
+  readonly job: string | null;
+  /** The input's name at the run's time. */
+  readonly input: string;
+  /** Why it was skipped; null otherwise. */
+  readonly reason: string | null;
+}
+
+/** What became of a run. */
+export const RunOutcome = {
+  /** The job has ended, with results. */
+  Done: 'done',
+  /** There was no input: nothing was started. */
+  Skipped: 'skipped',
+} as const;
+export type RunOutcome = (typeof RunOutcome)[keyof typeof RunOutcome];
+
+/** What a run's workflow writes into its memo, so that its end is seen in lists and told without a worker. */
+export const RUN_MEMO = 'durable_batch_run';
+
+/** Under that name: how the run stands. */
+export interface RunMemo {
+  /** Null while the run works, and when it failed. */
+  readonly outcome: RunOutcome | null;
+  readonly job: string | null;
+  /** Null until the run has come so far. */
+  readonly input: string | null;
+  /** Why it was skipped or failed; null otherwise. */
+  readonly reason: string | null;
+}
+
+/** The workflow id of a schedule's runs, to which Temporal appends each run's time. */
+export function runWorkflowId(schedule: string): string {
+  return `${schedule}-run`;
+}
+
+/** When a run was due, told from its workflow's id; null for an id that is none. */
+export function dueTimeIn(workflowId: string): string | null {
+  return /-(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$/.exec(workflowId)?.[1] ?? null;
+}
+
+/**
+ * The id of the job of a run that was due at this time: the same however often the run is begun. Seconds are told
+ * where there are any.
+ */
+export function runJobId(schedule: string, dueAt: Date): string {
+  const [date, time] = dueAt.toISOString().slice(0, 19).split('T') as [string, string];
+  const clock = time.endsWith(':00') ? time.slice(0, 5) : time;
+  return `${schedule}-${date}T${clock.replaceAll(':', '-')}Z`;
+}
+
+/** The parts of a time that names may hold, as `{yyyy}` and so on. */
+const timeParts = {
+  yyyy: 'year',
+  MM: 'month',
+  dd: 'day',
+  HH: 'hour',
+  mm: 'minute',
+} as const;
+
+/** Stands for the id of the run's job, in the name of a folder of results. */
+const RUN = 'run';
+
+const placeholder = /\{([^{}]*)\}/g;
+
+/**
+ * A name at a time: `{yyyy}`, `{MM}`, `{dd}`, `{HH}` and `{mm}` are the time's parts in the time zone, and `{run}` is
+ * the id of the run's job.
+ */
+export function fillPlaceholders(name: string, dueAt: Date, timeZone: string, jobId: string): string {
+  const format = new Intl.DateTimeFormat('en-US', {
+    timeZone,
+    calendar: 'iso8601',
+    numberingSystem: 'latn',
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+  });
+  const parts = new Map(format.formatToParts(dueAt).map(({ type, value }) => [type as string, value]));
+  return name.replaceAll(placeholder, (text, key: string) => {
+    if (key === RUN) return jobId;
+    const part = Object.hasOwn(timeParts, key) ? timeParts[key as keyof typeof timeParts] : null;
+    return part === null ? text : parts.get(part)!.padStart(key.length, '0');
+  });
+}
+
+/**
+ * Checks that a name has no other placeholders than those that are filled in.
+ * @throws BatchError `bad_option`
+ */
+export function assertPlaceholders(option: 'input' | 'out', name: string): void {
+  const allowed = [...Object.keys(timeParts), ...(option === 'out' ? [RUN] : [])];
+  const found = [...name.matchAll(placeholder)].map(([, key]) => key!);
+  const wrong = found.find((key) => !allowed.includes(key));
+  const what = option === 'input' ? 'The input' : 'Option --out';
+  if (wrong !== undefined) {
+    throw new BatchError(
+      ErrorCode.BadOption,
+      `${what} has the placeholder {${wrong}}: use ${allowed.map((key) => `{${key}}`).join(', ')}.`,
+      { details: { option } },
+    );
+  }
+  if (option === 'out' && found.length === 0) {
+    throw new BatchError(
+      ErrorCode.BadOption,
+      `Option --out would be the same folder for each run: put a placeholder into it, e.g. ${name.replace(/\/+$/, '')}/{run}.`,
+      { details: { option } },
+    );
+  }
+}
+
+const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** Milliseconds of a duration such as `90s`, `30m`, `6h`, `1d` or `1h30m`; null for other text. */
+export function parseDuration(text: string): number | null {
+  if (!/^(?:\d+(?:\.\d+)?[smhd])+$/.test(text)) return null;
+  let ms = 0;
+  for (const [, number, unit] of text.matchAll(/(\d+(?:\.\d+)?)([smhd])/g))
+    ms += Number(number) * unitMs[unit as keyof typeof unitMs];
+  return Math.round(ms);
+}
+
+/** A duration as `parseDuration` reads it. */
+export function formatDuration(ms: number): string {
+  let rest = ms;
+  let text = '';
+  for (const [unit, size] of Object.entries(unitMs).toReversed()) {
+    const number = unit === 's' ? rest / size : Math.floor(rest / size);
+    if (number > 0) text += `${number}${unit}`;
+    rest -= number * size;
+  }
+  return text === '' ? '0s' : text;
+}

@@ -1,0 +1,17 @@
+import { isBlank } from './read-requests.ts';
+
+/** What a body begins with when the job's model is put into it; behind it go the body's bytes without their `{`. */
+export class BodyOpenings {
+  private readonly models = new Map<string, string>();
+
+  of(block: Buffer, bodyStart: number, model: string): string {
+    let text = this.models.get(model);
+    if (text === undefined) {
+      text = `{"model":${JSON.stringify(model)}`;
+      this.models.set(model, text);
+    }
+    let next = bodyStart + 1;
+    while (isBlank(block[next]!)) next += 1;
+    return block[next] === 0x7d ? text : `${text},`;
+  }
+}

@@ -1,0 +1,80 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { JsonScanner } from '../core/json-scan.ts';
+import { MAX_BATCH_BYTES } from '../core/limits.ts';
+import { shardId, type RoundPlan } from '../core/shard-plan.ts';
+import { jobFiles, shardFiles } from '../store/job-files.ts';
+import { WholeFileWriter } from '../store/whole-file.ts';
+import { EntryWriter } from './answer-index.ts';
+import { cutLines } from './cut-lines.ts';
+import { RequestKeys } from './request-key.ts';
+import { RowFile } from './row-file.ts';
+import { readManifest, readOutcome } from './shard-records.ts';
+
+const rowStart = '{"line":'.length;
+const idStart = ',"id":'.length;
+const answeredTail = Buffer.from(',"status":"answered"');
+
+/**
+ * Writes the index of what a job has answered itself: of all its shards that are settled, so that it can be made of a
+ * job that came to no end, too. Rows it has kept from earlier jobs are in their indexes.
+ * Answers how many there are. Running it twice writes the same, or more where more shards are settled.
+ */
+export function indexAnswers(folder: string, job: string, target: string): number {
+  const file = new WholeFileWriter(join(folder, target));
+  const entries = new EntryWriter(file);
+  const keys = new RequestKeys();
+  let answers = 0;
+  try {
+    for (let round = 1; existsSync(join(folder, jobFiles.round(job, round))); round += 1) {
+      const plan = JSON.parse(readFileSync(join(folder, jobFiles.round(job, round)), 'utf8')) as RoundPlan;
+      for (let index = 0; index < plan.shards; index += 1) {
+        const shard = shardId(round, index);
+        const outcome = readOutcome(folder, job, shard);
+        if (outcome === null || outcome.answered === 0) continue;
+        eachAnswer(folder, job, shard, keys, (key, offset, length) => {
+          answers += 1;
+          entries.add(key, { round, index, offset, length });
+        });
+      }
+    }
+    file.finish();
+    return answers;
+  } catch (error) {
+    file.abandon();
+    throw error;
+  }
+}
+
+/** Requests and rows of a shard are both in the order of their lines: they are read side by side. */
+function eachAnswer(
+  folder: string,
+  job: string,
+  shard: string,
+  keys: RequestKeys,
+  onAnswer: (key: Buffer, offset: number, length: number) => void,
+): void {
+  const { endpoint } = readManifest(folder, job, shard);
+  const rows = new RowFile(join(folder, shardFiles.rows(job, shard)));
+  try {
+    cutLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, { start, end }) => {
+      if (rows.done) return;
+      const { line, key } = keys.ofUploaded(block, start, end, endpoint);
+      if (rows.line !== line) return; // it went again: a later shard has its row
+      const tail = tailStart(rows);
+      if (tail !== null) onAnswer(key, rows.offset + (tail - rows.start), rows.end - tail);
+      rows.next();
+    });
+  } finally {
+    rows.close();
+  }
+}
+
+/** Where the part of a row behind its id begins; null when the row is no answer. */
+function tailStart({ block, start, end }: RowFile): number | null {
+  const scanner = new JsonScanner(block);
+  let at = start + rowStart;
+  while (block[at] !== 0x2c) at += 1;
+  at = scanner.scanValue(at + idStart, end);
+  return block.compare(answeredTail, 0, answeredTail.length, at, at + answeredTail.length) === 0 ? at : null;
+}

@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import type { JobSpec } from '../core/job-spec.ts';
+import { isLineFault, RequestLineReader, type LineFault, type RequestLine } from '../core/request-line.ts';
+import { cutLines, type CutLine } from './cut-lines.ts';
+
+/** A line of an input that is not blank: a checked request, or why it is none. One object serves all lines. */
+export interface InputLine {
+  /** 1-based number of the line in the input. */
+  number: number;
+  block: Buffer;
+  /** The line's bytes, trimmed, are `block[start..end)`; of a line that is too long they are not given. */
+  start: number;
+  end: number;
+  overlong: boolean;
+  request: RequestLine | LineFault;
+}
+
+/**
+ * Reads a job's input and checks every line of it, until `onLine` answers false; answers whether the bytes are those
+ * that the spec names. What `onLine` is given is valid during the call only.
+ */
+export function readRequests(spec: JobSpec, onLine: (line: Readonly<InputLine>) => boolean): boolean {
+  const reader = new RequestLineReader(spec);
+  const hash = createHash('sha256');
+  let bytes = 0;
+  let isWanted = true;
+  let line: InputLine | null = null;
+  const onCut = (block: Buffer, cut: CutLine): void => {
+    if (!isWanted) return;
+    const { start, end } = trimLine(block, cut);
+    const { number, overlong } = cut;
+    if (start === end && !overlong) return; // a blank line is no line
+    const request = checkLine(reader, block, cut, start, end, spec.shardBytes);
+    line = Object.assign(line ?? {}, { number, block, start, end, overlong, request });
+    isWanted = onLine(line);
+  };
+  cutLines(spec.input.path, spec.shardBytes, onCut, (chunk) => {
+    bytes += chunk.length;
+    hash.update(chunk);
+  });
+  return bytes === spec.input.bytes && hash.digest('hex') === spec.input.sha256;
+}
+
+/** Leaves out a byte order mark, the `\r` of Windows line ends, and blanks around the line. */
+function trimLine(block: Buffer, cut: CutLine): { start: number; end: number } {
+  let { start, end } = cut;
+  if (
+    cut.number === 1 &&
+    end - start >= 3 &&
+    block[start] === 0xef &&
+    block[start + 1] === 0xbb &&
+    block[start + 2] === 0xbf
+  ) {
+    start += 3;
+  }
+  while (end > start && isBlank(block[end - 1]!)) end -= 1;
+  while (start < end && isBlank(block[start]!)) start += 1;
+  return { start, end };
+}
+
+export function isBlank(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0d || byte === 0x09;
+}
+
+function checkLine(
+  reader: RequestLineReader,
+  block: Buffer,
+  cut: CutLine,
+  start: number,
+  end: number,
+  maxBytes: number,
+): RequestLine | LineFault {
+  if (cut.overlong) {
+    return {
+      reason: `is longer than a batch may be (${maxBytes} bytes)`,
+      advice: 'make it shorter or raise --shard-bytes',
+    };
+  }
+  if (!cut.utf8) return { reason: 'is not valid UTF-8', advice: 'save the file as UTF-8' };
+  const request = reader.read(block, start, end);
+  if (isLineFault(request) && block.subarray(start, end).includes(0)) {
+    return { reason: 'holds a NUL byte', advice: 'remove it, or write it as \\u0000 inside a string' };
+  }
+  if (!isLineFault(request) && lineBytes(request) > maxBytes) {
+    return {
+      reason: `is longer than a batch may be (${maxBytes} bytes)`,
+      advice: 'make it shorter or raise --shard-bytes',
+    };
+  }
+  return request;
+}
+
+/** An upper bound of what the request takes in an uploaded file. */
+export function lineBytes(request: RequestLine): number {
+  const added = request.addsModel ? request.model.length * 6 + 12 : 0;
+  return request.bodyEnd - request.bodyStart + added + 100;
+}

@@ -1,0 +1,69 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+
+/** Per open file; retry shards overlap, so a few files are open at a time. */
+const BLOCK_BYTES = 256 << 10;
+const LINE_FEED = 0x0a;
+/** Every row starts with these bytes; the line's number follows. */
+const HEAD_BYTES = '{"line":'.length;
+
+/** A file of rows with a current row: `block[start..end)`, line feed included. */
+export class RowFile {
+  block: Buffer;
+  start = 0;
+  end = 0;
+  line = 0;
+  done = false;
+  private readonly descriptor: number;
+  private filled = 0;
+  /** Where the block's first byte stands in the file. */
+  private blockOffset = 0;
+
+  constructor(path: string, blockBytes: number = BLOCK_BYTES) {
+    this.block = Buffer.allocUnsafe(blockBytes);
+    this.descriptor = openSync(path, 'r');
+    this.next();
+  }
+
+  /** Where the current row begins in the file. */
+  get offset(): number {
+    return this.blockOffset + this.start;
+  }
+
+  next(): void {
+    this.start = this.end;
+    let feed = this.find(this.start);
+    while (feed === -1) {
+      this.block.copyWithin(0, this.start, this.filled);
+      this.filled -= this.start;
+      this.blockOffset += this.start;
+      const searched = this.filled;
+      this.start = 0;
+      if (this.filled === this.block.length) {
+        const larger = Buffer.allocUnsafe(this.block.length * 2);
+        this.block.copy(larger, 0, 0, this.filled);
+        this.block = larger;
+      }
+      const read = readSync(this.descriptor, this.block, this.filled, this.block.length - this.filled, null);
+      if (read === 0) {
+        this.done = true;
+        return;
+      }
+      this.filled += read;
+      feed = this.find(searched);
+    }
+    this.end = feed + 1;
+    let line = 0;
+    for (let i = this.start + HEAD_BYTES; this.block[i] !== 0x2c; i += 1)
+      line = line * 10 + (this.block[i]! - 0x30);
+    this.line = line;
+  }
+
+  close(): void {
+    closeSync(this.descriptor);
+  }
+
+  private find(from: number): number {
+    const feed = this.block.indexOf(LINE_FEED, from);
+    return feed < this.filled ? feed : -1;
+  }
+}

@@ -1,0 +1,269 @@
+/** Schedules as people use them: real server, real workers, the emulator; times that pass, are missed, or are made up for. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { BatchClient, type ScheduleHandle, type ScheduleStatus } from '../../src/client/index.ts';
+import type { JobReport } from '../../src/core/progress.ts';
+import { connectClient, resolveTemporalTarget } from '../../src/temporal/index.ts';
+import { CommandLab, slow, until, type Row } from '../support/command-lab.ts';
+
+/** A schedule's job, once its run has come so far; the report once it has ended. */
+async function reportOf(client: BatchClient, job: string): Promise<JobReport> {
+  await until(
+    async () =>
+      (await client
+        .job(job)
+        .status()
+        .catch(() => null)) !== null,
+  );
+  return await client.job(job).report();
+}
+
+/** A run that was due when this begins is missed by more than 10 s, Temporal's shortest catch-up window. */
+const DOWN_MS = 12_000;
+
+const endedRuns = ({ runs }: ScheduleStatus): string[] =>
+  runs.filter(({ status }) => status !== 'running').map(({ status }) => status);
+
+describe.concurrent('a schedule', () => {
+  const lab = new CommandLab();
+  let client: BatchClient;
+  beforeAll(async () => {
+    await lab.useEmulator();
+    client = await BatchClient.connect({ home: lab.home });
+    lab.start(['worker']);
+  });
+  afterAll(async () => {
+    await client.close();
+    await lab.close();
+  });
+
+  const at = (name: string): string => join(lab.folder, name);
+  const schedule = async (...args: string[]): Promise<{ code: number | null; out: string; err: string }> =>
+    await lab.run(['schedule', ...args]);
+
+  test('names its input by the time in its zone, skips a day without one, and does no day twice', async () => {
+    writeFileSync(
+      at('reviews-2026-11-21.jsonl'),
+      `${lab.request(1, 'a review')}\n${lab.request(2, 'two')}\n`,
+    );
+    const created = await schedule(
+      'create',
+      'reviews',
+      at('reviews-{yyyy}-{MM}-{dd}.jsonl'),
+      '--cron',
+      '30 0 * * *',
+      '--time-zone',
+      'Asia/Tokyo',
+      '--out',
+      at('out/{run}'),
+      '--poll',
+      '0.1',
+    );
+    expect(created).toMatchObject({ code: 0, out: expect.stringContaining('30 0 * * * (Asia/Tokyo)') });
+    const handle = client.schedules.get('reviews');
+    const range = ['--from', '2026-11-20T00:00Z', '--to', '2026-11-22'];
+    const job = 'reviews-2026-11-20T15-30Z';
+    for (const taken of [2, 4]) {
+      expect((await schedule('backfill', 'reviews', ...range)).code).toBe(0);
+      await until(async () => endedRuns(await handle.describe()).length === taken);
+    }
+    const { runs, next, taken } = await handle.describe();
+    expect(taken).toBe(4);
+    expect(next.every((time) => time.endsWith('T15:30:00.000Z'))).toBe(true);
+    const [skipped, done, ...before] = runs;
+    expect(done).toMatchObject({
+      dueAt: '2026-11-20T15:30:00.000Z',
+      status: 'done',
+      job,
+      input: at('reviews-2026-11-21.jsonl'),
+      report: { answered: 2, batches: 1 },
+    });
+    expect(skipped).toMatchObject({
+      dueAt: '2026-11-21T15:30:00.000Z',
+      status: 'skipped',
+      job: null,
+      reason: `${at('reviews-2026-11-22.jsonl')} does not exist`,
+    });
+    expect(before.map(({ status }) => status)).toEqual(['skipped', 'done']);
+    expect(lab.rowsOf(at(`out/${job}`)).map(({ id }) => id)).toEqual(['id 1', 'id 2']);
+    expect((await lab.run(['results', job])).out.split('\n')).toHaveLength(3);
+
+    const described = (await schedule('describe', 'reviews')).out;
+    expect(described).toMatch(/skipped .*reviews-2026-11-22\.jsonl does not exist/);
+    expect(described).toMatch(/done +reviews-2026-11-20T15-30Z +2 answered/);
+  });
+
+  test('is paused with a note, goes on, is listed, changed and deleted', async () => {
+    const handle = await client.schedules.create({ name: 'control', input: at('none.jsonl'), every: '30d' });
+    expect((await schedule('pause', 'control', '--note', 'the budget is used up', '--json')).out).toBe(
+      '{"schedule":"control","asked":"pause"}\n',
+    );
+    expect(await handle.describe()).toMatchObject({ paused: true, note: 'the budget is used up' });
+    expect((await schedule('describe', 'control')).out).toContain('paused: the budget is used up');
+    await handle.resume();
+    expect(await handle.describe()).toMatchObject({
+      paused: false,
+      note: `Batch jobs of ${at('none.jsonl')}`,
+    });
+    await handle.update({ cron: ['0 6 * * *'], overlap: 'buffer-all', onlyNew: true });
+    expect((await handle.describe()).spec).toMatchObject({
+      cron: ['0 6 * * *'],
+      everyMs: null,
+      overlap: 'buffer-all',
+      onlyNew: true,
+      input: at('none.jsonl'),
+    });
+    const listed = JSON.parse((await schedule('list', '--json')).out) as ScheduleStatus[];
+    expect(listed.map(({ name }) => name)).toContain('control');
+    const again = await schedule('create', 'control', 'x.jsonl', '--every', '1h');
+    expect(again).toMatchObject({ code: 2, err: expect.stringContaining('A schedule named control exists') });
+    expect((await schedule('delete', 'control')).code).toBe(0);
+    expect(await schedule('describe', 'control')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('No schedule is named control'),
+    });
+    await expect(handle.trigger()).rejects.toMatchObject({ code: 'schedule_not_found' });
+  });
+
+  test('with only-new, over three runs no answer is bought that is there', async () => {
+    const input = at('only-new.jsonl');
+    const line = (text: string, id?: string): string =>
+      `${JSON.stringify({ ...(id === undefined ? {} : { custom_id: id }), body: { model: 'gpt-5-mini', messages: [{ role: 'user', content: `only-new ${text}` }] } })}\n`;
+    const handle = await client.schedules.create({
+      name: 'new',
+      input,
+      every: '300d',
+      onlyNew: true,
+      pollSeconds: 0.1,
+      shardLines: 2,
+    });
+    const play = async (lines: string[]): Promise<{ report: JobReport; rows: Row[] }> => {
+      writeFileSync(input, lines.join(''));
+      const job = (await handle.trigger())!;
+      const report = await reportOf(client, job);
+      const rows: Row[] = [];
+      for await (const row of client.job(job).results()) rows.push(row as unknown as Row);
+      expect(rows.map((row) => row.line)).toEqual(lines.map((_, i) => i + 1));
+      await until(async () => !(await handle.describe()).runs.some(({ status }) => status === 'running'));
+      return { report, rows };
+    };
+    // A run that died before it began its job.
+    mkdirSync(join(lab.home, 'store/schedules/new/runs'), { recursive: true });
+    writeFileSync(join(lab.home, 'store/schedules/new/runs/new-2026-01-01T00-00Z.json'), '{}');
+    const first = await play([line('a', 'A'), line('b'), line('c')]);
+    expect(first.report).toMatchObject({ answered: 3, reused: 0, batches: 2 });
+    // Two equal lines of one input are both asked; the order and the ids are those of this input.
+    const second = await play([line('d'), line('b', 'B'), line('d'), line('a', 'other')]);
+    expect(second.report).toMatchObject({ lines: 4, answered: 4, reused: 2, batches: 1 });
+    expect(second.rows.map(({ id, status }) => [id, status])).toEqual([
+      ['1', 'answered'],
+      ['B', 'answered'],
+      ['3', 'answered'],
+      ['other', 'answered'],
+    ]);
+    expect(second.rows[3]!.response).toEqual(first.rows[0]!.response);
+    const third = await play([line('c'), line('d'), line('a'), line('b')]);
+    expect(third.report).toMatchObject({ answered: 4, reused: 4, batches: 0, cost_usd: 0, input_tokens: 0 });
+    expect(third.rows[0]!.response).toEqual(first.rows[2]!.response);
+    expect([second.rows[0]!.response, second.rows[2]!.response]).toContainEqual(third.rows[1]!.response);
+  });
+
+  test.sequential('all in all was paid once for each line that had to be asked', async () => {
+    // Two reviews, although their day came round twice; a, b, c, and d twice in one input.
+    expect(await lab.ledger()).toMatchObject({ paid: 2 + 3 + 2, batches: 1 + 2 + 1, batches_unread: 0 });
+  });
+});
+
+describe.concurrent('a schedule whose processes die', () => {
+  const lab = new CommandLab();
+  let client: BatchClient;
+  beforeAll(async () => {
+    await lab.useEmulator({ ...slow, lifecycle: { ...slow.lifecycle, inProgressMs: 400 } });
+    client = await BatchClient.connect({ home: lab.home });
+  });
+  afterAll(async () => {
+    await client.close();
+    await lab.close();
+  });
+
+  test('a worker in the middle of a run, and the server over due times: caught up or left out as asked, never doubled', async () => {
+    const killed = lab.start(['worker']);
+    const input = lab.requests(4);
+    const middle = await client.schedules.create({
+      name: 'middle',
+      input,
+      every: '300d',
+      onlyNew: true,
+      shardLines: 2,
+      pollSeconds: 0.1,
+    });
+    const first = (await middle.trigger())!;
+    await until(async () => (await lab.ledger()).batches >= 1);
+    killed.child.kill('SIGKILL');
+    // The run is ended by force, and the next one begins while the job of the first is still there.
+    await terminate(`middle-run-${(await middle.describe()).runs[0]!.dueAt.replace('.000', '')}`);
+    const second = (await middle.trigger())!;
+
+    const every = { every: '3s', overlap: 'buffer-all', pollSeconds: 0.1 } as const;
+    const [patient, hasty] = await Promise.all([
+      client.schedules.create({ ...every, name: 'patient', input: lab.requests(2), catchUp: '1h' }),
+      client.schedules.create({ ...every, name: 'hasty', input: lab.requests(2), catchUp: '10s' }),
+    ]);
+    const schedules = [patient, hasty];
+    const states = async (): Promise<ScheduleStatus[]> => await Promise.all(schedules.map(stateOf));
+    await until(async () => (await states()).every(({ taken }) => taken >= 1));
+    // No worker lives, which would start the server again at once.
+    const { pid } = JSON.parse(readFileSync(join(lab.home, 'temporal', 'server.json'), 'utf8')) as {
+      pid: number;
+    };
+    process.kill(pid, 'SIGKILL');
+    await delay(DOWN_MS);
+    lab.start(['worker']);
+    await until(async () => (await states()).every(({ taken, waiting }) => taken + waiting >= 5));
+    for (const schedule of schedules) await schedule.update({ every: '300d' });
+    await until(async () => (await states()).every(isIdle));
+
+    const [{ runs, missed }, other] = (await states()) as [ScheduleStatus, ScheduleStatus];
+    expect(missed).toBe(0);
+    expect(other.missed).toBeGreaterThanOrEqual(1);
+    // Each time once, none left out between the first and the last.
+    const times = runs.map(({ dueAt }) => Date.parse(dueAt) / 3_000);
+    expect(times).toEqual(times.map((_, i) => times[0]! - i));
+    for (const run of [...runs, ...other.runs])
+      expect(run).toMatchObject({ status: 'done', report: { answered: 2, batches: 1 } });
+    // What the first job was answered until it was cancelled is kept, and waited for; the second buys the rest.
+    const { answered } = await reportOf(client, first);
+    expect(await reportOf(client, second)).toMatchObject({ answered: 4, reused: answered });
+    const begun = (await states()).reduce((sum, { taken }) => sum + taken, 0);
+    expect(await lab.ledger()).toMatchObject({
+      paid: begun * 2 + 4,
+      batches_unread: 0,
+    });
+  });
+
+  const terminate = async (workflowId: string): Promise<void> => {
+    const connection = await connectClient(await resolveTemporalTarget({ home: lab.home }));
+    await connection.workflowService.terminateWorkflowExecution({
+      namespace: 'default',
+      workflowExecution: { workflowId },
+      reason: 'a test',
+    });
+    await connection.close();
+  };
+
+  const isIdle = ({ runs, waiting }: ScheduleStatus): boolean =>
+    waiting === 0 && runs.every(({ status }) => status !== 'running');
+
+  /** The connection finds a server again that was away. */
+  const stateOf = async (handle: ScheduleHandle): Promise<ScheduleStatus> => {
+    for (;;) {
+      try {
+        return await handle.describe();
+      } catch {
+        await delay(100);
+      }
+    }
+  };
+});

@@ -1,0 +1,214 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { checkJobOptions, resolveJobSpec, type JobSpec } from '../../src/core/job-spec.ts';
+import { shardId } from '../../src/core/shard-plan.ts';
+import { buildShards } from '../../src/file-work/build-shards.ts';
+import { findKnownLines, type EarlierAnswers } from '../../src/file-work/find-known-lines.ts';
+import { indexAnswers } from '../../src/file-work/index-answers.ts';
+import { mergeRows } from '../../src/file-work/merge-rows.ts';
+import { packRetries } from '../../src/file-work/pack-retries.ts';
+import { settleShard } from '../../src/file-work/settle-shard.ts';
+import { jobFiles, shardFiles } from '../../src/store/job-files.ts';
+import { outputRow, rowsIn } from '../support/file-job.ts';
+import { TempFolder } from '../support/temp-folder.ts';
+
+/** Few texts, models and endpoints, so that lines repeat within an input and from one to the next. */
+const inputLine = fc.record({
+  kind: fc.constantFrom('line', 'line', 'line', 'line', 'bad', 'blank'),
+  model: fc.constantFrom('m1', 'm2', null),
+  url: fc.constantFrom('/v1/chat/completions', '/v1/completions'),
+  text: fc.constantFrom('a', 'b', 'ü', 'a b'),
+  id: fc.option(fc.string({ unit: 'grapheme', maxLength: 4 })),
+});
+
+const run = fc.record({
+  lines: fc.array(inputLine, { minLength: 1, maxLength: 14 }),
+  fates: fc.array(fc.constantFrom('answered', 'answered', 'failed', 'again'), { minLength: 1, maxLength: 9 }),
+  /** Shards settled before the job is terminated; null for a job that comes to its end. */
+  settled: fc.option(fc.integer({ min: 0, max: 3 })),
+  shardLines: fc.integer({ min: 1, max: 4 }),
+  rounds: fc.integer({ min: 1, max: 2 }),
+});
+
+type Line = typeof inputLine extends fc.Arbitrary<infer T> ? T : never;
+type Run = typeof run extends fc.Arbitrary<infer T> ? T : never;
+
+const textOf = ({ kind, model, url, text, id }: Line): string => {
+  if (kind !== 'line') return kind === 'blank' ? '' : '{"body":[]}';
+  const body = { ...(model === null ? {} : { model }), messages: [text], prompt: text };
+  return JSON.stringify({ ...(id === null ? {} : { custom_id: id }), url, body });
+};
+
+/** What is asked, as the API sees it: the job's model is put where the other lines have theirs. */
+const contentOf = ({ model, url, text }: Line): string => `${url} ${model ?? 'm1'} ${text}`;
+
+/** Plays a schedule: runs one after another, each of which knows what the ones before have answered. */
+class Schedule {
+  readonly folder: string;
+  readonly earlier: EarlierAnswers[] = [];
+  /** Every answer that was bought, by content. */
+  readonly bought = new Map<string, string[]>();
+  private answers = 0;
+  private fates = 0;
+
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  play({ lines, fates, settled, shardLines, rounds }: Run, number: number): void {
+    const job = `job-${number}`;
+    const spec = this.specOf(job, lines, shardLines);
+    const known = new Map(this.bought);
+    const built = buildShards(this.folder, spec, this.earlier);
+    if ('fault' in built) {
+      expect(lines.every(({ kind }) => kind === 'blank')).toBe(true);
+      return;
+    }
+    const isKnown = (line: Line): boolean => line.kind === 'line' && known.has(contentOf(line));
+    expect(built.plan.kept).toBe(lines.filter(isKnown).length);
+    const sent: number[] = [];
+    let { plan } = built as { plan: typeof built.plan };
+    const rows = [jobFiles.rejected(job), jobFiles.kept(job)].map((key) => join(this.folder, key));
+    let shards = 0;
+    for (let round = 1; plan.shards > 0; round += 1) {
+      this.write(jobFiles.round(job, round), JSON.stringify(plan));
+      for (let index = 0; index < plan.shards; index += 1) {
+        if (shards++ === settled) return this.index(job);
+        const shard = shardId(round, index);
+        const numbers = this.answer(job, shard, lines, fates, round < rounds);
+        if (round === 1) sent.push(...numbers);
+        rows.push(join(this.folder, shardFiles.rows(job, shard)));
+      }
+      plan = packRetries(this.folder, {
+        job,
+        round,
+        shards: plan.shards,
+        shardLines,
+        shardBytes: 100_000,
+        cancelled: false,
+      });
+    }
+    const asked = lines.flatMap((line, i) => (line.kind === 'line' && !isKnown(line) ? [i + 1] : []));
+    expect(sent.toSorted((a, b) => a - b)).toEqual(asked);
+    this.judge(rows, lines, known);
+    this.index(job);
+  }
+
+  /** Runs a shard's requests, and settles it; answers the numbers of its lines. */
+  private answer(job: string, shard: string, lines: Line[], fates: string[], mayGoAgain: boolean): number[] {
+    const requests = readFileSync(join(this.folder, shardFiles.requests(job, shard)), 'utf8');
+    const numbers: number[] = [];
+    let output = '';
+    for (const text of requests.split('\n').slice(0, -1)) {
+      const line = Number((JSON.parse(text) as { custom_id: string }).custom_id);
+      const content = contentOf(lines[line - 1]!);
+      const fate = fates[this.fates++ % fates.length]!;
+      numbers.push(line);
+      if (fate === 'answered') {
+        const body = { n: ++this.answers, usage: { prompt_tokens: 1, completion_tokens: 2 } };
+        this.bought.set(content, [...(this.bought.get(content) ?? []), JSON.stringify(body)]);
+        output += outputRow(line, body);
+      } else {
+        const error = { error: { code: 'trouble' } };
+        output += outputRow(line, error, fate === 'again' && mayGoAgain ? 500 : 400);
+      }
+    }
+    this.write(shardFiles.output(job, shard, 1), output);
+    settleShard(this.folder, {
+      job,
+      shard,
+      batch: 1,
+      batchId: `batch_${job}`,
+      status: 'completed',
+      hasOutput: true,
+      hasErrors: false,
+      refused: [],
+      missing: 'retry',
+      attempts: 3,
+    });
+    return numbers;
+  }
+
+  private judge(rows: string[], lines: Line[], known: Map<string, string[]>): void {
+    const target = join(this.folder, 'results.jsonl');
+    const numbers = lines.flatMap(({ kind }, i) => (kind === 'blank' ? [] : [i + 1]));
+    expect(mergeRows(rows, target)).toBe(numbers.length);
+    const texts = readFileSync(target, 'utf8').split('\n');
+    for (const [i, row] of rowsIn(target).entries()) {
+      expect(row.line).toBe(numbers[i]);
+      const line = lines[row.line - 1]!;
+      expect(row.id).toBe(line.kind === 'line' ? (line.id ?? String(row.line)) : String(row.line));
+      const answers = line.kind === 'line' ? known.get(contentOf(line)) : undefined;
+      if (answers === undefined) continue;
+      expect(row).toMatchObject({
+        status: 'answered',
+        error: null,
+        usage: { input_tokens: 1, output_tokens: 2 },
+      });
+      // To the byte one that was bought before.
+      expect(answers.some((body) => texts[i]!.includes(`"response":${body},"error":null`))).toBe(true);
+    }
+  }
+
+  private index(job: string): void {
+    const index = jobFiles.answers(job);
+    // Twice: it is written whole, and comes out the same.
+    const answers = indexAnswers(this.folder, job, index);
+    expect(indexAnswers(this.folder, job, index)).toBe(answers);
+    if (answers > 0) this.earlier.push({ job, index });
+  }
+
+  specOf(job: string, lines: Line[], shardLines: number): JobSpec {
+    const path = this.write(`${job}.jsonl`, `${lines.map(textOf).join('\n')}\n`);
+    const bytes = readFileSync(path);
+    const options = checkJobOptions({ model: 'm1', skipBadLines: true, shardLines });
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    return resolveJobSpec(options, { path, bytes: bytes.length, sha256 }, job);
+  }
+
+  private write(key: string, text: string): string {
+    const path = join(this.folder, key);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+    return path;
+  }
+}
+
+test('over any runs, lines that one of them answered are not sent again, and each result has its row', () => {
+  fc.assert(
+    fc.property(fc.array(run, { minLength: 1, maxLength: 5 }), (runs) => {
+      using folder = new TempFolder();
+      const schedule = new Schedule(folder.path);
+      runs.forEach((played, i) => schedule.play(played, i));
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('however many lines are looked up at a time, the same ones are known', () => {
+  fc.assert(
+    fc.property(
+      fc.array(run, { minLength: 1, maxLength: 2 }),
+      fc.array(inputLine, { minLength: 1, maxLength: 14 }),
+      fc.integer({ min: 1, max: 5 }),
+      (runs, lines, atATime) => {
+        using folder = new TempFolder();
+        const schedule = new Schedule(folder.path);
+        runs.forEach((played, i) => schedule.play(played, i));
+        const spec = schedule.specOf('last', lines, 5);
+        const found = [atATime, undefined].map((linesAtATime) => {
+          const target = folder.at('known');
+          expect(findKnownLines(folder.path, spec, schedule.earlier, target, linesAtATime)).toBe(true);
+          const records = readFileSync(target);
+          rmSync(target);
+          return records;
+        });
+        expect(found[0]).toEqual(found[1]);
+      },
+    ),
+    { numRuns: 30 },
+  );
+});

@@ -1,0 +1,99 @@
+import { resolve } from 'node:path';
+import { expect, test } from 'vitest';
+import { isBatchError } from '../../../src/core/errors.ts';
+import {
+  optionsOf,
+  resolveSchedule,
+  type ScheduleOptions,
+} from '../../../src/client/schedules/schedule-options.ts';
+
+const daily = { name: 'n', input: 'in.jsonl', cron: '0 6 * * *' } as const;
+
+test('fills in the defaults', () => {
+  expect(resolveSchedule(daily, false)).toEqual({
+    v: 1,
+    name: 'n',
+    input: resolve('in.jsonl'),
+    cron: ['0 6 * * *'],
+    everyMs: null,
+    timeZone: 'UTC',
+    jitterMs: 0,
+    overlap: 'skip',
+    catchUpMs: 86_400_000,
+    onlyNew: false,
+    out: null,
+    job: {},
+    searchable: false,
+  });
+});
+
+test('a spec comes from the options that it is told in', () => {
+  const full: ScheduleOptions = {
+    ...daily,
+    cron: ['0 6 * * *', '@monthly'],
+    timeZone: 'Europe/Berlin',
+    jitter: '5m',
+    overlap: 'buffer-all',
+    catchUp: '2h',
+    onlyNew: true,
+    out: '/out/{run}',
+    model: 'gpt-5-mini',
+    shardLines: 10,
+  };
+  for (const options of [full, { name: 'n', input: '/x', every: '90m' }]) {
+    const spec = resolveSchedule(options, true);
+    expect(resolveSchedule(optionsOf(spec), true)).toEqual(spec);
+  }
+});
+
+test.each([
+  ['asia/tokyo', 'Asia/Tokyo'],
+  ['UTC', 'UTC'],
+  ['Europe/Berlin', 'Europe/Berlin'],
+])('the time zone %s is %s', (given, timeZone) => {
+  expect(resolveSchedule({ ...daily, timeZone: given }, false).timeZone).toBe(timeZone);
+});
+
+test.each<[what: string, changes: Partial<ScheduleOptions>, message: RegExp]>([
+  ['a name with a blank', { name: 'a b' }, /name must be 1 to 80 characters .* got "a b"/],
+  ['a long name', { name: 'x'.repeat(81) }, /name must be 1 to 80 characters/],
+  ['no times', { cron: [] }, /give either --cron or --every/],
+  ['both kinds of times', { every: '6h' }, /give either --cron or --every/],
+  [
+    'a wrong cron line among right ones',
+    { cron: ['@daily', '0 24 * * *'] },
+    /"0 24 \* \* \*" has "24" as hour/,
+  ],
+  ['an unknown zone', { timeZone: 'Mars/Phobos' }, /--time-zone must be a name .* got "Mars\/Phobos"/],
+  ['an offset', { timeZone: '+01:00' }, /--time-zone must be/],
+  ['a bad duration', { jitter: 'soon' }, /--jitter must be a duration such as 90s, .* got "soon"/],
+  [
+    'a window that Temporal rounds up',
+    { catchUp: '5s' },
+    /--catch-up must be a duration from 10s to 366d, got "5s"/,
+  ],
+  [
+    'an overlap that is none',
+    { overlap: 'queue' as never },
+    /--overlap must be one of skip, .* got "queue"\.$/,
+  ],
+  ['terminate-other', { overlap: 'terminate-other' as never }, /not fetched: use cancel-other/],
+  ['a placeholder that is none', { input: 'a-{week}.jsonl' }, /placeholder \{week\}/],
+  ['one folder for all runs', { out: 'results' }, /same folder for each run/],
+  [
+    'runs beside each other that shall know of each other',
+    { onlyNew: true, overlap: 'allow-all' },
+    /--only-new does not go with/,
+  ],
+  ['a job option out of range', { attempts: 0 }, /--attempts must be a number from 1 to 20, got 0/],
+  ['a job id', { jobId: 'x' } as never, /leave out --job/],
+])('%s is refused', (_what, changes, message) => {
+  let thrown: unknown;
+  try {
+    resolveSchedule({ ...daily, ...changes }, false);
+  } catch (error) {
+    thrown = error;
+  }
+  expect(isBatchError(thrown) && thrown.code).toBe('bad_option');
+  expect((thrown as Error).message).toMatch(message);
+});

@@ -1,0 +1,95 @@
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { shardId } from '../../../src/core/shard-plan.ts';
+import { buildShards, type BuildResult } from '../../../src/file-work/build-shards.ts';
+import { indexAnswers } from '../../../src/file-work/index-answers.ts';
+import { jobFiles, shardFiles } from '../../../src/store/job-files.ts';
+import { JOB, outputRow, plan, requestLine, rowsIn, settle, specFor } from '../../support/file-job.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
+
+const earlier = [{ job: JOB, index: jobFiles.answers(JOB) }];
+
+/** A job of these texts, answered and indexed. */
+function answer(folder: string, texts: readonly string[]): void {
+  const round = plan(folder, texts.map((text) => `${requestLine(text)}\n`).join(''));
+  mkdirSync(dirname(join(folder, jobFiles.round(JOB, 1))), { recursive: true });
+  writeFileSync(join(folder, jobFiles.round(JOB, 1)), JSON.stringify(round));
+  settle(folder, shardId(1, 0), {
+    output: texts.map((text, i) => outputRow(i + 1, { answer: text })).join(''),
+  });
+  expect(indexAnswers(folder, JOB, jobFiles.answers(JOB))).toBe(texts.length);
+}
+
+/** A second job of these lines; answers what was built. */
+function buildNext(folder: string, lines: string): BuildResult {
+  return buildShards(folder, { ...specFor(folder, lines), jobId: 'next' }, earlier);
+}
+
+test('a kept row has the present number and id, and the answer to the byte', () => {
+  using folder = new TempFolder();
+  const long = 'x'.repeat(600_000); // longer than a block
+  answer(folder.path, ['a', long, 'ü\u2028']);
+  const input = `\n${requestLine('ü\u2028')}\n${requestLine('new')}\n${requestLine(long, { custom_id: 'its "id"' })}\n`;
+  expect(buildNext(folder.path, input)).toEqual({
+    plan: { shards: 1, lines: 1, shardLines: [1], rejected: 0, kept: 2 },
+  });
+  const rows = rowsIn(folder.at(jobFiles.kept('next')));
+  expect(rows.map(({ line, id, response }) => [line, id, response])).toEqual([
+    [2, '2', { answer: 'ü\u2028' }],
+    [4, 'its "id"', { answer: long }],
+  ]);
+  expect(readFileSync(folder.at(shardFiles.requests('next', 'r1-00001')), 'utf8')).toContain(
+    '"custom_id":"3"',
+  );
+});
+
+test('an input of known lines alone makes no shard', () => {
+  using folder = new TempFolder();
+  answer(folder.path, ['a']);
+  expect(buildNext(folder.path, `${requestLine('a')}\n`)).toEqual({
+    plan: { shards: 0, lines: 0, shardLines: [], rejected: 0, kept: 1 },
+  });
+});
+
+test('a refused input leaves nothing behind', () => {
+  using folder = new TempFolder();
+  answer(folder.path, ['a']);
+  expect(buildNext(folder.path, `${requestLine('a')}\nnot json\n`)).toMatchObject({ fault: { line: 2 } });
+  expect(readdirSync(folder.at('jobs', 'next'))).toEqual([]);
+});
+
+test('an input that has changed is refused', () => {
+  using folder = new TempFolder();
+  answer(folder.path, ['a']);
+  const spec = { ...specFor(folder.path, `${requestLine('a')}\n`), jobId: 'next' };
+  appendFileSync(spec.input.path, `${requestLine('b')}\n`);
+  expect(buildShards(folder.path, spec, earlier)).toMatchObject({
+    fault: { reason: 'has changed since the job was started' },
+  });
+});
+
+test('answers that went away in between are told of, and never taken for a missing input', () => {
+  using folder = new TempFolder();
+  answer(folder.path, ['a']);
+  rmSync(folder.at(shardFiles.rows(JOB, 'r1-00001')));
+  const build = (): unknown => buildNext(folder.path, `${requestLine('a')}\n`);
+  expect(build).toThrow(/answers of the earlier job job went away/);
+  expect(existsSync(folder.at(jobFiles.kept('next')))).toBe(false);
+});
+
+test('rows that an index does not fit are not handed out', () => {
+  using folder = new TempFolder();
+  answer(folder.path, ['a']);
+  const rows = folder.at(shardFiles.rows(JOB, 'r1-00001'));
+  writeFileSync(rows, readFileSync(rows, 'utf8').replace('{"line":1,', '{"line": 1,'));
+  expect(() => buildNext(folder.path, `${requestLine('a')}\n`)).toThrow(/does not fit its rows/);
+});
