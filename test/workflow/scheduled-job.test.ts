@@ -158,7 +158,10 @@ test('runs the job of its time as a child and saves its results', async () => {
     } satisfies ScheduledRun);
     expect((await handle.describe()).memo?.[RUN_MEMO]).toMatchObject({ outcome: 'done', job: 'job-done' });
     const child = await server.client.workflow.getHandle('job-done').describe();
-    expect(child.memo).toEqual({ durable_batch_identity: 'same' });
+    expect(child.memo).toMatchObject({
+      durable_batch_identity: 'same',
+      durable_batch_progress: { state: 'done', lines: 20, answered: 20 },
+    });
   });
   expect(run.asked).toEqual([due]);
   expect(run.api.created).toHaveLength(2);

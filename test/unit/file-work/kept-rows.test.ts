@@ -40,7 +40,7 @@ test('a kept row has the present number and id, and the answer to the byte', () 
   answer(folder.path, ['a', long, 'ü\u2028']);
   const input = `\n${requestLine('ü\u2028')}\n${requestLine('new')}\n${requestLine(long, { custom_id: 'its "id"' })}\n`;
   expect(buildNext(folder.path, input)).toEqual({
-    plan: { shards: 1, lines: 1, shardLines: [1], rejected: 0, kept: 2 },
+    plan: { shards: 1, lines: 1, shardLines: [1], rejected: 0, kept: 2, models: ['gpt-4o-mini'] },
   });
   const rows = rowsIn(folder.at(jobFiles.kept('next')));
   expect(rows.map(({ line, id, response }) => [line, id, response])).toEqual([
@@ -56,7 +56,7 @@ test('an input of known lines alone makes no shard', () => {
   using folder = new TempFolder();
   answer(folder.path, ['a']);
   expect(buildNext(folder.path, `${requestLine('a')}\n`)).toEqual({
-    plan: { shards: 0, lines: 0, shardLines: [], rejected: 0, kept: 1 },
+    plan: { shards: 0, lines: 0, shardLines: [], rejected: 0, kept: 1, models: [] },
   });
 });
 
