@@ -8,15 +8,21 @@ export const PROGRESS_MEMO = 'durable_batch_progress';
 
 /** What the server's list tells of a job without a worker: as of its last change of state, end of a round, or ten minutes. */
 export interface ListedProgress {
+  /** What the job does. */
   readonly state: JobState;
+  /** Lines of the input that are not blank; 0 until it has been read. */
   readonly lines: number;
+  /** Lines with an answer. */
   readonly answered: number;
+  /** Lines that ended without one. */
   readonly failed: number;
   /** Batches in flight by status. */
   readonly batches: Readonly<Record<string, number>>;
   /** When the oldest batch in flight was sent, ISO 8601. */
   readonly oldestSentAt: string | null;
+  /** Tokens of the requests of settled shards. */
   readonly inputTokens: number;
+  /** Tokens of their answers. */
   readonly outputTokens: number;
   /** At batch prices; null when a model's price is not known. */
   readonly costUsd: number | null;

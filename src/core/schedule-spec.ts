@@ -21,16 +21,21 @@ export type ScheduledJobOptions = Omit<JobOptions, 'input' | 'jobId'>;
 
 /** A schedule, complete and checked: the input of each of its runs. Plain data; `v` grows when its meaning changes. */
 export interface ScheduleSpec {
+  /** Grows when the meaning of the spec changes. */
   readonly v: 1;
+  /** The schedule's name. */
   readonly name: string;
   /** Absolute path of the input, with placeholders; see `fillPlaceholders`. */
   readonly input: string;
   /** Cron lines, in the schedule's time zone; empty for a schedule by interval. */
   readonly cron: readonly string[];
+  /** Interval in ms, counted from midnight UTC of 1 January 1970; null for a schedule by cron lines. */
   readonly everyMs: number | null;
   /** Name in the IANA database; for cron lines and placeholders. */
   readonly timeZone: string;
+  /** Each run begins up to so many ms later, by chance. */
   readonly jitterMs: number;
+  /** What happens to a run that falls due while an earlier one works. */
   readonly overlap: Overlap;
   /** A run that was missed for longer than this does not take place. */
   readonly catchUpMs: number;
@@ -38,6 +43,7 @@ export interface ScheduleSpec {
   readonly onlyNew: boolean;
   /** Absolute path of the folder for each run's results, with placeholders; null where they stay in the store. */
   readonly out: string | null;
+  /** The options of each run's job. */
   readonly job: ScheduledJobOptions;
   /** See `JobLabels.searchable`. */
   readonly searchable: boolean;

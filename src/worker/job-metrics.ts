@@ -5,21 +5,33 @@ import type { ApiCall } from './api-calls.ts';
 
 /** What may be watched of a worker, besides Temporal's own metrics; docs/metrics.md says what each means. */
 export interface JobMetrics {
+  /** Lines that have ended or go again. */
   lines(outcome: LineOutcome, count: number): void;
+  /** Lines that met an error, retried ones included. */
   lineErrors(code: string, count: number): void;
   /** `cached` is a part of `input`. */
   tokens(model: string, kind: 'input' | 'cached' | 'output', count: number): void;
   /** USD; a histogram, since counters here are whole numbers: its sum is the money, its count the shards. */
   cost(model: string, price: 'batch' | 'list', usd: number): void;
+  /** A batch is on record. */
   batchCreated(how: 'created' | 'adopted'): void;
+  /** A batch has ended, with the API's word for it. */
   batchEnded(status: string): void;
+  /** The API refused a batch as a whole. */
   batchRefused(kind: string): void;
+  /** A batch was found that was created on top of another. */
   duplicate(): void;
+  /** A look at the batches in flight, and how long it took. */
   polled(seconds: number): void;
+  /** A call of the API has ended. */
   apiCalled(call: ApiCall): void;
+  /** An attempt of an activity has failed. */
   stepFailed(activity: string, kind: string): void;
+  /** Bytes that were sent or received, also in attempts that failed. */
   transferred(direction: 'up' | 'down', bytes: number): void;
+  /** A job has its report. */
   jobEnded(result: 'answered' | 'some_failed' | 'cancelled'): void;
+  /** A call of the webhook's address was answered. */
   webhook(result: WebhookResult): void;
   /** The truth of the server, the same from every worker that tells it. */
   running(jobs: RunningJobs): void;

@@ -18,8 +18,11 @@ import { askedPolicy, noteOf, toTemporal } from './to-temporal.ts';
 
 /** A schedule, and what has become of its runs. Times are ISO 8601, UTC. */
 export interface ScheduleStatus {
+  /** The schedule's name. */
   readonly name: string;
+  /** What it was asked for, complete. */
   readonly spec: ScheduleSpec;
+  /** True while it begins no runs. */
   readonly paused: boolean;
   /** What somebody has written about it, e.g. why it is paused. */
   readonly note: string | null;
@@ -39,7 +42,9 @@ export interface ScheduleStatus {
 
 /** A run of a schedule. */
 export interface RunStatus {
+  /** When it was due, without jitter; of a run that was triggered, when that was. */
   readonly dueAt: string;
+  /** When it began. */
   readonly startedAt: string;
   /** `running`, `done`, `skipped` (no input), `failed`, `cancelled`, `terminated`, or `unknown`: the server has forgotten it. */
   readonly status: string;
@@ -62,6 +67,7 @@ const CLOCKS_MS = 200;
 
 /** A schedule that was made, by this process or any other. Each call may throw `schedule_not_found`. */
 export class ScheduleHandle {
+  /** The schedule's name. */
   readonly name: string;
   private readonly calls: TemporalCalls;
   private readonly store: Store;
