@@ -2,6 +2,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { FailureType } from '../core/failure.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
+import { ByteCounter } from '../file-work/byte-counter.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -23,7 +24,12 @@ export async function buildShards({ store, files }: Dependencies, spec: JobSpec)
     return cancelled ? { ...known, cancelled } : known;
   }
   await store.filePath(jobFiles.spec(spec.jobId));
-  const result = await whileBeating(() => files.buildShards(spec)).catch((error: unknown) => {
+  const counter = new ByteCounter();
+  const building = whileBeating(
+    () => files.buildShards(spec, counter),
+    () => ({ done: counter.done, of: counter.of }),
+  );
+  const result = await building.catch((error: unknown) => {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOENT' && code !== 'EACCES' && code !== 'EISDIR') throw error;
     throw badInput(

@@ -9,6 +9,7 @@ import { readRecord, type Store } from '../store/store.ts';
 import { cancelSignal, pauseSignal, progressQuery, resumeSignal } from '../workflows/messages.ts';
 import { toBatchError } from './job-failure.ts';
 import { checkOutputFolder, copyResults } from './output-folder.ts';
+import { retriesOf, stepBytesOf, type StepBytes, type StepRetry } from './pending-steps.ts';
 
 /** One row of `results.jsonl`. */
 export interface ResultRow {
@@ -34,15 +35,9 @@ export interface JobStatus {
   readonly failure: string | null;
   /** Steps that have failed and are tried again. */
   readonly retries: readonly StepRetry[];
+  /** The step that works through a file; null where none does, or none has told how far it is. */
+  readonly step: StepBytes | null;
   readonly report: JobReport | null;
-}
-
-/** A step that has failed and is tried again, as Temporal tells it. */
-export interface StepRetry {
-  readonly activity: string;
-  /** The attempt that comes next or runs, from 2. */
-  readonly attempt: number;
-  readonly reason: string;
 }
 
 /** A query waits this long for a worker. */
@@ -69,16 +64,24 @@ export class JobHandle {
    */
   async status(): Promise<JobStatus> {
     const report = await readRecord<JobReport>(this.store, jobFiles.report(this.id));
-    const { status, retries } = await this.serverStatus();
+    const { status, retries, step } = await this.serverStatus();
     if (status === null && report === null) throw this.notFound();
     if (report !== null && status !== 'RUNNING') {
       const progress = doneProgress(report);
-      return { jobId: this.id, status: 'COMPLETED', progress, failure: null, retries: [], report };
+      return {
+        jobId: this.id,
+        status: 'COMPLETED',
+        progress,
+        failure: null,
+        retries: [],
+        step: null,
+        report,
+      };
     }
     const isRunning = status === 'RUNNING';
     const progress = isRunning ? await this.queryProgress() : null;
     const failure = isRunning || status === null ? null : await this.failure();
-    return { jobId: this.id, status: status ?? 'COMPLETED', progress, failure, retries, report };
+    return { jobId: this.id, status: status ?? 'COMPLETED', progress, failure, retries, step, report };
   }
 
   /** True when the results are in the store; asks neither the server nor a worker. */
@@ -86,11 +89,15 @@ export class JobHandle {
     return (await this.store.size(jobFiles.report(this.id))) !== null;
   }
 
-  /** Progress as it changes, until the job ends. */
-  async *watch(intervalMs: number = 1_000): AsyncGenerator<JobProgress> {
+  /** Progress as it changes, until the job ends. `onStep` is told, before each, how far a step is that works through a file. */
+  async *watch(
+    intervalMs: number = 1_000,
+    onStep?: (step: StepBytes | null) => void,
+  ): AsyncGenerator<JobProgress> {
     for (;;) {
       try {
-        const { status, progress, report } = await this.status();
+        const { status, progress, report, step } = await this.status();
+        onStep?.(step);
         if (progress !== null) yield progress;
         if (report !== null || status !== 'RUNNING') return;
       } catch (error) {
@@ -184,18 +191,16 @@ export class JobHandle {
     }
   }
 
-  private async serverStatus(): Promise<{ status: string | null; retries: StepRetry[] }> {
+  private async serverStatus(): Promise<{
+    status: string | null;
+    retries: StepRetry[];
+    step: StepBytes | null;
+  }> {
     try {
       const { status, raw } = await this.handle().describe();
-      const failed = (raw.pendingActivities ?? []).filter(({ lastFailure }) => lastFailure != null);
-      const retries = failed.map(({ activityType, attempt, lastFailure }) => ({
-        activity: activityType?.name ?? 'unknown',
-        attempt: attempt ?? 0,
-        reason: lastFailure?.message ?? 'unknown',
-      }));
-      return { status: status.name, retries };
+      return { status: status.name, retries: retriesOf(raw), step: stepBytesOf(raw) };
     } catch (error) {
-      if (error instanceof WorkflowNotFoundError) return { status: null, retries: [] };
+      if (error instanceof WorkflowNotFoundError) return { status: null, retries: [], step: null };
       throw error;
     }
   }

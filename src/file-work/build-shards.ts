@@ -21,6 +21,7 @@ import {
 } from '../core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { WholeFileWriter } from '../store/whole-file.ts';
+import { ByteCounter } from './byte-counter.ts';
 import { cutLines, type CutLine } from './cut-lines.ts';
 
 /** What `buildShards` found wrong with the input; never holds text of a line. */
@@ -37,8 +38,13 @@ export type BuildResult = { readonly plan: RoundPlan } | { readonly fault: Input
  * Reads the input once, checks every line and writes round 1's shards.
  * Running it twice writes the same files under the same names.
  */
-export function buildShards(folder: string, spec: JobSpec): BuildResult {
+export function buildShards(
+  folder: string,
+  spec: JobSpec,
+  counter: ByteCounter = new ByteCounter(),
+): BuildResult {
   const { path } = spec.input;
+  counter.expect(spec.input.bytes);
   const reader = new RequestLineReader(spec);
   const writer = new ShardSetWriter(folder, spec.jobId, 1, {
     lines: spec.shardLines,
@@ -63,6 +69,7 @@ export function buildShards(folder: string, spec: JobSpec): BuildResult {
   try {
     cutLines(path, spec.shardBytes, onLine, (chunk) => {
       bytes += chunk.length;
+      counter.add(chunk.length);
       hash.update(chunk);
     });
     if (fault === null && (bytes !== spec.input.bytes || hash.digest('hex') !== spec.input.sha256)) {

@@ -1,5 +1,6 @@
-import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { WholeFileWriter } from '../store/whole-file.ts';
+import { ByteCounter } from './byte-counter.ts';
 
 /** Per open file; retry shards overlap, so a few files are open at a time. */
 const BLOCK_BYTES = 256 << 10;
@@ -12,9 +13,14 @@ const HEAD_BYTES = '{"line":'.length;
  * A file is opened when the merge comes to its first line.
  * @throws Error when two files hold a row of the same line: that would break "exactly once"
  */
-export function mergeRows(paths: readonly string[], target: string): number {
-  const waiting = paths
-    .filter((path) => existsSync(path))
+export function mergeRows(
+  paths: readonly string[],
+  target: string,
+  counter: ByteCounter = new ByteCounter(),
+): number {
+  const there = paths.filter((path) => existsSync(path));
+  counter.expect(there.reduce((sum, path) => sum + statSync(path).size, 0));
+  const waiting = there
     .map((path) => ({ path, first: firstLineOf(path) }))
     .filter(({ first }) => first !== null)
     .sort((a, b) => b.first! - a.first!);
@@ -40,6 +46,7 @@ export function mergeRows(paths: readonly string[], target: string): number {
         from.next();
       } while (!from.done && from.line <= limit);
       if (from.done) {
+        counter.add(from.bytes);
         from.close();
         open.splice(open.indexOf(from), 1);
       }
@@ -76,6 +83,8 @@ class RowFile {
   end = 0;
   line = 0;
   done = false;
+  /** Read so far. */
+  bytes = 0;
   private readonly descriptor: number;
   private filled = 0;
 
@@ -104,6 +113,7 @@ class RowFile {
         return;
       }
       this.filled += read;
+      this.bytes += read;
       feed = this.find(searched);
     }
     this.end = feed + 1;

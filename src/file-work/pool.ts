@@ -2,6 +2,7 @@ import { Piscina } from 'piscina';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { PaidTwice, RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
 import type { JobStory } from '../report/job-story.ts';
+import type { ByteCounter } from './byte-counter.ts';
 import type { BuildResult } from './build-shards.ts';
 import type { RetryRound } from './pack-retries.ts';
 import type { EndedShard } from './settle-shard.ts';
@@ -30,8 +31,8 @@ export class FileWork {
     });
   }
 
-  buildShards(spec: JobSpec): Promise<BuildResult> {
-    return this.run('buildShards', [this.folder, spec]);
+  buildShards(spec: JobSpec, counter: ByteCounter): Promise<BuildResult> {
+    return this.run('buildShards', [this.folder, spec, counter.shared]);
   }
 
   settleShard(ended: EndedShard): Promise<ShardOutcome | null> {
@@ -50,8 +51,8 @@ export class FileWork {
     return this.run('packRetries', [this.folder, round]);
   }
 
-  mergeRows(paths: readonly string[], target: string): Promise<number> {
-    return this.run('mergeRows', [paths, target]);
+  mergeRows(paths: readonly string[], target: string, counter: ByteCounter): Promise<number> {
+    return this.run('mergeRows', [paths, target, counter.shared]);
   }
 
   /** The drawings and tables of a job's report, as HTML. A thread that draws for too long is ended by the signal. */

@@ -5,13 +5,17 @@
 import type { JobSpec } from '../core/job-spec.ts';
 import type { PaidTwice, RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
 import type { JobStory } from '../report/job-story.ts';
+import { ByteCounter } from './byte-counter.ts';
 import * as build from './build-shards.ts';
 import * as merge from './merge-rows.ts';
 import * as pack from './pack-retries.ts';
 import * as settle from './settle-shard.ts';
 
-export const buildShards = ([folder, spec]: [folder: string, spec: JobSpec]): build.BuildResult =>
-  build.buildShards(folder, spec);
+export const buildShards = ([folder, spec, counter]: [
+  folder: string,
+  spec: JobSpec,
+  counter: SharedArrayBuffer,
+]): build.BuildResult => build.buildShards(folder, spec, new ByteCounter(counter));
 
 export const settleShard = ([folder, ended]: [
   folder: string,
@@ -34,8 +38,11 @@ export const cancelShard = ([folder, job, shard]: [
 export const packRetries = ([folder, round]: [folder: string, round: pack.RetryRound]): RoundPlan =>
   pack.packRetries(folder, round);
 
-export const mergeRows = ([paths, target]: [paths: readonly string[], target: string]): number =>
-  merge.mergeRows(paths, target);
+export const mergeRows = ([paths, target, counter]: [
+  paths: readonly string[],
+  target: string,
+  counter: SharedArrayBuffer,
+]): number => merge.mergeRows(paths, target, new ByteCounter(counter));
 
 /** Read only when a job ends: a drawing library takes longer to load than all the rest. */
 export const drawReport = async ([story]: [story: JobStory]): Promise<string> =>
