@@ -160,13 +160,17 @@ function stopOnSignal(
 ): Promise<'stopped'> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
+      const stop = (): void => {
+        // A second signal ends the process as it would without us. Not at once: what brings the terminal's cursor back ends
+        // the process in the middle of the first one where it finds that nobody else listens.
+        setImmediate(() => process.off(signal, stop));
         view.end('stay'); // the bars stay as they are, and nothing is drawn over what follows
         process.stderr.write(
           `\nStopping. Job ${job.id} keeps its place, and batches in flight go on at the API: run the same command to go on, or \`durable-batch cancel ${job.id}\`.\n`,
         );
         void Promise.resolve(close()).finally(() => resolve('stopped'));
-      });
+      };
+      process.on(signal, stop);
     }
   });
 }
