@@ -27,6 +27,7 @@ export {
   type ScheduleOptions,
   type ScheduleStatus,
   type ScheduleTiming,
+  type StepBytes,
   type StepRetry,
   type TypedResultsOptions,
   type TypedRow,

@@ -5,11 +5,12 @@ import type { JobSpec } from '../core/job-spec.ts';
 import type { JobReport } from '../core/progress.ts';
 import { type RoundPlan, shardId } from '../core/shard-plan.ts';
 import type { ShardStory } from '../report/job-story.ts';
+import { ByteCounter } from '../file-work/byte-counter.ts';
 import { reportPage } from '../report/page.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
-import { whileBeating } from './heartbeat.ts';
+import { whileBeating, type BeatDetails } from './heartbeat.ts';
 import { countDuplicates } from './late-duplicates.ts';
 import { readShardStory } from './read-shard-story.ts';
 import { sumShards } from './sum-shards.ts';
@@ -38,6 +39,8 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
   const { job, startedAt } = request;
   const known = await readRecord<JobReport>(store, jobFiles.report(job));
   if (known !== null) return known;
+  const counter = new ByteCounter();
+  const told = (): BeatDetails => ({ done: counter.done, of: counter.of });
   return await whileBeating(async (signal) => {
     const plans: RoundPlan[] = [];
     for (let round = 1; round <= request.rounds; round += 1)
@@ -58,7 +61,7 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
       ...(plans[0]!.kept === undefined ? [] : [await store.filePath(jobFiles.kept(job))]),
     ];
     for (const shard of shards) paths.push(await store.filePath(shardFiles.rows(job, shard)));
-    const rows = await files.mergeRows(paths, await store.filePath(jobFiles.results(job)));
+    const rows = await files.mergeRows(paths, await store.filePath(jobFiles.results(job)), counter);
     const { rejected, kept } = plans[0]!;
     const lines = plans[0]!.lines + rejected + (kept ?? 0);
     if (rows !== lines) {
@@ -91,7 +94,7 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
     if (first) deps.observer?.onJobEnded({ job, report: record });
     else if (drawn !== null) await putPage(deps, record, rejected, drawn);
     return record;
-  });
+  }, told);
 }
 
 /**

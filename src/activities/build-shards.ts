@@ -3,6 +3,7 @@ import { FailureType } from '../core/failure.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
 import type { BuildResult } from '../file-work/build-shards.ts';
+import { ByteCounter } from '../file-work/byte-counter.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -27,9 +28,11 @@ export async function buildShards(deps: Dependencies, spec: JobSpec): Promise<Fi
     return cancelled ? { ...known, cancelled } : known;
   }
   await store.filePath(jobFiles.spec(spec.jobId));
+  const counter = new ByteCounter();
   const build = async (): Promise<BuildResult> =>
-    await files.buildShards(spec, await findEarlierAnswers(deps, spec));
-  const result = await whileBeating(build).catch((error: unknown) => {
+    await files.buildShards(spec, counter, await findEarlierAnswers(deps, spec));
+  const building = whileBeating(build, () => ({ done: counter.done, of: counter.of }));
+  const result = await building.catch((error: unknown) => {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOENT' && code !== 'EACCES' && code !== 'EISDIR') throw error;
     throw badInput(

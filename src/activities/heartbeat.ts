@@ -1,10 +1,21 @@
 import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
 
+/** What a beat tells of long work with files, in bytes; whoever watches the job shows it. */
+export interface BeatDetails {
+  readonly done: number;
+  /** 0 while it is not known. */
+  readonly of: number;
+}
+
 /** Runs work while telling Temporal that this attempt is alive; a worker that dies is noticed within the heartbeat timeout. */
-export async function whileBeating<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function whileBeating<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  details?: () => BeatDetails,
+): Promise<T> {
   const timeoutMs = activityInfo().heartbeatTimeoutMs ?? 60_000;
-  heartbeat();
-  const timer = setInterval(() => heartbeat(), Math.max(250, timeoutMs / 4));
+  const beat = (): void => (details === undefined ? heartbeat() : heartbeat(details()));
+  beat();
+  const timer = setInterval(beat, Math.max(250, timeoutMs / 4));
   try {
     return await work(cancellationSignal());
   } finally {

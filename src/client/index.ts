@@ -8,13 +8,13 @@ export {
 export {
   JobHandle,
   type JobStatus,
-  type StepRetry,
   type TypedResultsOptions,
   type WaitOptions,
   type WatchOptions,
 } from './job-handle.ts';
 export { answerEmbedding, answerEmbeddings, answerRefusal, answerText, isAnswerCut } from './answers.ts';
 export { JobServerStatus, type JobFilter } from './job-filter.ts';
+export type { StepBytes, StepRetry } from './pending-steps.ts';
 export type { ResultRow } from './result-rows.ts';
 export { toTypedRow, type AnswerIssue, type InvalidRow, type TypedRow, type ValidRow } from './typed-row.ts';
 export { checkOutputFolder } from '../store/output-folder.ts';

@@ -10,6 +10,7 @@ import { cancelSignal, pauseSignal, progressQuery, resumeSignal } from '../workf
 import { abortable, sleep } from './abortable.ts';
 import { listedLabels } from './job-labels.ts';
 import { checkOutputFolder, copyResults } from '../store/output-folder.ts';
+import { retriesOf, stepBytesOf, type StepBytes, type StepRetry } from './pending-steps.ts';
 import { readRows, type ResultRow } from './result-rows.ts';
 import { SharedLook } from './shared-look.ts';
 import { readingStore } from './store-failure.ts';
@@ -29,6 +30,8 @@ export interface JobStatus {
   readonly failure: string | null;
   /** Steps that have failed and are tried again. */
   readonly retries: readonly StepRetry[];
+  /** The step that works through a file; null where none does, or none has told how far it is. */
+  readonly step: StepBytes | null;
   /** The job's end in numbers; null until it has results. */
   readonly report: JobReport | null;
   /** Where it stood when the server was last told: known also when no worker answers; null for jobs of version 0.1. */
@@ -37,16 +40,6 @@ export interface JobStatus {
   readonly account: string | null;
   /** The schedule that started it; null for others, and where the server lacks our search attributes. */
   readonly schedule: string | null;
-}
-
-/** A step that has failed and is tried again, as Temporal tells it. */
-export interface StepRetry {
-  /** The step's name, e.g. `createBatch`. */
-  readonly activity: string;
-  /** The attempt that comes next or runs, from 2. */
-  readonly attempt: number;
-  /** What the last attempt failed with. */
-  readonly reason: string;
 }
 
 /** What every method that waits may be given. */
@@ -59,6 +52,8 @@ export interface WaitOptions {
 export interface WatchOptions extends WaitOptions {
   /** Milliseconds between two looks, 50 or more. Less costs the server and the worker more. @default 1000 */
   intervalMs?: number;
+  /** Told, before each look is given, how far a step is that works through a file. */
+  onStep?: (step: StepBytes | null) => void;
 }
 
 /** How to read results as values. */
@@ -67,7 +62,7 @@ export interface TypedResultsOptions<S extends StandardSchemaV1> extends WaitOpt
   schema: S;
 }
 
-interface ServerStatus extends Pick<JobStatus, 'retries' | 'listed' | 'account' | 'schedule'> {
+interface ServerStatus extends Pick<JobStatus, 'retries' | 'step' | 'listed' | 'account' | 'schedule'> {
   /** Null when the server knows no such workflow. */
   readonly status: string | null;
 }
@@ -138,7 +133,8 @@ export class JobHandle {
     }
     for (;;) {
       // Timers may be a little early: a look of this loop's own must never be taken for a fresh one.
-      const { status, progress, report } = await abortable(this.#look.seen(intervalMs - 20), signal);
+      const { status, progress, report, step } = await abortable(this.#look.seen(intervalMs - 20), signal);
+      options.onStep?.(step);
       if (progress !== null) yield progress;
       if (report !== null || status !== 'RUNNING') return;
       await sleep(intervalMs, signal);
@@ -248,16 +244,34 @@ export class JobHandle {
   async #status(patient: boolean): Promise<JobStatus> {
     this.#calls.assertOpen();
     const report = await this.#keptReport();
-    const { status, retries, ...entry } = await this.#serverStatus(patient);
+    const { status, retries, step, ...entry } = await this.#serverStatus(patient);
     if (status === null && report === null) throw jobNotFound(this.id);
     if (report !== null && status !== 'RUNNING') {
       const progress = doneProgress(report);
-      return { jobId: this.id, status: 'COMPLETED', progress, failure: null, retries: [], report, ...entry };
+      return {
+        jobId: this.id,
+        status: 'COMPLETED',
+        progress,
+        failure: null,
+        retries: [],
+        step: null,
+        report,
+        ...entry,
+      };
     }
     const isRunning = status === 'RUNNING';
     const progress = isRunning ? await this.#queryProgress() : null;
     const failure = isRunning || status === null ? null : await this.#failure();
-    return { jobId: this.id, status: status ?? 'COMPLETED', progress, failure, retries, report, ...entry };
+    return {
+      jobId: this.id,
+      status: status ?? 'COMPLETED',
+      progress,
+      failure,
+      retries,
+      step,
+      report,
+      ...entry,
+    };
   }
 
   async #signal(send: (handle: WorkflowHandle) => Promise<void>): Promise<void> {
@@ -287,18 +301,19 @@ export class JobHandle {
       async (): Promise<ServerStatus> => {
         try {
           const { status, raw, memo, typedSearchAttributes } = await this.#handle().describe();
-          const failed = (raw.pendingActivities ?? []).filter(({ lastFailure }) => lastFailure != null);
-          const retries = failed.map(({ activityType, attempt, lastFailure }) => ({
-            activity: activityType?.name ?? 'unknown',
-            attempt: attempt ?? 0,
-            reason: lastFailure?.message ?? 'unknown',
-          }));
           const { account, schedule } = listedLabels(typedSearchAttributes);
           const listed = parseListed(memo?.[PROGRESS_MEMO]);
-          return { status: status.name, retries, listed, account, schedule };
+          return {
+            status: status.name,
+            retries: retriesOf(raw),
+            step: stepBytesOf(raw),
+            listed,
+            account,
+            schedule,
+          };
         } catch (error) {
           if (error instanceof WorkflowNotFoundError)
-            return { status: null, retries: [], listed: null, account: null, schedule: null };
+            return { status: null, retries: [], step: null, listed: null, account: null, schedule: null };
           throw error;
         }
       },

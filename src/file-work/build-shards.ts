@@ -21,9 +21,10 @@ import {
 import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { WholeFileWriter } from '../store/whole-file.ts';
 import { BodyOpenings } from './body-opening.ts';
+import { ByteCounter } from './byte-counter.ts';
 import type { EarlierAnswers } from './find-known-lines.ts';
 import { KeptRows } from './kept-rows.ts';
-import { lineBytes, readRequests } from './read-requests.ts';
+import { lineBytes, readRequests, type InputLine } from './read-requests.ts';
 
 /** What `buildShards` found wrong with the input; never holds text of a line. */
 interface InputFault {
@@ -43,8 +44,10 @@ export type BuildResult = { readonly plan: RoundPlan } | { readonly fault: Input
 export function buildShards(
   folder: string,
   spec: JobSpec,
+  counter: ByteCounter = new ByteCounter(),
   earlier: readonly EarlierAnswers[] | null = null,
 ): BuildResult {
+  counter.expect(spec.input.bytes);
   const writer = new ShardSetWriter(folder, spec.jobId, 1, {
     lines: spec.shardLines,
     bytes: spec.shardBytes,
@@ -53,7 +56,7 @@ export function buildShards(
   const kept = earlier === null ? null : new KeptRows(folder, spec, earlier);
   let fault: InputFault | null = null;
   try {
-    const isSame = readRequests(spec, ({ number, block, start, end, overlong, request }) => {
+    const onLine = ({ number, block, start, end, overlong, request }: Readonly<InputLine>): boolean => {
       if (!isLineFault(request)) {
         if (kept?.take(number, block, request) !== true) writer.add(number, block, request);
       } else if (spec.skipBadLines) {
@@ -62,7 +65,8 @@ export function buildShards(
         fault = { line: number, ...request };
       }
       return fault === null;
-    });
+    };
+    const isSame = readRequests(spec, onLine, counter);
     if (fault === null && (!isSame || kept?.isSameInput === false)) {
       fault = { line: null, reason: 'has changed since the job was started', advice: 'start the job again' };
     }

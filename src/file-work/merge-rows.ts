@@ -1,5 +1,6 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { WholeFileWriter } from '../store/whole-file.ts';
+import { ByteCounter } from './byte-counter.ts';
 import { RowFile } from './row-file.ts';
 
 /**
@@ -7,9 +8,14 @@ import { RowFile } from './row-file.ts';
  * A file is opened when the merge comes to its first line.
  * @throws Error when two files hold a row of the same line: that would break "exactly once"
  */
-export function mergeRows(paths: readonly string[], target: string): number {
-  const waiting = paths
-    .filter((path) => existsSync(path))
+export function mergeRows(
+  paths: readonly string[],
+  target: string,
+  counter: ByteCounter = new ByteCounter(),
+): number {
+  const there = paths.filter((path) => existsSync(path));
+  counter.expect(there.reduce((sum, path) => sum + statSync(path).size, 0));
+  const waiting = there
     .map((path) => ({ path, first: firstLineOf(path) }))
     .filter(({ first }) => first !== null)
     .sort((a, b) => b.first! - a.first!);
@@ -35,6 +41,7 @@ export function mergeRows(paths: readonly string[], target: string): number {
         from.next();
       } while (!from.done && from.line <= limit);
       if (from.done) {
+        counter.add(from.offset);
         from.close();
         open.splice(open.indexOf(from), 1);
       }

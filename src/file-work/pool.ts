@@ -2,6 +2,7 @@ import { Piscina } from 'piscina';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { PaidTwice, RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
 import type { JobStory } from '../report/job-story.ts';
+import type { ByteCounter } from './byte-counter.ts';
 import type { BuildResult } from './build-shards.ts';
 import type { EarlierAnswers } from './find-known-lines.ts';
 import type { RetryRound } from './pack-retries.ts';
@@ -31,8 +32,12 @@ export class FileWork {
     });
   }
 
-  buildShards(spec: JobSpec, earlier: readonly EarlierAnswers[] | null = null): Promise<BuildResult> {
-    return this.run('buildShards', [this.folder, spec, earlier]);
+  buildShards(
+    spec: JobSpec,
+    counter: ByteCounter,
+    earlier: readonly EarlierAnswers[] | null = null,
+  ): Promise<BuildResult> {
+    return this.run('buildShards', [this.folder, spec, counter.shared, earlier]);
   }
 
   /** Writes the index under `target`, a key of the store; answers its entries. */
@@ -56,8 +61,8 @@ export class FileWork {
     return this.run('packRetries', [this.folder, round]);
   }
 
-  mergeRows(paths: readonly string[], target: string): Promise<number> {
-    return this.run('mergeRows', [paths, target]);
+  mergeRows(paths: readonly string[], target: string, counter: ByteCounter): Promise<number> {
+    return this.run('mergeRows', [paths, target, counter.shared]);
   }
 
   /** The drawings and tables of a job's report, as HTML. A thread that draws for too long is ended by the signal. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { JobSpec } from '../core/job-spec.ts';
 import { isLineFault, RequestLineReader, type LineFault, type RequestLine } from '../core/request-line.ts';
+import type { ByteCounter } from './byte-counter.ts';
 import { cutLines, type CutLine } from './cut-lines.ts';
 
 /** A line of an input that is not blank: a checked request, or why it is none. One object serves all lines. */
@@ -19,7 +20,11 @@ export interface InputLine {
  * Reads a job's input and checks every line of it, until `onLine` answers false; answers whether the bytes are those
  * that the spec names. What `onLine` is given is valid during the call only.
  */
-export function readRequests(spec: JobSpec, onLine: (line: Readonly<InputLine>) => boolean): boolean {
+export function readRequests(
+  spec: JobSpec,
+  onLine: (line: Readonly<InputLine>) => boolean,
+  counter?: ByteCounter,
+): boolean {
   const reader = new RequestLineReader(spec);
   const hash = createHash('sha256');
   let bytes = 0;
@@ -36,6 +41,7 @@ export function readRequests(spec: JobSpec, onLine: (line: Readonly<InputLine>) 
   };
   cutLines(spec.input.path, spec.shardBytes, onCut, (chunk) => {
     bytes += chunk.length;
+    counter?.add(chunk.length);
     hash.update(chunk);
   });
   return bytes === spec.input.bytes && hash.digest('hex') === spec.input.sha256;

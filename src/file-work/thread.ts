@@ -5,6 +5,7 @@
 import type { JobSpec } from '../core/job-spec.ts';
 import type { PaidTwice, RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
 import type { JobStory } from '../report/job-story.ts';
+import { ByteCounter } from './byte-counter.ts';
 import * as build from './build-shards.ts';
 import type { EarlierAnswers } from './find-known-lines.ts';
 import * as index from './index-answers.ts';
@@ -12,11 +13,12 @@ import * as merge from './merge-rows.ts';
 import * as pack from './pack-retries.ts';
 import * as settle from './settle-shard.ts';
 
-export const buildShards = ([folder, spec, earlier]: [
+export const buildShards = ([folder, spec, counter, earlier]: [
   folder: string,
   spec: JobSpec,
+  counter: SharedArrayBuffer,
   earlier: readonly EarlierAnswers[] | null,
-]): build.BuildResult => build.buildShards(folder, spec, earlier);
+]): build.BuildResult => build.buildShards(folder, spec, new ByteCounter(counter), earlier);
 
 export const indexAnswers = ([folder, job, target]: [folder: string, job: string, target: string]): number =>
   index.indexAnswers(folder, job, target);
@@ -42,8 +44,11 @@ export const cancelShard = ([folder, job, shard]: [
 export const packRetries = ([folder, round]: [folder: string, round: pack.RetryRound]): RoundPlan =>
   pack.packRetries(folder, round);
 
-export const mergeRows = ([paths, target]: [paths: readonly string[], target: string]): number =>
-  merge.mergeRows(paths, target);
+export const mergeRows = ([paths, target, counter]: [
+  paths: readonly string[],
+  target: string,
+  counter: SharedArrayBuffer,
+]): number => merge.mergeRows(paths, target, new ByteCounter(counter));
 
 /** Read only when a job ends: a drawing library takes longer to load than all the rest. */
 export const drawReport = async ([story]: [story: JobStory]): Promise<string> =>

@@ -324,7 +324,8 @@ test('neither key nor address, prompt, id or answer is in any history, log, repo
   }
 
   for (const { what, text } of written) expect(secretsIn(text), `${what}\n${text}`).toEqual([]);
-  expect(secretsIn(readFileSync(join(out, 'report.json'))), 'report.json').toEqual([]);
+  for (const name of ['report.json', 'report.html'])
+    expect(secretsIn(readFileSync(join(out, name))), name).toEqual([]);
   // The server's database and log hold all that ever went through it, also what no call shows.
   const outside = [...filesUnder(home)].filter((path) => !path.startsWith(join(home, 'store')));
   expect(outside.some((path) => path.endsWith('.db'))).toBe(true);

@@ -79,12 +79,16 @@ async function* arriving(attempt: Attempt, chunks: AsyncIterable<Uint8Array>): A
 
 /** File work whose pieces are steps of an attempt. */
 export function filesOf(attempt: Attempt, files: FileWork): FileWork {
-  const work: Pick<FileWork, 'buildShards' | 'settleShard' | 'cancelShard' | 'packRetries' | 'mergeRows'> = {
-    buildShards: (spec, earlier) => attempt.step(() => files.buildShards(spec, earlier)),
+  const work: Pick<
+    FileWork,
+    'buildShards' | 'settleShard' | 'cancelShard' | 'packRetries' | 'mergeRows' | 'drawReport'
+  > = {
+    buildShards: (spec, counter, earlier) => attempt.step(() => files.buildShards(spec, counter, earlier)),
     settleShard: (ended) => attempt.step(() => files.settleShard(ended)),
     cancelShard: (job, shard) => attempt.step(() => files.cancelShard(job, shard)),
     packRetries: (round) => attempt.step(() => files.packRetries(round)),
-    mergeRows: (paths, target) => attempt.step(() => files.mergeRows(paths, target)),
+    mergeRows: (paths, target, counter) => attempt.step(() => files.mergeRows(paths, target, counter)),
+    drawReport: async () => '<p>Drawn.</p>', // a drawing has no effect outside the process, and takes longer than all the rest
   };
   return work as FileWork;
 }

@@ -62,7 +62,7 @@ class Schedule {
     const job = `job-${number}`;
     const spec = this.specOf(job, lines, shardLines);
     const known = new Map(this.bought);
-    const built = buildShards(this.folder, spec, this.earlier);
+    const built = buildShards(this.folder, spec, undefined, this.earlier);
     if ('fault' in built) {
       expect(lines.every(({ kind }) => kind === 'blank')).toBe(true);
       return;

@@ -1,14 +1,22 @@
 /**
  * Preloaded into a worker (NODE_OPTIONS=--import): while the file DISK_FAILS_WHILE exists, the disk refuses what would write
- * into the store, with the error code in it. Reads go on, as on a full or read-only disk.
+ * into the store, with the error code in it. Reads go on, as on a full or read-only disk. DISK_FAILS_FOR refuses only files
+ * with this in their name.
  */
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 
 const flag = process.env.DISK_FAILS_WHILE;
+const name = process.env.DISK_FAILS_FOR ?? '';
 
 function refuse(path) {
-  if (flag === undefined || !String(path).includes('/store/') || !fs.existsSync(flag)) return;
+  if (
+    flag === undefined ||
+    !String(path).includes('/store/') ||
+    !String(path).includes(name) ||
+    !fs.existsSync(flag)
+  )
+    return;
   const code = fs.readFileSync(flag, 'utf8').trim();
   throw Object.assign(new Error(`${code}: refused, open '${path}'`), { code });
 }

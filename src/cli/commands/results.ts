@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { once } from 'node:events';
-import { join, resolve } from 'node:path';
 import { BatchClient } from '../../client/index.ts';
 import { describeReport } from '../render.ts';
 
@@ -11,7 +10,7 @@ export function addResults(program: Command): void {
       'wait for the end of a job and write its results to a folder, or as JSON lines to standard output',
     )
     .argument('<job>', 'id of the job')
-    .option('--out <dir>', 'folder for results.jsonl and report.json')
+    .option('--out <dir>', 'folder for results.jsonl, report.json and report.html')
     .option('--json', 'with --out: print the report as JSON')
     .action(async (jobId: string, flags: { out?: string; json?: boolean }) => {
       await using client = await BatchClient.connect();
@@ -24,9 +23,7 @@ export function addResults(program: Command): void {
       }
       const report = await job.save(flags.out);
       process.stdout.write(
-        flags.json === true
-          ? `${JSON.stringify(report)}\n`
-          : `${describeReport(report, join(resolve(flags.out), 'results.jsonl'))}\n`,
+        flags.json === true ? `${JSON.stringify(report)}\n` : `${describeReport(report, flags.out)}\n`,
       );
     });
 }

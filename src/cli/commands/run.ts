@@ -1,16 +1,18 @@
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { JobHandle } from '../../client/job-handle.ts';
 import { checkOutputFolder } from '../../store/output-folder.ts';
 import { prepareJob } from '../../store/prepare-job.ts';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
 import type { JobReport } from '../../core/progress.ts';
+import type { StepBytes } from '../../client/pending-steps.ts';
 import { readEnvironment } from '../../environment.ts';
 import { FolderStore } from '../../store/folder-store.ts';
 import { isOtherApi } from '../../store/job-api.ts';
 import { keepEmbeddedServer, resolveTemporalTarget } from '../../temporal/index.ts';
 import type { JobWorker, JobWorkerOptions } from '../../worker/create-worker.ts';
 import { lockJob } from '../job-lock.ts';
+import type { ProgressView } from '../progress-view.ts';
 import { addJobOptions, toJobOptions, type JobFlags } from '../job-options.ts';
 
 interface RunFlags extends JobFlags {
@@ -26,7 +28,7 @@ export function addRun(program: Command): void {
   addJobOptions(program.command('run'))
     .description('start or re-join a job, work on it, and write its results to a folder')
     .argument('<input>', 'a .jsonl file of requests')
-    .requiredOption('--out <dir>', 'folder for results.jsonl and report.json')
+    .requiredOption('--out <dir>', 'folder for results.jsonl, report.json and report.html')
     .option('--no-worker', 'only start and follow the job: workers run elsewhere')
     .option('--json', 'print the report as JSON')
     .action(run);
@@ -34,7 +36,9 @@ export function addRun(program: Command): void {
 
 async function run(input: string, flags: RunFlags): Promise<void> {
   const { home, taskQueue, patience } = readEnvironment();
-  const say = (text: string): void => void process.stderr.write(`${text}\n`);
+  let view: ProgressView | null = null;
+  const say = (text: string): void =>
+    view === null ? void process.stderr.write(`${text}\n`) : view.say(text);
   const spec = await prepareJob(toJobOptions(input, flags), flags.fresh);
   await checkOutputFolder(flags.out, spec.jobId);
 
@@ -54,7 +58,7 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   // The code of client and worker takes as long to load as the server takes to start: do both at once, the server first.
   const target = await whileLaunching(
     (onLaunch) => resolveTemporalTarget({ home, log: say, onLaunch }),
-    () => Promise.all([loadClient(), loadView(), ...(flags.worker ? [loadWorker()] : [])]),
+    () => Promise.all([loadClient(), openView(), ...(flags.worker ? [loadWorker()] : [])]),
   );
   const { BatchClient } = await loadClient();
   await using client = await BatchClient.connect({ home, taskQueue, target });
@@ -70,16 +74,15 @@ async function run(input: string, flags: RunFlags): Promise<void> {
       say(`web ui     ${target.uiUrl}/namespaces/${target.namespace}/workflows/${job.id}`);
     }
     worker = await starting;
-    const report = await followUntilStopped(job, flags.out, worker);
+    view = await openView();
+    const report = await followUntilStopped(job, { out: flags.out, worker, view });
     if (report === 'stopped') {
       process.exitCode = 1;
       return;
     }
-    const { describeReport } = await loadView();
+    const { describeReport } = await loadReport();
     process.stdout.write(
-      flags.json === true
-        ? `${JSON.stringify(report)}\n`
-        : `${describeReport(report, join(resolve(flags.out), 'results.jsonl'))}\n`,
+      flags.json === true ? `${JSON.stringify(report)}\n` : `${describeReport(report, flags.out)}\n`,
     );
     process.exitCode = report.cancelled > 0 ? 1 : report.failed > 0 ? 3 : 0;
   } finally {
@@ -90,7 +93,9 @@ async function run(input: string, flags: RunFlags): Promise<void> {
 
 const loadClient = () => import('../../client/index.ts');
 const loadWorker = () => import('../../worker/index.ts');
-const loadView = () => import('../render.ts');
+/** Loads what it needs at the first call; nothing is shown before the first progress. */
+const openView = async () => (await import('../progress-view.ts')).openProgressView();
+const loadReport = () => import('../render.ts');
 
 /** Does `work` from the moment a server's process has been launched, or once it is known that none needs to be. */
 async function whileLaunching<T>(
@@ -115,45 +120,57 @@ async function startOwnWorker(options: JobWorkerOptions): Promise<JobWorker> {
 /** The job's report, or `stopped` when a signal ended this process's part first. */
 async function followUntilStopped(
   job: JobHandle,
-  out: string,
-  worker: JobWorker | null,
+  { out, worker, view }: { out: string; worker: JobWorker | null; view: ProgressView },
 ): Promise<JobReport | 'stopped'> {
-  return await Promise.race([
-    follow(job, out),
-    stopOnSignal(job, async () => worker?.close()),
-    ...(worker === null ? [] : [failWith(worker.stopped)]),
-  ]);
-}
-
-/** Shows progress until the job has ended and its results are in the folder. */
-async function follow(job: JobHandle, out: string): Promise<JobReport> {
-  const { ProgressView } = await loadView();
-  const view = new ProgressView();
-  let ended = false;
-  const watching = (async () => {
-    for await (const progress of job.watch({ intervalMs: WATCH_MS })) {
-      if (ended) return;
-      view.show(progress);
-    }
-  })();
   try {
-    return await job.save(out);
+    return await Promise.race([
+      follow(job, out, view),
+      stopOnSignal(job, view, async () => worker?.close()),
+      ...(worker === null ? [] : [failWith(worker.stopped)]),
+    ]);
   } finally {
-    ended = true;
-    watching.catch(() => undefined); // progress is a courtesy; the end of the job is told by `save`
-    view.end();
+    view.end('stay');
   }
 }
 
-function stopOnSignal(job: JobHandle, close: () => Promise<void> | undefined): Promise<'stopped'> {
+/** Shows progress until the job has ended and its results are in the folder. */
+async function follow(job: JobHandle, out: string, view: ProgressView): Promise<JobReport> {
+  let step: StepBytes | null = null;
+  let ended = false;
+  const watching = (async () => {
+    for await (const progress of job.watch({ intervalMs: WATCH_MS, onStep: (told) => (step = told) })) {
+      if (ended) return;
+      view.show(progress, step);
+    }
+  })();
+  watching.catch(() => undefined); // progress is a courtesy; the end of the job is told by `save`
+  try {
+    const report = await job.save(out);
+    view.end('make room');
+    return report;
+  } finally {
+    ended = true;
+  }
+}
+
+function stopOnSignal(
+  job: JobHandle,
+  view: ProgressView,
+  close: () => Promise<void> | undefined,
+): Promise<'stopped'> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
+      const stop = (): void => {
+        // A second signal ends the process as it would without us. Not at once: what brings the terminal's cursor back ends
+        // the process in the middle of the first one where it finds that nobody else listens.
+        setImmediate(() => process.off(signal, stop));
+        view.end('stay'); // the bars stay as they are, and nothing is drawn over what follows
         process.stderr.write(
           `\nStopping. Job ${job.id} keeps its place, and batches in flight go on at the API: run the same command to go on, or \`durable-batch cancel ${job.id}\`.\n`,
         );
         void Promise.resolve(close()).finally(() => resolve('stopped'));
-      });
+      };
+      process.on(signal, stop);
     }
   });
 }

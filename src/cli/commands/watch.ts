@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { BatchClient } from '../../client/index.ts';
-import { describeReport, ProgressView } from '../render.ts';
+import type { StepBytes } from '../../client/pending-steps.ts';
+import { openProgressView } from '../progress-view.ts';
+import { describeReport } from '../render.ts';
 
 export function addWatch(program: Command): void {
   program
@@ -12,16 +14,17 @@ export function addWatch(program: Command): void {
       await using client = await BatchClient.connect();
       const job = client.job(jobId);
       await job.status(); // an unknown job is told at once
-      const view = new ProgressView();
+      const view = await openProgressView();
+      let step: StepBytes | null = null;
       let last = '';
-      for await (const progress of job.watch()) {
-        if (flags.json !== true) view.show(progress);
+      for await (const progress of job.watch({ onStep: (told) => (step = told) })) {
+        if (flags.json !== true) view.show(progress, step);
         else if (JSON.stringify(progress) !== last) {
           last = JSON.stringify(progress);
           process.stdout.write(`${last}\n`);
         }
       }
-      view.end();
+      view.end('stay');
       const report = await job.report();
       process.stdout.write(
         flags.json === true ? `${JSON.stringify(report)}\n` : `${describeReport(report, null)}\n`,

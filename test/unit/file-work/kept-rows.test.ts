@@ -31,7 +31,7 @@ function answer(folder: string, texts: readonly string[]): void {
 
 /** A second job of these lines; answers what was built. */
 function buildNext(folder: string, lines: string): BuildResult {
-  return buildShards(folder, { ...specFor(folder, lines), jobId: 'next' }, earlier);
+  return buildShards(folder, { ...specFor(folder, lines), jobId: 'next' }, undefined, earlier);
 }
 
 test('a kept row has the present number and id, and the answer to the byte', () => {
@@ -72,7 +72,7 @@ test('an input that has changed is refused', () => {
   answer(folder.path, ['a']);
   const spec = { ...specFor(folder.path, `${requestLine('a')}\n`), jobId: 'next' };
   appendFileSync(spec.input.path, `${requestLine('b')}\n`);
-  expect(buildShards(folder.path, spec, earlier)).toMatchObject({
+  expect(buildShards(folder.path, spec, undefined, earlier)).toMatchObject({
     fault: { reason: 'has changed since the job was started' },
   });
 });

@@ -1,0 +1,195 @@
+import { createColors } from 'picocolors';
+import stringWidth from 'string-width';
+import wrapAnsi from 'wrap-ansi';
+import type { StepBytes } from '../client/pending-steps.ts';
+import { JobState, type JobProgress } from '../core/progress.ts';
+import { count, duration, percent } from '../core/spoken-numbers.ts';
+import { timeLeft, type Pace } from './pace.ts';
+import { batchesOf, costOf, noticesOf, stateOf, tokensOf } from './progress-text.ts';
+
+/** What a frame shows besides the job's own progress. */
+export interface FrameInput {
+  readonly progress: JobProgress;
+  readonly step: StepBytes | null;
+  readonly pace: Pace;
+  /** Now, and since when this process watches; in ms. */
+  readonly now: number;
+  readonly watchedSince: number;
+}
+
+/** The terminal that a frame is for. */
+export interface FrameSize {
+  readonly columns: number;
+  readonly rows: number;
+  readonly hasColours: boolean;
+}
+
+/** One phase of a job: how much of it is certain, and how much the API has run on top; both shares of 1. */
+interface Phase {
+  readonly name: string;
+  readonly share: number;
+  readonly ahead?: number;
+  readonly words: string;
+}
+
+/** A fact that is not there yet keeps its line: lines that jump cannot be read. */
+const NONE = '–';
+
+const NAME_COLUMNS = 10;
+const LARGEST_BAR = 32;
+const SMALLEST_BAR = 8;
+/** `100 %` and the spaces beside it. */
+const PERCENT_COLUMNS = 9;
+/** What words beside a bar should have. */
+const WORDS_COLUMNS = 32;
+/** A reason is told in full where it fits into so many lines. */
+const SENTENCE_LINES = 3;
+
+/** A job's progress for a terminal: lines that never reach the last column, so that none wraps. */
+export function progressFrame(input: FrameInput, { columns, rows, hasColours }: FrameSize): string[] {
+  const width = Math.max(1, columns - 1);
+  const look = new Look(width, hasColours);
+  const { progress, now, watchedSince } = input;
+  const { shards, startedAt } = progress;
+  const state = look.sentence(
+    'state',
+    progress.round > 1 ? `${stateOf(progress)} (round ${progress.round})` : stateOf(progress),
+    progress.reason === null ? 'bold' : 'yellow',
+  );
+  const phases = phasesOf(input).map((phase) => look.bar(phase));
+  const since = Date.parse(startedAt ?? '') || watchedSince; // a worker of version 0.1 does not tell
+  const left = isMoving(progress) ? input.pace.leftMs(progress.lines, now) : null;
+  const time = [duration(now - since), ...(left === null ? [] : [timeLeft(left)])].join(' · ');
+  const facts = [
+    look.fact('shards', `${count(shards.done)} of ${count(shards.total)} done`),
+    look.fact('batches', batchesOf(progress) || NONE),
+    look.fact('tokens', tokensOf(progress) || NONE),
+    look.fact('cost', costOf(progress) || NONE),
+    look.fact('time', time),
+  ];
+  const notes = noticesOf(progress).flatMap((notice) => look.sentence('note', notice, 'yellow'));
+  const all = [...state, ...phases, ...facts, ...notes];
+  // One row stays for the cursor.
+  if (all.length < rows) return all;
+  const few = [...state.slice(0, 1), ...phases.slice(2, 3), look.fact('time', time)];
+  return few.slice(0, Math.max(1, rows - 1));
+}
+
+/** Lines move only in these states; an estimate for a paused job is nonsense. */
+function isMoving({ state }: JobProgress): boolean {
+  return state === JobState.Running || state === JobState.Cancelling;
+}
+
+function phasesOf({ progress, step, pace, now }: FrameInput): Phase[] {
+  const { state, round, lines, answered, failed, running } = progress;
+  const isBuilt = lines > 0;
+  const ended = answered + failed;
+  const rate = isMoving(progress) ? pace.rate(now) : null;
+  const speed = rate === null ? '' : `, ${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))}/s`;
+  return [
+    isBuilt
+      ? { name: 'build', share: 1, words: `${count(lines)} lines` }
+      : { name: 'build', ...bytesOf(step, 'buildShards') },
+    { name: 'upload', share: isBuilt ? uploadedShare(progress) : 0, words: uploadWords(progress, round) },
+    {
+      name: 'run',
+      share: share(ended, lines),
+      ahead: share(ended + running, lines),
+      words: isBuilt ? `${count(Math.min(lines, ended + running))} of ${count(lines)}${speed}` : '',
+    },
+    {
+      name: 'fetch',
+      share: share(ended, lines),
+      words: isBuilt ? `${count(answered)} answered, ${count(failed)} failed` : '',
+    },
+    state === JobState.Done
+      ? { name: 'assemble', share: 1, words: '' }
+      : { name: 'assemble', ...bytesOf(step, 'assembleResults') },
+  ];
+}
+
+function bytesOf(step: StepBytes | null, activity: string): Pick<Phase, 'share' | 'words'> {
+  if (step?.activity !== activity) return { share: 0, words: '' };
+  return { share: share(step.done, step.of), words: `${megabytes(step.done)} of ${megabytes(step.of)}` };
+}
+
+function uploadedShare({ uploaded, lines, round, shards }: JobProgress): number {
+  if (shards.total > 0 && shards.waiting === 0) return 1;
+  const sent = share(shards.total - shards.waiting, shards.total);
+  // How many lines a later round has is not told: its shards are.
+  return round > 1 || uploaded === undefined ? sent : Math.min(share(uploaded, lines), 0.999);
+}
+
+function uploadWords({ uploaded, lines }: JobProgress, round: number): string {
+  if (lines === 0 || uploaded === undefined) return '';
+  return round > 1 ? `${count(uploaded)} again` : `${count(uploaded)} lines`;
+}
+
+function share(part: number, whole: number): number {
+  return whole === 0 ? 0 : Math.min(1, part / whole);
+}
+
+function megabytes(bytes: number): string {
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
+}
+
+type Emphasis = 'bold' | 'yellow';
+
+/** Puts names, bars and words into a width; colours only repeat what signs and words say. */
+class Look {
+  private readonly width: number;
+  private readonly colours: ReturnType<typeof createColors>;
+
+  constructor(width: number, hasColours: boolean) {
+    this.width = width;
+    this.colours = createColors(hasColours);
+  }
+
+  bar({ name, share: part, ahead = part, words }: Phase): string {
+    const { green, cyan, dim } = this.colours;
+    const room = this.width - NAME_COLUMNS - PERCENT_COLUMNS;
+    const cells = Math.max(Math.min(LARGEST_BAR, room - WORDS_COLUMNS), Math.min(SMALLEST_BAR, room));
+    if (cells < 1) return this.fact(name, percent(Math.max(part, ahead)));
+    // A bar is full only when all is done.
+    const full = Math.floor(part * cells);
+    const seen = Math.max(full, Math.floor(ahead * cells));
+    const signs = green('█'.repeat(full)) + cyan('▒'.repeat(seen - full)) + dim('░'.repeat(cells - seen));
+    const label = this.colours.dim(name.padEnd(NAME_COLUMNS));
+    const rest = cut(
+      ` ${percent(Math.max(part, ahead)).padStart(6)}  ${words}`.trimEnd(),
+      this.width - NAME_COLUMNS - cells,
+    );
+    return `${label}${signs}${rest}`;
+  }
+
+  /** A line that is cut where the terminal ends. */
+  fact(name: string, words: string): string {
+    return this.line(name, cut(words, Math.max(0, this.width - NAME_COLUMNS)));
+  }
+
+  /** A text that goes on in the next lines. */
+  sentence(name: string, words: string, emphasis: Emphasis): string[] {
+    const room = this.width - NAME_COLUMNS;
+    if (room < SMALLEST_BAR) return [this.fact(name, words)];
+    const lines = wrapAnsi(words, room, { hard: true }).split('\n');
+    const shown = lines.slice(0, SENTENCE_LINES);
+    if (lines.length > shown.length) shown.push(cut(`${shown.pop()!} …`.padEnd(room + 1), room));
+    return shown.map((text, i) => this.line(i === 0 ? name : '', this.colours[emphasis](text)));
+  }
+
+  private line(name: string, words: string): string {
+    return `${this.colours.dim(cut(name.padEnd(NAME_COLUMNS), this.width))}${words}`;
+  }
+}
+
+/** A text without colours, with `…` in the place of what has no room. */
+function cut(text: string, columns: number): string {
+  if (stringWidth(text) <= columns) return text;
+  if (columns < 1) return '';
+  let kept = '';
+  for (const sign of text) {
+    if (stringWidth(kept + sign) > columns - 1) break;
+    kept += sign;
+  }
+  return `${kept}…`;
+}

@@ -1,0 +1,55 @@
+import type { JobProgress } from '../core/progress.ts';
+import { count, usd } from '../core/spoken-numbers.ts';
+
+/** A job's progress in one line, for logs. */
+export function progressLine(progress: JobProgress): string {
+  const { round, lines, answered, failed, running, shards } = progress;
+  return [
+    stateOf(progress),
+    `round ${round}`,
+    `${count(answered)} of ${count(lines)} answered${failed > 0 ? `, ${count(failed)} failed` : ''}${running > 0 ? `, ${count(running)} more run` : ''}`,
+    `shards ${shards.done}/${shards.total}`,
+    named('batches', batchesOf(progress)),
+    named('tokens', tokensOf(progress)),
+    named('cost', costOf(progress)),
+    ...noticesOf(progress),
+  ]
+    .filter((part) => part !== '')
+    .join(' · ');
+}
+
+/** What a job is doing, and why it is not going on. */
+export function stateOf({ state, reason }: JobProgress): string {
+  return reason === null ? state : `${state}: ${oneLine(reason)}`;
+}
+
+/** The batches in flight by status. */
+export function batchesOf({ batches }: JobProgress): string {
+  const parts = Object.entries(batches).map(([status, n]) => `${n} ${oneLine(status)}`);
+  return parts.join(', ');
+}
+
+/** The tokens of answers on disk; empty before the first. */
+export function tokensOf({ inputTokens, outputTokens }: JobProgress): string {
+  return inputTokens + outputTokens === 0 ? '' : `${count(inputTokens)} in, ${count(outputTokens)} out`;
+}
+
+/** What these tokens cost, and would cost without batches; empty where a price is not known, or a worker of version 0.1 tells none. */
+export function costOf({ inputTokens, outputTokens, costUsd, costUsdWithoutBatch }: JobProgress): string {
+  if (costUsd == null || costUsdWithoutBatch == null || inputTokens + outputTokens === 0) return '';
+  return `${usd(costUsd)} so far (${usd(costUsdWithoutBatch)} without batches)`;
+}
+
+/** Sentences about what takes longer than it should. */
+export function noticesOf({ notices }: JobProgress): string[] {
+  return (notices ?? []).map(oneLine); // a worker of version 0.1 sends none
+}
+
+function named(name: string, text: string): string {
+  return text === '' ? '' : `${name}: ${text}`;
+}
+
+/** A reason may be anybody's text: what would move the cursor is taken out. */
+function oneLine(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu, ' ').trim();
+}

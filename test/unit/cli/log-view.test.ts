@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { LogView } from '../../../src/cli/log-view.ts';
+import type { JobProgress } from '../../../src/core/progress.ts';
+import { jobProgress } from '../../support/job-progress.ts';
+
+const start = Date.parse('2026-11-24T08:00:00.000Z');
+
+/** What a log holds of a job that was seen so, seconds after the start. */
+function logOf(...seen: [second: number, progress: Partial<JobProgress>][]): string[] {
+  const lines: string[] = [];
+  let now = start;
+  const view = new LogView(
+    (line) => lines.push(line),
+    () => now,
+  );
+  for (const [second, progress] of seen) {
+    now = start + second * 1_000;
+    view.show(jobProgress(progress));
+  }
+  return lines;
+}
+
+test('a line has a timestamp, what the job does, and its numbers', () => {
+  expect(logOf([12, {}])).toEqual([
+    '2026-11-24T08:00:12Z running · round 1 · 299 of 3,708 answered, 3 failed, 2,761 more run · shards 2/10 · batches: 6 in_progress, 1 validating · tokens: 13,101 in, 9,501 out · cost: $0.0111 so far ($0.0223 without batches)\n',
+  ]);
+});
+
+test('while only numbers change there is a line a minute, and none while nothing does', () => {
+  const seconds = Array.from({ length: 600 }, (_, i) => i);
+  const changing = logOf(...seconds.map((s) => [s, { answered: s }] as [number, Partial<JobProgress>]));
+  expect(changing.map((line) => line.slice(11, 20))).toEqual(
+    Array.from({ length: 10 }, (_, i) => `08:0${i}:00Z`),
+  );
+  expect(logOf(...seconds.map((s) => [s, {}] as [number, Partial<JobProgress>]))).toHaveLength(1);
+});
+
+test.each<[string, Partial<JobProgress>]>([
+  ['state', { state: 'paused' }],
+  ['reason', { reason: 'HTTP 401' }],
+  ['round', { round: 2 }],
+  ['notices', { notices: ['1 batch is overdue'] }],
+])('another %s is told at once', (_, change) => {
+  expect(logOf([0, {}], [1, change], [2, change], [3, {}])).toHaveLength(3);
+});
+
+test('a reason of several lines, or one that moves the cursor, is one line of text', () => {
+  const [line] = logOf([0, { state: 'paused', reason: 'wait\nfor \u001b[2Jme\u202e\u2028now' }]);
+  expect(line).toContain('paused: wait for  [2Jme now · ');
+  expect(line!.split('\n')).toHaveLength(2);
+});

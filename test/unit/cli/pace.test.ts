@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import { Pace, timeLeft } from '../../../src/cli/pace.ts';
+
+/** A pace that saw these numbers of lines, 10 s apart. */
+function seen(...done: number[]): Pace {
+  const pace = new Pace();
+  done.forEach((lines, i) => pace.see(lines, i * 10_000));
+  return pace;
+}
+
+test('is not known before lines have moved three times', () => {
+  expect(seen().rate(0)).toBeNull();
+  expect(seen(0, 0, 0, 0, 0, 0).rate(60_000)).toBeNull();
+  expect(seen(0, 100, 200).rate(20_000)).toBeNull();
+  expect(seen(0, 100, 200, 300).rate(30_000)).toBe(10);
+});
+
+test('tells how long the rest takes, counting down between two moves', () => {
+  const pace = seen(0, 100, 200, 300);
+  expect(pace.leftMs(1_300, 30_000)).toBe(100_000);
+  expect(pace.leftMs(1_300, 34_000)).toBe(96_000);
+});
+
+test('follows the last moves, not those of an hour ago', () => {
+  const slow = Array.from({ length: 50 }, (_, i) => i);
+  const fast = Array.from({ length: 12 }, (_, i) => 1_000 + i * 100);
+  expect(seen(...slow, ...fast).rate(610_000)).toBe(10);
+});
+
+test.each([
+  ['lines have stood still for long', seen(0, 100, 200, 300), 10_000, 61_000],
+  ['all lines have run and are only fetched', seen(0, 100, 200, 300), 300, 30_000],
+  ['it would be days', seen(0, 1, 2, 3), 1_000_000, 30_000],
+  ['lines go again: the next round has its own pace', seen(0, 100, 200, 300, 250), 10_000, 40_000],
+])('nothing is estimated when %s', (_, pace, lines, now) => {
+  expect(pace.leftMs(lines, now)).toBeNull();
+});
+
+test.each([
+  [0, 'less than a minute left'],
+  [60_000, 'less than a minute left'],
+  [61_000, 'about 2 min left'],
+  [3_540_000, 'about 59 min left'],
+  [3_600_000, 'about 1 h left'],
+  [3_700_000, 'about 1 h 10 min left'],
+  [86_400_000, 'about 24 h left'],
+])('%d ms are %s', (ms, words) => {
+  expect(timeLeft(ms)).toBe(words);
+});
