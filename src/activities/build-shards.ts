@@ -40,6 +40,7 @@ export async function buildShards({ store, files }: Dependencies, spec: JobSpec)
     );
   });
   if ('fault' in result) throw badInput(spec, result.fault.line, result.fault.reason, result.fault.advice);
+  files.warmUpDrawing();
   await store.replace(jobFiles.spec(spec.jobId), JSON.stringify(spec));
   return (await claimRecord(store, key, result.plan)).record;
 }
