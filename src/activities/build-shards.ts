@@ -43,6 +43,7 @@ export async function buildShards(deps: Dependencies, spec: JobSpec): Promise<Fi
     );
   });
   if ('fault' in result) throw badInput(spec, result.fault.line, result.fault.reason, result.fault.advice);
+  files.warmUpDrawing();
   await store.replace(jobFiles.spec(spec.jobId), JSON.stringify(spec));
   const { record, first } = await claimRecord(store, key, result.plan);
   if (first && record.rejected > 0) observer?.onRejectedLines({ job: spec.jobId, lines: record.rejected });

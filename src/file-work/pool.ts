@@ -9,10 +9,13 @@ import type { RetryRound } from './pack-retries.ts';
 import type { ClaimedOutcome, EndedShard } from './settle-shard.ts';
 
 /** Run from source (tests), threads still need JavaScript: they take the built file. */
-const threadFile = new URL(
-  import.meta.url.endsWith('.ts') ? '../../dist/file-work/thread.js' : './thread.js',
-  import.meta.url,
-);
+function threadFile(name: string): string {
+  const folder = import.meta.url.endsWith('.ts') ? '../../dist/file-work/' : './';
+  return new URL(`${folder}${name}.js`, import.meta.url).href;
+}
+
+/** A thread that has nothing to draw for so long gives its memory back. */
+const DRAWING_IDLE_MS = 60_000;
 
 /**
  * File work in threads, so that the event loop stays free for heartbeats and other jobs.
@@ -21,14 +24,21 @@ const threadFile = new URL(
 export class FileWork {
   private readonly folder: string;
   private readonly pool: Piscina;
+  private readonly drawing: Piscina;
 
   constructor(folder: string, threads: number) {
     this.folder = folder;
     this.pool = new Piscina({
-      filename: threadFile.href,
+      filename: threadFile('thread'),
       minThreads: threads, // a thread takes as long to start as it takes to build a small job's shards
       maxThreads: threads,
       resourceLimits: { maxYoungGenerationSizeMb: 16 },
+    });
+    this.drawing = new Piscina({
+      filename: threadFile('draw-thread'),
+      minThreads: 0,
+      maxThreads: 1,
+      idleTimeout: DRAWING_IDLE_MS,
     });
   }
 
@@ -65,16 +75,21 @@ export class FileWork {
     return this.run('mergeRows', [paths, target, counter.shared]);
   }
 
-  /** The drawings and tables of a job's report, as HTML. A thread that draws for too long is ended by the signal. */
+  /** Readies the thread that draws, so that a short job need not wait for it at its end. A failure shows when it draws. */
+  warmUpDrawing(): void {
+    this.drawing.run(undefined, { name: 'warmUp' }).catch(() => undefined);
+  }
+
+  /** The drawings and tables of a job's report, as HTML. The signal ends a thread that draws for too long. */
   drawReport(story: JobStory, signal: AbortSignal): Promise<string> {
-    return this.run('drawReport', [story], signal);
+    return this.drawing.run([story], { name: 'drawReport', signal }) as Promise<string>;
   }
 
   async close(): Promise<void> {
-    await this.pool.destroy();
+    await Promise.all([this.pool.destroy(), this.drawing.destroy()]);
   }
 
-  private run<T>(name: string, task: unknown[], signal?: AbortSignal): Promise<T> {
-    return this.pool.run(task, { name, ...(signal && { signal }) }) as Promise<T>;
+  private run<T>(name: string, task: unknown[]): Promise<T> {
+    return this.pool.run(task, { name }) as Promise<T>;
   }
 }

@@ -4,7 +4,6 @@
  */
 import type { JobSpec } from '../core/job-spec.ts';
 import type { PaidTwice, RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
-import type { JobStory } from '../report/job-story.ts';
 import { ByteCounter } from './byte-counter.ts';
 import * as build from './build-shards.ts';
 import type { EarlierAnswers } from './find-known-lines.ts';
@@ -49,7 +48,3 @@ export const mergeRows = ([paths, target, counter]: [
   target: string,
   counter: SharedArrayBuffer,
 ]): number => merge.mergeRows(paths, target, new ByteCounter(counter));
-
-/** Read only when a job ends: a drawing library takes longer to load than all the rest. */
-export const drawReport = async ([story]: [story: JobStory]): Promise<string> =>
-  (await import('../report/draw-report.ts')).drawReport(story);

@@ -81,13 +81,20 @@ async function* arriving(attempt: Attempt, chunks: AsyncIterable<Uint8Array>): A
 export function filesOf(attempt: Attempt, files: FileWork): FileWork {
   const work: Pick<
     FileWork,
-    'buildShards' | 'settleShard' | 'cancelShard' | 'packRetries' | 'mergeRows' | 'drawReport'
+    | 'buildShards'
+    | 'settleShard'
+    | 'cancelShard'
+    | 'packRetries'
+    | 'mergeRows'
+    | 'drawReport'
+    | 'warmUpDrawing'
   > = {
     buildShards: (spec, counter, earlier) => attempt.step(() => files.buildShards(spec, counter, earlier)),
     settleShard: (ended) => attempt.step(() => files.settleShard(ended)),
     cancelShard: (job, shard) => attempt.step(() => files.cancelShard(job, shard)),
     packRetries: (round) => attempt.step(() => files.packRetries(round)),
     mergeRows: (paths, target, counter) => attempt.step(() => files.mergeRows(paths, target, counter)),
+    warmUpDrawing: () => undefined,
     drawReport: async () => '<p>Drawn.</p>', // a drawing has no effect outside the process, and takes longer than all the rest
   };
   return work as FileWork;
