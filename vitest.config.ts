@@ -1,5 +1,11 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
+/**
+ * Files at a time where tests mostly wait, for servers, processes and timers: three keep two cores busy, and their deadlines
+ * stay far off.
+ */
+const waiting = { maxWorkers: 3, sequence: { groupOrder: 1 } };
+
 /** One project per kind of test; `vitest run --project unit` runs one. */
 const config: ViteUserConfig = defineConfig({
   test: {
@@ -12,7 +18,7 @@ const config: ViteUserConfig = defineConfig({
           include: ['test/workflow/**/*.test.ts', 'test/replay/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          ...waiting,
         },
       },
       {
@@ -21,9 +27,9 @@ const config: ViteUserConfig = defineConfig({
           include: ['test/faults/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
           // Rows mostly wait: each has an API of its own, and all share a server and a worker.
           maxConcurrency: 14,
+          ...waiting,
         },
       },
       {
@@ -32,7 +38,7 @@ const config: ViteUserConfig = defineConfig({
           include: ['test/model/**/*.test.ts'],
           testTimeout: 1_800_000, // some three minutes on two idle cores
           hookTimeout: 120_000,
-          fileParallelism: false,
+          ...waiting,
         },
       },
       {
@@ -41,7 +47,7 @@ const config: ViteUserConfig = defineConfig({
           include: ['test/integration/**/*.test.ts', 'test/package/**/*.test.ts'],
           testTimeout: 240_000,
           hookTimeout: 180_000,
-          fileParallelism: false,
+          ...waiting,
         },
       },
       {
@@ -52,9 +58,8 @@ const config: ViteUserConfig = defineConfig({
           hookTimeout: 180_000,
           // Cells mostly wait for timeouts: several share the cores.
           maxConcurrency: 8,
-          fileParallelism: false,
           // After the others, whose deadlines count on a core for themselves.
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -40,7 +40,8 @@ test('a paused job is told with its reason, its batches and their age', async ()
   const jobs = await BatchClient.connect({ home: lab.home });
   const options = { input: lab.requests(20), jobId: 'real', shardLines: 10, pollSeconds: 0.1 };
   const job = await jobs.start(options);
-  await until(async () => (await readRunningJobs(client)).batchesByStatus['in_progress'] === 2);
+  // The memo tells of batches at the next change of state.
+  await until(async () => (await job.status()).progress?.batches['in_progress'] === 2);
   await job.pause();
   await jobs.close();
   await until(async () => (await readRunningJobs(client)).pausedBy.asked === 1);
