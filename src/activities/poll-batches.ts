@@ -271,7 +271,7 @@ export function toEndedRecord(batch: OpenAI.Batch): EndedRecord {
     outputFileId: batch.output_file_id || null,
     errorFileId: batch.error_file_id || null,
     completed: batch.request_counts?.completed ?? 0,
-    ran: (batch.in_progress_at ?? 0) > 0 || (batch.request_counts?.total ?? 0) > 0,
+    ran: hasRun(batch),
     errors: list
       .filter((entry) => typeof entry === 'object' && entry !== null)
       .map(({ code, message, param, line }) => ({
@@ -290,6 +290,19 @@ export function toEndedRecord(batch: OpenAI.Batch): EndedRecord {
 
 function secondsOf(time: unknown): number | null {
   return typeof time === 'number' && time > 0 ? time : null;
+}
+
+/** Lines are counted before they run; a server that tells of no time tells by that. */
+function hasRun({
+  in_progress_at: since,
+  cancelling_at: cancelled,
+  request_counts: counts,
+}: OpenAI.Batch): boolean {
+  if ((since ?? 0) > 0) return true;
+  const done = (counts?.completed ?? 0) + (counts?.failed ?? 0);
+  // Null, and not left out: it was cancelled while it was validated.
+  const neverBegan = (since as number | null | undefined) === null && (cancelled ?? 0) > 0 && done === 0;
+  return !neverBegan && (counts?.total ?? 0) > 0;
 }
 
 function windowOf({ created_at: from, expires_at: to }: OpenAI.Batch): number | null {

@@ -387,6 +387,17 @@ describe.concurrent('a batch that does not end', () => {
     },
   });
 
+  test('is cancelled while it is validated, and its lines end cancelled', async () => {
+    await bench.run({
+      emulator: { lifecycle: { ...timed, validatingMs: 60_000 } },
+      during: async ({ until, job }) => {
+        await until('it is validated', ({ batches }) => batches['validating'] === 1);
+        await job.cancel();
+      },
+      ends: { cancelled: [1, 2, 3, 4, 5, 6], rounds: 2 },
+    });
+  });
+
   test('is told of when it is overdue, and is waited for', async () => {
     await bench.run({
       emulator: { windowSeconds: 1 },

@@ -56,6 +56,23 @@ describe('toEndedRecord', () => {
     expect(toEndedRecord(batch({ status })).status).toBe(known);
   });
 
+  const counts = { total: 9, completed: 0, failed: 0 };
+
+  test.each<[title: string, parts: Record<string, unknown>, ran: boolean]>([
+    ['that began', { in_progress_at: 5, request_counts: { ...counts, total: 0 } }, true],
+    ['whose lines are counted, of a server without times', { request_counts: counts }, true],
+    ['without a time and without a cancel', { in_progress_at: null, request_counts: counts }, true],
+    ['cancelled before it began', { in_progress_at: null, cancelling_at: 5, request_counts: counts }, false],
+    [
+      'cancelled, with lines that have run',
+      { in_progress_at: null, cancelling_at: 5, request_counts: { ...counts, failed: 1 } },
+      true,
+    ],
+    ['without lines', { request_counts: { ...counts, total: 0 } }, false],
+  ])('tells whether lines may have run of a batch %s', (_, parts, ran) => {
+    expect(toEndedRecord(batch(parts)).ran).toBe(ran);
+  });
+
   const entry = { code: 'invalid_url', message: 'No.', param: 'url', line: 3 };
 
   test.each<[title: string, errors: unknown, entries: unknown[]]>([
