@@ -50,7 +50,7 @@ export function roundsSection(shards: readonly ShardStory[]): Html {
   const chart = drawChart(label, (size) => ({
     height: rounds.length * 30 + 40,
     option: {
-      grid: { left: 62, right: 24, top: 4, bottom: 32 },
+      grid: { left: 62, right: 40, top: 4, bottom: 32 },
       xAxis: {
         type: 'value',
         minInterval: 1,

@@ -24,10 +24,10 @@ svg{display:block;width:100%;height:auto}
 svg.narrow{display:none}
 .legend{display:flex;flex-wrap:wrap;gap:.25rem 1.1rem;margin:.25rem 0 0;padding:0;list-style:none;font-size:.85rem;color:var(--soft)}
 .legend span{display:inline-block;width:.8em;height:.8em;margin-right:.4em;border-radius:2px}
-.scroll{overflow-x:auto;border:1px solid var(--line);border-radius:8px}
+.scroll{overflow:auto;max-height:36rem;border:1px solid var(--line);border-radius:8px}
 table{border-collapse:collapse;width:100%;font-size:.85rem;font-variant-numeric:tabular-nums}
 th,td{padding:.35rem .7rem;text-align:left;white-space:nowrap;border-top:1px solid var(--grid)}
-thead th{border-top:0;background:var(--card);font-weight:600;color:var(--soft)}
+thead th{position:sticky;top:0;border-top:0;background:var(--card);font-weight:600;color:var(--soft)}
 tbody th{font-weight:600}
 .n{text-align:right}
 footer{margin-top:2.5rem;padding-top:.75rem;border-top:1px solid var(--line);font-size:.82rem;color:var(--soft)}
@@ -36,5 +36,5 @@ footer{margin-top:2.5rem;padding-top:.75rem;border-top:1px solid var(--line);fon
 @media print{:root{--page:#fff;--card:#f5f5f3;--ink:#000;--soft:#444;--grid:#ddd;--line:#ccc;color-scheme:light;--answered:#2a78d6;
 --again:#e09a00;--failed:#d03b3b;--cancelled:#a5a39c;--validating:#a9cdf2;--running:#2a78d6;--finalizing:#7a63d2}
 body{padding:0;max-width:none;font-size:11px}section{break-inside:auto}figure,tr,.tiles div{break-inside:avoid}h2{break-after:avoid}
-.scroll{overflow:visible;border:0}th,td{white-space:normal;padding:.2rem .4rem}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
+.scroll{overflow:visible;max-height:none;border:0}th,td{white-space:normal;padding:.2rem .4rem}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 `;

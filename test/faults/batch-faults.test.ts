@@ -389,7 +389,7 @@ describe.concurrent('a batch that does not end', () => {
 
   test('is cancelled while it is validated, and its lines end cancelled', async () => {
     await bench.run({
-      emulator: { lifecycle: { ...timed, validatingMs: 60_000 } },
+      emulator: { lifecycle: { mode: 'timed', validatingMs: 60_000, cancellingMs: 100 } },
       during: async ({ until, job }) => {
         await until('it is validated', ({ batches }) => batches['validating'] === 1);
         await job.cancel();

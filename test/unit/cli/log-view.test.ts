@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { LogView } from '../../../src/cli/log-view.ts';
 import type { JobProgress } from '../../../src/core/progress.ts';
@@ -24,6 +26,11 @@ test('a line has a timestamp, what the job does, and its numbers', () => {
   expect(logOf([12, {}])).toEqual([
     '2026-11-24T08:00:12Z running · round 1 · 299 of 3,708 answered, 3 failed, 2,761 more run · shards 2/10 · batches: 6 in_progress, 1 validating · tokens: 13,101 in, 9,501 out · cost: $0.0111 so far ($0.0223 without batches)\n',
   ]);
+});
+
+test('the documentation shows such a line', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/progress-and-report.md'), 'utf8');
+  expect(page).toContain(logOf([12, {}])[0]);
 });
 
 test('while only numbers change there is a line a minute, and none while nothing does', () => {

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import stringWidth from 'string-width';
 import { stripVTControlCharacters } from 'node:util';
 import { expect, test } from 'vitest';
@@ -36,6 +38,11 @@ test('a running job at 80 columns', () => {
     'cost      $0.0111 so far ($0.0223 without batches)',
     'time      3 min 12 s · about 2 min left',
   ]);
+});
+
+test('the documentation shows what is drawn', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/progress-and-report.md'), 'utf8');
+  expect(page).toContain(frame({ pace: steadyPace(3_063) }).join('\n'));
 });
 
 test('a job whose input is read, and one whose results are assembled, show bytes', () => {
