@@ -3,16 +3,21 @@ import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 
 /** A step that has failed and is tried again, as Temporal tells it. */
 export interface StepRetry {
+  /** The step's name, e.g. `createBatch`. */
   readonly activity: string;
   /** The attempt that comes next or runs, from 2. */
   readonly attempt: number;
+  /** What the last attempt failed with. */
   readonly reason: string;
 }
 
 /** How far a step is that works through a file: the input, or all rows. */
 export interface StepBytes {
+  /** The step's name: `buildShards` or `assembleResults`. */
   readonly activity: string;
+  /** Bytes that it has worked through. */
   readonly done: number;
+  /** Bytes in all. */
   readonly of: number;
 }
 
