@@ -32,7 +32,7 @@ test.each([
   ],
 ])('tells nothing when %s', (_, activity) => {
   expect(stepBytesOf(described(activity))).toBeNull();
-  expect(stepBytesOf({} as Description)).toBeNull();
+  expect(stepBytesOf(described())).toBeNull();
 });
 
 test('steps that have failed are told with their reason', () => {
