@@ -17,6 +17,7 @@ import { freePort } from './free-port.ts';
 import { isAlive, processStartTime } from './process-identity.ts';
 import { serverArguments, serverEnvironment } from './server-command.ts';
 import {
+  logSize,
   logTail,
   prepareServerFiles,
   readState,
@@ -112,15 +113,21 @@ async function start(files: ServerFiles, options: EmbeddedServerOptions): Promis
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort(attempt === 1 ? last?.port : undefined);
     const uiPort = await freePort(attempt === 1 ? last?.uiPort : undefined);
+    const since = await logSize(files);
     const launched = await launch(files, cli, port, uiPort, options.onLaunch);
     if (typeof launched !== 'string') return launched;
-    const tail = await logTail(files);
-    if (attempt < START_TRIES && tail.includes('address already in use')) continue;
+    const tail = await logTail(files, since);
+    if (attempt < START_TRIES && isPortTaken(tail)) continue;
     throw new BatchError(
       ErrorCode.TemporalUnavailable,
       `The embedded Temporal server (${cli}) ${launched}. The end of ${files.log}:\n${tail || '(empty)'}`,
     );
   }
+}
+
+/** One of our two ports, or one of those that the server chooses for itself. */
+function isPortTaken(log: string): boolean {
+  return /address already in use|assigning ephemeral port/.test(log);
 }
 
 /** A server that answers, or what became of it instead (and no process is left). */

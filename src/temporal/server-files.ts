@@ -84,17 +84,30 @@ export async function writeState(files: ServerFiles, state: ServerState): Promis
 
 /** Sets a large log aside as `server.log.1`, so that the two together stay bounded over restarts. */
 export async function rotateLog(files: ServerFiles): Promise<void> {
-  const size = await stat(files.log).then(
-    (found) => found.size,
-    () => 0,
-  );
+  const size = await logSize(files);
   if (size > LOG_LIMIT_BYTES) await rename(files.log, `${files.log}.1`);
 }
 
-/** The last lines of the server's log, for an error message. */
-export async function logTail(files: ServerFiles, lines = 15): Promise<string> {
-  const text = await readFile(files.log, 'utf8').catch(() => '');
-  return text.trimEnd().split('\n').slice(-lines).join('\n');
+const TAIL_LINES = 15;
+
+/** A panic with its stack is no longer than this. */
+const PANIC_LINES = 80;
+
+/** How long the server's log is now, in bytes. */
+export async function logSize(files: ServerFiles): Promise<number> {
+  return await stat(files.log).then(
+    ({ size }) => size,
+    () => 0,
+  );
+}
+
+/** The last lines that the server has written to its log since it had `since` bytes, for an error message. */
+export async function logTail(files: ServerFiles, since = 0): Promise<string> {
+  const bytes = await readFile(files.log).catch(() => Buffer.alloc(0));
+  const lines = bytes.subarray(since).toString().trimEnd().split('\n').slice(-PANIC_LINES);
+  // What a panic says stands before its stack, which tells nothing to whoever reads this.
+  const panic = lines.findLast((line) => line.startsWith('panic: '));
+  return panic ?? lines.slice(-TAIL_LINES).join('\n');
 }
 
 function isPositive(value: unknown): value is number {

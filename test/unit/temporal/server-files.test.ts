@@ -6,6 +6,8 @@ import { describeEmbeddedServer, ensureEmbeddedServer } from '../../../src/tempo
 import { hasCrashed } from '../../../src/temporal/keep-embedded-server.ts';
 import { processStartTime } from '../../../src/temporal/process-identity.ts';
 import {
+  logSize,
+  logTail,
   prepareServerFiles,
   readState,
   rotateLog,
@@ -80,4 +82,17 @@ test('a log beyond 10 MB is set aside', async () => {
   await truncate(files.log, 10 * 1024 * 1024 + 1);
   await rotateLog(files);
   await expect(readFile(files.log)).rejects.toThrow('ENOENT');
+});
+
+test('the log is quoted from where a start began, and of a panic what it says', async () => {
+  const files = await prepareServerFiles(home);
+  expect(await logTail(files, await logSize(files))).toBe('');
+  await writeFile(files.log, 'panic: of another day\n');
+  const since = await logSize(files);
+  const lines = Array.from({ length: 30 }, (_, i) => `line ${i}`);
+  await writeFile(files.log, `panic: of another day\n${lines.join('\n')}\n`);
+  expect(await logTail(files, since)).toBe(lines.slice(-15).join('\n'));
+  const panic = 'panic: failed assigning ephemeral port: in use';
+  await writeFile(files.log, `panic: of another day\n${panic}\n\n${lines.join('\n')}\n`);
+  expect(await logTail(files, since)).toBe(panic);
 });
