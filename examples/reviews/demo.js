@@ -66,8 +66,9 @@ console.log(
   `ledger      ${ledger.lines} lines executed ${ledger.executed} times; paid twice: ${ledger.lines_paid_twice_or_more}`,
 );
 console.log(`agreement   ${await agreement()}`);
-console.log(`files       ${out}/: results.jsonl, report.json, reviews.jsonl`);
-console.log(`report      ${join(out, 'report.html')} (open it in a browser)`);
+console.log(
+  `files       ${out}/: results.jsonl, report.json, report.html (open it in a browser), reviews.jsonl`,
+);
 console.log(
   'Temporal keeps running for its Web UI (address above); stop it with: npx durable-batch dev --stop',
 );
