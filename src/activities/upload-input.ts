@@ -23,10 +23,7 @@ interface UploadRecord {
 /** Below this speed a transfer counts as dead: the timeout of a call grows with its bytes. */
 const SLOWEST_BYTES_PER_SECOND = 200_000;
 
-/**
- * Uploads of this process at a time: a few fill any line, and each holds up to 50 MB on its way out (seen with undici, which
- * reads ahead of the socket).
- */
+/** Uploads of this process at a time: a few fill any line. */
 const uploads = pLimit(4);
 
 /** Uploaded inputs and answers are kept by the API for 30 days unless told otherwise; we say it, so that no quota fills up. */

@@ -8,7 +8,8 @@ export interface ApiCall {
   readonly seconds: number;
 }
 
-type Fetch = (url: string | URL | Request, init?: RequestInit) => Promise<Response>;
+/** What the SDK calls to send a request. */
+export type Fetch = (url: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 /** A `fetch` for the SDK that tells of every call, also of those whose failure somebody expects. */
 export function tellingFetch(onCall: (call: ApiCall) => void, send: Fetch = fetch): Fetch {

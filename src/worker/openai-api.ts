@@ -1,6 +1,7 @@
 import OpenAI, { APIError } from 'openai';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { tellingFetch, type ApiCall } from './api-calls.ts';
+import { leanUploads } from './upload-fetch.ts';
 
 /**
  * The SDK's client as activities need it: without retries, since a retried POST can create a second batch, and
@@ -9,9 +10,13 @@ import { tellingFetch, type ApiCall } from './api-calls.ts';
  * @throws BatchError `api_refused` when there is no key
  */
 export function createApi(onCall?: (call: ApiCall) => void): OpenAI {
-  const telling = onCall === undefined ? {} : { fetch: tellingFetch(onCall) };
+  const sending = leanUploads(fetch);
   try {
-    return new OpenAI({ maxRetries: 0, logLevel: 'off', ...telling });
+    return new OpenAI({
+      maxRetries: 0,
+      logLevel: 'off',
+      fetch: onCall === undefined ? sending : tellingFetch(onCall, sending),
+    });
   } catch (error) {
     throw new BatchError(
       ErrorCode.ApiRefused,
