@@ -38,9 +38,12 @@ export interface WatchedBatch {
 export interface PollRequest {
   readonly job: string;
   readonly batches: readonly WatchedBatch[];
-  /** A sleep too short for a timer of the server, slept here; under a second. */
+  /** A sleep too short for a timer of the server, slept here before each look; under a second. */
   readonly afterMs: number;
 }
+
+/** A poll that sleeps itself looks again and again for so long, or until it has something to tell: each poll costs the server 11 events. */
+const LOOKING_MS = 1_000;
 
 /** What a poll saw of one batch. */
 export interface BatchSight {
@@ -89,7 +92,7 @@ const FEW = 2;
 
 /**
  * Reads the state of all batches in flight in one sweep of the list, and cancels batches that were created on top of
- * them or of earlier ones of the job.
+ * them or of earlier ones of the job. With a sleep of its own it goes on until it has something to tell, at most a second.
  * Safe twice: it reads; a cancel of a cancelled batch is accepted; the record of an ended batch is written once.
  */
 export async function pollBatches(
@@ -97,26 +100,42 @@ export async function pollBatches(
   { job, batches, afterMs }: PollRequest,
 ): Promise<BatchSight[]> {
   return await whileBeating(async (signal) => {
-    if (afterMs > 0) await sleep(afterMs, undefined, { signal });
-    const begun = performance.now();
-    const instance = await jobInstance(deps.store, job);
-    const { seen, strangers } = await sweep(deps, job, instance, batches, signal);
-    const sights: BatchSight[] = [];
-    for (const watched of batches) {
-      const batch = seen.get(watched.batchId) ?? (await retrieve(deps.api, watched.batchId, signal));
-      const others = await duplicatesOf(deps, job, watched, batch, strangers, signal);
-      if (batch === null && others.length === 0) sights.push(missing(watched.batchId));
-      else if (others.length === 0) sights.push(await look(deps, job, watched, batch!));
-      else
-        sights.push(
-          await lookAtAll(deps, job, watched, batch === null ? others : [batch, ...others], signal),
-        );
+    const until = performance.now() + LOOKING_MS - afterMs;
+    for (;;) {
+      if (afterMs > 0) await sleep(afterMs, undefined, { signal });
+      const { sights, isNews } = await lookAround(deps, job, batches, signal);
+      if (isNews || afterMs === 0 || performance.now() > until) return sights;
     }
-    await cancelLateDuplicates(deps, job, batches, strangers, signal);
-    const seconds = (performance.now() - begun) / 1_000;
-    deps.observer?.onPolled({ job, batches: batches.length, seconds });
-    return sights;
   });
+}
+
+/** One look at all batches; news is what the workflow has to act on. */
+async function lookAround(
+  deps: Dependencies,
+  job: string,
+  batches: readonly WatchedBatch[],
+  signal: AbortSignal,
+): Promise<{ sights: BatchSight[]; isNews: boolean }> {
+  const begun = performance.now();
+  const instance = await jobInstance(deps.store, job);
+  const { seen, strangers } = await sweep(deps, job, instance, batches, signal);
+  const sights: BatchSight[] = [];
+  for (const watched of batches) {
+    const batch = seen.get(watched.batchId) ?? (await retrieve(deps.api, watched.batchId, signal));
+    const others = await duplicatesOf(deps, job, watched, batch, strangers, signal);
+    if (batch === null && others.length === 0) sights.push(missing(watched.batchId));
+    else if (others.length === 0) sights.push(await look(deps, job, watched, batch!));
+    else
+      sights.push(await lookAtAll(deps, job, watched, batch === null ? others : [batch, ...others], signal));
+  }
+  await cancelLateDuplicates(deps, job, batches, strangers, signal);
+  const seconds = (performance.now() - begun) / 1_000;
+  deps.observer?.onPolled({ job, batches: batches.length, seconds });
+  // A batch that was created meanwhile wants to be watched as well.
+  const isNews =
+    sights.some(({ status }) => status === 'missing' || isTerminal(status)) ||
+    strangers.some(({ batch, meant }) => meant !== null && !isTerminal(parseBatchStatus(batch.status)));
+  return { sights, isNews };
 }
 
 /** A batch that is none of the watched ones. */

@@ -1,6 +1,17 @@
-import type OpenAI from 'openai';
-import { describe, expect, test } from 'vitest';
-import { toEndedRecord } from '../../../src/activities/poll-batches.ts';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import OpenAI from 'openai';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from '../../../src/activities/find-batch.ts';
+import {
+  pollBatches,
+  toEndedRecord,
+  type BatchSight,
+  type PollRequest,
+} from '../../../src/activities/poll-batches.ts';
+import type { FileWork } from '../../../src/file-work/pool.ts';
+import { FolderStore } from '../../../src/store/folder-store.ts';
+import { claimJobApi, jobInstance } from '../../../src/store/job-api.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
 
 /** A batch object as some server sends it. */
 function batch(parts: Record<string, unknown>): OpenAI.Batch {
@@ -94,5 +105,92 @@ describe('toEndedRecord', () => {
   test('counts nothing where the server sends no counts', () => {
     expect(toEndedRecord(batch({})).completed).toBe(0);
     expect(toEndedRecord(batch({ request_counts: null })).completed).toBe(0);
+  });
+});
+
+describe('a poll that sleeps itself', () => {
+  let folder: TempFolder;
+  let store: FolderStore;
+  let looks = 0;
+  beforeEach(() => {
+    folder = new TempFolder();
+    store = new FolderStore(folder.path);
+    looks = 0;
+    return () => folder[Symbol.dispose]();
+  });
+
+  /** Polls one batch of an API that lists what `listed` answers for the n-th look. */
+  async function poll(
+    afterMs: number,
+    listed: (look: number) => Record<string, unknown>[],
+  ): Promise<BatchSight[]> {
+    const api = new OpenAI({
+      apiKey: 'test',
+      maxRetries: 0,
+      fetch: async (input) => {
+        const { pathname } = new URL(input instanceof Request ? input.url : input);
+        if (!pathname.endsWith('/batches')) return new Response('{}', { status: 404 });
+        looks += 1;
+        const instance = await jobInstance(store, 'job');
+        const data = listed(looks).map(({ shard, ...batch }) => ({
+          metadata: { [JOB_KEY]: 'job', [SHARD_KEY]: `job/${String(shard)}/1`, [INSTANCE_KEY]: instance },
+          created_at: 1,
+          ...batch,
+        }));
+        return Response.json({ data, has_more: false });
+      },
+    });
+    await claimJobApi(store, 'job', api.baseURL);
+    const bound = pollBatches.bind(null, { api, store, files: {} as FileWork, patience: 0 });
+    const environment = new MockActivityEnvironment({ heartbeatTimeoutMs: 1_000 });
+    return await environment.run<[PollRequest], BatchSight[], typeof bound>(bound, {
+      job: 'job',
+      batches: [{ shard: 'r1-00001', batch: 1, batchId: 'batch_1' }],
+      afterMs,
+    });
+  }
+
+  const own = { id: 'batch_1', shard: 'r1-00001' };
+
+  test('looks until a batch has ended', async () => {
+    const [sight] = await poll(10, (look) => [{ ...own, status: look < 4 ? 'in_progress' : 'completed' }]);
+    expect(looks).toBe(4);
+    expect(sight).toMatchObject({ batchId: 'batch_1', status: 'completed' });
+  });
+
+  test('tells what it has seen after about a second', async () => {
+    const begun = performance.now();
+    const [sight] = await poll(150, () => [{ ...own, status: 'in_progress' }]);
+    expect(performance.now() - begun).toBeLessThan(5_000);
+    expect(looks).toBeGreaterThan(1);
+    expect(looks).toBeLessThanOrEqual(7);
+    expect(sight).toMatchObject({ status: 'in_progress' });
+  });
+
+  test('makes room at once for a batch of the job that was created meanwhile', async () => {
+    await poll(10, (look) => [
+      ...(look < 3 ? [] : [{ id: 'batch_2', shard: 'r1-00002', status: 'validating' }]),
+      { ...own, status: 'in_progress' },
+    ]);
+    expect(looks).toBe(3);
+  });
+
+  test('is not ended by batches of the job that have ended', async () => {
+    await poll(10, (look) => [
+      { id: 'batch_0', shard: 'r1-00000', status: 'completed' },
+      { ...own, status: look < 3 ? 'in_progress' : 'expired' },
+    ]);
+    expect(looks).toBe(3);
+  });
+
+  test('tells at once that the API does not know a batch', async () => {
+    const [sight] = await poll(10, () => []);
+    expect(looks).toBe(1);
+    expect(sight).toMatchObject({ status: 'missing' });
+  });
+
+  test('looks once when it is not to sleep', async () => {
+    await poll(0, () => [{ ...own, status: 'in_progress' }]);
+    expect(looks).toBe(1);
   });
 });
