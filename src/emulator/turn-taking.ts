@@ -40,9 +40,12 @@ export function createGate(limit: number): Gate {
     try {
       return await work();
     } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else running--;
+      // Not at once: whoever asked for this work may have a last step to ask for, and would wait for a whole other work.
+      setImmediate(() => {
+        const next = waiting.shift();
+        if (next) next();
+        else running--;
+      });
     }
   };
 }
