@@ -31,17 +31,7 @@ export async function buildShards(deps: Dependencies, spec: JobSpec): Promise<Fi
   const counter = new ByteCounter();
   const build = async (): Promise<BuildResult> =>
     await files.buildShards(spec, counter, await findEarlierAnswers(deps, spec));
-  const building = whileBeating(build, () => ({ done: counter.done, of: counter.of }));
-  const result = await building.catch((error: unknown) => {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOENT' && code !== 'EACCES' && code !== 'EISDIR') throw error;
-    throw badInput(
-      spec,
-      null,
-      code === 'ENOENT' ? 'cannot be found by the worker' : 'cannot be read by the worker',
-      'run the worker where the file is',
-    );
-  });
+  const result = await whileBeating(build, () => ({ done: counter.done, of: counter.of }));
   if ('fault' in result) throw badInput(spec, result.fault.line, result.fault.reason, result.fault.advice);
   files.warmUpDrawing();
   await store.replace(jobFiles.spec(spec.jobId), JSON.stringify(spec));

@@ -13,7 +13,8 @@ import type { Dependencies } from './dependencies.ts';
  * was settled is indexed each time. Safe twice: an index is a whole file, made from records that never change.
  *
  * Left out are jobs whose files are gone, and those of another API: an emulator's answers are not OpenAI's.
- * @throws ApplicationFailure (try again) while the job of an earlier run still works: its lines would be bought twice
+ * @throws ApplicationFailure (try again) while the job of an earlier run still works: its lines would be bought twice;
+ * also while some of its files are missing, as when its folder is being deleted
  */
 export async function findEarlierAnswers(
   deps: Dependencies,
@@ -44,7 +45,14 @@ async function indexOf({ store, files }: Dependencies, job: string): Promise<str
   const isFinished = (await store.size(jobFiles.report(job))) !== null;
   if (!isFinished) await assertNotWorking(job);
   const target = isFinished ? whole : jobFiles.someAnswers(job);
-  return (await files.indexAnswers(job, target)) > 0 ? target : null;
+  const answers = await files.indexAnswers(job, target);
+  if (answers === null) {
+    throw ApplicationFailure.create({
+      type: FailureType.StoreTrouble,
+      message: `Files of the earlier job ${job}, whose answers are kept, are missing from the store: put them back, or delete its folder as a whole; looked for again by itself.`,
+    });
+  }
+  return answers > 0 ? target : null;
 }
 
 async function assertNotWorking(job: string): Promise<void> {

@@ -47,6 +47,37 @@ export function buildShards(
   counter: ByteCounter = new ByteCounter(),
   earlier: readonly EarlierAnswers[] | null = null,
 ): BuildResult {
+  try {
+    return build(folder, spec, counter, earlier);
+  } catch (error) {
+    // Told as a result: of an error that leaves the thread only the text is left.
+    const fault = unreadable(error as NodeJS.ErrnoException, spec.input.path);
+    if (fault === null) throw error;
+    return { fault };
+  }
+}
+
+/** What is wrong with an input that cannot be read here; null for trouble with any other file. */
+function unreadable({ code, path, syscall }: NodeJS.ErrnoException, input: string): InputFault | null {
+  // A folder is opened like a file; reading it is what fails, and that names no path.
+  const isInput = path === input || (code === 'EISDIR' && syscall === 'read');
+  const reason = isInput ? unreadableReasons[code ?? ''] : undefined;
+  return reason === undefined ? null : { line: null, reason, advice: 'run the worker where the file is' };
+}
+
+const unreadableReasons: Readonly<Record<string, string>> = {
+  ENOENT: 'cannot be found by the worker',
+  ENOTDIR: 'cannot be found by the worker',
+  EACCES: 'cannot be read by the worker',
+  EISDIR: 'cannot be read by the worker',
+};
+
+function build(
+  folder: string,
+  spec: JobSpec,
+  counter: ByteCounter,
+  earlier: readonly EarlierAnswers[] | null,
+): BuildResult {
   counter.expect(spec.input.bytes);
   const writer = new ShardSetWriter(folder, spec.jobId, 1, {
     lines: spec.shardLines,

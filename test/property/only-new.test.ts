@@ -156,7 +156,7 @@ class Schedule {
   private index(job: string): void {
     const index = jobFiles.answers(job);
     // Twice: it is written whole, and comes out the same.
-    const answers = indexAnswers(this.folder, job, index);
+    const answers = indexAnswers(this.folder, job, index)!;
     expect(indexAnswers(this.folder, job, index)).toBe(answers);
     if (answers > 0) this.earlier.push({ job, index });
   }

@@ -93,3 +93,15 @@ test('rows that an index does not fit are not handed out', () => {
   writeFileSync(rows, readFileSync(rows, 'utf8').replace('{"line":1,', '{"line": 1,'));
   expect(() => buildNext(folder.path, `${requestLine('a')}\n`)).toThrow(/does not fit its rows/);
 });
+
+test('of a job whose files are missing no index is made', () => {
+  using folder = new TempFolder();
+  answer(folder.path, ['a']);
+  rmSync(folder.at(shardFiles.rows(JOB, 'r1-00001')));
+  rmSync(folder.at(jobFiles.answers(JOB)));
+  expect(indexAnswers(folder.path, JOB, jobFiles.answers(JOB))).toBe(null);
+  expect(readdirSync(folder.at('jobs', JOB)).filter((name) => name.includes('index'))).toEqual([]);
+  rmSync(folder.at('jobs', JOB), { recursive: true });
+  expect(indexAnswers(folder.path, JOB, jobFiles.answers(JOB))).toBe(null);
+  expect(existsSync(folder.at('jobs', JOB))).toBe(false);
+});
