@@ -63,6 +63,7 @@ class Schedule {
     const spec = this.specOf(job, lines, shardLines);
     const known = new Map(this.bought);
     const built = buildShards(this.folder, spec, undefined, this.earlier);
+    if ('gone' in built) throw new Error(`answers of ${built.gone} are gone`);
     if ('fault' in built) {
       expect(lines.every(({ kind }) => kind === 'blank')).toBe(true);
       return;
