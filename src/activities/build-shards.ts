@@ -7,7 +7,7 @@ import { ByteCounter } from '../file-work/byte-counter.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
-import { findEarlierAnswers } from './earlier-answers.ts';
+import { claimEarlierAnswers, earlierAnswersGone } from './earlier-answers.ts';
 import { whileBeating } from './heartbeat.ts';
 
 /** Round 1, and whether the job had been cancelled for good before it was started again. */
@@ -15,9 +15,11 @@ export type FirstPlan = RoundPlan & { readonly cancelled?: true };
 
 /**
  * Checks every line of the input and writes the shards of round 1.
- * Safe twice: shards are written under names that depend on the input alone, and the plan is written last, once;
- * an attempt that finds it returns it and reads nothing. What earlier runs of a schedule have answered is looked up by
- * each attempt anew: it only ever becomes more, and the plan says which lines were left out.
+ * Safe twice: shards and rows are written under names and with bytes that depend on the input, the options and the list
+ * of earlier jobs alone, of which the first is claimed before anything is built; and the plan is written last, once. An
+ * attempt that finds it returns it and reads nothing. So one that stood still, and goes on when the plan is there, writes
+ * the plan's files once more.
+ * @throws ApplicationFailure `BadInput`; those of `claimEarlierAnswers`
  */
 export async function buildShards(deps: Dependencies, spec: JobSpec): Promise<FirstPlan> {
   const { store, files, observer } = deps;
@@ -30,18 +32,9 @@ export async function buildShards(deps: Dependencies, spec: JobSpec): Promise<Fi
   await store.filePath(jobFiles.spec(spec.jobId));
   const counter = new ByteCounter();
   const build = async (): Promise<BuildResult> =>
-    await files.buildShards(spec, counter, await findEarlierAnswers(deps, spec));
-  const building = whileBeating(build, () => ({ done: counter.done, of: counter.of }));
-  const result = await building.catch((error: unknown) => {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOENT' && code !== 'EACCES' && code !== 'EISDIR') throw error;
-    throw badInput(
-      spec,
-      null,
-      code === 'ENOENT' ? 'cannot be found by the worker' : 'cannot be read by the worker',
-      'run the worker where the file is',
-    );
-  });
+    await files.buildShards(spec, counter, await claimEarlierAnswers(deps, spec));
+  const result = await whileBeating(build, () => ({ done: counter.done, of: counter.of }));
+  if ('gone' in result) throw earlierAnswersGone(spec.jobId, result.gone, [result.gone, spec.jobId]);
   if ('fault' in result) throw badInput(spec, result.fault.line, result.fault.reason, result.fault.advice);
   files.warmUpDrawing();
   await store.replace(jobFiles.spec(spec.jobId), JSON.stringify(spec));

@@ -5,6 +5,7 @@ import type { ShardManifest } from '../core/shard-plan.ts';
 import { jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
+import type { BatchRecord } from './batch-record.ts';
 import { cancelAll } from './cancel-batch.ts';
 import type { Dependencies } from './dependencies.ts';
 import { noteDuplicate } from './duplicate-batches.ts';
@@ -18,15 +19,6 @@ export interface CreateRequest {
   readonly shard: string;
   readonly batch: number;
   readonly fileId: string;
-}
-
-/** What is kept of a batch. */
-export interface BatchRecord {
-  readonly batchId: string;
-  /** Seconds since 1970, by the API's clock. */
-  readonly createdAt: number;
-  /** True when a search found it: its POST's reply never reached a record. */
-  readonly adopted: boolean;
 }
 
 interface Intent {

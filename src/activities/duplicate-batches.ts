@@ -2,7 +2,7 @@ import type OpenAI from 'openai';
 import { parseBatchStatus } from '../core/batch-status.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord, type Store } from '../store/store.ts';
-import type { BatchRecord } from './create-batch.ts';
+import type { BatchRecord } from './batch-record.ts';
 import type { Dependencies } from './dependencies.ts';
 import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from './find-batch.ts';
 

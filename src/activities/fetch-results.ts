@@ -50,7 +50,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
   const { job, shard, batch } = request;
   const { store } = deps;
   const known = await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard));
-  if (known !== null) return await countsOf(deps, request, known);
+  if (known !== null) return countsOf(known, (await priced(deps, request, known)).price);
 
   const { attempt, scheduledTimestampMs } = activityInfo();
 
@@ -93,8 +93,10 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
       lostDuplicate,
     });
     if (settled !== null) {
-      if (settled.first) await tellSettled(deps, request, settled.outcome);
-      return await countsOf(deps, request, settled.outcome);
+      const { outcome, first } = settled;
+      const paid = await priced(deps, request, outcome);
+      if (first) deps.observer?.onShardSettled({ job, shard, outcome, ...paid });
+      return countsOf(outcome, paid.price);
     }
     throw ApplicationFailure.create({
       type: FailureType.AnswersNotReady,
@@ -104,15 +106,21 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
   });
 }
 
-async function tellSettled(
-  { store, observer }: Dependencies,
+/** What was paid for a shard's answers; both the observer and the workflow are told. */
+interface Paid {
+  readonly model: string;
+  readonly tokens: Tokens;
+  readonly price: ReturnType<typeof batchPrice>;
+}
+
+async function priced(
+  { store }: Dependencies,
   { job, shard }: FetchRequest,
   outcome: ShardOutcome,
-): Promise<void> {
-  if (observer === undefined) return;
+): Promise<Paid> {
   const { model } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
   const tokens = paidTokens(outcome);
-  observer.onShardSettled({ job, shard, model, outcome, tokens, price: batchPrice(model, tokens) });
+  return { model, tokens, price: batchPrice(model, tokens) };
 }
 
 type Found = Awaited<ReturnType<typeof downloadFile>>;
@@ -140,14 +148,8 @@ function missingRows(
   return (isCompleted ? gaveUp : lookedAgain) ? 'retry' : 'ask';
 }
 
-async function countsOf(
-  { store }: Dependencies,
-  { job, shard }: FetchRequest,
-  outcome: ShardOutcome,
-): Promise<ShardCounts> {
+function countsOf(outcome: ShardOutcome, price: Paid['price']): ShardCounts {
   const { answered, failed, again, inputTokens, cachedTokens, outputTokens } = outcome;
-  const { model } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
-  const price = batchPrice(model, paidTokens(outcome));
   return {
     answered,
     failed,

@@ -1,6 +1,7 @@
 import { shardFiles, jobFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
-import { searchBatch, type BatchRecord } from './create-batch.ts';
+import type { BatchRecord } from './batch-record.ts';
+import { searchBatch } from './create-batch.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 

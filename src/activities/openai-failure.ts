@@ -127,6 +127,7 @@ function adviceOn(type: FailureType, status: number | undefined): string {
     case FailureType.BadInput:
     case FailureType.OtherApi:
     case FailureType.EarlierRunUnfinished:
+    case FailureType.EarlierAnswersGone:
     case FailureType.RunConflict:
       return advice.retried;
     default:

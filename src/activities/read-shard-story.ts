@@ -2,7 +2,7 @@ import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
 import type { BatchStory, ShardStory } from '../report/job-story.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord, type Store } from '../store/store.ts';
-import type { BatchRecord } from './create-batch.ts';
+import type { BatchRecord } from './batch-record.ts';
 import type { EndedRecord } from './poll-batches.ts';
 
 /** Reads how a shard that has ended went, from its records. */

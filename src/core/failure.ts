@@ -25,6 +25,8 @@ export const FailureType = {
   AnswersNotReady: 'AnswersNotReady',
   /** An earlier run of the schedule still works: what it answers is waited for. */
   EarlierRunUnfinished: 'EarlierRunUnfinished',
+  /** Answers of an earlier run that a job had chosen to use are gone from the store. */
+  EarlierAnswersGone: 'EarlierAnswersGone',
   /** The id of a scheduled run's job belongs to a job with another input or other options. */
   RunConflict: 'RunConflict',
   /** The store cannot be written or read: disk full, read-only, gone. */
@@ -50,6 +52,7 @@ export const failureMeaning: Readonly<Record<FailureType, FailureMeaning>> = {
   ApiTrouble: { final: false, code: ErrorCode.ApiUnreachable },
   AnswersNotReady: { final: false, code: ErrorCode.JobFailed },
   EarlierRunUnfinished: { final: false, code: ErrorCode.JobFailed },
+  EarlierAnswersGone: { final: true, code: ErrorCode.JobFailed },
   RunConflict: { final: true, code: ErrorCode.JobConflict },
   StoreTrouble: { final: false, code: ErrorCode.StoreUnavailable },
 };

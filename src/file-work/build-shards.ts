@@ -22,7 +22,7 @@ import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { WholeFileWriter } from '../store/whole-file.ts';
 import { BodyOpenings } from './body-opening.ts';
 import { ByteCounter } from './byte-counter.ts';
-import type { EarlierAnswers } from './find-known-lines.ts';
+import { EarlierAnswersGone, type EarlierAnswers } from './find-known-lines.ts';
 import { KeptRows } from './kept-rows.ts';
 import { lineBytes, readRequests, type InputLine } from './read-requests.ts';
 
@@ -33,19 +33,54 @@ interface InputFault {
   readonly advice: string;
 }
 
-/** The plan of round 1, or why there is none. */
-export type BuildResult = { readonly plan: RoundPlan } | { readonly fault: InputFault };
+/** The plan of round 1, or why there is none: the input is bad, or answers of the earlier job `gone` are missing. */
+export type BuildResult =
+  | { readonly plan: RoundPlan }
+  | { readonly fault: InputFault }
+  | { readonly gone: string };
 
 /**
  * Reads the input, checks every line and writes round 1's shards; with `earlier`, lines that earlier jobs have answered
  * get their rows instead, and the input is read twice.
- * Running it twice writes the same files under the same names.
+ * Running it twice, with the same earlier answers, writes the same files under the same names.
  */
 export function buildShards(
   folder: string,
   spec: JobSpec,
   counter: ByteCounter = new ByteCounter(),
   earlier: readonly EarlierAnswers[] | null = null,
+): BuildResult {
+  try {
+    return build(folder, spec, counter, earlier);
+  } catch (error) {
+    // Told as results: of an error that leaves the thread only the text is left.
+    if (error instanceof EarlierAnswersGone) return { gone: error.job };
+    const fault = unreadable(error as NodeJS.ErrnoException, spec.input.path);
+    if (fault === null) throw error;
+    return { fault };
+  }
+}
+
+/** What is wrong with an input that cannot be read here; null for trouble with any other file. */
+function unreadable({ code, path, syscall }: NodeJS.ErrnoException, input: string): InputFault | null {
+  // A folder is opened like a file; reading it is what fails, and that names no path.
+  const isInput = path === input || (code === 'EISDIR' && syscall === 'read');
+  const reason = isInput ? unreadableReasons[code ?? ''] : undefined;
+  return reason === undefined ? null : { line: null, reason, advice: 'run the worker where the file is' };
+}
+
+const unreadableReasons: Readonly<Record<string, string>> = {
+  ENOENT: 'cannot be found by the worker',
+  ENOTDIR: 'cannot be found by the worker',
+  EACCES: 'cannot be read by the worker',
+  EISDIR: 'cannot be read by the worker',
+};
+
+function build(
+  folder: string,
+  spec: JobSpec,
+  counter: ByteCounter,
+  earlier: readonly EarlierAnswers[] | null,
 ): BuildResult {
   counter.expect(spec.input.bytes);
   const writer = new ShardSetWriter(folder, spec.jobId, 1, {

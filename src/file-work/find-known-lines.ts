@@ -13,6 +13,26 @@ export interface EarlierAnswers {
   readonly index: string;
 }
 
+/** Answers of an earlier job cannot be read, or are not what its index says. */
+export class EarlierAnswersGone extends Error {
+  readonly job: string;
+
+  constructor(job: string, cause?: unknown) {
+    super(`The answers of the earlier job ${job} went away while they were read.`, { cause });
+    this.job = job;
+  }
+}
+
+/** Reads a file of an earlier job; that it is missing is told as such, and never taken for a missing input. */
+export function ofEarlierJob<T>(job: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new EarlierAnswersGone(job, error);
+  }
+}
+
 /** Lines looked up at a time: some 30 MB of memory, and one reading of all indexes for each so many lines. */
 const LINES_AT_A_TIME = 1 << 19;
 
@@ -68,15 +88,16 @@ function lookUp(
   file: WholeFileWriter,
 ): void {
   if (known.size === 0) return;
-  earlier.forEach(({ index }, source) => {
-    eachEntry(join(folder, index), ENTRY_BYTES, (block, at) => {
+  earlier.forEach(({ job, index }, source) => {
+    const note = (block: Buffer, at: number): void => {
       const place = known.wanting(block, at);
       if (place === -1) return;
       known.sources[place] = source + 1;
       known.offsets[place] = block.readDoubleLE(at + KEY_BYTES);
       known.lengths[place] = block.readUInt32LE(at + KEY_BYTES + 8);
       known.shards[place] = block.readUInt32LE(at + KEY_BYTES + 12);
-    });
+    };
+    ofEarlierJob(job, () => eachEntry(join(folder, index), ENTRY_BYTES, note));
   });
   const record = Buffer.alloc(KNOWN_BYTES);
   for (let place = 0; place < known.size; place += 1) {

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { JsonScanner } from '../core/json-scan.ts';
 import { MAX_BATCH_BYTES } from '../core/limits.ts';
 import { shardId, type RoundPlan } from '../core/shard-plan.ts';
@@ -18,9 +18,23 @@ const answeredTail = Buffer.from(',"status":"answered"');
 /**
  * Writes the index of what a job has answered itself: of all its shards that are settled, so that it can be made of a
  * job that came to no end, too. Rows it has kept from earlier jobs are in their indexes.
- * Answers how many there are. Running it twice writes the same, or more where more shards are settled.
+ * Answers how many there are; null when files of the job are missing, as while somebody deletes its folder.
+ * Running it twice writes the same, or more where more shards are settled.
  */
-export function indexAnswers(folder: string, job: string, target: string): number {
+export function indexAnswers(folder: string, job: string, target: string): number | null {
+  // Written all the same, an empty index would outlast the folder and hide what a job of this id answers later.
+  if (!existsSync(join(folder, jobFiles.round(job, 1)))) return null;
+  try {
+    return writeIndex(folder, job, target);
+  } catch (error) {
+    const { code, path } = error as NodeJS.ErrnoException;
+    const its = dirname(join(folder, jobFiles.spec(job))) + sep;
+    if (code === 'ENOENT' && path?.startsWith(its) === true) return null;
+    throw error;
+  }
+}
+
+function writeIndex(folder: string, job: string, target: string): number {
   const file = new WholeFileWriter(join(folder, target));
   const entries = new EntryWriter(file);
   const keys = new RequestKeys();

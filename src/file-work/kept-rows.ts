@@ -6,8 +6,10 @@ import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { temporaryName, WholeFileWriter } from '../store/whole-file.ts';
 import { unpackShard } from './answer-index.ts';
 import {
+  EarlierAnswersGone,
   findKnownLines,
   KNOWN_BYTES,
+  ofEarlierJob,
   toKnownLine,
   type EarlierAnswers,
   type KnownLine,
@@ -71,10 +73,8 @@ export class KeptRows {
     const rows = this.rowsOf(job, unpackShard(shard));
     for (let at = offset, left = length; left > 0;) {
       const piece = rows.at(at, left);
-      if (at === offset && !isAnswer(piece))
-        throw new Error(`The index of the answers of job ${job} does not fit its rows.`);
-      if (piece.length === 0)
-        throw new Error(`A file of rows of job ${job} became shorter while it was read.`);
+      // The index does not fit the rows, or they became shorter while they were read.
+      if (piece.length === 0 || (at === offset && !isAnswer(piece))) throw new EarlierAnswersGone(job);
       this.file.write(piece);
       at += piece.length;
       left -= piece.length;
@@ -90,16 +90,9 @@ export class KeptRows {
       rows.close();
       this.open.delete(oldest);
     }
-    try {
-      const rows = new EarlierRows(join(this.folder, key));
-      this.open.set(key, rows);
-      return rows;
-    } catch (error) {
-      // Not as it came: a missing file would be taken for a missing input.
-      throw new Error(`The answers of the earlier job ${job} went away while they were read.`, {
-        cause: error,
-      });
-    }
+    const rows = ofEarlierJob(job, () => new EarlierRows(join(this.folder, key)));
+    this.open.set(key, rows);
+    return rows;
   }
 
   private close(): void {

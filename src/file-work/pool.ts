@@ -50,8 +50,8 @@ export class FileWork {
     return this.run('buildShards', [this.folder, spec, counter.shared, earlier]);
   }
 
-  /** Writes the index under `target`, a key of the store; answers its entries. */
-  indexAnswers(job: string, target: string): Promise<number> {
+  /** Writes the index under `target`, a key of the store; answers its entries, or null when files of the job are missing. */
+  indexAnswers(job: string, target: string): Promise<number | null> {
     return this.run('indexAnswers', [this.folder, job, target]);
   }
 

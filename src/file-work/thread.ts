@@ -19,8 +19,9 @@ export const buildShards = ([folder, spec, counter, earlier]: [
   earlier: readonly EarlierAnswers[] | null,
 ]): build.BuildResult => build.buildShards(folder, spec, new ByteCounter(counter), earlier);
 
-export const indexAnswers = ([folder, job, target]: [folder: string, job: string, target: string]): number =>
-  index.indexAnswers(folder, job, target);
+export const indexAnswers = ([folder, job, target]: [folder: string, job: string, target: string]):
+  | number
+  | null => index.indexAnswers(folder, job, target);
 
 export const settleShard = ([folder, ended]: [
   folder: string,

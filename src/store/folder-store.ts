@@ -40,6 +40,10 @@ export class FolderStore implements Store {
     }
   }
 
+  async remove(key: string): Promise<void> {
+    await rm(this.path(key), { force: true });
+  }
+
   async size(key: string): Promise<number | null> {
     try {
       return (await stat(this.path(key))).size;

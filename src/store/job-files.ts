@@ -13,6 +13,13 @@ export const jobFiles = {
   round: (job: string, round: number): string => `jobs/${job}/rounds/${round}.json`,
   /** Rows of input lines that were refused, with `--skip-bad-lines`. */
   rejected: (job: string): string => `jobs/${job}/rejected.jsonl`,
+  /**
+   * Whose answers a job of a schedule uses, claimed before its shards are built; one for each input and options that
+   * were tried under its id.
+   */
+  earlier: (job: string, identity: string): string => `jobs/${job}/earlier-${identity}.json`,
+  /** Index of what an earlier job that came to no end had answered when this one looked; `word` is drawn by the attempt. */
+  earlierIndex: (job: string, word: string): string => `jobs/${job}/earlier-${word}.index`,
   /** Rows of lines that an earlier run of its schedule has answered, with `--only-new`. */
   kept: (job: string): string => `jobs/${job}/kept.jsonl`,
   /** Written when a cancelled job looks at what it will not send: from then on it stays cancelled. */
@@ -24,8 +31,6 @@ export const jobFiles = {
   report: (job: string): string => `jobs/${job}/report.json`,
   /** Index of what a finished job has answered, for later runs of its schedule; see `file-work/answer-index.ts`. */
   answers: (job: string): string => `jobs/${job}/answers.index`,
-  /** The same of a job that came to no end; made anew by each run that looks. */
-  someAnswers: (job: string): string => `jobs/${job}/answers.some.index`,
 } as const;
 
 /** The keys of one schedule; its runs' jobs have theirs. */

@@ -11,6 +11,8 @@ export interface Store {
   replace(key: string, text: string): Promise<void>;
   /** Writes a value if the key has none; answers what the key holds now and whether it was this call's. */
   claim(key: string, text: string): Promise<{ text: string; first: boolean }>;
+  /** Takes a value away; nothing happens where there is none. For values that no record names. */
+  remove(key: string): Promise<void>;
   /** Size of a value in bytes; null when there is none. */
   size(key: string): Promise<number | null>;
   /** Writes a stream of bytes as a whole value; answers its length. */

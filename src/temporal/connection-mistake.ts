@@ -1,7 +1,7 @@
 /** What is wrong between here and a server that cannot be reached, in words that say what to set. */
 import { connect as connectPlainly, type Socket } from 'node:net';
 import { connect as connectSecurely } from 'node:tls';
-import type { TemporalConnectionOptions } from './connection.ts';
+import type { TemporalConnectionOptions } from './temporal-target.ts';
 
 /** Something that no waiting mends (`isFinal`), or that explains why the waiting was in vain. */
 export interface ConnectionMistake {

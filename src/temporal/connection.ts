@@ -1,10 +1,11 @@
 /** Which Temporal server to use, and the connection to it. */
-import type { Connection, ConnectionOptions } from '@temporalio/client';
+import type { Connection } from '@temporalio/client';
 import type { ClientConfigTLS, ClientConnectConfig } from '@temporalio/envconfig';
 import type { NativeConnection } from '@temporalio/worker';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import type { ConnectionMistake } from './connection-mistake.ts';
 import type { EmbeddedServerOptions } from './embedded-server.ts';
+import type { TemporalTarget } from './temporal-target.ts';
 
 const CONNECT_MS = 10_000;
 
@@ -13,30 +14,6 @@ const LOOK_AFTER_MS = 500;
 
 /** A server that is there answers a greeting within this time, or the look says nothing. */
 const LOOK_MS = 2_000;
-
-/** Options that `Connection.connect` of the client and `NativeConnection.connect` of the worker both take. */
-export interface TemporalConnectionOptions {
-  /** `host:port` of gRPC. */
-  readonly address: string;
-  /** `true`, or certificates and the server's name; absent or `false` for plain text. */
-  readonly tls?: NonNullable<ConnectionOptions['tls']>;
-  /** Sent as `Authorization: Bearer …` with every call. */
-  readonly apiKey?: string;
-  /** Headers of every call. */
-  readonly metadata?: NonNullable<ConnectionOptions['metadata']>;
-}
-
-/** A server and the namespace in it. */
-export interface TemporalTarget {
-  /** `configured` by the user's environment or profile, or our own `embedded` one. */
-  readonly kind: 'configured' | 'embedded';
-  /** Holds secrets (API key, TLS key): never log it. */
-  readonly connection: TemporalConnectionOptions;
-  /** The namespace of the jobs; it must exist. */
-  readonly namespace: string;
-  /** The Web UI, where it is known. */
-  readonly uiUrl?: string;
-}
 
 /** The configured server if an address is set by `TEMPORAL_ADDRESS` or the profile; otherwise the embedded one, started if need be. */
 export async function resolveTemporalTarget(options: EmbeddedServerOptions): Promise<TemporalTarget> {

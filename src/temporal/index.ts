@@ -1,6 +1,5 @@
 /** The way to Temporal: which server, whether it runs, how to reach it. */
 export { connectClient, connectWorker, resolveTemporalTarget } from './connection.ts';
-export type { TemporalConnectionOptions, TemporalTarget } from './connection.ts';
 export { describeEmbeddedServer, ensureEmbeddedServer, stopEmbeddedServer } from './embedded-server.ts';
 export type { EmbeddedServer, EmbeddedServerOptions } from './embedded-server.ts';
 export { keepEmbeddedServer } from './keep-embedded-server.ts';
@@ -10,3 +9,4 @@ export { isSearchable, registerSearchAttributes } from './search-attributes.ts';
 export type { Registration } from './search-attributes.ts';
 export { resolveTemporalCli } from './temporal-cli.ts';
 export type { ResolveCliOptions } from './temporal-cli.ts';
+export type { TemporalConnectionOptions, TemporalTarget } from './temporal-target.ts';

@@ -2,7 +2,7 @@
 import type { Connection } from '@temporalio/client';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { searchAttributes } from '../core/search-attributes.ts';
-import type { TemporalTarget } from './connection.ts';
+import type { TemporalTarget } from './temporal-target.ts';
 
 /** A server with several frontends knows new attributes within a minute; until then it refuses queries with them. */
 const KNOWN_MS = 90_000;

@@ -51,7 +51,7 @@ describe('the steps come from the running code', () => {
    * schedules: `test/integration/schedules.test.ts` does.
    */
   const ofOtherJobs = {
-    files: ['cancelled', 'duplicates', 'duplicateOutput', 'kept', 'answers', 'someAnswers'],
+    files: ['cancelled', 'duplicates', 'duplicateOutput', 'kept', 'answers', 'earlier', 'earlierIndex'],
     activities: ['cancelBatch', 'findBought', 'checkAccount'],
   };
 

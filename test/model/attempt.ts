@@ -64,6 +64,7 @@ export function storeOf(attempt: Attempt, store: Store): Store {
     read: (key) => attempt.step(() => store.read(key)),
     replace: (key, text) => attempt.step(() => store.replace(key, text)),
     claim: (key, text) => attempt.step(() => store.claim(key, text)),
+    remove: (key) => attempt.step(() => store.remove(key)),
     size: (key) => attempt.step(() => store.size(key)),
     list: (folder) => attempt.step(() => store.list(folder)),
     writeStream: (key, chunks) => attempt.step(() => store.writeStream(key, arriving(attempt, chunks))),

@@ -63,6 +63,7 @@ class Schedule {
     const spec = this.specOf(job, lines, shardLines);
     const known = new Map(this.bought);
     const built = buildShards(this.folder, spec, undefined, this.earlier);
+    if ('gone' in built) throw new Error(`answers of ${built.gone} are gone`);
     if ('fault' in built) {
       expect(lines.every(({ kind }) => kind === 'blank')).toBe(true);
       return;
@@ -156,7 +157,7 @@ class Schedule {
   private index(job: string): void {
     const index = jobFiles.answers(job);
     // Twice: it is written whole, and comes out the same.
-    const answers = indexAnswers(this.folder, job, index);
+    const answers = indexAnswers(this.folder, job, index)!;
     expect(indexAnswers(this.folder, job, index)).toBe(answers);
     if (answers > 0) this.earlier.push({ job, index });
   }

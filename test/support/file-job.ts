@@ -48,6 +48,7 @@ export function plan(
 ): RoundPlan {
   const result = build(folder, input, options);
   if ('fault' in result) throw new Error(`line ${result.fault.line} ${result.fault.reason}`);
+  if ('gone' in result) throw new Error(`answers of ${result.gone} are gone`);
   return result.plan;
 }
 

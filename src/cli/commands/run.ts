@@ -12,8 +12,8 @@ import { isOtherApi } from '../../store/job-api.ts';
 import { keepEmbeddedServer, resolveTemporalTarget } from '../../temporal/index.ts';
 import type { JobWorker, JobWorkerOptions } from '../../worker/create-worker.ts';
 import { lockJob } from '../job-lock.ts';
-import type { ProgressView } from '../progress-view.ts';
 import { addJobOptions, toJobOptions, type JobFlags } from '../job-options.ts';
+import type { ProgressView } from '../view-of-progress.ts';
 
 interface RunFlags extends JobFlags {
   out: string;

@@ -2,7 +2,8 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import OpenAI from 'openai';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { createBatch, type BatchRecord } from '../../../src/activities/create-batch.ts';
+import type { BatchRecord } from '../../../src/activities/batch-record.ts';
+import { createBatch } from '../../../src/activities/create-batch.ts';
 import type { FileWork } from '../../../src/file-work/pool.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { claimJobApi } from '../../../src/store/job-api.ts';

@@ -20,6 +20,7 @@ test.each<[FailureType, boolean]>([
   ['ApiTrouble', false],
   ['AnswersNotReady', false],
   ['StoreTrouble', false],
+  ['EarlierAnswersGone', true],
 ])('%s is final: %s', (type, final) => {
   expect(failureMeaning[type].final).toBe(final);
 });

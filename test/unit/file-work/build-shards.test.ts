@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { JobOptions } from '../../../src/core/job-spec.ts';
@@ -320,5 +320,24 @@ describe('shards', () => {
     expect(plan(folder.path, lines.join('\n'), options)).toEqual(before);
     expect(filesIn(folder.path)).toEqual(files);
     expect(Object.keys(files).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+});
+
+describe('an input that the worker cannot read', () => {
+  test('is a fault where it is missing, or a folder', () => {
+    using folder = new TempFolder();
+    const spec = specFor(folder.path, `${a}\n`);
+    const reason = (): unknown => buildShards(folder.path, spec);
+    rmSync(spec.input.path);
+    expect(reason()).toMatchObject({ fault: { line: null, reason: 'cannot be found by the worker' } });
+    mkdirSync(spec.input.path);
+    expect(reason()).toMatchObject({ fault: { line: null, reason: 'cannot be read by the worker' } });
+  });
+
+  test('is not blamed where it is the store that cannot be written', () => {
+    using folder = new TempFolder();
+    const spec = specFor(folder.path, `${a}\n`);
+    writeFileSync(folder.at('no-folder'), '');
+    expect(() => buildShards(folder.at('no-folder'), spec)).toThrow('ENOTDIR');
   });
 });

@@ -77,13 +77,15 @@ test('an input that has changed is refused', () => {
   });
 });
 
-test('answers that went away in between are told of, and never taken for a missing input', () => {
+test.each([
+  ['rows', shardFiles.rows(JOB, 'r1-00001')],
+  ['index', jobFiles.answers(JOB)],
+])('a job whose %s went away in between is named, and nothing stays behind', (_, key) => {
   using folder = new TempFolder();
   answer(folder.path, ['a']);
-  rmSync(folder.at(shardFiles.rows(JOB, 'r1-00001')));
-  const build = (): unknown => buildNext(folder.path, `${requestLine('a')}\n`);
-  expect(build).toThrow(/answers of the earlier job job went away/);
-  expect(existsSync(folder.at(jobFiles.kept('next')))).toBe(false);
+  rmSync(folder.at(key));
+  expect(buildNext(folder.path, `${requestLine('a')}\n`)).toEqual({ gone: JOB });
+  expect(readdirSync(folder.at('jobs', 'next'))).toEqual([]);
 });
 
 test('rows that an index does not fit are not handed out', () => {
@@ -91,5 +93,17 @@ test('rows that an index does not fit are not handed out', () => {
   answer(folder.path, ['a']);
   const rows = folder.at(shardFiles.rows(JOB, 'r1-00001'));
   writeFileSync(rows, readFileSync(rows, 'utf8').replace('{"line":1,', '{"line": 1,'));
-  expect(() => buildNext(folder.path, `${requestLine('a')}\n`)).toThrow(/does not fit its rows/);
+  expect(buildNext(folder.path, `${requestLine('a')}\n`)).toEqual({ gone: JOB });
+});
+
+test('of a job whose files are missing no index is made', () => {
+  using folder = new TempFolder();
+  answer(folder.path, ['a']);
+  rmSync(folder.at(shardFiles.rows(JOB, 'r1-00001')));
+  rmSync(folder.at(jobFiles.answers(JOB)));
+  expect(indexAnswers(folder.path, JOB, jobFiles.answers(JOB))).toBe(null);
+  expect(readdirSync(folder.at('jobs', JOB)).filter((name) => name.includes('index'))).toEqual([]);
+  rmSync(folder.at('jobs', JOB), { recursive: true });
+  expect(indexAnswers(folder.path, JOB, jobFiles.answers(JOB))).toBe(null);
+  expect(existsSync(folder.at('jobs', JOB))).toBe(false);
 });

@@ -1,0 +1,299 @@
+/** Jobs that use the answers of earlier ones: what attempts see when those change, or go away, between and under them. */
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
+import type { Client } from '@temporalio/client';
+import OpenAI from 'openai';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { buildShards, type FirstPlan } from '../../../src/activities/build-shards.ts';
+import type { JobSpec } from '../../../src/core/job-spec.ts';
+import { shardId } from '../../../src/core/shard-plan.ts';
+import * as build from '../../../src/file-work/build-shards.ts';
+import { indexAnswers } from '../../../src/file-work/index-answers.ts';
+import type { FileWork } from '../../../src/file-work/pool.ts';
+import { FolderStore } from '../../../src/store/folder-store.ts';
+import { jobFiles, scheduleFiles, shardFiles } from '../../../src/store/job-files.ts';
+import type { Store } from '../../../src/store/store.ts';
+import { JOB, outputRow, plan, requestLine, rowsIn, settle, specFor } from '../../support/file-job.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
+
+const baseURL = 'https://api.test/v1';
+const apiHash = createHash('sha256').update(baseURL).digest('hex');
+const SCHEDULE = 'nightly';
+/** The job of a later run. */
+const NEXT = 'next';
+
+let folder: TempFolder;
+let store: FolderStore;
+beforeEach(() => {
+  folder = new TempFolder();
+  store = new FolderStore(folder.path);
+  working = [];
+  return () => folder[Symbol.dispose]();
+});
+
+function put(key: string, record: unknown): void {
+  mkdirSync(dirname(folder.at(key)), { recursive: true });
+  writeFileSync(folder.at(key), JSON.stringify(record));
+}
+
+/** An earlier run's job of these texts, a shard each; the first `settled` of them are answered. */
+function earlierJob(texts: readonly string[], settled: number = texts.length): void {
+  put(scheduleFiles.run(SCHEDULE, JOB), {});
+  put(jobFiles.api(JOB), { baseUrlSha256: apiHash, instance: 'word of its store' });
+  put(jobFiles.round(JOB, 1), plan(folder.path, texts.map(lineOf).join(''), { shardLines: 1 }));
+  for (let i = 0; i < settled; i += 1) answer(i);
+  if (settled === texts.length) put(jobFiles.report(JOB), {});
+}
+
+function answer(index: number): void {
+  settle(folder.path, shardId(1, index), { output: outputRow(index + 1, { answer: index }) });
+}
+
+const lineOf = (text: string): string => `${requestLine(text)}\n`;
+
+function nextJob(texts: readonly string[]): JobSpec {
+  const spec = specFor(folder.path, texts.map(lineOf).join(''));
+  return { ...spec, jobId: NEXT, onlyNew: { schedule: SCHEDULE } };
+}
+
+/** No job works, but those named here. */
+let working: string[] = [];
+const client = {
+  withAbortSignal: async (_: AbortSignal, call: () => Promise<unknown>) => await call(),
+  workflow: {
+    getHandle: (id: string) => ({
+      describe: async () =>
+        working.includes(id)
+          ? { status: { name: 'RUNNING' } }
+          : await Promise.reject(new WorkflowNotFoundError('', id, undefined)),
+    }),
+  },
+} as unknown as Client;
+
+/** File work in this thread. */
+const files: Partial<FileWork> = {
+  buildShards: async (spec, counter, earlier) => build.buildShards(folder.path, spec, counter, earlier),
+  indexAnswers: async (job, target) => indexAnswers(folder.path, job, target),
+  warmUpDrawing: () => undefined,
+};
+
+/** An attempt of the activity. */
+async function attempt(
+  spec: JobSpec,
+  changed: Partial<FileWork> = {},
+  through: Store = store,
+): Promise<FirstPlan> {
+  const deps = {
+    api: new OpenAI({ apiKey: 'test', baseURL }),
+    store: through,
+    files: { ...files, ...changed } as FileWork,
+    patience: 0,
+  };
+  const bound = buildShards.bind(null, deps);
+  return await new MockActivityEnvironment({}, { client }).run<[JobSpec], FirstPlan, typeof bound>(
+    bound,
+    spec,
+  );
+}
+
+async function failureOf(attempted: Promise<unknown>): Promise<ApplicationFailure> {
+  const failure: unknown = await attempted.catch((error: unknown) => error);
+  expect(failure).toBeInstanceOf(ApplicationFailure);
+  return failure as ApplicationFailure;
+}
+
+/** What the next job's files say, which its plan must fit. */
+function built(): { kept: (number | undefined)[]; sent: string[] } {
+  const shards = folder.at('jobs', NEXT, 'shards');
+  const ofShard = (shard: string): string =>
+    readFileSync(folder.at(shardFiles.requests(NEXT, shard)), 'utf8');
+  return {
+    kept: rowsIn(folder.at(jobFiles.kept(NEXT))).map(({ line }) => line),
+    sent: (existsSync(shards) ? readdirSync(shards) : []).flatMap((shard) =>
+      [...ofShard(shard).matchAll(/"custom_id":"(\d+)"/g)].map(([, line]) => line!),
+    ),
+  };
+}
+
+/** Names of the files that the next job has for its earlier ones. */
+const filesForEarlier = (): string[] =>
+  readdirSync(folder.at('jobs', NEXT)).filter((name) => name.startsWith('earlier-'));
+
+test('lines that an earlier job has answered are kept, the others are sent', async () => {
+  earlierJob(['a', 'b', 'c'], 2);
+  expect(await attempt(nextJob(['c', 'b', 'a']))).toMatchObject({ lines: 1, kept: 2 });
+});
+
+test('an input that is not there is refused', async () => {
+  const spec = nextJob(['a']);
+  rmSync(spec.input.path);
+  expect(await failureOf(attempt(spec))).toMatchObject({
+    type: 'BadInput',
+    nonRetryable: true,
+    message: `${spec.input.path}: the file cannot be found by the worker: run the worker where the file is.`,
+  });
+});
+
+test('a file that an earlier job lacks while it is indexed is no missing input: it is looked for again', async () => {
+  earlierJob(['a', 'b'], 2);
+  rmSync(folder.at(shardFiles.rows(JOB, shardId(1, 1))));
+  const spec = nextJob(['a', 'b']);
+  const failure = await failureOf(attempt(spec));
+  expect(failure).toMatchObject({ type: 'StoreTrouble', nonRetryable: false });
+  expect(failure.message).toContain('earlier job job');
+  expect(existsSync(folder.at(jobFiles.answers(JOB)))).toBe(false);
+  // Somebody was deleting its folder.
+  rmSync(folder.at('jobs', JOB), { recursive: true });
+  expect(await attempt(spec)).toMatchObject({ lines: 2, kept: 0 });
+});
+
+describe('an attempt that stood still while another one built', () => {
+  test('the shards builds the same, although the earlier job has answered more', async () => {
+    earlierJob(['a', 'b', 'c'], 2);
+    const spec = nextJob(['a', 'b', 'c']);
+    let planned: FirstPlan | undefined;
+    const frozen = await attempt(spec, {
+      buildShards: async (...building) => {
+        answer(2); // the earlier job was started again, and went on
+        put(jobFiles.report(JOB), {});
+        planned = await attempt(spec);
+        return await files.buildShards!(...building);
+      },
+    });
+    expect(planned).toMatchObject({ lines: 1, kept: 2 });
+    expect(frozen).toEqual(planned);
+    expect(built()).toEqual({ kept: [1, 2], sent: ['3'] });
+  });
+
+  test('the list takes that list, and leaves no index of its own', async () => {
+    earlierJob(['a', 'b', 'c'], 1);
+    const spec = nextJob(['a', 'b', 'c']);
+    let planned: FirstPlan | undefined;
+    const frozen = await attempt(spec, {
+      indexAnswers: async (job, target) => {
+        const answers = indexAnswers(folder.path, job, target);
+        answer(1);
+        planned = await attempt(spec);
+        return answers;
+      },
+    });
+    expect(planned).toMatchObject({ lines: 1, kept: 2 });
+    expect(frozen).toEqual(planned);
+    expect(built()).toEqual({ kept: [1, 2], sent: ['3'] });
+    expect(filesForEarlier()).toHaveLength(2); // the list, and the index that it names
+  });
+
+  test('the shards leaves them alone when the earlier answers have gone', async () => {
+    earlierJob(['a', 'b'], 1);
+    const spec = nextJob(['a', 'b']);
+    const frozen = attempt(spec, {
+      buildShards: async (...building) => {
+        await attempt(spec);
+        rmSync(folder.at('jobs', JOB), { recursive: true });
+        return await files.buildShards!(...building);
+      },
+    });
+    expect(await failureOf(frozen)).toMatchObject({ type: 'EarlierAnswersGone' });
+    expect(built()).toEqual({ kept: [1], sent: ['2'] });
+    // Whoever asks again has the plan.
+    expect(await attempt(spec)).toMatchObject({ lines: 1, kept: 1 });
+  });
+});
+
+describe('a list of earlier jobs', () => {
+  /** An attempt that dies when the list is claimed and nothing is built. */
+  async function claimOnly(spec: JobSpec): Promise<void> {
+    const died = attempt(spec, { buildShards: async () => await Promise.reject(new Error('died')) });
+    await expect(died).rejects.toThrow('died');
+  }
+
+  test.each([
+    ['that came to no end', 1],
+    ['that has finished', 2],
+  ])('with a job %s stands, and its folder is missed when it is deleted', async (_, settled) => {
+    earlierJob(['a', 'b'], settled);
+    const spec = nextJob(['a', 'b']);
+    await claimOnly(spec);
+    rmSync(folder.at('jobs', JOB), { recursive: true });
+    const failure = await failureOf(attempt(spec));
+    expect(failure).toMatchObject({ type: 'EarlierAnswersGone', nonRetryable: true });
+    expect(failure.message).toContain('earlier job job, which job next was to use');
+    expect(failure.message).toContain('delete jobs/next in the store');
+    expect(await store.size(jobFiles.round(NEXT, 1))).toBe(null);
+    // What the message says helps.
+    rmSync(folder.at('jobs', NEXT), { recursive: true });
+    expect(await attempt(spec)).toMatchObject({ lines: 2, kept: 0 });
+  });
+
+  test('with a job whose id another one has taken is not used for the answers of that', async () => {
+    earlierJob(['a', 'b'], 1);
+    const spec = nextJob(['a', 'b']);
+    await claimOnly(spec);
+    put(jobFiles.api(JOB), { baseUrlSha256: apiHash, instance: 'another word' });
+    expect(await failureOf(attempt(spec))).toMatchObject({ type: 'EarlierAnswersGone' });
+  });
+
+  test('with a job that has lost rows names both folders, and deleting them helps', async () => {
+    earlierJob(['a', 'b']);
+    const spec = nextJob(['a', 'b']);
+    await claimOnly(spec);
+    rmSync(folder.at(shardFiles.rows(JOB, shardId(1, 0))));
+    const failure = await failureOf(attempt(spec));
+    expect(failure).toMatchObject({ type: 'EarlierAnswersGone', nonRetryable: true });
+    expect(failure.message).toContain('delete jobs/job and jobs/next in the store');
+    for (const job of [JOB, NEXT]) rmSync(folder.at('jobs', job), { recursive: true });
+    expect(await attempt(spec)).toMatchObject({ lines: 2, kept: 0 });
+  });
+
+  test('is made anew for an input that was mended', async () => {
+    earlierJob(['a', 'b'], 1);
+    await claimOnly(nextJob(['a', 'b']));
+    answer(1);
+    expect(await attempt(nextJob(['a', 'b', 'c']))).toMatchObject({ lines: 1, kept: 2 });
+  });
+
+  test('keeps its indexes when the attempt does not learn that it has claimed it', async () => {
+    earlierJob(['a', 'b'], 1);
+    const spec = nextJob(['a', 'b']);
+    class DoubtfulStore extends FolderStore {
+      override async claim(key: string, text: string): Promise<{ text: string; first: boolean }> {
+        await super.claim(key, text);
+        throw new Error('the folder was not synced');
+      }
+    }
+    const doubtful = new DoubtfulStore(folder.path);
+    await expect(attempt(spec, {}, doubtful)).rejects.toThrow('not synced');
+    expect(await attempt(spec)).toMatchObject({ lines: 1, kept: 1 });
+  });
+
+  test('leaves out jobs without an answer, and nothing of them behind', async () => {
+    earlierJob(['a', 'b'], 0);
+    expect(await attempt(nextJob(['a', 'b']))).toMatchObject({ lines: 2, kept: 0 });
+    expect(filesForEarlier()).toHaveLength(1);
+  });
+
+  test('is not claimed while an earlier job works, nor anything indexed', async () => {
+    earlierJob(['a', 'b'], 1);
+    put(scheduleFiles.run(SCHEDULE, 'later'), {});
+    working = ['later'];
+    const spec = nextJob(['a', 'b']);
+    expect(await failureOf(attempt(spec))).toMatchObject({ type: 'EarlierRunUnfinished' });
+    expect(filesForEarlier()).toEqual([]);
+    working = [];
+    answer(1);
+    expect(await attempt(spec)).toMatchObject({ lines: 0, kept: 2 });
+  });
+
+  test('is not asked for by a job that has its plan from a version without lists', async () => {
+    earlierJob(['a', 'b'], 1);
+    const spec = nextJob(['a', 'b']);
+    const plan = { shards: 1, lines: 2, shardLines: [2], rejected: 0, kept: 0 };
+    put(jobFiles.round(NEXT, 1), plan);
+    rmSync(spec.input.path);
+    expect(await attempt(spec)).toEqual(plan);
+    expect(filesForEarlier()).toEqual([]);
+  });
+});

@@ -1,0 +1,79 @@
+/** What is told of a shard that was settled: to the observer once, to the workflow by each attempt. */
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import OpenAI from 'openai';
+import { expect, test } from 'vitest';
+import type { EndedRecord } from '../../../src/activities/poll-batches.ts';
+import { fetchResults, type FetchRequest, type ShardCounts } from '../../../src/activities/fetch-results.ts';
+import type { JobObserver } from '../../../src/activities/job-observer.ts';
+import { shardId } from '../../../src/core/shard-plan.ts';
+import type { FileWork } from '../../../src/file-work/pool.ts';
+import { settleShard } from '../../../src/file-work/settle-shard.ts';
+import { FolderStore } from '../../../src/store/folder-store.ts';
+import { shardFiles } from '../../../src/store/job-files.ts';
+import { JOB, outputRow, plan, requestLine } from '../../support/file-job.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
+
+const shard = shardId(1, 0);
+const request: FetchRequest = { job: JOB, shard, batch: 1, attempts: 3, rebuy: false };
+
+/** An ended batch whose files are in the store: the API is not asked. */
+const ended = {
+  batchId: 'batch_1',
+  status: 'completed',
+  outputFileId: 'file-out',
+  errorFileId: null,
+  completed: 1,
+  ran: true,
+  errors: [],
+} as unknown as EndedRecord;
+
+test('the price of a settled shard is the same for observer and workflow, and its manifest is read once', async () => {
+  using folder = new TempFolder();
+  plan(folder.path, `${requestLine('a')}\n`);
+  const put = (key: string, text: string): void => {
+    mkdirSync(dirname(folder.at(key)), { recursive: true });
+    writeFileSync(folder.at(key), text);
+  };
+  put(shardFiles.ended(JOB, shard, 1), JSON.stringify(ended));
+  put(
+    shardFiles.output(JOB, shard, 1),
+    outputRow(1, { usage: { prompt_tokens: 1_000, completion_tokens: 100 } }),
+  );
+
+  let reads = 0;
+  const told: Parameters<JobObserver['onShardSettled']>[0][] = [];
+  class CountingStore extends FolderStore {
+    override async read(key: string): Promise<string | null> {
+      if (key === shardFiles.manifest(JOB, shard)) reads += 1;
+      return await super.read(key);
+    }
+  }
+  const deps = {
+    api: new OpenAI({ apiKey: 'test', fetch: async () => await Promise.reject(new Error('not asked')) }),
+    store: new CountingStore(folder.path),
+    files: {
+      settleShard: async (batch: Parameters<FileWork['settleShard']>[0]) => settleShard(folder.path, batch),
+    } as FileWork,
+    patience: 0,
+    observer: { onShardSettled: (event) => told.push(event) } as Partial<JobObserver> as JobObserver,
+  };
+  const bound = fetchResults.bind(null, deps);
+  const fetched = async (): Promise<ShardCounts> =>
+    await new MockActivityEnvironment().run<[FetchRequest], ShardCounts, typeof bound>(bound, request);
+
+  const counts = await fetched();
+  expect(reads).toBe(1);
+  expect(counts).toMatchObject({ answered: 1, inputTokens: 1_000, outputTokens: 100 });
+  expect(told).toHaveLength(1);
+  expect(told[0]).toMatchObject({
+    model: 'gpt-4o-mini',
+    tokens: { input: 1_000, cached: 0, output: 100 },
+    price: { batchUsd: counts.costUsd, listUsd: counts.costUsdWithoutBatch },
+  });
+  expect(counts.costUsd).toBeGreaterThan(0);
+
+  expect(await fetched()).toEqual(counts);
+  expect(told).toHaveLength(1);
+});
