@@ -77,7 +77,7 @@ describe('the README', () => {
     );
     const read = [
       'src/environment.ts',
-      'src/cli/main.ts',
+      'src/cli/program.ts',
       'src/temporal/temporal-cli.ts',
       'src/temporal/cli-cache.ts',
     ]

@@ -1,0 +1,35 @@
+import { Command, CommanderError } from 'commander';
+import { exitCodeOf, isBatchError } from '../core/errors.ts';
+import { addCommands } from './commands.ts';
+
+/** Runs the command that the process was started with, and leaves its exit code in `process.exitCode`. */
+export async function runProgram(version: string): Promise<void> {
+  const program = new Command('durable-batch')
+    .version(version)
+    .description("OpenAI's Batch API, durably: a file of requests in, one answer per line out.")
+    .showHelpAfterError('(see --help)');
+
+  await addCommands(program, process.argv[2]);
+  for (const command of [program, ...program.commands]) command.exitOverride();
+
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    process.exitCode = tell(error);
+  }
+}
+
+/** One line on standard error; answers the exit code. */
+function tell(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (isBatchError(error)) {
+    process.stderr.write(`durable-batch: ${error.message}\n`);
+    return exitCodeOf(error.code);
+  }
+  const { code, message } = error as NodeJS.ErrnoException;
+  process.stderr.write(
+    `durable-batch: ${message ?? String(error)}${code === 'ENOSPC' ? ' (the disk is full: make room and run the command again)' : ''}\n`,
+  );
+  if (process.env['DURABLE_BATCH_DEBUG'] === '1') console.error(error);
+  return 1;
+}
