@@ -69,16 +69,23 @@ export function occurrenceOf({ name, count }: Step, attack: string): number {
   return 1 + (hash % count);
 }
 
+/** How an attacked job ended. */
+export interface Attacked {
+  readonly end: JobEnd;
+  /**
+   * Batches that a stopped worker created when it woke up, after the job's end: POSTs of other shards than the one it was
+   * stopped at, which stood in the window that the API leaves open, as a process is stopped as a whole.
+   */
+  readonly late: number;
+}
+
 /** Attacks a worker at one of its steps, lets the job end by itself, and answers how it ended. */
-export async function attackWorker(
-  step: Step,
-  attack: Attack,
-  shared: SharedServer,
-): Promise<{ end: JobEnd }> {
+export async function attackWorker(step: Step, attack: Attack, shared: SharedServer): Promise<Attacked> {
   const ownServer = attack === Attack.Server || attack === Attack.Both;
   await using job = await JobUnderAttack.prepare(ownServer ? null : shared);
   await job.start();
   const at = { step: step.name, occurrence: occurrenceOf(step, attack) };
+  let late = 0;
   switch (attack) {
     case Attack.Kill:
     case Attack.Both: {
@@ -94,9 +101,11 @@ export async function attackWorker(
       await job.untilStruck();
       job.worker();
       await job.untilEnded();
+      const { batches } = await job.ledger();
       zombie.child.kill('SIGCONT');
       zombie.child.kill('SIGTERM'); // it finishes what it was at, as far as it gets, and ends
       await zombie.ended;
+      late = (await job.ledger()).batches - batches;
       break;
     }
     case Attack.Server:
@@ -119,7 +128,7 @@ export async function attackWorker(
     default:
       attack satisfies never;
   }
-  return { end: await job.end() };
+  return { end: await job.end(), late };
 }
 
 /** Kills `run` (or the server under it) at one of its steps, and gives the same command again. */

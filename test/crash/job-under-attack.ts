@@ -135,7 +135,7 @@ export class JobUnderAttack implements AsyncDisposable {
     mkdirSync(join(folder, 'marks'));
     const input = join(folder, 'input.jsonl');
     writeFileSync(input, inputText());
-    const spec = await prepareJob({ input, jobId: jobIdOf(folder), ...jobOptions });
+    const spec = await prepareJob({ input, jobId: jobIdOf(folder), ...JOB_OPTIONS });
     const target = await resolveTemporalTarget({ home: server?.home ?? join(folder, 'home') });
     const emulator = await startEmulator({ ...emulatorOptions, ...changes });
     return new JobUnderAttack(folder, server, emulator, spec, await connectClient(target));
@@ -308,7 +308,14 @@ export class JobUnderAttack implements AsyncDisposable {
   }
 }
 
-const jobOptions = { shardLines: 3, attempts: 2, pollSeconds: 0.1, inFlight: 4, skipBadLines: true };
+/** Few lines a shard, so that a short job has many steps. */
+export const JOB_OPTIONS = {
+  shardLines: 3,
+  attempts: 2,
+  pollSeconds: 0.1,
+  inFlight: 4,
+  skipBadLines: true,
+} as const;
 const jobFlags = '--shard-lines 3 --attempts 2 --poll 0.1 --in-flight 4 --skip-bad-lines'.split(' ');
 
 function inputText(): string {
