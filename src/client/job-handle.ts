@@ -65,10 +65,15 @@ export interface TypedResultsOptions<S extends StandardSchemaV1> extends WaitOpt
 interface ServerStatus extends Pick<JobStatus, 'retries' | 'step' | 'listed' | 'account' | 'schedule'> {
   /** Null when the server knows no such workflow. */
   readonly status: string | null;
+  /** Changes with everything that happens to the workflow. */
+  readonly version: string;
 }
 
 /** A query waits this long for a worker. */
 const QUERY_MS = 4_000;
+
+/** A job whose history stands still is queried all the same after this long: nothing else tells that no worker answers. */
+const TELL_AGAIN_MS = 30_000;
 
 /**
  * A job that was started, by this process or any other. A handle holds no connection of its own: it may be dropped at any
@@ -81,6 +86,7 @@ export class JobHandle {
   readonly #calls: TemporalCalls;
   readonly #store: Store;
   readonly #look: SharedLook<JobStatus>;
+  #told: { readonly version: string; readonly progress: JobProgress; readonly at: number } | null = null;
 
   /** @internal */
   constructor(id: string, calls: TemporalCalls, store: Store) {
@@ -241,10 +247,10 @@ export class JobHandle {
     return await readingStore(() => readRecord<JobReport>(this.#store, key), this.id);
   }
 
-  async #status(patient: boolean): Promise<JobStatus> {
+  async #status(watching: boolean): Promise<JobStatus> {
     this.#calls.assertOpen();
     const report = await this.#keptReport();
-    const { status, retries, step, ...entry } = await this.#serverStatus(patient);
+    const { status, version, retries, step, ...entry } = await this.#serverStatus(watching);
     if (status === null && report === null) throw jobNotFound(this.id);
     if (report !== null && status !== 'RUNNING') {
       const progress = doneProgress(report);
@@ -260,7 +266,7 @@ export class JobHandle {
       };
     }
     const isRunning = status === 'RUNNING';
-    const progress = isRunning ? await this.#queryProgress() : null;
+    const progress = isRunning ? await this.#progressAt(version, watching) : null;
     const failure = isRunning || status === null ? null : await this.#failure();
     return {
       jobId: this.id,
@@ -300,11 +306,13 @@ export class JobHandle {
     return await this.#calls.run(
       async (): Promise<ServerStatus> => {
         try {
-          const { status, raw, memo, typedSearchAttributes } = await this.#handle().describe();
+          const { status, runId, historyLength, raw, memo, typedSearchAttributes } =
+            await this.#handle().describe();
           const { account, schedule } = listedLabels(typedSearchAttributes);
           const listed = parseListed(memo?.[PROGRESS_MEMO]);
           return {
             status: status.name,
+            version: `${runId} ${historyLength}`,
             retries: retriesOf(raw),
             step: stepBytesOf(raw),
             listed,
@@ -313,12 +321,31 @@ export class JobHandle {
           };
         } catch (error) {
           if (error instanceof WorkflowNotFoundError)
-            return { status: null, retries: [], step: null, listed: null, account: null, schedule: null };
+            return {
+              status: null,
+              version: '',
+              retries: [],
+              step: null,
+              listed: null,
+              account: null,
+              schedule: null,
+            };
           throw error;
         }
       },
       { jobId: this.id, patient },
     );
+  }
+
+  /** What a watcher has been told of this very history is not asked again for a while: queries are billed by some servers. */
+  async #progressAt(version: string, watching: boolean): Promise<JobProgress | null> {
+    const told = this.#told;
+    if (watching && told?.version === version && performance.now() - told.at < TELL_AGAIN_MS)
+      return told.progress;
+    const at = performance.now();
+    const progress = await this.#queryProgress();
+    this.#told = progress === null ? null : { version, progress, at };
+    return progress;
   }
 
   async #queryProgress(): Promise<JobProgress | null> {

@@ -93,6 +93,37 @@ describe('a job', () => {
     expect(typed.map(({ ok }) => ok)).toEqual([true, true]);
   });
 
+  test('is watched at the cost of a query where something has happened', async () => {
+    let queries = 0;
+    const connection = await connectClient(client.target);
+    const counting = new Client({
+      connection,
+      namespace: client.target.namespace,
+      interceptors: {
+        workflow: [
+          {
+            query: async (input, next) => {
+              queries += 1;
+              return await next(input);
+            },
+          },
+        ],
+      },
+    });
+    const job = await client.start({ input: lab.requests(3), ...quick, pollSeconds: 3_600 });
+    await until(async () => (await job.status()).progress?.created === 1);
+    const watched = BatchClient.fromClient(counting, { home: lab.home }).job(job.id);
+    let looks = 0;
+    for await (const { created, state } of watched.watch({ intervalMs: 50 })) {
+      looks += 1;
+      if (looks === 20) expect(queries).toBeLessThan(5); // whatever the job has still had to write down
+      if (looks % 20 === 0) await job.resume(); // has it look at its batch
+      expect([created, state === 'done' || looks < 200]).toEqual([1, true]);
+    }
+    expect(looks).toBeGreaterThan(20);
+    await connection.close();
+  });
+
   test('is paused, resumed and cancelled; afterwards there is nothing to change', async () => {
     const job = await client.start({ input: lab.requests(30), shardLines: 10, ...quick });
     await job.pause('lunch');
