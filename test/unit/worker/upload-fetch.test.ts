@@ -72,6 +72,63 @@ test('a server that redirects an upload gets it where it wants it', async () => 
   expect(paths.at(-1)).toBe('POST /v1/files');
 });
 
+test('a form arrives as fetch itself would send it', async () => {
+  const bodies: Response[] = [];
+  const url = await serve((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const headers = { 'content-type': request.headers['content-type']! };
+      bodies.push(new Response(Buffer.concat(chunks), { headers }));
+      response.end(request.headers.authorization);
+    });
+  });
+  const form = await formOf(100_000);
+  form.append('purpose', 'batch');
+  form.append('expires_after[seconds]', '2592000');
+  form.append('a "name"\r\n', 'é\n\u2028 \rtext');
+  form.append('data', new File(['x'], 'a "file"\n.jsonl', { type: 'application/jsonl' }));
+  const init = { method: 'POST', body: form, headers: { authorization: 'Bearer key' } };
+  expect(await (await send(url, init)).text()).toBe('Bearer key');
+  await (await fetch(url, init)).text();
+  const told = await Promise.all(
+    bodies.map(async (body) =>
+      Promise.all(
+        [...(await body.formData())].map(async ([name, value]) =>
+          typeof value === 'string' ? [name, value] : [name, value.name, value.type, await value.text()],
+        ),
+      ),
+    ),
+  );
+  expect(told[0]).toHaveLength(5);
+  expect(told[0]).toEqual(told[1]);
+});
+
+test('connections that are reset at any moment are told as failures, and nothing else happens', async () => {
+  let connections = 0;
+  const url = await serve((request) => {
+    const until = [0, 1, 400_000, 2_000_000][connections++ % 4]!;
+    let received = 0;
+    if (until === 0) request.socket.resetAndDestroy();
+    request.on('data', (chunk: Buffer) => {
+      received += chunk.length;
+      if (received >= until) request.socket.resetAndDestroy();
+    });
+    request.on('error', () => undefined);
+  });
+  const form = await formOf(4 << 20);
+  const unhandled: unknown[] = [];
+  const listen = (error: unknown): void => void unhandled.push(error);
+  process.on('unhandledRejection', listen);
+  onTestFinished(() => void process.off('unhandledRejection', listen));
+  const ends = await Promise.allSettled(
+    Array.from({ length: 40 }, () => send(url, { method: 'POST', body: form })),
+  );
+  expect(ends.map(({ status }) => status)).toEqual(ends.map(() => 'rejected'));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(unhandled).toEqual([]);
+});
+
 test('what fails for another reason is not sent again', async () => {
   let sent = 0;
   const failing = leanUploads(() => {
