@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
 
 /** What a beat tells of long work with files, in bytes; whoever watches the job shows it. */
@@ -16,8 +17,11 @@ export async function whileBeating<T>(
   const beat = (): void => (details === undefined ? heartbeat() : heartbeat(details()));
   beat();
   const timer = setInterval(beat, Math.max(250, timeoutMs / 4));
+  const signal = cancellationSignal();
+  // Each call of the API leaves a listener there (openai 6.49.0), which goes with the attempt: no leak to be warned of.
+  setMaxListeners(0, signal);
   try {
-    return await work(cancellationSignal());
+    return await work(signal);
   } finally {
     clearInterval(timer);
   }

@@ -53,6 +53,9 @@ interface JobTuning {
 /** The version of this workflow that looks for what was bought before it ends a cancelled round. */
 const FIND_BOUGHT = 'find-bought';
 
+/** The version that does not take a pause for the end of a round. */
+const HELD_AGAIN = 'held-again';
+
 /** Waits before a refused batch is created again: allowance comes back when batches end, files appear within minutes. */
 const BACK_OFF_MS = [30_000, 60_000, 120_000, 300_000, 900_000] as const;
 
@@ -234,8 +237,9 @@ class Job {
       );
       if (failure !== null || this.mustPark()) break;
       if (!this.mayBegin(plan)) {
-        if (!this.mayHaveBought(plan)) break;
-        for (const shard of await this.takeUpBought(plan)) begin(shard);
+        if (this.mayHaveBought(plan)) for (const shard of await this.takeUpBought(plan)) begin(shard);
+        // What let the next shard begin may have been followed, in the same task, by a pause or a refusal.
+        else if ((running === 0 && this.isRoundOver(plan)) || !patched(HELD_AGAIN)) break;
         continue;
       }
       const shard: ShardRecord = {

@@ -75,6 +75,27 @@ test('pauses when the account is refused, says why, and goes on after resume', a
   expect(created).toHaveLength(2);
 });
 
+test('a pause right behind a resume ends no round', async () => {
+  const { activities, created } = literalApi(3);
+  const progress = async (): Promise<JobProgress> => await handle.query<JobProgress>('progress');
+  const handle = await begin('held-again', [specOf('held-again')]);
+  await handle.signal('pause', 'lunch');
+  await whileWorking(server.native, 'held-again', activities, async () => {
+    await expect.poll(async () => (await progress()).state, { timeout: 20_000 }).toBe('paused');
+  });
+  // No worker is there: one workflow task brings both.
+  await handle.signal('resume');
+  await handle.signal('pause', 'tea');
+  await whileWorking(server.native, 'held-again', activities, async () => {
+    await expect.poll(async () => (await progress()).reason, { timeout: 20_000 }).toBe('tea');
+    expect((await progress()).state).toBe('paused');
+    expect(created).toEqual([]);
+    await handle.signal('resume');
+    await handle.result();
+  });
+  expect(created).toHaveLength(3);
+});
+
 /** As an activity throws it, without a stack: a recorded history names no file of the machine it was recorded on. */
 function refusedAccount(message: string): ApplicationFailure {
   const failure = ApplicationFailure.create({ type: 'AccountRefused', message, nonRetryable: true });
