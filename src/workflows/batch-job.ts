@@ -394,6 +394,7 @@ class Job {
       },
       isParking: () => this.parking,
       isCancelled: () => this.state.cancelled,
+      isHeld: () => this.isHeld(),
       untilRunning: (step) => this.gate.untilOpen({ ...step, isHeld: () => this.isHeld(), leaves: stopping }),
       untilAccepted: (step) =>
         this.gate.untilOpen({ ...step, isHeld: () => false, leaves: () => this.parking }),

@@ -1,4 +1,4 @@
-import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, patched } from '@temporalio/workflow';
 import type { ShardCounts } from '../activities/index.ts';
 import { FailureType } from '../core/failure.ts';
 import { grouped } from '../core/job-description.ts';
@@ -58,6 +58,8 @@ export interface ShardContext {
   untilAccepted(step: Pick<WaitingStep, 'accepted'>): Promise<void>;
   /** The API has refused the key or the account: the job pauses and says why. */
   onRefused(reason: string): void;
+  /** True while nothing new is to be sent, for another reason than the account. */
+  isHeld(): boolean;
   /** Waits before a refused batch is created again; ends early when the job parks or is cancelled. */
   backOff(refusals: number, summary: string): Promise<void>;
   onCreated(): void;
@@ -65,6 +67,9 @@ export interface ShardContext {
 
 /** How a shard left this run. */
 export type ShardEnd = { readonly counts: ShardCounts } | 'parked' | 'not sent';
+
+/** The version in which a pause keeps shards that are uploaded already from getting their batches. */
+const HELD_AFTER_UPLOAD = 'held-after-upload';
 
 /** A file is uploaded again when this many batches in a row could not find it. */
 const UPLOAD_AGAIN_AFTER = 2;
@@ -120,8 +125,9 @@ async function sendShard(shard: ShardRecord, job: ShardContext): Promise<'done' 
     shard: shard.id,
     upload: shard.upload,
   });
-  // A cancel or a pause that came during the upload stops the shard before money is spent.
+  // What came during the upload, or while it waited for its turn, stops the shard before money is spent.
   if (job.isCancelled() || job.isParking()) return 'later';
+  if (job.isHeld() && patched(HELD_AFTER_UPLOAD)) return 'later';
   const { batchId, createdAt } = await createBatch(
     `create the batch of ${nameOf(shard)}${againOf(shard.batch)}`,
     {

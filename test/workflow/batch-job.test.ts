@@ -75,6 +75,37 @@ test('pauses when the account is refused, says why, and goes on after resume', a
   expect(created).toHaveLength(2);
 });
 
+test('a pause during the uploads keeps their batches from being created', async () => {
+  const { activities, created } = literalApi(4);
+  const uploaded: string[] = [];
+  let isPaused = false;
+  activities.uploadInput = async ({ shard }) => {
+    uploaded.push(shard);
+    await expect.poll(() => isPaused, { timeout: 20_000 }).toBe(true);
+    return `file-${shard}`;
+  };
+  await whileWorking(server.native, 'held-after-upload', activities, async () => {
+    const handle = await begin('held-after-upload', [specOf('held-after-upload')]);
+    await expect.poll(() => uploaded.length, { timeout: 20_000 }).toBe(4);
+    await handle.signal('pause', 'lunch');
+    isPaused = true;
+    const events = async () => (await handle.fetchHistory()).events ?? [];
+    const stepsEnded = async (): Promise<number> =>
+      (await events()).filter((event) => event.activityTaskCompletedEventAttributes).length;
+    await expect.poll(stepsEnded, { timeout: 20_000 }).toBe(5); // the uploads, and what has built the shards
+    // Answered when the workflow has seen all this.
+    expect(await handle.query<JobProgress>('progress')).toMatchObject({ state: 'paused', created: 0 });
+    const steps = (await events()).map(
+      (event) => event.activityTaskScheduledEventAttributes?.activityType?.name,
+    );
+    expect(steps).not.toContain('createBatch');
+    await handle.signal('resume');
+    await handle.result();
+  });
+  expect(uploaded).toHaveLength(4);
+  expect(created).toHaveLength(4);
+});
+
 test('a pause right behind a resume ends no round', async () => {
   const { activities, created } = literalApi(3);
   const progress = async (): Promise<JobProgress> => await handle.query<JobProgress>('progress');
