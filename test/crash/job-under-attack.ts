@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type Connection } from '@temporalio/client';
+import { SHARD_KEY } from '../../src/activities/find-batch.ts';
 import { prepareJob } from '../../src/client/index.ts';
 import { jobIdentity, type JobSpec } from '../../src/core/job-spec.ts';
 import { type EmulatorOptions, type LedgerSummary, startEmulator } from '../../src/emulator/index.ts';
@@ -229,12 +230,17 @@ export class JobUnderAttack implements AsyncDisposable {
     return (await (await fetch(`${this.emulator.adminUrl}/ledger`)).json()) as LedgerSummary;
   }
 
-  /** The account's batches, newest first. */
-  async batches(): Promise<{ id: string; status: string }[]> {
+  /** The account's batches, newest first, each with its shard. */
+  async batches(): Promise<{ id: string; status: string; shard: string }[]> {
     const response = await fetch(`${this.emulator.url}/batches?limit=100`, {
       headers: { authorization: 'Bearer any' },
     });
-    return ((await response.json()) as { data: { id: string; status: string }[] }).data;
+    const { data } = (await response.json()) as { data: BatchObject[] };
+    return data.map(({ id, status, metadata }) => ({
+      id,
+      status,
+      shard: metadata[SHARD_KEY]!.split('/')[1]!,
+    }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -306,6 +312,12 @@ export class JobUnderAttack implements AsyncDisposable {
     this.alive.add(attacked);
     return attacked;
   }
+}
+
+interface BatchObject {
+  readonly id: string;
+  readonly status: string;
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** Few lines a shard, so that a short job has many steps. */
