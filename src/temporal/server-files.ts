@@ -90,8 +90,11 @@ export async function rotateLog(files: ServerFiles): Promise<void> {
 
 const TAIL_LINES = 15;
 
-/** A panic with its stack is no longer than this. */
-const PANIC_LINES = 80;
+/** A panic with its stack is no longer than this; one over a port that was taken had 102 lines (version 1.9.1). */
+const PANIC_LINES = 1_000;
+
+/** What a panic comes of is said right before it. */
+const LINES_BEFORE_PANIC = 3;
 
 /** How long the server's log is now, in bytes. */
 export async function logSize(files: ServerFiles): Promise<number> {
@@ -106,8 +109,10 @@ export async function logTail(files: ServerFiles, since = 0): Promise<string> {
   const bytes = await readFile(files.log).catch(() => Buffer.alloc(0));
   const lines = bytes.subarray(since).toString().trimEnd().split('\n').slice(-PANIC_LINES);
   // What a panic says stands before its stack, which tells nothing to whoever reads this.
-  const panic = lines.findLast((line) => line.startsWith('panic: '));
-  return panic ?? lines.slice(-TAIL_LINES).join('\n');
+  const panic = lines.findLastIndex((line) => line.startsWith('panic: '));
+  const told =
+    panic === -1 ? lines.slice(-TAIL_LINES) : lines.slice(Math.max(0, panic - LINES_BEFORE_PANIC), panic + 1);
+  return told.join('\n');
 }
 
 function isPositive(value: unknown): value is number {

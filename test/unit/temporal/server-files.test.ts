@@ -96,3 +96,15 @@ test('the log is quoted from where a start began, and of a panic what it says', 
   await writeFile(files.log, `panic: of another day\n${panic}\n\n${lines.join('\n')}\n`);
   expect(await logTail(files, since)).toBe(panic);
 });
+
+test('tells what a panic comes of, however long its stack', async () => {
+  const files = await prepareServerFiles(home);
+  // As version 1.9.1 wrote it when its port was taken between the choice and the start.
+  const said = [
+    'level=ERROR msg="Failed to start gRPC listener" error="listen tcp 127.0.0.1:33655: bind: address already in use"',
+    'panic: runtime error: invalid memory address or nil pointer dereference',
+  ];
+  const stack = Array.from({ length: 100 }, (_, i) => `go.temporal.io/server.frame${i}()`);
+  await writeFile(files.log, `${[...said, ...stack].join('\n')}\n`);
+  expect(await logTail(files)).toBe(said.join('\n'));
+});
