@@ -237,9 +237,13 @@ class Job {
       );
       if (failure !== null || this.mustPark()) break;
       if (!this.mayBegin(plan)) {
-        if (this.mayHaveBought(plan)) for (const shard of await this.takeUpBought(plan)) begin(shard);
+        if (this.mayHaveBought(plan)) {
+          for (const shard of await this.takeUpBought(plan)) begin(shard);
+          continue;
+        }
+        const isOver = running === 0 && this.isRoundOver(plan);
         // What let the next shard begin may have been followed, in the same task, by a pause or a refusal.
-        else if ((running === 0 && this.isRoundOver(plan)) || !patched(HELD_AGAIN)) break;
+        if (isOver || !patched(HELD_AGAIN)) break;
         continue;
       }
       const shard: ShardRecord = {
@@ -394,7 +398,7 @@ class Job {
       },
       isParking: () => this.parking,
       isCancelled: () => this.state.cancelled,
-      isHeld: () => this.isHeld(),
+      isPauseAskedFor: () => this.state.paused !== null,
       untilRunning: (step) => this.gate.untilOpen({ ...step, isHeld: () => this.isHeld(), leaves: stopping }),
       untilAccepted: (step) =>
         this.gate.untilOpen({ ...step, isHeld: () => false, leaves: () => this.parking }),

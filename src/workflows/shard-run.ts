@@ -58,8 +58,8 @@ export interface ShardContext {
   untilAccepted(step: Pick<WaitingStep, 'accepted'>): Promise<void>;
   /** The API has refused the key or the account: the job pauses and says why. */
   onRefused(reason: string): void;
-  /** True while nothing new is to be sent, for another reason than the account. */
-  isHeld(): boolean;
+  /** True while somebody has asked the job to start nothing new. */
+  isPauseAskedFor(): boolean;
   /** Waits before a refused batch is created again; ends early when the job parks or is cancelled. */
   backOff(refusals: number, summary: string): Promise<void>;
   onCreated(): void;
@@ -127,7 +127,8 @@ async function sendShard(shard: ShardRecord, job: ShardContext): Promise<'done' 
   });
   // What came during the upload, or while it waited for its turn, stops the shard before money is spent.
   if (job.isCancelled() || job.isParking()) return 'later';
-  if (job.isHeld() && patched(HELD_AFTER_UPLOAD)) return 'later';
+  // Nothing but an asked pause: what ends that opens the account's gate as well, which may wait for this shard to have tried.
+  if (job.isPauseAskedFor() && patched(HELD_AFTER_UPLOAD)) return 'later';
   const { batchId, createdAt } = await createBatch(
     `create the batch of ${nameOf(shard)}${againOf(shard.batch)}`,
     {
