@@ -101,9 +101,10 @@ export async function pollBatches(
 ): Promise<BatchSight[]> {
   return await whileBeating(async (signal) => {
     const until = performance.now() + LOOKING_MS - afterMs;
+    const instance = await jobInstance(deps.store, job);
     for (;;) {
       if (afterMs > 0) await sleep(afterMs, undefined, { signal });
-      const { sights, isNews } = await lookAround(deps, job, batches, signal);
+      const { sights, isNews } = await lookAround(deps, job, instance, batches, signal);
       if (isNews || afterMs === 0 || performance.now() > until) return sights;
     }
   });
@@ -113,11 +114,11 @@ export async function pollBatches(
 async function lookAround(
   deps: Dependencies,
   job: string,
+  instance: string | null,
   batches: readonly WatchedBatch[],
   signal: AbortSignal,
 ): Promise<{ sights: BatchSight[]; isNews: boolean }> {
   const begun = performance.now();
-  const instance = await jobInstance(deps.store, job);
   const { seen, strangers } = await sweep(deps, job, instance, batches, signal);
   const sights: BatchSight[] = [];
   for (const watched of batches) {
