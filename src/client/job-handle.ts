@@ -124,8 +124,9 @@ export class JobHandle {
 
   /**
    * Progress, look by look, until the job has ended, whichever way: `report()` says which. A look is taken only when the
-   * last one was taken up, so that a slow loop is not overrun; loops over the same handle share their looks. Looks
-   * at which no worker answers yield nothing, and a server that is away for less than a minute is asked again.
+   * last one was taken up, so that a slow loop is not overrun; loops over the same handle share their looks. A job
+   * to which nothing has happened since a look is not queried again for half a minute. Looks at which no worker answers yield
+   * nothing, and a server that is away for less than a minute is asked again.
    * @throws BatchError `job_not_found`, `temporal_unavailable`, `store_unavailable`, `bad_option`, `client_closed`; the signal's reason
    */
   async *watch(options: WatchOptions = {}): AsyncGenerator<JobProgress, void, undefined> {
