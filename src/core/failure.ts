@@ -13,8 +13,10 @@ export const FailureType = {
   AccountRefused: 'AccountRefused',
   /** The worker's base URL is not the one where the job's batches live: the job pauses until a worker has the right one. */
   OtherApi: 'OtherApi',
-  /** The API refused the request itself (other 4xx); the same request would be refused again. */
+  /** The API refused the request itself (other 4xx, or a model that the key may not use); the same request would be refused again. */
   RequestRefused: 'RequestRefused',
+  /** The file or the batch is larger than the server takes: the shard is halved and sent again. */
+  InputTooLarge: 'InputTooLarge',
   /** The enqueued-token allowance of the model is used up: the shard waits its turn. */
   AllowanceExhausted: 'AllowanceExhausted',
   /** The API does not know the file that a batch was to be made of: create again, then upload again. */
@@ -47,6 +49,7 @@ export const failureMeaning: Readonly<Record<FailureType, FailureMeaning>> = {
   AccountRefused: { final: true, code: ErrorCode.ApiRefused },
   OtherApi: { final: true, code: ErrorCode.ApiRefused },
   RequestRefused: { final: true, code: ErrorCode.JobFailed },
+  InputTooLarge: { final: true, code: ErrorCode.JobFailed },
   AllowanceExhausted: { final: true, code: ErrorCode.JobFailed },
   InputFileLost: { final: true, code: ErrorCode.JobFailed },
   ApiTrouble: { final: false, code: ErrorCode.ApiUnreachable },
