@@ -11,9 +11,10 @@ export async function downloadFile(
   fileId: string | null,
   key: string,
   signal: AbortSignal,
+  again: boolean = false,
 ): Promise<'here' | 'none' | 'gone'> {
   if (fileId === null) return 'none';
-  if ((await store.size(key)) !== null) return 'here';
+  if ((await store.size(key)) !== null && !again) return 'here';
   let expected: number | null = null;
   let response: Response;
   try {

@@ -183,6 +183,7 @@ function adviceOn(type: FailureType, status: number | undefined): string {
       return advice.file;
     case FailureType.ApiTrouble:
     case FailureType.AnswersNotReady:
+    case FailureType.BatchUnknown:
     case FailureType.StoreTrouble:
     case FailureType.BadInput:
     case FailureType.OtherApi:

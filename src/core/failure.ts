@@ -25,6 +25,8 @@ export const FailureType = {
   ApiTrouble: 'ApiTrouble',
   /** An ended batch does not yet offer the files it should have. */
   AnswersNotReady: 'AnswersNotReady',
+  /** The API does not know a batch whose answers are still to be read: a key of another project, most likely. */
+  BatchUnknown: 'BatchUnknown',
   /** An earlier run of the schedule still works: what it answers is waited for. */
   EarlierRunUnfinished: 'EarlierRunUnfinished',
   /** Answers of an earlier run that a job had chosen to use are gone from the store. */
@@ -54,6 +56,7 @@ export const failureMeaning: Readonly<Record<FailureType, FailureMeaning>> = {
   InputFileLost: { final: true, code: ErrorCode.JobFailed },
   ApiTrouble: { final: false, code: ErrorCode.ApiUnreachable },
   AnswersNotReady: { final: false, code: ErrorCode.JobFailed },
+  BatchUnknown: { final: true, code: ErrorCode.ApiRefused },
   EarlierRunUnfinished: { final: false, code: ErrorCode.JobFailed },
   EarlierAnswersGone: { final: true, code: ErrorCode.JobFailed },
   RunConflict: { final: true, code: ErrorCode.JobConflict },
