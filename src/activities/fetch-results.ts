@@ -148,8 +148,7 @@ function hasNeverRun({
   duplicates = [],
 }: EndedRecord): boolean {
   if (outputFileId !== null || errorFileId !== null || duplicates.length > 0) return false;
-  // Records of version 0.1 do not say whether it ran.
-  return ran === false || (status === BatchStatus.Failed && errors.length > 0);
+  return !ran || (status === BatchStatus.Failed && errors.length > 0);
 }
 
 type Found = Awaited<ReturnType<typeof downloadFile>>;

@@ -252,7 +252,7 @@ export class ShardSetWriter {
 
   /** Closes what a group has open, once all its lines are there; returns the places of its shards in the round. */
   closeGroup({ name }: ShardGroup): number[] {
-    for (const shard of [...this.open.values()]) if (shard.group.name === name) this.close(shard);
+    for (const shard of this.open.values()) if (shard.group.name === name) this.close(shard);
     const places = this.places.get(name) ?? [];
     this.places.delete(name);
     return places;
