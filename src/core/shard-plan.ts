@@ -1,4 +1,5 @@
 import type { LineHistory } from './result-line.ts';
+import type { Cost } from './token-cost.ts';
 import { MAX_EMBEDDING_INPUTS } from './limits.ts';
 
 /** Names one shard: round 1 holds the input's lines, later rounds the lines still without an answer. */
@@ -11,6 +12,9 @@ export function shardIndex(id: string): number {
   return Number(id.slice(id.indexOf('-') + 1)) - 1;
 }
 
+/** A line that goes again, with its history; see `LineHistory`. The last number is absent where it is 0. */
+export type CarriedLine = readonly [line: number, sent: number, charged: number, unpaid?: number];
+
 /** What one shard holds. Lines are named by their number in the input; they are in ascending order. */
 export interface ShardManifest {
   readonly model: string;
@@ -19,8 +23,8 @@ export interface ShardManifest {
   readonly bytes: number;
   /** Inclusive ranges of line numbers. */
   readonly ranges: readonly (readonly [from: number, to: number])[];
-  /** For lines that were sent before: `[line, sent, charged]`. Empty in round 1. */
-  readonly carried: readonly (readonly [line: number, sent: number, charged: number])[];
+  /** For lines that were sent before. Empty in round 1. */
+  readonly carried: readonly CarriedLine[];
   readonly hasIds: boolean;
 }
 
@@ -42,17 +46,24 @@ export interface RoundPlan {
 export interface ShardOutcome {
   readonly answered: number;
   readonly failed: number;
-  /** Lines that go again: `[line, sent, charged]`. */
-  readonly again: readonly (readonly [line: number, sent: number, charged: number])[];
+  /** Lines that go again. */
+  readonly again: readonly CarriedLine[];
+  /** Tokens of all rows that were paid, also of those that gave no answer; without `twice`. */
   readonly inputTokens: number;
   readonly cachedTokens: number;
   readonly outputTokens: number;
+  /** What they cost, priced row by row; absent in outcomes of version 0.1, which kept no more than the sums above. */
+  readonly cost?: Cost;
+  /** Paid rows, of a model whose price is known, whose usage does not say what they cost; absent where there are none. */
+  readonly unpriced?: number;
   /** Failed and retried lines by error code. */
   readonly errors: Readonly<Record<string, number>>;
   /** The first lines, at most `EXAMPLES_KEPT`, that met each error; outcomes of version 0.1 have none. */
   readonly examples?: Readonly<Record<string, readonly number[]>>;
-  /** Answers that came a second time, from batches created on top of the shard's; absent where there are none. */
+  /** Answers that came a second time, from this batch or from batches created on top of it; absent where there are none. */
   readonly twice?: PaidTwice;
+  /** Lines that were refused because of the account's billing or key; absent where there are none. */
+  readonly accountRefused?: { readonly code: string; readonly lines: number };
 }
 
 /** Lines named for each error of a shard: enough to look into the input. */
@@ -64,6 +75,8 @@ export interface PaidTwice {
   readonly inputTokens: number;
   readonly cachedTokens: number;
   readonly outputTokens: number;
+  /** What they cost; absent in records of version 0.1. */
+  readonly cost?: Cost;
 }
 
 /** What a shard may hold. */
@@ -112,7 +125,12 @@ export class ShardLines {
     for (const [from, to] of manifest.ranges) {
       for (let line = from; line <= to; line += 1) this.numbers[i++] = line;
     }
-    this.histories = new Map(manifest.carried.map(([line, sent, charged]) => [line, { sent, charged }]));
+    this.histories = new Map(
+      manifest.carried.map(([line, sent, charged, unpaid]) => [
+        line,
+        { sent, charged, ...(unpaid === undefined ? {} : { unpaid }) },
+      ]),
+    );
   }
 
   /** Where the line stands in the shard; -1 when it is not in it. */

@@ -17,6 +17,7 @@ import {
   type LineSize,
   type RoundPlan,
   type ShardManifest,
+  type CarriedLine,
 } from '../core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { WholeFileWriter } from '../store/whole-file.ts';
@@ -161,7 +162,7 @@ interface OpenShard {
   readonly endpoint: string;
   readonly fill: ShardFill;
   readonly lines: RangeList;
-  readonly carried: [number, number, number][];
+  readonly carried: CarriedLine[];
   /** The bytes before and behind a line's number in its request. */
   readonly head: readonly [Uint8Array, Uint8Array];
   readonly requests: WholeFileWriter;
@@ -214,7 +215,7 @@ export class ShardSetWriter {
   /** Adds an already written request again, with its history. */
   addAgain(
     from: { model: string; endpoint: string },
-    line: readonly [number, number, number],
+    line: CarriedLine,
     bytes: Uint8Array,
     embeddingInputs: number,
     id: Uint8Array | null,
@@ -227,7 +228,7 @@ export class ShardSetWriter {
     shard.requests.writeAscii('\n');
     this.addId(shard, id ?? nullId);
     shard.lines.add(line[0]);
-    shard.carried.push([line[0], line[1], line[2]]);
+    shard.carried.push(line);
   }
 
   finish(): Omit<RoundPlan, 'rejected'> {

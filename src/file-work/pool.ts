@@ -1,12 +1,13 @@
 import { Piscina } from 'piscina';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { PaidTwice, RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
+import type { ModelRates } from '../core/token-cost.ts';
 import type { JobStory } from '../report/job-story.ts';
 import type { ByteCounter } from './byte-counter.ts';
 import type { BuildResult } from './build-shards.ts';
 import type { EarlierAnswers } from './find-known-lines.ts';
 import type { RetryRound } from './pack-retries.ts';
-import type { ClaimedOutcome, EndedShard } from './settle-shard.ts';
+import type { ClaimedOutcome, EndedShard, MissingRows } from './settle-shard.ts';
 
 /** Run from source (tests), threads still need JavaScript: they take the built file. */
 function threadFile(name: string): string {
@@ -55,12 +56,17 @@ export class FileWork {
     return this.run('indexAnswers', [this.folder, job, target]);
   }
 
-  settleShard(ended: EndedShard): Promise<ClaimedOutcome | null> {
+  settleShard(ended: EndedShard): Promise<ClaimedOutcome | MissingRows> {
     return this.run('settleShard', [this.folder, ended]);
   }
 
-  countAnswers(job: string, shard: string, path: string): Promise<PaidTwice> {
-    return this.run('countAnswers', [this.folder, job, shard, path]);
+  countAnswers(
+    job: string,
+    shard: string,
+    path: string,
+    rates: ModelRates | null | undefined,
+  ): Promise<PaidTwice> {
+    return this.run('countAnswers', [this.folder, job, shard, path, rates]);
   }
 
   cancelShard(job: string, shard: string): Promise<ShardOutcome> {

@@ -135,7 +135,7 @@ export function settle(
     duplicates: Object.keys(raw.duplicates ?? {}),
     ...ended,
   });
-  return settled?.outcome ?? null;
+  return 'outcome' in settled ? settled.outcome : null;
 }
 
 /** A row of an output file. */
