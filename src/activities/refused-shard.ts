@@ -131,6 +131,7 @@ function toCounts(
     outputTokens: 0,
     costUsd: 0,
     costUsdWithoutBatch: 0,
+    cost: '0',
     // A shard that was halved is sent again: no line has failed.
     ...(failed === 0 ? {} : { refused: `shard ${shard}, ${where}: ${reason}` }),
   };
