@@ -521,7 +521,6 @@ class Job {
   }
 }
 
-/** A sum that is not known when a part of it is not. */
 function settledView(shard: ShardRecord, counts: ShardCounts): SettledShard {
   return {
     id: shard.id,
