@@ -66,7 +66,7 @@ describe.concurrent('batches.cancel', () => {
         await until('the batch runs', ({ batches }) => batches['in_progress'] === 1);
         await job.cancel();
       },
-      ends: { cancelled: [1, 2, 3], rounds: 2 },
+      ends: { cancelled: [1, 2, 3] },
     });
   });
 });
@@ -115,11 +115,65 @@ describe.concurrent('creating a batch of a file that the API does not know yet',
 });
 
 describe.concurrent('a request that the API refuses for good', () => {
-  test('fails the job, and status says why', async () => {
-    const fault = { kind: 'status', status: 400, code: 'invalid_value' } as const;
+  const refused: CallFault = { kind: 'status', status: 400, code: 'invalid_value', message: 'No.' };
+  const ofSecondShard = {
+    job: { shardLines: 2, inFlight: 1 },
+    failed: { 3: 'invalid_value', 4: 'invalid_value' },
+    attempts: { 0: 2, 1: 4 },
+    errors: { invalid_value: 2 },
+  } as const;
+
+  test.each<[string, CallKind]>([
+    ['an upload', 'files.create'],
+    ['a batch', 'batches.create'],
+  ])(
+    '%s: its lines fail with the code, the others are answered, and a notice says why',
+    async (_what, call) => {
+      const { job, ...ends } = ofSecondShard;
+      await bench.run({
+        emulator: running,
+        faults: [{ on: 'call', call, nth: 2, fault: refused }],
+        job,
+        during: async ({ until }) => {
+          const { notices } = await until('the shard is refused', (seen) => seen.notices.length > 0);
+          expect(notices).toEqual([
+            expect.stringMatching(
+              /^the API refused shard r1-00002, 2 lines from 3 to 4: POST \/\w+: HTTP 400 invalid_value$/,
+            ),
+          ]);
+        },
+        ends: { ...ends, batches: 2, created: 2 },
+      });
+    },
+  );
+
+  test('every batch: the job ends, and its lines fail', async () => {
     await bench.run({
-      faults: [{ on: 'call', call: 'batches.create', fault }],
-      ends: { fails: /POST \/batches: HTTP 400 invalid_value/ },
+      faults: [{ on: 'call', call: 'batches.create', fault: refused }],
+      ends: {
+        failed: Object.fromEntries([1, 2, 3, 4, 5, 6].map((line) => [line, 'invalid_value'])),
+        attempts: { 0: 6 },
+        batches: 0,
+        errors: { invalid_value: 6 },
+      },
+    });
+  });
+
+  test('the content of an output file: it is asked for again for a while, then its lines end unavailable', async () => {
+    await bench.run({
+      faults: [{ on: 'call', call: 'files.content', fault: refused }],
+      ends: {
+        failed: Object.fromEntries([1, 2, 3, 4, 5, 6].map((line) => [line, 'answer_unavailable'])),
+        errors: { answer_unavailable: 6 },
+        unread: 1,
+      },
+    });
+  });
+
+  test('a file for its size: the shard is halved until its parts are taken', async () => {
+    await bench.run({
+      faults: [{ on: 'call', call: 'files.create', nth: [1, 2], fault: { kind: 'status', status: 413 } }],
+      ends: { rounds: 2, batches: 3 },
     });
   });
 });
