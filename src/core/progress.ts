@@ -110,6 +110,8 @@ export interface JobReport {
   readonly answered: number;
   /** Lines that ended without one; each row says why. */
   readonly failed: number;
+  /** Of the failed lines, those whose paid answer the API lost: only `--rebuy` buys them again. Absent from reports of earlier versions. */
+  readonly unavailable?: number;
   /** Lines that a cancelled job did not send, or whose answer did not come. */
   readonly cancelled: number;
   /** Of the answered lines, those whose answers an earlier run of the schedule had bought; absent where nobody looked. */

@@ -242,12 +242,19 @@ export class ShardSetWriter {
     group: ShardGroup = anyShard,
   ): void {
     const size = { bytes: bytes.length + 1, embeddingInputs };
+    this.closeBehind(line[0], from, group);
     const shard = this.shardFor(from.model, from.endpoint as Endpoint, size, group);
     shard.requests.write(bytes);
     shard.requests.writeAscii('\n');
     this.addId(shard, id ?? nullId);
     shard.lines.add(line[0]);
     shard.carried.push(line);
+  }
+
+  /** Lines of a shard are in ascending order; shards of a round need not be, and their lines may lie between each other's. */
+  private closeBehind(line: number, from: { model: string; endpoint: string }, group: ShardGroup): void {
+    const shard = this.open.get(keyOf(from.model, from.endpoint, group));
+    if (shard !== undefined && line <= shard.lines.last) this.close(shard);
   }
 
   /** Closes what a group has open, once all its lines are there; returns the places of its shards in the round. */

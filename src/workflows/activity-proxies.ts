@@ -32,6 +32,7 @@ export function tuneRetries(firstMs: number): void {
 const files = { startToCloseTimeout: '24h' } as const;
 export const buildShards: Call<'buildShards'> = activity('buildShards', files);
 export const buildRetryShards: Call<'buildRetryShards'> = activity('buildRetryShards', files);
+export const buildRebuyShards: Call<'buildRebuyShards'> = activity('buildRebuyShards', files);
 export const assembleResults: Call<'assembleResults'> = activity('assembleResults', files);
 
 // 190 MB at 200 kB/s, the slowest line on which the SDK call does not time out by itself, take 16 minutes; sixteen

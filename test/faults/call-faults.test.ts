@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CallFault, CallKind, EmulatorOptions } from '../../src/emulator/index.ts';
 import { FaultBench } from './fault-bench.ts';
 
