@@ -61,7 +61,8 @@ export function costOf(model: string, paid: PaidTokens): Cost {
 
 function toRates(listed: ListedPrice): ModelRates | null {
   const keys = Object.keys(listed);
-  if (keys.length > 0 && listed['input_mtok'] === undefined && listed['output_mtok'] === undefined) return null;
+  if (keys.length > 0 && listed['input_mtok'] === undefined && listed['output_mtok'] === undefined)
+    return null;
   const starts = new Set<number>();
   for (const price of Object.values(listed))
     if (typeof price === 'object') for (const { start } of price.tiers) starts.add(start);

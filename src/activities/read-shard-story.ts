@@ -9,8 +9,18 @@ import type { EndedRecord } from './poll-batches.ts';
 export async function readShardStory(store: Store, job: string, shard: string): Promise<ShardStory> {
   const outcome = (await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard)))!;
   const manifest = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
-  const { answered, failed, inputTokens, cachedTokens, outputTokens, cost, unpriced, errors, examples, twice } =
-    outcome;
+  const {
+    answered,
+    failed,
+    inputTokens,
+    cachedTokens,
+    outputTokens,
+    cost,
+    unpriced,
+    errors,
+    examples,
+    twice,
+  } = outcome;
   const again = outcome.again.length;
   const batches = await readBatches(store, job, shard);
   return {

@@ -11,7 +11,7 @@ export function repairJson(text: string): string {
     repaired += text.slice(kept, from) + by;
     kept = to;
   };
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const sign = text[at]!;
     if (sign === '"') {
       at = repairString(text, at, replace);

@@ -109,7 +109,8 @@ export class TokenSum {
   /** What the tokens cost; nothing costs nothing, also where the model's price is not known. */
   cost(): Cost {
     if (this.unknown > 0) return null;
-    if (this.rates === null) return this.sums.some(({ input, output }) => input > 0 || output > 0) ? null : '0';
+    if (this.rates === null)
+      return this.sums.some(({ input, output }) => input > 0 || output > 0) ? null : '0';
     let sum = 0n;
     this.sums.forEach((tokens, tier) => (sum += costInTier(tokens, this.rates!.tiers[tier]!)));
     return String(sum);

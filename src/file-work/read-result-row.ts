@@ -82,13 +82,7 @@ export class ResultRowReader {
    * The row is valid during the call only. Calls it with a row that is not readable where no more than the line's
    * number can be told, and not at all for bytes that are no row.
    */
-  readLine(
-    block: Buffer,
-    start: number,
-    end: number,
-    isUtf8: boolean,
-    onRow: (row: ReadRow) => void,
-  ): void {
+  readLine(block: Buffer, start: number, end: number, isUtf8: boolean, onRow: (row: ReadRow) => void): void {
     let isRepaired = false;
     let at = skipFrame(block, start, end);
     while (at < end && block[at] === OPEN_BRACE) {

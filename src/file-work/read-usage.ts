@@ -205,6 +205,7 @@ function countIn(block: Uint8Array, start: number, end: number): number {
 /** `12.0` and `1e3` are counts, too. */
 function unusualCount(block: Uint8Array, start: number, end: number): number {
   if (block[start] === 0x6e) return ABSENT;
-  const value = end - start < 30 ? Number(Buffer.from(block.subarray(start, end)).toString('latin1')) : Number.NaN;
+  const value =
+    end - start < 30 ? Number(Buffer.from(block.subarray(start, end)).toString('latin1')) : Number.NaN;
   return Number.isInteger(value) && value >= 0 && value <= MAX_COUNT ? value : Number.NaN;
 }

@@ -5,7 +5,13 @@ import { shardFiles } from '../store/job-files.ts';
 import { WholeFileWriter } from '../store/whole-file.ts';
 import { cancelledTail, RowsWriter, writeRowHead } from './rows-writer.ts';
 import { claimOutcome, readManifest, readOutcome, ShardIds, type ClaimedOutcome } from './shard-records.ts';
-import { countAnswersIn, ShardTally, type EndedShard, type MissingRows, type RawFile } from './shard-tally.ts';
+import {
+  countAnswersIn,
+  ShardTally,
+  type EndedShard,
+  type MissingRows,
+  type RawFile,
+} from './shard-tally.ts';
 import { SpareBodies } from './spare-bodies.ts';
 
 export type { ClaimedOutcome, EndedShard, MissingRows };

@@ -24,10 +24,9 @@ export const indexAnswers = ([folder, job, target]: [folder: string, job: string
   | number
   | null => index.indexAnswers(folder, job, target);
 
-export const settleShard = ([folder, ended]: [
-  folder: string,
-  ended: settle.EndedShard,
-]): settle.ClaimedOutcome | settle.MissingRows => settle.settleShard(folder, ended);
+export const settleShard = ([folder, ended]: [folder: string, ended: settle.EndedShard]):
+  | settle.ClaimedOutcome
+  | settle.MissingRows => settle.settleShard(folder, ended);
 
 export const countAnswers = ([folder, job, shard, path, rates]: [
   folder: string,

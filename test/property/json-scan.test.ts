@@ -156,8 +156,7 @@ test('names the very slices of keys and values of an object', () => {
 });
 
 test('scans values nested as deep as its limit, and gives up on deeper ones', () => {
-  const nested = (depth: number): Buffer =>
-    Buffer.from(`${'[{"a":'.repeat(depth)}1${'}]'.repeat(depth)}`);
+  const nested = (depth: number): Buffer => Buffer.from(`${'[{"a":'.repeat(depth)}1${'}]'.repeat(depth)}`);
   expect(scans(nested(100_000))).toBe(true);
   expect(scans(nested(500_001))).toBe(false);
   const scanner = new JsonScanner(Buffer.from('[[[]]]'), 3);

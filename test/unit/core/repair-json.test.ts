@@ -2,7 +2,11 @@ import { expect, test } from 'vitest';
 import { repairJson } from '../../../src/core/repair-json.ts';
 
 test.each<[title: string, text: string, repaired: string]>([
-  ['numbers that JSON lacks', '[NaN,-Infinity,Infinity, -NaN ,nan,-inf]', '[null,null,null, null ,null,null]'],
+  [
+    'numbers that JSON lacks',
+    '[NaN,-Infinity,Infinity, -NaN ,nan,-inf]',
+    '[null,null,null, null ,null,null]',
+  ],
   ['raw control characters in strings', '{"a\u0001":"b\tc\u001f"}', '{"a\\u0001":"b\\u0009c\\u001f"}'],
   ['commas before closing brackets', '{"a":[1,2,],"b":{"c":1 , } ,}', '{"a":[1,2],"b":{"c":1  } }'],
 ])('repairs %s', (_, text, repaired) => {
