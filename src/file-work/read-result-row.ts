@@ -160,17 +160,9 @@ export class ResultRowReader {
       if (this.source[valueStart] === OPEN_BRACE) return this.usage.read(valueStart, this.end);
     }
     const close = this.scanner.scanValue(valueStart, this.end, 3);
-    switch (key) {
-      case 'error':
-        setSpan(spans.bodyError, valueStart, close);
-        break;
-      case 'status':
-        setSpan(spans.bodyStatus, valueStart, close);
-        break;
-      case 'object':
-        setSpan(spans.bodyObject, valueStart, close);
-        break;
-    }
+    if (key === 'error') setSpan(spans.bodyError, valueStart, close);
+    else if (key === 'status') setSpan(spans.bodyStatus, valueStart, close);
+    else if (key === 'object') setSpan(spans.bodyObject, valueStart, close);
     return close;
   };
 

@@ -92,7 +92,7 @@ test('an observer that throws stops no step', async () => {
   const fail = (): void => {
     throw new Error('no metrics today');
   };
-  const { fetchResults: step } = createActivities({
+  const activities = createActivities({
     api: new OpenAI({ apiKey: 'test', fetch: async () => await Promise.reject(new Error('not asked')) }),
     store: new FolderStore(folder.path),
     files: {
@@ -101,6 +101,7 @@ test('an observer that throws stops no step', async () => {
     patience: 0,
     observer: { onShardSettled: fail, onDownloaded: fail } as Partial<JobObserver> as JobObserver,
   });
+  const step = async (of: FetchRequest): Promise<ShardCounts> => await activities.fetchResults(of);
   const counts = await new MockActivityEnvironment().run<[FetchRequest], ShardCounts, typeof step>(
     step,
     request,
