@@ -431,6 +431,7 @@ class Job {
         overdue: this.watch.overdue(),
         duplicates: this.watch.duplicates(),
         active: state.active,
+        watch: this.watch.troubles(),
       }),
       round: state.round,
       lines: state.lines,

@@ -1,6 +1,7 @@
 import { grouped, usd } from '../core/job-description.ts';
 import { byStatus } from '../core/job-listing.ts';
 import { JobState, type JobProgress, type SettledShard, type ShardView } from '../core/progress.ts';
+import type { WatchTroubles } from './batch-watch.ts';
 import type { ShardRecord } from './shard-run.ts';
 
 const NBSP = '\u00A0';
@@ -17,10 +18,12 @@ export interface JobTroubles {
   /** Batches that were created on top of others. */
   readonly duplicates: number;
   readonly active: readonly ShardRecord[];
+  /** What keeps batches from being seen. */
+  readonly watch?: WatchTroubles;
 }
 
 /** What goes on but takes longer, or costs more, than it should: a sentence each. */
-export function noticesOf({ isRefused, overdue, duplicates, active }: JobTroubles): string[] {
+export function noticesOf({ isRefused, overdue, duplicates, active, watch }: JobTroubles): string[] {
   const notices: string[] = [];
   if (isRefused) notices.push('asked again at growing intervals, up to 15 min; `resume` asks at once');
   if (overdue > 0)
@@ -31,6 +34,7 @@ export function noticesOf({ isRefused, overdue, duplicates, active }: JobTrouble
     notices.push(
       `${duplicates} ${duplicates === 1 ? 'batch was' : 'batches were'} created twice: the later ones are cancelled, and what they answered is kept`,
     );
+  if (watch !== undefined) notices.push(...watchNotices(watch));
   const stubborn = active.filter(({ refusals }) => refusals >= STUBBORN_REFUSALS);
   const wanting = stubborn.filter(({ refusedFor }) => refusedFor === 'token_limit');
   if (wanting.length > 0) {
@@ -43,6 +47,19 @@ export function noticesOf({ isRefused, overdue, duplicates, active }: JobTrouble
   }
   const fileless = stubborn.filter(({ refusedFor }) => refusedFor === 'file_not_found');
   if (fileless.length > 0) notices.push(`${shardsIn(fileless.length)} the API to find their files`);
+  return notices;
+}
+
+function watchNotices({ unread, uncancelled, failure, unknownStatuses }: WatchTroubles): string[] {
+  const notices: string[] = [];
+  if (failure !== null) notices.push(`the batches cannot be read: ${failure}; tried again every minute`);
+  if (unread > 0) notices.push(`${batchesIn(unread)} could not be read for 10 min: tried again at each poll`);
+  if (uncancelled > 0)
+    notices.push(`${batchesIn(uncancelled)} could not be cancelled yet: tried again before each poll`);
+  if (unknownStatuses.length > 0)
+    notices.push(
+      `the API shows a batch status that is not known here (${unknownStatuses.join(', ')}): such a batch counts as completed once it names a file and its counts do not contradict, until then as running`,
+    );
   return notices;
 }
 
@@ -170,6 +187,10 @@ function ageOf(ms: number): string {
   if (minutes < 60) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);
   return hours < 24 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+function batchesIn(count: number): string {
+  return `${count} ${count === 1 ? 'batch' : 'batches'}`;
 }
 
 function shardsIn(count: number): string {

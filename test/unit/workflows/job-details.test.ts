@@ -9,6 +9,12 @@ import {
 import type { ShardRecord } from '../../../src/workflows/shard-run.ts';
 
 const calm: JobTroubles = { isRefused: false, overdue: 0, duplicates: 0, active: [] };
+const untroubled: NonNullable<JobTroubles['watch']> = {
+  unread: 0,
+  uncancelled: 0,
+  failure: null,
+  unknownStatuses: [],
+};
 const shard = (more: Partial<ShardRecord>): ShardRecord => ({
   id: 'r1-00001',
   lines: 40,
@@ -24,6 +30,22 @@ test.each<[what: string, troubles: Partial<JobTroubles>, notices: RegExp[]]>([
   ['one overdue batch', { overdue: 1 }, [/^1 batch is long past/]],
   ['overdue batches', { overdue: 2 }, [/^2 batches are long past/]],
   ['a duplicate', { duplicates: 1 }, [/^1 batch was created twice: .*what they answered is kept/]],
+  ['a watch without trouble', { watch: untroubled }, []],
+  [
+    'batches that cannot be read or cancelled',
+    { watch: { ...untroubled, unread: 1, uncancelled: 2 } },
+    [/^1 batch could not be read for 10 min/, /^2 batches could not be cancelled yet/],
+  ],
+  [
+    'a failed poll',
+    { watch: { ...untroubled, failure: 'GET /batches/{id}: HTTP 500' } },
+    [/^the batches cannot be read: GET .* HTTP 500; tried again/],
+  ],
+  [
+    'unknown statuses',
+    { watch: { ...untroubled, unknownStatuses: ['ready', 'odd'] } },
+    [/status that is not known here \(ready, odd\)/],
+  ],
   ['a shard refused twice', { active: [shard({ refusals: 2, refusedFor: 'token_limit' })] }, []],
   [
     'a shard without allowance',
