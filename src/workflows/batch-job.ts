@@ -484,6 +484,7 @@ class Job {
         active: state.active,
         refused: state.refused ?? [],
         refusedShards: state.refusedShards ?? 0,
+        watch: this.watch.troubles(),
       }),
       round: state.round,
       lines: state.lines,

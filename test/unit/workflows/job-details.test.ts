@@ -16,6 +16,12 @@ const calm: JobTroubles = {
   refused: [],
   refusedShards: 0,
 };
+const untroubled: NonNullable<JobTroubles['watch']> = {
+  unread: 0,
+  uncancelled: 0,
+  failure: null,
+  unknownStatuses: [],
+};
 const shard = (more: Partial<ShardRecord>): ShardRecord => ({
   id: 'r1-00001',
   lines: 40,
@@ -35,6 +41,22 @@ test.each<[what: string, troubles: Partial<JobTroubles>, notices: RegExp[]]>([
     'refused shards',
     { refused: ['shard r1-00002, line 4: POST /files: HTTP 400'], refusedShards: 3 },
     [/^the API refused shard r1-00002, line 4: POST \/files: HTTP 400$/, /^the API refused 2 more shards$/],
+  ],
+  ['a watch without trouble', { watch: untroubled }, []],
+  [
+    'batches that cannot be read or cancelled',
+    { watch: { ...untroubled, unread: 1, uncancelled: 2 } },
+    [/^1 batch could not be read for 10 min/, /^2 batches could not be cancelled yet/],
+  ],
+  [
+    'a failed poll',
+    { watch: { ...untroubled, failure: 'GET /batches/{id}: HTTP 500' } },
+    [/^the batches cannot be read: GET .* HTTP 500; tried again/],
+  ],
+  [
+    'unknown statuses',
+    { watch: { ...untroubled, unknownStatuses: ['ready', 'odd'] } },
+    [/status that is not known here \(ready, odd\)/],
   ],
   ['a shard refused twice', { active: [shard({ refusals: 2, refusedFor: 'token_limit' })] }, []],
   [
