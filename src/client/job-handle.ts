@@ -2,8 +2,8 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { WorkflowHandle } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import { BatchError, ErrorCode } from '../core/errors.ts';
-import { parseListed, PROGRESS_MEMO, type ListedProgress } from '../core/job-listing.ts';
-import { JobState, type JobProgress, type JobReport } from '../core/progress.ts';
+import { parseListed, PROGRESS_MEMO, shownState, type ListedProgress } from '../core/job-listing.ts';
+import { endStateOf, type JobProgress, type JobReport } from '../core/progress.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { readRecord, type Store } from '../store/store.ts';
 import { cancelSignal, pauseSignal, progressQuery, resumeSignal } from '../workflows/messages.ts';
@@ -24,6 +24,8 @@ export interface JobStatus {
   readonly jobId: string;
   /** Temporal's word: RUNNING, COMPLETED, FAILED, … */
   readonly status: string;
+  /** What the job is doing or how it has ended, as `JobSummary.state`. */
+  readonly state: string;
   /** Null when no worker answers, or the job has ended without results. */
   readonly progress: JobProgress | null;
   /** Why a job ended without results; null for others. */
@@ -258,6 +260,7 @@ export class JobHandle {
       return {
         jobId: this.id,
         status: 'COMPLETED',
+        state: progress.state,
         progress,
         failure: null,
         retries: [],
@@ -272,6 +275,7 @@ export class JobHandle {
     return {
       jobId: this.id,
       status: status ?? 'COMPLETED',
+      state: shownState(status ?? 'COMPLETED', progress?.state ?? entry.listed?.state ?? null),
       progress,
       failure,
       retries,
@@ -385,7 +389,7 @@ function assertSchema(schema: StandardSchemaV1): void {
 function doneProgress(report: JobReport): JobProgress {
   return {
     jobId: report.job_id,
-    state: JobState.Done,
+    state: endStateOf(report),
     reason: null,
     notices: [],
     round: report.rounds,
