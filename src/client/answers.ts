@@ -14,33 +14,23 @@ export type AnswerSource = Pick<ResultRow, 'response'>;
  */
 export function answerText({ response }: AnswerSource): string | null {
   const body = objectOf(response);
-  switch (answerForm(body)) {
-    case 'choices': {
-      const choice = firstChoice(body);
-      const message = objectOf(choice?.['message']);
-      return message === null ? textOf(choice?.['text']) : contentText(message['content']);
-    }
-    case 'response':
-      return joined(parts(body, 'output_text').map(({ text }) => textOf(text)));
-    default:
-      return null;
-  }
+  const form = answerForm(body);
+  if (form === 'response') return joined(parts(body, 'output_text').map(({ text }) => textOf(text)));
+  if (form !== 'choices') return null;
+  const choice = firstChoice(body);
+  const message = objectOf(choice?.['message']);
+  return message === null ? textOf(choice?.['text']) : contentText(message['content']);
 }
 
 /** What the model said instead of an answer, in chat completions and responses; null when it did not refuse. */
 export function answerRefusal({ response }: AnswerSource): string | null {
   const body = objectOf(response);
-  switch (answerForm(body)) {
-    case 'choices': {
-      const message = objectOf(firstChoice(body)?.['message']);
-      const refusals = partsOf(message?.['content'], 'refusal').map(({ refusal }) => textOf(refusal));
-      return joined([textOf(message?.['refusal']), ...refusals]) || null; // some providers send an empty one
-    }
-    case 'response':
-      return joined(parts(body, 'refusal').map(({ refusal }) => textOf(refusal))) || null;
-    default:
-      return null;
-  }
+  const message = answerForm(body) === 'choices' ? objectOf(firstChoice(body)?.['message']) : null;
+  const refused =
+    answerForm(body) === 'response'
+      ? parts(body, 'refusal')
+      : [...(message === null ? [] : [message]), ...partsOf(message?.['content'], 'refusal')];
+  return joined(refused.map(({ refusal }) => textOf(refusal))) || null; // some providers send an empty one
 }
 
 /** True when the model stopped at its limit of output tokens: the text is only the beginning of an answer. */
@@ -105,14 +95,9 @@ export function whyNoText(row: AnswerSource): string | null {
 
 /** How an answer was cut, as a part of a sentence; null for one that was not. */
 export function whyCut({ response }: AnswerSource): string | null {
-  switch (stopReason(objectOf(response))) {
-    case 'limit':
-      return 'it was cut at the limit of output tokens';
-    case 'filter':
-      return 'it was cut by the content filter';
-    default:
-      return null;
-  }
+  const reason = stopReason(objectOf(response));
+  if (reason === null) return null;
+  return reason === 'limit' ? 'it was cut at the limit of output tokens' : 'it was cut by the content filter';
 }
 
 /** The API's limit of a function's name. */

@@ -200,7 +200,8 @@ export class BatchClient {
    * @throws BatchError `bad_option` when no job can have such an id
    */
   job(jobId: string): JobHandle {
-    return new JobHandle(assertJobId(jobId), this.#calls, this.store);
+    const restart = async (spec: JobSpec): Promise<void> => void (await this.startSpec(spec));
+    return new JobHandle(assertJobId(jobId), this.#calls, this.store, restart);
   }
 
   /** Schedules of jobs, with the server, store and queue of this client. */

@@ -64,21 +64,15 @@ type Result<T> = StandardSchemaV1.Result<T>;
 type Validate<T> = (value: unknown) => Result<T> | Promise<Result<T>>;
 
 async function judge<T>(row: ResultRow, validate: Validate<T>): Promise<Result<T>> {
-  switch (answerForm(objectOf(row.response))) {
-    case 'choices':
-    case 'response':
-      return await judgeText(row, validate);
-    case 'vectors': {
-      const vectors = answerEmbeddings(row);
-      if (vectors === null)
-        return issue('The answer is an embedding without a vector: see the response of the row.');
-      return await validate(vectors.length === 1 ? vectors[0] : vectors);
-    }
-    case 'whole':
-      return await validate(row.response);
-    default:
-      return issue('The answer has none of the forms that the API documents: see the response of the row.');
-  }
+  const form = answerForm(objectOf(row.response));
+  if (form === null)
+    return issue('The answer has none of the forms that the API documents: see the response of the row.');
+  if (form === 'whole') return await validate(row.response);
+  if (form !== 'vectors') return await judgeText(row, validate);
+  const vectors = answerEmbeddings(row);
+  if (vectors === null)
+    return issue('The answer is an embedding without a vector: see the response of the row.');
+  return await validate(vectors.length === 1 ? vectors[0] : vectors);
 }
 
 /** Judges the text of an answer. The schema never gets what the text comes in: where all is optional, it would take that for a value. */

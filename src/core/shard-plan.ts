@@ -55,6 +55,11 @@ export interface ShardOutcome {
   readonly twice?: PaidTwice;
 }
 
+/** Lines of a settled shard that have a row; the others go again. */
+export function endedLines({ lines }: ShardManifest, { again }: ShardOutcome): number {
+  return lines - again.length;
+}
+
 /** Lines named for each error of a shard: enough to look into the input. */
 export const EXAMPLES_KEPT = 5;
 
