@@ -84,7 +84,11 @@ describe('a schema of optional members is not given what an answer without text 
     choices: [choice],
   });
   const response = (output: object[], more: object = {}): object => ({
-    ...{ id: 'resp_1', object: 'response', status: 'completed', incomplete_details: null, output },
+    id: 'resp_1',
+    object: 'response',
+    status: 'completed',
+    incomplete_details: null,
+    output,
     ...more,
   });
   const incomplete = (reason: string): object => ({ status: 'incomplete', incomplete_details: { reason } });
