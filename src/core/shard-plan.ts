@@ -92,6 +92,11 @@ export interface WholeRefusal {
   readonly named: number;
 }
 
+/** Lines of a settled shard that have a row; the others go again. */
+export function endedLines({ lines }: ShardManifest, { again }: ShardOutcome): number {
+  return lines - again.length;
+}
+
 /** Lines named for each error of a shard: enough to look into the input. */
 export const EXAMPLES_KEPT = 5;
 

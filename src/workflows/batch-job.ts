@@ -12,6 +12,7 @@ import { grouped, sizeOf } from '../core/job-description.ts';
 import { toListed } from '../core/job-listing.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import {
+  endStateOf,
   JobState,
   SETTLED_SHOWN,
   SHARDS_SHOWN,
@@ -188,7 +189,7 @@ class Job {
       costUsd: report.cost_usd,
       costUsdWithoutBatch: report.cost_usd_without_batch,
     });
-    this.phase = JobState.Done;
+    this.phase = endStateOf(report);
     this.showDetails();
     return report;
   }

@@ -102,12 +102,16 @@ export function detailsOf(progress: JobProgress, context: DetailsContext): strin
     ...settled.map((shard) => settledRowOf(shard)),
   ];
   const hidden = context.active - progress.table.length;
+  const others =
+    state === JobState.Cancelled
+      ? `${grouped(lines - answered - failed)} cancelled`
+      : `${grouped(running)} more run`;
   return [
     `**${state}**${reason === null ? '' : `: ${plain(reason)}`}`,
     '',
     `**What to do:** ${adviceOn(progress, context.pausedFor)}`,
     '',
-    `- **lines:** ${grouped(lines)}; ${grouped(answered)} answered, ${grouped(failed)} failed, ${grouped(running)} more run`,
+    `- **lines:** ${grouped(lines)}; ${grouped(answered)} answered, ${grouped(failed)} failed, ${others}`,
     `- **shards:** ${grouped(shards.done)} of ${grouped(shards.total)} done in round ${grouped(round)}`,
     `- **batches:** ${inFlight.length === 0 ? 'none in flight' : `in flight ${inFlight.join(', ')}`}; ${grouped(created)} created in all`,
     `- **tokens:** ${grouped(inputTokens)} in, ${grouped(outputTokens)} out`,
@@ -171,6 +175,10 @@ function adviceOn({ jobId, state, reason }: JobProgress, pausedFor: PauseCause):
       return 'nothing; the rows of all shards are joined into results.jsonl.';
     case JobState.Done:
       return `fetch the results: \`durable-batch results ${jobId} --out DIR\`.`;
+    case JobState.Cancelled:
+      return `fetch the rows of all lines, with the answers that were kept: \`durable-batch results ${jobId} --out DIR\`. The job stays cancelled.`;
+    case JobState.Failed:
+      return `see why every line has failed: \`durable-batch results ${jobId} --out DIR\` writes their errors and the report. Fix the cause, then start a new job with \`--fresh\`.`;
     default:
       return state satisfies never;
   }

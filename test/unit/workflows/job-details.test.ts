@@ -165,10 +165,17 @@ test.each<[state: JobProgress['state'], cause: PauseCause, advice: RegExp]>([
   ['cancelling', 'account', /mend what the reason names/],
   ['assembling', 'asked', /nothing; the rows/],
   ['done', 'asked', /`durable-batch results job --out DIR`/],
+  ['cancelled', 'asked', /answers that were kept: `durable-batch results job --out DIR`/],
+  ['failed', 'asked', /`durable-batch results job --out DIR` writes their errors .*`--fresh`/],
 ])('a job that is %s (%s) says what to do', (state, pausedFor, advice) => {
   const told = detailsOf({ ...progress, state }, { ...context, pausedFor });
   expect(told).toMatch(advice);
   expect(told).toMatch(/\*\*What to do:\*\*/);
+});
+
+test('a cancelled job says how many lines were cancelled', () => {
+  const told = detailsOf({ ...progress, state: 'cancelled', lines: 100, answered: 60, failed: 5 }, context);
+  expect(told).toContain('- **lines:** 100; 60 answered, 5 failed, 35 cancelled');
 });
 
 test('reasons cannot break the table, and the length is bounded by the rows', () => {
