@@ -86,6 +86,31 @@ function outOfBounds(
   );
 }
 
+/** The same for a number that need not be whole. */
+export function assertDecimal(
+  param: string,
+  value: unknown,
+  min: number,
+  max: number,
+): asserts value is number {
+  if (typeof value !== 'number') throw invalidType(param, 'a decimal', value);
+  if (value >= min && value <= max) return;
+  const [side, sign, bound] = value < min ? ['below minimum', '>=', min] : ['above maximum', '<=', max];
+  throw new ApiError(
+    400,
+    `Invalid '${param}': decimal ${side} value. Expected a value ${sign} ${bound}, but got ${value} instead.`,
+    { param, code: value < min ? 'decimal_below_min_value' : 'decimal_above_max_value' },
+  );
+}
+
+export function emptyArray(param: string): ApiError {
+  return new ApiError(
+    400,
+    `Invalid '${param}': empty array. Expected an array with minimum length 1, but got an empty array instead.`,
+    { param, code: 'empty_array' },
+  );
+}
+
 export function describeJsonType(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';

@@ -1,4 +1,5 @@
 import type { BatchEndpoint } from './answers/batch-endpoint.ts';
+import { reportsCacheWrites } from './answers/model-kind.ts';
 import { modelSnapshot } from './answers/model-snapshot.ts';
 import { BatchObjectForm } from './fault-rule.ts';
 import type { BatchErrorItem, BatchFault } from './fault-rule.ts';
@@ -59,6 +60,9 @@ export interface BatchProgress {
   failed: number;
   inputTokens: number;
   outputTokens: number;
+  /** Of the prompt tokens, those that came from the prompt cache and those written to it; absent in older journals. */
+  cachedTokens?: number;
+  cacheWriteTokens?: number;
   outputBytes: number;
   errorBytes: number;
   logBytes: number;
@@ -124,7 +128,7 @@ export interface BatchObject {
   request_counts: { total: number; completed: number; failed: number };
   usage: {
     input_tokens: number;
-    input_tokens_details: { cached_tokens: number };
+    input_tokens_details: { cached_tokens: number; cache_write_tokens?: number };
     output_tokens: number;
     output_tokens_details: { reasoning_tokens: number };
     total_tokens: number;
@@ -196,7 +200,12 @@ export function toBatchObject(
     },
     usage: {
       input_tokens: progress.inputTokens,
-      input_tokens_details: { cached_tokens: 0 },
+      input_tokens_details: {
+        cached_tokens: progress.cachedTokens ?? 0,
+        ...(validated && reportsCacheWrites(validated.model)
+          ? { cache_write_tokens: progress.cacheWriteTokens ?? 0 }
+          : {}),
+      },
       output_tokens: progress.outputTokens,
       output_tokens_details: { reasoning_tokens: 0 },
       total_tokens: progress.inputTokens + progress.outputTokens,

@@ -280,6 +280,7 @@ export class BatchRun {
       errorPath: shelf.pathOf(record.errorFileId),
       logPath: this.#around.executionLogPath(record.id),
       seed: options.seed,
+      contextTokens: options.contextTokens,
       clock,
       faults,
       ledger,

@@ -17,6 +17,8 @@ export function createHttpServer(account: Account): FastifyInstance {
   const app = fastify({
     bodyLimit: JSON_BODY_BYTES,
     forceCloseConnections: true,
+    // Longer than a client may be stopped by a test: what it then sends must arrive.
+    keepAliveTimeout: 600_000,
     routerOptions: { ignoreTrailingSlash: true },
   });
 
