@@ -43,12 +43,16 @@ export function missingParameter(param: string): ApiError {
   });
 }
 
-export function invalidValue(param: string, got: string, supported: readonly string[]): ApiError {
-  const list = supported.map((value) => `'${value}'`).join(', ');
-  return new ApiError(400, `Invalid value: '${got}'. Supported values are: ${list}.`, {
+export function invalidValue(param: string, got: unknown, supported: readonly unknown[]): ApiError {
+  const list = supported.map((value) => `'${asText(value)}'`).join(', ');
+  return new ApiError(400, `Invalid value: '${asText(got)}'. Supported values are: ${list}.`, {
     param,
     code: 'invalid_value',
   });
+}
+
+function asText(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 export function invalidType(param: string, expected: string, got: unknown): ApiError {

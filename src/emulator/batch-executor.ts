@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { BatchEndpoint } from './answers/batch-endpoint.ts';
 import { hash32, shuffledIndexes } from './answers/deterministic-draw.ts';
 import { PromptCache } from './answers/prompt-cache.ts';
-import type { ContextLimits } from './answers/refuse-request.ts';
+import type { ContextLimits } from './refuse-request.ts';
 import { AppendFile } from './append-file.ts';
 import { batchFault } from './batch-record.ts';
 import type { BatchRecord, ValidatedInput } from './batch-record.ts';

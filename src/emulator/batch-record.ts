@@ -1,5 +1,5 @@
 import type { BatchEndpoint } from './answers/batch-endpoint.ts';
-import { reportsCacheWrites } from './answers/model-kind.ts';
+import { modelFacts } from './answers/model-kind.ts';
 import { modelSnapshot } from './answers/model-snapshot.ts';
 import { BatchObjectForm } from './fault-rule.ts';
 import type { BatchErrorItem, BatchFault } from './fault-rule.ts';
@@ -202,7 +202,7 @@ export function toBatchObject(
       input_tokens: progress.inputTokens,
       input_tokens_details: {
         cached_tokens: progress.cachedTokens ?? 0,
-        ...(validated && reportsCacheWrites(validated.model)
+        ...(validated && modelFacts(validated.model).reportsCacheWrites
           ? { cache_write_tokens: progress.cacheWriteTokens ?? 0 }
           : {}),
       },

@@ -4,8 +4,8 @@ import { cutAnswer, logprobsOf } from './cut-answer.ts';
 import type { CutAnswer } from './cut-answer.ts';
 import { modelSnapshot } from './model-snapshot.ts';
 import { cacheDetails, PromptCache } from './prompt-cache.ts';
-import { requiredCall } from './refuse-tools.ts';
-import type { RequiredCall } from './refuse-tools.ts';
+import { requiredCall } from './required-call.ts';
+import type { RequiredCall } from './required-call.ts';
 import { readMessages } from './request-text.ts';
 import { schemaValue } from './schema-value.ts';
 import { standInText } from './stand-in-text.ts';
@@ -44,7 +44,7 @@ export function chatCompletion(body: JsonObject, context: AnswerContext): Answer
         prompt_tokens: inputTokens,
         completion_tokens: outputTokens,
         total_tokens: inputTokens + outputTokens,
-        prompt_tokens_details: { ...cacheDetails(cached), audio_tokens: 0 },
+        prompt_tokens_details: Object.assign(cacheDetails(cached), { audio_tokens: 0 }),
         completion_tokens_details: {
           reasoning_tokens: 0,
           audio_tokens: 0,

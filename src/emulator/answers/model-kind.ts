@@ -1,9 +1,35 @@
 /** What a model is for, as far as its name says. */
 export type ModelKind = 'chat' | 'completion' | 'embedding' | 'moderation' | 'image' | 'audio';
 
-/** Undefined for a name that says nothing: such a model may be used everywhere. */
-export function modelKind(model: string): ModelKind | undefined {
+/** What is known of a model by its name. */
+export interface ModelFacts {
+  /** Undefined for a name that says nothing: such a model may be used everywhere. */
+  kind: ModelKind | undefined;
+  /** Takes no sampling parameters and no `max_tokens`: the o series, and gpt-5 before 5.1. */
+  isReasoning: boolean;
+  /** GPT-5.6 and later charge for writes to the prompt cache and report them. */
+  reportsCacheWrites: boolean;
+  /** The most tokens of prompt and answer together; undefined where it is not known. */
+  contextTokens: number | undefined;
+}
+
+/** Kept, since every line of a batch asks, and all of them for the same model. */
+let latest: { model: string; facts: ModelFacts } | undefined;
+
+export function modelFacts(model: string): ModelFacts {
+  if (latest?.model === model) return latest.facts;
   const name = baseName(model);
+  const facts = {
+    kind: kindOf(name),
+    isReasoning: /^o\d(?:-|$)|^gpt-5(?:-mini|-nano)?(?:-\d{4}|$)/.test(name),
+    reportsCacheWrites: isCacheWriter(name),
+    contextTokens: CONTEXT_TOKENS.find(([names]) => names.test(name))?.[1],
+  };
+  latest = { model, facts };
+  return facts;
+}
+
+function kindOf(name: string): ModelKind | undefined {
   if (/embedding/.test(name)) return 'embedding';
   if (/moderation/.test(name)) return 'moderation';
   if (/^(?:chatgpt|gpt)-image|^dall-e/.test(name)) return 'image';
@@ -12,14 +38,8 @@ export function modelKind(model: string): ModelKind | undefined {
   return /^(?:gpt|chatgpt|o\d)-|^o\d$/.test(name) ? 'chat' : undefined;
 }
 
-/** Models that take no sampling parameters and no `max_tokens`: the o series, and gpt-5 before 5.1. */
-export function isReasoningModel(model: string): boolean {
-  return /^o\d(?:-|$)|^gpt-5(?:-mini|-nano)?(?:-\d{4}|$)/.test(baseName(model));
-}
-
-/** GPT-5.6 and later charge for writes to the prompt cache and report them. */
-export function reportsCacheWrites(model: string): boolean {
-  const version = /^gpt-(\d+)(?:\.(\d+))?(?:-|$)/.exec(baseName(model));
+function isCacheWriter(name: string): boolean {
+  const version = /^gpt-(\d+)(?:\.(\d+))?(?:-|$)/.exec(name);
   if (!version) return false;
   const [major, minor] = [Number(version[1]), Number(version[2] ?? 0)];
   return major > 5 || (major === 5 && minor >= 6);
@@ -37,12 +57,6 @@ const CONTEXT_TOKENS: readonly (readonly [RegExp, number])[] = [
   [/^gpt-5(?:\.[1-3])?(?:-|$)/, 400_000],
   [/^gpt-(?:5\.|[6-9])/, 1_050_000],
 ];
-
-/** The most tokens of prompt and answer together; undefined where it is not known. */
-export function contextTokens(model: string): number | undefined {
-  const name = baseName(model);
-  return CONTEXT_TOKENS.find(([names]) => names.test(name))?.[1];
-}
 
 /** The models `GET /v1/models` shows when none are configured. */
 export const KNOWN_MODELS: readonly string[] = [

@@ -4,7 +4,7 @@ import { cutAnswer, logprobsOf } from './cut-answer.ts';
 import type { CutAnswer } from './cut-answer.ts';
 import { modelSnapshot } from './model-snapshot.ts';
 import { cacheDetails, PromptCache } from './prompt-cache.ts';
-import { requiredCall } from './refuse-tools.ts';
+import { requiredCall } from './required-call.ts';
 import { isObject, readResponsesInput } from './request-text.ts';
 import { schemaValue } from './schema-value.ts';
 import { standInText } from './stand-in-text.ts';

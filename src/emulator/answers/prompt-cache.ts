@@ -1,13 +1,7 @@
-import { reportsCacheWrites } from './model-kind.ts';
+import type { CacheUse, PromptMemory } from './answer.ts';
+import { modelFacts } from './model-kind.ts';
 import type { RequestText } from './request-text.ts';
 import { BYTES_PER_TOKEN } from './token-estimate.ts';
-
-/** What of a prompt came from the cache, and what was written to it. */
-export interface CacheUse {
-  cachedTokens: number;
-  /** Undefined for models that do not report it. */
-  writtenTokens: number | undefined;
-}
 
 /** Shorter prompts are not cached; longer ones in steps. From OpenAI's guide to prompt caching. */
 const LEAST_TOKENS = 1024;
@@ -19,12 +13,12 @@ const MOST_KEPT = 64;
  * Prompts of a batch that begin alike: the part a prompt shares with an earlier one of the same beginning counts as cached. It
  * compares characters where the API compares tokens, which is near enough for accounting.
  */
-export class PromptCache {
+export class PromptCache implements PromptMemory {
   readonly #prompts = new Map<string, string>();
 
   /** Looks a prompt up and takes it in. */
   use(model: string, text: RequestText): CacheUse {
-    const writes = reportsCacheWrites(model);
+    const writes = modelFacts(model).reportsCacheWrites;
     if (text.promptBytes < LEAST_BYTES) return { cachedTokens: 0, writtenTokens: writes ? 0 : undefined };
     const prompt = `${text.instructions}\n${text.lastUser}`;
     const key = prompt.slice(0, LEAST_BYTES);
@@ -48,11 +42,10 @@ export class PromptCache {
 
 /** The members a usage's token details have for it. */
 export function cacheDetails(use: CacheUse): { cached_tokens: number; cache_write_tokens?: number } {
-  const { cachedTokens, writtenTokens } = use;
-  return {
-    cached_tokens: cachedTokens,
-    ...(writtenTokens === undefined ? {} : { cache_write_tokens: writtenTokens }),
-  };
+  const { cachedTokens: cached_tokens, writtenTokens } = use;
+  return writtenTokens === undefined
+    ? { cached_tokens }
+    : { cached_tokens, cache_write_tokens: writtenTokens };
 }
 
 function inSteps(tokens: number): number {

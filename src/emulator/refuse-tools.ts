@@ -1,18 +1,8 @@
-import { ApiError, emptyArray, invalidType, invalidValue, missingParameter } from '../api-error.ts';
-import type { JsonObject } from './answer.ts';
-import { BatchEndpoint } from './batch-endpoint.ts';
-import { isObject } from './request-text.ts';
-
-/** A function the model may call. */
-export interface FunctionTool {
-  name: string;
-  parameters: unknown;
-}
-
-/** The function a request makes the model call; `named` says that it was asked for by its name. */
-export interface RequiredCall extends FunctionTool {
-  named: boolean;
-}
+import { ApiError, emptyArray, invalidType, invalidValue, missingParameter } from './api-error.ts';
+import type { JsonObject } from './answers/answer.ts';
+import { BatchEndpoint } from './answers/batch-endpoint.ts';
+import { isObject } from './answers/request-text.ts';
+import { functionTools, nameChosen } from './answers/required-call.ts';
 
 const NAME = /^[a-zA-Z0-9_-]+$/;
 const CHOICES = ['none', 'auto', 'required'];
@@ -41,34 +31,7 @@ export function assertTools(endpoint: BatchEndpoint, body: JsonObject): void {
     if (!functionTools(body).some((tool) => tool.name === name))
       throw badChoice(`no tool with the name '${name}' is specified in 'tools'.`);
   } else if (endpoint === BatchEndpoint.chatCompletions)
-    throw invalidValue('tool_choice.type', String(choice['type']), ['function']);
-}
-
-/** The function an answer has to call, if `tool_choice` says so. */
-export function requiredCall(body: JsonObject): RequiredCall | undefined {
-  const choice = body['tool_choice'];
-  if (choice === 'required') {
-    const [first] = functionTools(body);
-    return first && { ...first, named: false };
-  }
-  if (!isObject(choice) || choice['type'] !== 'function') return undefined;
-  const name = nameChosen(choice);
-  const tool = functionTools(body).find((each) => each.name === name);
-  return tool && { ...tool, named: true };
-}
-
-/** Chat nests name and parameters under `function`, /v1/responses does not. */
-function functionTools(body: JsonObject): FunctionTool[] {
-  const tools: unknown[] = Array.isArray(body['tools']) ? body['tools'] : [];
-  return tools.flatMap((tool) => {
-    if (!isObject(tool) || tool['type'] !== 'function') return [];
-    const { name, parameters } = isObject(tool['function']) ? tool['function'] : tool;
-    return typeof name === 'string' ? [{ name, parameters }] : [];
-  });
-}
-
-function nameChosen(choice: JsonObject): unknown {
-  return isObject(choice['function']) ? choice['function']['name'] : choice['name'];
+    throw invalidValue('tool_choice.type', choice['type'], ['function']);
 }
 
 function assertTool(endpoint: BatchEndpoint, tool: unknown, param: string): void {
@@ -77,7 +40,7 @@ function assertTool(endpoint: BatchEndpoint, tool: unknown, param: string): void
   if (type === undefined) throw missingParameter(`${param}.type`);
   const inChat = endpoint === BatchEndpoint.chatCompletions;
   if (inChat && type !== 'function' && type !== 'custom')
-    throw invalidValue(`${param}.type`, String(type), ['function', 'custom']);
+    throw invalidValue(`${param}.type`, type, ['function', 'custom']);
   if (type !== 'function') return;
   const at = inChat ? `${param}.function` : param;
   const holder = inChat ? tool['function'] : tool;

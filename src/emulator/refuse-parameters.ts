@@ -6,10 +6,10 @@ import {
   invalidType,
   invalidValue,
   missingParameter as missing,
-} from '../api-error.ts';
-import type { JsonObject } from './answer.ts';
-import { BatchEndpoint } from './batch-endpoint.ts';
-import { isObject } from './request-text.ts';
+} from './api-error.ts';
+import type { JsonObject } from './answers/answer.ts';
+import { BatchEndpoint } from './answers/batch-endpoint.ts';
+import { isObject } from './answers/request-text.ts';
 
 /** Throws what a parameter is refused with. */
 type Check = (value: unknown, param: string, body: JsonObject) => void;
@@ -82,7 +82,7 @@ const responseFormat: Check = (value, param) => {
   if (!isObject(value)) throw invalidType(param, 'an object', value);
   const { type } = value;
   if (type !== 'text' && type !== 'json_object' && type !== 'json_schema')
-    throw invalidValue(`${param}.type`, String(type), ['json_object', 'json_schema', 'text']);
+    throw invalidValue(`${param}.type`, type, ['json_object', 'json_schema', 'text']);
   if (type !== 'json_schema') return;
   const schema = value['json_schema'];
   if (!isObject(schema)) throw missing(`${param}.json_schema`);
@@ -96,7 +96,7 @@ const textFormat: Check = (value, param) => {
   if (!isObject(format)) throw invalidType(`${param}.format`, 'an object', format);
   const { type } = format;
   if (type !== 'text' && type !== 'json_object' && type !== 'json_schema')
-    throw invalidValue(`${param}.format.type`, String(type), ['json_object', 'json_schema', 'text']);
+    throw invalidValue(`${param}.format.type`, type, ['json_object', 'json_schema', 'text']);
   if (type !== 'json_schema') return;
   for (const name of ['name', 'schema'])
     if (format[name] === undefined) throw missing(`${param}.format.${name}`);
@@ -123,7 +123,7 @@ const dimensions: Check = (value, param, body) => {
 };
 
 const encodingFormat: Check = (value, param) => {
-  if (value !== 'float' && value !== 'base64') throw invalidValue(param, String(value), ['float', 'base64']);
+  if (value !== 'float' && value !== 'base64') throw invalidValue(param, value, ['float', 'base64']);
 };
 
 const sampling: Checks = { temperature: decimal(0, 2), top_p: decimal(0, 1) };

@@ -1,11 +1,11 @@
-import { ApiError, invalidValue } from '../api-error.ts';
-import type { JsonObject } from './answer.ts';
-import { BatchEndpoint } from './batch-endpoint.ts';
-import { contextTokens, isReasoningModel, modelKind } from './model-kind.ts';
+import { ApiError, invalidValue } from './api-error.ts';
+import type { JsonObject } from './answers/answer.ts';
+import { BatchEndpoint } from './answers/batch-endpoint.ts';
+import { modelFacts } from './answers/model-kind.ts';
 import { assertInputItems, assertMessages } from './refuse-messages.ts';
 import { assertParameters } from './refuse-parameters.ts';
 import { assertTools } from './refuse-tools.ts';
-import { tokensOfText } from './token-estimate.ts';
+import { tokensOfText } from './answers/token-estimate.ts';
 
 /**
  * Throws what the endpoint would refuse a request with; in a batch that is the line's own row. What validation refuses before
@@ -32,7 +32,7 @@ export function assertRequest(endpoint: BatchEndpoint, body: JsonObject): void {
     default:
       endpoint satisfies never;
   }
-  assertParameters(endpoint, body, isReasoningModel(model));
+  assertParameters(endpoint, body, modelFacts(model).isReasoning);
   if (body['tools'] !== undefined || body['tool_choice'] !== undefined) assertTools(endpoint, body);
 }
 
@@ -47,7 +47,8 @@ export function assertContext(
   limits: ContextLimits,
 ): void {
   const model = String(body['model']);
-  const limit = (Object.hasOwn(limits, model) ? limits[model] : limits['*']) ?? contextTokens(model);
+  const limit =
+    (Object.hasOwn(limits, model) ? limits[model] : limits['*']) ?? modelFacts(model).contextTokens;
   if (limit === undefined) return;
   switch (endpoint) {
     case BatchEndpoint.chatCompletions: {
@@ -102,7 +103,7 @@ const MAX_EMBEDDING_TOKENS = 300_000;
 const MAX_EMBEDDING_INPUTS = 2048;
 
 function assertModelKind(endpoint: BatchEndpoint, model: string): void {
-  const kind = modelKind(model);
+  const { kind } = modelFacts(model);
   if (kind === undefined) return;
   switch (endpoint) {
     case BatchEndpoint.chatCompletions:

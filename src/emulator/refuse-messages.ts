@@ -1,5 +1,5 @@
-import { ApiError, emptyArray, invalidType, invalidValue, missingParameter } from '../api-error.ts';
-import { isObject } from './request-text.ts';
+import { ApiError, emptyArray, invalidType, invalidValue, missingParameter } from './api-error.ts';
+import { isObject } from './answers/request-text.ts';
 
 const CHAT_ROLES: readonly unknown[] = ['system', 'assistant', 'user', 'function', 'tool', 'developer'];
 const INPUT_ROLES: readonly unknown[] = ['assistant', 'system', 'developer', 'user'];
@@ -51,7 +51,7 @@ function assertRole(role: unknown, roles: readonly unknown[], param: string): vo
   if (roles.includes(role)) return;
   if (role === undefined) throw missingParameter(param);
   if (typeof role !== 'string') throw invalidType(param, 'a string', role);
-  throw invalidValue(param, role, roles as string[]);
+  throw invalidValue(param, role, roles);
 }
 
 function assertChatContent(messages: readonly unknown[], i: number): void {
@@ -90,7 +90,7 @@ function assertParts(content: unknown, types: readonly unknown[], param: string)
     if (!isObject(part)) throw invalidType(`${param}[${i}]`, 'an object', part);
     const { type } = part;
     if (type === undefined) throw missingParameter(`${param}[${i}].type`);
-    if (!types.includes(type)) throw invalidValue(`${param}[${i}].type`, String(type), types as string[]);
+    if (!types.includes(type)) throw invalidValue(`${param}[${i}].type`, type, types);
     if (!(type as string).endsWith('text')) continue;
     if (part['text'] === undefined) throw missingParameter(`${param}[${i}].text`);
     if (typeof part['text'] !== 'string') throw invalidType(`${param}[${i}].text`, 'a string', part['text']);
