@@ -16,6 +16,7 @@ import type { ResolvedEmulatorOptions } from './options.ts';
 import { UploadDesk } from './upload-desk.ts';
 import { WebhookDesk } from './webhook-desk.ts';
 import type { WebhookDelivery } from './webhook-desk.ts';
+import type { Refused } from './refused-content.ts';
 import type { UploadRecord } from './upload-desk.ts';
 
 /** Everything the emulator keeps for its one account, opened from its folder. */
@@ -50,7 +51,7 @@ export async function openAccount(options: ResolvedEmulatorOptions): Promise<Acc
     entries.filter((entry) => entry.kind === kind && entry.value !== null).map((entry) => entry.value as T);
 
   const clock = createClock(valuesOf<number>('clock')[0] ?? options.clockOffsetSeconds * 1000);
-  const faults = openFaultBook(options, journal, valuesOf<BookedRule>('rule'));
+  const faults = openFaultBook(options, clock, journal, valuesOf<BookedRule>('rule'));
   const calls = new CallCounters();
   const shelf = new FileShelf(dataDir, clock, journal, faults);
   const uploads = new UploadDesk(dataDir, clock, journal, shelf);
@@ -59,6 +60,7 @@ export async function openAccount(options: ResolvedEmulatorOptions): Promise<Acc
     webhooks.announce(ended),
   );
   for (const record of valuesOf<FileRecord>('file')) shelf.restore(record);
+  for (const refused of valuesOf<Refused>('refused')) shelf.refused.restore(refused);
   for (const record of valuesOf<UploadRecord>('upload')) uploads.restore(record);
   for (const record of valuesOf<BatchRecord>('batch')) batches.restore(record);
   for (const delivery of valuesOf<WebhookDelivery>('webhook')) webhooks.restore(delivery);
@@ -102,10 +104,16 @@ export async function openAccount(options: ResolvedEmulatorOptions): Promise<Acc
 /** Rules of the options are added on the first start only; later their counts come from the journal. */
 function openFaultBook(
   options: ResolvedEmulatorOptions,
+  clock: Clock,
   journal: Journal,
   restored: readonly BookedRule[],
 ): FaultBook {
-  const book = createFaultBook(options.seed, restored, (id, booked) => journal.append('rule', id, booked));
+  const book = createFaultBook(
+    options.seed,
+    restored,
+    (id, booked) => journal.append('rule', id, booked),
+    () => clock.now(),
+  );
   const known = new Set(restored.map(({ rule }) => JSON.stringify(rule)));
   for (const rule of options.faults) if (!known.has(JSON.stringify(rule))) book.add(rule);
   return book;

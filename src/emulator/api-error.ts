@@ -5,6 +5,8 @@ export class ApiError extends Error {
   readonly code: string | null;
   readonly type: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** A page in the envelope's stead, as gateways answer. */
+  readonly html: boolean;
 
   constructor(status: number, message: string, detail: ApiErrorDetail = {}) {
     super(message);
@@ -13,6 +15,7 @@ export class ApiError extends Error {
     this.code = detail.code ?? null;
     this.type = detail.type ?? typeOfStatus(status);
     this.headers = detail.headers ?? {};
+    this.html = detail.html ?? false;
   }
 }
 
@@ -21,6 +24,7 @@ export interface ApiErrorDetail {
   code?: string | null;
   type?: string;
   headers?: Record<string, string>;
+  html?: boolean;
 }
 
 export interface ErrorEnvelope {
@@ -29,6 +33,11 @@ export interface ErrorEnvelope {
 
 export function toEnvelope(error: ApiError): ErrorEnvelope {
   return { error: { message: error.message, type: error.type, param: error.param, code: error.code } };
+}
+
+/** The page of a gateway. */
+export function htmlPage(status: number, message: string): string {
+  return `<html>\r\n<head><title>${status}</title></head>\r\n<body><center><h1>${message}</h1></center><hr><center>cloudflare</center></body>\r\n</html>\r\n`;
 }
 
 export function typeOfStatus(status: number): string {

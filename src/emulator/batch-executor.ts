@@ -183,7 +183,8 @@ export class BatchExecutor {
   }
 
   /** Writes a row in the form its batch's files have. */
-  #add(file: AppendFile, row: string): void {
+  #add(file: AppendFile, row: string | Buffer): void {
+    if (typeof row !== 'string') return file.add(row);
     const form = this.#form;
     switch (form) {
       case undefined:

@@ -8,12 +8,13 @@ import { ApiError, toEnvelope } from './api-error.ts';
 import { AnswerForm } from './fault-rule.ts';
 import type { LineFault } from './fault-rule.ts';
 import { errorBody, responseRow, unrunRow } from './result-row.ts';
+import { unreadableRow } from './unreadable-row.ts';
 import type { RowIds } from './result-row.ts';
 
 /** What executing one line came to. */
 export interface LineOutcome {
   /** The row and the file it goes to; absent when the line was lost. */
-  row: { text: string; file: 'output' | 'error' } | undefined;
+  row: { text: string | Buffer; file: 'output' | 'error' } | undefined;
   /** Which of `request_counts` it adds to. */
   counted: 'completed' | 'failed';
   paid: boolean;
@@ -57,6 +58,8 @@ export function executeLine(
       return { ...unpaid('completed', '', 'output'), row: undefined };
     case 'answer_form':
       return inForm(fault.form, body, context);
+    case 'unreadable_row':
+      return unreadable(answered(body, context), fault);
     default:
       return fault satisfies never;
   }
@@ -86,6 +89,16 @@ function answerOrRefusal(body: Record<string, unknown>, context: LineContext): A
     if (error instanceof ApiError) return error;
     throw error;
   }
+}
+
+/** An answer whose row breaks a rule of JSON or UTF-8; a refusal stays as it is. */
+function unreadable(
+  outcome: LineOutcome,
+  fault: Extract<LineFault, { kind: 'unreadable_row' }>,
+): LineOutcome {
+  const text = outcome.row?.text;
+  if (!outcome.paid || typeof text !== 'string') return outcome;
+  return { ...outcome, row: { text: unreadableRow(text, fault.form, fault.depth), file: 'output' } };
 }
 
 function paid(answer: Answer, text: string): LineOutcome {

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Account } from './account.ts';
 import { apiCall, DownloadAnswer, paramOf, queryOf } from './api-call.ts';
 import { invalidValue } from './api-error.ts';
-import { resetDuring } from './call-faults.ts';
+import { resetDuring, sizeLimit } from './call-faults.ts';
 import { CallKind } from './fault-rule.ts';
 import { toFileObject } from './file-shelf.ts';
 import { assertExpiresAfterFields, assertUploadPurpose } from './file-terms.ts';
@@ -23,6 +23,7 @@ export function addFileRoutes(app: FastifyInstance, account: Account): void {
       fileField: 'file',
       path,
       maxBytes: options.maxFileBytes,
+      limit: sizeLimit(faults.call),
       resetAfterBytes: resetDuring(faults.call),
     });
     try {
@@ -61,9 +62,11 @@ export function addFileRoutes(app: FastifyInstance, account: Account): void {
     return { id, object: 'file', deleted: true };
   });
 
-  apiCall(app, account, CallKind.filesContent, 'GET', '/v1/files/:id/content', (request, faults) => {
+  apiCall(app, account, CallKind.filesContent, 'GET', '/v1/files/:id/content', async (request, faults) => {
     const { id, bytes, filename } = shelf.get(paramOf(request, 'id'));
-    const download = { path: shelf.pathOf(id), bytes, filename, faults: faults.call };
-    return new DownloadAnswer(download, () => shelf.markRead(id));
+    const { source, isTrue } = await shelf.contentOf(id);
+    const size = typeof source === 'string' ? bytes : source.length;
+    const download = { source, bytes: size, filename, faults: faults.call };
+    return new DownloadAnswer(download, () => isTrue && shelf.markRead(id));
   });
 }

@@ -2,7 +2,7 @@ import fastify from 'fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Account } from './account.ts';
 import { addAdminRoutes } from './admin-routes.ts';
-import { ApiError, toEnvelope } from './api-error.ts';
+import { ApiError, htmlPage, toEnvelope } from './api-error.ts';
 import { headerOf } from './api-call.ts';
 import { addBatchRoutes } from './batch-routes.ts';
 import { addFileRoutes } from './file-routes.ts';
@@ -41,7 +41,9 @@ export function createHttpServer(account: Account): FastifyInstance {
   });
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
     const refusal = error instanceof ApiError ? error : new ApiError(error.statusCode ?? 500, error.message);
-    return reply.code(refusal.status).headers(refusal.headers).send(toEnvelope(refusal));
+    reply.code(refusal.status).headers(refusal.headers);
+    if (refusal.html) return reply.type('text/html').send(htmlPage(refusal.status, refusal.message));
+    return reply.send(toEnvelope(refusal));
   });
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?')[0];

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Account } from './account.ts';
 import { apiCall, bodyOf, paramOf } from './api-call.ts';
-import { resetDuring } from './call-faults.ts';
+import { assertSize, resetDuring, sizeLimit } from './call-faults.ts';
 import { CallKind } from './fault-rule.ts';
 import { readMultipart } from './multipart.ts';
 
@@ -11,9 +11,11 @@ import { readMultipart } from './multipart.ts';
 export function addUploadRoutes(app: FastifyInstance, account: Account): void {
   const { uploads, options } = account;
 
-  apiCall(app, account, CallKind.uploadsCreate, 'POST', '/v1/uploads', (request) =>
-    uploads.create(bodyOf(request)),
-  );
+  apiCall(app, account, CallKind.uploadsCreate, 'POST', '/v1/uploads', (request, faults) => {
+    const body = bodyOf(request);
+    assertSize(faults.call, body['bytes']);
+    return uploads.create(body);
+  });
 
   apiCall(app, account, CallKind.uploadsParts, 'POST', '/v1/uploads/:id/parts', async (request, faults) => {
     const id = paramOf(request, 'id');
@@ -23,6 +25,7 @@ export function addUploadRoutes(app: FastifyInstance, account: Account): void {
       fileField: 'data',
       path,
       maxBytes: options.maxPartBytes,
+      limit: sizeLimit(faults.call),
       resetAfterBytes: resetDuring(faults.call),
     });
     try {
