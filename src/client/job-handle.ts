@@ -15,6 +15,7 @@ import { retriesOf, stepBytesOf, type StepBytes, type StepRetry } from './pendin
 import { parseRow, readRowTexts, type ResultRow, type RowText } from './result-rows.ts';
 import { SharedLook } from './shared-look.ts';
 import { readingStore } from './store-failure.ts';
+import { readRefusals, type Refusal } from './refusals.ts';
 import { findStoredRows, mergedRowTexts, partialResults, type StoredRows } from './stored-rows.ts';
 import type { TemporalCalls } from './temporal-calls.ts';
 import { jobNotFound, toBatchError } from './temporal-failure.ts';
@@ -389,6 +390,14 @@ export class JobHandle {
       const plan = await this.#store.size(jobFiles.round(this.id, 1));
       return plan === null ? null : await readRecord<JobSpec>(this.#store, jobFiles.spec(this.id));
     }, this.id);
+  }
+
+  /**
+   * The first few shards that the API refused, with what it said.
+   * @internal
+   */
+  async refusals(): Promise<Refusal[]> {
+    return await readingStore(() => readRefusals(this.#store, this.id), this.id);
   }
 
   /** The error of a call that came too late. */

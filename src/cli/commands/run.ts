@@ -63,7 +63,7 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   const { BatchClient } = await loadClient();
   await using client = await BatchClient.connect({ home, taskQueue, target });
   await using _server = target.kind === 'embedded' ? keepEmbeddedServer({ home, log: say }) : null;
-  const finished = await client.job(spec.jobId).isFinished();
+  const finished = !spec.rebuy && (await client.job(spec.jobId).isFinished());
   const starting = !flags.worker || finished ? null : startOwnWorker({ target, home, taskQueue, patience });
   starting?.catch(() => undefined); // awaited below, after the job's own start has had its say
   let worker: JobWorker | null = null;
@@ -84,11 +84,21 @@ async function run(input: string, flags: RunFlags): Promise<void> {
     process.stdout.write(
       flags.json === true ? `${JSON.stringify(report)}\n` : `${describeReport(report, flags.out)}\n`,
     );
+    if (report.failed > 0) for (const text of await refusalsOf(job)) say(text);
     process.exitCode = report.cancelled > 0 ? 1 : report.failed > 0 ? 3 : 0;
   } finally {
     worker ??= (await starting?.catch(() => null)) ?? null;
     await worker?.close();
   }
+}
+
+/** Shards that the API refused, and what it said: shown here only, since it may quote a prompt. */
+async function refusalsOf(job: JobHandle): Promise<string[]> {
+  const refusals = await job.refusals().catch(() => []); // the results are there
+  return refusals.map(({ shard, reason, text }) => {
+    const said = text === null ? '' : `: ${JSON.stringify(text)}`;
+    return `refused    shard ${shard}, ${reason}${said}`;
+  });
 }
 
 const loadClient = () => import('../../client/index.ts');
