@@ -45,8 +45,8 @@ const api = new OpenAI({
     if (pathname.endsWith('/batches'))
       return typeof list === 'function' ? await list() : Response.json({ data: list, has_more: false });
     const batch = singly[pathname.split('/')[3]!];
-    if (pathname.endsWith('/cancel')) return Response.json({ ...batch, status: 'cancelling' });
     if (typeof batch === 'function') return await batch();
+    if (pathname.endsWith('/cancel')) return Response.json({ ...batch, status: 'cancelling' });
     return batch === undefined ? await refusal(404)() : Response.json(batch);
   },
 });
