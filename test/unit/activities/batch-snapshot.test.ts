@@ -75,7 +75,7 @@ const running = (n: number): Shown => ({
 const ended = (n: number): Shown => ({ ...running(n), status: 'completed', output_file_id: `out${n}` });
 const statuses = (sights: BatchSight[]): Record<string, string> =>
   Object.fromEntries(sights.map(({ batchId, status }) => [batchId, status]));
-const reads = (): string[] => calls.filter((call) => /^GET \/b/.test(call)).map((call) => call.slice(5));
+const reads = (): string[] => calls.filter((call) => call.startsWith('GET /b')).map((call) => call.slice(5));
 
 test.each<[title: string, broken: Answer]>([
   ['is refused with 500', refusal(500)],
