@@ -1,5 +1,5 @@
 import type OpenAI from 'openai';
-import { BatchStatus, knownBatchStatus } from '../core/batch-status.ts';
+import { BatchStatus, knownBatchStatus, parseBatchStatus } from '../core/batch-status.ts';
 
 /** The status of a batch object, and the server's word for it where that is not known. */
 export interface ShownStatus {
@@ -19,7 +19,7 @@ export function shownStatus(batch: OpenAI.Batch): ShownStatus {
   const { total, completed, failed } = countsOf(batch);
   const isOver = namesFile && completed + failed >= total;
   return {
-    status: isOver ? BatchStatus.Completed : BatchStatus.InProgress,
+    status: isOver ? BatchStatus.Completed : parseBatchStatus(batch.status),
     unknown: printable(batch.status),
   };
 }

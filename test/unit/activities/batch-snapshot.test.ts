@@ -45,8 +45,8 @@ const api = new OpenAI({
     if (pathname.endsWith('/batches'))
       return typeof list === 'function' ? await list() : Response.json({ data: list, has_more: false });
     const batch = singly[pathname.split('/')[3]!];
-    if (pathname.endsWith('/cancel')) return Response.json({ ...batch, status: 'cancelling' });
     if (typeof batch === 'function') return await batch();
+    if (pathname.endsWith('/cancel')) return Response.json({ ...batch, status: 'cancelling' });
     return batch === undefined ? await refusal(404)() : Response.json(batch);
   },
 });
@@ -75,7 +75,7 @@ const running = (n: number): Shown => ({
 const ended = (n: number): Shown => ({ ...running(n), status: 'completed', output_file_id: `out${n}` });
 const statuses = (sights: BatchSight[]): Record<string, string> =>
   Object.fromEntries(sights.map(({ batchId, status }) => [batchId, status]));
-const reads = (): string[] => calls.filter((call) => /^GET \/b/.test(call)).map((call) => call.slice(5));
+const reads = (): string[] => calls.filter((call) => call.startsWith('GET /b')).map((call) => call.slice(5));
 
 test.each<[title: string, broken: Answer]>([
   ['is refused with 500', refusal(500)],
