@@ -35,9 +35,9 @@ export class SeparatorSearch {
     let growth = 0;
     for (let from = start; ;) {
       const which = this.first(from);
-      const at = this.next[which]!;
+      const at = this.next[which];
       if (at >= end) return growth;
-      const { raw, escaped } = separators[which]!;
+      const { raw, escaped } = separators[which];
       growth += escaped.length - raw.length;
       from = at + raw.length;
     }
@@ -49,9 +49,9 @@ export class SeparatorSearch {
     let from = 0;
     for (;;) {
       const which = this.first(from);
-      const at = this.next[which]!;
+      const at = this.next[which];
       if (at === NONE) break;
-      const { raw, escaped } = separators[which]!;
+      const { raw, escaped } = separators[which];
       pieces.push(this.block.subarray(from, at), escaped);
       from = at + raw.length;
     }

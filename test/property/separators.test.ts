@@ -13,19 +13,8 @@ import { TempFolder } from '../support/temp-folder.ts';
 const text = fc
   .array(
     fc.constantFrom(
-      ...[
-        '\u2028',
-        '\u2029',
-        '\u0085',
-        '\u2027',
-        '\u202a',
-        '\u0084',
-        '\u0086',
-        '\u2018',
-        '\u00c5',
-        '\u{1f600}',
-      ],
-      ...['\\', '"', '\\u2028', 'a', ' ', '\n', '漢', '\u0000'],
+      ...Array.from('\u2028\u2029\u0085\u2027\u202a\u0084\u0086\u2018\u00c5\u{1f600}\\"a \n漢\u0000'),
+      '\\u2028',
     ),
     { maxLength: 12 },
   )
