@@ -175,6 +175,8 @@ describe.concurrent('uploads in parts', () => {
     await bench.run({
       lines: 3,
       text: (line) => `${line}`.repeat(22_000_000),
+      // Longer than any model's context.
+      emulator: { contextTokens: { '*': 1_000_000_000 } },
       job: { shardBytes: 190_000_000 },
       faults: [
         { on: 'call', call: 'uploads.create', nth, fault: { kind: 'reset', when: 'after' } },
