@@ -35,7 +35,7 @@ export interface FileRecord {
 }
 
 /** What is read in a file's stead; without both limits for ever. */
-export interface StandIn {
+interface StandIn {
   as: ContentForm;
   untilMs: number | null;
   readsLeft: number | null;

@@ -3,7 +3,7 @@ import { headerOf } from './api-call.ts';
 import { ApiError } from './api-error.ts';
 
 /** Any value of it says that a POST was not made by a form. */
-export const ADMIN_HEADER = 'x-emulator-admin';
+const ADMIN_HEADER = 'x-emulator-admin';
 
 /**
  * Keeps web pages from changing faults, clock or state: their requests name an origin that is not this server, and what they may

@@ -260,6 +260,8 @@ describe.concurrent('uploads in parts', () => {
   const large = {
     lines: 3,
     text: (line: number) => `${line}`.repeat(11_000_000),
+    // Longer than any model's context.
+    emulator: { contextTokens: { '*': 1_000_000_000 } },
     job: { shardBytes: 190_000_000 },
   };
 

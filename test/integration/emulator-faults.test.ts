@@ -106,14 +106,16 @@ describe('faults of calls', () => {
     const impatient = client.withOptions({ timeout: 150 });
     const held = (fault: object): Promise<unknown> =>
       Promise.resolve(impatient.batches.list({}, { headers: { 'x-emulator-fault': JSON.stringify(fault) } }));
-    await held({ kind: 'hold', when: 'after', ms: 20 });
+    const late = { 'x-emulator-fault': '{"kind":"hold","when":"after","ms":20}' };
+    await client.batches.list({}, { headers: late });
     expect(await refusalOf(held({ kind: 'hold', when: 'before' }))).toBeInstanceOf(APIConnectionTimeoutError);
-    const created = submit(
-      impatient,
-      chatLines(1),
-      {},
-      { 'x-emulator-fault': '{"kind":"hold","when":"after"}' },
-    );
+    // Long enough for the request to arrive on a slow machine.
+    const created = client
+      .withOptions({ timeout: 2_000 })
+      .batches.create(
+        { ...CREATE, input_file_id: await upload(client, jsonl(chatLines(1))) },
+        { headers: { 'x-emulator-fault': '{"kind":"hold","when":"after"}' } },
+      );
     expect(await refusalOf(created)).toBeInstanceOf(APIConnectionTimeoutError);
     expect((await client.batches.list()).data).toHaveLength(1);
   });

@@ -293,8 +293,9 @@ describe('what a batch says', () => {
     });
     const first = await untilEnded(client, (await submit(client, chatLines(2))).id);
     const rows = await rowsOf(client, first.error_file_id);
+    expect(rows).toHaveLength(2);
     expect(rows.map(({ response }) => response)).toMatchObject(
-      Array(2).fill({ status_code: status, body: { error: { type, code: code ?? 'invalid_api_key' } } }),
+      rows.map(() => ({ status_code: status, body: { error: { type, code: code ?? 'invalid_api_key' } } })),
     );
     await admin(emulator, 'POST', '/clock', { advanceSeconds: 61 });
     const second = await untilEnded(client, (await submit(client, chatLines(2))).id);

@@ -114,7 +114,7 @@ test('faults lose, repeat and delay events, and hide the end that they tell of',
     options({
       faults: [
         { on: 'batch', nth: 1, fault: { kind: 'webhook', lost: true } },
-        { on: 'batch', nth: 2, fault: { kind: 'webhook', afterSeconds: 0.3 } },
+        { on: 'batch', nth: 2, fault: { kind: 'webhook', afterSeconds: 4 } },
         { on: 'batch', nth: 3, fault: { kind: 'webhook', copies: 3 } },
         { on: 'batch', nth: 4, fault: { kind: 'end_unseen', seconds: 1_000 } },
       ],

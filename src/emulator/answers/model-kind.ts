@@ -1,5 +1,5 @@
 /** What a model is for, as far as its name says. */
-export type ModelKind = 'chat' | 'completion' | 'embedding' | 'moderation' | 'image' | 'audio';
+type ModelKind = 'chat' | 'completion' | 'embedding' | 'moderation' | 'image' | 'audio';
 
 /** What is known of a model by its name. */
 export interface ModelFacts {
