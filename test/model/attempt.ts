@@ -14,6 +14,7 @@ export class Attempt {
   private readonly death: Death | undefined;
   private steps = 0;
   private gone = false;
+  private givenUp = false;
   private readonly onDeath: (death: Death) => void;
 
   constructor(death: Death | undefined, onDeath: (death: Death) => void) {
@@ -25,26 +26,37 @@ export class Attempt {
     return this.gone;
   }
 
+  /** True once the server has given the attempt up; it goes on all the same. */
+  get isGivenUp(): boolean {
+    return this.givenUp;
+  }
+
   /** A step with an effect outside the process. */
   async step<T>(effect: () => Promise<T>): Promise<T> {
     this.assertAlive();
     this.steps += 1;
     const here = this.steps === this.death?.step;
+    if (here && this.death.when === 'given_up') this.giveUp();
     if (here && this.death.when === 'before') this.die();
     const result = await effect();
     this.assertAlive();
-    if (here) this.die();
+    if (here && this.death.when === 'after') this.die();
     return result;
   }
 
   /** The end of the attempt; a death that no step has met comes before its result is reported. */
   end(): void {
     this.assertAlive();
-    if (this.death !== undefined) this.die();
+    if (this.death !== undefined && !this.givenUp) this.die();
   }
 
   kill(): void {
     this.gone = true;
+  }
+
+  private giveUp(): void {
+    this.givenUp = true;
+    this.onDeath(this.death!);
   }
 
   private die(): never {

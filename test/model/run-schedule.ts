@@ -9,7 +9,7 @@ import type { JobSpec } from '../../src/core/job-spec.ts';
 import { jobFiles } from '../../src/store/job-files.ts';
 import { rowsIn } from '../support/file-job.ts';
 import { inputLine } from './input-lines.ts';
-import { judgeEnd } from './judge-end.ts';
+import { judgeEnd } from './oracle.ts';
 import type { Move, Schedule } from './schedule.ts';
 import { World } from './world.ts';
 
@@ -99,10 +99,10 @@ class DrivenJob {
       if (report === null) return this.wrong;
       const { api, schedule } = this.world;
       const { jobId } = this.spec;
+      await this.world.untilQuiet();
       const rows = rowsIn(join(this.stage.folder, 'store', jobFiles.results(jobId)));
-      const { batches } = api;
       const { cancelled } = this;
-      return [...this.wrong, ...api.violations, ...judgeEnd({ schedule, batches, rows, report, cancelled })];
+      return [...this.wrong, ...api.violations, ...judgeEnd({ schedule, api, rows, report, cancelled })];
     } finally {
       this.ended = true;
       await operating;
@@ -171,8 +171,9 @@ class DrivenJob {
       const move = this.due.shift();
       if (move !== undefined) await this.move(move).catch((error: unknown) => this.tell(error));
       else {
-        const { fates, refusals } = this.world.schedule;
-        if (fates.length + refusals.length > 0) await this.mend().catch((error: unknown) => this.tell(error));
+        const { fates, refusals, otherKey } = this.world.schedule;
+        if (fates.length + refusals.length > 0 || otherKey !== null)
+          await this.mend().catch((error: unknown) => this.tell(error));
         await sleep(LOOK_MS);
       }
     }
@@ -192,6 +193,7 @@ class DrivenJob {
     if (state !== JobState.Paused && state !== JobState.Cancelling) return;
     struck.add('job: paused by itself');
     if (api.refusing !== null && reason.includes('the API refused the account')) api.refusing = null;
+    if (reason.includes('does not know')) api.setKeyRight();
     await this.handle.signal('resume');
   }
 
@@ -200,6 +202,7 @@ class DrivenJob {
       case 'cancel':
         await this.handle.signal('cancel');
         this.cancelled = true;
+        this.world.api.jobCancelled = true;
         break;
       case 'pause':
         await this.pauseAndResume();
@@ -236,6 +239,7 @@ class DrivenJob {
         if ((await this.handle.describe()).status.name !== 'RUNNING') return;
         await move(runs);
         this.runsEnded += 1;
+        this.world.api.jobCancelled = false; // the new history may know nothing of it
       });
     } finally {
       this.moving = false;
