@@ -78,7 +78,7 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
       failed: sums.failed + rejected,
       cancelled: sums.cancelled,
       ...(kept === undefined ? {} : { reused: kept }),
-      rounds: plans.length,
+      rounds: roundsSent(stories),
       batches: sums.batches,
       input_tokens: sums.inputTokens,
       output_tokens: sums.outputTokens,
@@ -95,6 +95,12 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
     else if (drawn !== null) await putPage(deps, record, rejected, drawn);
     return record;
   }, told);
+}
+
+/** Rounds in which a batch was sent: lines that a cancel came before are packed for a round that is none. */
+function roundsSent(stories: readonly ShardStory[]): number {
+  const sent = stories.filter(({ batches }) => batches.length > 0).map(({ round }) => round);
+  return Math.max(1, new Set(sent).size);
 }
 
 /**

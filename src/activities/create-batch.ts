@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ShardManifest } from '../core/shard-plan.ts';
 import { jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
-import { claimRecord, readRecord } from '../store/store.ts';
+import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import type { BatchRecord } from './batch-record.ts';
 import { cancelAll } from './cancel-batch.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -164,6 +164,14 @@ async function readIntents(
     const refused = await store.read(shardFiles.refusal(job, shard, batch, post));
     if (refused === null) doubtfulSince ??= intent.at;
   }
+}
+
+/** Since when a POST for this batch may have created it without a record of that; null when none has. */
+export async function doubtfulSince(
+  store: Store,
+  request: Omit<CreateRequest, 'fileId'>,
+): Promise<number | null> {
+  return (await readIntents(store, request)).doubtfulSince;
 }
 
 async function earlierBatches(

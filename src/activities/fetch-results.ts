@@ -1,11 +1,10 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { activityInfo } from '@temporalio/activity';
 import { BatchStatus } from '../core/batch-status.ts';
 import { FailureType } from '../core/failure.ts';
-import type { EndedShard } from '../file-work/settle-shard.ts';
+import type { EndedShard, MissingRows } from '../file-work/settle-shard.ts';
 import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
 import { shardFiles } from '../store/job-files.ts';
-import { readRecord } from '../store/store.ts';
+import { claimRecord, readRecord } from '../store/store.ts';
 import { batchPrice, type Tokens } from './batch-price.ts';
 import type { Dependencies } from './dependencies.ts';
 import { downloadFile } from './download-file.ts';
@@ -19,6 +18,8 @@ export interface FetchRequest {
   readonly batch: number;
   readonly attempts: number;
   readonly rebuy: boolean;
+  /** True when the job was cancelled; absent from workflows of version 0.2 and before. */
+  readonly cancelled?: boolean;
 }
 
 /** How a shard ended, in numbers: all that a workflow needs to know. */
@@ -33,18 +34,28 @@ export interface ShardCounts {
   readonly costUsd?: number | null;
   /** The same tokens at list price. */
   readonly costUsdWithoutBatch?: number | null;
+  /** Which shard, of which lines, the API refused for good, and how; absent for others. */
+  readonly refused?: string;
+  /** The code by which rows say that the key or the account was refused; absent where none does. */
+  readonly accountRefused?: string;
 }
 
-/** How long an ended batch is asked again for a file that it should have (kaapi-backend#723: it may come late). */
-const LATE_FILES_MS = 600_000;
-const LOOK_AGAIN_MS = 30_000;
+/** How long the API is asked again for rows of an ended batch (kaapi-backend#723: files may come late). */
+const ASK_MS = 600_000;
+/** The first wait before that, and the longest: each is as long as all waits before it. */
+const ASK_AGAIN_MS = { least: 30_000, most: 240_000 } as const;
 
 /**
  * Downloads the output and error file of an ended batch and decides how each line of the shard ended.
- * Safe twice: a raw file is seen only when whole and is downloaded once, and the shard's first outcome is kept.
+ * Safe twice: a raw file is seen only when whole, a longer one of the same name replaces it, and the shard's first outcome
+ * is kept.
  *
- * When a file that should be there is not, the API is asked again for ten minutes. Then lines without a row end
- * `answer_unavailable` (they were paid) unless `rebuy` is set.
+ * A line without a row in either file may have run all the same: files come late, and some are empty or cut short at
+ * first. So the batch is read and its files are downloaded again for ten minutes after the first miss, whatever the
+ * counts say. Then such lines go again where both files are there and hold rows of ours; else they end
+ * `answer_unavailable`, since they may have been paid, unless `rebuy` is set.
+ * @throws ApplicationFailure `AnswersNotReady` (try again) for those ten minutes; `BatchUnknown` when the API does not
+ * know the batch after them
  */
 export async function fetchResults(deps: Dependencies, request: FetchRequest): Promise<ShardCounts> {
   const { job, shard, batch } = request;
@@ -52,58 +63,147 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
   const known = await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard));
   if (known !== null) return countsOf(known, (await priced(deps, request, known)).price);
 
-  const { attempt, scheduledTimestampMs } = activityInfo();
-
   return await whileBeating(async (signal) => {
     let ended = (await readRecord<EndedRecord>(store, shardFiles.ended(job, shard, batch)))!;
-    // The first attempt may come late, after hours without a worker: what counts is to have looked again.
-    let lookedAgain = attempt > 1;
-    if (lookedAgain && isIncomplete(ended)) {
-      const now = await lookAgain(deps, request, ended, signal);
-      lookedAgain = now !== null;
+    const missedKey = shardFiles.missed(job, shard, batch);
+    const missed = await readRecord<Miss>(store, missedKey);
+    let isKnown = true;
+    if (missed !== null) {
+      const now = await readBatchAgain(deps, request, ended, signal);
+      isKnown = now !== null;
       ended = now ?? ended;
     }
-    const gaveUp = lookedAgain && Date.now() - scheduledTimestampMs >= LATE_FILES_MS * deps.patience;
-    const output = await downloadFile(deps, ended.outputFileId, shardFiles.output(job, shard, batch), signal);
-    const errors = await downloadFile(deps, ended.errorFileId, shardFiles.errors(job, shard, batch), signal);
-    const duplicates: string[] = [];
-    let lostDuplicate = false;
-    for (const twin of ended.duplicates ?? []) {
-      const key = shardFiles.duplicateOutput(job, shard, batch, twin.batchId);
-      const found = await downloadFile(deps, twin.outputFileId, key, signal);
-      if (found === 'here') duplicates.push(twin.batchId);
-      else lostDuplicate ||= found === 'gone' || twin.completed > 0;
+    const files = await downloadFiles(deps, request, ended, missed !== null, signal);
+    const settle = async (missing: EndedShard['missing']): Promise<Settled> =>
+      await deps.files.settleShard({
+        job,
+        shard,
+        batch,
+        batchId: ended.batchId,
+        status: ended.status,
+        hasOutput: files.output === 'here',
+        hasErrors: files.errors === 'here',
+        refused: ended.errors,
+        missing,
+        attempts: request.attempts,
+        duplicates: files.duplicates,
+        lostDuplicate: files.lostDuplicate,
+      });
+
+    const isCancelled = request.cancelled === true && ended.status === BatchStatus.Cancelled;
+    let settled = await settle(hasNeverRun(ended) ? (isCancelled ? 'cancelled' : 'retry') : 'ask');
+    if ('missing' in settled) {
+      const { record: first } = await claimRecord<Miss>(store, missedKey, { at: Date.now() });
+      const waitedMs = Date.now() - first.at;
+      const askMs = ASK_MS * deps.patience;
+      if (missed === null || waitedMs < askMs) throw notReady(ended, request, waitedMs, deps.patience);
+      if (!isKnown && request.cancelled !== true) throw batchUnknown(ended, request);
+      const errorsEmpty = (await store.size(shardFiles.errors(job, shard, batch))) === 0;
+      settled = await settle(fateOfMissing(request, ended, files, { ...settled, errorsEmpty }));
     }
-    const settled = await deps.files.settleShard({
-      job,
-      shard,
-      batch,
-      batchId: ended.batchId,
-      status: ended.status,
-      hasOutput: output === 'here',
-      hasErrors: errors === 'here',
-      refused: ended.errors,
-      missing: missingRows(
-        ended,
-        { output, errors, lostDuplicate },
-        { lookedAgain, gaveUp, rebuy: request.rebuy },
-      ),
-      attempts: request.attempts,
-      duplicates,
-      lostDuplicate,
-    });
-    if (settled !== null) {
-      const { outcome, first } = settled;
-      const paid = await priced(deps, request, outcome);
-      if (first) deps.observer?.onShardSettled({ job, shard, outcome, ...paid });
-      return countsOf(outcome, paid.price);
-    }
-    throw ApplicationFailure.create({
-      type: FailureType.AnswersNotReady,
-      message: `Batch ${ended.batchId} of shard ${shard} ended without a file that it should have: looked for again for ten minutes, then its lines without an answer end failed.`,
-      nextRetryDelay: LOOK_AGAIN_MS * deps.patience,
-    });
+    if ('missing' in settled) throw new Error(`Shard ${shard} was not settled.`);
+    const { outcome, first } = settled;
+    const paid = await priced(deps, request, outcome);
+    if (first) deps.observer?.onShardSettled({ job, shard, outcome, ...paid });
+    return countsOf(outcome, paid.price);
   });
+}
+
+/** When lines of an ended batch were first found to have no row, in ms since 1970 by this machine's clock. */
+interface Miss {
+  readonly at: number;
+}
+
+type Settled = Awaited<ReturnType<Dependencies['files']['settleShard']>>;
+
+function notReady(
+  { batchId }: EndedRecord,
+  { shard }: FetchRequest,
+  waitedMs: number,
+  patience: number,
+): ApplicationFailure {
+  const { least, most } = ASK_AGAIN_MS;
+  const wait = Math.min(most * patience, Math.max(least * patience, waitedMs));
+  return ApplicationFailure.create({
+    type: FailureType.AnswersNotReady,
+    message: `Lines of shard ${shard} have no row in the files of batch ${batchId}, which has ended: the API is asked again for ten minutes.`,
+    nextRetryDelay: Math.max(1, Math.min(wait, ASK_MS * patience - waitedMs)),
+  });
+}
+
+function batchUnknown({ batchId }: EndedRecord, { job, shard }: FetchRequest): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(
+    `the API does not know batch ${batchId} of shard ${shard} any more, which it has shown before, and lines of it have no row: start the workers with the OPENAI_API_KEY of the project that created it, then \`durable-batch resume ${job}\``,
+    FailureType.BatchUnknown,
+  );
+}
+
+/** True when the batch was refused, or cancelled, before any line of it ran. */
+function hasNeverRun({
+  status,
+  ran,
+  outputFileId,
+  errorFileId,
+  errors,
+  duplicates = [],
+}: EndedRecord): boolean {
+  if (outputFileId !== null || errorFileId !== null || duplicates.length > 0) return false;
+  return !ran || (status === BatchStatus.Failed && errors.length > 0);
+}
+
+type Found = Awaited<ReturnType<typeof downloadFile>>;
+
+/** The files of a batch, and of batches created on top of it, as far as they could be had. */
+interface BatchFiles {
+  readonly output: Found;
+  readonly errors: Found;
+  /** Ids of duplicates whose output is in the store. */
+  readonly duplicates: readonly string[];
+  /** True when a duplicate may have answered lines that cannot be read. */
+  readonly lostDuplicate: boolean;
+}
+
+async function downloadFiles(
+  deps: Dependencies,
+  { job, shard, batch }: FetchRequest,
+  ended: EndedRecord,
+  again: boolean,
+  signal: AbortSignal,
+): Promise<BatchFiles> {
+  const download = async (fileId: string | null, key: string): Promise<Found> =>
+    await downloadFile(deps, fileId, key, signal, again);
+  const output = await download(ended.outputFileId, shardFiles.output(job, shard, batch));
+  const errors = await download(ended.errorFileId, shardFiles.errors(job, shard, batch));
+  const duplicates: string[] = [];
+  let lostDuplicate = false;
+  for (const twin of ended.duplicates ?? []) {
+    const key = shardFiles.duplicateOutput(job, shard, batch, twin.batchId);
+    const found = await download(twin.outputFileId, key);
+    if (found === 'here') duplicates.push(twin.batchId);
+    else lostDuplicate ||= found === 'gone' || mayHaveAnswered(twin);
+  }
+  return { output, errors, duplicates, lostDuplicate };
+}
+
+/** True of a batch without an output that says, or does not deny, that it has answered lines. */
+function mayHaveAnswered({ completed, ran, errorFileId }: EndedRecord): boolean {
+  return completed > 0 || (ran && errorFileId === null);
+}
+
+/** What becomes of lines without a row after ten minutes of asking. */
+function fateOfMissing(
+  { rebuy, cancelled }: FetchRequest,
+  { status, outputFileId, errorFileId }: EndedRecord,
+  { output, errors, lostDuplicate }: BatchFiles,
+  { outputRead, errorsRead, errorsEmpty }: MissingRows & { errorsEmpty: boolean },
+): EndedShard['missing'] {
+  // Some servers never give files of a batch that was cancelled. Nothing is bought again here either way.
+  if (cancelled === true && status === BatchStatus.Cancelled && outputFileId === null && errorFileId === null)
+    return 'cancelled';
+  const isWhole = output === 'here' && outputRead && errors !== 'gone';
+  const hidesRows = errors === 'here' && !errorsRead && !errorsEmpty;
+  if (isWhole && !hidesRows && !lostDuplicate) return 'retry';
+  return rebuy ? 'retry' : 'unavailable';
 }
 
 /** What was paid for a shard's answers; both the observer and the workflow are told. */
@@ -121,31 +221,6 @@ async function priced(
   const { model } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
   const tokens = paidTokens(outcome);
   return { model, tokens, price: batchPrice(model, tokens) };
-}
-
-type Found = Awaited<ReturnType<typeof downloadFile>>;
-
-/** What becomes of lines that have no row in the files that were found. */
-function missingRows(
-  ended: EndedRecord,
-  { output, errors, lostDuplicate }: { output: Found; errors: Found; lostDuplicate: boolean },
-  { lookedAgain, gaveUp, rebuy }: { lookedAgain: boolean; gaveUp: boolean; rebuy: boolean },
-): EndedShard['missing'] {
-  // What a batch created on top has answered and cannot be read is paid as well.
-  if (lostDuplicate && !gaveUp) return 'ask';
-  if (lostDuplicate) return rebuy ? 'retry' : 'unavailable';
-  if (ended.status === BatchStatus.Failed && output !== 'gone' && errors !== 'gone') return 'retry';
-  const isCompleted = ended.status === BatchStatus.Completed;
-  const lacksOutput = output === 'none' && (isCompleted || ended.completed > 0);
-  // Of a batch that ran and names neither file nothing can be read: what it answered is not known.
-  const lacksBoth = output === 'none' && errors === 'none' && ended.ran;
-  if (output === 'gone' || errors === 'gone' || lacksOutput || lacksBoth) {
-    if (!gaveUp) return 'ask';
-    return rebuy ? 'retry' : 'unavailable';
-  }
-  if (errors !== 'none') return 'retry';
-  // A batch that was cut short may have had nothing to write: one more look is enough.
-  return (isCompleted ? gaveUp : lookedAgain) ? 'retry' : 'ask';
 }
 
 function countsOf(outcome: ShardOutcome, price: Paid['price']): ShardCounts {
@@ -171,47 +246,43 @@ function paidTokens({ inputTokens, cachedTokens, outputTokens, twice }: ShardOut
   };
 }
 
-function isIncomplete(ended: EndedRecord): boolean {
-  const { status, outputFileId, errorFileId, duplicates = [] } = ended;
-  return (
-    (status !== BatchStatus.Failed && (outputFileId === null || errorFileId === null)) ||
-    duplicates.some((twin) => twin.outputFileId === null && twin.completed > 0)
-  );
-}
-
-/** The record, and those of batches created on top, as the API has them now; null when it does not know the batch. */
-async function lookAgain(
+/**
+ * The record, and those of batches created on top, with the files that the API names now; null when it does not know the
+ * batch.
+ */
+async function readBatchAgain(
   { api, store }: Dependencies,
   { job, shard, batch }: FetchRequest,
   before: EndedRecord,
   signal: AbortSignal,
 ): Promise<EndedRecord | null> {
-  const own = await seeAgain(api, before, signal);
+  const own = await withFilesOfNow(api, before, signal);
   if (own === null) return null;
   const duplicates: EndedRecord[] = [];
-  for (const twin of before.duplicates ?? []) duplicates.push((await seeAgain(api, twin, signal)) ?? twin);
+  for (const twin of before.duplicates ?? [])
+    duplicates.push((await withFilesOfNow(api, twin, signal)) ?? twin);
   const merged = { ...own, ...(duplicates.length === 0 ? {} : { duplicates }) };
   await store.replace(shardFiles.ended(job, shard, batch), JSON.stringify(merged));
   return merged;
 }
 
-async function seeAgain(
+async function withFilesOfNow(
   api: Dependencies['api'],
   before: EndedRecord,
   signal: AbortSignal,
 ): Promise<EndedRecord | null> {
-  let seen: EndedRecord;
+  let now: EndedRecord;
   try {
-    seen = toEndedRecord(await api.batches.retrieve(before.batchId, { signal }));
-    if (seen.batchId !== before.batchId) throw notTheApi('GET /batches/{id}');
+    now = toEndedRecord(await api.batches.retrieve(before.batchId, { signal }));
+    if (now.batchId !== before.batchId) throw notTheApi('GET /batches/{id}');
   } catch (error) {
-    // A batch that was seen to end exists: a server that does not know it now says nothing new about its files.
     if (isNotFound(error)) return null;
     return await callApi('GET /batches/{id}', () => Promise.reject(error));
   }
   return {
     ...before,
-    outputFileId: before.outputFileId ?? seen.outputFileId,
-    errorFileId: before.errorFileId ?? seen.errorFileId,
+    ran: before.ran || now.ran,
+    outputFileId: before.outputFileId ?? now.outputFileId,
+    errorFileId: before.errorFileId ?? now.errorFileId,
   };
 }

@@ -1,3 +1,5 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { FailureType } from '../core/failure.ts';
 import { shardFiles, jobFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { BatchRecord } from './batch-record.ts';
@@ -35,7 +37,7 @@ export async function findBought(deps: Dependencies, { job, shards }: BoughtRequ
       for (let batch = 1; ; batch += 1) {
         const record =
           (await readRecord<BatchRecord>(store, shardFiles.batch(job, shard, batch))) ??
-          (await searchBatch(deps, { job, shard, batch }, signal)).found;
+          (await searchWherePossible(deps, { job, shard, batch }, signal));
         if (record === null) break;
         const settled = (await store.size(shardFiles.outcome(job, shard))) !== null;
         last = { ...record, shard, batch, settled };
@@ -44,4 +46,18 @@ export async function findBought(deps: Dependencies, { job, shards }: BoughtRequ
     }
     return bought;
   });
+}
+
+/** A server that refuses its list for good can show no batch; what it may have answered cannot be found. */
+async function searchWherePossible(
+  deps: Dependencies,
+  request: { job: string; shard: string; batch: number },
+  signal: AbortSignal,
+): Promise<BatchRecord | null> {
+  try {
+    return (await searchBatch(deps, request, signal)).found;
+  } catch (error) {
+    if (error instanceof ApplicationFailure && error.type === FailureType.RequestRefused) return null;
+    throw error;
+  }
 }

@@ -19,6 +19,7 @@ import type { JobObserver } from './job-observer.ts';
 import { fetchResults, type FetchRequest, type ShardCounts } from './fetch-results.ts';
 import { pollBatches, type BatchSight, type PollRequest, type WatchedBatch } from './poll-batches.ts';
 import { prepareScheduledJob, type PreparedRun, type RunRequest } from './prepare-scheduled-job.ts';
+import { keepingRefusal, settleRefusedShard, type RefusedRequest } from './refused-shard.ts';
 import { saveResults, type SaveRequest } from './save-results.ts';
 import { tellingStoreTrouble } from './store-trouble.ts';
 import { uploadInput, type UploadRequest } from './upload-input.ts';
@@ -30,6 +31,7 @@ export interface Activities {
   createBatch(request: CreateRequest): Promise<BatchRecord>;
   pollBatches(request: PollRequest): Promise<BatchSight[]>;
   fetchResults(request: FetchRequest): Promise<ShardCounts>;
+  settleRefusedShard(request: RefusedRequest): Promise<ShardCounts>;
   buildRetryShards(round: RetryRound): Promise<RoundPlan>;
   findBought(request: BoughtRequest): Promise<BoughtShard[]>;
   cancelBatch(request: CancelRequest): Promise<void>;
@@ -57,10 +59,13 @@ export function createActivities(deps: Dependencies): Activities & ScheduleActiv
     });
   return {
     buildShards: (spec) => tellingStoreTrouble(() => buildShards(deps, spec)),
-    uploadInput: (request) => atItsApi(request.job, () => uploadInput(deps, request)),
-    createBatch: (request) => atItsApi(request.job, () => createBatch(deps, request)),
+    uploadInput: (request) =>
+      atItsApi(request.job, () => keepingRefusal(deps.store, request, () => uploadInput(deps, request))),
+    createBatch: (request) =>
+      atItsApi(request.job, () => keepingRefusal(deps.store, request, () => createBatch(deps, request))),
     pollBatches: (request) => atItsApi(request.job, () => pollBatches(deps, request)),
     fetchResults: (request) => atItsApi(request.job, () => fetchResults(deps, request)),
+    settleRefusedShard: (request) => tellingStoreTrouble(() => settleRefusedShard(deps, request)),
     buildRetryShards: (round) => tellingStoreTrouble(() => buildRetryShards(deps, round)),
     findBought: (request) => atItsApi(request.job, () => findBought(deps, request)),
     cancelBatch: (request) => tellingStoreTrouble(() => cancelBatch(deps, request)),

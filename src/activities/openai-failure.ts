@@ -10,6 +10,7 @@ const advice = {
   billing: "mend the account's billing",
   refused:
     'it would be refused again: mend what the code names, in the input or the options, and start the job again',
+  tooLarge: 'the shard is halved and sent again; a line that is too large alone ends `failed`',
   allowance: 'the shard waits for the token allowance and is sent again by itself',
   file: 'the batch is created again by itself, and its file uploaded again',
   proxy: 'tried again by itself; if it lasts, look at OPENAI_BASE_URL and at proxies on the way',
@@ -35,14 +36,32 @@ export function toFailure(error: unknown, call: string): unknown {
   const { status, code, type } = error as APIError & { status?: number; code?: string | null; type?: string };
   const reason = printable(code) ?? printable(type);
   const text = `${call}: ${status === undefined ? `no answer (${causeCode(error)})` : `HTTP ${status}`}${reason === null ? '' : ` ${reason}`}`;
-  const failureType = failureTypeOf(status, reason, error);
-  return ApplicationFailure.create({
+  const failureType = failureTypeOf(call, status, reason, error);
+  const failure = ApplicationFailure.create({
     type: failureType,
     message: `${text}; ${adviceOn(failureType, status)}`,
     nonRetryable: failureMeaning[failureType].final,
     details: [{ status: status ?? null, code: reason }],
     ...retryDelay(error),
   });
+  errorsOf.set(failure, error);
+  return failure;
+}
+
+/** The errors that failures were made of; a `cause` would travel into Temporal's history with the server's text. */
+const errorsOf = new WeakMap<ApplicationFailure, APIError>();
+
+const MAX_API_TEXT = 2_000;
+
+/**
+ * The message of the server's refusal, at most 2,000 characters; takes the SDK's error or the failure that `toFailure`
+ * made of it. For the store only: it may quote a prompt.
+ */
+export function apiText(error: unknown): string | null {
+  const cause = error instanceof ApplicationFailure ? errorsOf.get(error) : error;
+  if (!(cause instanceof APIError) || cause.status === undefined) return null;
+  const text = cause.message.replace(/^\d{3} /, '').trim();
+  return text === '' || text === 'status code (no body)' ? null : text.slice(0, MAX_API_TEXT);
 }
 
 /** An answer with a status of success that is not the API's: a proxy's page, or cut off. What it was asked may have been done. */
@@ -96,18 +115,57 @@ export async function callApi<T>(call: string, run: () => Promise<T>): Promise<T
   }
 }
 
-function failureTypeOf(status: number | undefined, code: string | null, error: APIError): FailureType {
+function failureTypeOf(
+  call: string,
+  status: number | undefined,
+  code: string | null,
+  error: APIError,
+): FailureType {
   if (status === undefined) return FailureType.ApiTrouble;
   if (code !== null && /insufficient_quota|billing/.test(code)) return FailureType.AccountRefused;
+  if (concernsModel(status, error)) return FailureType.RequestRefused;
   if (status === 401 || status === 403 || status === 402) return FailureType.AccountRefused;
   if (code === 'token_limit_exceeded' || (status < 500 && /enqueued token/i.test(error.message)))
     return FailureType.AllowanceExhausted;
+  if (isTooLarge(call, status, error)) return FailureType.InputTooLarge;
   if ((status === 400 || status === 404) && /cannot find file|no such file/i.test(error.message))
     return FailureType.InputFileLost;
   const header = error.headers?.get?.('x-should-retry');
   if (header === 'true') return FailureType.ApiTrouble;
   if (status === 408 || status === 409 || status === 429 || status >= 500) return FailureType.ApiTrouble;
   return FailureType.RequestRefused;
+}
+
+const MODEL_CODE = /model|deployment_?not_?found/i;
+// "The model `x` does not exist or you do not have access to it", "Project `p` does not have access to model `x`".
+const MODEL_TEXT =
+  /\bmodels?\b[^;]{0,120}\b(?:not exist|not found|not (?:supported|available|allowed|enabled|permitted))\b|\b(?:access|use|allowed)\b[^;]{0,40}\bmodels?\b/i;
+
+/**
+ * True when the refusal concerns one model and not the account: other models' lines may go. Some gateways send 401
+ * (`key_model_access_denied`); there only a code counts, since a wrong key must pause the job.
+ */
+function concernsModel(status: number, error: APIError): boolean {
+  if (status !== 401 && status !== 403 && status !== 404) return false;
+  const { code, type, param } = error as { code?: unknown; type?: unknown; param?: unknown };
+  if ([code, type].some((word) => printable(word) !== null && MODEL_CODE.test(String(word)))) return true;
+  if (status === 401) return false;
+  return (typeof param === 'string' && /(?:^|\.)model$/.test(param)) || MODEL_TEXT.test(error.message);
+}
+
+const SIZE_CODE =
+  /(?:file|batch|request|payload|body|content|entity)_?(?:is_)?too_?(?:large|big)|too_?many_?(?:tasks|lines|requests_in)|(?:file|batch|request|payload|body|content)_?size_?(?:limit_?)?exceeded|max(?:imum)?_?(?:file|batch|content|payload)_?size/i;
+// "File is too large", "Request entity too large", "exceeds the maximum file size of 209715200 bytes", "too many requests in the batch".
+const SIZE_TEXT =
+  /\b(?:file|batch|body|entity|payload|content|upload|request|input)\b[^;]{0,80}\btoo (?:large|big)\b|\btoo many (?:requests|lines|tasks) in\b|\b(?:max\w*|limit\w*|larger|exceed\w*)\b[^;]{0,60}\b(?:file|batch|body|content|upload|payload) size\b|\b(?:file|batch|body|content|upload|payload) size\b[^;]{0,80}\b(?:exceed\w*|limit|maximum)\b|\bnumber of (?:requests|lines)\b[^;]{0,60}\bexceeds\b/i;
+
+/** True when the server takes no input of this size: halves of it may go. */
+function isTooLarge(call: string, status: number, error: APIError): boolean {
+  if (!/^POST \/(?:files|uploads|batches$)/.test(call)) return false;
+  if (status === 413) return true;
+  if (status !== 400 && status !== 422) return false;
+  const { code, type } = error as { code?: unknown; type?: unknown };
+  return [code, type].some((word) => SIZE_CODE.test(String(word))) || SIZE_TEXT.test(error.message);
 }
 
 function adviceOn(type: FailureType, status: number | undefined): string {
@@ -117,12 +175,15 @@ function adviceOn(type: FailureType, status: number | undefined): string {
       return status === 403 ? advice.rights : advice.billing;
     case FailureType.RequestRefused:
       return advice.refused;
+    case FailureType.InputTooLarge:
+      return advice.tooLarge;
     case FailureType.AllowanceExhausted:
       return advice.allowance;
     case FailureType.InputFileLost:
       return advice.file;
     case FailureType.ApiTrouble:
     case FailureType.AnswersNotReady:
+    case FailureType.BatchUnknown:
     case FailureType.StoreTrouble:
     case FailureType.BadInput:
     case FailureType.OtherApi:

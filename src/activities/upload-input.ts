@@ -1,11 +1,11 @@
-import type OpenAI from 'openai';
+import { ApplicationFailure } from '@temporalio/common';
 import pLimit from 'p-limit';
 import { MULTIPART_FROM_BYTES, UPLOAD_PART_BYTES } from '../core/limits.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
-import { apiTrouble, callApi, idOf, isNoSuchCall } from './openai-failure.ts';
+import { apiTrouble, callApi, idOf } from './openai-failure.ts';
 
 /** One upload of a shard; `upload` counts from 1 and grows when the API lost the file. */
 export interface UploadRequest {
@@ -42,21 +42,63 @@ export async function uploadInput(deps: Dependencies, request: UploadRequest): P
   if (known !== null) return known.fileId;
   const blob = await store.blob(shardFiles.requests(job, shard));
   const name = `${job}-${shard}.jsonl`;
-  const file = await whileBeating((signal) =>
-    uploads(async () =>
-      blob.size >= MULTIPART_FROM_BYTES
-        ? await uploadInParts(deps, blob, name, signal)
-        : await uploadAtOnce(deps, blob, name, signal),
-    ),
-  );
-  const fileId = idOf(file, 'POST /files');
-  // Some servers do not say how many bytes they hold.
-  if (typeof file.bytes === 'number' && file.bytes !== blob.size) {
-    throw apiTrouble(`POST /files: the API holds ${file.bytes} bytes of ${blob.size}`);
-  }
+  const fileId = await whileBeating((signal) => uploads(() => uploadWhole(deps, blob, name, signal)));
   observer?.onUploaded({ job, shard, bytes: blob.size }); // also where another attempt was first: the bytes have travelled
   const { record } = await claimRecord<UploadRecord>(store, key, { fileId, bytes: blob.size });
   return record.fileId;
+}
+
+/**
+ * Uploads the file and returns its id. The size that the API names is no bound: a gateway may rewrite the file on its way
+ * (an alias of a model), and name the size of what it stores. A size that differs may also be that of a broken upload, so
+ * the file is uploaded once more; the same size twice is accepted.
+ */
+async function uploadWhole(
+  deps: Dependencies,
+  blob: Blob,
+  name: string,
+  signal: AbortSignal,
+): Promise<string> {
+  let before: number | null = null;
+  for (;;) {
+    const file = await uploadOnce(deps, blob, name, signal);
+    const fileId = idOf(file, 'POST /files');
+    const { bytes } = file;
+    // Some servers do not say how many bytes they hold.
+    if (typeof bytes !== 'number' || bytes === blob.size || bytes === before) return fileId;
+    if (before !== null) throw apiTrouble(`POST /files: the API holds ${bytes} bytes of ${blob.size}`);
+    before = bytes;
+  }
+}
+
+/** What the API says of a file that it holds. */
+interface HeldFile {
+  readonly id: string;
+  readonly bytes?: unknown;
+}
+
+/** Where `POST /uploads` is refused for any reason, `POST /files` decides: an upload costs nothing. */
+async function uploadOnce(
+  deps: Dependencies,
+  blob: Blob,
+  name: string,
+  signal: AbortSignal,
+): Promise<HeldFile> {
+  if (blob.size >= MULTIPART_FROM_BYTES) {
+    try {
+      return await uploadInParts(deps, blob, name, signal);
+    } catch (error) {
+      if (!isAnswered(error)) throw error;
+    }
+  }
+  return await uploadAtOnce(deps, blob, name, signal);
+}
+
+/** True when a call failed by what the server answered; a rate (429) and a call without an answer are tried again. */
+function isAnswered(error: unknown): boolean {
+  if (!(error instanceof ApplicationFailure)) return false;
+  const [answer] = (error.details ?? []) as ({ status?: unknown } | undefined)[];
+  return answer === undefined || (answer.status !== null && answer.status !== 429);
 }
 
 async function uploadAtOnce(
@@ -64,7 +106,7 @@ async function uploadAtOnce(
   blob: Blob,
   name: string,
   signal: AbortSignal,
-): Promise<{ id: string; bytes: number }> {
+): Promise<HeldFile> {
   return await callApi('POST /files', async () => {
     // A Blob that reads from disk keeps Content-Length and costs no memory; a stream would be sent chunked.
     const file = new File([blob], name, { type: 'application/jsonl' });
@@ -80,11 +122,10 @@ async function uploadInParts(
   blob: Blob,
   name: string,
   signal: AbortSignal,
-): Promise<{ id: string; bytes: number }> {
+): Promise<HeldFile> {
   const { api, patience } = deps;
-  let upload: OpenAI.Uploads.Upload;
-  try {
-    upload = await api.uploads.create(
+  const upload = await callApi('POST /uploads', () =>
+    api.uploads.create(
       {
         bytes: blob.size,
         filename: name,
@@ -93,12 +134,8 @@ async function uploadInParts(
         expires_after: expiresAfter,
       },
       { signal },
-    );
-  } catch (error) {
-    // Servers that speak the Batch API need not have /uploads.
-    if (isNoSuchCall(error)) return await uploadAtOnce(deps, blob, name, signal);
-    return await callApi('POST /uploads', () => Promise.reject(error));
-  }
+    ),
+  );
   const uploadId = idOf(upload, 'POST /uploads');
   const partIds: string[] = [];
   for (let start = 0; start < blob.size; start += UPLOAD_PART_BYTES) {

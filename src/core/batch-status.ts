@@ -68,10 +68,12 @@ export interface BatchErrorEntry {
  */
 export function refusalOf(entries: readonly BatchErrorEntry[]): BatchRefusal | null {
   for (const { code, message, line } of entries) {
-    if (code === 'token_limit_exceeded' || /enqueued token/i.test(message)) return BatchRefusal.TokenLimit;
-    if (/billing|insufficient_quota/i.test(code) || /billing hard limit/i.test(message))
+    // What is said of a line may quote its prompt.
+    const text = line === null ? message : '';
+    if (code === 'token_limit_exceeded' || /enqueued token/i.test(text)) return BatchRefusal.TokenLimit;
+    if (/billing|insufficient_quota/i.test(code) || /billing hard limit/i.test(text))
       return BatchRefusal.Billing;
-    if (line === null && (/cannot find file/i.test(message) || code === 'file_not_found'))
+    if (line === null && (/cannot find file/i.test(text) || code === 'file_not_found'))
       return BatchRefusal.FileNotFound;
   }
   return null;

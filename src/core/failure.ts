@@ -13,8 +13,10 @@ export const FailureType = {
   AccountRefused: 'AccountRefused',
   /** The worker's base URL is not the one where the job's batches live: the job pauses until a worker has the right one. */
   OtherApi: 'OtherApi',
-  /** The API refused the request itself (other 4xx); the same request would be refused again. */
+  /** The API refused the request itself (other 4xx, or a model that the key may not use); the same request would be refused again. */
   RequestRefused: 'RequestRefused',
+  /** The file or the batch is larger than the server takes: the shard is halved and sent again. */
+  InputTooLarge: 'InputTooLarge',
   /** The enqueued-token allowance of the model is used up: the shard waits its turn. */
   AllowanceExhausted: 'AllowanceExhausted',
   /** The API does not know the file that a batch was to be made of: create again, then upload again. */
@@ -23,6 +25,8 @@ export const FailureType = {
   ApiTrouble: 'ApiTrouble',
   /** An ended batch does not yet offer the files it should have. */
   AnswersNotReady: 'AnswersNotReady',
+  /** The API does not know a batch whose answers are still to be read: a key of another project, most likely. */
+  BatchUnknown: 'BatchUnknown',
   /** An earlier run of the schedule still works: what it answers is waited for. */
   EarlierRunUnfinished: 'EarlierRunUnfinished',
   /** Answers of an earlier run that a job had chosen to use are gone from the store. */
@@ -47,10 +51,12 @@ export const failureMeaning: Readonly<Record<FailureType, FailureMeaning>> = {
   AccountRefused: { final: true, code: ErrorCode.ApiRefused },
   OtherApi: { final: true, code: ErrorCode.ApiRefused },
   RequestRefused: { final: true, code: ErrorCode.JobFailed },
+  InputTooLarge: { final: true, code: ErrorCode.JobFailed },
   AllowanceExhausted: { final: true, code: ErrorCode.JobFailed },
   InputFileLost: { final: true, code: ErrorCode.JobFailed },
   ApiTrouble: { final: false, code: ErrorCode.ApiUnreachable },
   AnswersNotReady: { final: false, code: ErrorCode.JobFailed },
+  BatchUnknown: { final: true, code: ErrorCode.ApiRefused },
   EarlierRunUnfinished: { final: false, code: ErrorCode.JobFailed },
   EarlierAnswersGone: { final: true, code: ErrorCode.JobFailed },
   RunConflict: { final: true, code: ErrorCode.JobConflict },

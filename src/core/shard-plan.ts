@@ -11,6 +11,14 @@ export function shardIndex(id: string): number {
   return Number(id.slice(id.indexOf('-') + 1)) - 1;
 }
 
+/** A line and its `LineHistory`; without `idle`, as in records of earlier versions, all its free tries were idle. */
+export type CarriedLine = readonly [line: number, sent: number, charged: number, idle?: number];
+
+/** The record of a line that goes again. */
+export function toCarriedLine(line: number, { sent, charged, idle }: LineHistory): CarriedLine {
+  return idle === sent - charged ? [line, sent, charged] : [line, sent, charged, idle];
+}
+
 /** What one shard holds. Lines are named by their number in the input; they are in ascending order. */
 export interface ShardManifest {
   readonly model: string;
@@ -19,9 +27,15 @@ export interface ShardManifest {
   readonly bytes: number;
   /** Inclusive ranges of line numbers. */
   readonly ranges: readonly (readonly [from: number, to: number])[];
-  /** For lines that were sent before: `[line, sent, charged]`. Empty in round 1. */
-  readonly carried: readonly (readonly [line: number, sent: number, charged: number])[];
+  /** For lines that were sent before. Empty in round 1. */
+  readonly carried: readonly CarriedLine[];
   readonly hasIds: boolean;
+  /** How often in a row the API refused batches of these lines as a whole; absent: never. */
+  readonly refusals?: number;
+  /** The shard that was refused without naming lines and cut into this one and others. */
+  readonly cutFrom?: string;
+  /** The largest file, in bytes, that these lines may go again in: a larger one was refused. */
+  readonly maxBytes?: number;
 }
 
 /** One round of a job: how many shards and lines it has, and what was refused before it. */
@@ -42,8 +56,8 @@ export interface RoundPlan {
 export interface ShardOutcome {
   readonly answered: number;
   readonly failed: number;
-  /** Lines that go again: `[line, sent, charged]`. */
-  readonly again: readonly (readonly [line: number, sent: number, charged: number])[];
+  /** Lines that go again. */
+  readonly again: readonly CarriedLine[];
   readonly inputTokens: number;
   readonly cachedTokens: number;
   readonly outputTokens: number;
@@ -51,8 +65,21 @@ export interface ShardOutcome {
   readonly errors: Readonly<Record<string, number>>;
   /** The first lines, at most `EXAMPLES_KEPT`, that met each error; outcomes of version 0.1 have none. */
   readonly examples?: Readonly<Record<string, readonly number[]>>;
+  /** Set when the shard was too large for the API or a gateway before it: its lines go again in halves. */
+  readonly tooLarge?: true;
+  /** Set when the API refused the shard's batch as a whole; decides how its lines are packed again. */
+  readonly refusal?: WholeRefusal;
   /** Answers that came a second time, from batches created on top of the shard's; absent where there are none. */
   readonly twice?: PaidTwice;
+}
+
+/** Why the API refused a batch as a whole, for a reason that waiting does not help. */
+export interface WholeRefusal {
+  readonly code: string;
+  /** What the API said. */
+  readonly message: string;
+  /** How many lines of the shard it named; they have ended. */
+  readonly named: number;
 }
 
 /** Lines named for each error of a shard: enough to look into the input. */
@@ -112,7 +139,14 @@ export class ShardLines {
     for (const [from, to] of manifest.ranges) {
       for (let line = from; line <= to; line += 1) this.numbers[i++] = line;
     }
-    this.histories = new Map(manifest.carried.map(([line, sent, charged]) => [line, { sent, charged }]));
+    this.histories = new Map(
+      manifest.carried.map(([line, sent, charged, idle = sent - charged]) => [line, { sent, charged, idle }]),
+    );
+  }
+
+  /** All lines with their histories as they are, for lines that go again without having been sent. */
+  carry(): CarriedLine[] {
+    return Array.from(this.numbers, (line) => toCarriedLine(line, this.historyOf(line)));
   }
 
   /** Where the line stands in the shard; -1 when it is not in it. */
@@ -138,7 +172,7 @@ export class ShardLines {
   }
 }
 
-const unsent: LineHistory = { sent: 0, charged: 0 };
+const unsent: LineHistory = { sent: 0, charged: 0, idle: 0 };
 
 /** Collects ascending line numbers as inclusive ranges. */
 export class RangeList {

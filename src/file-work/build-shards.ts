@@ -15,7 +15,9 @@ import {
   ShardFill,
   shardId,
   type LineSize,
+  type CarriedLine,
   type RoundPlan,
+  type ShardLimits,
   type ShardManifest,
 } from '../core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
@@ -155,13 +157,30 @@ const lineFeed = Buffer.from('\n');
 /** Stands where a line has no id. */
 const nullId = Buffer.from('null');
 
+/** Requests that are written into shards of their own, apart from others of their model and endpoint. */
+export interface ShardGroup {
+  /** Tells this group from others; `''` for lines that any shard may hold. */
+  readonly name: string;
+  /** Bounds below the job's; the n-th shard of the group holds at most `lines[n]` lines, the last bound holds for all that follow. */
+  readonly lines?: readonly number[];
+  readonly bytes?: number;
+  /** Kept in the manifest of each shard of the group. */
+  readonly marks?: Pick<ShardManifest, 'refusals' | 'cutFrom' | 'maxBytes'>;
+}
+
+/** Lines of the input, and those that go again after an ordinary failure. */
+const anyShard: ShardGroup = { name: '' };
+
 interface OpenShard {
   readonly index: number;
+  readonly group: ShardGroup;
+  readonly key: string;
+  readonly limits: ShardLimits;
   readonly model: string;
   readonly endpoint: string;
   readonly fill: ShardFill;
   readonly lines: RangeList;
-  readonly carried: [number, number, number][];
+  readonly carried: CarriedLine[];
   /** The bytes before and behind a line's number in its request. */
   readonly head: readonly [Uint8Array, Uint8Array];
   readonly requests: WholeFileWriter;
@@ -174,14 +193,16 @@ export class ShardSetWriter {
   private readonly folder: string;
   private readonly job: string;
   private readonly round: number;
-  private readonly limits: { lines: number; bytes: number };
+  private readonly limits: ShardLimits;
   private readonly open = new Map<string, OpenShard>();
+  /** The shards that each group has had so far, by their places in the round. */
+  private readonly places = new Map<string, number[]>();
   private readonly shardLines: number[] = [];
   readonly models: Set<string> = new Set();
   private last: OpenShard | null = null;
   private readonly openings = new BodyOpenings();
 
-  constructor(folder: string, job: string, round: number, limits: { lines: number; bytes: number }) {
+  constructor(folder: string, job: string, round: number, limits: ShardLimits) {
     this.folder = folder;
     this.job = job;
     this.round = round;
@@ -214,20 +235,27 @@ export class ShardSetWriter {
   /** Adds an already written request again, with its history. */
   addAgain(
     from: { model: string; endpoint: string },
-    line: readonly [number, number, number],
+    line: CarriedLine,
     bytes: Uint8Array,
     embeddingInputs: number,
     id: Uint8Array | null,
+    group: ShardGroup = anyShard,
   ): void {
-    const shard = this.shardFor(from.model, from.endpoint as Endpoint, {
-      bytes: bytes.length + 1,
-      embeddingInputs,
-    });
+    const size = { bytes: bytes.length + 1, embeddingInputs };
+    const shard = this.shardFor(from.model, from.endpoint as Endpoint, size, group);
     shard.requests.write(bytes);
     shard.requests.writeAscii('\n');
     this.addId(shard, id ?? nullId);
     shard.lines.add(line[0]);
-    shard.carried.push([line[0], line[1], line[2]]);
+    shard.carried.push(line);
+  }
+
+  /** Closes what a group has open, once all its lines are there; returns the places of its shards in the round. */
+  closeGroup({ name }: ShardGroup): number[] {
+    for (const shard of this.open.values()) if (shard.group.name === name) this.close(shard);
+    const places = this.places.get(name) ?? [];
+    this.places.delete(name);
+    return places;
   }
 
   finish(): Omit<RoundPlan, 'rejected'> {
@@ -242,18 +270,28 @@ export class ShardSetWriter {
     }
   }
 
-  private shardFor(model: string, endpoint: Endpoint, size: LineSize): OpenShard {
+  private shardFor(
+    model: string,
+    endpoint: Endpoint,
+    size: LineSize,
+    group: ShardGroup = anyShard,
+  ): OpenShard {
     let shard = this.last;
-    if (shard === null || shard.model !== model || shard.endpoint !== endpoint) {
-      shard = this.open.get(`${endpoint} ${model}`) ?? null;
+    if (
+      shard === null ||
+      shard.model !== model ||
+      shard.endpoint !== endpoint ||
+      shard.group.name !== group.name
+    ) {
+      shard = this.open.get(keyOf(model, endpoint, group)) ?? null;
     }
-    if (shard !== null && shard.fill.isFullFor(size, this.limits)) {
+    if (shard !== null && shard.fill.isFullFor(size, shard.limits)) {
       this.close(shard);
       shard = null;
     }
     if (shard === null) {
-      shard = this.openShard(model, endpoint);
-      this.open.set(`${endpoint} ${model}`, shard);
+      shard = this.openShard(model, endpoint, group);
+      this.open.set(shard.key, shard);
     }
     shard.fill.add(size);
     this.lines += 1;
@@ -261,13 +299,16 @@ export class ShardSetWriter {
     return shard;
   }
 
-  private openShard(model: string, endpoint: string): OpenShard {
+  private openShard(model: string, endpoint: string, group: ShardGroup): OpenShard {
     const index = this.shardLines.length;
     this.shardLines.push(0);
     this.models.add(model);
     const path = join(this.folder, shardFiles.requests(this.job, shardId(this.round, index)));
     return {
       index,
+      group,
+      key: keyOf(model, endpoint, group),
+      limits: this.limitsOf(group, index),
       model,
       endpoint,
       fill: new ShardFill(),
@@ -276,6 +317,17 @@ export class ShardSetWriter {
       head: [Buffer.from(requestHead(endpoint)[0]), Buffer.from(requestHead(endpoint)[1])],
       requests: new WholeFileWriter(path),
       ids: null,
+    };
+  }
+
+  private limitsOf({ name, lines, bytes }: ShardGroup, index: number): ShardLimits {
+    const places = this.places.get(name) ?? [];
+    this.places.set(name, places);
+    const n = places.push(index) - 1;
+    const most = lines?.[Math.min(n, lines.length - 1)] ?? this.limits.lines;
+    return {
+      lines: Math.min(this.limits.lines, most),
+      bytes: Math.min(this.limits.bytes, bytes ?? this.limits.bytes),
     };
   }
 
@@ -304,12 +356,17 @@ export class ShardSetWriter {
       ranges: shard.lines.ranges,
       carried: shard.carried,
       hasIds: shard.ids !== null,
+      ...shard.group.marks,
     };
     const file = new WholeFileWriter(join(this.folder, shardFiles.manifest(this.job, id)));
     file.writeText(JSON.stringify(manifest));
     file.finish();
     this.shardLines[shard.index] = shard.fill.lines;
-    this.open.delete(`${shard.endpoint} ${shard.model}`);
+    this.open.delete(shard.key);
     if (this.last === shard) this.last = null;
   }
+}
+
+function keyOf(model: string, endpoint: string, group: ShardGroup): string {
+  return `${endpoint} ${model} ${group.name}`;
 }

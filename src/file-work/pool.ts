@@ -6,7 +6,8 @@ import type { ByteCounter } from './byte-counter.ts';
 import type { BuildResult } from './build-shards.ts';
 import type { EarlierAnswers } from './find-known-lines.ts';
 import type { RetryRound } from './pack-retries.ts';
-import type { ClaimedOutcome, EndedShard } from './settle-shard.ts';
+import type { RefusedShard } from './refuse-shard.ts';
+import type { ClaimedOutcome, EndedShard, MissingRows } from './settle-shard.ts';
 
 /** Run from source (tests), threads still need JavaScript: they take the built file. */
 function threadFile(name: string): string {
@@ -55,8 +56,12 @@ export class FileWork {
     return this.run('indexAnswers', [this.folder, job, target]);
   }
 
-  settleShard(ended: EndedShard): Promise<ClaimedOutcome | null> {
+  settleShard(ended: EndedShard): Promise<ClaimedOutcome | MissingRows> {
     return this.run('settleShard', [this.folder, ended]);
+  }
+
+  refuseShard(refused: RefusedShard): Promise<ClaimedOutcome> {
+    return this.run('refuseShard', [this.folder, refused]);
   }
 
   countAnswers(job: string, shard: string, path: string): Promise<PaidTwice> {

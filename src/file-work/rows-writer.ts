@@ -29,6 +29,11 @@ export function writeRowHead(file: WholeFileWriter, line: number, id: Uint8Array
   file.write(quote);
 }
 
+/** The row of a line that a cancel ended, behind its id. */
+export function cancelledTail(attempts: number, batchId: string | null): string {
+  return `,"status":"cancelled","attempts":${attempts},"batch_id":${JSON.stringify(batchId)},"response":null,"error":{"code":"cancelled","message":"The job was cancelled before this line had an answer."},"usage":null}\n`;
+}
+
 /** Writes rows in the lines' order, taking each answer's bytes from where they stand in the raw file. */
 export class RowsWriter {
   private readonly file: WholeFileWriter;
@@ -67,6 +72,8 @@ export class RowsWriter {
           this.file.write(beforeOutput);
           this.file.writeNumber(tally.output[position]!);
           this.file.write(rowTail);
+        } else if (stateHere === lineState.cancelled) {
+          this.file.writeText(cancelledTail(attempts, batchIds[0]!));
         } else {
           const { code, message } = tally.errors.get(position)!;
           this.file.writeText(

@@ -2,39 +2,39 @@ import { join } from 'node:path';
 import { EXAMPLES_KEPT, ShardLines, type PaidTwice, type ShardOutcome } from '../core/shard-plan.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { WholeFileWriter } from '../store/whole-file.ts';
-import { RowsWriter, writeRowHead } from './rows-writer.ts';
+import { cancelledTail, RowsWriter, writeRowHead } from './rows-writer.ts';
 import { claimOutcome, readManifest, readOutcome, ShardIds, type ClaimedOutcome } from './shard-records.ts';
-import { countAnswersIn, lineState, ShardTally, type EndedShard } from './shard-tally.ts';
+import { countAnswersIn, lineState, ShardTally, type EndedShard, type MissingRows } from './shard-tally.ts';
 
-export type { ClaimedOutcome, EndedShard };
+export type { ClaimedOutcome, EndedShard, MissingRows };
 
 /**
  * Decides for every line of a shard how it ended, and writes the rows of those that did.
  * Running it twice reads the same files and keeps the first outcome.
- * Answers null when `ended.missing` is `ask` and lines have no row.
+ * Decides nothing when `ended.missing` is `ask` and lines have no row: it returns how many.
  */
-export function settleShard(folder: string, ended: EndedShard): ClaimedOutcome | null {
+export function settleShard(folder: string, ended: EndedShard): ClaimedOutcome | MissingRows {
   const { job, shard } = ended;
   const done = readOutcome(folder, job, shard);
   if (done !== null) return { outcome: done, first: false };
   const manifest = readManifest(folder, job, shard);
   const lines = new ShardLines(manifest);
-  const tally = new ShardTally(lines, ended);
+  const tally = new ShardTally(lines, ended, manifest.refusals);
   const files = [
     ended.hasOutput ? join(folder, shardFiles.output(job, shard, ended.batch)) : null,
     ended.hasErrors ? join(folder, shardFiles.errors(job, shard, ended.batch)) : null,
   ];
   const batchIds = [ended.batchId, ended.batchId];
-  files.forEach((path, which) => {
-    if (path !== null) tally.readFile(path, which);
-  });
+  const [outputRead, errorsRead] = files.map((path, which) => path !== null && tally.readFile(path, which));
   for (const batchId of ended.duplicates ?? []) {
     const path = join(folder, shardFiles.duplicateOutput(job, shard, ended.batch, batchId));
     tally.readDuplicate(path, files.push(path) - 1);
     batchIds.push(batchId);
   }
   if (ended.lostDuplicate === true && ended.missing !== 'retry') tally.forgetRetries();
-  if (ended.missing === 'ask' && tally.states.includes(lineState.none)) return null;
+  const missing = tally.states.reduce((sum, state) => sum + (state === lineState.none ? 1 : 0), 0);
+  if (ended.missing === 'ask' && missing > 0)
+    return { missing, outputRead: outputRead!, errorsRead: errorsRead! };
   tally.settleRest();
   const rows = new RowsWriter(folder, job, shard, new ShardIds(folder, job, shard, manifest));
   rows.write(tally, files, batchIds);
@@ -51,9 +51,7 @@ export function cancelShard(folder: string, job: string, shard: string): ShardOu
   const file = new WholeFileWriter(join(folder, shardFiles.rows(job, shard)));
   lines.numbers.forEach((line, position) => {
     writeRowHead(file, line, ids.at(position));
-    file.writeAscii(
-      `,"status":"cancelled","attempts":${lines.historyOf(line).sent},"batch_id":null,"response":null,"error":{"code":"cancelled","message":"The job was cancelled before this line had an answer."},"usage":null}\n`,
-    );
+    file.writeText(cancelledTail(lines.historyOf(line).sent, null));
   });
   file.finish();
   return claimOutcome(folder, job, shard, {

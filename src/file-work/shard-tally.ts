@@ -1,6 +1,14 @@
 import { BatchStatus, type BatchErrorEntry } from '../core/batch-status.ts';
-import { afterTry, classifyRow, Verdict } from '../core/result-line.ts';
-import { EXAMPLES_KEPT, type PaidTwice, type ShardLines, type ShardOutcome } from '../core/shard-plan.ts';
+import { afterTry, classifyRow, plainCode, TryUse, Verdict } from '../core/result-line.ts';
+import {
+  EXAMPLES_KEPT,
+  toCarriedLine,
+  type CarriedLine,
+  type PaidTwice,
+  type ShardLines,
+  type ShardOutcome,
+  type WholeRefusal,
+} from '../core/shard-plan.ts';
 import { cutLines, type CutLine } from './cut-lines.ts';
 import { ResultRowReader, type ReadRow } from './read-result-row.ts';
 
@@ -16,11 +24,8 @@ export interface EndedShard {
   readonly hasErrors: boolean;
   /** A failed batch's reasons. */
   readonly refused: readonly BatchErrorEntry[];
-  /**
-   * What becomes of lines without a row when a file that should be there is not: `ask` decides nothing,
-   * so that the caller can look again; see `activities/fetch-results.ts`.
-   */
-  readonly missing: 'ask' | 'retry' | 'unavailable';
+  /** What becomes of lines without a row: `ask` decides nothing, so that the caller can read the files again. */
+  readonly missing: 'ask' | 'retry' | 'unavailable' | 'cancelled';
   readonly attempts: number;
   /** Batches created on top of this one whose output is in the store: what they answered counts where this one has no answer. */
   readonly duplicates?: readonly string[];
@@ -31,8 +36,17 @@ export interface EndedShard {
 /** Rows longer than this are not read as rows: no answer of the API comes near. */
 const MAX_ROW_BYTES = 512 << 20;
 
+/** Lines of an ended batch that have no row in its files. */
+export interface MissingRows {
+  readonly missing: number;
+  /** True when the output file is there and names a line of the shard: else it is unreadable, empty or absent. */
+  readonly outputRead: boolean;
+  /** The same of the error file. */
+  readonly errorsRead: boolean;
+}
+
 /** How a line stands while its shard's files are read. */
-export const lineState = { none: 0, answered: 1, failed: 2, again: 3 } as const;
+export const lineState = { none: 0, answered: 1, failed: 2, again: 3, cancelled: 4 } as const;
 
 /** Error codes that we write ourselves. */
 const ownCode = {
@@ -53,15 +67,19 @@ export class ShardTally {
   readonly output: Uint32Array;
   /** Bodies that had to be written anew because they did not stand in the row as JSON. */
   readonly rewritten: Map<number, Buffer> = new Map();
-  readonly errors: Map<number, { code: string; message: string; counts: boolean }> = new Map();
+  readonly errors: Map<number, { code: string; message: string; use: TryUse }> = new Map();
   private cached = 0;
   private twice: Writable<PaidTwice> | null = null;
   private readonly ended: EndedShard;
+  private readonly refusals: number;
+  private refusal: WholeRefusal | null = null;
 
-  constructor(lines: ShardLines, ended: EndedShard) {
+  /** `refusals`: how often in a row batches of these lines were refused as a whole before. */
+  constructor(lines: ShardLines, ended: EndedShard, refusals: number = 0) {
     const count = lines.numbers.length;
     this.lines = lines;
     this.ended = ended;
+    this.refusals = refusals;
     this.states = new Uint8Array(count);
     this.file = new Uint8Array(count);
     this.offset = new Float64Array(count);
@@ -70,8 +88,9 @@ export class ShardTally {
     this.output = new Uint32Array(count);
   }
 
-  readFile(path: string, which: number): void {
-    eachRow(this.lines, path, (position, row, cut) => {
+  /** Reads a file of the batch; returns whether it names a line of the shard. */
+  readFile(path: string, which: number): boolean {
+    return eachRow(this.lines, path, (position, row, cut) => {
       if (this.states[position] === lineState.answered) return; // the first success wins
       const verdict = cut.utf8 ? classifyRow(row) : Verdict.Retry;
       if (verdict === Verdict.Answered) {
@@ -81,7 +100,7 @@ export class ShardTally {
         this.errors.set(position, {
           code: row.errorCode ?? (row.statusCode === null ? 'unknown' : `http_${row.statusCode}`),
           message: row.errorMessage ?? `The request ended with HTTP status ${row.statusCode ?? 'unknown'}.`,
-          counts: verdict !== Verdict.RetryFree,
+          use: verdict === Verdict.RetryFree ? TryUse.Idle : TryUse.Attempt,
         });
       }
     });
@@ -126,20 +145,18 @@ export class ShardTally {
 
   /** Gives every line without a row its fate, then applies the line's budget of attempts. */
   settleRest(): void {
-    const named = this.namedByRefusal();
-    const whole = this.ended.refused.find(({ line }) => line === null) ?? this.ended.refused[0];
+    if (this.ended.status === BatchStatus.Failed && this.ended.missing === 'retry') this.settleRefused();
     for (let position = 0; position < this.states.length; position += 1) {
       if (this.states[position] !== lineState.none) continue;
-      const entry = named.get(position) ?? (named.size === 0 ? whole : undefined);
-      if (this.ended.status === BatchStatus.Failed && entry !== undefined) {
-        this.set(position, lineState.failed, entry.code, entry.message, true);
+      if (this.ended.missing === 'cancelled') {
+        this.states[position] = lineState.cancelled;
       } else if (this.ended.missing === 'unavailable') {
         this.set(
           position,
           lineState.failed,
           ownCode.unavailable,
           'The batch ended, but the API never offered this answer or deleted it.',
-          true,
+          TryUse.Attempt,
         );
       } else if (this.ended.status === BatchStatus.Completed) {
         this.set(
@@ -147,7 +164,7 @@ export class ShardTally {
           lineState.again,
           ownCode.missing,
           'The batch completed without a row for this line.',
-          true,
+          TryUse.Attempt,
         );
       } else {
         this.set(
@@ -155,19 +172,53 @@ export class ShardTally {
           lineState.again,
           `batch_${this.ended.status}`,
           `The batch ended ${this.ended.status} before this line ran.`,
-          false,
+          TryUse.Idle,
         );
       }
     }
-    for (const [position, { counts }] of this.errors) {
+    for (const [position, { use }] of this.errors) {
       if (this.states[position] !== lineState.again) continue;
       const history = this.lines.historyOf(this.lines.numbers[position]!);
-      if (!afterTry(history, counts, this.ended.attempts).again) this.states[position] = lineState.failed;
+      if (!afterTry(history, use, this.ended.attempts).again) this.states[position] = lineState.failed;
+    }
+  }
+
+  /**
+   * A batch that was refused as a whole: the lines it names fail, the others go again. Where it names none, all go again,
+   * once as they are and then in pieces (`pack-retries.ts`), until the line that is at fault stands alone.
+   */
+  private settleRefused(): void {
+    if (this.states.some((state) => state !== lineState.none)) return; // it has rows: it ran
+    const { refused, attempts } = this.ended;
+    const named = this.namedByRefusal();
+    for (const [position, { code, message }] of named)
+      this.set(position, lineState.failed, code, message, TryUse.Attempt);
+    const { code, message } = refused.find(({ line }) => line === null) ??
+      refused[0] ?? {
+        code: 'batch_failed',
+        message: 'The API refused the batch as a whole and did not say why.',
+      };
+    this.refusal = { code, message, named: named.size };
+    if (named.size === 0 && this.states.length === 1 && this.refusals > 0) {
+      this.set(0, lineState.failed, code, message, TryUse.Attempt);
+      return;
+    }
+    for (let position = 0; position < this.states.length; position += 1) {
+      if (this.states[position] !== lineState.none) continue;
+      if (named.size > 0) {
+        const others = 'The API refused the batch for other lines of it.';
+        this.set(position, lineState.again, 'batch_failed', others, TryUse.Nothing);
+        continue;
+      }
+      // The reason may pass: the first try uses an attempt where the line has another one.
+      const history = this.lines.historyOf(this.lines.numbers[position]!);
+      const isFirst = this.refusals === 0 && afterTry(history, TryUse.Attempt, attempts).again;
+      this.set(position, lineState.again, code, message, isFirst ? TryUse.Attempt : TryUse.Nothing);
     }
   }
 
   outcome(): ShardOutcome {
-    const again: [number, number, number][] = [];
+    const again: CarriedLine[] = [];
     let answered = 0;
     let failed = 0;
     let inputTokens = 0;
@@ -177,14 +228,14 @@ export class ShardTally {
       outputTokens += this.output[position]!;
       if (this.states[position] === lineState.answered) answered += 1;
       else if (this.states[position] === lineState.failed) failed += 1;
-      else {
+      else if (this.states[position] === lineState.again) {
         const line = this.lines.numbers[position]!;
         const next = afterTry(
           this.lines.historyOf(line),
-          this.errors.get(position)!.counts,
+          this.errors.get(position)!.use,
           this.ended.attempts,
         );
-        again.push([line, next.sent, next.charged]);
+        again.push(toCarriedLine(line, next));
       }
     }
     const counts = {
@@ -195,6 +246,7 @@ export class ShardTally {
       cachedTokens: this.cached,
       outputTokens,
       ...this.errorsByCode(),
+      ...(this.refusal === null ? {} : { refusal: this.refusal }),
     };
     return this.twice === null ? counts : { ...counts, twice: this.twice };
   }
@@ -203,7 +255,7 @@ export class ShardTally {
     // Codes come from outside: in a plain object `constructor` would be there before it is counted.
     const found = new Map<string, number[]>();
     for (const [position, { code }] of this.errors) {
-      const name = isPlainCode(code) ? code : 'other';
+      const name = plainCode(code);
       const positions = found.get(name);
       if (positions === undefined) found.set(name, [position]);
       else positions.push(position);
@@ -217,9 +269,9 @@ export class ShardTally {
     };
   }
 
-  private set(position: number, next: number, code: string, message: string, counts: boolean): void {
+  private set(position: number, next: number, code: string, message: string, use: TryUse): void {
     this.states[position] = next;
-    this.errors.set(position, { code, message, counts });
+    this.errors.set(position, { code, message, use });
   }
 
   private namedByRefusal(): Map<number, BatchErrorEntry> {
@@ -241,20 +293,24 @@ export function countAnswersIn(lines: ShardLines, path: string): PaidTwice {
   return counts;
 }
 
-/** The rows of a file that belong to lines of the shard. */
+/** The rows of a file that belong to lines of the shard; returns whether there are any. */
 function eachRow(
   lines: ShardLines,
   path: string,
   onRow: (position: number, row: ReadRow, cut: CutLine) => void,
-): void {
+): boolean {
   const reader = new ResultRowReader();
+  let isRead = false;
   cutLines(path, MAX_ROW_BYTES, (block, cut) => {
     if (cut.overlong) return;
     const row = reader.read(block, cut.start, cut.end);
     if (row === null) return; // no row that says anything: its line counts as missing
     const position = row.line === null ? -1 : lines.positionOf(row.line);
-    if (position !== -1) onRow(position, row, cut);
+    if (position === -1) return;
+    isRead = true;
+    onRow(position, row, cut);
   });
+  return isRead;
 }
 
 /** The smallest few: errors are known in the order in which they were found. */
@@ -271,9 +327,4 @@ function addRow(to: Writable<PaidTwice>, { inputTokens, cachedTokens, outputToke
   to.inputTokens += inputTokens;
   to.cachedTokens += cachedTokens;
   to.outputTokens += outputTokens;
-}
-
-/** Outcomes are counted in the report, which holds no text of the API: it may quote a prompt, and some servers put it here. */
-function isPlainCode(code: string): boolean {
-  return /^[A-Za-z0-9_.-]{1,64}$/.test(code);
 }

@@ -10,6 +10,7 @@ import type { EarlierAnswers } from './find-known-lines.ts';
 import * as index from './index-answers.ts';
 import * as merge from './merge-rows.ts';
 import * as pack from './pack-retries.ts';
+import * as refuse from './refuse-shard.ts';
 import * as settle from './settle-shard.ts';
 
 export const buildShards = ([folder, spec, counter, earlier]: [
@@ -23,10 +24,14 @@ export const indexAnswers = ([folder, job, target]: [folder: string, job: string
   | number
   | null => index.indexAnswers(folder, job, target);
 
-export const settleShard = ([folder, ended]: [
+export const settleShard = ([folder, ended]: [folder: string, ended: settle.EndedShard]):
+  | settle.ClaimedOutcome
+  | settle.MissingRows => settle.settleShard(folder, ended);
+
+export const refuseShard = ([folder, refused]: [
   folder: string,
-  ended: settle.EndedShard,
-]): settle.ClaimedOutcome | null => settle.settleShard(folder, ended);
+  refused: refuse.RefusedShard,
+]): settle.ClaimedOutcome => refuse.refuseShard(folder, refused);
 
 export const countAnswers = ([folder, job, shard, path]: [
   folder: string,

@@ -56,11 +56,16 @@ export const shardFiles = {
   /** The API's word that the p-th POST made no batch. */
   refusal: (job: string, shard: string, n: number, post: number): string =>
     `jobs/${job}/shards/${shard}/batch-${n}.refused-${post}.json`,
+  /** The API's final refusal of its file or batch; see `activities/refused-shard.ts`. */
+  refused: (job: string, shard: string): string => `jobs/${job}/shards/${shard}/refused.json`,
   /** Its n-th batch. */
   batch: (job: string, shard: string, n: number): string => `jobs/${job}/shards/${shard}/batch-${n}.json`,
   /** The n-th batch's object as the API showed it when it had ended. */
   ended: (job: string, shard: string, n: number): string =>
     `jobs/${job}/shards/${shard}/batch-${n}.ended.json`,
+  /** When lines of its n-th batch were first found to have no row; from then on the API is asked again for a while. */
+  missed: (job: string, shard: string, n: number): string =>
+    `jobs/${job}/shards/${shard}/batch-${n}.missed.json`,
   /** Batches that were created besides its n-th one; see `activities/duplicate-batches.ts`. */
   duplicates: (job: string, shard: string, n: number): string =>
     `jobs/${job}/shards/${shard}/batch-${n}.duplicates.json`,

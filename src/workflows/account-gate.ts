@@ -1,5 +1,5 @@
 import { condition, patched } from '@temporalio/workflow';
-import { accountRefusal } from './account-refusal.ts';
+import { accountRefusal } from './step-failure.ts';
 import { checkAccount } from './activity-proxies.ts';
 
 /** Waits before a refused account is asked again: a card is mended within minutes, or over night. */

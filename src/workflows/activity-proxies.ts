@@ -58,6 +58,11 @@ export const fetchResults: Call<'fetchResults'> = activity('fetchResults', {
   startToCloseTimeout: '2h',
 });
 
+// Writes a row per line of one shard.
+export const settleRefusedShard: Call<'settleRefusedShard'> = activity('settleRefusedShard', {
+  startToCloseTimeout: '2h',
+});
+
 // One small call.
 export const cancelBatch: Call<'cancelBatch'> = activity('cancelBatch', { startToCloseTimeout: '1m' });
 

@@ -22,7 +22,7 @@ import {
 } from '../core/progress.ts';
 import { shardId, shardIndex, type RoundPlan } from '../core/shard-plan.ts';
 import { AccountGate, scaled, tunePatience } from './account-gate.ts';
-import { accountRefusal } from './account-refusal.ts';
+import { accountRefusal, failureReason } from './step-failure.ts';
 import {
   assembleResults,
   buildRetryShards,
@@ -33,10 +33,10 @@ import {
 } from './activity-proxies.ts';
 import { BatchWatch } from './batch-watch.ts';
 import { detailsOf, noticesOf, type PauseCause } from './job-details.ts';
-import { newSnapshot, type JobSnapshot } from './job-snapshot.ts';
+import { newSnapshot, REFUSED_SHOWN, type JobSnapshot } from './job-snapshot.ts';
 import { ListEntry, type ListMoment } from './list-entry.ts';
 import { cancelSignal, pauseSignal, pollSignal, progressQuery, resumeSignal } from './messages.ts';
-import { runShard, type ShardContext, type ShardRecord } from './shard-run.ts';
+import { runShard, STEP_FAILURE, type ShardContext, type ShardRecord } from './shard-run.ts';
 
 /** For tests, which want short runs and short waits; jobs have none of it. */
 interface JobTuning {
@@ -184,6 +184,7 @@ class Job {
 
   cancel(): void {
     this.state.cancelled = true;
+    this.state.stuck = null; // what a cancelled job has bought is read once more, and settled as far as it can be
     this.gate.hurry();
     this.watch.cancelAll();
     this.showDetails();
@@ -197,6 +198,7 @@ class Job {
   resume(): void {
     this.state.paused = null;
     this.state.lost = null;
+    this.state.stuck = null;
     this.gate.forget();
     this.gate.open();
     this.watch.wake();
@@ -304,10 +306,11 @@ class Job {
         return records;
       } catch (error) {
         const reason = accountRefusal(error);
-        if (reason === null) throw error;
-        this.gate.refuse(reason);
+        if (reason !== null) this.gate.refuse(reason);
+        else if (patched(STEP_FAILURE)) this.stuckAt('batches of shards that were not sent', error);
+        else throw error;
         await this.gate.untilOpen({
-          isHeld: () => false,
+          isHeld: () => this.isStuck(),
           accepted: () => state.lookedForBought === true,
           leaves: () => this.mustPark(),
         });
@@ -334,6 +337,10 @@ class Job {
     state.again += counts.again;
     state.inputTokens += counts.inputTokens;
     state.outputTokens += counts.outputTokens;
+    if (counts.refused !== undefined) {
+      state.refused = [...(state.refused ?? []), counts.refused].slice(0, REFUSED_SHOWN);
+      state.refusedShards = (state.refusedShards ?? 0) + 1;
+    }
     // Nobody said what the shards of version 0.1 cost.
     const unknown = state.answered + state.failed + state.again > 0 ? null : 0;
     state.costUsd = sumOrNull(state.costUsd === undefined ? unknown : state.costUsd, counts.costUsd);
@@ -342,8 +349,12 @@ class Job {
       counts.costUsdWithoutBatch,
     );
     state.settled = [settledView(shard, counts), ...(state.settled ?? [])].slice(0, SETTLED_SHOWN);
-    this.gate.forget();
-    if (state.window < this.spec.inFlight) state.window += 1; // a batch ended: its allowance is free again
+    if (counts.accountRefused !== undefined) {
+      this.gate.refuse(`the API refused the account: ${counts.accountRefused} in rows of ${shard.batchId}`);
+    } else if (shard.batchId !== undefined) {
+      this.gate.forget();
+      if (state.window < this.spec.inFlight) state.window += 1; // a batch ended: its allowance is free again
+    }
   }
 
   private mayBegin(plan: RoundPlan): boolean {
@@ -356,7 +367,17 @@ class Job {
   /** True while nothing new is to be sent, for another reason than the account. */
   private isHeld(): boolean {
     const { paused, lost } = this.state;
-    return paused !== null || (lost ?? null) !== null;
+    return paused !== null || (lost ?? null) !== null || this.isStuck();
+  }
+
+  /** Pauses the job until `resume` or a cancel: no retry helps this step, and the job cannot end without it. */
+  private stuckAt(step: string, error: unknown): void {
+    this.state.stuck = `${step}: ${failureReason(error)}`;
+    this.showDetails();
+  }
+
+  private isStuck(): boolean {
+    return (this.state.stuck ?? null) !== null;
   }
 
   private isPaused(): boolean {
@@ -401,8 +422,9 @@ class Job {
       isPauseAskedFor: () => this.state.paused !== null,
       untilRunning: (step) => this.gate.untilOpen({ ...step, isHeld: () => this.isHeld(), leaves: stopping }),
       untilAccepted: (step) =>
-        this.gate.untilOpen({ ...step, isHeld: () => false, leaves: () => this.parking }),
+        this.gate.untilOpen({ ...step, isHeld: () => this.isStuck(), leaves: () => this.parking }),
       onRefused: (reason) => this.gate.refuse(reason),
+      onStuck: (step, error) => this.stuckAt(step, error),
       backOff: async (refusals, summary) => {
         this.state.window = Math.max(1, Math.floor(this.state.active.length / 2));
         const before = this.state.done;
@@ -431,6 +453,8 @@ class Job {
         overdue: this.watch.overdue(),
         duplicates: this.watch.duplicates(),
         active: state.active,
+        refused: state.refused ?? [],
+        refusedShards: state.refusedShards ?? 0,
       }),
       round: state.round,
       lines: state.lines,
@@ -480,12 +504,13 @@ class Job {
   }
 
   private shownReason(): string | null {
-    const { lost, paused, cancelled } = this.state;
-    return this.gate.reason ?? lost ?? (cancelled ? null : paused);
+    const { lost, stuck, paused, cancelled } = this.state;
+    return this.gate.reason ?? stuck ?? lost ?? (cancelled ? null : paused);
   }
 
   private pauseCause(): PauseCause {
     if (this.gate.reason !== null) return 'account';
+    if (this.isStuck()) return 'stuck';
     return (this.state.lost ?? null) === null ? 'asked' : 'lost';
   }
 

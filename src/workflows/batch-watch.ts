@@ -4,7 +4,7 @@ import { isTerminal } from '../core/batch-status.ts';
 import { grouped } from '../core/job-description.ts';
 import { nextPollDelay } from '../core/poll-schedule.ts';
 import { scaled, type WaitingStep } from './account-gate.ts';
-import { accountRefusal } from './account-refusal.ts';
+import { accountRefusal } from './step-failure.ts';
 import { cancelBatch, pollBatches } from './activity-proxies.ts';
 import { isListed } from './list-entry.ts';
 

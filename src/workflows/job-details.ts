@@ -17,10 +17,20 @@ export interface JobTroubles {
   /** Batches that were created on top of others. */
   readonly duplicates: number;
   readonly active: readonly ShardRecord[];
+  /** Shards that the API refused for good, the first of them each in a sentence. */
+  readonly refused: readonly string[];
+  readonly refusedShards: number;
 }
 
 /** What goes on but takes longer, or costs more, than it should: a sentence each. */
-export function noticesOf({ isRefused, overdue, duplicates, active }: JobTroubles): string[] {
+export function noticesOf({
+  isRefused,
+  overdue,
+  duplicates,
+  active,
+  refused,
+  refusedShards,
+}: JobTroubles): string[] {
   const notices: string[] = [];
   if (isRefused) notices.push('asked again at growing intervals, up to 15 min; `resume` asks at once');
   if (overdue > 0)
@@ -43,11 +53,14 @@ export function noticesOf({ isRefused, overdue, duplicates, active }: JobTrouble
   }
   const fileless = stubborn.filter(({ refusedFor }) => refusedFor === 'file_not_found');
   if (fileless.length > 0) notices.push(`${shardsIn(fileless.length)} the API to find their files`);
+  for (const shard of refused) notices.push(`the API refused ${shard}`);
+  if (refusedShards > refused.length)
+    notices.push(`the API refused ${grouped(refusedShards - refused.length)} more shards`);
   return notices;
 }
 
-/** Who has to end a pause: somebody who asked for it, whoever mends the account, or whoever gives the workers the right key. */
-export type PauseCause = 'asked' | 'account' | 'lost';
+/** Why a job is paused: a user asked for it, the account is refused, a batch is unknown to the API, or a step fails and no retry helps. */
+export type PauseCause = 'asked' | 'account' | 'lost' | 'stuck';
 
 /** What progress does not say of itself. */
 export interface DetailsContext {
@@ -128,6 +141,8 @@ function adviceOn({ jobId, state, reason }: JobProgress, pausedFor: PauseCause):
     case JobState.Paused:
       if (pausedFor === 'account')
         return `mend the key or the account's billing; then the job goes on by itself within 15 minutes, or at once after \`durable-batch resume ${jobId}\`. Another key needs its workers started with it. Batches in flight go on.`;
+      if (pausedFor === 'stuck')
+        return `fix what the reason names, then \`durable-batch resume ${jobId}\` tries the step again. Batches in flight go on and are read.`;
       return pausedFor === 'lost'
         ? `start the workers with the OPENAI_API_KEY and OPENAI_BASE_URL that the batches were created with, then \`durable-batch resume ${jobId}\`.`
         : `\`durable-batch resume ${jobId}\` goes on. Batches in flight go on and are fetched meanwhile.`;

@@ -4,6 +4,9 @@ import type { RoundPlan } from '../core/shard-plan.ts';
 import type { AccountState } from './account-gate.ts';
 import type { ShardRecord } from './shard-run.ts';
 
+/** Refused shards that are told one by one; they are carried from run to run. */
+export const REFUSED_SHOWN = 5;
+
 /** What one run of a job hands to the next: everything that is not in the store. Its size is that of the shards in flight. */
 export interface JobSnapshot {
   round: number;
@@ -37,6 +40,12 @@ export interface JobSnapshot {
   paused: string | null;
   /** Which batch the API does not know. */
   lost?: string | null;
+  /** Which step no retry helps, and why; only `resume` or a cancel lets it try again. */
+  stuck?: string | null;
+  /** Shards that the API refused for good, each in a sentence; the first few, see `REFUSED_SHOWN`. */
+  refused?: string[];
+  /** How many there were. */
+  refusedShards?: number;
   account?: AccountState;
   cancelled: boolean;
   /** How many shards may be in flight: `inFlight`, lower after refusals for want of allowance. */

@@ -3,8 +3,8 @@ import type { ShardCounts } from '../activities/index.ts';
 import { FailureType } from '../core/failure.ts';
 import { grouped } from '../core/job-description.ts';
 import type { WaitingStep } from './account-gate.ts';
-import { accountRefusal } from './account-refusal.ts';
-import { createBatch, fetchResults, uploadInput } from './activity-proxies.ts';
+import { accountRefusal } from './step-failure.ts';
+import { createBatch, fetchResults, settleRefusedShard, uploadInput } from './activity-proxies.ts';
 import type { BatchWatch, WatchTimes } from './batch-watch.ts';
 
 /**
@@ -17,9 +17,12 @@ import type { BatchWatch, WatchTimes } from './batch-watch.ts';
  * | uploaded  | `fileId` is set         | creates the batch, at most once             | the batch's id is known  |
  * | in flight | `batchId` is set        | waits in the job's one poll loop            | the batch is terminal    |
  * | ended     | `ended` is set          | downloads both files, settles every line    | the outcome is known     |
+ * | refused   | `refused` is set        | ends the lines, or halves a shard too large | the outcome is known     |
  *
  * A batch that was refused as a whole sends the shard back: to `uploaded` for want of allowance or money,
- * to `waiting` when the API has lost the file.
+ * to `waiting` when the API has lost the file. An upload or a batch that the API refuses for good is this shard's
+ * outcome and nobody else's. A step that fails for another reason, which no retry helps, pauses the job with that reason:
+ * no failure of a step ends the job, since its other batches may not have been read.
  */
 export interface ShardRecord {
   readonly id: string;
@@ -33,12 +36,22 @@ export interface ShardRecord {
   /** When the batch's id came to be known, in ms by the workflow's clock. */
   sentAt?: number;
   ended?: boolean;
+  /** Set when the API refused the shard's file or batch for good. */
+  refused?: FinalRefusal;
   /** How often a batch of this shard was refused in a row; decides the next wait. */
   refusals: number;
   /** What the last of them was for. */
   refusedFor?: 'token_limit' | 'file_not_found';
   /** Refusals for want of allowance in a row while no other batch of the job held any. */
   refusedAlone?: number;
+}
+
+/** What the API said when it refused a step for good; its text stays in the store, since it may quote a prompt. */
+export interface FinalRefusal {
+  readonly tooLarge: boolean;
+  /** HTTP status; null where there is none. */
+  readonly status: number | null;
+  readonly code: string | null;
 }
 
 /** What a shard needs of its job. */
@@ -54,10 +67,12 @@ export interface ShardContext {
   isCancelled(): boolean;
   /** Resolves when the job is not paused, when this shard may see whether the account is accepted again, or when the job is parking or cancelled. */
   untilRunning(step: Pick<WaitingStep, 'accepted'>): Promise<void>;
-  /** Resolves when the API may be asked again for what was paid, or is parking. */
+  /** Resolves when a step that buys nothing may be tried again, or when the job is parking. */
   untilAccepted(step: Pick<WaitingStep, 'accepted'>): Promise<void>;
   /** The API has refused the key or the account: the job pauses and says why. */
   onRefused(reason: string): void;
+  /** A step failed, and no retry helps: the job pauses and says why, until `resume` or a cancel. */
+  onStuck(step: string, error: unknown): void;
   /** True while somebody has asked the job to start nothing new. */
   isPauseAskedFor(): boolean;
   /** Waits before a refused batch is created again; ends early when the job parks or is cancelled. */
@@ -71,6 +86,9 @@ export type ShardEnd = { readonly counts: ShardCounts } | 'parked' | 'not sent';
 /** The version in which a pause keeps shards that are uploaded already from getting their batches. */
 const HELD_AFTER_UPLOAD = 'held-after-upload';
 
+/** The version in which no failure of a step ends the job while it may have unread batches. */
+export const STEP_FAILURE = 'step-failure';
+
 /** A file is uploaded again when this many batches in a row could not find it. */
 const UPLOAD_AGAIN_AFTER = 2;
 
@@ -78,6 +96,14 @@ const UPLOAD_AGAIN_AFTER = 2;
 export async function runShard(shard: ShardRecord, job: ShardContext): Promise<ShardEnd> {
   let settled = false;
   for (;;) {
+    if (shard.refused !== undefined) {
+      const counts = await tryStep(shard, job, () => settleRefused(shard, job));
+      settled = counts !== 'held';
+      if (counts !== 'held') return { counts };
+      await job.untilAccepted({ accepted: () => settled });
+      if (job.isParking()) return 'parked';
+      continue;
+    }
     if (shard.batchId === undefined) {
       const { refusals } = shard;
       await job.untilRunning({
@@ -86,7 +112,7 @@ export async function runShard(shard: ShardRecord, job: ShardContext): Promise<S
       settled = job.isCancelled();
       if (job.isCancelled()) return 'not sent';
       if (job.isParking()) return 'parked';
-      const created = await pausingOnRefusal(shard, job, () => sendShard(shard, job));
+      const created = await tryStep(shard, job, () => sendShard(shard, job));
       if (created !== 'done') continue;
     }
     if (shard.ended !== true) {
@@ -102,7 +128,7 @@ export async function runShard(shard: ShardRecord, job: ShardContext): Promise<S
       shard.ended = true;
     }
     if (job.isParking()) return 'parked';
-    const fetched = await pausingOnRefusal(shard, job, async () => {
+    const fetched = await tryStep(shard, job, async () => {
       const { attempts, rebuy } = job;
       return await fetchResults(`fetch and settle ${nameOf(shard)}, ${shard.batchId}`, {
         job: job.job,
@@ -110,10 +136,11 @@ export async function runShard(shard: ShardRecord, job: ShardContext): Promise<S
         batch: shard.batch,
         attempts,
         rebuy,
+        cancelled: job.isCancelled(),
       });
     });
-    settled = typeof fetched === 'object';
-    if (typeof fetched === 'object') return { counts: fetched };
+    settled = fetched !== 'held';
+    if (fetched !== 'held') return { counts: fetched };
     await job.untilAccepted({ accepted: () => settled });
     if (job.isParking()) return 'parked';
   }
@@ -145,32 +172,52 @@ async function sendShard(shard: ShardRecord, job: ShardContext): Promise<'done' 
   return 'done';
 }
 
-/** Runs a step; a refusal of the key or the account pauses the job instead of failing it. */
-async function pausingOnRefusal<T>(
+/**
+ * Runs a step of a shard; `held` when it failed and the shard's record, or the job's state, says what follows:
+ * a refused account pauses the job, a refused batch waits, a final refusal ends the shard, anything else pauses the job.
+ */
+async function tryStep<T>(
   shard: ShardRecord,
   job: ShardContext,
   step: () => Promise<T>,
-): Promise<T | 'refused'> {
+): Promise<T | 'held'> {
   try {
     return await step();
   } catch (error) {
     const failure = error instanceof ActivityFailure ? error.cause : error;
-    if (!(failure instanceof ApplicationFailure)) throw error;
+    const type = failure instanceof ApplicationFailure ? failure.type : null;
     const refusal = accountRefusal(error);
-    if (refusal !== null) {
-      job.onRefused(refusal);
-      return 'refused';
-    }
-    const refusedFor =
-      failure.type === FailureType.AllowanceExhausted
-        ? 'token_limit'
-        : failure.type === FailureType.InputFileLost
-          ? 'file_not_found'
-          : null;
-    if (refusedFor === null) throw error;
-    await standBack(shard, refusedFor, job);
-    return 'refused';
+    if (refusal !== null) job.onRefused(refusal);
+    else if (type === FailureType.AllowanceExhausted) await standBack(shard, 'token_limit', job);
+    else if (type === FailureType.InputFileLost) await standBack(shard, 'file_not_found', job);
+    else if (!patched(STEP_FAILURE)) throw error;
+    else if (shard.batchId === undefined && isFinalRefusal(type))
+      shard.refused = toFinalRefusal(failure as ApplicationFailure);
+    else job.onStuck(nameOf(shard), error);
+    return 'held';
   }
+}
+
+function isFinalRefusal(type: string | null | undefined): boolean {
+  return type === FailureType.RequestRefused || type === FailureType.InputTooLarge;
+}
+
+function toFinalRefusal({ type, details }: ApplicationFailure): FinalRefusal {
+  const said = (details?.[0] ?? {}) as { status?: number | null; code?: string | null };
+  return {
+    tooLarge: type === FailureType.InputTooLarge,
+    status: said.status ?? null,
+    code: said.code ?? null,
+  };
+}
+
+async function settleRefused(shard: ShardRecord, job: ShardContext): Promise<ShardCounts> {
+  return await settleRefusedShard(`settle refused ${nameOf(shard)}`, {
+    job: job.job,
+    shard: shard.id,
+    batch: shard.batch,
+    refusal: shard.refused!,
+  });
 }
 
 async function sendBack(

@@ -83,7 +83,7 @@ describe.concurrent('downloads', () => {
     await bench.run({
       lines: 40,
       faults: [
-        { on: 'call', call: 'files.content', nth: [1, 2], fault },
+        { on: 'call', call: 'files.content', nth: [1, 3], fault },
         {
           on: 'line',
           customId: ['3', '7'],
@@ -170,18 +170,35 @@ describe.concurrent('many calls at once', () => {
 });
 
 describe.concurrent('uploads in parts', () => {
-  test('each call fails once', async () => {
+  const large = {
+    lines: 3,
+    text: (line: number) => `${line}`.repeat(11_000_000),
+    job: { shardBytes: 190_000_000 },
+  };
+
+  test('each call gets no answer, or is refused for its rate, once', async () => {
     const nth = 1;
     await bench.run({
-      lines: 3,
-      text: (line) => `${line}`.repeat(22_000_000),
-      job: { shardBytes: 190_000_000 },
+      ...large,
       faults: [
         { on: 'call', call: 'uploads.create', nth, fault: { kind: 'reset', when: 'after' } },
-        { on: 'call', call: 'uploads.parts', nth, fault: { kind: 'status', status: 502, body: 'html' } },
+        { on: 'call', call: 'uploads.parts', nth, fault: { kind: 'status', status: 429 } },
         { on: 'call', call: 'uploads.complete', nth, fault: { kind: 'reset', when: 'after' } },
       ],
       ends: { calls: { 'batches.create': 1, 'files.create': 0 } },
+    });
+  });
+
+  test.each<[CallKind, CallFault]>([
+    ['uploads.create', { kind: 'status', status: 403 }],
+    ['uploads.create', { kind: 'status', status: 500 }],
+    ['uploads.parts', { kind: 'status', status: 401 }],
+    ['uploads.complete', { kind: 'status', status: 502, body: 'html' }],
+  ])('are not needed where %s is refused: %j', async (call, fault) => {
+    await bench.run({
+      ...large,
+      faults: [{ on: 'call', call, fault }],
+      ends: { calls: { 'batches.create': 1, 'files.create': 1, [call]: 1 } },
     });
   });
 });

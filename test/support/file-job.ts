@@ -105,7 +105,7 @@ export interface RawFiles {
   readonly duplicates?: Readonly<Record<string, string>>;
 }
 
-/** Writes the raw files of a shard's first batch and settles the shard. */
+/** Writes the raw files of a shard's batch and settles the shard; null where lines without a row are asked for again. */
 export function settle(
   folder: string,
   shard: string,
@@ -135,7 +135,7 @@ export function settle(
     duplicates: Object.keys(raw.duplicates ?? {}),
     ...ended,
   });
-  return settled?.outcome ?? null;
+  return 'missing' in settled ? null : settled.outcome;
 }
 
 /** A row of an output file. */

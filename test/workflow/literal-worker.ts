@@ -128,6 +128,15 @@ export function literalApi(
       const again = againInRound[Number(/^r(\d+)/.exec(shard)![1]) - 1] ?? 0;
       return { answered: 10 - again, failed: 0, again, inputTokens: 1, cachedTokens: 0, outputTokens: 1 };
     },
+    settleRefusedShard: async ({ shard, refusal }) => ({
+      answered: 0,
+      failed: 10,
+      again: 0,
+      inputTokens: 0,
+      cachedTokens: 0,
+      outputTokens: 0,
+      refused: `shard ${shard}, 10 lines from 1 to 10: HTTP ${refusal.status}`,
+    }),
     buildRetryShards: async ({ shards: before }) => ({
       shards: before > 0 ? 1 : 0,
       lines: 10,

@@ -7,7 +7,13 @@ import {
   OpenAIError,
 } from 'openai';
 import { describe, expect, test } from 'vitest';
-import { callApi, isNotFound, isRefusal, toFailure } from '../../../src/activities/openai-failure.ts';
+import {
+  apiText,
+  callApi,
+  isNotFound,
+  isRefusal,
+  toFailure,
+} from '../../../src/activities/openai-failure.ts';
 
 const SECRET = 'prompt text sk-key';
 
@@ -15,13 +21,19 @@ interface Answer {
   status: number;
   code?: string | null;
   type?: string;
+  param?: string;
   message?: string;
   headers?: Record<string, string>;
 }
 
 /** The error that the SDK makes of an answer of the API. */
-function apiError({ status, code = null, type, message = SECRET, headers = {} }: Answer): APIError {
-  return APIError.generate(status, { error: { code, type, message } }, undefined, new Headers(headers));
+function apiError({ status, code = null, type, param, message = SECRET, headers = {} }: Answer): APIError {
+  return APIError.generate(
+    status,
+    { error: { code, type, param, message } },
+    undefined,
+    new Headers(headers),
+  );
 }
 
 /** The failure that a thrown value becomes. */
@@ -55,10 +67,45 @@ describe('an answer of the API', () => {
     ['ApiTrouble', false, { status: 500, headers: { 'x-should-retry': 'false' } }],
     ['RequestRefused', true, { status: 400, code: 'invalid_value' }],
     ['RequestRefused', true, { status: 404 }],
-    ['RequestRefused', true, { status: 413 }],
     ['RequestRefused', true, { status: 422 }],
   ])('is %s (final: %s) for %j', (type, final, answer) => {
     expect(failureOf(apiError(answer))).toMatchObject({ type, nonRetryable: final });
+  });
+
+  test.each<[type: string, answer: Answer]>([
+    ['RequestRefused', { status: 403, code: 'model_not_found' }],
+    ['RequestRefused', { status: 403, param: 'model' }],
+    ['RequestRefused', { status: 403, param: 'body.model' }],
+    ['RequestRefused', { status: 403, message: 'Project `p` does not have access to model `gpt-x`' }],
+    [
+      'RequestRefused',
+      { status: 403, message: 'The model `gpt-4.1` does not exist or you do not have access to it.' },
+    ],
+    ['RequestRefused', { status: 404, code: 'DeploymentNotFound' }],
+    ['RequestRefused', { status: 401, code: '401', type: 'key_model_access_denied' }],
+    ['AccountRefused', { status: 401, message: 'The model `x` does not exist' }],
+    ['AccountRefused', { status: 403, message: 'Missing scopes: api.model.read' }],
+    ['AccountRefused', { status: 403, message: 'Country, region, or territory not supported' }],
+    ['AccountRefused', { status: 403, code: 'billing_not_active', message: 'no access to model `x`' }],
+  ])('that names a model concerns that model: %s for %j', (type, answer) => {
+    expect(failureOf(apiError(answer))).toMatchObject({ type, nonRetryable: true });
+  });
+
+  test.each<[type: string, answer: Answer, call: string]>([
+    ['InputTooLarge', { status: 413 }, 'POST /files'],
+    ['InputTooLarge', { status: 413 }, 'POST /uploads/parts'],
+    ['InputTooLarge', { status: 413, headers: { 'x-should-retry': 'true' } }, 'POST /batches'],
+    ['InputTooLarge', { status: 400, message: 'File is too large.' }, 'POST /files'],
+    ['InputTooLarge', { status: 400, code: 'file_too_large' }, 'POST /files'],
+    ['InputTooLarge', { status: 422, code: 'too_many_tasks' }, 'POST /batches'],
+    ['InputTooLarge', { status: 400, message: 'Maximum allowed content size is 26214400' }, 'POST /files'],
+    ['RequestRefused', { status: 413 }, 'GET /batches'],
+    ['RequestRefused', { status: 413 }, 'POST /batches/{id}/cancel'],
+    ['RequestRefused', { status: 400, code: 'invalid_value' }, 'POST /files'],
+    ['AllowanceExhausted', { status: 400, code: 'token_limit_exceeded' }, 'POST /batches'],
+    ['ApiTrouble', { status: 429, message: 'Too many requests in a minute' }, 'POST /files'],
+  ])('is %s for %j to %s', (type, answer, call) => {
+    expect(toFailure(apiError(answer), call)).toMatchObject({ type });
   });
 
   test('is told by call, status and code, in message and details', () => {
@@ -98,6 +145,29 @@ describe('an answer of the API', () => {
     const shown = JSON.stringify([failure.message, failure.details, failure.cause]);
     expect(shown).not.toContain('prompt');
     expect(shown).not.toContain('xxx');
+  });
+});
+
+describe('apiText', () => {
+  test('is the message, of the error and of the failure made of it', () => {
+    const error = apiError({ status: 400, message: 'No such thing.' });
+    expect(apiText(error)).toBe('No such thing.');
+    expect(apiText(failureOf(error))).toBe('No such thing.');
+    expect(apiText(APIError.generate(502, undefined, '<html>', new Headers()))).toBe('<html>');
+  });
+
+  test('is cut after 2,000 characters', () => {
+    expect(apiText(apiError({ status: 400, message: 'x'.repeat(5_000) }))).toHaveLength(2_000);
+  });
+
+  test.each<[unknown]>([
+    [APIError.generate(500, undefined, undefined, new Headers())],
+    [new APIConnectionError({ message: SECRET })],
+    [ApplicationFailure.create({ message: 'x' })],
+    [new Error('x')],
+    [undefined],
+  ])('is null where the server said nothing: %s', (error) => {
+    expect(apiText(error)).toBeNull();
   });
 });
 

@@ -16,6 +16,7 @@ test.each<[FailureType, boolean]>([
   ['BadInput', true],
   ['AccountRefused', true],
   ['RequestRefused', true],
+  ['InputTooLarge', true],
   ['AllowanceExhausted', true],
   ['ApiTrouble', false],
   ['AnswersNotReady', false],

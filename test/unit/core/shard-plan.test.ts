@@ -30,8 +30,8 @@ test('finds every line of a shard, and no other', () => {
   expect([0, 1, 2, 5, 7, 9, 13, 1e15].map((line) => lines.positionOf(line))).toEqual(
     Array.from({ length: 8 }, () => -1),
   );
-  expect(lines.historyOf(8)).toEqual({ sent: 2, charged: 1 });
-  expect(lines.historyOf(3)).toEqual({ sent: 0, charged: 0 });
+  expect(lines.historyOf(8)).toEqual({ sent: 2, charged: 1, idle: 1 });
+  expect(lines.historyOf(3)).toEqual({ sent: 0, charged: 0, idle: 0 });
 });
 
 test('a shard is full when one more line would break any limit', () => {

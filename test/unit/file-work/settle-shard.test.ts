@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { BatchErrorEntry } from '../../../src/core/batch-status.ts';
-import type { ShardOutcome } from '../../../src/core/shard-plan.ts';
+import { shardId, ShardLines, type ShardOutcome } from '../../../src/core/shard-plan.ts';
 import { packRetries } from '../../../src/file-work/pack-retries.ts';
+import { refuseShard } from '../../../src/file-work/refuse-shard.ts';
 import { cancelShard, countAnswers, type EndedShard } from '../../../src/file-work/settle-shard.ts';
 import {
   JOB,
@@ -17,6 +18,7 @@ import {
   settle,
   shardRows,
 } from '../../support/file-job.ts';
+import { shardFiles } from '../../../src/store/job-files.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 const shard = 'r1-00001';
@@ -145,7 +147,7 @@ describe('a row decides how its line ends', () => {
     ],
     ['again, free: batch_expired', 'no row in an expired batch', { output: '' }, { status: 'expired' }],
     ['again, free: batch_cancelled', 'no row in a cancelled batch', {}, { status: 'cancelled' }],
-    ['again, free: batch_failed', 'a failed batch without reasons', {}, { status: 'failed' }],
+    ['again: batch_failed', 'a failed batch without reasons', {}, { status: 'failed' }],
     ['failed: answer_unavailable', 'a lost file', {}, { missing: 'unavailable' }],
     ['answered', 'a row beside a lost file', { output: outputRow(1, answer) }, { missing: 'unavailable' }],
     [
@@ -341,20 +343,120 @@ describe('a failed batch', () => {
       { line: 2, status: 'failed', error: { code: 'invalid_url', message: 'invalid_url!' } },
     ]);
     expect(outcome.again).toEqual([
-      [1, 1, 0],
-      [3, 1, 0],
+      [1, 1, 0, 0],
+      [3, 1, 0, 0],
     ]);
     expect(outcome.errors).toEqual({ invalid_url: 1, batch_failed: 2 });
+    expect(outcome.refusal).toMatchObject({ named: 1 });
   });
 
-  test('that is refused as a whole ends all its lines', () => {
-    const { rows } = settled(2, {}, { status: 'failed', refused: [entry(null, 'model_not_found')] });
-    expect(rows.map(({ error }) => error?.code)).toEqual(['model_not_found', 'model_not_found']);
+  test('that names no line has all lines go again, and uses an attempt where there is another one', () => {
+    const refused = [entry(null, 'who_knows')];
+    const { rows, outcome } = settled(2, {}, { status: 'failed', refused });
+    expect(rows).toEqual([]);
+    expect(outcome.again).toEqual([
+      [1, 1, 1],
+      [2, 1, 1],
+    ]);
+    expect(outcome.refusal).toEqual({ code: 'who_knows', message: 'who_knows!', named: 0 });
+    const last = settled(2, {}, { status: 'failed', refused, attempts: 1 });
+    expect(last.outcome.again).toEqual([
+      [1, 1, 0, 0],
+      [2, 1, 0, 0],
+    ]);
+  });
+
+  test('that has rows of lines is no refusal', () => {
+    const raw = { output: outputRow(1, answer) };
+    const { rows, outcome } = settled(2, raw, { status: 'failed', refused: [entry(null, 'server_error')] });
+    expect(rows).toMatchObject([{ line: 1, status: 'answered' }]);
+    expect(outcome).toMatchObject({ answered: 1, again: [[2, 1, 0]], errors: { batch_failed: 1 } });
+    expect(outcome.refusal).toBeUndefined();
+  });
+});
+
+describe('a batch that the API refuses as a whole, round after round', () => {
+  /** Plays rounds until no line goes again; a batch is refused as `refuse` says of its lines. */
+  function play(
+    count: number,
+    refuse: (lines: readonly number[]) => BatchErrorEntry[] | null,
+  ): { batches: number; rounds: number; ends: Map<string, number[]> } {
+    using folder = new TempFolder();
+    plan(folder.path, Array.from({ length: count }, (_, i) => requestLine(`line ${i}`)).join('\n'));
+    const ends = new Map<string, number[]>();
+    let batches = 0;
+    let shards = 1;
+    for (let round = 1; ; round += 1) {
+      for (let index = 0; index < shards; index += 1) {
+        const name = shardId(round, index);
+        const refusal = folder.at(shardFiles.refused(JOB, name));
+        if (existsSync(refusal)) {
+          const { code, text } = JSON.parse(readFileSync(refusal, 'utf8')) as { code: string; text: string };
+          refuseShard(folder.path, { job: JOB, shard: name, halve: false, code, message: text });
+        } else {
+          batches += 1;
+          const { numbers } = new ShardLines(manifestOf(folder.path, name));
+          const refused = refuse(Array.from(numbers));
+          if (refused !== null) settle(folder.path, name, {}, { status: 'failed', refused });
+          else
+            settle(folder.path, name, { output: Array.from(numbers, (n) => outputRow(n, answer)).join('') });
+        }
+        for (const { line, status, error } of shardRows(folder.path, name)) {
+          const end = error?.code ?? status;
+          ends.set(end, [...(ends.get(end) ?? []), line]);
+        }
+      }
+      const limits = { shardLines: 50_000, shardBytes: 190_000_000, cancelled: false };
+      const next = packRetries(folder.path, { job: JOB, round, shards, ...limits });
+      if (next.shards === 0) return { batches, rounds: round, ends };
+      shards = next.shards;
+    }
+  }
+  const unnamed: BatchErrorEntry[] = [{ code: 'bad_request', message: 'No.', param: null, line: null }];
+  const lengths = (ends: Map<string, number[]>): Record<string, number> =>
+    Object.fromEntries([...ends].map(([end, lines]) => [end, lines.length]));
+
+  test('finds the bad lines where none is named, and answers all others', () => {
+    const bad = new Set([7, 250, 251, 900]);
+    const { ends, batches } = play(1_000, (lines) => (lines.some((line) => bad.has(line)) ? unnamed : null));
+    expect(ends.get('bad_request')!.toSorted((a, b) => a - b)).toEqual([...bad]);
+    expect(ends.get('answered')).toHaveLength(996);
+    expect(batches).toBeLessThan(150);
+  });
+
+  test('gives up after log2(lines) + 3 batches where everything is refused: 19 for 50,000 lines', () => {
+    const { ends, batches } = play(4_000, () => unnamed);
+    expect(lengths(ends)).toEqual({ bad_request: 4_000 });
+    expect(batches).toBeLessThanOrEqual(15);
+  });
+
+  test('a reason that passes costs one more batch', () => {
+    let times = 0;
+    const { ends, batches } = play(100, () => ((times += 1) === 1 ? unnamed : null));
+    expect(lengths(ends)).toEqual({ answered: 100 });
+    expect(batches).toBe(2);
+  });
+
+  test('a single line is tried twice', () => {
+    const { ends, batches } = play(1, () => unnamed);
+    expect(lengths(ends)).toEqual({ bad_request: 1 });
+    expect(batches).toBe(2);
+  });
+
+  test('is no limit where lines are named, however few at a time', () => {
+    const isBad = (line: number): boolean => line <= 2_500;
+    const { ends, rounds } = play(3_000, (lines) => {
+      const bad = lines.flatMap((line, i) => (isBad(line) ? [i + 1] : []));
+      if (bad.length === 0) return null;
+      return bad.slice(0, 20).map((line) => ({ code: 'invalid_type', message: 'Bad.', param: null, line }));
+    });
+    expect(lengths(ends)).toEqual({ invalid_type: 2_500, answered: 500 });
+    expect(rounds).toBeLessThan(40);
   });
 });
 
 describe('a file that should be there is not', () => {
-  test('`ask` answers null and writes nothing while a line has no row', () => {
+  test('`ask` writes nothing while a line has no row', () => {
     using folder = new TempFolder();
     plan(folder.path, `${requestLine('a')}\n${requestLine('b')}`);
     expect(settle(folder.path, shard, { output: outputRow(1, answer) }, { missing: 'ask' })).toBeNull();

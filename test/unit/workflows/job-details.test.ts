@@ -8,7 +8,14 @@ import {
 } from '../../../src/workflows/job-details.ts';
 import type { ShardRecord } from '../../../src/workflows/shard-run.ts';
 
-const calm: JobTroubles = { isRefused: false, overdue: 0, duplicates: 0, active: [] };
+const calm: JobTroubles = {
+  isRefused: false,
+  overdue: 0,
+  duplicates: 0,
+  active: [],
+  refused: [],
+  refusedShards: 0,
+};
 const shard = (more: Partial<ShardRecord>): ShardRecord => ({
   id: 'r1-00001',
   lines: 40,
@@ -24,6 +31,11 @@ test.each<[what: string, troubles: Partial<JobTroubles>, notices: RegExp[]]>([
   ['one overdue batch', { overdue: 1 }, [/^1 batch is long past/]],
   ['overdue batches', { overdue: 2 }, [/^2 batches are long past/]],
   ['a duplicate', { duplicates: 1 }, [/^1 batch was created twice: .*what they answered is kept/]],
+  [
+    'refused shards',
+    { refused: ['shard r1-00002, line 4: POST /files: HTTP 400'], refusedShards: 3 },
+    [/^the API refused shard r1-00002, line 4: POST \/files: HTTP 400$/, /^the API refused 2 more shards$/],
+  ],
   ['a shard refused twice', { active: [shard({ refusals: 2, refusedFor: 'token_limit' })] }, []],
   [
     'a shard without allowance',

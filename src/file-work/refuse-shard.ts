@@ -1,0 +1,57 @@
+import { join } from 'node:path';
+import { plainCode } from '../core/result-line.ts';
+import { EXAMPLES_KEPT, ShardLines, type ShardOutcome } from '../core/shard-plan.ts';
+import { shardFiles } from '../store/job-files.ts';
+import { WholeFileWriter } from '../store/whole-file.ts';
+import { writeRowHead } from './rows-writer.ts';
+import { claimOutcome, readManifest, readOutcome, ShardIds, type ClaimedOutcome } from './shard-records.ts';
+
+/** A shard that no batch was created for. */
+export interface RefusedShard {
+  readonly job: string;
+  readonly shard: string;
+  /** True where its lines go again in smaller shards; else they end `failed`. */
+  readonly halve: boolean;
+  readonly code: string;
+  readonly message: string;
+}
+
+/**
+ * Ends the lines of a shard that the API refused, or has them go again in halves. No line of it was in a batch: no try is
+ * counted. Running it twice writes the same rows and keeps the first outcome.
+ */
+export function refuseShard(folder: string, refused: RefusedShard): ClaimedOutcome {
+  const { job, shard, halve, code, message } = refused;
+  const done = readOutcome(folder, job, shard);
+  if (done !== null) return { outcome: done, first: false };
+  const manifest = readManifest(folder, job, shard);
+  const lines = new ShardLines(manifest);
+  if (halve) return claimOutcome(folder, job, shard, { ...nothing, again: lines.carry(), tooLarge: true });
+  const ids = new ShardIds(folder, job, shard, manifest);
+  const file = new WholeFileWriter(join(folder, shardFiles.rows(job, shard)));
+  const error = JSON.stringify({ code, message });
+  lines.numbers.forEach((line, position) => {
+    writeRowHead(file, line, ids.at(position));
+    file.writeText(
+      `,"status":"failed","attempts":${lines.historyOf(line).sent},"batch_id":null,"response":null,"error":${error},"usage":null}\n`,
+    );
+  });
+  file.finish();
+  return claimOutcome(folder, job, shard, {
+    ...nothing,
+    failed: manifest.lines,
+    errors: { [plainCode(code)]: manifest.lines },
+    examples: { [plainCode(code)]: Array.from(lines.numbers.subarray(0, EXAMPLES_KEPT)) },
+    refusal: { code, message, named: 0 },
+  });
+}
+
+const nothing: ShardOutcome = {
+  answered: 0,
+  failed: 0,
+  again: [],
+  inputTokens: 0,
+  cachedTokens: 0,
+  outputTokens: 0,
+  errors: {},
+};
