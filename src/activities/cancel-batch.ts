@@ -1,9 +1,10 @@
 import type OpenAI from 'openai';
-import { isTerminal, parseBatchStatus } from '../core/batch-status.ts';
+import { isTerminal } from '../core/batch-status.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readDuplicates } from './duplicate-batches.ts';
 import { whileBeating } from './heartbeat.ts';
-import { callApi, idOf } from './openai-failure.ts';
+import { idOf, isAccountRefused, isNoSuchCall, isRefusal, toFailure } from './openai-failure.ts';
+import { shownStatus } from './shown-status.ts';
 
 /** A batch in flight. Version 0.1 named its id only. */
 export interface CancelRequest {
@@ -15,8 +16,8 @@ export interface CancelRequest {
 
 /**
  * Asks the API to cancel a batch, and what was created on top of it. Safe twice: cancelling a cancelled batch is
- * accepted, and a batch that has ended otherwise (409) or is unknown (404) needs no cancel; what it answered is read all
- * the same.
+ * accepted, and a batch that has ended otherwise (409) or is unknown (404) needs no cancel. No refusal ends the job: the
+ * batch is awaited all the same, and what it answered is read. Only a refused account is reported.
  */
 export async function cancelBatch(
   { api, store }: Dependencies,
@@ -35,9 +36,9 @@ export async function cancelAll(
   batches: readonly OpenAI.Batch[],
   signal: AbortSignal,
 ): Promise<void> {
-  for (const { id, status } of batches) {
-    const word = parseBatchStatus(status);
-    if (!isTerminal(word) && word !== 'cancelling') await cancelOne(api, id, signal);
+  for (const batch of batches) {
+    const { status } = shownStatus(batch);
+    if (!isTerminal(status) && status !== 'cancelling') await cancelOne(api, batch.id, signal);
   }
 }
 
@@ -46,8 +47,11 @@ async function cancelOne(api: OpenAI, batchId: string, signal: AbortSignal): Pro
     const cancelled = await api.batches.cancel(batchId, { signal });
     idOf(cancelled, 'POST /batches/{id}/cancel'); // a proxy's "fine" has cancelled nothing
   } catch (error) {
-    const { status } = error as { status?: number };
-    if (status === 409 || status === 404 || status === 400) return;
-    await callApi('POST /batches/{id}/cancel', () => Promise.reject(error));
+    const failure = toFailure(error, 'POST /batches/{id}/cancel');
+    // It has ended, is not known, or cannot be cancelled there.
+    const isRefused =
+      isNoSuchCall(error) || (isRefusal(error) && (error as { status?: number }).status !== 429);
+    if (isRefused && !isAccountRefused(failure)) return;
+    throw failure;
   }
 }

@@ -1,13 +1,13 @@
 import type OpenAI from 'openai';
-import { parseBatchStatus } from '../core/batch-status.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord, type Store } from '../store/store.ts';
 import type { BatchRecord } from './batch-record.ts';
 import type { Dependencies } from './dependencies.ts';
 import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from './find-batch.ts';
+import { shownStatus } from './shown-status.ts';
 
-/** The n-th batch that a shard was meant to have. */
-export interface MeantBatch {
+/** The n-th batch of a shard, as the metadata of a batch names it. */
+export interface BatchKey {
   readonly shard: string;
   readonly batch: number;
 }
@@ -17,11 +17,11 @@ interface DuplicatesRecord {
   readonly batchIds: readonly string[];
 }
 
-/** The ids of a meant batch's duplicates, as far as they have been found. */
+/** The ids of a batch's duplicates, as far as they have been found. */
 export async function readDuplicates(
   store: Store,
   job: string,
-  { shard, batch }: MeantBatch,
+  { shard, batch }: BatchKey,
 ): Promise<readonly string[]> {
   const record = await readRecord<DuplicatesRecord>(store, shardFiles.duplicates(job, shard, batch));
   return record?.batchIds ?? [];
@@ -31,7 +31,7 @@ export async function readDuplicates(
 export async function noteDuplicate(
   { store, observer }: Pick<Dependencies, 'store' | 'observer'>,
   job: string,
-  meant: MeantBatch,
+  meant: BatchKey,
   batchId: string,
 ): Promise<void> {
   const known = await readDuplicates(store, job, meant);
@@ -41,14 +41,32 @@ export async function noteDuplicate(
   observer?.onDuplicateFound({ job, shard: meant.shard, batch: meant.batch, batchId });
 }
 
-/** What a batch of this job was meant to be, by its metadata; null for batches of others, also of a job of this id in another store. */
-export function meantBy(job: string, instance: string | null, { metadata }: OpenAI.Batch): MeantBatch | null {
+/** Which batch of this job a batch is by its metadata; null for batches of others, also of a job of this id in another store. */
+export function parseBatchKey(
+  job: string,
+  instance: string | null,
+  { metadata }: OpenAI.Batch,
+): BatchKey | null {
   if (metadata?.[JOB_KEY] !== job || metadata[INSTANCE_KEY] !== instance) return null;
   const [shard, batch, ...rest] = (metadata[SHARD_KEY] ?? '').slice(job.length + 1).split('/');
   const number = Number(batch);
   return shard !== undefined && shard !== '' && Number.isInteger(number) && rest.length === 0
     ? { shard, batch: number }
     : null;
+}
+
+/** The ids of the shard's batches before this one, which may have been made of the same file. */
+export async function readEarlierBatches(
+  store: Store,
+  job: string,
+  { shard, batch }: BatchKey,
+): Promise<readonly string[]> {
+  const ids: string[] = [];
+  for (let n = 1; n < batch; n += 1) {
+    const record = await readRecord<BatchRecord>(store, shardFiles.batch(job, shard, n));
+    if (record !== null) ids.push(record.batchId);
+  }
+  return ids;
 }
 
 /**
@@ -58,7 +76,7 @@ export function meantBy(job: string, instance: string | null, { metadata }: Open
 export async function isDuplicate(
   store: Store,
   job: string,
-  { shard, batch }: MeantBatch,
+  { shard, batch }: BatchKey,
   batchId: string,
 ): Promise<boolean> {
   const record = await readRecord<BatchRecord>(store, shardFiles.batch(job, shard, batch));
@@ -70,7 +88,7 @@ export async function isDuplicate(
  * one second's, the first named.
  */
 export function oldestOf(batches: readonly OpenAI.Batch[]): OpenAI.Batch {
-  const alive = batches.filter(({ status }) => parseBatchStatus(status) !== 'failed');
+  const alive = batches.filter((batch) => shownStatus(batch).status !== 'failed');
   return (alive.length > 0 ? alive : batches).reduce((oldest, batch) =>
     batch.created_at < oldest.created_at ? batch : oldest,
   );

@@ -1,6 +1,6 @@
 import type OpenAI from 'openai';
 import { MAX_LIST_PAGE } from '../core/limits.ts';
-import { apiTrouble, callApi, notTheApi } from './openai-failure.ts';
+import { apiTrouble, callApi, isFinal, isNotFound, notTheApi, toFailure } from './openai-failure.ts';
 
 /** The metadata key under which a batch carries the name of the shard it was created for. */
 export const SHARD_KEY = 'durable_batch_shard';
@@ -15,17 +15,33 @@ const CLOCK_MARGIN_S = 86_400;
 /** At 2,000 creations an hour (guide, "Rate limits") this is more than two days of an account's batches. */
 const MAX_PAGES = 1_000;
 
-/** One page after another of the account's batches, newest first, until `stop` says so, the list ends or repeats itself. */
+/** How long a list may take where something else can be done without it. */
+export interface ListPatience {
+  /** For one page, in ms. @default that of the SDK */
+  readonly pageMs?: number;
+  /** When no further page is asked for, by `performance.now()`. @default never */
+  readonly until?: number;
+}
+
+/**
+ * Visits one page after another of the account's batches, newest first, until `stop` is returned, or the list ends or repeats
+ * itself.
+ */
 export async function sweepBatches(
   api: OpenAI,
   signal: AbortSignal,
   visit: (batch: OpenAI.Batch) => 'go on' | 'stop',
+  { pageMs, until = Number.POSITIVE_INFINITY }: ListPatience = {},
 ): Promise<void> {
   const seen = new Set<string>();
   let after: string | undefined;
   for (let page = 0; page < MAX_PAGES; page += 1) {
+    if (performance.now() > until) throw apiTrouble(`GET /batches: no end in time, after ${page} pages`);
     const query = { limit: MAX_LIST_PAGE, ...(after === undefined ? {} : { after }) };
-    const { data, more } = await listPage(api, query, signal);
+    const { data, more } = await listPage(api, query, {
+      signal,
+      ...(pageMs === undefined ? {} : { timeout: pageMs }),
+    });
     let fresh = 0;
     for (const batch of data) {
       if (seen.has(batch.id)) continue; // some proxies repeat pages for ever (litellm#37150)
@@ -44,13 +60,58 @@ export async function sweepBatches(
 async function listPage(
   api: OpenAI,
   query: Record<string, unknown>,
-  signal: AbortSignal,
+  options: { signal: AbortSignal; timeout?: number },
 ): Promise<{ data: readonly OpenAI.Batch[]; more: unknown }> {
-  const body = await callApi('GET /batches', () => api.get<unknown>('/batches', { query, signal }));
-  if (Array.isArray(body)) return { data: body as OpenAI.Batch[], more: undefined };
-  const { data, has_more: more } = (body ?? {}) as { data?: unknown; has_more?: unknown };
-  if (Array.isArray(data)) return { data: data as OpenAI.Batch[], more };
-  throw notTheApi('GET /batches');
+  const body = await callApi('GET /batches', () => api.get<unknown>('/batches', { query, ...options }));
+  const { data, has_more: more } = (Array.isArray(body) ? { data: body as unknown } : (body ?? {})) as {
+    data?: unknown;
+    has_more?: unknown;
+  };
+  if (!Array.isArray(data)) throw notTheApi('GET /batches');
+  return { data: data.filter((entry) => isBatch(entry)), more };
+}
+
+function isBatch(entry: unknown): entry is OpenAI.Batch {
+  return (
+    typeof entry === 'object' &&
+    entry !== null &&
+    typeof (entry as Record<string, unknown>)['id'] === 'string'
+  );
+}
+
+/**
+ * A batch as it is by itself, which is what decides: lists may be stale, or of summaries. Null when the API does not know it.
+ * @throws ApplicationFailure when it cannot be read, or is refused
+ */
+export async function retrieveBatch(
+  api: OpenAI,
+  batchId: string,
+  options: { signal: AbortSignal; timeout?: number },
+): Promise<OpenAI.Batch | null> {
+  try {
+    const batch = await api.batches.retrieve(batchId, options);
+    if (batch?.id !== batchId) throw notTheApi('GET /batches/{id}');
+    return batch;
+  } catch (error) {
+    if (isNotFound(error)) return null;
+    throw toFailure(error, 'GET /batches/{id}');
+  }
+}
+
+/**
+ * A listed batch as it is by itself; as listed where the API refuses to show it so.
+ * @throws ApplicationFailure (try again) when it cannot be read
+ */
+export async function asRead(
+  listed: OpenAI.Batch,
+  read: (batchId: string) => Promise<OpenAI.Batch | null>,
+): Promise<OpenAI.Batch> {
+  try {
+    return (await read(listed.id)) ?? listed;
+  } catch (error) {
+    if (isFinal(error)) return listed;
+    throw error;
+  }
 }
 
 /**
@@ -68,33 +129,40 @@ export async function findBatch(
     known: readonly string[];
   },
 ): Promise<OpenAI.Batch | null> {
-  const found: OpenAI.Batch[] = [];
+  const isOurs = ({ metadata, input_file_id: fileId }: OpenAI.Batch): boolean =>
+    metadata?.[SHARD_KEY] === undefined
+      ? wanted.fileIds.includes(fileId)
+      : metadata[SHARD_KEY] === wanted.key && metadata[INSTANCE_KEY] === wanted.instance;
+  const listed: OpenAI.Batch[] = [];
   await sweepSince(api, signal, wanted.notBefore, (batch) => {
-    const key = batch.metadata?.[SHARD_KEY];
-    const ours =
-      key === undefined
-        ? wanted.fileIds.includes(batch.input_file_id)
-        : key === wanted.key && batch.metadata?.[INSTANCE_KEY] === wanted.instance;
-    if (ours && !wanted.known.includes(batch.id)) found.push(batch);
+    // A summary without either may be ours.
+    const isSummary = typeof batch.metadata !== 'object' && typeof batch.input_file_id !== 'string';
+    if ((isSummary || isOurs(batch)) && !wanted.known.includes(batch.id)) listed.push(batch);
   });
+  const found: OpenAI.Batch[] = [];
+  for (const entry of listed) {
+    const batch = await asRead(entry, (batchId) => retrieveBatch(api, batchId, { signal }));
+    if (isOurs(batch)) found.push(batch);
+  }
   return found.reduce<OpenAI.Batch | null>(
     (first, batch) => (first === null || batch.created_at <= first.created_at ? batch : first),
     null,
   );
 }
 
-/** Visits the account's batches that were created since a moment, in ms by this machine's clock, and some older ones. */
+/** Visits the account's batches that were created since a time, in ms by this machine's clock, and some older ones. */
 export async function sweepSince(
   api: OpenAI,
   signal: AbortSignal,
   notBefore: number,
   visit: (batch: OpenAI.Batch) => void,
+  patience: ListPatience = {},
 ): Promise<void> {
   const oldest = notBefore / 1_000 - CLOCK_MARGIN_S;
   let seen = 0;
   let before = Number.POSITIVE_INFINITY;
   let newestFirst = true;
-  await sweepBatches(api, signal, (batch) => {
+  const visits = (batch: OpenAI.Batch): 'go on' | 'stop' => {
     visit(batch);
     const { created_at: at } = batch;
     seen += 1;
@@ -102,5 +170,6 @@ export async function sweepSince(
     before = at;
     // Not on the first page: its order shows whether what follows is older.
     return at > 0 && at < oldest && newestFirst && seen > MAX_LIST_PAGE ? 'stop' : 'go on';
-  });
+  };
+  await sweepBatches(api, signal, visits, patience);
 }

@@ -1,7 +1,7 @@
 import { activityInfo, log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type OpenAI from 'openai';
-import { isTerminal, parseBatchStatus } from '../core/batch-status.ts';
+import { isTerminal } from '../core/batch-status.ts';
 import { FailureType } from '../core/failure.ts';
 import type { PaidTwice } from '../core/shard-plan.ts';
 import { isOtherApi, jobInstance } from '../store/job-api.ts';
@@ -9,11 +9,18 @@ import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
 import { cancelAll } from './cancel-batch.ts';
 import type { Dependencies } from './dependencies.ts';
-import { isDuplicate, meantBy, noteDuplicate, readDuplicates, type MeantBatch } from './duplicate-batches.ts';
+import {
+  isDuplicate,
+  parseBatchKey,
+  noteDuplicate,
+  readDuplicates,
+  type BatchKey,
+} from './duplicate-batches.ts';
 import { downloadFile } from './download-file.ts';
-import { sweepSince } from './find-batch.ts';
-import { callApi, isNotFound } from './openai-failure.ts';
-import { toEndedRecord, type EndedRecord } from './poll-batches.ts';
+import { toEndedRecord, type EndedRecord } from './ended-record.ts';
+import { asRead, retrieveBatch, sweepSince } from './find-batch.ts';
+import { isAccountRefused, isFinal } from './openai-failure.ts';
+import { shownStatus } from './shown-status.ts';
 
 /** What batches answered that were created on top of a shard's own. */
 export interface DuplicateLoss {
@@ -84,18 +91,20 @@ async function findDuplicates(
   const { api, store } = deps;
   const instance = await jobInstance(store, job);
   if (instance === null) return; // it has bought nothing
-  const ours: { batch: OpenAI.Batch; meant: MeantBatch }[] = [];
-  const sweep = sweepSince(api, signal, Date.parse(startedAt), (batch) => {
-    const meant = meantBy(job, instance, batch);
-    if (meant !== null) ours.push({ batch, meant });
-  });
-  await sweep.catch((error: unknown) => {
+  const ours: { batch: OpenAI.Batch; key: BatchKey }[] = [];
+  const visit = (batch: OpenAI.Batch): void => {
+    const key = parseBatchKey(job, instance, batch);
+    if (key !== null) ours.push({ batch, key });
+  };
+  const pageMs = Math.max(2_000, LOOK_AGAIN_MS * deps.patience);
+  await sweepSince(api, signal, Date.parse(startedAt), visit, { pageMs }).catch((error: unknown) => {
     // A server without a list shows nothing, now as before.
-    if (!(error instanceof ApplicationFailure) || error.type !== FailureType.RequestRefused) throw error;
+    if (!isFinal(error) || isAccountRefused(error)) throw error;
   });
-  for (const { batch, meant } of ours) {
-    if (!(await isDuplicate(store, job, meant, batch.id))) continue;
-    await noteDuplicate(deps, job, meant, batch.id);
+  for (const { batch: listed, key } of ours) {
+    if (!(await isDuplicate(store, job, key, listed.id))) continue;
+    const batch = await asRead(listed, (batchId) => retrieveBatch(api, batchId, { signal }));
+    await noteDuplicate(deps, job, key, batch.id);
     await cancelAll(api, [batch], signal);
   }
 }
@@ -132,14 +141,9 @@ async function fetchOutput(
   signal: AbortSignal,
 ): Promise<boolean> {
   if ((await deps.store.size(key)) !== null) return true;
-  let batch;
-  try {
-    batch = await deps.api.batches.retrieve(batchId, { signal });
-  } catch (error) {
-    if (isNotFound(error)) return false;
-    return await callApi('GET /batches/{id}', () => Promise.reject(error));
-  }
-  if (!isTerminal(parseBatchStatus(batch.status))) {
+  const batch = await retrieveBatch(deps.api, batchId, { signal });
+  if (batch === null) return false;
+  if (!isTerminal(shownStatus(batch).status)) {
     throw ApplicationFailure.create({
       type: FailureType.AnswersNotReady,
       message: `Batch ${batchId}, created on top of another one, is cancelled and has not ended yet: looked at again by itself.`,

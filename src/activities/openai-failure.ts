@@ -96,6 +96,16 @@ export function isNoSuchCall(error: unknown): boolean {
   return error instanceof APIError && (error.status === 404 || error.status === 405 || error.status === 501);
 }
 
+/** True for a failure that no retry can change. */
+export function isFinal(error: unknown): error is ApplicationFailure {
+  return error instanceof ApplicationFailure && error.nonRetryable === true;
+}
+
+/** True for the refusal of the key or the account. */
+export function isAccountRefused(error: unknown): error is ApplicationFailure {
+  return error instanceof ApplicationFailure && error.type === FailureType.AccountRefused;
+}
+
 /**
  * The id of what a call has made.
  * @throws ApplicationFailure (try again) when there is none: a proxy answered "fine" in the server's place
@@ -130,6 +140,8 @@ function failureTypeOf(
   if (isTooLarge(call, status, error)) return FailureType.InputTooLarge;
   if ((status === 400 || status === 404) && /cannot find file|no such file/i.test(error.message))
     return FailureType.InputFileLost;
+  // A server without a list says so; anything else it lacks may be a proxy's trouble.
+  if (status === 501 && call === 'GET /batches') return FailureType.RequestRefused;
   const header = error.headers?.get?.('x-should-retry');
   if (header === 'true') return FailureType.ApiTrouble;
   if (status === 408 || status === 409 || status === 429 || status >= 500) return FailureType.ApiTrouble;

@@ -14,14 +14,44 @@ export const BatchStatus = {
 } as const;
 export type BatchStatus = (typeof BatchStatus)[keyof typeof BatchStatus];
 
-/** A provider's word for a status as ours; an unknown word means "still running", so that nothing is bought again on a guess. */
+/** Words of servers that speak the Batch API in their own way, in lower case with `_` between words. */
+const synonyms: Readonly<Record<string, BatchStatus>> = {
+  created: BatchStatus.InProgress,
+  submitted: BatchStatus.InProgress,
+  pending: BatchStatus.InProgress,
+  queued: BatchStatus.InProgress,
+  scheduled: BatchStatus.InProgress,
+  running: BatchStatus.InProgress,
+  processing: BatchStatus.InProgress,
+  canceling: BatchStatus.Cancelling,
+  succeeded: BatchStatus.Completed,
+  success: BatchStatus.Completed,
+  done: BatchStatus.Completed,
+  finished: BatchStatus.Completed,
+  complete: BatchStatus.Completed,
+  error: BatchStatus.Failed,
+  failure: BatchStatus.Failed,
+  timeout: BatchStatus.Expired,
+  timeout_exceeded: BatchStatus.Expired,
+  canceled: BatchStatus.Cancelled,
+};
+
+/** A server's word for a status as ours; null for a word that is not known. */
+export function knownBatchStatus(word: unknown): BatchStatus | null {
+  const lower =
+    typeof word === 'string'
+      ? word
+          .trim()
+          .toLowerCase()
+          .replaceAll(/[\s-]+/g, '_')
+      : '';
+  if ((Object.values(BatchStatus) as string[]).includes(lower)) return lower as BatchStatus;
+  return Object.hasOwn(synonyms, lower) ? synonyms[lower]! : null;
+}
+
+/** A server's word for a status as ours; an unknown word means "still running", so that nothing is bought again on a guess. */
 export function parseBatchStatus(word: unknown): BatchStatus {
-  const lower = typeof word === 'string' ? word.toLowerCase() : '';
-  const known = (Object.values(BatchStatus) as string[]).includes(lower);
-  if (known) return lower as BatchStatus;
-  if (lower === 'canceled') return BatchStatus.Cancelled;
-  if (lower === 'canceling') return BatchStatus.Cancelling;
-  return BatchStatus.InProgress;
+  return knownBatchStatus(word) ?? BatchStatus.InProgress;
 }
 
 /** True when the batch will not change any more. */

@@ -1,7 +1,7 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type OpenAI from 'openai';
 import { INSTANCE_KEY, JOB_KEY } from '../activities/find-batch.ts';
-import { meantBy, type MeantBatch } from '../activities/duplicate-batches.ts';
+import { parseBatchKey, type BatchKey } from '../activities/duplicate-batches.ts';
 import { isNotFound } from '../activities/openai-failure.ts';
 import { isJobId } from '../core/job-spec.ts';
 import { jobInstance } from '../store/job-api.ts';
@@ -61,7 +61,7 @@ export class JobWaker {
     if (batch === null || job === undefined || !isJobId(job)) return { result: 'not_ours' };
     const instance = await jobInstance(this.deps.store, job);
     if (instance === null || batch.metadata?.[INSTANCE_KEY] !== instance) return { result: 'not_ours' };
-    const meant = meantBy(job, instance, batch);
+    const meant = parseBatchKey(job, instance, batch);
     const found = meant === null ? { job } : { job, shard: meant.shard };
     if (!(await this.signal(job))) return { result: 'job_over', ...found };
     if (meant !== null) this.lookLater(job, meant, 0);
@@ -96,7 +96,7 @@ export class JobWaker {
     }
   }
 
-  private lookLater(job: string, meant: MeantBatch, looks: number): void {
+  private lookLater(job: string, meant: BatchKey, looks: number): void {
     const delay = LOOK_AGAIN_MS[looks];
     if (delay === undefined || this.looks.size >= MOST_LOOKS) return;
     const timer = setTimeout(() => {
@@ -106,7 +106,7 @@ export class JobWaker {
     this.looks.add(timer);
   }
 
-  private async look(job: string, meant: MeantBatch, looks: number): Promise<void> {
+  private async look(job: string, meant: BatchKey, looks: number): Promise<void> {
     const { store } = this.deps;
     try {
       if ((await store.size(shardFiles.ended(job, meant.shard, meant.batch))) !== null) return;

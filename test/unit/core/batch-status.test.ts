@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import {
   BatchStatus,
   isTerminal,
+  knownBatchStatus,
   parseBatchStatus,
   refusalOf,
   type BatchErrorEntry,
@@ -13,12 +14,30 @@ test.each<[word: unknown, status: BatchStatus]>([
   ['canceled', 'cancelled'],
   ['CANCELING', 'cancelling'],
   ['queued', 'in_progress'],
+  ['Queued', 'in_progress'],
+  ['pending', 'in_progress'],
+  ['Succeeded', 'completed'],
+  ['success', 'completed'],
+  ['DONE', 'completed'],
+  ['finished', 'completed'],
+  ['complete', 'completed'],
+  ['error', 'failed'],
+  ['failure', 'failed'],
+  ['timeout', 'expired'],
+  ['Timeout-Exceeded', 'expired'],
+  ['in progress', 'in_progress'],
+  ['ready', 'in_progress'],
+  ['constructor', 'in_progress'],
   ['', 'in_progress'],
   [null, 'in_progress'],
   [undefined, 'in_progress'],
   [7, 'in_progress'],
 ])('the word %j is the status %s', (word, status) => {
   expect(parseBatchStatus(word)).toBe(status);
+});
+
+test.each([['ready'], ['toString'], [''], [null], [7]])('the word %j is no known status', (word) => {
+  expect(knownBatchStatus(word)).toBeNull();
 });
 
 test('a batch changes no more when it is completed, failed, expired or cancelled', () => {

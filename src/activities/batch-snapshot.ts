@@ -1,0 +1,268 @@
+import { ApplicationFailure } from '@temporalio/common';
+import type OpenAI from 'openai';
+import { type BatchRefusal, type BatchStatus, isTerminal, refusalOf } from '../core/batch-status.ts';
+import { shardFiles } from '../store/job-files.ts';
+import { claimRecord } from '../store/store.ts';
+import { cancelAll } from './cancel-batch.ts';
+import type { Dependencies } from './dependencies.ts';
+import {
+  isDuplicate,
+  noteDuplicate,
+  oldestOf,
+  parseBatchKey,
+  readDuplicates,
+  readEarlierBatches,
+} from './duplicate-batches.ts';
+import { toEndedRecord, type EndedRecord } from './ended-record.ts';
+import { asRead, SHARD_KEY } from './find-batch.ts';
+import { isAccountRefused, isFinal } from './openai-failure.ts';
+import { BatchReader, listBatches, type ListedBatches, type UntrackedBatch } from './read-batches.ts';
+import { countsOf, isText, shownStatus } from './shown-status.ts';
+
+/** A batch in flight. */
+export interface WatchedBatch {
+  readonly shard: string;
+  readonly batch: number;
+  readonly batchId: string;
+}
+
+/** What a poll saw of one batch. */
+export interface BatchSight {
+  readonly batchId: string;
+  /** `missing`: the API does not know the batch, or refuses to show it (a wrong key, another account, or a lag). */
+  readonly status: BatchStatus | 'missing';
+  /** The API's own counts: for progress only, never to decide anything. */
+  readonly completed: number;
+  readonly failed: number;
+  /** How long the API gives the batch, in ms by its own clock; null when it does not say. */
+  readonly windowMs: number | null;
+  /** Batches that were created on top of this one, and cancelled. */
+  readonly duplicates?: number;
+  /** Why a `failed` batch was refused as a whole, where that decides what to do; null otherwise. */
+  readonly refusal: BatchRefusal | null;
+  /** The server's word for the status, where it is not known. */
+  readonly unknownStatus?: string;
+}
+
+/** One snapshot of all batches in flight. */
+export class BatchSnapshot {
+  private readonly deps: Dependencies;
+  private readonly job: string;
+  private readonly instance: string | null;
+  private readonly batches: readonly WatchedBatch[];
+  private readonly due: ReadonlySet<WatchedBatch>;
+  private readonly signal: AbortSignal;
+  private readonly reader: BatchReader;
+
+  constructor(
+    deps: Dependencies,
+    job: string,
+    instance: string | null,
+    batches: readonly WatchedBatch[],
+    due: readonly WatchedBatch[],
+    signal: AbortSignal,
+  ) {
+    this.deps = deps;
+    this.job = job;
+    this.instance = instance;
+    this.batches = batches;
+    this.due = new Set(due);
+    this.signal = signal;
+    this.reader = new BatchReader(deps, signal);
+  }
+
+  /** @throws ApplicationFailure when nothing could be read, unless that is allowed */
+  async take(mayBeEmpty: boolean): Promise<{ sights: BatchSight[]; isNews: boolean }> {
+    const { deps, job, instance, batches, signal } = this;
+    const begun = performance.now();
+    const batchIds = batches.map(({ batchId }) => batchId);
+    const list = await listBatches(deps, job, instance, batchIds, signal);
+    // Those whose turn it is come first: where time does not suffice for all, each has its turn.
+    const order = batches.toSorted((a, b) => Number(this.due.has(b)) - Number(this.due.has(a)));
+    const read = await Promise.all(order.map(async (watched) => await this.attempt(watched, list)));
+    const sights: BatchSight[] = [];
+    const failures: ApplicationFailure[] = [];
+    // A key that the API accepts elsewhere is not refused: the refusal concerns the batch.
+    const isAccepted = list.works || this.reader.shown > 0;
+    for (const [index, each] of read.entries()) {
+      if (!(each instanceof ApplicationFailure)) sights.push(each);
+      else if (isAccountRefused(each) && isAccepted) sights.push(missing(order[index]!.batchId));
+      else failures.push(each);
+    }
+    if (sights.length === 0 && !mayBeEmpty)
+      throw failures.find((failure) => isAccountRefused(failure)) ?? failures[0]!;
+    await this.cancelLateDuplicates(list.untracked);
+    const seconds = (performance.now() - begun) / 1_000;
+    deps.observer?.onPolled({ job, batches: batches.length, seconds });
+    // A batch that was created meanwhile wants to be watched as well.
+    const isNews =
+      sights.some(({ status }) => status === 'missing' || isTerminal(status)) ||
+      list.untracked.some(({ batch, key }) => key !== null && !isTerminal(shownStatus(batch).status));
+    return { sights, isNews };
+  }
+
+  /** What was seen of a batch, or why nothing was: it must not cost what others' reads showed. */
+  private async attempt(
+    watched: WatchedBatch,
+    list: ListedBatches,
+  ): Promise<BatchSight | ApplicationFailure> {
+    const { deps, job, signal } = this;
+    try {
+      const batch = await this.read(watched, list);
+      const others = await this.duplicatesOf(watched, batch, list.untracked);
+      const group = batch === null ? others : [batch, ...others];
+      if (group.length === 0) return missing(watched.batchId);
+      return group.length === 1 && batch !== null
+        ? await look(deps, job, watched, batch)
+        : await lookAtAll(deps, job, watched, group, signal);
+    } catch (error) {
+      if (signal.aborted || !(error instanceof ApplicationFailure)) throw error;
+      return error;
+    }
+  }
+
+  /** The batch as it is by itself, or as listed while nothing is to be decided. */
+  private async read(watched: WatchedBatch, list: ListedBatches): Promise<OpenAI.Batch | null> {
+    const listed = list.watched.get(watched.batchId);
+    const { status, unknown } = listed === undefined ? { status: null, unknown: null } : shownStatus(listed);
+    const isDecided = status === null || isTerminal(status) || unknown !== null;
+    if (listed !== undefined && !isDecided && list.works && !this.due.has(watched)) return listed;
+    try {
+      return (await this.reader.read(watched.batchId)) ?? listed ?? null;
+    } catch (error) {
+      if (this.signal.aborted || !(error instanceof ApplicationFailure)) throw error;
+      // The list is all that is known where single reads do not work; it does not show an end that a trouble hides.
+      const suffices = listed !== undefined && (!isDecided || (isFinal(error) && !isAccountRefused(error)));
+      if (suffices) return listed;
+      if (isFinal(error) && !isAccountRefused(error)) return null;
+      throw error;
+    }
+  }
+
+  /**
+   * The batches created on top of a watched one: known ones, and those that the list shows by the shard's key or, where
+   * servers drop it, by the file. Each is read by itself, since a list of summaries shows neither.
+   */
+  private async duplicatesOf(
+    watched: WatchedBatch,
+    batch: OpenAI.Batch | null,
+    untracked: readonly UntrackedBatch[],
+  ): Promise<OpenAI.Batch[]> {
+    const { deps, job } = this;
+    const found = new Map<string, OpenAI.Batch>();
+    for (const { batch: listed, key } of untracked) {
+      if (listed.id === watched.batchId) continue;
+      const ofShard = key !== null && key.shard === watched.shard && key.batch === watched.batch;
+      const ofFile =
+        key === null && isText(listed.input_file_id) && listed.input_file_id === batch?.input_file_id;
+      if (!ofShard && !ofFile) continue;
+      const other = await asRead(listed, this.reader.read);
+      if (ofFile && !(await this.isOfSameFile(watched, batch, other))) continue;
+      found.set(other.id, other);
+      await noteDuplicate(deps, job, watched, other.id);
+    }
+    for (const id of await readDuplicates(deps.store, job, watched)) {
+      const known = found.get(id) ?? (await this.readDuplicate(id));
+      if (known !== null) found.set(id, known);
+    }
+    return [...found.values()];
+  }
+
+  /** Null also where the API refuses to show it for good. */
+  private async readDuplicate(batchId: string): Promise<OpenAI.Batch | null> {
+    try {
+      return await this.reader.read(batchId);
+    } catch (error) {
+      if (isFinal(error) && !isAccountRefused(error)) return null;
+      throw error;
+    }
+  }
+
+  /** True when a server that drops metadata has made another batch of the watched one's file, after it. */
+  private async isOfSameFile(
+    watched: WatchedBatch,
+    listed: OpenAI.Batch,
+    other: OpenAI.Batch,
+  ): Promise<boolean> {
+    if (other.metadata?.[SHARD_KEY] !== undefined) return false;
+    const batch = await asRead(listed, this.reader.read);
+    if (batch.metadata?.[SHARD_KEY] !== undefined || !(other.created_at >= batch.created_at)) return false;
+    return !(await readEarlierBatches(this.deps.store, this.job, watched)).includes(other.id);
+  }
+
+  /** Those of shards that are settled already: what they answer is lost, and the report says so. */
+  private async cancelLateDuplicates(untracked: readonly UntrackedBatch[]): Promise<void> {
+    const { deps, job, instance, batches, signal } = this;
+    for (const { batch: listed, key } of untracked) {
+      if (key === null || isTerminal(shownStatus(listed).status)) continue;
+      if (batches.some(({ shard, batch }) => shard === key.shard && batch === key.batch)) continue;
+      if (!(await isDuplicate(deps.store, job, key, listed.id))) continue;
+      try {
+        const batch = await asRead(listed, this.reader.read);
+        if (parseBatchKey(job, instance, batch) === null) continue;
+        await noteDuplicate(deps, job, key, batch.id);
+        await cancelAll(deps.api, [batch], signal);
+      } catch (error) {
+        // The next poll finds it again; what this one has seen must not be lost.
+        if (signal.aborted || !(error instanceof ApplicationFailure)) throw error;
+      }
+    }
+  }
+}
+
+/** Batches that are all meant to be one: the oldest stays, the others are cancelled, and all are waited for. */
+async function lookAtAll(
+  deps: Dependencies,
+  job: string,
+  watched: WatchedBatch,
+  group: readonly OpenAI.Batch[],
+  signal: AbortSignal,
+): Promise<BatchSight> {
+  const kept = oldestOf(group);
+  const others = group.filter((batch) => batch !== kept);
+  await cancelAll(deps.api, others, signal).catch((error: unknown) => {
+    // Tried again by the next poll; until all have ended, the batch has not.
+    if (signal.aborted || !(error instanceof ApplicationFailure)) throw error;
+  });
+  const duplicates = others.map(toEndedRecord);
+  const waiting = duplicates.some(({ status }) => !isTerminal(status));
+  const sight = await look(deps, job, watched, kept, waiting ? 'going on' : duplicates);
+  return { ...sight, duplicates: others.length };
+}
+
+async function look(
+  { store, observer }: Dependencies,
+  job: string,
+  watched: WatchedBatch,
+  batch: OpenAI.Batch,
+  duplicates: 'going on' | readonly EndedRecord[] = [],
+): Promise<BatchSight> {
+  const ended = toEndedRecord(batch);
+  const { unknown } = shownStatus(batch);
+  const sight = {
+    batchId: watched.batchId,
+    status: ended.status,
+    completed: ended.completed,
+    failed: countsOf(batch).failed,
+    windowMs: windowOf(batch),
+    refusal: null,
+    ...(unknown === null ? {} : { unknownStatus: unknown }),
+  };
+  if (!isTerminal(ended.status)) return sight;
+  // What its duplicates answer decides about its lines, too: it has not ended before them.
+  if (duplicates === 'going on') return { ...sight, status: 'finalizing' };
+  const record = duplicates.length === 0 ? ended : { ...ended, duplicates };
+  const { shard, batch: number, batchId } = watched;
+  const { first } = await claimRecord(store, shardFiles.ended(job, shard, number), record);
+  const refusal = ended.status === 'failed' ? refusalOf(ended.errors) : null;
+  if (first) observer?.onBatchEnded({ job, shard, batch: number, batchId, status: ended.status, refusal });
+  return { ...sight, refusal };
+}
+
+function windowOf({ created_at: from, expires_at: to }: OpenAI.Batch): number | null {
+  return typeof to === 'number' && to > from ? (to - from) * 1_000 : null;
+}
+
+function missing(batchId: string): BatchSight {
+  return { batchId, status: 'missing', completed: 0, failed: 0, windowMs: null, refusal: null };
+}

@@ -1,0 +1,50 @@
+import type OpenAI from 'openai';
+import { BatchStatus, knownBatchStatus } from '../core/batch-status.ts';
+
+/** The status of a batch object, and the server's word for it where that is not known. */
+export interface ShownStatus {
+  readonly status: BatchStatus;
+  /** Null for a known word; a word that may not be shown is replaced. */
+  readonly unknown: string | null;
+}
+
+/**
+ * The status that a batch object shows. A batch whose word is not known has ended when it names a file and its counts do not
+ * contradict; else it runs: nothing is bought again on a guess.
+ */
+export function shownStatus(batch: OpenAI.Batch): ShownStatus {
+  const known = knownBatchStatus(batch.status);
+  if (known !== null) return { status: known, unknown: null };
+  const namesFile = isText(batch.output_file_id) || isText(batch.error_file_id);
+  const { total, completed, failed } = countsOf(batch);
+  const isOver = namesFile && completed + failed >= total;
+  return {
+    status: isOver ? BatchStatus.Completed : BatchStatus.InProgress,
+    unknown: printable(batch.status),
+  };
+}
+
+/** The counts of a batch object; 0 for what the server does not send as a number. */
+export function countsOf({ request_counts: counts }: OpenAI.Batch): {
+  total: number;
+  completed: number;
+  failed: number;
+} {
+  const sent = (typeof counts === 'object' && counts !== null ? counts : {}) as Record<string, unknown>;
+  return { total: count(sent['total']), completed: count(sent['completed']), failed: count(sent['failed']) };
+}
+
+function count(value: unknown): number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : 0;
+}
+
+/** True for a text that is not empty: absent ids are null, missing or "" on the wire. */
+export function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
+/** It goes into Temporal's history and onto terminals. */
+function printable(word: unknown): string {
+  if (word === undefined || word === null || word === '') return '(none)';
+  return typeof word === 'string' && /^[\w .:-]{1,40}$/.test(word) ? word : '(not printable)';
+}
