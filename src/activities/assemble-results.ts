@@ -86,6 +86,7 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
       cost_usd_without_batch: sums.listUsd,
       errors: sums.errors,
       duplicates: losses.length === 0 ? null : sums.duplicates,
+      ...(sums.notes.length === 0 ? {} : { notes: sums.notes }),
       started_at: startedAt,
       finished_at: new Date().toISOString(),
     };

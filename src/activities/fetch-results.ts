@@ -4,8 +4,9 @@ import { FailureType } from '../core/failure.ts';
 import type { EndedShard, MissingRows } from '../file-work/settle-shard.ts';
 import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
 import { shardFiles } from '../store/job-files.ts';
+import { addCosts, priceOf, type Cost } from '../core/token-cost.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
-import { batchPrice, type Tokens } from './batch-price.ts';
+import { costOf, ratesOf } from './batch-price.ts';
 import type { Dependencies } from './dependencies.ts';
 import { downloadFile } from './download-file.ts';
 import { whileBeating } from './heartbeat.ts';
@@ -34,6 +35,8 @@ export interface ShardCounts {
   readonly costUsd?: number | null;
   /** The same tokens at list price. */
   readonly costUsdWithoutBatch?: number | null;
+  /** The same amount, exact; absent from workers of version 0.1. */
+  readonly cost?: Cost;
   /** Which shard, of which lines, the API refused for good, and how; absent for others. */
   readonly refused?: string;
   /** The code by which rows say that the key or the account was refused; absent where none does. */
@@ -61,7 +64,8 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
   const { job, shard, batch } = request;
   const { store } = deps;
   const known = await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard));
-  if (known !== null) return countsOf(known, (await priced(deps, request, known)).price);
+  const { model } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
+  if (known !== null) return countsOf(known, paidFor(model, known));
 
   return await whileBeating(async (signal) => {
     let ended = (await readRecord<EndedRecord>(store, shardFiles.ended(job, shard, batch)))!;
@@ -88,6 +92,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
         attempts: request.attempts,
         duplicates: files.duplicates,
         lostDuplicate: files.lostDuplicate,
+        rates: ratesOf(model),
       });
 
     const isCancelled = request.cancelled === true && ended.status === BatchStatus.Cancelled;
@@ -103,9 +108,9 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
     }
     if ('missing' in settled) throw new Error(`Shard ${shard} was not settled.`);
     const { outcome, first } = settled;
-    const paid = await priced(deps, request, outcome);
-    if (first) deps.observer?.onShardSettled({ job, shard, outcome, ...paid });
-    return countsOf(outcome, paid.price);
+    const { tokens, cost } = paidFor(model, outcome);
+    if (first) deps.observer?.onShardSettled({ job, shard, model, outcome, tokens, price: priceOf(cost) });
+    return countsOf(outcome, { tokens, cost });
   });
 }
 
@@ -206,25 +211,27 @@ function fateOfMissing(
   return rebuy ? 'retry' : 'unavailable';
 }
 
-/** What was paid for a shard's answers; both the observer and the workflow are told. */
+/** What was paid for a shard's answers, those that came a second time included. */
 interface Paid {
-  readonly model: string;
-  readonly tokens: Tokens;
-  readonly price: ReturnType<typeof batchPrice>;
+  readonly tokens: { readonly input: number; readonly cached: number; readonly output: number };
+  readonly cost: Cost;
 }
 
-async function priced(
-  { store }: Dependencies,
-  { job, shard }: FetchRequest,
-  outcome: ShardOutcome,
-): Promise<Paid> {
-  const { model } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
-  const tokens = paidTokens(outcome);
-  return { model, tokens, price: batchPrice(model, tokens) };
+function paidFor(model: string, outcome: ShardOutcome): Paid {
+  const { inputTokens, cachedTokens, outputTokens, twice } = outcome;
+  return {
+    tokens: {
+      input: inputTokens + (twice?.inputTokens ?? 0),
+      cached: cachedTokens + (twice?.cachedTokens ?? 0),
+      output: outputTokens + (twice?.outputTokens ?? 0),
+    },
+    cost: addCosts(costOf(model, outcome), twice === undefined ? '0' : costOf(model, twice)),
+  };
 }
 
-function countsOf(outcome: ShardOutcome, price: Paid['price']): ShardCounts {
-  const { answered, failed, again, inputTokens, cachedTokens, outputTokens } = outcome;
+function countsOf(outcome: ShardOutcome, { cost }: Paid): ShardCounts {
+  const { answered, failed, again, inputTokens, cachedTokens, outputTokens, accountRefused } = outcome;
+  const price = priceOf(cost);
   return {
     answered,
     failed,
@@ -234,15 +241,8 @@ function countsOf(outcome: ShardOutcome, price: Paid['price']): ShardCounts {
     outputTokens,
     costUsd: price?.batchUsd ?? null,
     costUsdWithoutBatch: price?.listUsd ?? null,
-  };
-}
-
-/** Answers that came a second time were paid as well. */
-function paidTokens({ inputTokens, cachedTokens, outputTokens, twice }: ShardOutcome): Tokens {
-  return {
-    input: inputTokens + (twice?.inputTokens ?? 0),
-    cached: cachedTokens + (twice?.cachedTokens ?? 0),
-    output: outputTokens + (twice?.outputTokens ?? 0),
+    cost,
+    ...(accountRefused === undefined ? {} : { accountRefused: accountRefused.code }),
   };
 }
 

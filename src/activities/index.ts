@@ -1,5 +1,7 @@
+import { log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { FailureType } from '../core/failure.ts';
+import { neverThrows } from '../core/never-throws.ts';
 import type { JobReport } from '../core/progress.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
@@ -47,7 +49,8 @@ export interface ScheduleActivities {
 }
 
 /** The activities of one worker, ready to be registered. */
-export function createActivities(deps: Dependencies): Activities & ScheduleActivities {
+export function createActivities(given: Dependencies): Activities & ScheduleActivities {
+  const deps = reportingQuietly(given);
   /** For steps that call the API for a job: at another API than its own they would find nothing, and buy again. */
   const atItsApi = async <T>(job: string, step: () => Promise<T>): Promise<T> =>
     await tellingStoreTrouble(async () => {
@@ -75,6 +78,15 @@ export function createActivities(deps: Dependencies): Activities & ScheduleActiv
     awaitReport: (request) => tellingStoreTrouble(() => awaitReport(deps, request)),
     saveResults: (request) => tellingStoreTrouble(() => saveResults(deps, request)),
   };
+}
+
+/** Logs and metrics can never stop a step: what an observer throws is logged at most. */
+function reportingQuietly(deps: Dependencies): Dependencies {
+  if (deps.observer === undefined) return deps;
+  const observer = neverThrows(deps.observer, (event, error) =>
+    log.warn('An event was not reported.', { event, reason: (error as Error).name }),
+  );
+  return { ...deps, observer };
 }
 
 export type {

@@ -1,7 +1,7 @@
 import type { BatchRefusal, BatchStatus } from '../core/batch-status.ts';
 import type { JobReport } from '../core/progress.ts';
 import type { ShardOutcome } from '../core/shard-plan.ts';
-import type { batchPrice, Tokens } from './batch-price.ts';
+import type { Price } from '../core/token-cost.ts';
 
 /** Whose batch it is. */
 interface ObservedBatch {
@@ -44,9 +44,10 @@ export interface JobObserver {
     readonly shard: string;
     readonly model: string;
     readonly outcome: ShardOutcome;
-    /** What was paid: also for answers that came twice. */
-    readonly tokens: Tokens;
-    readonly price: ReturnType<typeof batchPrice>;
+    /** What was paid, also for answers that came twice; cached tokens are part of the input. */
+    readonly tokens: { readonly input: number; readonly cached: number; readonly output: number };
+    /** Null where it is not known. */
+    readonly price: Price | null;
   }): void;
   onJobEnded(event: { readonly job: string; readonly report: JobReport }): void;
 }

@@ -3,10 +3,12 @@ import { ApplicationFailure } from '@temporalio/common';
 import type OpenAI from 'openai';
 import { isTerminal } from '../core/batch-status.ts';
 import { FailureType } from '../core/failure.ts';
-import type { PaidTwice } from '../core/shard-plan.ts';
+import type { PaidTwice, ShardManifest } from '../core/shard-plan.ts';
+import { addCosts } from '../core/token-cost.ts';
 import { isOtherApi, jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
+import { ratesOf } from './batch-price.ts';
 import { cancelAll } from './cancel-batch.ts';
 import type { Dependencies } from './dependencies.ts';
 import {
@@ -128,7 +130,9 @@ async function lossOf(
       if (settled.includes(batchId)) continue;
       const key = shardFiles.duplicateOutput(job, shard, batch, batchId);
       if (!(await fetchOutput(deps, batchId, key, signal))) continue;
-      late = add(late, await deps.files.countAnswers(job, shard, await deps.store.filePath(key)));
+      const { model } = (await readRecord<ShardManifest>(deps.store, shardFiles.manifest(job, shard)))!;
+      const path = await deps.store.filePath(key);
+      late = add(late, await deps.files.countAnswers(job, shard, path, ratesOf(model)));
     }
   }
   return batches === 0 ? null : { shard, batches, late };
@@ -158,5 +162,6 @@ function add(to: PaidTwice | null, more: PaidTwice): PaidTwice {
     inputTokens: (to?.inputTokens ?? 0) + more.inputTokens,
     cachedTokens: (to?.cachedTokens ?? 0) + more.cachedTokens,
     outputTokens: (to?.outputTokens ?? 0) + more.outputTokens,
+    cost: addCosts(to?.cost ?? '0', more.cost ?? null),
   };
 }

@@ -8,8 +8,7 @@ const advice = {
   key: 'set OPENAI_API_KEY of the workers to a valid key of the right project',
   rights: "give the key's project the right to this call",
   billing: "mend the account's billing",
-  refused:
-    'it would be refused again: mend what the code names, in the input or the options, and start the job again',
+  refused: 'it would be refused again: fix what the code names, in the input or the options',
   tooLarge: 'the shard is halved and sent again; a line that is too large alone ends `failed`',
   allowance: 'the shard waits for the token allowance and is sent again by itself',
   file: 'the batch is created again by itself, and its file uploaded again',

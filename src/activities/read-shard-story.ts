@@ -9,8 +9,20 @@ import type { EndedRecord } from './poll-batches.ts';
 export async function readShardStory(store: Store, job: string, shard: string): Promise<ShardStory> {
   const outcome = (await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard)))!;
   const manifest = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
-  const { answered, failed, inputTokens, cachedTokens, outputTokens, errors, examples, twice } = outcome;
+  const {
+    answered,
+    failed,
+    inputTokens,
+    cachedTokens,
+    outputTokens,
+    cost,
+    unpriced,
+    errors,
+    examples,
+    twice,
+  } = outcome;
   const again = outcome.again.length;
+  const batches = await readBatches(store, job, shard);
   return {
     id: shard,
     round: Number(shard.slice(1, shard.indexOf('-'))),
@@ -23,11 +35,18 @@ export async function readShardStory(store: Store, job: string, shard: string): 
     inputTokens,
     cachedTokens,
     outputTokens,
-    errors,
+    ...(cost === undefined ? {} : { cost }),
+    ...(unpriced === undefined ? {} : { unpriced }),
+    errors: batches.length === 0 ? metBeforeCancel(errors) : errors,
     examples: examples ?? {},
     twice: twice ?? null,
-    batches: await readBatches(store, job, shard),
+    batches,
   };
+}
+
+/** Outcomes of version 0.1 count the lines of a shard that was never sent as errors; a cancel is none. */
+function metBeforeCancel(errors: ShardStory['errors']): ShardStory['errors'] {
+  return Object.fromEntries(Object.entries(errors).filter(([code]) => code !== 'cancelled'));
 }
 
 async function readBatches(store: Store, job: string, shard: string): Promise<BatchStory[]> {

@@ -48,7 +48,7 @@ export async function keepingRefusal<T>(
     if (error instanceof ApplicationFailure && isFinal(error.type)) {
       const { status = null, code = null } = (error.details?.[0] ?? {}) as Partial<RefusedRecord>;
       await claimRecord<RefusedRecord>(store, key, {
-        reason: error.message,
+        reason: error.message.split(';')[0]!, // the advice behind it is for steps that fail
         tooLarge: error.type === FailureType.InputTooLarge,
         status,
         code,
@@ -131,6 +131,7 @@ function toCounts(
     outputTokens: 0,
     costUsd: 0,
     costUsdWithoutBatch: 0,
+    cost: '0',
     // A shard that was halved is sent again: no line has failed.
     ...(failed === 0 ? {} : { refused: `shard ${shard}, ${where}: ${reason}` }),
   };

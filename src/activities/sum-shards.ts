@@ -1,6 +1,8 @@
+import { count } from '../core/spoken-numbers.ts';
 import type { DuplicatesReport } from '../core/progress.ts';
 import type { ModelSum, ShardStory } from '../report/job-story.ts';
-import { batchPrice } from './batch-price.ts';
+import { addCosts, priceOf, type Cost } from '../core/token-cost.ts';
+import { costOf, type PaidTokens } from './batch-price.ts';
 import type { DuplicateLoss } from './late-duplicates.ts';
 
 /** What the shards of a job come to. */
@@ -20,6 +22,8 @@ export interface ShardSums {
   readonly duplicates: DuplicatesReport;
   /** The most used first. */
   readonly models: readonly ModelSum[];
+  /** What a reader of the sums should know about the cost, a sentence each. */
+  readonly notes: readonly string[];
 }
 
 /** Adds up all shards of a job, and what batches cost that were created on top of theirs. */
@@ -27,15 +31,10 @@ export function sumShards(shards: readonly ShardStory[], losses: readonly Duplic
   const lossOf = new Map(losses.map((loss) => [loss.shard, loss]));
   // Codes and models come from outside: a plain object would hold `constructor` before it is counted.
   const errors = new Map<string, number>();
-  const models = new Map<string, Writable<ModelSum>>();
+  const models = new Map<string, ModelTotal>();
   const sums = { answered: 0, failed: 0, cancelled: 0, batches: 0 };
-  const duplicates: Writable<DuplicatesReport> = {
-    batches: 0,
-    answers: 0,
-    input_tokens: 0,
-    output_tokens: 0,
-    cost_usd: 0,
-  };
+  const duplicates = { batches: 0, answers: 0, input_tokens: 0, output_tokens: 0 };
+  let duplicatesCost: Cost = '0';
   for (const shard of shards) {
     sums.answered += shard.answered;
     sums.failed += shard.failed;
@@ -43,10 +42,10 @@ export function sumShards(shards: readonly ShardStory[], losses: readonly Duplic
     sums.batches += shard.batches.length;
     for (const [code, lines] of Object.entries(shard.errors))
       errors.set(code, (errors.get(code) ?? 0) + lines);
-    const model = models.get(shard.model) ?? nothingOf(shard.model);
+    const model = models.get(shard.model) ?? new ModelTotal(shard.model);
     models.set(shard.model, model);
     model.lines += shard.round === 1 ? shard.lines : 0; // later rounds hold lines of the first
-    add(model, shard);
+    model.add(shard);
     const loss = lossOf.get(shard.id);
     duplicates.batches += loss?.batches ?? 0;
     for (const twice of [shard.twice, loss?.late ?? null]) {
@@ -54,42 +53,73 @@ export function sumShards(shards: readonly ShardStory[], losses: readonly Duplic
       duplicates.answers += twice.answers;
       duplicates.input_tokens += twice.inputTokens;
       duplicates.output_tokens += twice.outputTokens;
-      duplicates.cost_usd = plus(duplicates.cost_usd, add(model, twice));
+      duplicatesCost = addCosts(duplicatesCost, model.add(twice));
     }
   }
   const used = [...models.values()].sort((a, b) => b.lines - a.lines);
+  const price = priceOf(used.reduce((sum: Cost, { cost }) => addCosts(sum, cost), '0'));
   return {
     ...sums,
     inputTokens: used.reduce((sum, { inputTokens }) => sum + inputTokens, 0),
     outputTokens: used.reduce((sum, { outputTokens }) => sum + outputTokens, 0),
-    batchUsd: used.reduce((sum: number | null, { batchUsd }) => plus(sum, batchUsd), 0),
-    listUsd: used.reduce((sum: number | null, { listUsd }) => plus(sum, listUsd), 0),
+    batchUsd: price?.batchUsd ?? null,
+    listUsd: price?.listUsd ?? null,
     errors: Object.fromEntries(errors),
-    duplicates,
-    models: used,
+    duplicates: { ...duplicates, cost_usd: priceOf(duplicatesCost)?.batchUsd ?? null },
+    models: used.map((model) => model.sum()),
+    notes: notesOn(shards),
   };
 }
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
-type Tokens = Pick<ModelSum, 'inputTokens' | 'cachedTokens' | 'outputTokens'>;
+/** What one model has used so far. */
+class ModelTotal {
+  readonly model: string;
+  lines = 0;
+  inputTokens = 0;
+  outputTokens = 0;
+  cost: Cost = '0';
+  private cachedTokens = 0;
 
-function nothingOf(model: string): Writable<ModelSum> {
-  return { model, lines: 0, inputTokens: 0, cachedTokens: 0, outputTokens: 0, batchUsd: 0, listUsd: 0 };
+  constructor(model: string) {
+    this.model = model;
+  }
+
+  /** Adds tokens and what they cost; returns that. */
+  add(paid: PaidTokens): Cost {
+    const cost = costOf(this.model, paid);
+    this.inputTokens += paid.inputTokens;
+    this.cachedTokens += paid.cachedTokens;
+    this.outputTokens += paid.outputTokens;
+    this.cost = addCosts(this.cost, cost);
+    return cost;
+  }
+
+  sum(): ModelSum {
+    const { model, lines, inputTokens, cachedTokens, outputTokens } = this;
+    const price = priceOf(this.cost);
+    return {
+      model,
+      lines,
+      inputTokens,
+      cachedTokens,
+      outputTokens,
+      batchUsd: price?.batchUsd ?? null,
+      listUsd: price?.listUsd ?? null,
+    };
+  }
 }
 
-/** Adds tokens and their price; answers the price as a batch. */
-function add(to: Writable<ModelSum>, tokens: Tokens): number | null {
-  const { inputTokens: input, cachedTokens: cached, outputTokens: output } = tokens;
-  const price = batchPrice(to.model, { input, cached, output });
-  to.inputTokens += input;
-  to.cachedTokens += cached;
-  to.outputTokens += output;
-  to.batchUsd = plus(to.batchUsd, price?.batchUsd ?? null);
-  to.listUsd = plus(to.listUsd, price?.listUsd ?? null);
-  return price?.batchUsd ?? null;
-}
-
-/** An unknown part makes a sum unknown, not smaller. */
-function plus(a: number | null, b: number | null): number | null {
-  return a === null || b === null ? null : a + b;
+function notesOn(shards: readonly ShardStory[]): string[] {
+  const notes: string[] = [];
+  const unpriced = shards.reduce((sum, shard) => sum + (shard.unpriced ?? 0), 0);
+  if (unpriced > 0)
+    notes.push(
+      `The cost is not known: the usage of ${count(unpriced)} paid ${unpriced === 1 ? 'row' : 'rows'} is missing or cannot be right. Tokens are counted as they were reported.`,
+    );
+  const old = shards.filter(({ cost, inputTokens }) => cost === undefined && inputTokens > 0).length;
+  if (old > 0)
+    notes.push(
+      `The cost of ${count(old)} ${old === 1 ? 'shard' : 'shards'} that an earlier version settled was computed from the sum of their tokens: it may be too high for models with a higher price for long prompts.`,
+    );
+  return notes;
 }

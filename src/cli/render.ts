@@ -31,7 +31,7 @@ export function describeReport(report: JobReport, folder: string | null): string
     [
       'cost',
       report.cost_usd === null
-        ? 'unknown: a model has no known price'
+        ? `unknown${report.notes === undefined ? ': a model has no known price' : ''}`
         : `${usd(report.cost_usd)} (${usd(report.cost_usd_without_batch ?? 0)} without batches)`,
     ],
     ...(report.duplicates == null
@@ -45,6 +45,7 @@ export function describeReport(report: JobReport, folder: string | null): string
     ...(errors.length === 0
       ? []
       : [['errors met', errors.map(([code, n]) => `${count(n)} ${code}`).join(', ')]]),
+    ...(report.notes ?? []).map((note) => ['note', note]),
     ...filesIn(folder),
   ];
   return rows.map(([name, text]) => `${name!.padEnd(10)}  ${text}`).join('\n');

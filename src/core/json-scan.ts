@@ -3,21 +3,21 @@
  *
  * The job moves request bodies and answers as the very bytes they came in: parsing and printing them
  * again would change numbers beyond 2^53, duplicate keys and escapes. So a line is scanned: the scan is
- * a full check against RFC 8259's grammar, and tells where each member of interest starts and ends.
- * UTF-8 is not checked here; whoever reads the file does that for whole blocks.
+ * a full check against RFC 8259's grammar, and finds where each member of interest starts and ends. It keeps its own stack, so that
+ * values nested thousands of levels deep are scanned like others.
+ * UTF-8 is not checked here: `cutLines` checks whole blocks.
  *
- * A scan that gives up (`NOT_JSON`) is no verdict on a line: the caller asks `JSON.parse`, which is also
- * the oracle of this file's property tests.
+ * `JSON.parse` is the oracle of this file's property tests.
  */
 
-/** What a scan answers instead of an end offset when the bytes are not JSON or are nested too deep. */
+/** Returned instead of an end offset when the bytes are not JSON or are nested too deep. */
 export const NOT_JSON = -1;
 
 /** Called for each member of an object; `keyEnd` excludes the quotes. Returns the end of the value, or NOT_JSON. */
 export type OnMember = (keyStart: number, keyEnd: number, valueStart: number) => number;
 
-/** Deeper values are left to `JSON.parse`, so that hostile input cannot exhaust the stack. */
-const MAX_DEPTH = 200;
+/** Deeper values are not scanned: the stack of open containers takes a byte a level. */
+const MAX_DEPTH = 1_000_000;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -35,9 +35,14 @@ const ZERO = 0x30;
 /** One reusable scanner over a block of bytes; `block` may be exchanged between scans. */
 export class JsonScanner {
   block: Uint8Array;
+  private readonly maxDepth: number;
+  /** For each open container, 1 for an object and 0 for an array: deep input cannot exhaust the call stack. */
+  private stack = new Uint8Array(64);
 
-  constructor(block: Uint8Array) {
+  /** @param maxDepth values nested deeper give `NOT_JSON` */
+  constructor(block: Uint8Array, maxDepth: number = MAX_DEPTH) {
     this.block = block;
+    this.maxDepth = maxDepth;
   }
 
   /** The offset of the first byte at or after `at` that is no JSON white space. */
@@ -75,19 +80,89 @@ export class JsonScanner {
     return NOT_JSON;
   }
 
-  /** Scans any value; answers the offset behind it. */
+  /** Scans any value and returns the offset behind it; `depth` is the number of containers around it. */
   scanValue(at: number, end: number, depth = 0): number {
+    if (at >= end) return NOT_JSON;
+    const block = this.block;
+    const first = block[at]!;
+    if (first !== OPEN_BRACE && first !== OPEN_BRACKET) return this.scanScalar(at, end);
+    const most = this.maxDepth - depth;
+    let stack = this.stack;
+    let open = 0;
+    for (;;) {
+      // At the first byte of a value.
+      const byte = block[at];
+      if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+        if (at >= end || open >= most) return NOT_JSON;
+        if (open === stack.length) {
+          this.stack = new Uint8Array(open * 2);
+          this.stack.set(stack);
+          stack = this.stack;
+        }
+        const isObject = byte === OPEN_BRACE;
+        at = this.skipSpace(at + 1, end);
+        if (at >= end) return NOT_JSON;
+        if (block[at] !== (isObject ? CLOSE_BRACE : CLOSE_BRACKET)) {
+          stack[open++] = isObject ? 1 : 0;
+          if (isObject) {
+            at = this.scanKey(at, end);
+            if (at === NOT_JSON) return NOT_JSON;
+          }
+          continue;
+        }
+        at += 1;
+      } else {
+        at = this.scanScalar(at, end);
+        if (at === NOT_JSON) return NOT_JSON;
+      }
+      // Behind a value.
+      for (;;) {
+        if (open === 0) return at;
+        at = this.skipSpace(at, end);
+        if (at >= end) return NOT_JSON;
+        const isObject = stack[open - 1] === 1;
+        if (block[at] === COMMA) {
+          at = this.skipSpace(at + 1, end);
+          if (isObject) at = this.scanKey(at, end);
+          if (at === NOT_JSON || at >= end) return NOT_JSON;
+          break;
+        }
+        if (block[at] !== (isObject ? CLOSE_BRACE : CLOSE_BRACKET)) return NOT_JSON;
+        at += 1;
+        open -= 1;
+      }
+    }
+  }
+
+  /** True when the key's bytes are `name`, which must be ASCII; a key written with escapes equals no name. */
+  keyIs(keyStart: number, keyEnd: number, name: string): boolean {
+    if (keyEnd - keyStart !== name.length) return false;
+    for (let i = 0; i < name.length; i += 1) {
+      if (this.block[keyStart + i] !== name.charCodeAt(i)) return false;
+    }
+    return true;
+  }
+
+  /** True when the bytes hold a backslash: the text must be decoded before it is compared. */
+  hasEscape(start: number, end: number): boolean {
+    for (let i = start; i < end; i += 1) if (this.block[i] === BACKSLASH) return true;
+    return false;
+  }
+
+  /** Scans a key and its colon and returns the offset of the value. */
+  private scanKey(at: number, end: number): number {
+    at = this.scanString(at, end);
+    if (at === NOT_JSON) return NOT_JSON;
+    at = this.skipSpace(at, end);
+    return at < end && this.block[at] === COLON ? this.skipSpace(at + 1, end) : NOT_JSON;
+  }
+
+  private scanScalar(at: number, end: number): number {
     if (at >= end) return NOT_JSON;
     const block = this.block;
     switch (block[at]!) {
       case QUOTE:
         return this.scanString(at, end);
-      case OPEN_BRACE:
-        if (depth >= MAX_DEPTH) return NOT_JSON;
-        return this.scanNestedObject(at, end, depth + 1);
-      case OPEN_BRACKET:
-        if (depth >= MAX_DEPTH) return NOT_JSON;
-        return this.scanArray(at, end, depth + 1);
       case 0x74: // true
         return block[at + 1] === 0x72 && block[at + 2] === 0x75 && block[at + 3] === 0x65 && at + 4 <= end
           ? at + 4
@@ -107,57 +182,6 @@ export class JsonScanner {
       default:
         return this.scanNumber(at, end);
     }
-  }
-
-  /** True when the key's bytes are `name`, which must be ASCII; a key written with escapes equals no name. */
-  keyIs(keyStart: number, keyEnd: number, name: string): boolean {
-    if (keyEnd - keyStart !== name.length) return false;
-    for (let i = 0; i < name.length; i += 1) {
-      if (this.block[keyStart + i] !== name.charCodeAt(i)) return false;
-    }
-    return true;
-  }
-
-  /** True when the bytes hold a backslash: the text must be decoded before it is compared. */
-  hasEscape(start: number, end: number): boolean {
-    for (let i = start; i < end; i += 1) if (this.block[i] === BACKSLASH) return true;
-    return false;
-  }
-
-  private scanNestedObject(at: number, end: number, depth: number): number {
-    const block = this.block;
-    at = this.skipSpace(at + 1, end);
-    if (at < end && block[at] === CLOSE_BRACE) return at + 1;
-    while (at < end) {
-      at = this.scanString(at, end);
-      if (at === NOT_JSON) return NOT_JSON;
-      at = this.skipSpace(at, end);
-      if (at >= end || block[at] !== COLON) return NOT_JSON;
-      at = this.scanValue(this.skipSpace(at + 1, end), end, depth);
-      if (at === NOT_JSON) return NOT_JSON;
-      at = this.skipSpace(at, end);
-      if (at >= end) return NOT_JSON;
-      if (block[at] === CLOSE_BRACE) return at + 1;
-      if (block[at] !== COMMA) return NOT_JSON;
-      at = this.skipSpace(at + 1, end);
-    }
-    return NOT_JSON;
-  }
-
-  private scanArray(at: number, end: number, depth: number): number {
-    const block = this.block;
-    at = this.skipSpace(at + 1, end);
-    if (at < end && block[at] === CLOSE_BRACKET) return at + 1;
-    while (at < end) {
-      at = this.scanValue(at, end, depth);
-      if (at === NOT_JSON) return NOT_JSON;
-      at = this.skipSpace(at, end);
-      if (at >= end) return NOT_JSON;
-      if (block[at] === CLOSE_BRACKET) return at + 1;
-      if (block[at] !== COMMA) return NOT_JSON;
-      at = this.skipSpace(at + 1, end);
-    }
-    return NOT_JSON;
   }
 
   private scanString(at: number, end: number): number {

@@ -130,6 +130,8 @@ export interface JobReport {
   readonly errors: Readonly<Record<string, number>>;
   /** What batches cost that were created on top of the job's own; null where there were none. */
   readonly duplicates?: DuplicatesReport | null;
+  /** What a reader should know about the cost, a sentence each; absent where there is nothing. */
+  readonly notes?: readonly string[];
   /** ISO 8601. */
   readonly started_at: string;
   /** ISO 8601. */

@@ -28,6 +28,9 @@ export interface RequestLine {
   embeddingInputs: number;
 }
 
+/** Requests nested deeper are refused: no writer of requests makes them. */
+const MAX_REQUEST_DEPTH = 200;
+
 /** The usual method, quotes included. */
 const POST = Uint8Array.of(0x22, 0x50, 0x4f, 0x53, 0x54, 0x22);
 
@@ -38,7 +41,7 @@ const fault = (reason: string, advice: string): LineFault => ({ reason, advice }
  * millions of them.
  */
 export class RequestLineReader {
-  private readonly scanner = new JsonScanner(new Uint8Array(0));
+  private readonly scanner = new JsonScanner(new Uint8Array(0), MAX_REQUEST_DEPTH);
   private readonly defaults: LineDefaults;
   private readonly decoder = new TextDecoder('utf-8', { ignoreBOM: true }); // a mark is no JSON, as in the scan
   private block: Uint8Array = new Uint8Array(0);
@@ -146,7 +149,7 @@ export class RequestLineReader {
     // Keys spelled with escapes, or nesting beyond the scanner's depth: legal JSON that no writer of requests makes.
     return fault(
       this.escapedKey ? 'spells a key with escapes' : 'is nested too deep',
-      'write plain keys and at most 200 levels',
+      `write plain keys and at most ${MAX_REQUEST_DEPTH} levels`,
     );
   }
 

@@ -1,7 +1,7 @@
 /**
  * How a line ends: the classification of the rows of output and error files.
  *
- * Rows are told by `custom_id`; counts and the batch's status say nothing about a single line
+ * Rows are assigned by `custom_id`; counts and the batch's status say nothing about a single line
  * (seen: `completed` batches with status 0 rows, with missing rows, with both files absent).
  */
 
@@ -14,6 +14,8 @@ export interface ResultRow {
   readonly errorMessage: string | null;
   /** True when `response.body` is an object without an error in it. */
   readonly bodyIsAnswer: boolean;
+  /** False when no more of the row can be read than the line that it names. */
+  readonly isReadable: boolean;
 }
 
 /** What follows for the line. */
@@ -26,6 +28,10 @@ export const Verdict = {
   Retry: 'retry',
   /** Try again; this try was never run and does not count. */
   RetryFree: 'retry_free',
+  /** Try again when the account accepts requests again; this try counts nowhere. */
+  AccountRefused: 'account_refused',
+  /** It was answered and paid, and the answer cannot be read: it is never bought again. */
+  Unreadable: 'unreadable',
 } as const;
 export type Verdict = (typeof Verdict)[keyof typeof Verdict];
 
@@ -34,13 +40,24 @@ const neverRan: ReadonlySet<string> = new Set(['batch_expired', 'batch_cancelled
 
 /** The table of the design: which row means what. */
 export function classifyRow(row: ResultRow): Verdict {
-  if (row.errorCode !== null && neverRan.has(row.errorCode)) return Verdict.RetryFree;
-  const status = row.statusCode;
+  if (!row.isReadable) return Verdict.Unreadable;
+  const { statusCode: status, errorCode: code } = row;
+  if (code !== null && neverRan.has(code)) return Verdict.RetryFree;
+  if (isAccountRefusal(status, code)) return Verdict.AccountRefused;
   if (status === null) return Verdict.Retry;
-  if (status >= 200 && status < 300)
-    return row.bodyIsAnswer ? Verdict.Answered : classifyBodyError(row.errorCode);
+  if (status >= 200 && status < 300) {
+    if (row.bodyIsAnswer) return Verdict.Answered;
+    return code === null ? Verdict.Unreadable : classifyBodyError(code);
+  }
   if (isRetryableStatus(status)) return Verdict.Retry;
   return status >= 400 && status < 500 ? Verdict.Failed : Verdict.Retry;
+}
+
+/** True when the account's money or its key is at its end; a refusal that names a model concerns the line alone. */
+function isAccountRefusal(status: number | null, code: string | null): boolean {
+  if (code !== null && /billing|insufficient_quota/i.test(code)) return true;
+  if (code !== null && /model/i.test(code)) return false;
+  return status === 401 || status === 402;
 }
 
 /** Errors in the body of a 200 row that the same request would meet again. */
@@ -52,8 +69,8 @@ const hopeless: ReadonlySet<string> = new Set([
   'model_not_found',
 ]);
 
-function classifyBodyError(code: string | null): Verdict {
-  return code !== null && hopeless.has(code) ? Verdict.Failed : Verdict.Retry;
+function classifyBodyError(code: string): Verdict {
+  return hopeless.has(code) ? Verdict.Failed : Verdict.Retry;
 }
 
 function isRetryableStatus(status: number): boolean {

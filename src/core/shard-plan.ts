@@ -1,4 +1,5 @@
 import type { LineHistory } from './result-line.ts';
+import type { Cost } from './token-cost.ts';
 import { MAX_EMBEDDING_INPUTS } from './limits.ts';
 
 /** Names one shard: round 1 holds the input's lines, later rounds the lines still without an answer. */
@@ -58,9 +59,14 @@ export interface ShardOutcome {
   readonly failed: number;
   /** Lines that go again. */
   readonly again: readonly CarriedLine[];
+  /** Tokens of all rows that were paid, also of those that gave no answer; without `twice`. */
   readonly inputTokens: number;
   readonly cachedTokens: number;
   readonly outputTokens: number;
+  /** What they cost, priced row by row; absent in outcomes of version 0.1, which kept no more than the sums above. */
+  readonly cost?: Cost;
+  /** Paid rows, of a model whose price is known, whose usage does not say what they cost; absent where there are none. */
+  readonly unpriced?: number;
   /** Failed and retried lines by error code. */
   readonly errors: Readonly<Record<string, number>>;
   /** The first lines, at most `EXAMPLES_KEPT`, that met each error; outcomes of version 0.1 have none. */
@@ -69,8 +75,10 @@ export interface ShardOutcome {
   readonly tooLarge?: true;
   /** Set when the API refused the shard's batch as a whole; decides how its lines are packed again. */
   readonly refusal?: WholeRefusal;
-  /** Answers that came a second time, from batches created on top of the shard's; absent where there are none. */
+  /** Answers that came a second time, from this batch or from batches created on top of it; absent where there are none. */
   readonly twice?: PaidTwice;
+  /** Lines that were refused because of the account's billing or key; absent where there are none. */
+  readonly accountRefused?: { readonly code: string; readonly lines: number };
 }
 
 /** Why the API refused a batch as a whole, for a reason that waiting does not help. */
@@ -91,6 +99,8 @@ export interface PaidTwice {
   readonly inputTokens: number;
   readonly cachedTokens: number;
   readonly outputTokens: number;
+  /** What they cost; absent in records of version 0.1. */
+  readonly cost?: Cost;
 }
 
 /** What a shard may hold. */

@@ -1,6 +1,7 @@
 import { Piscina } from 'piscina';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { PaidTwice, RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
+import type { ModelRates } from '../core/token-cost.ts';
 import type { JobStory } from '../report/job-story.ts';
 import type { ByteCounter } from './byte-counter.ts';
 import type { BuildResult } from './build-shards.ts';
@@ -64,8 +65,13 @@ export class FileWork {
     return this.run('refuseShard', [this.folder, refused]);
   }
 
-  countAnswers(job: string, shard: string, path: string): Promise<PaidTwice> {
-    return this.run('countAnswers', [this.folder, job, shard, path]);
+  countAnswers(
+    job: string,
+    shard: string,
+    path: string,
+    rates: ModelRates | null | undefined,
+  ): Promise<PaidTwice> {
+    return this.run('countAnswers', [this.folder, job, shard, path, rates]);
   }
 
   cancelShard(job: string, shard: string): Promise<ShardOutcome> {

@@ -53,5 +53,6 @@ const nothing: ShardOutcome = {
   inputTokens: 0,
   cachedTokens: 0,
   outputTokens: 0,
+  cost: '0',
   errors: {},
 };

@@ -29,9 +29,9 @@ export function writeRowHead(file: WholeFileWriter, line: number, id: Uint8Array
   file.write(quote);
 }
 
-/** The row of a line that a cancel ended, behind its id. */
-export function cancelledTail(attempts: number, batchId: string | null): string {
-  return `,"status":"cancelled","attempts":${attempts},"batch_id":${JSON.stringify(batchId)},"response":null,"error":{"code":"cancelled","message":"The job was cancelled before this line had an answer."},"usage":null}\n`;
+/** The rest of the row of a line that a cancel has ended; `batch` is JSON. */
+export function cancelledTail(attempts: number, batch: string): string {
+  return `,"status":"cancelled","attempts":${attempts},"batch_id":${batch},"response":null,"error":{"code":"cancelled","message":"The job was cancelled before this line had an answer."},"usage":null}\n`;
 }
 
 /** Writes rows in the lines' order, taking each answer's bytes from where they stand in the raw file. */
@@ -73,7 +73,7 @@ export class RowsWriter {
           this.file.writeNumber(tally.output[position]!);
           this.file.write(rowTail);
         } else if (stateHere === lineState.cancelled) {
-          this.file.writeText(cancelledTail(attempts, batchIds[0]!));
+          this.file.writeText(cancelledTail(attempts, batches[0]!));
         } else {
           const { code, message } = tally.errors.get(position)!;
           this.file.writeText(
@@ -91,15 +91,12 @@ export class RowsWriter {
   }
 
   private writeBody(tally: ShardTally, sources: readonly (number | null)[], position: number): void {
-    const rewritten = tally.rewritten.get(position);
-    if (rewritten !== undefined) {
-      this.file.write(rewritten);
-      return;
-    }
-    const source = sources[tally.file[position]!]!;
+    const which = tally.file[position]!;
+    const spare = tally.spare.sourceOf(position);
+    const source = spare ?? sources[which]!;
     let offset = tally.offset[position]!;
     let left = tally.length[position]!;
-    const held = this.held[tally.file[position]!] ?? null;
+    const held = spare === null ? this.held[which]! : null;
     if (held !== null) {
       this.file.write(held, offset, offset + left);
       return;

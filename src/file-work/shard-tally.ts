@@ -9,8 +9,11 @@ import {
   type ShardOutcome,
   type WholeRefusal,
 } from '../core/shard-plan.ts';
+import { TokenSum, type Cost, type ModelRates } from '../core/token-cost.ts';
 import { cutLines, type CutLine } from './cut-lines.ts';
 import { ResultRowReader, type ReadRow } from './read-result-row.ts';
+import { UsageState } from './read-usage.ts';
+import type { SpareBodies } from './spare-bodies.ts';
 
 /** What is known of a shard's ended batch. */
 export interface EndedShard {
@@ -24,26 +27,38 @@ export interface EndedShard {
   readonly hasErrors: boolean;
   /** A failed batch's reasons. */
   readonly refused: readonly BatchErrorEntry[];
-  /** What becomes of lines without a row: `ask` decides nothing, so that the caller can read the files again. */
+  /**
+   * How lines without a row end: `ask` decides nothing and returns `MissingRows`, so that the caller can ask the API
+   * again; see `activities/fetch-results.ts`.
+   */
   readonly missing: 'ask' | 'retry' | 'unavailable' | 'cancelled';
   readonly attempts: number;
+  /** The model's list prices; null when they are not known, absent where nobody looked. */
+  readonly rates?: ModelRates | null;
   /** Batches created on top of this one whose output is in the store: what they answered counts where this one has no answer. */
   readonly duplicates?: readonly string[];
   /** True when one of them has answered lines and its output cannot be read: each line without an answer may be paid. */
   readonly lostDuplicate?: boolean;
 }
 
-/** Rows longer than this are not read as rows: no answer of the API comes near. */
-const MAX_ROW_BYTES = 512 << 20;
-
-/** Lines of an ended batch that have no row in its files. */
+/** What is known of a shard of which lines have no row in any file. */
 export interface MissingRows {
+  /** Lines without a row. */
   readonly missing: number;
-  /** True when the output file is there and names a line of the shard: else it is unreadable, empty or absent. */
+  /** True when the file was there and held at least one row of a line of this shard. */
   readonly outputRead: boolean;
-  /** The same of the error file. */
   readonly errorsRead: boolean;
 }
+
+/** A raw file of a batch. */
+export interface RawFile {
+  readonly path: string;
+  /** Its key in the store, for messages. */
+  readonly key: string;
+}
+
+/** Rows longer than this are not read as rows: no answer of the API comes near. */
+const MAX_ROW_BYTES = 512 << 20;
 
 /** How a line stands while its shard's files are read. */
 export const lineState = { none: 0, answered: 1, failed: 2, again: 3, cancelled: 4 } as const;
@@ -52,8 +67,15 @@ export const lineState = { none: 0, answered: 1, failed: 2, again: 3, cancelled:
 const ownCode = {
   missing: 'missing_row',
   unavailable: 'answer_unavailable',
-  cancelled: 'cancelled',
+  unreadable: 'answer_unreadable',
 } as const;
+
+/** Why a line has no answer. */
+interface LineError {
+  readonly code: string;
+  readonly message: string;
+  readonly use: TryUse;
+}
 
 /** The index of one shard: for each line what is known, and where its answer stands. */
 export class ShardTally {
@@ -65,73 +87,96 @@ export class ShardTally {
   readonly length: Uint32Array;
   readonly input: Uint32Array;
   readonly output: Uint32Array;
-  /** Bodies that had to be written anew because they did not stand in the row as JSON. */
-  readonly rewritten: Map<number, Buffer> = new Map();
-  readonly errors: Map<number, { code: string; message: string; use: TryUse }> = new Map();
-  private cached = 0;
-  private twice: Writable<PaidTwice> | null = null;
+  readonly errors: Map<number, LineError> = new Map();
+  /** The bodies that do not stand in a raw file as JSON. */
+  readonly spare: SpareBodies;
+  private readonly paid: PaidSum;
+  private readonly twice: PaidSum;
   private readonly ended: EndedShard;
   private readonly refusals: number;
   private refusal: WholeRefusal | null = null;
 
   /** `refusals`: how often in a row batches of these lines were refused as a whole before. */
-  constructor(lines: ShardLines, ended: EndedShard, refusals: number = 0) {
+  constructor(lines: ShardLines, ended: EndedShard, spare: SpareBodies, refusals: number = 0) {
     const count = lines.numbers.length;
     this.lines = lines;
     this.ended = ended;
     this.refusals = refusals;
+    this.spare = spare;
     this.states = new Uint8Array(count);
     this.file = new Uint8Array(count);
     this.offset = new Float64Array(count);
     this.length = new Uint32Array(count);
     this.input = new Uint32Array(count);
     this.output = new Uint32Array(count);
+    this.paid = new PaidSum(ended.rates);
+    this.twice = new PaidSum(ended.rates);
   }
 
-  /** Reads a file of the batch; returns whether it names a line of the shard. */
-  readFile(path: string, which: number): boolean {
-    return eachRow(this.lines, path, (position, row, cut) => {
-      if (this.states[position] === lineState.answered) return; // the first success wins
-      const verdict = cut.utf8 ? classifyRow(row) : Verdict.Retry;
-      if (verdict === Verdict.Answered) {
-        this.take(position, row, cut, which);
-      } else {
+  /** Reads a file of the shard's own batch; returns whether it holds a row of one of the shard's lines. */
+  readFile(file: RawFile, which: number): boolean {
+    let isRead = false;
+    eachRow(this.lines, file.path, (position, row, cut, block) => {
+      isRead = true;
+      const verdict = classifyRow(row);
+      if (this.states[position] === lineState.answered) {
+        this.twice.add(row, verdict); // the first success wins
+        return;
+      }
+      this.paid.add(row, verdict);
+      if (verdict === Verdict.Answered) this.take(position, row, cut, block, which);
+      else if (verdict === Verdict.Unreadable) this.endUnreadable(position, file, cut);
+      else if (this.errors.get(position)?.code !== ownCode.unreadable) {
         this.states[position] = verdict === Verdict.Failed ? lineState.failed : lineState.again;
         this.errors.set(position, {
-          code: row.errorCode ?? (row.statusCode === null ? 'unknown' : `http_${row.statusCode}`),
+          code: codeOf(row),
           message: row.errorMessage ?? `The request ended with HTTP status ${row.statusCode ?? 'unknown'}.`,
-          use: verdict === Verdict.RetryFree ? TryUse.Idle : TryUse.Attempt,
+          use: useOf(verdict),
         });
       }
     });
+    return isRead;
   }
 
   /** Takes answers that the shard's own batch does not have, and counts those that it has. */
-  readDuplicate(path: string, which: number): void {
-    eachRow(this.lines, path, (position, row, cut) => {
-      if (!cut.utf8 || classifyRow(row) !== Verdict.Answered) return;
-      if (this.states[position] !== lineState.answered) {
-        this.take(position, row, cut, which);
+  readDuplicate(file: RawFile, which: number): void {
+    eachRow(this.lines, file.path, (position, row, cut, block) => {
+      const verdict = classifyRow(row);
+      const isAnswered = this.states[position] === lineState.answered;
+      if (verdict === Verdict.Answered && !isAnswered) {
+        this.paid.add(row, verdict);
+        this.take(position, row, cut, block, which);
         return;
       }
-      this.twice ??= { answers: 0, inputTokens: 0, cachedTokens: 0, outputTokens: 0 };
-      addRow(this.twice, row);
+      this.twice.add(row, verdict);
+      // It was answered all the same: bought again it would be paid twice.
+      if (verdict === Verdict.Unreadable && !isAnswered && this.states[position] !== lineState.failed)
+        this.endUnreadable(position, file, cut);
     });
   }
 
-  private take(position: number, row: ReadRow, cut: CutLine, which: number): void {
+  private take(position: number, row: ReadRow, cut: CutLine, block: Buffer, which: number): void {
+    const { source, bodyStart, bodyEnd, usage } = row;
     this.states[position] = lineState.answered;
-    this.errors.delete(position);
+    if (this.errors.size > 0) this.errors.delete(position);
     this.file[position] = which;
-    if (row.rewrittenBody === null) {
-      this.offset[position] = cut.fileOffset + (row.bodyStart - cut.start);
-      this.length[position] = row.bodyEnd - row.bodyStart;
-    } else {
-      this.rewritten.set(position, row.rewrittenBody);
-    }
-    this.input[position] = row.inputTokens;
-    this.output[position] = row.outputTokens;
-    this.cached += row.cachedTokens;
+    this.offset[position] =
+      source === block
+        ? cut.fileOffset + (bodyStart - cut.start)
+        : this.spare.add(position, source, bodyStart, bodyEnd);
+    this.length[position] = bodyEnd - bodyStart;
+    this.input[position] = usage.tokens.input;
+    this.output[position] = usage.tokens.output;
+  }
+
+  private endUnreadable(position: number, { key }: RawFile, { number }: CutLine): void {
+    this.set(
+      position,
+      lineState.failed,
+      ownCode.unreadable,
+      `The request was run, and its answer cannot be read: its bytes are row ${number} of ${key} in the store.`,
+      TryUse.Attempt,
+    );
   }
 
   /** Lines that would go again may have an answer in a file that cannot be read: they stand as if they had no row. */
@@ -217,38 +262,52 @@ export class ShardTally {
     }
   }
 
+  /** How many lines have no row yet. */
+  get missing(): number {
+    let count = 0;
+    for (const state of this.states) if (state === lineState.none) count += 1;
+    return count;
+  }
+
   outcome(): ShardOutcome {
     const again: CarriedLine[] = [];
     let answered = 0;
     let failed = 0;
-    let inputTokens = 0;
-    let outputTokens = 0;
     for (let position = 0; position < this.states.length; position += 1) {
-      inputTokens += this.input[position]!;
-      outputTokens += this.output[position]!;
-      if (this.states[position] === lineState.answered) answered += 1;
-      else if (this.states[position] === lineState.failed) failed += 1;
-      else if (this.states[position] === lineState.again) {
+      const state = this.states[position];
+      if (state === lineState.answered) answered += 1;
+      else if (state === lineState.failed) failed += 1;
+      else if (state === lineState.again) {
         const line = this.lines.numbers[position]!;
-        const next = afterTry(
-          this.lines.historyOf(line),
-          this.errors.get(position)!.use,
-          this.ended.attempts,
-        );
-        again.push(toCarriedLine(line, next));
+        const { use } = this.errors.get(position)!;
+        again.push(toCarriedLine(line, afterTry(this.lines.historyOf(line), use, this.ended.attempts)));
       }
     }
-    const counts = {
+    const unpriced = this.paid.unpriced + this.twice.unpriced;
+    const accountRefused = this.accountRefused();
+    return {
       answered,
       failed,
       again,
-      inputTokens,
-      cachedTokens: this.cached,
-      outputTokens,
+      ...this.paid.tokens(),
+      ...(unpriced === 0 ? {} : { unpriced }),
       ...this.errorsByCode(),
+      ...(this.twice.isEmpty ? {} : { twice: this.twice.asTwice() }),
+      ...(accountRefused === null ? {} : { accountRefused }),
       ...(this.refusal === null ? {} : { refusal: this.refusal }),
     };
-    return this.twice === null ? counts : { ...counts, twice: this.twice };
+  }
+
+  private accountRefused(): Required<ShardOutcome>['accountRefused'] | null {
+    if (this.refusal !== null) return null; // a refused batch has no rows
+    let code: string | null = null;
+    let lines = 0;
+    for (const error of this.errors.values()) {
+      if (error.use !== TryUse.Nothing) continue;
+      code ??= plainCode(error.code);
+      lines += 1;
+    }
+    return code === null ? null : { code, lines };
   }
 
   private errorsByCode(): Required<Pick<ShardOutcome, 'errors' | 'examples'>> {
@@ -285,32 +344,82 @@ export class ShardTally {
 }
 
 /** Counts the answers to a shard's lines in an output file of which none can be used. */
-export function countAnswersIn(lines: ShardLines, path: string): PaidTwice {
-  const counts = { answers: 0, inputTokens: 0, cachedTokens: 0, outputTokens: 0 };
-  eachRow(lines, path, (_position, row, cut) => {
-    if (cut.utf8 && classifyRow(row) === Verdict.Answered) addRow(counts, row);
-  });
-  return counts;
+export function countAnswersIn(lines: ShardLines, path: string, rates?: ModelRates | null): PaidTwice {
+  const sum = new PaidSum(rates);
+  eachRow(lines, path, (_position, row) => sum.add(row, classifyRow(row)));
+  return sum.asTwice();
 }
 
-/** The rows of a file that belong to lines of the shard; returns whether there are any. */
+/** The rows of a file that belong to lines of the shard. */
 function eachRow(
   lines: ShardLines,
   path: string,
-  onRow: (position: number, row: ReadRow, cut: CutLine) => void,
-): boolean {
+  onRow: (position: number, row: ReadRow, cut: CutLine, block: Buffer) => void,
+): void {
   const reader = new ResultRowReader();
-  let isRead = false;
   cutLines(path, MAX_ROW_BYTES, (block, cut) => {
     if (cut.overlong) return;
-    const row = reader.read(block, cut.start, cut.end);
-    if (row === null) return; // no row that says anything: its line counts as missing
-    const position = row.line === null ? -1 : lines.positionOf(row.line);
-    if (position === -1) return;
-    isRead = true;
-    onRow(position, row, cut);
+    reader.readLine(block, cut.start, cut.end, cut.utf8, (row) => {
+      const position = row.line === null ? -1 : lines.positionOf(row.line);
+      if (position !== -1) onRow(position, row, cut, block);
+    });
   });
-  return isRead;
+}
+
+/** Adds up rows that were paid. */
+class PaidSum {
+  private answers = 0;
+  private input = 0;
+  private cached = 0;
+  private output = 0;
+  private readonly sum: TokenSum;
+  private readonly isPriced: boolean;
+
+  constructor(rates: ModelRates | null | undefined) {
+    this.sum = new TokenSum(rates ?? null);
+    this.isPriced = rates !== undefined;
+  }
+
+  /** Every row with usage was paid, whatever follows for its line; of an answer without usage it is not known how much. */
+  add({ usage }: ReadRow, verdict: Verdict): void {
+    if (verdict === Verdict.Answered) this.answers += 1;
+    if (usage.state === UsageState.Absent) {
+      if (verdict === Verdict.Answered || verdict === Verdict.Unreadable) this.sum.addUnknown();
+      return;
+    }
+    const { tokens, hasRareKinds } = usage;
+    this.input += tokens.input;
+    this.cached += tokens.cached;
+    this.output += tokens.output;
+    if (usage.state === UsageState.Known) this.sum.add(tokens, hasRareKinds);
+    else this.sum.addUnknown();
+  }
+
+  get isEmpty(): boolean {
+    return this.answers === 0 && this.input === 0 && this.output === 0 && this.sum.unpriced === 0;
+  }
+
+  get unpriced(): number {
+    return this.sum.unpriced;
+  }
+
+  tokens(): { inputTokens: number; cachedTokens: number; outputTokens: number; cost?: Cost } {
+    const { input: inputTokens, cached: cachedTokens, output: outputTokens } = this;
+    return { inputTokens, cachedTokens, outputTokens, ...(this.isPriced ? { cost: this.sum.cost() } : {}) };
+  }
+
+  asTwice(): PaidTwice {
+    return { answers: this.answers, ...this.tokens() };
+  }
+}
+
+function useOf(verdict: Verdict): TryUse {
+  if (verdict === Verdict.AccountRefused) return TryUse.Nothing;
+  return verdict === Verdict.RetryFree ? TryUse.Idle : TryUse.Attempt;
+}
+
+function codeOf({ errorCode, statusCode }: ReadRow): string {
+  return errorCode ?? (statusCode === null ? 'unknown' : `http_${statusCode}`);
 }
 
 /** The smallest few: errors are known in the order in which they were found. */
@@ -318,13 +427,4 @@ function firstOf(positions: readonly number[]): number[] {
   return Array.from(positions)
     .sort((a, b) => a - b)
     .slice(0, EXAMPLES_KEPT);
-}
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
-
-function addRow(to: Writable<PaidTwice>, { inputTokens, cachedTokens, outputTokens }: ReadRow): void {
-  to.answers += 1;
-  to.inputTokens += inputTokens;
-  to.cachedTokens += cachedTokens;
-  to.outputTokens += outputTokens;
 }

@@ -4,6 +4,7 @@
  */
 import type { JobSpec } from '../core/job-spec.ts';
 import type { PaidTwice, RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
+import type { ModelRates } from '../core/token-cost.ts';
 import { ByteCounter } from './byte-counter.ts';
 import * as build from './build-shards.ts';
 import type { EarlierAnswers } from './find-known-lines.ts';
@@ -33,12 +34,13 @@ export const refuseShard = ([folder, refused]: [
   refused: refuse.RefusedShard,
 ]): settle.ClaimedOutcome => refuse.refuseShard(folder, refused);
 
-export const countAnswers = ([folder, job, shard, path]: [
+export const countAnswers = ([folder, job, shard, path, rates]: [
   folder: string,
   job: string,
   shard: string,
   path: string,
-]): PaidTwice => settle.countAnswers(folder, job, shard, path);
+  rates: ModelRates | null | undefined,
+]): PaidTwice => settle.countAnswers(folder, job, shard, path, rates);
 
 export const cancelShard = ([folder, job, shard]: [
   folder: string,

@@ -1,4 +1,5 @@
 import type { PaidTwice } from '../core/shard-plan.ts';
+import type { Cost } from '../core/token-cost.ts';
 
 /** What `report.html` tells of a job besides the numbers of `report.json`: ids, counts and times, no text of a line. */
 export interface JobStory {
@@ -23,6 +24,10 @@ export interface ShardStory {
   readonly inputTokens: number;
   readonly cachedTokens: number;
   readonly outputTokens: number;
+  /** What they cost; absent where an earlier version settled the shard. */
+  readonly cost?: Cost;
+  /** Paid rows whose usage does not say what they cost. */
+  readonly unpriced?: number;
   /** Failed and retried lines by error code. */
   readonly errors: Readonly<Record<string, number>>;
   /** Numbers of lines that met an error, a few of each code; none in shards that a worker of version 0.1 settled. */

@@ -59,7 +59,7 @@ function tiles(report: JobReport): Html {
     ${cancelled > 0 ? tile('cancelled', count(cancelled), share(cancelled), '--cancelled') : null}
     ${tile('batches', count(report.batches), `in ${report.rounds} ${report.rounds === 1 ? 'round' : 'rounds'}`, null)}
     ${tile('tokens', count(report.input_tokens + report.output_tokens), `${count(report.input_tokens)} in, ${count(report.output_tokens)} out`, null)}
-    ${tile('cost', cost === null ? 'not known' : usd(cost), cost === null ? 'a model has no known price' : `${usd(list ?? 0)} without batches`, null)}
+    ${tile('cost', cost === null ? 'not known' : usd(cost), cost === null ? (report.notes === undefined ? 'a model has no known price' : 'see below') : `${usd(list ?? 0)} without batches`, null)}
   </dl>`;
 }
 
@@ -71,7 +71,7 @@ function tile(name: string, value: string, more: string, accent: string | null):
 
 /** What somebody should know who reads no further. */
 function notes({ report, rejected }: PageHead): Html | null {
-  const { duplicates, cancelled } = report;
+  const { duplicates, cancelled, notes: more = [] } = report;
   const list: Html[] = [];
   if (rejected > 0)
     list.push(
@@ -88,6 +88,7 @@ function notes({ report, rejected }: PageHead): Html | null {
       html`<strong>Paid twice:</strong> ${count(answers)} answers of ${created} created twice (${price}).`,
     );
   }
+  for (const note of more) list.push(html`${note}`);
   return list.length === 0
     ? null
     : html`<ul class="notes">

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import type OpenAI from 'openai';
 import { createActivities, type Activities } from '../activities/index.ts';
+import { neverThrows } from '../core/never-throws.ts';
 import { readEnvironment } from '../environment.ts';
 import { FileWork } from '../file-work/pool.ts';
 import { FolderStore } from '../store/folder-store.ts';
@@ -44,7 +45,7 @@ export interface ActivityHost {
  */
 export async function hostActivities(options: ActivityHostOptions = {}): Promise<ActivityHost> {
   const environment = readEnvironment();
-  const metrics = options.metrics ?? createJobMetrics();
+  const metrics = neverThrows(options.metrics ?? createJobMetrics()); // calls of the API and failed steps are counted, too
   const api = options.api ?? createApi((call) => metrics.apiCalled(call));
   const folder = join(options.home ?? environment.home, 'store');
   await mkdir(folder, { recursive: true });

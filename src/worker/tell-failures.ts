@@ -2,17 +2,20 @@ import { log, type Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { isFailureType } from '../core/failure.ts';
+import { neverThrows } from '../core/never-throws.ts';
 import type { JobMetrics } from './job-metrics.ts';
 
 /** Counts and logs every attempt of an activity that fails, by the kind of its failure. */
 export function tellFailures(metrics: JobMetrics): ActivityInterceptorsFactory {
+  // Whatever reporting meets, the step's own failure is what decides about its retry.
+  const quiet = neverThrows({ tell });
   return ({ info }: Context) => ({
     inbound: {
       async execute(input, next) {
         try {
           return await next(input);
         } catch (error) {
-          if (!isCancellation(error)) tell(metrics, info, input.args[0], error);
+          if (!isCancellation(error)) quiet.tell(metrics, info, input.args[0], error);
           throw error;
         }
       },

@@ -33,6 +33,7 @@ import {
 } from './activity-proxies.ts';
 import { BatchWatch } from './batch-watch.ts';
 import { detailsOf, noticesOf, type PauseCause } from './job-details.ts';
+import { addShardCost } from './job-cost.ts';
 import { newSnapshot, REFUSED_SHOWN, type JobSnapshot } from './job-snapshot.ts';
 import { ListEntry, type ListMoment } from './list-entry.ts';
 import { cancelSignal, pauseSignal, pollSignal, progressQuery, resumeSignal } from './messages.ts';
@@ -332,6 +333,7 @@ class Job {
 
   private count(shard: ShardRecord, counts: ShardCounts): void {
     const { state } = this;
+    addShardCost(state, counts);
     state.answered += counts.answered;
     state.failed += counts.failed;
     state.again += counts.again;
@@ -341,13 +343,6 @@ class Job {
       state.refused = [...(state.refused ?? []), counts.refused].slice(0, REFUSED_SHOWN);
       state.refusedShards = (state.refusedShards ?? 0) + 1;
     }
-    // Nobody said what the shards of version 0.1 cost.
-    const unknown = state.answered + state.failed + state.again > 0 ? null : 0;
-    state.costUsd = sumOrNull(state.costUsd === undefined ? unknown : state.costUsd, counts.costUsd);
-    state.costUsdWithoutBatch = sumOrNull(
-      state.costUsdWithoutBatch === undefined ? unknown : state.costUsdWithoutBatch,
-      counts.costUsdWithoutBatch,
-    );
     state.settled = [settledView(shard, counts), ...(state.settled ?? [])].slice(0, SETTLED_SHOWN);
     if (counts.accountRefused !== undefined) {
       this.gate.refuse(`the API refused the account: ${counts.accountRefused} in rows of ${shard.batchId}`);
@@ -524,11 +519,6 @@ class Job {
     const { models = [] } = this.state;
     this.entry.update({ progress: listed, models, batchIds: this.watch.batchIds() }, moment);
   }
-}
-
-/** A sum that is not known when a part of it is not. */
-function sumOrNull(sum: number | null, more: number | null | undefined): number | null {
-  return sum === null || more == null ? null : sum + more;
 }
 
 function settledView(shard: ShardRecord, counts: ShardCounts): SettledShard {

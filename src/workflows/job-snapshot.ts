@@ -1,6 +1,7 @@
 import { workflowInfo } from '@temporalio/workflow';
 import type { SettledShard } from '../core/progress.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
+import type { Cost } from '../core/token-cost.ts';
 import type { AccountState } from './account-gate.ts';
 import type { ShardRecord } from './shard-run.ts';
 
@@ -28,6 +29,8 @@ export interface JobSnapshot {
   /** What the settled shards cost; null when it is not known, absent from runs of version 0.1. */
   costUsd?: number | null;
   costUsdWithoutBatch?: number | null;
+  /** The same amount, exact: sums are equal to the report's. Absent from runs of earlier versions. */
+  cost?: Cost;
   /** The latest settled shards, the latest first. */
   settled?: SettledShard[];
   /** Models of the job's lines. */

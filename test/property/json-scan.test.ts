@@ -155,8 +155,11 @@ test('names the very slices of keys and values of an object', () => {
   );
 });
 
-test('leaves values nested deeper than its stack to JSON.parse', () => {
-  const nested = (depth: number): Buffer => Buffer.from('['.repeat(depth) + ']'.repeat(depth));
-  expect(scans(nested(199))).toBe(true);
-  expect(scans(nested(100_000))).toBe(false);
+test('scans values nested as deep as its limit, and gives up on deeper ones', () => {
+  const nested = (depth: number): Buffer => Buffer.from(`${'[{"a":'.repeat(depth)}1${'}]'.repeat(depth)}`);
+  expect(scans(nested(100_000))).toBe(true);
+  expect(scans(nested(500_001))).toBe(false);
+  const scanner = new JsonScanner(Buffer.from('[[[]]]'), 3);
+  expect(scanner.scanValue(0, 6)).toBe(6);
+  expect(scanner.scanValue(0, 6, 1)).toBe(NOT_JSON);
 });

@@ -135,7 +135,7 @@ export function settle(
     duplicates: Object.keys(raw.duplicates ?? {}),
     ...ended,
   });
-  return 'missing' in settled ? null : settled.outcome;
+  return 'outcome' in settled ? settled.outcome : null;
 }
 
 /** A row of an output file. */

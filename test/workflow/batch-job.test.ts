@@ -226,3 +226,121 @@ test('a cancel from Temporal cancels the batches, fetches their answers and star
   expect(created).toHaveLength(4);
   expect(cancelled).toHaveLength(4);
 });
+
+/** As an activity throws it, without a stack; see `refusedAccount`. */
+function finalFailure(type: string, message: string, details: unknown[] = []): ApplicationFailure {
+  const failure = ApplicationFailure.create({ type, message, details, nonRetryable: true });
+  failure.stack = '';
+  return failure;
+}
+
+test('a shard that is refused for good ends alone: the others are sent, fetched and handed out', async () => {
+  const { activities, created } = literalApi(4);
+  const willing = { ...activities };
+  const settled: unknown[] = [];
+  activities.uploadInput = async (request) => {
+    if (request.shard === 'r1-00001')
+      throw finalFailure('InputTooLarge', 'POST /files: HTTP 413', [{ status: 413, code: null }]);
+    return await willing.uploadInput(request);
+  };
+  activities.createBatch = async (request) => {
+    if (request.shard === 'r1-00003')
+      throw finalFailure('RequestRefused', 'POST /batches: HTTP 400 no', [{ status: 400, code: 'no' }]);
+    return await willing.createBatch(request);
+  };
+  activities.settleRefusedShard = async (request) => {
+    settled.push(request);
+    return await willing.settleRefusedShard(request);
+  };
+  await whileWorking(server.native, 'refused-shards', activities, async () => {
+    const handle = await begin('refused-shards', [specOf('refused-shards')]);
+    await handle.result();
+    const { answered, failed, notices } = await handle.query<JobProgress>('progress');
+    expect({ answered, failed }).toEqual({ answered: 20, failed: 20 });
+    expect(notices).toEqual([
+      'the API refused shard r1-00001, 10 lines from 1 to 10: HTTP 413',
+      'the API refused shard r1-00003, 10 lines from 1 to 10: HTTP 400',
+    ]);
+  });
+  expect(created.sort()).toEqual(['r1-00002/1', 'r1-00004/1']);
+  expect(settled).toEqual([
+    {
+      job: 'refused-shards',
+      shard: 'r1-00001',
+      batch: 1,
+      refusal: { tooLarge: true, status: 413, code: null },
+    },
+    {
+      job: 'refused-shards',
+      shard: 'r1-00003',
+      batch: 1,
+      refusal: { tooLarge: false, status: 400, code: 'no' },
+    },
+  ]);
+});
+
+test.each([
+  ['an unread batch', 'fetchResults' as const, 'BatchUnknown'],
+  ['an upload that failed for another reason', 'uploadInput' as const, 'SomethingElse'],
+])('%s pauses the job with a reason, polls go on, and resume tries again', async (_what, step, type) => {
+  const id = `stuck-${step}`;
+  const { activities, created } = literalApi(3);
+  const willing = { ...activities };
+  let fails = true;
+  const failing = async (request: { shard: string }): Promise<never> => {
+    if (fails && request.shard === 'r1-00002') throw finalFailure(type, 'what only a person can fix');
+    return (await willing[step](request as never)) as never;
+  };
+  activities[step] = failing;
+  await whileWorking(server.native, id, activities, async () => {
+    const handle = await begin(id, [specOf(id)]);
+    const progress = async (): Promise<JobProgress> => await handle.query<JobProgress>('progress');
+    await expect.poll(async () => (await progress()).state, { timeout: 20_000 }).toBe('paused');
+    const { reason } = await progress();
+    expect(reason).toMatch(/^shard r1-00002, 10 lines: /);
+    // A failure that is none of ours may quote anything.
+    expect(reason!.includes('what only a person can fix')).toBe(type === 'BatchUnknown');
+    // Shards that are in flight are polled and fetched meanwhile.
+    await expect.poll(async () => (await progress()).answered, { timeout: 20_000 }).toBe(20);
+    fails = false;
+    await handle.signal('resume');
+    await handle.result();
+    expect(await progress()).toMatchObject({ answered: 30, failed: 0 });
+  });
+  expect(created).toHaveLength(3);
+});
+
+test('rows that say that the account has no money pause the job; their lines go again when it is accepted', async () => {
+  const { activities, created } = literalApi(1, [4]);
+  const willing = { ...activities };
+  let checks = 0;
+  activities.fetchResults = async (request) => {
+    const counts = await willing.fetchResults(request);
+    return request.shard === 'r1-00001' ? { ...counts, accountRefused: 'insufficient_quota' } : counts;
+  };
+  activities.checkAccount = async () => {
+    checks += 1;
+    if (checks === 1) throw refusedAccount('GET /batches: HTTP 401');
+    expect(created).toHaveLength(1);
+  };
+  await whileWorking(server.native, 'refused-rows', activities, async () => {
+    const handle = await begin('refused-rows', [specOf('refused-rows'), undefined, { patience: 0.01 }]);
+    const reasons: (string | null)[] = [];
+    await expect
+      .poll(
+        async () => {
+          const { reason } = await handle.query<JobProgress>('progress');
+          if (reason !== null) reasons.push(reason);
+          return reason;
+        },
+        { timeout: 20_000, interval: 20 },
+      )
+      .not.toBeNull();
+    expect(reasons[0]).toMatch(
+      /^the API refused the account: insufficient_quota in rows of batch_r1-00001_1|HTTP 401$/,
+    );
+    await handle.result();
+  });
+  expect(checks).toBe(2);
+  expect(created).toEqual(['r1-00001/1', 'r2-00001/1']);
+});

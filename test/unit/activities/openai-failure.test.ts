@@ -111,7 +111,7 @@ describe('an answer of the API', () => {
   test('is told by call, status and code, in message and details', () => {
     const failure = failureOf(apiError({ status: 404, code: 'model_not_found' }));
     expect(failure.message).toMatch(
-      /^POST \/batches: HTTP 404 model_not_found; it would be refused again: mend/,
+      /^POST \/batches: HTTP 404 model_not_found; it would be refused again: fix/,
     );
     expect(failure.details).toEqual([{ status: 404, code: 'model_not_found' }]);
     expect(failureOf(apiError({ status: 500 })).message).toMatch(/^POST \/batches: HTTP 500; tried again/);

@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest';
 import { afterTry, classifyRow } from '../../../src/core/result-line.ts';
 
-const row = { statusCode: 200, errorCode: null, errorMessage: null, bodyIsAnswer: false };
+const row = { statusCode: 200, errorCode: null, errorMessage: null, bodyIsAnswer: false, isReadable: true };
 
 test.each<[status: number, verdict: string]>([
   [400, 'failed'],
-  [401, 'failed'],
+  [401, 'account_refused'],
+  [402, 'account_refused'],
+  [403, 'failed'],
   [404, 'failed'],
   [422, 'failed'],
   [408, 'retry'],
@@ -37,14 +39,32 @@ test.each([
   'invalid_request_error',
   'invalid_image',
   'model_not_found',
-])('%s inside a success cannot be mended by another try', (errorCode) => {
+])('%s inside a success cannot be fixed by another try', (errorCode) => {
   expect(classifyRow({ ...row, errorCode })).toBe('failed');
 });
 
-test('a success without an answer goes again, one with an answer has ended', () => {
-  expect(classifyRow(row)).toBe('retry');
+test('a success without an answer was paid and is never bought again, one with an answer has ended', () => {
+  expect(classifyRow(row)).toBe('unreadable');
   expect(classifyRow({ ...row, errorCode: 'server_error' })).toBe('retry');
   expect(classifyRow({ ...row, bodyIsAnswer: true })).toBe('answered');
+  expect(classifyRow({ ...row, statusCode: null, isReadable: false })).toBe('unreadable');
+});
+
+test.each<[status: number | null, code: string, verdict: string]>([
+  [429, 'insufficient_quota', 'account_refused'],
+  [429, 'rate_limit_exceeded', 'retry'],
+  [400, 'billing_hard_limit_reached', 'account_refused'],
+  [403, 'billing_not_active', 'account_refused'],
+  [200, 'insufficient_quota', 'account_refused'],
+  [null, 'insufficient_quota', 'account_refused'],
+  [401, 'invalid_api_key', 'account_refused'],
+  [402, 'payment_required', 'account_refused'],
+  [401, 'model_not_found', 'failed'],
+  [403, 'model_not_found', 'failed'],
+  [403, 'permission_denied', 'failed'],
+  [404, 'model_not_found', 'failed'],
+])('status %s with %s means %s', (statusCode, errorCode, verdict) => {
+  expect(classifyRow({ ...row, statusCode, errorCode })).toBe(verdict);
 });
 
 test('a line goes again while it has attempts; idle tries have a budget of their own, others have none', () => {

@@ -1,0 +1,186 @@
+/**
+ * What tokens cost, in integers: the price of a batch is the sum over its prompts, equal to the last digit.
+ *
+ * Some models have a higher price tier above a size of one prompt (272,000 tokens for the gpt-5.4 to gpt-6 families);
+ * the tier applies to that prompt alone (BerriAI/litellm#39861). Within a tier prices are linear, so tokens are added up
+ * by tier, and the sums are multiplied once.
+ */
+
+/** Tokens of one prompt or of many, as the API's usage counts them. */
+export interface TokenCounts {
+  input: number;
+  /** Part of `input`: read from the prompt cache. */
+  cached: number;
+  /** Part of `input`: written to the prompt cache. */
+  cacheWrite: number;
+  /** Parts of `input`, and the parts of `cached` among them. */
+  imageInput: number;
+  cachedImage: number;
+  audioInput: number;
+  cachedAudio: number;
+  output: number;
+  /** Parts of `output`. */
+  imageOutput: number;
+  audioOutput: number;
+}
+
+/** A count for each kind of tokens, all zero. */
+export function noTokens(): TokenCounts {
+  return {
+    input: 0,
+    cached: 0,
+    cacheWrite: 0,
+    imageInput: 0,
+    cachedImage: 0,
+    audioInput: 0,
+    cachedAudio: 0,
+    output: 0,
+    imageOutput: 0,
+    audioOutput: 0,
+  };
+}
+
+/** Kinds of tokens that few answers have: they are added up only where an answer has one. */
+const rareKinds = [
+  'cacheWrite',
+  'imageInput',
+  'cachedImage',
+  'audioInput',
+  'cachedAudio',
+  'imageOutput',
+  'audioOutput',
+] as const satisfies readonly (keyof TokenCounts)[];
+
+/** List prices in 10^-12 USD a token, for prompts of one tier. */
+export type TokenRates = Readonly<TokenCounts>;
+
+/** A model's list prices: plain integers, which a thread that reads answers gets with its task. */
+export interface ModelRates {
+  /** A prompt of more input tokens than the n-th of these is of tier n + 1; ascending. */
+  readonly tierStarts: readonly number[];
+  /** One more than there are starts. */
+  readonly tiers: readonly TokenRates[];
+}
+
+/**
+ * An exact amount at list price: 10^-12 USD as a string of digits, since JSON has no integers of that size;
+ * null when it is not known.
+ */
+export type Cost = string | null;
+
+/** The share of the list price that batches cost, as a divisor. Guide, "Batch API" (Oct 2026): 50 % discount on inputs and outputs. */
+const BATCH_DIVISOR = 2n;
+
+/** Adds up the tokens of prompts, and what they cost. */
+export class TokenSum {
+  private readonly starts: readonly number[];
+  private readonly rates: ModelRates | null;
+  private readonly sums: TokenCounts[];
+  private unknown = 0;
+
+  /** @param rates null when the model's price is not known */
+  constructor(rates: ModelRates | null) {
+    this.rates = rates;
+    this.starts = rates?.tierStarts ?? [];
+    this.sums = Array.from({ length: this.starts.length + 1 }, noTokens);
+  }
+
+  /** Adds the tokens of one prompt; its size decides its tier. */
+  add(tokens: Readonly<TokenCounts>, hasRareKinds = true): void {
+    let tier = 0;
+    while (tier < this.starts.length && tokens.input > this.starts[tier]!) tier += 1;
+    const sum = this.sums[tier]!;
+    sum.input += tokens.input;
+    sum.cached += tokens.cached;
+    sum.output += tokens.output;
+    if (hasRareKinds) for (const kind of rareKinds) sum[kind] += tokens[kind];
+  }
+
+  /** Adds a paid prompt whose usage does not say what it cost: the cost of the whole sum is then unknown. */
+  addUnknown(): void {
+    this.unknown += 1;
+  }
+
+  /** Paid prompts of which nobody knows what they cost, although the model's price is known. */
+  get unpriced(): number {
+    return this.rates === null ? 0 : this.unknown;
+  }
+
+  /** What the tokens cost; nothing costs nothing, also where the model's price is not known. */
+  cost(): Cost {
+    if (this.unknown > 0) return null;
+    if (this.rates === null)
+      return this.sums.some(({ input, output }) => input > 0 || output > 0) ? null : '0';
+    let sum = 0n;
+    this.sums.forEach((tokens, tier) => (sum += costInTier(tokens, this.rates!.tiers[tier]!)));
+    return String(sum);
+  }
+}
+
+/** Parts are taken out of the whole first, so that each token is paid once. */
+function costInTier(tokens: TokenCounts, rates: TokenRates): bigint {
+  const { cachedImage, cachedAudio } = tokens;
+  const cachedText = tokens.cached - cachedImage - cachedAudio;
+  const image = tokens.imageInput - cachedImage;
+  const audio = tokens.audioInput - cachedAudio;
+  const text = tokens.input - tokens.cached - tokens.cacheWrite - image - audio;
+  const outputText = tokens.output - tokens.imageOutput - tokens.audioOutput;
+  return (
+    times(text, rates.input) +
+    times(cachedText, rates.cached) +
+    times(tokens.cacheWrite, rates.cacheWrite) +
+    times(image, rates.imageInput) +
+    times(cachedImage, rates.cachedImage) +
+    times(audio, rates.audioInput) +
+    times(cachedAudio, rates.cachedAudio) +
+    times(outputText, rates.output) +
+    times(tokens.imageOutput, rates.imageOutput) +
+    times(tokens.audioOutput, rates.audioOutput)
+  );
+}
+
+function times(tokens: number, rate: number): bigint {
+  return BigInt(tokens) * BigInt(rate);
+}
+
+/** True when each part fits into its whole, so that the tokens of one prompt can be priced. */
+export function arePlausible(tokens: Readonly<TokenCounts>): boolean {
+  const { input, cached, cacheWrite, imageInput, cachedImage, audioInput, cachedAudio } = tokens;
+  return (
+    cachedImage + cachedAudio <= cached &&
+    cachedImage <= imageInput &&
+    cachedAudio <= audioInput &&
+    cached + cacheWrite + (imageInput - cachedImage) + (audioInput - cachedAudio) <= input &&
+    tokens.imageOutput + tokens.audioOutput <= tokens.output
+  );
+}
+
+/** The sum of two amounts. An unknown part makes a sum unknown, not smaller. */
+export function addCosts(a: Cost, b: Cost): Cost {
+  return a === null || b === null ? null : String(BigInt(a) + BigInt(b));
+}
+
+/** An amount in USD, rounded to 10^-9, as it is shown. */
+export interface Price {
+  readonly batchUsd: number;
+  readonly listUsd: number;
+}
+
+/** The amount that is shown for an exact one; null when it is not known. */
+export function priceOf(cost: Cost): Price | null {
+  if (cost === null) return null;
+  const list = BigInt(cost);
+  return { batchUsd: toUsd(list, BATCH_DIVISOR), listUsd: toUsd(list, 1n) };
+}
+
+/** An amount at list price that was kept in USD, as an exact one. */
+export function costFromUsd(listUsd: number | null): Cost {
+  return listUsd === null ? null : String(BigInt(Math.round(listUsd * 1e9)) * 1_000n);
+}
+
+/** Rounds once, half up; the text with nine decimals is the shortest of its number, so that JSON shows no more. */
+function toUsd(pico: bigint, divisor: bigint): number {
+  const nano = (pico * 2n + divisor * 1_000n) / (divisor * 2_000n);
+  const digits = String(nano).padStart(10, '0');
+  return Number(`${digits.slice(0, -9)}.${digits.slice(-9)}`);
+}
