@@ -215,6 +215,7 @@ export const activityNames = [
   'createBatch',
   'pollBatches',
   'fetchResults',
+  'settleRefusedShard',
   'buildRetryShards',
   'findBought',
   'cancelBatch',
