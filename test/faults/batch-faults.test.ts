@@ -123,9 +123,19 @@ describe.concurrent('a batch that is refused as a whole', () => {
         errors: { invalid_request: 1, batch_failed: 5 },
       },
     },
-    'with an unknown code: its lines fail with it': {
+    'with an unknown code: its lines go again': {
       faults: [failing(1, { code: 'who_knows', message: 'Nobody.' })],
-      ends: { failed: allFailed('who_knows'), errors: { who_knows: 6 } },
+      ends: { rounds: 2, batches: 2, attempts: { 2: 6 }, errors: { who_knows: 6 } },
+    },
+    'with an unknown code, always: its lines fail with it': {
+      faults: [onEach({ kind: 'fail', errors: [{ code: 'who_knows', message: 'Nobody.' }] })],
+      ends: {
+        failed: allFailed('who_knows'),
+        rounds: 'any',
+        batches: 'any',
+        attempts: 'any',
+        errors: 'any',
+      },
     },
     'without saying why: its lines go again': {
       faults: [failing(1)],

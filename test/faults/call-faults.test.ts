@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import type { CallFault, CallKind, EmulatorOptions } from '../../src/emulator/index.ts';
-import { FaultBench } from './fault-bench.ts';
+import { FaultBench, type FaultEnd } from './fault-bench.ts';
 
 let bench: FaultBench;
 beforeAll(async () => {
@@ -115,11 +115,130 @@ describe.concurrent('creating a batch of a file that the API does not know yet',
 });
 
 describe.concurrent('a request that the API refuses for good', () => {
-  test('fails the job, and status says why', async () => {
+  const oneByOne = { shardLines: 2, inFlight: 1 };
+  const ofFirst = (code: string): FaultEnd => ({
+    failed: { 1: code, 2: code },
+    attempts: { 0: 2, 1: 4 },
+    errors: { [code]: 2 },
+    batches: 2,
+  });
+
+  test.each<[CallKind, CallFault, string]>([
+    ['files.create', { kind: 'status', status: 400, code: 'invalid_file' }, 'invalid_file'],
+    ['batches.create', { kind: 'status', status: 400, code: 'invalid_value' }, 'invalid_value'],
+    ['batches.create', { kind: 'status', status: 404, code: 'model_not_found' }, 'model_not_found'],
+    [
+      'batches.create',
+      { kind: 'status', status: 403, code: 'model_not_found', message: 'No access to model `m`.' },
+      'model_not_found',
+    ],
+  ])('costs the lines of its own shard: %s, %j', async (call, fault, code) => {
+    await bench.run({
+      job: oneByOne,
+      faults: [{ on: 'call', call, nth: 1, fault }],
+      ends: ofFirst(code),
+    });
+  });
+
+  test.each<CallKind>(['files.create', 'batches.create'])(
+    'costs all lines where every %s is refused, and the job ends with rows',
+    async (call) => {
+      const fault = { kind: 'status', status: 400, code: 'invalid_value' } as const;
+      await bench.run({
+        lines: 4,
+        job: oneByOne,
+        faults: [{ on: 'call', call, fault }],
+        ends: {
+          failed: Object.fromEntries([1, 2, 3, 4].map((line) => [line, 'invalid_value'])),
+          attempts: { 0: 4 },
+          errors: { invalid_value: 4 },
+          batches: 0,
+        },
+      });
+    },
+  );
+
+  test('costs the paid answers of its own file', async () => {
     const fault = { kind: 'status', status: 400, code: 'invalid_value' } as const;
     await bench.run({
-      faults: [{ on: 'call', call: 'batches.create', fault }],
-      ends: { fails: /POST \/batches: HTTP 400 invalid_value/ },
+      lines: 4,
+      job: oneByOne,
+      faults: [{ id: 'refused', on: 'call', call: 'files.content', fault }],
+      during: async ({ until, removeFault }) => {
+        await until('the first file is refused', ({ failed }) => failed > 0);
+        await removeFault('refused');
+      },
+      ends: {
+        failed: { 1: 'answer_unavailable', 2: 'answer_unavailable' },
+        errors: { answer_unavailable: 2 },
+        batches: 2,
+        unread: 1,
+      },
+    });
+  });
+
+  test('for its size is cut in halves', async () => {
+    await bench.run({
+      faults: [{ on: 'call', call: 'files.create', nth: 1, fault: { kind: 'status', status: 413 } }],
+      job: { attempts: 1 },
+      ends: { rounds: 2, batches: 2, errors: 'any' },
+    });
+  });
+});
+
+describe.concurrent('polls go on, and other shards end, while a step fails for ever', () => {
+  const broken: CallFault = { kind: 'status', status: 500 };
+  const later = Array.from({ length: 500 }, (_, i) => i + 2);
+
+  test.each<CallKind>(['files.create', 'batches.create'])('%s', async (call) => {
+    await bench.run({
+      emulator: running,
+      job: { shardLines: 3 },
+      faults: [{ id: 'broken', on: 'call', call, nth: later, fault: broken }],
+      during: async ({ until, removeFault }) => {
+        await until('the other shard ends', ({ answered }) => answered === 3);
+        await removeFault('broken');
+      },
+      ends: { batches: 2 },
+    });
+  });
+
+  test('files.content', async () => {
+    await bench.run({
+      emulator: running,
+      job: { shardLines: 3, inFlight: 1 },
+      faults: [{ id: 'broken', on: 'call', call: 'files.content', fault: broken }],
+      during: async ({ calls, untilCalls, until, removeFault }) => {
+        await until('the batch has ended', ({ table }) => table?.[0]?.state === 'fetching');
+        await untilCalls('files.content', (await calls())['files.content'].count + 3);
+        await removeFault('broken');
+      },
+      ends: { batches: 2 },
+    });
+  });
+
+  test('batches.cancel', async () => {
+    await bench.run({
+      emulator: running,
+      faults: [{ id: 'broken', on: 'call', call: 'batches.cancel', fault: broken }],
+      during: async ({ until, job }) => {
+        await until('the batch runs', ({ batches }) => batches['in_progress'] === 1);
+        await job.cancel();
+      },
+      ends: {},
+    });
+  });
+
+  test.each<[string, CallFault]>([
+    ['5xx', broken],
+    ['a web page', { kind: 'status', status: 200, body: 'html' }],
+    ['404', { kind: 'status', status: 404 }],
+  ])('batches.list: %s', async (_what, fault) => {
+    await bench.run({
+      emulator: running,
+      job: { shardLines: 2 },
+      faults: [{ on: 'call', call: 'batches.list', fault }],
+      ends: { batches: 3 },
     });
   });
 });

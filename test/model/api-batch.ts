@@ -398,7 +398,8 @@ export class ApiBatch {
     const add = (line: number, file: FileKind, row: unknown): void =>
       void rows.push({ file, line, bytes: Buffer.from(JSON.stringify(row)) });
     // Where the answer can be read, that is: else the row that contradicts it is all there is.
-    let contradict = fate.oddRows.includes('contradictions') && this.offers('output');
+    let contradict =
+      fate.oddRows.includes('contradictions') && fate.output === 'here' && fate.outputJunk === null;
     for (const line of this.lines) {
       const execution = this.ran.get(line);
       if (execution === undefined) {

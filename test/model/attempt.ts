@@ -97,6 +97,8 @@ export function filesOf(attempt: Attempt, files: FileWork): FileWork {
     | 'buildShards'
     | 'settleShard'
     | 'cancelShard'
+    | 'refuseShard'
+    | 'countAnswers'
     | 'packRetries'
     | 'mergeRows'
     | 'drawReport'
@@ -105,6 +107,8 @@ export function filesOf(attempt: Attempt, files: FileWork): FileWork {
     buildShards: (spec, counter, earlier) => attempt.step(() => files.buildShards(spec, counter, earlier)),
     settleShard: (ended) => attempt.step(() => files.settleShard(ended)),
     cancelShard: (job, shard) => attempt.step(() => files.cancelShard(job, shard)),
+    refuseShard: (refused) => attempt.step(() => files.refuseShard(refused)),
+    countAnswers: (...counted) => attempt.step(() => files.countAnswers(...counted)),
     packRetries: (round) => attempt.step(() => files.packRetries(round)),
     mergeRows: (paths, target, counter) => attempt.step(() => files.mergeRows(paths, target, counter)),
     warmUpDrawing: () => undefined,

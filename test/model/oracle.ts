@@ -8,7 +8,11 @@ import type { RefusedInput } from './scripted-api.ts';
 /** What the end of a job is judged by. */
 export interface JobEnd {
   readonly schedule: Schedule;
-  readonly api: { readonly batches: readonly ApiBatch[]; readonly refusedInputs: readonly RefusedInput[] };
+  readonly api: {
+    readonly batches: readonly ApiBatch[];
+    readonly refusedInputs: readonly RefusedInput[];
+    readonly listMustWork: boolean;
+  };
   readonly rows: readonly Row[];
   readonly report: JobReport;
   /** True when somebody has told the job to cancel. */
@@ -185,6 +189,8 @@ function whyMayNotBeUsedUp(schedule: Schedule, tries: readonly ApiBatch[], line:
   // A batch refused as a whole uses one, and so may a line of which there is no row.
   const charged = tries.filter((batch) => {
     const run = batch.ran.get(line)?.run;
+    // How it ended is not known where its word is not.
+    if (run === undefined && batch.fate.words === 'unknown') return true;
     return (run !== undefined && run !== 'account') || (batch.status === 'failed' && !batch.isSentBack);
   });
   return charged.length >= schedule.attempts
@@ -193,9 +199,13 @@ function whyMayNotBeUsedUp(schedule: Schedule, tries: readonly ApiBatch[], line:
 }
 
 /** Why `answer_unavailable` is no way for a line to end; null when it is. */
-function whyIsAvailable({ schedule }: JobEnd, tries: readonly ApiBatch[], line: number): string | null {
+function whyIsAvailable({ schedule, api }: JobEnd, tries: readonly ApiBatch[], line: number): string | null {
   const last = tries.findLast(({ status }) => status !== 'failed');
-  if (last === undefined) return 'it was never bought';
+  if (last === undefined) {
+    // A create whose reply was lost may have bought it, for all that its caller can know.
+    const refused = api.refusedInputs.some(({ lines }) => lines.includes(line));
+    return refused && api.listMustWork ? null : 'it was never bought';
+  }
   if (last.isContentRefused) return null;
   const reading = last.readingOf(line);
   if (reading !== 'never') return `its row can be read (${reading})`;

@@ -181,6 +181,7 @@ class DrivenJob {
 
   /** A move may come too late for its job. */
   private tell(error: unknown): void {
+    if (isTooBusy(error)) return;
     if (!this.ended && !/already completed|not found|Completed/i.test(String(error)))
       this.wrong.push(`the operator met ${String(error)}`);
   }
@@ -276,6 +277,15 @@ class DrivenJob {
   private async progress(): Promise<JobProgress> {
     return await this.handle.query<JobProgress>('progress');
   }
+}
+
+/** A query or a signal has timed out, as all processes here want the same cores: it is tried again. */
+function isTooBusy(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code } = cause as { code?: unknown };
+    if (code === 4 || code === 1 || code === 14) return true;
+  }
+  return false;
 }
 
 function describeBatches({ api, struck }: World): string {

@@ -524,7 +524,10 @@ export class ScriptedApi {
     if (this.schedule.rebuy) return null;
     if (run === 'answer') return 'has answered it, in a file that it never showed';
     const hasAnswers = earlier.lines.some((each) => earlier.ran.get(each)?.run === 'answer');
-    if (hasAnswers && !earlier.offers('output')) return 'has an output file that nobody could read';
+    // Rows in an array can be read by who wants to.
+    const isArray = earlier.fate.outputJunk?.form === 'json_array';
+    if (hasAnswers && !isArray && !earlier.offers('output'))
+      return 'has an output file that nobody could read';
     return null; // the API has lost its row, or it never ran
   }
 }
