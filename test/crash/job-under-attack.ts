@@ -48,10 +48,10 @@ const WORKFLOW_TASK_MS = 3_000;
 const MAX_HISTORY_EVENTS = 50;
 
 /** Nothing here takes minutes; a job that stands still for so long will not end by itself. */
-const DEADLINE_MS = 180_000;
+const DEADLINE_MS = 450_000;
 
 /** What follows the report (its activity's end, the workflow's) follows at once; on busy machines within this. */
-const LAST_STEPS_MS = 20_000;
+const LAST_STEPS_MS = 60_000;
 
 /** Lines of the job; one of the input's lines is bad and ends `failed` unsent. */
 const LINES = 13;

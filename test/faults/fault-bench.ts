@@ -87,7 +87,7 @@ export interface Scene {
 }
 
 /** Nothing here takes more than seconds; machines that are busy with other things take their time. */
-const DEADLINE_MS = 100_000;
+const DEADLINE_MS = 400_000;
 
 /** A job that is cancelled asks for the cancel of its batches before the API has seen so many more polls; one activity polls up to 20 times. */
 const MOST_POLLS_BEFORE_CANCEL = 60;
