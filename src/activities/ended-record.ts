@@ -63,11 +63,13 @@ function secondsOf(time: unknown): number | null {
 
 /** Lines are counted before they run; a server that tells of no time tells by that. */
 function hasRun(batch: OpenAI.Batch): boolean {
-  const { in_progress_at: since, cancelling_at: cancelled } = batch;
+  const { in_progress_at: since, cancelling_at: cancelled, failed_at: refused } = batch;
   if ((since ?? 0) > 0) return true;
   const { total, completed, failed } = countsOf(batch);
-  // Null, and not left out: it was cancelled while it was validated.
+  // Null, and not left out: it was cancelled or refused while it was validated.
   const neverBegan =
-    (since as number | null | undefined) === null && (cancelled ?? 0) > 0 && completed + failed === 0;
+    (since as number | null | undefined) === null &&
+    ((cancelled ?? 0) > 0 || (refused ?? 0) > 0) &&
+    completed + failed === 0;
   return !neverBegan && total > 0;
 }

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CallFault, CallKind, EmulatorOptions } from '../../src/emulator/index.ts';
-import { FaultBench, type FaultEnd } from './fault-bench.ts';
+import { FaultBench } from './fault-bench.ts';
 
 let bench: FaultBench;
 beforeAll(async () => {
@@ -66,7 +66,7 @@ describe.concurrent('batches.cancel', () => {
         await until('the batch runs', ({ batches }) => batches['in_progress'] === 1);
         await job.cancel();
       },
-      ends: { cancelled: [1, 2, 3], rounds: 2 },
+      ends: { cancelled: [1, 2, 3] },
     });
   });
 });
@@ -115,73 +115,81 @@ describe.concurrent('creating a batch of a file that the API does not know yet',
 });
 
 describe.concurrent('a request that the API refuses for good', () => {
-  const oneByOne = { shardLines: 2, inFlight: 1 };
-  const ofFirst = (code: string): FaultEnd => ({
-    failed: { 1: code, 2: code },
+  const refused: CallFault = { kind: 'status', status: 400, code: 'invalid_value', message: 'No.' };
+  const ofSecondShard = {
+    job: { shardLines: 2, inFlight: 1 },
+    failed: { 3: 'invalid_value', 4: 'invalid_value' },
     attempts: { 0: 2, 1: 4 },
-    errors: { [code]: 2 },
-    batches: 2,
-  });
+    errors: { invalid_value: 2 },
+  } as const;
 
-  test.each<[CallKind, CallFault, string]>([
-    ['files.create', { kind: 'status', status: 400, code: 'invalid_file' }, 'invalid_file'],
-    ['batches.create', { kind: 'status', status: 400, code: 'invalid_value' }, 'invalid_value'],
-    ['batches.create', { kind: 'status', status: 404, code: 'model_not_found' }, 'model_not_found'],
-    [
-      'batches.create',
-      { kind: 'status', status: 403, code: 'model_not_found', message: 'No access to model `m`.' },
-      'model_not_found',
-    ],
-  ])('costs the lines of its own shard: %s, %j', async (call, fault, code) => {
-    await bench.run({
-      job: oneByOne,
-      faults: [{ on: 'call', call, nth: 1, fault }],
-      ends: ofFirst(code),
-    });
-  });
-
-  test.each<CallKind>(['files.create', 'batches.create'])(
-    'costs all lines where every %s is refused, and the job ends with rows',
-    async (call) => {
-      const fault = { kind: 'status', status: 400, code: 'invalid_value' } as const;
+  test.each<[string, CallKind]>([
+    ['an upload', 'files.create'],
+    ['a batch', 'batches.create'],
+  ])(
+    '%s: its lines fail with the code, the others are answered, and a notice says why',
+    async (_what, call) => {
+      const { job, ...ends } = ofSecondShard;
       await bench.run({
-        lines: 4,
-        job: oneByOne,
-        faults: [{ on: 'call', call, fault }],
-        ends: {
-          failed: Object.fromEntries([1, 2, 3, 4].map((line) => [line, 'invalid_value'])),
-          attempts: { 0: 4 },
-          errors: { invalid_value: 4 },
-          batches: 0,
+        emulator: running,
+        faults: [{ on: 'call', call, nth: 2, fault: refused }],
+        job,
+        during: async ({ until }) => {
+          const { notices } = await until('the shard is refused', (seen) => seen.notices.length > 0);
+          expect(notices).toEqual([
+            expect.stringMatching(
+              /^the API refused shard r1-00002, 2 lines from 3 to 4: POST \/\w+: HTTP 400 invalid_value$/,
+            ),
+          ]);
         },
+        ends: { ...ends, batches: 2, created: 2 },
       });
     },
   );
 
-  test('costs the paid answers of its own file', async () => {
-    const fault = { kind: 'status', status: 400, code: 'invalid_value' } as const;
+  test.each<[string, CallFault]>([
+    ['404', { kind: 'status', status: 404, code: 'model_not_found' }],
+    ['403', { kind: 'status', status: 403, code: 'model_not_found', message: 'No access to model `m`.' }],
+  ])('a model, by %s: it is no refusal of the account', async (_what, fault) => {
     await bench.run({
-      lines: 4,
-      job: oneByOne,
-      faults: [{ id: 'refused', on: 'call', call: 'files.content', fault }],
-      during: async ({ until, removeFault }) => {
-        await until('the first file is refused', ({ failed }) => failed > 0);
-        await removeFault('refused');
-      },
+      faults: [{ on: 'call', call: 'batches.create', nth: 1, fault }],
+      job: { shardLines: 2, inFlight: 1 },
       ends: {
-        failed: { 1: 'answer_unavailable', 2: 'answer_unavailable' },
-        errors: { answer_unavailable: 2 },
+        failed: { 1: 'model_not_found', 2: 'model_not_found' },
+        attempts: { 0: 2, 1: 4 },
+        errors: { model_not_found: 2 },
         batches: 2,
+      },
+    });
+  });
+
+  test('every batch: the job ends, and its lines fail', async () => {
+    await bench.run({
+      faults: [{ on: 'call', call: 'batches.create', fault: refused }],
+      ends: {
+        failed: Object.fromEntries([1, 2, 3, 4, 5, 6].map((line) => [line, 'invalid_value'])),
+        attempts: { 0: 6 },
+        batches: 0,
+        errors: { invalid_value: 6 },
+      },
+    });
+  });
+
+  test('the content of an output file: it is asked for again for a while, then its lines end unavailable', async () => {
+    await bench.run({
+      faults: [{ on: 'call', call: 'files.content', fault: refused }],
+      ends: {
+        failed: Object.fromEntries([1, 2, 3, 4, 5, 6].map((line) => [line, 'answer_unavailable'])),
+        errors: { answer_unavailable: 6 },
         unread: 1,
       },
     });
   });
 
-  test('for its size is cut in halves', async () => {
+  test('a file for its size: the shard is halved until its parts are taken', async () => {
     await bench.run({
-      faults: [{ on: 'call', call: 'files.create', nth: 1, fault: { kind: 'status', status: 413 } }],
-      job: { attempts: 1 },
-      ends: { rounds: 2, batches: 2, errors: 'any' },
+      faults: [{ on: 'call', call: 'files.create', nth: [1, 2], fault: { kind: 'status', status: 413 } }],
+      ends: { rounds: 2, batches: 3 },
     });
   });
 });
