@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { WorkflowFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
+import {
+  isGrpcServiceError,
+  ServiceError,
+  WorkflowFailedError,
+  type Client,
+  type WorkflowHandle,
+} from '@temporalio/client';
 import { TerminatedFailure } from '@temporalio/common';
 import { JobState, type JobProgress, type JobReport } from '../../src/core/progress.ts';
 import type { JobSpec } from '../../src/core/job-spec.ts';
@@ -279,13 +285,12 @@ class DrivenJob {
   }
 }
 
-/** A query or a signal has timed out, as all processes here want the same cores: it is tried again. */
+/** A query, a signal or a read has found no free worker or server in time, as all jobs here want the same cores: it is tried again. */
 function isTooBusy(error: unknown): boolean {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    const { code } = cause as { code?: unknown };
-    if (code === 4 || code === 1 || code === 14) return true;
-  }
-  return false;
+  if (!isGrpcServiceError(error) && !(error instanceof ServiceError)) return false;
+  if (/failed to query workflow/i.test(error.message)) return true;
+  const { code } = (isGrpcServiceError(error) ? error : (error.cause ?? {})) as { code?: unknown };
+  return code === 4 || code === 1 || code === 14;
 }
 
 function describeBatches({ api, struck }: World): string {
