@@ -61,7 +61,11 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
       ...(plans[0]!.kept === undefined ? [] : [await store.filePath(jobFiles.kept(job))]),
     ];
     for (const shard of shards) paths.push(await store.filePath(shardFiles.rows(job, shard)));
-    const rows = await files.mergeRows(paths, await store.filePath(jobFiles.results(job)), counter);
+    const replacing = shardsFromRebuy(plans);
+    const target = await store.filePath(jobFiles.results(job));
+    const rows = await files.mergeRows(paths, target, counter, replacing);
+    if (replacing > 0) await store.remove(jobFiles.answers(job)); // made before: it lacks what was bought again
+    const rebought = plans.reduce((sum, plan) => sum + (plan.rebought === true ? plan.lines : 0), 0);
     const { rejected, kept } = plans[0]!;
     const lines = plans[0]!.lines + rejected + (kept ?? 0);
     if (rows !== lines) {
@@ -75,7 +79,8 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
       job_id: job,
       lines,
       answered: sums.answered + (kept ?? 0),
-      failed: sums.failed + rejected,
+      failed: sums.failed + rejected - rebought,
+      unavailable: (sums.errors['answer_unavailable'] ?? 0) - rebought,
       cancelled: sums.cancelled,
       ...(kept === undefined ? {} : { reused: kept }),
       rounds: roundsSent(stories),
@@ -96,6 +101,12 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
     else if (drawn !== null) await putPage(deps, record, rejected, drawn);
     return record;
   }, told);
+}
+
+/** How many shards, from the end, belong to rounds of lines that were bought again and to rounds after them. */
+function shardsFromRebuy(plans: readonly RoundPlan[]): number {
+  const first = plans.findIndex(({ rebought }) => rebought === true);
+  return first === -1 ? 0 : plans.slice(first).reduce((sum, { shards }) => sum + shards, 0);
 }
 
 /** Rounds in which a batch was sent: lines that a cancel came before are packed for a round that is none. */

@@ -10,8 +10,8 @@ import type { Dependencies } from './dependencies.ts';
 import { claimEarlierAnswers, earlierAnswersGone } from './earlier-answers.ts';
 import { whileBeating } from './heartbeat.ts';
 
-/** Round 1, and whether the job had been cancelled for good before it was started again. */
-export type FirstPlan = RoundPlan & { readonly cancelled?: true };
+/** Round 1, and what was decided for good about the job before it was started again: a cancel, a `--rebuy`. */
+export type FirstPlan = RoundPlan & { readonly cancelled?: true; readonly rebuy?: true };
 
 /**
  * Checks every line of the input and writes the shards of round 1.
@@ -26,8 +26,12 @@ export async function buildShards(deps: Dependencies, spec: JobSpec): Promise<Fi
   const key = jobFiles.round(spec.jobId, 1);
   const known = await readRecord<RoundPlan>(store, key);
   if (known !== null) {
-    const cancelled = (await store.size(jobFiles.cancelled(spec.jobId))) !== null;
-    return cancelled ? { ...known, cancelled } : known;
+    const isMarked = async (mark: string): Promise<boolean> => (await store.size(mark)) !== null;
+    return {
+      ...known,
+      ...((await isMarked(jobFiles.cancelled(spec.jobId))) ? { cancelled: true } : {}),
+      ...((await isMarked(jobFiles.rebuy(spec.jobId))) ? { rebuy: true } : {}),
+    };
   }
   await store.filePath(jobFiles.spec(spec.jobId));
   const counter = new ByteCounter();

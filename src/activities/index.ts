@@ -5,11 +5,13 @@ import { neverThrows } from '../core/never-throws.ts';
 import type { JobReport } from '../core/progress.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
+import type { RebuyRound } from '../file-work/pack-rebuys.ts';
 import type { RetryRound } from '../file-work/pack-retries.ts';
 import { claimJobApi } from '../store/job-api.ts';
 import { assembleResults, type AssembleRequest } from './assemble-results.ts';
 import { awaitReport, type AwaitRequest } from './await-report.ts';
 import type { BatchRecord } from './batch-record.ts';
+import { buildRebuyShards } from './build-rebuy-shards.ts';
 import { buildRetryShards } from './build-retry-shards.ts';
 import { buildShards, type FirstPlan } from './build-shards.ts';
 import { cancelBatch, type CancelRequest } from './cancel-batch.ts';
@@ -35,6 +37,7 @@ export interface Activities {
   fetchResults(request: FetchRequest): Promise<ShardCounts>;
   settleRefusedShard(request: RefusedRequest): Promise<ShardCounts>;
   buildRetryShards(round: RetryRound): Promise<RoundPlan>;
+  buildRebuyShards(round: RebuyRound): Promise<RoundPlan>;
   findBought(request: BoughtRequest): Promise<BoughtShard[]>;
   cancelBatch(request: CancelRequest): Promise<void>;
   checkAccount(): Promise<void>;
@@ -70,6 +73,7 @@ export function createActivities(given: Dependencies): Activities & ScheduleActi
     fetchResults: (request) => atItsApi(request.job, () => fetchResults(deps, request)),
     settleRefusedShard: (request) => tellingStoreTrouble(() => settleRefusedShard(deps, request)),
     buildRetryShards: (round) => tellingStoreTrouble(() => buildRetryShards(deps, round)),
+    buildRebuyShards: (round) => tellingStoreTrouble(() => buildRebuyShards(deps, round)),
     findBought: (request) => atItsApi(request.job, () => findBought(deps, request)),
     cancelBatch: (request) => tellingStoreTrouble(() => cancelBatch(deps, request)),
     checkAccount: () => checkAccount(deps),

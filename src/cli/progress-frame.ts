@@ -2,7 +2,7 @@ import { createColors } from 'picocolors';
 import stringWidth from 'string-width';
 import wrapAnsi from 'wrap-ansi';
 import type { StepBytes } from '../client/pending-steps.ts';
-import { JobState, type JobProgress } from '../core/progress.ts';
+import { isEndState, JobState, type JobProgress } from '../core/progress.ts';
 import { count, duration, percent } from '../core/spoken-numbers.ts';
 import { timeLeft, type Pace } from './pace.ts';
 import { batchesOf, costOf, noticesOf, stateOf, tokensOf } from './progress-text.ts';
@@ -102,7 +102,7 @@ function phasesOf({ progress, step, pace, now }: FrameInput): Phase[] {
       share: share(ended, lines),
       words: isBuilt ? `${count(answered)} answered, ${count(failed)} failed` : '',
     },
-    state === JobState.Done
+    isEndState(state)
       ? { name: 'assemble', share: 1, words: '' }
       : { name: 'assemble', ...bytesOf(step, 'assembleResults') },
   ];

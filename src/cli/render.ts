@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { JobReport } from '../core/progress.ts';
+import { endStateOf, JobState, type JobReport } from '../core/progress.ts';
 import { count, usd } from '../core/spoken-numbers.ts';
 
 export { count };
@@ -18,7 +18,9 @@ export function describeReport(report: JobReport, folder: string | null): string
     output_tokens: output,
   } = report;
   const errors = Object.entries(report.errors).sort((a, b) => b[1] - a[1]);
+  const state = endStateOf(report);
   const rows = [
+    ...(state === JobState.Done ? [] : [['state', state]]),
     [
       'lines',
       `${count(lines)}: ${count(answered)} answered, ${count(failed)} failed, ${count(cancelled)} cancelled`,

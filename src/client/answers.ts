@@ -1,6 +1,6 @@
 /**
- * What an answer says, whichever endpoint gave it. The body tells its endpoint by `object`; a body of another shape than
- * the API documents (other providers send some) has no text and no vector rather than a wrong one.
+ * Reads an answer, whichever endpoint gave it. The form of a body is known by its `object`, or by its members where a
+ * provider leaves that out. A body of another form than the API documents has no text and no vector rather than a wrong one.
  */
 import type { ResultRow } from './result-rows.ts';
 
@@ -9,42 +9,120 @@ export type AnswerSource = Pick<ResultRow, 'response'>;
 
 /**
  * The text of an answer: of chat completions and completions the first choice's, of responses all output texts joined.
- * Null for a row that is not answered, a refusal, and endpoints that answer with something else.
+ * Null for a row that is not answered, an answer without text (a refusal, tool calls), and endpoints that answer with
+ * something else.
  */
 export function answerText({ response }: AnswerSource): string | null {
   const body = objectOf(response);
-  switch (body?.['object']) {
-    case 'chat.completion':
-      return contentText(objectOf(firstChoice(body)?.['message'])?.['content']);
-    case 'text_completion':
-      return textOf(firstChoice(body)?.['text']);
-    case 'response':
-      return joined(parts(body, 'output_text').map(({ text }) => textOf(text)));
-    default:
-      return null;
-  }
+  const form = answerForm(body);
+  if (form === 'response') return joined(parts(body, 'output_text').map(({ text }) => textOf(text)));
+  if (form !== 'choices') return null;
+  const choice = firstChoice(body);
+  const message = objectOf(choice?.['message']);
+  return message === null ? textOf(choice?.['text']) : contentText(message['content']);
 }
 
 /** What the model said instead of an answer, in chat completions and responses; null when it did not refuse. */
 export function answerRefusal({ response }: AnswerSource): string | null {
   const body = objectOf(response);
-  switch (body?.['object']) {
-    case 'chat.completion':
-      return textOf(objectOf(firstChoice(body)?.['message'])?.['refusal']);
-    case 'response':
-      return joined(parts(body, 'refusal').map(({ refusal }) => textOf(refusal)));
-    default:
-      return null;
-  }
+  const message = answerForm(body) === 'choices' ? objectOf(firstChoice(body)?.['message']) : null;
+  const refused =
+    answerForm(body) === 'response'
+      ? parts(body, 'refusal')
+      : [...(message === null ? [] : [message]), ...partsOf(message?.['content'], 'refusal')];
+  return joined(refused.map(({ refusal }) => textOf(refusal))) || null; // some providers send an empty one
 }
 
 /** True when the model stopped at its limit of output tokens: the text is only the beginning of an answer. */
 export function isAnswerCut({ response }: AnswerSource): boolean {
+  return stopReason(objectOf(response)) === 'limit';
+}
+
+/** The names of the tools that the model calls in its answer, without duplicates; empty when it calls none. */
+export function answerToolNames({ response }: AnswerSource): string[] {
   const body = objectOf(response);
-  if (body?.['object'] === 'response') {
-    return objectOf(body['incomplete_details'])?.['reason'] === 'max_output_tokens';
+  const names: (string | null)[] = [];
+  if (answerForm(body) === 'choices') {
+    const message = objectOf(firstChoice(body)?.['message']);
+    for (const call of [...listOf(message?.['tool_calls']).map(objectOf), legacyCall(message)]) {
+      if (call === null) continue;
+      const called = objectOf(call['function']) ?? objectOf(call['custom']);
+      names.push(textOf(called?.['name']) ?? textOf(call['type']) ?? 'unnamed');
+    }
+  } else if (answerForm(body) === 'response') {
+    for (const item of listOf(body?.['output']).map(objectOf)) {
+      const type = textOf(item?.['type']);
+      if (type?.endsWith('_call') === true) names.push(textOf(item?.['name']) ?? type);
+    }
   }
-  return body !== null && firstChoice(body)?.['finish_reason'] === 'length';
+  return [...new Set(names.filter((name) => name !== null))];
+}
+
+/** The form of an answer's body: which members hold what was asked for. */
+export type AnswerForm = 'choices' | 'response' | 'vectors' | 'whole';
+
+/**
+ * The form of a body: `choices` of chat completions and completions, the `response` of responses, `vectors` of embeddings, and
+ * `whole` where the body itself is the answer, as of moderations and images. Null for a body of no known form.
+ */
+export function answerForm(body: Record<string, unknown> | null): AnswerForm | null {
+  const kind = body?.['object'];
+  if (kind === 'chat.completion' || kind === 'text_completion' || isList(body?.['choices'])) return 'choices';
+  if (kind === 'response' || isList(body?.['output'])) return 'response';
+  const data = body?.['data'];
+  if (isList(data) && (kind === 'list' || data.some((item) => objectOf(item)?.['object'] === 'embedding')))
+    return 'vectors';
+  return isList(data) || isList(body?.['results']) ? 'whole' : null;
+}
+
+/** Why an answer has no text, as a sentence that quotes none of it; null where nothing in the body says why. */
+export function whyNoText(row: AnswerSource): string | null {
+  const body = objectOf(row.response);
+  if (answerRefusal(row) !== null) return 'The model refused to answer: see answerRefusal(row).';
+  const cut = whyCut(row);
+  if (cut !== null) return `The answer has no text: ${cut}.`;
+  const tools = answerToolNames(row);
+  if (tools.length > 0) {
+    const shown = tools.slice(0, TOOLS_SHOWN).map((name) => name.slice(0, TOOL_CHARACTERS));
+    const more = tools.length > shown.length ? `, and ${tools.length - shown.length} more` : '';
+    return `The answer has no text: the model called tools instead (${shown.join(', ')}${more}).`;
+  }
+  const status = textOf(body?.['status']);
+  if (answerForm(body) === 'response' && status !== null && status !== 'completed')
+    return `The answer has no text: the status of the response is ${status.slice(0, TOOL_CHARACTERS)}.`;
+  return null;
+}
+
+/** How an answer was cut, as a part of a sentence; null for one that was not. */
+export function whyCut({ response }: AnswerSource): string | null {
+  const reason = stopReason(objectOf(response));
+  if (reason === null) return null;
+  return reason === 'limit' ? 'it was cut at the limit of output tokens' : 'it was cut by the content filter';
+}
+
+/** The API's limit of a function's name. */
+const TOOL_CHARACTERS = 64;
+
+/** Names of tools in one sentence. */
+const TOOLS_SHOWN = 5;
+
+/** What stopped the model before it was done; null when nothing did. */
+function stopReason(body: Record<string, unknown> | null): 'limit' | 'filter' | null {
+  const form = answerForm(body);
+  const reason =
+    form === 'response'
+      ? objectOf(body?.['incomplete_details'])?.['reason']
+      : form === 'choices'
+        ? firstChoice(body)?.['finish_reason']
+        : null;
+  if (reason === 'length' || reason === 'max_output_tokens') return 'limit';
+  return reason === 'content_filter' ? 'filter' : null;
+}
+
+/** The call of a function as models answered it before there were tools, in the form of a tool call. */
+function legacyCall(message: Record<string, unknown> | null): Record<string, unknown> | null {
+  const called = objectOf(message?.['function_call']);
+  return called === null ? null : { function: called };
 }
 
 /**
@@ -59,16 +137,18 @@ export function answerEmbedding(row: AnswerSource): number[] | null {
 export function answerEmbeddings({ response }: AnswerSource): number[][] | null {
   const items = listOf(objectOf(response)?.['data']);
   if (items.length === 0) return null;
-  const vectors: number[][] = [];
+  const vectors: (number[] | undefined)[] = items.map(() => undefined);
   for (const [at, item] of items.entries()) {
     const embedding = objectOf(item);
     if (embedding?.['object'] !== 'embedding') return null;
     const vector = vectorOf(embedding['embedding']);
     if (vector === null) return null;
-    const index = embedding['index'];
-    vectors[typeof index === 'number' ? index : at] = vector;
+    const index = embedding['index'] ?? at;
+    // A place outside the list, or one taken twice, would leave a hole: there is no order to go by then.
+    if (typeof index !== 'number' || !(index in vectors) || vectors[index] !== undefined) return null;
+    vectors[index] = vector;
   }
-  return vectors;
+  return vectors as number[][];
 }
 
 function vectorOf(value: unknown): number[] | null {
@@ -79,25 +159,30 @@ function vectorOf(value: unknown): number[] | null {
   return Array.from({ length: Math.floor(bytes.length / 4) }, (_, i) => bytes.readFloatLE(i * 4));
 }
 
-function firstChoice(body: Record<string, unknown>): Record<string, unknown> | null {
-  return objectOf(listOf(body['choices'])[0]);
+/** The choice of index 0, wherever it stands; the first one where none says its index. */
+function firstChoice(body: Record<string, unknown> | null): Record<string, unknown> | null {
+  const choices = listOf(body?.['choices']).map(objectOf);
+  return choices.find((choice) => choice?.['index'] === 0) ?? choices[0] ?? null;
 }
 
 /** Parts of this type in all messages of a response; reasoning and tool calls are other items. */
-function parts(body: Record<string, unknown>, type: string): Record<string, unknown>[] {
-  return listOf(body['output'])
+function parts(body: Record<string, unknown> | null, type: string): Record<string, unknown>[] {
+  return listOf(body?.['output'])
     .map(objectOf)
     .filter((item) => item?.['type'] === 'message')
-    .flatMap((item) => listOf(item?.['content']).map(objectOf))
+    .flatMap((item) => partsOf(item?.['content'], type));
+}
+
+function partsOf(content: unknown, type: string): Record<string, unknown>[] {
+  return listOf(content)
+    .map(objectOf)
     .filter((part): part is Record<string, unknown> => part?.['type'] === type);
 }
 
 /** Some providers send a message's content in parts. */
 function contentText(content: unknown): string | null {
-  if (!Array.isArray(content)) return textOf(content);
-  return joined(
-    content.map((part) => (objectOf(part)?.['type'] === 'text' ? textOf(objectOf(part)?.['text']) : null)),
-  );
+  if (!isList(content)) return textOf(content);
+  return joined(partsOf(content, 'text').map(({ text }) => textOf(text)));
 }
 
 function joined(texts: readonly (string | null)[]): string | null {
@@ -110,10 +195,15 @@ function textOf(value: unknown): string | null {
 }
 
 function listOf(value: unknown): unknown[] {
-  return Array.isArray(value) ? value : [];
+  return isList(value) ? value : [];
 }
 
-function objectOf(value: unknown): Record<string, unknown> | null {
+function isList(value: unknown): value is unknown[] {
+  return Array.isArray(value);
+}
+
+/** The value as an object; null for what is none. */
+export function objectOf(value: unknown): Record<string, unknown> | null {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Record<string, unknown>)
     : null;

@@ -13,6 +13,7 @@ import {
   IDENTITY_MEMO,
   parseListed,
   PROGRESS_MEMO,
+  shownState,
   type ListedProgress,
 } from '../core/job-listing.ts';
 import { assertJobId, type JobOptions, type JobSpec } from '../core/job-spec.ts';
@@ -59,6 +60,11 @@ export interface JobSummary {
   readonly jobId: string;
   /** Temporal's word: RUNNING, COMPLETED, FAILED, … */
   readonly status: string;
+  /**
+   * What the job is doing or how it has ended: a `JobState`, or Temporal's word in small letters where the workflow failed,
+   * was terminated or timed out, and for jobs of version 0.1.
+   */
+  readonly state: string;
   /** When the job, or its present run, was started. */
   readonly startedAt: Date;
   /** When it ended; null while it runs. */
@@ -194,7 +200,8 @@ export class BatchClient {
    * @throws BatchError `bad_option` when no job can have such an id
    */
   job(jobId: string): JobHandle {
-    return new JobHandle(assertJobId(jobId), this.#calls, this.store);
+    const restart = async (spec: JobSpec): Promise<void> => void (await this.startSpec(spec));
+    return new JobHandle(assertJobId(jobId), this.#calls, this.store, restart);
   }
 
   /** Schedules of jobs, with the server, store and queue of this client. */
@@ -214,12 +221,14 @@ export class BatchClient {
     for (let left = filter.limit ?? Number.POSITIVE_INFINITY; left > 0; left -= 1) {
       const { done, value } = await this.#calls.run(() => jobs.next());
       if (done === true) return;
+      const progress = parseListed(value.memo?.[PROGRESS_MEMO]);
       yield {
         jobId: value.workflowId,
         status: value.status.name,
+        state: shownState(value.status.name, progress?.state ?? null),
         startedAt: value.startTime,
         closedAt: value.closeTime ?? null,
-        progress: parseListed(value.memo?.[PROGRESS_MEMO]),
+        progress,
         ...listedLabels(value.typedSearchAttributes),
       };
     }

@@ -1,5 +1,5 @@
 import { BatchError, ErrorCode } from '../core/errors.ts';
-import { JobState } from '../core/progress.ts';
+import { isEndState, JobState } from '../core/progress.ts';
 import { searchAttributes } from '../core/search-attributes.ts';
 import { BATCH_JOB } from '../workflows/messages.ts';
 
@@ -7,7 +7,11 @@ import { BATCH_JOB } from '../workflows/messages.ts';
 export interface JobFilter {
   /** Temporal's word, as in `JobSummary.status`. Works on every server. */
   status?: JobServerStatus;
-  /** What the job is doing, as in `JobProgress.state`; all but `done` are states of running jobs. Needs search attributes. */
+  /**
+   * What the job is doing or how it has ended, as in `JobSummary.state`. `failed` and `cancelled` include workflows that the
+   * server says ended so. Jobs of earlier versions that have
+   * ended so are found as `done`. Needs search attributes.
+   */
   state?: JobState;
   /** The name of whoever pays, as the job was started with it. Needs search attributes. */
   account?: string;
@@ -62,9 +66,7 @@ export function toVisibilityQuery(filter: JobFilter): string {
   if (state !== undefined) {
     const states = Object.values(JobState);
     if (!states.includes(state)) throw badFilter('state', states, state);
-    conditions.push(isAttribute('status', state));
-    // A job that was terminated keeps the last state it had.
-    if (state !== JobState.Done) conditions.push("ExecutionStatus = 'Running'");
+    conditions.push(isInState(state));
   }
   for (const [field, attribute] of [
     ['account', 'account'],
@@ -87,6 +89,14 @@ export function toVisibilityQuery(filter: JobFilter): string {
     throw badFilter('limit', ['a whole number from 1'], limit);
   }
   return conditions.join(' AND ');
+}
+
+function isInState(state: JobState): string {
+  const condition = isAttribute('status', state);
+  const server = state === JobState.Failed ? 'Failed' : state === JobState.Cancelled ? 'Canceled' : null;
+  if (server !== null) return `(${condition} OR ExecutionStatus = '${server}')`;
+  // A job that was terminated keeps the last state it had.
+  return isEndState(state) ? condition : `${condition} AND ExecutionStatus = 'Running'`;
 }
 
 function isAttribute(attribute: keyof typeof searchAttributes, value: string): string {

@@ -1,21 +1,23 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import type { WorkflowHandle } from '@temporalio/client';
+import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import { BatchError, ErrorCode } from '../core/errors.ts';
-import { parseListed, PROGRESS_MEMO, type ListedProgress } from '../core/job-listing.ts';
-import { JobState, type JobProgress, type JobReport } from '../core/progress.ts';
+import { parseListed, PROGRESS_MEMO, shownState, type ListedProgress } from '../core/job-listing.ts';
+import type { JobSpec } from '../core/job-spec.ts';
+import { endStateOf, type JobProgress, type JobReport } from '../core/progress.ts';
 import { jobFiles } from '../store/job-files.ts';
-import { readRecord, type Store } from '../store/store.ts';
+import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import { cancelSignal, pauseSignal, progressQuery, resumeSignal } from '../workflows/messages.ts';
 import { abortable, sleep } from './abortable.ts';
 import { listedLabels } from './job-labels.ts';
-import { checkOutputFolder, copyResults } from '../store/output-folder.ts';
+import { checkOutputFolder, copyResults, writePartialResults } from '../store/output-folder.ts';
 import { retriesOf, stepBytesOf, type StepBytes, type StepRetry } from './pending-steps.ts';
-import { readRows, type ResultRow } from './result-rows.ts';
+import { parseRow, readRowTexts, type ResultRow, type RowText } from './result-rows.ts';
 import { SharedLook } from './shared-look.ts';
 import { readingStore } from './store-failure.ts';
+import { findStoredRows, mergedRowTexts, partialResults, type StoredRows } from './stored-rows.ts';
 import type { TemporalCalls } from './temporal-calls.ts';
-import { jobNotFound } from './temporal-failure.ts';
+import { jobNotFound, toBatchError } from './temporal-failure.ts';
 import { toTypedRow, type TypedRow } from './typed-row.ts';
 
 /** How a job stands at the server, told without a worker. */
@@ -24,6 +26,8 @@ export interface JobStatus {
   readonly jobId: string;
   /** Temporal's word: RUNNING, COMPLETED, FAILED, … */
   readonly status: string;
+  /** What the job is doing or how it has ended, as `JobSummary.state`. */
+  readonly state: string;
   /** Null when no worker answers, or the job has ended without results. */
   readonly progress: JobProgress | null;
   /** Why a job ended without results; null for others. */
@@ -69,6 +73,9 @@ interface ServerStatus extends Pick<JobStatus, 'retries' | 'step' | 'listed' | '
   readonly version: string;
 }
 
+/** How a job has ended. */
+type JobEnd = { readonly report: JobReport } | { readonly failure: BatchError };
+
 /** A query waits this long for a worker. */
 const QUERY_MS = 4_000;
 
@@ -85,14 +92,16 @@ export class JobHandle {
   // Private to the runtime, too: whoever prints a handle must not print the connection, which holds the API key.
   readonly #calls: TemporalCalls;
   readonly #store: Store;
+  readonly #restart: (spec: JobSpec) => Promise<void>;
   readonly #look: SharedLook<JobStatus>;
   #told: { readonly version: string; readonly progress: JobProgress; readonly at: number } | null = null;
 
   /** @internal */
-  constructor(id: string, calls: TemporalCalls, store: Store) {
+  constructor(id: string, calls: TemporalCalls, store: Store, restart: (spec: JobSpec) => Promise<void>) {
     this.id = id;
     this.#calls = calls;
     this.#store = store;
+    this.#restart = restart;
     this.#look = new SharedLook(() => this.#status(true));
   }
 
@@ -154,56 +163,77 @@ export class JobHandle {
    * `job_not_found`; `temporal_unavailable` when the server stays away for a minute; `client_closed`; the signal's reason
    */
   async report(options: WaitOptions = {}): Promise<JobReport> {
-    this.#calls.assertOpen();
-    const kept = await this.#keptReport();
-    if (kept !== null) return kept;
-    const { signal } = options;
-    return await this.#calls.run(async () => (await this.#handle().result()) as JobReport, {
-      jobId: this.id,
-      signal,
-      patient: true,
-    });
+    const end = await this.#end(options);
+    if ('failure' in end) throw end.failure;
+    return end.report;
   }
 
   /**
    * Waits for the end of the job and reads its rows one by one, in the input's order, with each answer as the schema makes
    * it; see `toTypedRow` for what an answer is. One row is in memory at a time, and none is read before it is asked for.
-   * @throws what `report()` throws; BatchError `store_unavailable` when the results are not in this client's store
+   * @throws as `results()` without a schema
    */
   results<S extends StandardSchemaV1>(
     options: TypedResultsOptions<S>,
   ): AsyncGenerator<TypedRow<StandardSchemaV1.InferOutput<S>>, void, undefined>;
   /**
    * Waits for the end of the job and reads its rows one by one, in the input's order. One row is in memory at a time, and
-   * none is read before it is asked for; leaving the loop closes the file.
-   * @throws what `report()` throws; BatchError `store_unavailable` when the results are not in this client's store
+   * none is read before it is asked for; leaving the loop closes the file. Of a job that failed or was terminated, the
+   * rows that it has are given, those of settled shards; then `partial_results` is thrown.
+   * @throws BatchError `partial_results` behind the last row of a job without results, with `rows` and `lines` in its details and
+   * why it ended as its cause; what `report()` throws where there is no row; `store_unavailable` when the results are not
+   * in this client's store
    */
   results(options?: WaitOptions): AsyncGenerator<ResultRow, void, undefined>;
   async *results(
     options: WaitOptions & { schema?: StandardSchemaV1 } = {},
   ): AsyncGenerator<ResultRow, void, undefined> {
-    const { signal, schema } = options;
+    const { schema } = options;
     if (schema !== undefined) assertSchema(schema);
-    await this.report(options);
-    signal?.throwIfAborted();
-    const path = await readingStore(() => this.#store.filePath(jobFiles.results(this.id)), this.id);
-    for await (const row of readRows(path, this.id)) {
+    for await (const text of this.rowTexts(options)) {
+      const row = parseRow(text, this.id);
       yield schema === undefined ? row : await toTypedRow(row, schema);
-      signal?.throwIfAborted();
     }
   }
 
   /**
+   * The rows as they stand in the store, for whoever only copies them.
+   * @internal
+   */
+  async *rowTexts(options: WaitOptions = {}): AsyncGenerator<RowText, void, undefined> {
+    const { signal } = options;
+    const end = await this.#end(options);
+    signal?.throwIfAborted();
+    const failure = 'failure' in end ? end.failure : null;
+    const part = failure === null ? null : await this.#storedRows(failure);
+    const rows =
+      part === null ? readRowTexts(await this.#resultsPath(), this.id) : mergedRowTexts(part.files, this.id);
+    for await (const row of rows) {
+      yield row;
+      signal?.throwIfAborted();
+    }
+    if (failure !== null && part !== null) throw partialResults(failure, part, this.id, null);
+  }
+
+  /**
    * Waits for the end and puts `results.jsonl`, `report.json` and, where it was made, `report.html` into a folder, which is made if need be. A file appears
-   * there only when whole; saving again changes nothing.
-   * @throws BatchError `bad_output` when the folder cannot be written or holds another job's results; what `report()` throws
+   * there only when whole; saving again changes nothing. Of a job that failed or was terminated, the rows that it has are
+   * put there as `results.partial.jsonl`, which goes when the results come.
+   * @throws BatchError `bad_output` when the folder cannot be written or holds another job's results; `partial_results` as
+   * `results()`, with the file in its details; what `report()` throws
    */
   async save(folder: string, options: WaitOptions = {}): Promise<JobReport> {
     await checkOutputFolder(folder, this.id);
-    const report = await this.report(options);
+    const end = await this.#end(options);
+    if ('failure' in end) {
+      const part = await this.#storedRows(end.failure);
+      const file = await writePartialResults(textsOf(mergedRowTexts(part.files, this.id)), folder, this.id);
+      throw partialResults(end.failure, part, this.id, file);
+    }
+    const { report } = end;
     const files = await readingStore(
       async () => ({
-        results: await this.#store.filePath(jobFiles.results(this.id)),
+        results: await this.#resultsPath(),
         page: await this.#store.filePath(jobFiles.page(this.id)),
         report: await this.#store.filePath(jobFiles.report(this.id)),
       }),
@@ -216,31 +246,76 @@ export class JobHandle {
   /**
    * Asks the job to end: batches in flight are cancelled at the API and awaited, their answers kept, and the other lines
    * end `cancelled`. Answers when the job knows it; `report()` waits for the end.
-   * @throws BatchError `job_not_found`; `job_conflict` when the job has ended; `temporal_unavailable`; `client_closed`
+   *
+   * A job that failed, was terminated or timed out may have batches at the API. It is started again as a cancelled job: a
+   * worker cancels its batches, keeps their answers, and writes the results. `restarted` is true then.
+   * @throws BatchError `job_not_found`; `job_conflict` when the job has results, or has ended before anything was sent;
+   * `temporal_unavailable`, `store_unavailable`, `client_closed`
    */
-  async cancel(): Promise<void> {
-    await this.#signal((handle) => handle.signal(cancelSignal));
+  async cancel(): Promise<{ readonly restarted: boolean }> {
+    const cancel = (handle: WorkflowHandle): Promise<void> => handle.signal(cancelSignal);
+    if (await this.#signalled(cancel)) return { restarted: false };
+    const spec = await this.#specOfUnfinished();
+    if (spec === null) throw await this.#ended();
+    // On record before the start: a worker may read the plan, and send a shard, before a signal comes to it.
+    const key = jobFiles.cancelled(this.id);
+    await readingStore(() => claimRecord(this.#store, key, { at: Date.now() }), this.id);
+    await this.#restart(spec);
+    await this.#signalled(cancel); // for the case that somebody else has started it since
+    return { restarted: true };
   }
 
   /**
    * Asks the job to start nothing new until `resume()`; batches in flight go on and are fetched. The reason is shown to
    * whoever looks, and kept in the job's history.
-   * @throws BatchError as `cancel()`
+   * @throws BatchError `job_not_found`; `job_conflict` when the job has ended; `temporal_unavailable`, `client_closed`
    */
   async pause(reason: string = 'asked for'): Promise<void> {
-    await this.#signal((handle) => handle.signal(pauseSignal, reason));
+    if (!(await this.#signalled((handle) => handle.signal(pauseSignal, reason)))) throw await this.#ended();
   }
 
   /**
    * Goes on after a pause, whoever asked for it; a job that waits for a refused account asks the API again at once.
-   * @throws BatchError as `cancel()`
+   * @throws BatchError as `pause()`
    */
   async resume(): Promise<void> {
-    await this.#signal((handle) => handle.signal(resumeSignal));
+    if (!(await this.#signalled((handle) => handle.signal(resumeSignal)))) throw await this.#ended();
   }
 
   #handle(): WorkflowHandle {
     return this.#calls.client.workflow.getHandle(this.id);
+  }
+
+  /** Waits for the end of the job: its report, or what it ended by without one. */
+  async #end({ signal }: WaitOptions): Promise<JobEnd> {
+    this.#calls.assertOpen();
+    const kept = await this.#keptReport();
+    if (kept !== null) return { report: kept };
+    const result = async (): Promise<JobEnd> => {
+      try {
+        return { report: (await this.#handle().result()) as JobReport };
+      } catch (error) {
+        const isEnd = error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError;
+        if (!isEnd) throw error;
+        const { target } = this.#calls;
+        return { failure: toBatchError(error, { jobId: this.id, target }) as BatchError };
+      }
+    };
+    return await this.#calls.run(result, { jobId: this.id, signal, patient: true });
+  }
+
+  /**
+   * The rows of a job that ended without results.
+   * @throws the failure, where there is no row
+   */
+  async #storedRows(failure: BatchError): Promise<StoredRows> {
+    const stored = await readingStore(() => findStoredRows(this.#store, this.id), this.id);
+    if (stored === null || stored.rows === 0) throw failure;
+    return stored;
+  }
+
+  async #resultsPath(): Promise<string> {
+    return await readingStore(() => this.#store.filePath(jobFiles.results(this.id)), this.id);
   }
 
   async #keptReport(): Promise<JobReport | null> {
@@ -258,6 +333,7 @@ export class JobHandle {
       return {
         jobId: this.id,
         status: 'COMPLETED',
+        state: progress.state,
         progress,
         failure: null,
         retries: [],
@@ -272,6 +348,7 @@ export class JobHandle {
     return {
       jobId: this.id,
       status: status ?? 'COMPLETED',
+      state: shownState(status ?? 'COMPLETED', progress?.state ?? entry.listed?.state ?? null),
       progress,
       failure,
       retries,
@@ -281,8 +358,9 @@ export class JobHandle {
     };
   }
 
-  async #signal(send: (handle: WorkflowHandle) => Promise<void>): Promise<void> {
-    const isKnown = await this.#calls.run(
+  /** Sends a signal; false when no such workflow runs. */
+  async #signalled(send: (handle: WorkflowHandle) => Promise<void>): Promise<boolean> {
+    return await this.#calls.run(
       async () => {
         try {
           await send(this.#handle());
@@ -294,11 +372,29 @@ export class JobHandle {
       },
       { jobId: this.id },
     );
-    if (isKnown) return;
-    if (!(await this.exists())) throw jobNotFound(this.id);
-    throw new BatchError(
+  }
+
+  /** The spec of a job that ended without results and may have batches at the API; null for other jobs. */
+  async #specOfUnfinished(): Promise<JobSpec | null> {
+    const { status } = await this.#serverStatus(false);
+    // A server that does not know the job may be the wrong one: another may be working on it.
+    if (status === null || status === 'COMPLETED' || (await this.#keptReport()) !== null) return null;
+    return await readingStore(async () => {
+      const plan = await this.#store.size(jobFiles.round(this.id, 1));
+      return plan === null ? null : await readRecord<JobSpec>(this.#store, jobFiles.spec(this.id));
+    }, this.id);
+  }
+
+  /** The error of a call that came too late. */
+  async #ended(): Promise<BatchError> {
+    const { status } = await this.#serverStatus(false);
+    const isFinished = await this.isFinished();
+    if (!isFinished && status === null) return jobNotFound(this.id);
+    return new BatchError(
       ErrorCode.JobConflict,
-      `Job ${this.id} has ended: there is nothing to change any more.`,
+      isFinished || status === 'COMPLETED'
+        ? `Job ${this.id} has ended: there is nothing to change any more.`
+        : `Job ${this.id} has ended without results (${String(status).toLowerCase()}): the same command as before goes on with it.`,
       { details: { jobId: this.id } },
     );
   }
@@ -372,6 +468,10 @@ export class JobHandle {
   }
 }
 
+async function* textsOf(rows: AsyncIterable<RowText>): AsyncGenerator<string, void, undefined> {
+  for await (const { text } of rows) yield text;
+}
+
 function assertSchema(schema: StandardSchemaV1): void {
   const { '~standard': standard } = schema as { '~standard'?: { validate?: unknown } };
   if (typeof standard?.validate === 'function') return;
@@ -385,7 +485,7 @@ function assertSchema(schema: StandardSchemaV1): void {
 function doneProgress(report: JobReport): JobProgress {
   return {
     jobId: report.job_id,
-    state: JobState.Done,
+    state: endStateOf(report),
     reason: null,
     notices: [],
     round: report.rounds,

@@ -27,14 +27,44 @@ export interface ResultRow {
  * @throws BatchError `store_unavailable` when the file is gone, cannot be read, or holds something else
  */
 export async function* readRows(path: string, jobId: string): AsyncGenerator<ResultRow, void, undefined> {
+  for await (const row of readRowTexts(path, jobId)) yield parseRow(row, jobId);
+}
+
+/** A row as it stands in a file. */
+export interface RowText {
+  readonly text: string;
+  readonly path: string;
+  /** Its place in the file, from 1. */
+  readonly number: number;
+}
+
+/**
+ * Reads rows as text, as `readRows` does: numbers beyond 2^53 stay as they were answered.
+ * @throws BatchError `store_unavailable` when the file is gone or cannot be read
+ */
+export async function* readRowTexts(path: string, jobId: string): AsyncGenerator<RowText, void, undefined> {
   let number = 0;
   try {
-    for await (const line of splitLines(createReadStream(path, { highWaterMark: 1 << 18 }))) {
+    for await (const text of splitLines(createReadStream(path, { highWaterMark: 1 << 18 }))) {
       number += 1;
-      yield JSON.parse(line) as ResultRow;
+      yield { text, path, number };
     }
   } catch (error) {
-    throw unreadable(error, path, number, jobId);
+    throw unreadable(error, path, jobId);
+  }
+}
+
+/** @throws BatchError `store_unavailable` when the text is not JSON */
+export function parseRow({ text, path, number }: RowText, jobId: string): ResultRow {
+  try {
+    return JSON.parse(text) as ResultRow;
+  } catch {
+    // Not the parser's own error: it quotes the row.
+    throw new BatchError(
+      ErrorCode.StoreUnavailable,
+      `${path}:${number}: the row is not JSON: the file was changed; restore it, or start the job again with another id.`,
+      { details: { file: path, line: number, jobId } },
+    );
   }
 }
 
@@ -54,14 +84,7 @@ async function* splitLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<string
   if (pieces.length > 0) yield Buffer.concat(pieces).toString('utf8');
 }
 
-function unreadable(error: unknown, file: string, line: number, jobId: string): unknown {
-  if (error instanceof SyntaxError) {
-    return new BatchError(
-      ErrorCode.StoreUnavailable,
-      `${file}:${line}: the row is not JSON: the file was changed; restore it, or start the job again with another id.`,
-      { details: { file, line, jobId } },
-    );
-  }
+function unreadable(error: unknown, file: string, jobId: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT') {
     return new BatchError(

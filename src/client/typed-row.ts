@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { answerEmbeddings, answerRefusal, answerText, isAnswerCut } from './answers.ts';
+import { answerEmbeddings, answerForm, answerText, objectOf, whyCut, whyNoText } from './answers.ts';
 import type { ResultRow } from './result-rows.ts';
 
 /** What is wrong with an answer, as its schema says it, or what there was none for. */
@@ -39,9 +39,10 @@ export type TypedRow<T> = ValidRow<T> | InvalidRow;
  * Reads the answer of a row by a schema: zod 4, valibot, arktype or any other that speaks Standard Schema.
  *
  * A text answer that satisfies the schema as it is stays text (`z.string()`, `z.enum([…])`); otherwise it is parsed as
- * JSON. An embedding is its vector, or a list of vectors where the line asked for several. What other endpoints answer is
- * given to the schema as the API sent it. An answer that does not satisfy the schema was paid all the same: its row is
- * given with `ok` false, what is wrong in `issues`, and the answer in `response`.
+ * JSON. An embedding is its vector, or a list of vectors where the line asked for several. What moderations and images
+ * answer is given to the schema as the API sent it. An answer without a text where one was asked for is not given to the
+ * schema: `issues` says why there is none (refused, cut, tool calls). An answer that does not satisfy the schema was paid
+ * all the same: its row is given with `ok` false, what is wrong in `issues`, and the answer in `response`.
  */
 export async function toTypedRow<S extends StandardSchemaV1>(
   row: ResultRow,
@@ -63,12 +64,24 @@ type Result<T> = StandardSchemaV1.Result<T>;
 type Validate<T> = (value: unknown) => Result<T> | Promise<Result<T>>;
 
 async function judge<T>(row: ResultRow, validate: Validate<T>): Promise<Result<T>> {
+  const form = answerForm(objectOf(row.response));
+  if (form === null)
+    return issue('The answer has none of the forms that the API documents: see the response of the row.');
+  if (form === 'whole') return await validate(row.response);
+  if (form !== 'vectors') return await judgeText(row, validate);
+  const vectors = answerEmbeddings(row);
+  if (vectors === null)
+    return issue('The answer is an embedding without a vector: see the response of the row.');
+  return await validate(vectors.length === 1 ? vectors[0] : vectors);
+}
+
+/** Judges the text of an answer. The schema never gets what the text comes in: where all is optional, it would take that for a value. */
+async function judgeText<T>(row: ResultRow, validate: Validate<T>): Promise<Result<T>> {
   const text = answerText(row);
-  if (text === null) {
-    if (answerRefusal(row) !== null) return issue('The model refused to answer: see answerRefusal(row).');
-    const vectors = answerEmbeddings(row);
-    if (vectors === null) return await validate(row.response);
-    return await validate(vectors.length === 1 ? vectors[0] : vectors);
+  if (text === null || text.trim() === '') {
+    const why = whyNoText(row);
+    if (why !== null) return issue(why);
+    if (text === null) return issue('The answer has no text: see the response of the row.');
   }
   const asText = await validate(text);
   if (asText.issues === undefined) return asText;
@@ -77,7 +90,7 @@ async function judge<T>(row: ResultRow, validate: Validate<T>): Promise<Result<T
     parsed = JSON.parse(text);
   } catch {
     // Not the parser's own message: it quotes the answer.
-    const reason = isAnswerCut(row) ? 'it was cut at the limit of output tokens' : 'it is another text';
+    const reason = whyCut(row) ?? 'it is another text';
     return { issues: [{ message: `The answer is not JSON: ${reason}.` }, ...asText.issues] };
   }
   return await validate(parsed);

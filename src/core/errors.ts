@@ -23,6 +23,8 @@ export const ErrorCode = {
   ScheduleNotFound: 'schedule_not_found',
   /** The job failed, was terminated or ended without results. */
   JobFailed: 'job_failed',
+  /** The job ended before its end: the rows that it has were handed out; `details` says how many of how many lines. */
+  PartialResults: 'partial_results',
   /** The API refused the key or the account: no key, a wrong key, no permission. */
   ApiRefused: 'api_refused',
   /** The API's base URL cannot be reached. */
@@ -46,6 +48,10 @@ export interface BatchErrorDetails {
   readonly jobId?: string;
   /** The schedule that the call was about. */
   readonly schedule?: string;
+  /** Rows that were handed out, of a job that ended before its end. */
+  readonly rows?: number;
+  /** Lines of that job. */
+  readonly lines?: number;
   /** The option that is wrong, as the command line spells it. */
   readonly option?: string;
 }
@@ -93,6 +99,7 @@ export function exitCodeOf(code: ErrorCode): 1 | 2 {
     case ErrorCode.StoreUnavailable:
       return 2;
     case ErrorCode.JobFailed:
+    case ErrorCode.PartialResults:
       return 1;
     default:
       return code satisfies never;

@@ -1,4 +1,4 @@
-import { JobState, type JobProgress } from './progress.ts';
+import { endStateOf, JobState, type JobProgress } from './progress.ts';
 
 /** Memo of a job: what tells two jobs of one id apart; also kept beside the store's files. */
 export const IDENTITY_MEMO = 'durable_batch_identity';
@@ -54,10 +54,21 @@ export function byStatus(batches: JobProgress['batches']): [status: string, coun
   return Object.entries(batches).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
+/** The state that a list shows: what the job says of itself, unless its workflow has failed, was terminated or timed out. */
+export function shownState(serverStatus: string, own: JobState | null): string {
+  const isOwn = serverStatus === 'RUNNING' || serverStatus === 'COMPLETED';
+  return (isOwn ? own : null) ?? serverStatus.toLowerCase();
+}
+
 /** A memo's value as a `ListedProgress`; null for what is none, as of jobs of version 0.1. */
 export function parseListed(value: unknown): ListedProgress | null {
   if (typeof value !== 'object' || value === null) return null;
   const { state, lines, answered, failed } = value as Partial<ListedProgress>;
   const isListed = typeof state === 'string' && [lines, answered, failed].every(Number.isFinite);
-  return isListed ? (value as ListedProgress) : null;
+  if (!isListed) return null;
+  const listed = value as ListedProgress;
+  if (state !== JobState.Done) return listed;
+  // Earlier versions had one word for every end.
+  const cancelled = listed.lines - listed.answered - listed.failed;
+  return { ...listed, state: endStateOf({ ...listed, cancelled }) };
 }

@@ -89,16 +89,42 @@ export interface ShardView {
   readonly sentAt: string | null;
 }
 
-/** What a job is doing. */
+/** What a job is doing, or how it has ended. */
 export const JobState = {
+  /** The input is read and cut into shards. */
   Building: 'building',
+  /** Shards are sent, awaited and fetched. */
   Running: 'running',
+  /** Nothing new is sent, because a user asked for it or the API refuses the account. */
   Paused: 'paused',
+  /** Batches in flight are cancelled and awaited. */
   Cancelling: 'cancelling',
+  /** The rows of all shards are merged into the results. */
   Assembling: 'assembling',
+  /** Ended: lines were answered, or the input holds none. */
   Done: 'done',
+  /** Ended by a cancel that left lines without an answer. */
+  Cancelled: 'cancelled',
+  /** Ended: every line failed. */
+  Failed: 'failed',
 } as const;
 export type JobState = (typeof JobState)[keyof typeof JobState];
+
+/** True for the states of a job that has ended with results. */
+export function isEndState(state: JobState): boolean {
+  return state === JobState.Done || state === JobState.Cancelled || state === JobState.Failed;
+}
+
+/** How a job has ended, by the numbers of its lines. */
+export function endStateOf({
+  lines,
+  answered,
+  failed,
+  cancelled,
+}: Pick<JobReport, 'lines' | 'answered' | 'failed' | 'cancelled'>): JobState {
+  if (cancelled > 0) return JobState.Cancelled;
+  return lines > 0 && answered === 0 && failed === lines ? JobState.Failed : JobState.Done;
+}
 
 /** `report.json`: the job's end in numbers. Its names are a contract with outsiders. */
 export interface JobReport {
@@ -110,6 +136,8 @@ export interface JobReport {
   readonly answered: number;
   /** Lines that ended without one; each row says why. */
   readonly failed: number;
+  /** Of the failed lines, those whose paid answer the API lost: only `--rebuy` buys them again. Absent from reports of earlier versions. */
+  readonly unavailable?: number;
   /** Lines that a cancelled job did not send, or whose answer did not come. */
   readonly cancelled: number;
   /** Of the answered lines, those whose answers an earlier run of the schedule had bought; absent where nobody looked. */

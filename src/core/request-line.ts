@@ -20,6 +20,8 @@ export interface RequestLine {
   /** The body's bytes, from `{` to behind `}`. */
   bodyStart: number;
   bodyEnd: number;
+  /** How many bytes longer the body gets when it is written with its raw line separators escaped; 0 for most. Set by whoever reads the file. */
+  escapeBytes: number;
   /** True when the body names no model and the default is to be put in. */
   addsModel: boolean;
   /** The user's id as it stands in the line, quotes included; both 0 when the line has none. */
@@ -66,6 +68,7 @@ export class RequestLineReader {
     endpoint: Endpoint.ChatCompletions,
     bodyStart: 0,
     bodyEnd: 0,
+    escapeBytes: 0,
     addsModel: false,
     idStart: 0,
     idEnd: 0,
@@ -194,6 +197,7 @@ export class RequestLineReader {
     request.endpoint = endpoint;
     request.bodyStart = bodyStart;
     request.bodyEnd = bodyEnd;
+    request.escapeBytes = 0;
     request.addsModel = spans.model[1] === 0;
     request.idStart = hasId ? spans.customId[0] : 0;
     request.idEnd = hasId ? spans.customId[1] : 0;

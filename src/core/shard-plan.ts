@@ -51,6 +51,8 @@ export interface RoundPlan {
   readonly models?: readonly string[];
   /** Input lines that an earlier run of the schedule has answered; absent where nobody looked. */
   readonly kept?: number;
+  /** True for a round of lines that had ended `answer_unavailable` and are bought again: their new rows replace the old ones. */
+  readonly rebought?: true;
 }
 
 /** How a shard's lines ended. */
@@ -88,6 +90,11 @@ export interface WholeRefusal {
   readonly message: string;
   /** How many lines of the shard it named; they have ended. */
   readonly named: number;
+}
+
+/** Lines of a settled shard that have a row; the others go again. */
+export function endedLines({ lines }: ShardManifest, { again }: ShardOutcome): number {
+  return lines - again.length;
 }
 
 /** Lines named for each error of a shard: enough to look into the input. */
@@ -187,6 +194,11 @@ const unsent: LineHistory = { sent: 0, charged: 0, idle: 0 };
 /** Collects ascending line numbers as inclusive ranges. */
 export class RangeList {
   readonly ranges: [from: number, to: number][] = [];
+
+  /** The largest number so far; 0 before the first. */
+  get last(): number {
+    return this.ranges.at(-1)?.[1] ?? 0;
+  }
 
   add(line: number): void {
     const last = this.ranges.at(-1);

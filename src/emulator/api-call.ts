@@ -1,14 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import type { Account } from './account.ts';
+import { ApiError } from './api-error.ts';
 import { faultsOfCall, FAULT_HEADER, interferences } from './call-faults.ts';
 import type { StruckFaults } from './call-faults.ts';
 import { sendDownload } from './download.ts';
 import type { Download } from './download.ts';
+import type { EmulatedApi } from './emulated-api.ts';
 import type { CallKind, FaultMoment } from './fault-rule.ts';
 
-/** What a call does: changes the account and says what to answer. */
-export type CallWork = (request: FastifyRequest, faults: StruckFaults) => unknown;
+/** What a call does: changes the account of its key and says what to answer. */
+export type CallWork = (request: FastifyRequest, faults: StruckFaults, account: Account) => unknown;
 
 /** An answer that is a file instead of an object; `onSent` is told when all of it goes out. */
 export class DownloadAnswer {
@@ -27,7 +29,7 @@ export class DownloadAnswer {
  */
 export function apiCall(
   app: FastifyInstance,
-  account: Account,
+  api: EmulatedApi,
   call: CallKind,
   method: HTTPMethods,
   url: string,
@@ -41,39 +43,50 @@ export function apiCall(
     exposeHeadRoute: false,
     onRequest: async (request) => {
       open.add(request);
-      account.calls.begun(call, headerOf(request, 'idempotency-key'));
+      api.calls.begun(call, headerOf(request, 'idempotency-key'));
     },
     // Counted before the answer leaves, so that a client that has it finds it counted.
     onSend: async (request, reply) => {
       if (!open.has(request)) return;
-      if (request.raw.socket.destroyed) account.calls.unanswered(call);
-      else account.calls.answered(call, reply.statusCode);
+      if (request.raw.socket.destroyed) api.calls.unanswered(call);
+      else api.calls.answered(call, reply.statusCode);
     },
     handler: async (request, reply) => {
-      const faults = faultsOfCall(call, headerOf(request, FAULT_HEADER), account.faults);
+      const faults = faultsOfCall(call, headerOf(request, FAULT_HEADER), api.faults);
       const takeOver = (): void => {
         open.delete(request);
         reply.hijack();
       };
       const unanswered = (): void => {
         takeOver();
-        account.calls.unanswered(call);
+        api.calls.unanswered(call);
       };
       if (await interfere(faults, 'before', unanswered, request, reply)) return reply;
-      const answer = await work(request, faults);
+      const answer = await work(request, faults, await api.accountOf(keyOf(request)));
       if (await interfere(faults, 'after', unanswered, request, reply)) return reply;
       if (!(answer instanceof DownloadAnswer)) return answer;
       takeOver();
       let whole = false;
       await sendRaw(answer.download, reply, () => {
         whole = true;
-        account.calls.answered(call, 200);
+        api.calls.answered(call, 200);
         answer.onSent();
       });
-      if (!whole) account.calls.unanswered(call);
+      if (!whole) api.calls.unanswered(call);
       return reply;
     },
   });
+}
+
+/** The key a call comes with; throws the API's 401 without one. */
+export function keyOf(request: FastifyRequest): string {
+  const key = /^Bearer\s+(\S+)$/i.exec(headerOf(request, 'authorization') ?? '')?.[1];
+  if (key === undefined)
+    throw new ApiError(
+      401,
+      "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
+    );
+  return key;
 }
 
 export function headerOf(request: FastifyRequest, name: string): string | undefined {

@@ -5,6 +5,8 @@ export class ApiError extends Error {
   readonly code: string | null;
   readonly type: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** A page in the envelope's stead, as gateways answer. */
+  readonly html: boolean;
 
   constructor(status: number, message: string, detail: ApiErrorDetail = {}) {
     super(message);
@@ -13,6 +15,7 @@ export class ApiError extends Error {
     this.code = detail.code ?? null;
     this.type = detail.type ?? typeOfStatus(status);
     this.headers = detail.headers ?? {};
+    this.html = detail.html ?? false;
   }
 }
 
@@ -21,6 +24,7 @@ export interface ApiErrorDetail {
   code?: string | null;
   type?: string;
   headers?: Record<string, string>;
+  html?: boolean;
 }
 
 export interface ErrorEnvelope {
@@ -29,6 +33,11 @@ export interface ErrorEnvelope {
 
 export function toEnvelope(error: ApiError): ErrorEnvelope {
   return { error: { message: error.message, type: error.type, param: error.param, code: error.code } };
+}
+
+/** The page of a gateway. */
+export function htmlPage(status: number, message: string): string {
+  return `<html>\r\n<head><title>${status}</title></head>\r\n<body><center><h1>${message}</h1></center><hr><center>cloudflare</center></body>\r\n</html>\r\n`;
 }
 
 export function typeOfStatus(status: number): string {
@@ -43,12 +52,16 @@ export function missingParameter(param: string): ApiError {
   });
 }
 
-export function invalidValue(param: string, got: string, supported: readonly string[]): ApiError {
-  const list = supported.map((value) => `'${value}'`).join(', ');
-  return new ApiError(400, `Invalid value: '${got}'. Supported values are: ${list}.`, {
+export function invalidValue(param: string, got: unknown, supported: readonly unknown[]): ApiError {
+  const list = supported.map((value) => `'${asText(value)}'`).join(', ');
+  return new ApiError(400, `Invalid value: '${asText(got)}'. Supported values are: ${list}.`, {
     param,
     code: 'invalid_value',
   });
+}
+
+function asText(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 export function invalidType(param: string, expected: string, got: unknown): ApiError {
@@ -83,6 +96,31 @@ function outOfBounds(
     400,
     `Invalid '${param}': integer ${side} value. Expected a value ${sign} ${bound}, but got ${got} instead.`,
     { param, code },
+  );
+}
+
+/** The same for a number that need not be whole. */
+export function assertDecimal(
+  param: string,
+  value: unknown,
+  min: number,
+  max: number,
+): asserts value is number {
+  if (typeof value !== 'number') throw invalidType(param, 'a decimal', value);
+  if (value >= min && value <= max) return;
+  const [side, sign, bound] = value < min ? ['below minimum', '>=', min] : ['above maximum', '<=', max];
+  throw new ApiError(
+    400,
+    `Invalid '${param}': decimal ${side} value. Expected a value ${sign} ${bound}, but got ${value} instead.`,
+    { param, code: value < min ? 'decimal_below_min_value' : 'decimal_above_max_value' },
+  );
+}
+
+export function emptyArray(param: string): ApiError {
+  return new ApiError(
+    400,
+    `Invalid '${param}': empty array. Expected an array with minimum length 1, but got an empty array instead.`,
+    { param, code: 'empty_array' },
   );
 }
 

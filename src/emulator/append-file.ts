@@ -6,7 +6,7 @@ const FLUSH_CHARS = 256 * 1024;
 /** A file that grows by whole rows, gathered so that rows cost no system call each. */
 export class AppendFile {
   readonly #handle: FileHandle;
-  #rows: string[] = [];
+  #rows: (string | Buffer)[] = [];
   #chars = 0;
   #sizeBytes: number;
 
@@ -22,7 +22,8 @@ export class AppendFile {
     return new AppendFile(handle, sizeBytes);
   }
 
-  add(row: string): void {
+  /** Takes bytes where a row is no text. */
+  add(row: string | Buffer): void {
     this.#rows.push(row);
     this.#chars += row.length;
   }
@@ -42,7 +43,9 @@ export class AppendFile {
 
   async flush(): Promise<void> {
     if (this.#rows.length === 0) return;
-    const bytes = Buffer.from(this.#rows.join(''));
+    const bytes = this.#rows.every((row) => typeof row === 'string')
+      ? Buffer.from(this.#rows.join(''))
+      : Buffer.concat(this.#rows.map((row) => Buffer.from(row as string)));
     this.#rows = [];
     this.#chars = 0;
     await this.append(bytes);

@@ -2,7 +2,16 @@ import { mkdirSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ApiError } from './api-error.ts';
-import { batchFault, BatchStatus, inForm, isTerminal, NO_PROGRESS, toBatchObject } from './batch-record.ts';
+import {
+  asItBegan,
+  batchFault,
+  BatchStatus,
+  inForm,
+  isTerminal,
+  NO_PROGRESS,
+  staleInList,
+  toBatchObject,
+} from './batch-record.ts';
 import type { BatchRecord } from './batch-record.ts';
 import { BatchRun } from './batch-run.ts';
 import { parseBatchTerms } from './batch-terms.ts';
@@ -73,9 +82,15 @@ export class BatchDesk {
     for (const record of this.#batches.values()) if (!isTerminal(record.status)) this.#start(record);
   }
 
-  create(body: Record<string, unknown>, faults: readonly BatchFault[]): object {
+  async create(body: Record<string, unknown>, faults: readonly BatchFault[]): Promise<object> {
     const terms = parseBatchTerms(body);
     this.#assertCreationRate();
+    const { refused } = this.#shelf;
+    const contentKey = (): Promise<string> => this.#shelf.contentKeyOf(terms.inputFileId);
+    await refused.assertNot('create', contentKey);
+    const struck = [...faults, ...this.#faults.forBatch(terms.metadata ?? {})];
+    const refusal = struck.find((fault) => fault.kind === 'refused');
+    if (refusal) throw refused.refuse('create', await contentKey(), refusal);
     const now = this.#clock.now();
     const record: BatchRecord = {
       id: newBatchId(),
@@ -93,7 +108,7 @@ export class BatchDesk {
       errorFileId: newFileId(),
       hasOutput: false,
       hasErrors: false,
-      faults: [...faults, ...this.#faults.forBatch(terms.metadata ?? {})],
+      faults: struck,
     };
     this.#batches.set(record.id, record);
     this.#save(record);
@@ -105,7 +120,12 @@ export class BatchDesk {
     const record = this.#get(id);
     const hidden = batchFault(record, 'not_found');
     if (hidden && this.#clock.now() < record.createdAtMs + hidden.seconds * 1000) throw noSuchBatch(id);
-    return this.show(record);
+    const shown = this.show(record);
+    if (batchFault(record, 'moves_when_read')) {
+      record.lastRead = shown;
+      this.#journal.append('batch', id, record);
+    }
+    return shown;
   }
 
   /** The batches that have ended, in order of creation. */
@@ -124,6 +144,12 @@ export class BatchDesk {
 
   show(record: BatchRecord): object {
     return inForm(toBatchObject(record, this.#clock.now(), this.#options.absentFileId), record);
+  }
+
+  /** The batch as a list shows it, which a fault may keep behind. */
+  showInList(record: BatchRecord): object {
+    if (batchFault(record, 'moves_when_read')) return record.lastRead ?? this.show(asItBegan(record, false));
+    return this.show(staleInList(record, this.#clock.now()) ?? record);
   }
 
   /** Cancels what still runs, repeats the answer for what is cancelled, refuses what has ended otherwise. */

@@ -1,11 +1,15 @@
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
+import { BatchEndpoint } from './answers/batch-endpoint.ts';
 import { hash32, shuffledIndexes } from './answers/deterministic-draw.ts';
+import { PromptCache } from './answers/prompt-cache.ts';
+import type { ContextLimits } from './refuse-request.ts';
 import { AppendFile } from './append-file.ts';
 import { batchFault } from './batch-record.ts';
 import type { BatchRecord, ValidatedInput } from './batch-record.ts';
 import type { Clock } from './clock.ts';
 import { executeLine } from './execute-line.ts';
+import type { LineContext } from './execute-line.ts';
 import { ExecutionPacker } from './execution-log.ts';
 import type { FaultBook } from './fault-book.ts';
 import type { Ledger } from './ledger.ts';
@@ -26,6 +30,7 @@ export interface ExecutorSetting {
   errorPath: string;
   logPath: string;
   seed: number;
+  contextTokens: ContextLimits;
   clock: Clock;
   faults: FaultBook;
   ledger: Ledger;
@@ -52,6 +57,7 @@ export class BatchExecutor {
   readonly #errors: AppendFile;
   readonly #log: AppendFile;
   readonly #packer = new ExecutionPacker();
+  readonly #cache = new PromptCache();
   readonly #blockOrder: Uint32Array;
   readonly #idPrefix: string;
   #checkpointAt = 0;
@@ -138,17 +144,13 @@ export class BatchExecutor {
   }
 
   #execute(text: string, number: number): void {
-    const { record, faults, ledger, clock } = this.#setting;
+    const { record, faults, ledger } = this.#setting;
     const { custom_id: customId, body } = JSON.parse(text) as InputRequest;
     const key = lineKey(customId, body);
     const fault = faults.hasLineRules()
       ? faults.forLine({ customId, key: key.text, executions: ledger.executionsOf(key) })
       : undefined;
-    const context = {
-      endpoint: record.endpoint,
-      ids: this.#idsOf(number, customId),
-      createdAt: clock.nowSeconds(),
-    };
+    const context = this.#contextOf(this.#idsOf(number, customId));
     const outcome = executeLine(body, context, fault);
 
     const logOffset = this.#log.sizeBytes + this.#packer.sizeBytes;
@@ -160,6 +162,8 @@ export class BatchExecutor {
     progress[outcome.counted]++;
     progress.inputTokens += outcome.inputTokens;
     progress.outputTokens += outcome.outputTokens;
+    progress.cachedTokens = (progress.cachedTokens ?? 0) + outcome.cachedTokens;
+    progress.cacheWriteTokens = (progress.cacheWriteTokens ?? 0) + outcome.cacheWriteTokens;
     if (!outcome.row) return;
     const file = outcome.row.file === 'output' ? this.#output : this.#errors;
     const repeat = batchFault(record, 'repeated_rows');
@@ -179,7 +183,8 @@ export class BatchExecutor {
   }
 
   /** Writes a row in the form its batch's files have. */
-  #add(file: AppendFile, row: string): void {
+  #add(file: AppendFile, row: string | Buffer): void {
+    if (typeof row !== 'string') return file.add(row);
     const form = this.#form;
     switch (form) {
       case undefined:
@@ -244,22 +249,28 @@ export class BatchExecutor {
   }
 
   #addStrangers(rows: number): void {
-    const { record, input, clock } = this.#setting;
+    const { record, input } = this.#setting;
     const prompt = 'a row nobody asked for';
-    const body = {
-      model: input.model,
-      messages: [{ role: 'user', content: prompt }],
-      input: prompt,
-      prompt,
-    };
+    const asked =
+      record.endpoint === BatchEndpoint.chatCompletions
+        ? { messages: [{ role: 'user', content: prompt }] }
+        : { input: prompt, prompt };
     for (let i = 1; i <= rows; i++) {
-      const context = {
-        endpoint: record.endpoint,
-        ids: this.#idsOf(input.lines + i, `stranger-${i}`),
-        createdAt: clock.nowSeconds(),
-      };
-      this.#add(this.#output, executeLine(body, context, undefined).row?.text ?? '');
+      const context = this.#contextOf(this.#idsOf(input.lines + i, `stranger-${i}`));
+      const { row } = executeLine({ model: input.model, ...asked }, context, undefined);
+      this.#add(this.#output, row?.text ?? '');
     }
+  }
+
+  #contextOf(ids: RowIds): LineContext {
+    const { record, clock, contextTokens } = this.#setting;
+    return {
+      endpoint: record.endpoint,
+      ids,
+      createdAt: clock.nowSeconds(),
+      contextTokens,
+      cache: this.#cache,
+    };
   }
 
   #idsOf(number: number, customId: string): RowIds {

@@ -1,4 +1,5 @@
 import type { BatchEndpoint } from './answers/batch-endpoint.ts';
+import { modelFacts } from './answers/model-kind.ts';
 import { modelSnapshot } from './answers/model-snapshot.ts';
 import { BatchObjectForm } from './fault-rule.ts';
 import type { BatchErrorItem, BatchFault } from './fault-rule.ts';
@@ -43,6 +44,8 @@ export interface BatchRecord {
   hasOutput: boolean;
   hasErrors: boolean;
   faults: BatchFault[];
+  /** How it showed when it was last read by itself; kept for the fault `moves_when_read`. */
+  lastRead?: object;
 }
 
 export interface ValidatedInput {
@@ -59,6 +62,9 @@ export interface BatchProgress {
   failed: number;
   inputTokens: number;
   outputTokens: number;
+  /** Of the prompt tokens, those that came from the prompt cache and those written to it; absent in older journals. */
+  cachedTokens?: number;
+  cacheWriteTokens?: number;
   outputBytes: number;
   errorBytes: number;
   logBytes: number;
@@ -124,7 +130,7 @@ export interface BatchObject {
   request_counts: { total: number; completed: number; failed: number };
   usage: {
     input_tokens: number;
-    input_tokens_details: { cached_tokens: number };
+    input_tokens_details: { cached_tokens: number; cache_write_tokens?: number };
     output_tokens: number;
     output_tokens_details: { reasoning_tokens: number };
     total_tokens: number;
@@ -134,6 +140,12 @@ export interface BatchObject {
 
 /** A batch as it goes out: OpenAI's object, or what an `object_form` fault makes of it. */
 export function inForm(object: BatchObject, record: BatchRecord): object {
+  const shown = inObjectForm(object, record);
+  const word = batchFault(record, 'status_words')?.words[object.status];
+  return word === undefined ? shown : { ...shown, status: word };
+}
+
+function inObjectForm(object: BatchObject, record: BatchRecord): object {
   const form = batchFault(record, 'object_form')?.form;
   const { request_counts: _counts, usage: _usage, ...uncounted } = object;
   const { metadata: _metadata, ...unmarked } = object;
@@ -168,7 +180,7 @@ export function toBatchObject(
   if (unseen !== null) return toBatchObject(unseen, nowMs, absentFileId);
   const running = record.status === BatchStatus.validating ? null : validated;
   const enteredAt = (status: BatchStatus): number | null => seconds(record.enteredAtMs[status]);
-  const lie = batchFault(record, 'counts');
+  const lie = countsShown(record, nowMs);
   return {
     id: record.id,
     object: 'batch',
@@ -196,12 +208,50 @@ export function toBatchObject(
     },
     usage: {
       input_tokens: progress.inputTokens,
-      input_tokens_details: { cached_tokens: 0 },
+      input_tokens_details: {
+        cached_tokens: progress.cachedTokens ?? 0,
+        ...(validated && modelFacts(validated.model).reportsCacheWrites
+          ? { cache_write_tokens: progress.cacheWriteTokens ?? 0 }
+          : {}),
+      },
       output_tokens: progress.outputTokens,
       output_tokens_details: { reasoning_tokens: 0 },
       total_tokens: progress.inputTokens + progress.outputTokens,
     },
     metadata: record.metadata,
+  };
+}
+
+/** The counts a fault puts in the true ones' place. */
+function countsShown(
+  record: BatchRecord,
+  nowMs: number,
+): Extract<BatchFault, { kind: 'counts' }> | undefined {
+  const fault = batchFault(record, 'counts');
+  const ended = endedAtMs(record);
+  const isOver = fault?.seconds !== undefined && ended !== undefined && nowMs >= ended + fault.seconds * 1000;
+  return isOver ? undefined : fault;
+}
+
+/** The batch as a list shows it that stands still: as it was when it began; undefined where the list shows the truth. */
+export function staleInList(record: BatchRecord, nowMs: number): BatchRecord | undefined {
+  const fault = batchFault(record, 'stale_in_list');
+  if (!fault) return undefined;
+  const ended = endedAtMs(record);
+  if (fault.seconds !== undefined && ended !== undefined && nowMs >= ended + fault.seconds * 1000)
+    return undefined;
+  return asItBegan(record, record.enteredAtMs[BatchStatus.inProgress] !== undefined);
+}
+
+/** The batch as it was when it was created, or when its work began. */
+export function asItBegan(record: BatchRecord, atWork: boolean): BatchRecord {
+  const { validating, in_progress: begun } = record.enteredAtMs;
+  return {
+    ...record,
+    status: atWork ? BatchStatus.inProgress : BatchStatus.validating,
+    enteredAtMs: { validating, ...(atWork ? { in_progress: begun } : {}) } as BatchRecord['enteredAtMs'],
+    progress: NO_PROGRESS,
+    errors: null,
   };
 }
 

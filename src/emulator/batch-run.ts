@@ -3,7 +3,8 @@ import { batchFault, BatchStatus, isTerminal } from './batch-record.ts';
 import type { BatchRecord } from './batch-record.ts';
 import type { Clock } from './clock.ts';
 import type { FaultBook } from './fault-book.ts';
-import { DEFAULT_BATCH_FILE_SECONDS } from './file-shelf.ts';
+import type { ResultFiles } from './fault-rule.ts';
+import { DEFAULT_BATCH_FILE_SECONDS, shownBytes } from './file-shelf.ts';
 import type { FileShelf } from './file-shelf.ts';
 import type { Ledger } from './ledger.ts';
 import { indexBlocks } from './line-blocks.ts';
@@ -122,7 +123,12 @@ export class BatchRun {
       return this.#fail(
         planned.errors.map(({ line = null, param = null, ...rest }) => ({ ...rest, param, line })),
       );
-    if (this.#verdict.errors) return this.#fail(this.#verdict.errors);
+    if (this.#verdict.errors) {
+      const named = !batchFault(this.#record, 'errors_without_line');
+      return this.#fail(
+        named ? this.#verdict.errors : this.#verdict.errors.map((error) => ({ ...error, line: null })),
+      );
+    }
     const refusal = this.#tokenLimitRefusal(this.#verdict.input.model, this.#verdict.input.promptTokens);
     if (refusal !== undefined)
       return this.#fail([{ code: 'token_limit_exceeded', message: refusal, param: null, line: null }]);
@@ -160,7 +166,10 @@ export class BatchRun {
       shelf.pathOf(inputFileId),
       file?.bytes ?? 0,
       endpoint,
-      options,
+      {
+        ...options,
+        maxReportedErrors: batchFault(this.#record, 'capped_errors')?.most ?? options.maxReportedErrors,
+      },
       () => !this.#isStill(BatchStatus.validating),
     );
   }
@@ -230,6 +239,11 @@ export class BatchRun {
     const now = clock.now();
     const cut = batchFault(record, 'no_last_newline') ? 1 : 0;
     const gone = batchFault(record, 'output_gone');
+    const wrongBytes = batchFault(record, 'bytes');
+    const refused = batchFault(record, 'content_refused');
+    const content = batchFault(record, 'content');
+    const strikes = (fault: { files?: ResultFiles | undefined } | undefined, kind: ResultFiles): boolean =>
+      which === 'filled' && fault !== undefined && ['both', kind].includes(fault.files ?? 'output');
     const life = record.outputExpiresAfterSeconds ?? DEFAULT_BATCH_FILE_SECONDS;
     for (const kind of ['output', 'error'] as const) {
       const filled = kind === 'output' ? record.hasOutput : record.hasErrors;
@@ -240,9 +254,10 @@ export class BatchRun {
           ? (gone.afterSeconds ?? 0)
           : life) * 1000;
       const id = kind === 'output' ? record.outputFileId : record.errorFileId;
+      const bytes = Math.max(0, (size ?? 0) - cut);
       shelf.put({
         id,
-        bytes: Math.max(0, (size ?? 0) - cut),
+        bytes,
         createdAtMs: now,
         expiresAtMs: now + lifeMs,
         filename: `${record.id}_${kind}.jsonl`,
@@ -250,6 +265,16 @@ export class BatchRun {
         deleted: which === 'filled' && !filled,
         readWhole: false,
         hiddenUntilMs: 0,
+        shownBytes: strikes(wrongBytes, kind) ? shownBytes(wrongBytes, bytes) : undefined,
+        refused: strikes(refused, kind) ? refused : undefined,
+        standIn:
+          content && strikes(content, kind)
+            ? {
+                as: content.as,
+                untilMs: content.seconds === undefined ? null : now + content.seconds * 1000,
+                readsLeft: content.reads ?? null,
+              }
+            : undefined,
       });
     }
   }
@@ -280,6 +305,7 @@ export class BatchRun {
       errorPath: shelf.pathOf(record.errorFileId),
       logPath: this.#around.executionLogPath(record.id),
       seed: options.seed,
+      contextTokens: options.contextTokens,
       clock,
       faults,
       ledger,

@@ -1,7 +1,7 @@
-import { ApiError, typeOfStatus } from './api-error.ts';
+import { ApiError, htmlPage, typeOfStatus } from './api-error.ts';
 import type { FaultBook } from './fault-book.ts';
 import { batchFaultSchema, callFaultSchema, CallKind, fileFaultSchema } from './fault-rule.ts';
-import type { BatchFault, CallFault, FaultMoment, FileFault } from './fault-rule.ts';
+import type { BatchFault, CallFault, FaultMoment, FileFault, RefusedFault } from './fault-rule.ts';
 
 /** The faults that strike one call, those of what it creates included. */
 export interface StruckFaults {
@@ -56,6 +56,9 @@ export function interferences(faults: readonly CallFault[], moment: FaultMoment)
       case 'slow':
       case 'endless_paging':
       case 'no_has_more':
+      case 'repeated_page':
+      case 'summary_list':
+      case 'too_large':
         break;
       default:
         fault satisfies never;
@@ -68,6 +71,28 @@ export function interferences(faults: readonly CallFault[], moment: FaultMoment)
 export function resetDuring(faults: readonly CallFault[]): number | undefined {
   const fault = faults.find((each) => each.kind === 'reset' && each.when === 'during');
   return fault?.kind === 'reset' ? (fault.afterBytes ?? 1) : undefined;
+}
+
+/** How many bytes a call may bring, if a fault limits them, and what more are answered with. */
+export function sizeLimit(faults: readonly CallFault[]): { bytes: number; refusal: ApiError } | undefined {
+  const fault = faults.find((each) => each.kind === 'too_large');
+  if (fault === undefined) return undefined;
+  const { bytes, body, message = '413 Request Entity Too Large', code = null } = fault;
+  return { bytes, refusal: new ApiError(413, message, { code, html: body === 'html' }) };
+}
+
+/** Refuses what is larger than a fault allows. */
+export function assertSize(faults: readonly CallFault[], bytes: unknown): void {
+  const limit = sizeLimit(faults);
+  if (limit && typeof bytes === 'number' && bytes > limit.bytes) throw limit.refusal;
+}
+
+/** What a fault that refuses for good is answered with. */
+export function refusalOf(fault: Omit<RefusedFault, 'kind'>): ApiError {
+  const { status, code = null } = fault;
+  const message =
+    fault.message ?? DEFAULT_MESSAGES[status] ?? `The request is refused with status ${status}.`;
+  return new ApiError(status, message, { code });
 }
 
 function answerOf(fault: Extract<CallFault, { kind: 'status' }>): Interference {
@@ -83,7 +108,7 @@ function answerOf(fault: Extract<CallFault, { kind: 'status' }>): Interference {
       return {
         ...answer,
         contentType: 'text/html',
-        body: `<html>\r\n<head><title>${fault.status}</title></head>\r\n<body><center><h1>${message}</h1></center><hr><center>cloudflare</center></body>\r\n</html>\r\n`,
+        body: htmlPage(fault.status, message),
       };
     case 'json':
       return {

@@ -6,7 +6,8 @@ import type { CallFault } from './fault-rule.ts';
 
 /** A file to be sent, with what shall go wrong on the way. */
 export interface Download {
-  path: string;
+  /** Where it lies, or its bytes. */
+  source: string | Buffer;
   bytes: number;
   filename: string;
   faults: readonly CallFault[];
@@ -23,7 +24,7 @@ export async function sendDownload(
   download: Download,
   onWhole: () => void,
 ): Promise<void> {
-  const { bytes, path } = download;
+  const { bytes, source } = download;
   const stall = download.faults.find((fault) => fault.kind === 'stall');
   const truncate = download.faults.find((fault) => fault.kind === 'truncate');
   const slow = download.faults.find((fault) => fault.kind === 'slow');
@@ -34,18 +35,18 @@ export async function sendDownload(
     'content-length': truncate?.clean ? cut : bytes,
   });
   if (truncate) {
-    await pipeline(readRange(path, 0, cut), response, { end: false });
+    await pipeline(readRange(source, 0, cut), response, { end: false });
     if (truncate.clean) response.end();
     else response.destroy();
     return;
   }
   if (stall) {
     response.flushHeaders();
-    await pipeline(readRange(path, 0, cut), response, { end: false });
+    await pipeline(readRange(source, 0, cut), response, { end: false });
     if (stall.ms === undefined) return;
     await delay(stall.ms, undefined, { ref: false });
   }
-  const rest = readRange(path, stall ? cut : 0, bytes);
+  const rest = readRange(source, stall ? cut : 0, bytes);
   await pipeline(beforeLast(slow ? inPieces(rest, bytes, slow) : rest, onWhole), response);
 }
 
@@ -63,9 +64,10 @@ async function* inPieces(
   }
 }
 
-async function* readRange(path: string, from: number, to: number): AsyncGenerator<Buffer> {
+async function* readRange(source: string | Buffer, from: number, to: number): AsyncGenerator<Buffer> {
   if (to <= from) return;
-  yield* createReadStream(path, { start: from, end: to - 1, highWaterMark: READ_BUFFER_BYTES });
+  if (typeof source !== 'string') yield source.subarray(from, to);
+  else yield* createReadStream(source, { start: from, end: to - 1, highWaterMark: READ_BUFFER_BYTES });
 }
 
 /** Passes chunks on, the last of them only after the call. */

@@ -1,25 +1,35 @@
 import { answerRequest } from './answers/answer-request.ts';
+import type { Answer } from './answers/answer.ts';
 import type { BatchEndpoint } from './answers/batch-endpoint.ts';
+import type { PromptCache } from './answers/prompt-cache.ts';
+import { assertContext, assertRequest } from './refuse-request.ts';
+import type { ContextLimits } from './refuse-request.ts';
+import { ApiError, toEnvelope } from './api-error.ts';
 import { AnswerForm } from './fault-rule.ts';
 import type { LineFault } from './fault-rule.ts';
 import { errorBody, responseRow, unrunRow } from './result-row.ts';
+import { unreadableRow } from './unreadable-row.ts';
 import type { RowIds } from './result-row.ts';
 
 /** What executing one line came to. */
 export interface LineOutcome {
   /** The row and the file it goes to; absent when the line was lost. */
-  row: { text: string; file: 'output' | 'error' } | undefined;
+  row: { text: string | Buffer; file: 'output' | 'error' } | undefined;
   /** Which of `request_counts` it adds to. */
   counted: 'completed' | 'failed';
   paid: boolean;
   inputTokens: number;
   outputTokens: number;
+  cachedTokens: number;
+  cacheWriteTokens: number;
 }
 
 export interface LineContext {
   endpoint: BatchEndpoint;
   ids: RowIds;
   createdAt: number;
+  contextTokens: ContextLimits;
+  cache: PromptCache;
 }
 
 /** Executes one request line, or lets it fail as its fault says. */
@@ -48,32 +58,68 @@ export function executeLine(
       return { ...unpaid('completed', '', 'output'), row: undefined };
     case 'answer_form':
       return inForm(fault.form, body, context);
+    case 'unreadable_row':
+      return unreadable(answered(body, context), fault);
     default:
       return fault satisfies never;
   }
 }
 
+/** The answer, or the refusal that the endpoint gives in its stead. */
 function answered(body: Record<string, unknown>, context: LineContext): LineOutcome {
-  const { ids, createdAt, endpoint } = context;
-  const answer = answerRequest(endpoint, body, { token: ids.rowId.slice('batch_req_'.length), createdAt });
+  const { ids } = context;
+  const answer = answerOrRefusal(body, context);
+  if (answer instanceof ApiError)
+    return unpaid('failed', responseRow(ids, answer.status, JSON.stringify(toEnvelope(answer))), 'error');
+  return paid(answer, responseRow(ids, 200, JSON.stringify(answer.body)));
+}
+
+function answerOrRefusal(body: Record<string, unknown>, context: LineContext): Answer | ApiError {
+  const { ids, createdAt, endpoint, cache, contextTokens } = context;
+  try {
+    assertRequest(endpoint, body);
+    const answer = answerRequest(endpoint, body, {
+      token: ids.rowId.slice('batch_req_'.length),
+      createdAt,
+      cache,
+    });
+    assertContext(endpoint, body, answer.inputTokens, contextTokens);
+    return answer;
+  } catch (error) {
+    if (error instanceof ApiError) return error;
+    throw error;
+  }
+}
+
+/** An answer whose row breaks a rule of JSON or UTF-8; a refusal stays as it is. */
+function unreadable(
+  outcome: LineOutcome,
+  fault: Extract<LineFault, { kind: 'unreadable_row' }>,
+): LineOutcome {
+  const text = outcome.row?.text;
+  if (!outcome.paid || typeof text !== 'string') return outcome;
+  return { ...outcome, row: { text: unreadableRow(text, fault.form, fault.depth), file: 'output' } };
+}
+
+function paid(answer: Answer, text: string): LineOutcome {
   return {
-    row: { text: responseRow(ids, 200, JSON.stringify(answer.body)), file: 'output' },
+    row: { text, file: 'output' },
     counted: 'completed',
     paid: true,
     inputTokens: answer.inputTokens,
     outputTokens: answer.outputTokens,
+    cachedTokens: answer.cachedTokens ?? 0,
+    cacheWriteTokens: answer.cacheWriteTokens ?? 0,
   };
 }
 
 function inForm(form: AnswerForm, body: Record<string, unknown>, context: LineContext): LineOutcome {
-  const plain = answered(body, context);
   const { ids } = context;
-  const answer = answerRequest(context.endpoint, body, {
-    token: ids.rowId.slice('batch_req_'.length),
-    createdAt: context.createdAt,
-  }).body as Record<string, unknown>;
+  const given = answerOrRefusal(body, context);
+  if (given instanceof ApiError) return answered(body, context);
+  const answer = given.body;
   const json = JSON.stringify(answer);
-  const as = (text: string): LineOutcome => ({ ...plain, row: { text, file: 'output' } });
+  const as = (text: string): LineOutcome => paid(given, text);
   const text = responseRow(ids, 200, json);
   switch (form) {
     case AnswerForm.string:
@@ -120,5 +166,13 @@ function inForm(form: AnswerForm, body: Record<string, unknown>, context: LineCo
 }
 
 function unpaid(counted: 'completed' | 'failed', text: string, file: 'output' | 'error'): LineOutcome {
-  return { row: { text, file }, counted, paid: false, inputTokens: 0, outputTokens: 0 };
+  return {
+    row: { text, file },
+    counted,
+    paid: false,
+    inputTokens: 0,
+    outputTokens: 0,
+    cachedTokens: 0,
+    cacheWriteTokens: 0,
+  };
 }

@@ -17,6 +17,8 @@ export interface BookedRule {
   rule: FaultRule;
   met: number;
   struck: number;
+  /** When it was added, by the account's clock; absent in older journals. */
+  addedAtMs?: number;
 }
 
 /** What a line rule looks at. */
@@ -47,19 +49,26 @@ export function createFaultBook(
   seed: number,
   restored: readonly BookedRule[],
   onChange: (id: string, booked: BookedRule | null) => void,
+  now: () => number = Date.now,
 ): FaultBook {
   const rules = new Map<string, BookedRule>(restored.map((booked) => [booked.id, booked]));
-  let lineRules: { id: string; rule: LineFaultRule }[] = [];
+  let lineRules: { booked: BookedRule; rule: LineFaultRule }[] = [];
   let named = 0;
 
   const indexLineRules = (): void => {
-    lineRules = [...rules.values()].flatMap(({ id, rule }) => (rule.on === 'line' ? [{ id, rule }] : []));
+    lineRules = [...rules.values()].flatMap((booked) =>
+      booked.rule.on === 'line' ? [{ booked, rule: booked.rule }] : [],
+    );
   };
   indexLineRules();
+
+  const isOver = ({ addedAtMs, rule }: BookedRule): boolean =>
+    rule.seconds !== undefined && addedAtMs !== undefined && now() >= addedAtMs + rule.seconds * 1000;
 
   const strikes = (booked: BookedRule, condition: FaultCondition): boolean => {
     booked.met++;
     const strike =
+      !isOver(booked) &&
       isNth(condition.nth, booked.met) &&
       (condition.count === undefined || booked.struck < condition.count) &&
       (condition.probability === undefined ||
@@ -73,7 +82,7 @@ export function createFaultBook(
     add(rule) {
       let id = rule.id;
       while (id === undefined || (rule.id === undefined && rules.has(id))) id = `rule-${++named}`;
-      const booked = { id, rule, met: 0, struck: 0 };
+      const booked = { id, rule, met: 0, struck: 0, addedAtMs: now() };
       rules.set(id, booked);
       indexLineRules();
       onChange(id, booked);
@@ -115,7 +124,9 @@ export function createFaultBook(
       }
       return struck;
     },
-    forLine: (line) => lineRules.find(({ id, rule }) => strikesLine(id, rule, line, seed))?.rule.fault,
+    forLine: (line) =>
+      lineRules.find(({ booked, rule }) => strikesLine(booked.id, rule, line, seed) && !isOver(booked))?.rule
+        .fault,
     hasLineRules: () => lineRules.length > 0,
   };
 }

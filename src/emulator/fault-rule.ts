@@ -15,6 +15,8 @@ export const CallKind = {
   batchesRetrieve: 'batches.retrieve',
   batchesList: 'batches.list',
   batchesCancel: 'batches.cancel',
+  modelsList: 'models.list',
+  modelsRetrieve: 'models.retrieve',
 } as const;
 export type CallKind = (typeof CallKind)[keyof typeof CallKind];
 
@@ -34,6 +36,8 @@ export interface FaultCondition {
   count?: number | undefined;
   /** Strikes with this probability, drawn from the seed and the occurrence's number. */
   probability?: number | undefined;
+  /** Strikes only for so long after the rule was added. */
+  seconds?: number | undefined;
 }
 
 /** A fault of one HTTP call. */
@@ -71,6 +75,8 @@ export interface LineFaultRule {
   customId?: string | string[] | undefined;
   /** Strikes only the first so many executions of a line; `null` strikes every one. @default 1 */
   executions?: number | null | undefined;
+  /** Strikes only for so long after the rule was added. */
+  seconds?: number | undefined;
   fault: LineFault;
 }
 
@@ -104,11 +110,56 @@ export type CallFault =
   /** A list that always says there is more and starts over when it is exhausted. */
   | { kind: 'endless_paging' }
   /** A list that does not say whether there is more. */
-  | { kind: 'no_has_more' };
+  | { kind: 'no_has_more' }
+  /** A list whose first page comes again, whatever `after` says, and that always says there is more. */
+  | { kind: 'repeated_page' }
+  /** A list of summaries: members are left out. @default `SUMMARY_WITHOUT` */
+  | { kind: 'summary_list'; without?: string[] | undefined }
+  /** 413, as of a gateway: a file, part or upload, or the input file of a new batch, has more bytes. */
+  | {
+      kind: 'too_large';
+      bytes: number;
+      /** @default 'json' */
+      body?: 'json' | 'html' | undefined;
+      message?: string | undefined;
+      code?: string | undefined;
+    };
+
+/** What the lists of some servers leave out of a batch. */
+export const SUMMARY_WITHOUT: readonly string[] = [
+  'output_file_id',
+  'error_file_id',
+  'request_counts',
+  'usage',
+  'errors',
+  'metadata',
+];
+
+/** A refusal for good. */
+export interface RefusedFault {
+  kind: 'refused';
+  /** 400 to 599. */
+  status: number;
+  code?: string | undefined;
+  message?: string | undefined;
+}
+
+/** A wrong `bytes` in a file object: another number, or the right one and so many more or fewer. */
+export interface BytesFault {
+  kind: 'bytes';
+  value?: number | undefined;
+  add?: number | undefined;
+}
 
 export type FileFault =
   /** Answers 404 for so long after creation. */
-  { kind: 'not_found'; seconds: number };
+  | { kind: 'not_found'; seconds: number }
+  | BytesFault
+  /** The upload is refused, and so is every later upload of the same bytes. */
+  | RefusedFault;
+
+/** Which files of a batch a fault strikes. */
+export type ResultFiles = 'output' | 'error' | 'both';
 
 export type BatchFault =
   /** The window closes when this share of the lines is done. */
@@ -144,11 +195,41 @@ export type BatchFault =
       total?: number | undefined;
       completed?: number | undefined;
       failed?: number | undefined;
+      /** The truth shows so long after the end; never when absent. */
+      seconds?: number | undefined;
     }
   /** `GET /v1/batches` leaves it out for so long after creation. */
   | { kind: 'hidden_in_list'; seconds: number }
   /** `GET /v1/batches/{id}` answers 404 for so long after creation. */
   | { kind: 'not_found'; seconds: number }
+  /** Its creation is refused, and so is every later one with an input file of the same bytes. */
+  | RefusedFault
+  /** The list shows it as it was when it began, until so long after the end; for ever when absent. */
+  | { kind: 'stale_in_list'; seconds?: number | undefined }
+  /** The list shows it as it was when it was last read by itself: at first as it was created. */
+  | { kind: 'moves_when_read' }
+  /** At most so many lines are named when validation fails. */
+  | { kind: 'capped_errors'; most: number }
+  /** Validation says what is wrong, but not in which line. */
+  | { kind: 'errors_without_line' }
+  /** Other words for statuses, as `{"completed": "succeeded"}`. */
+  | { kind: 'status_words'; words: Partial<Record<string, string>> }
+  /** @default files 'output' */
+  | (BytesFault & { files?: ResultFiles | undefined })
+  /**
+   * Reading a file gives something else with status 200: for so many `seconds` after the end, for the first `reads`, or for ever
+   * without both.
+   */
+  | {
+      kind: 'content';
+      as: ContentForm;
+      seconds?: number | undefined;
+      reads?: number | undefined;
+      /** @default 'output' */
+      files?: ResultFiles | undefined;
+    }
+  /** Reading a file is refused for good. @default files 'output' */
+  | (Omit<RefusedFault, 'kind'> & { kind: 'content_refused'; files?: ResultFiles | undefined })
   /** Reads show it as it was before its end for so long after it: its event comes before its state is visible. */
   | { kind: 'end_unseen'; seconds: number }
   /** Its event never comes, comes so many times, or comes so long after its end: also after those of later batches. */
@@ -195,6 +276,16 @@ export const BatchObjectForm = {
 } as const;
 export type BatchObjectForm = (typeof BatchObjectForm)[keyof typeof BatchObjectForm];
 
+/** What a result file is read as. */
+export const ContentForm = {
+  /** Its rows as one JSON array. */
+  array: 'array',
+  /** An error envelope. */
+  errorObject: 'error_object',
+  empty: 'empty',
+} as const;
+export type ContentForm = (typeof ContentForm)[keyof typeof ContentForm];
+
 /** How result files are written besides plain JSONL. */
 export const ResultFileForm = {
   crlf: 'crlf',
@@ -222,7 +313,35 @@ export type LineFault =
   /** A row that never ran, with the line-level code `request_timeout`. */
   | { kind: 'request_timeout' }
   /** The answer in another form of row; see `AnswerForm`. */
-  | { kind: 'answer_form'; form: AnswerForm };
+  | { kind: 'answer_form'; form: AnswerForm }
+  /** The answer, paid, in a row that is no strict JSON or UTF-8, or that breaks readers; see `UnreadableForm`. */
+  | {
+      kind: 'unreadable_row';
+      form: UnreadableForm;
+      /** How deep `deep` nests. @default 5000 */
+      depth?: number | undefined;
+    };
+
+/** What makes a row hard to read. */
+export const UnreadableForm = {
+  /** A number that is `NaN`. */
+  nan: 'nan',
+  /** A number that is `-Infinity`. */
+  negativeInfinity: 'negative_infinity',
+  /** A raw control character inside a string. */
+  controlCharacter: 'control_character',
+  /** A comma before the last brace of the answer. */
+  trailingComma: 'trailing_comma',
+  /** A byte 0x80 that continues no character. */
+  loneByte: 'lone_byte',
+  /** A character as a pair of surrogates of three bytes each. */
+  cesu8: 'cesu8',
+  /** Arrays in arrays. */
+  deep: 'deep',
+  /** The row breaks off in the answer. */
+  truncated: 'truncated',
+} as const;
+export type UnreadableForm = (typeof UnreadableForm)[keyof typeof UnreadableForm];
 
 /** How a row may carry an answer that is there all the same; of these only `failedResponse` is none and not paid. */
 export const AnswerForm = {
@@ -284,12 +403,34 @@ export const callFaultSchema: z.ZodType<CallFault> = z.discriminatedUnion('kind'
   }),
   z.strictObject({ kind: z.literal('endless_paging') }),
   z.strictObject({ kind: z.literal('no_has_more') }),
+  z.strictObject({ kind: z.literal('repeated_page') }),
+  z.strictObject({ kind: z.literal('summary_list'), without: z.array(z.string()).optional() }),
+  z.strictObject({
+    kind: z.literal('too_large'),
+    bytes: z.int().min(0),
+    body: z.enum(['json', 'html']).optional(),
+    message: z.string().optional(),
+    code: z.string().optional(),
+  }),
 ]);
 
-export const fileFaultSchema: z.ZodType<FileFault> = z.strictObject({
-  kind: z.literal('not_found'),
-  seconds,
-});
+const refusal = {
+  status: z.int().min(400).max(599),
+  code: z.string().optional(),
+  message: z.string().optional(),
+};
+const wrongBytes = {
+  kind: z.literal('bytes'),
+  value: z.int().min(0).optional(),
+  add: z.int().optional(),
+};
+const resultFiles = z.enum(['output', 'error', 'both']).optional();
+
+export const fileFaultSchema: z.ZodType<FileFault> = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('not_found'), seconds }),
+  z.strictObject(wrongBytes),
+  z.strictObject({ kind: z.literal('refused'), ...refusal }),
+]);
 
 export const batchFaultSchema: z.ZodType<BatchFault> = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('expire'), afterFraction: fraction }),
@@ -325,7 +466,23 @@ export const batchFaultSchema: z.ZodType<BatchFault> = z.discriminatedUnion('kin
     total: z.int().optional(),
     completed: z.int().optional(),
     failed: z.int().optional(),
+    seconds: seconds.optional(),
   }),
+  z.strictObject({ kind: z.literal('refused'), ...refusal }),
+  z.strictObject({ kind: z.literal('stale_in_list'), seconds: seconds.optional() }),
+  z.strictObject({ kind: z.literal('moves_when_read') }),
+  z.strictObject({ kind: z.literal('capped_errors'), most: z.int().min(0) }),
+  z.strictObject({ kind: z.literal('errors_without_line') }),
+  z.strictObject({ kind: z.literal('status_words'), words: z.record(z.string(), z.string()) }),
+  z.strictObject({ ...wrongBytes, files: resultFiles }),
+  z.strictObject({
+    kind: z.literal('content'),
+    as: z.enum(ContentForm),
+    seconds: seconds.optional(),
+    reads: z.int().min(1).optional(),
+    files: resultFiles,
+  }),
+  z.strictObject({ kind: z.literal('content_refused'), ...refusal, files: resultFiles }),
   z.strictObject({ kind: z.literal('hidden_in_list'), seconds }),
   z.strictObject({ kind: z.literal('not_found'), seconds }),
   z.strictObject({ kind: z.literal('end_unseen'), seconds }),
@@ -366,6 +523,11 @@ const lineFaultSchema: z.ZodType<LineFault> = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('request_timeout') }),
   z.strictObject({ kind: z.literal('answer_form'), form: z.enum(AnswerForm) }),
+  z.strictObject({
+    kind: z.literal('unreadable_row'),
+    form: z.enum(UnreadableForm),
+    depth: z.int().min(1).max(1_000_000).optional(),
+  }),
 ]);
 
 const condition = {
@@ -373,6 +535,7 @@ const condition = {
   nth: z.union([z.int().min(1), z.array(z.int().min(1)).min(1)]).optional(),
   count: z.int().min(1).optional(),
   probability: fraction.optional(),
+  seconds: seconds.optional(),
 };
 const callKind = z.enum(CallKind);
 
@@ -394,6 +557,7 @@ export const faultRuleSchema: z.ZodType<FaultRule> = z.discriminatedUnion('on', 
   z.strictObject({
     on: z.literal('line'),
     id: condition.id,
+    seconds: condition.seconds,
     fraction: fraction.optional(),
     customId: z.union([z.string(), z.array(z.string())]).optional(),
     executions: z.int().min(1).nullish(),

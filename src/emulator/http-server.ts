@@ -1,11 +1,13 @@
 import fastify from 'fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Account } from './account.ts';
 import { addAdminRoutes } from './admin-routes.ts';
-import { ApiError, toEnvelope } from './api-error.ts';
-import { headerOf } from './api-call.ts';
+import { assertSameOrigin } from './same-origin.ts';
+import { ApiError, htmlPage, toEnvelope } from './api-error.ts';
+import { keyOf } from './api-call.ts';
 import { addBatchRoutes } from './batch-routes.ts';
+import type { EmulatedApi } from './emulated-api.ts';
 import { addFileRoutes } from './file-routes.ts';
+import { addModelRoutes } from './model-routes.ts';
 import { newRequestId } from './object-ids.ts';
 import { addUploadRoutes } from './upload-routes.ts';
 
@@ -13,10 +15,12 @@ import { addUploadRoutes } from './upload-routes.ts';
 const JSON_BODY_BYTES = 8 * 1024 * 1024;
 
 /** The HTTP side of the emulator, not yet listening. */
-export function createHttpServer(account: Account): FastifyInstance {
+export function createHttpServer(api: EmulatedApi): FastifyInstance {
   const app = fastify({
     bodyLimit: JSON_BODY_BYTES,
     forceCloseConnections: true,
+    // Longer than a client may be stopped by a test: what it then sends must arrive.
+    keepAliveTimeout: 600_000,
     routerOptions: { ignoreTrailingSlash: true },
   });
 
@@ -33,23 +37,26 @@ export function createHttpServer(account: Account): FastifyInstance {
 
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', newRequestId());
-    if (!request.url.startsWith('/v1/')) return;
+    if (!request.url.startsWith('/v1/')) return assertSameOrigin(request);
     reply.header('openai-version', '2020-10-01');
-    assertAuthorized(request, account.options.apiKey);
+    assertAuthorized(request, api.options.apiKey);
   });
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
     const refusal = error instanceof ApiError ? error : new ApiError(error.statusCode ?? 500, error.message);
-    return reply.code(refusal.status).headers(refusal.headers).send(toEnvelope(refusal));
+    reply.code(refusal.status).headers(refusal.headers);
+    if (refusal.html) return reply.type('text/html').send(htmlPage(refusal.status, refusal.message));
+    return reply.send(toEnvelope(refusal));
   });
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?')[0];
     return reply.code(404).send(toEnvelope(new ApiError(404, `Invalid URL (${request.method} ${path})`)));
   });
 
-  addFileRoutes(app, account);
-  addUploadRoutes(app, account);
-  addBatchRoutes(app, account);
-  addAdminRoutes(app, account);
+  addFileRoutes(app, api);
+  addUploadRoutes(app, api);
+  addBatchRoutes(app, api);
+  addModelRoutes(app, api);
+  addAdminRoutes(app, api);
   return app;
 }
 
@@ -57,12 +64,7 @@ const COULD_NOT_PARSE =
   'We could not parse the JSON body of your request. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.';
 
 function assertAuthorized(request: FastifyRequest, apiKey: string | undefined): void {
-  const given = /^Bearer\s+(\S+)$/i.exec(headerOf(request, 'authorization') ?? '')?.[1];
-  if (given === undefined)
-    throw new ApiError(
-      401,
-      "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
-    );
+  const given = keyOf(request);
   if (apiKey !== undefined && given !== apiKey)
     throw new ApiError(401, `Incorrect API key provided: ${masked(given)}.`, { code: 'invalid_api_key' });
 }

@@ -1,4 +1,4 @@
-import { openAccount } from './account.ts';
+import { openEmulatedApi } from './emulated-api.ts';
 import { createHttpServer } from './http-server.ts';
 import { resolveEmulatorOptions } from './options.ts';
 import type { EmulatorOptions } from './options.ts';
@@ -38,11 +38,11 @@ export interface Emulator {
 /** Starts an emulator of OpenAI's Files, Uploads and Batches API on loopback. */
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const resolved = resolveEmulatorOptions(options);
-  const account = await openAccount(resolved);
-  const app = createHttpServer(account);
+  const api = await openEmulatedApi(resolved);
+  const app = createHttpServer(api);
   const close = async (): Promise<void> => {
     await app.close();
-    await account.close();
+    await api.close();
   };
   try {
     await app.listen({ port: resolved.port, host: resolved.host });

@@ -44,6 +44,13 @@ export function openJournal(path: string, restore: (entry: JournalEntry) => void
   };
 }
 
+/** The values of one kind of object, in order of first mention; those forgotten since are left out. */
+export function valuesOf<T>(entries: readonly JournalEntry[], kind: string): T[] {
+  return entries
+    .filter((entry) => entry.kind === kind && entry.value !== null)
+    .map((entry) => entry.value as T);
+}
+
 function readLatest(path: string): Map<string, JournalEntry> {
   const latest = new Map<string, JournalEntry>();
   if (!existsSync(path)) return latest;

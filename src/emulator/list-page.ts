@@ -25,9 +25,10 @@ export function listPage<R extends { id: string }, T>(
 ): ListPage<T> {
   const limit = query['limit'] === undefined ? terms.defaultLimit : Number(query['limit']);
   assertInteger('limit', limit, 1, terms.maxLimit);
-  const start = startAfter(records, query['after']);
+  const repeats = faults.some((fault) => fault.kind === 'repeated_page');
+  const start = repeats ? 0 : startAfter(records, query['after']);
   let page = records.slice(start, start + limit);
-  let hasMore = start + limit < records.length;
+  let hasMore = repeats || start + limit < records.length;
   if (faults.some((fault) => fault.kind === 'endless_paging') && records.length > 0) {
     if (page.length === 0) page = records.slice(0, limit);
     hasMore = true;

@@ -13,6 +13,8 @@ export interface MultipartTerms {
   /** Where they go. */
   path: string;
   maxBytes: number;
+  /** A fault's own limit, and what is answered beyond it. */
+  limit?: { bytes: number; refusal: ApiError } | undefined;
   /** A fault resets the connection once so many bytes have come in. */
   resetAfterBytes: number | undefined;
 }
@@ -27,7 +29,11 @@ const WRITE_BUFFER_BYTES = 1024 * 1024;
 /** Reads a multipart body, its file going to disk as it comes; a refused or broken one leaves nothing behind. */
 export async function readMultipart(request: IncomingMessage, terms: MultipartTerms): Promise<Multipart> {
   try {
-    const multipart = await receive(request, openParser(request, terms.maxBytes), terms);
+    const multipart = await receive(
+      request,
+      openParser(request, Math.min(terms.maxBytes, terms.limit?.bytes ?? Number.POSITIVE_INFINITY)),
+      terms,
+    );
     if (multipart.filename === undefined) throw missingParameter(terms.fileField);
     return { ...multipart, filename: multipart.filename };
   } catch (error) {
@@ -68,7 +74,13 @@ async function receive(
         if (name !== terms.fileField || bytes) return stream.resume();
         filename = givenName ?? '';
         bytes = stream;
-        stream.once('limit', () => reject(new ApiError(400, 'File is too large.')));
+        stream.once('limit', () =>
+          reject(
+            terms.limit && terms.limit.bytes < terms.maxBytes
+              ? terms.limit.refusal
+              : new ApiError(400, 'File is too large.'),
+          ),
+        );
         written = pipeline(stream, createWriteStream(terms.path, { highWaterMark: WRITE_BUFFER_BYTES }));
         written.catch(reject);
         return undefined;

@@ -49,6 +49,23 @@ export interface EmulatorOptions {
   batchesPerHour?: number | undefined;
   /** Models that validation refuses as `model_not_found`. @default [] */
   unsupportedModels?: string[] | undefined;
+  /**
+   * The only models there are: validation refuses others as `model_not_found`, and `/v1/models` shows these.
+   * @default undefined (any name is a model)
+   */
+  models?: string[] | undefined;
+  /**
+   * The most tokens of prompt and answer together, per model; the key `*` speaks for models not named. Longer requests are
+   * refused with `context_length_exceeded`. @default {} (what is known of OpenAI's models)
+   */
+  contextTokens?: Record<string, number> | undefined;
+  /**
+   * `one`: every key sees the same files and batches. `per-key`: each key has an account of its own, with its own files,
+   * batches and ledger, and does not see the others'. @default 'one'
+   */
+  accounts?: 'one' | 'per-key' | undefined;
+  /** With `per-key`: keys that share an account, by the account's name. @default {} */
+  projects?: Record<string, string[]> | undefined;
   /** The most entries in a failed batch's `errors.data`. @default 100 */
   maxReportedErrors?: number | undefined;
   /** What an absent output or error file is called: `null`, or the empty string the real API has been seen to send. @default 'null' */
@@ -81,9 +98,10 @@ type Defined<T> = { [K in keyof T]-?: Exclude<T[K], undefined> };
 /** Options with every default filled in. */
 export type ResolvedEmulatorOptions = Omit<
   Defined<EmulatorOptions>,
-  'dataDir' | 'apiKey' | 'webhookUrl' | 'webhookSecret' | 'lifecycle'
+  'dataDir' | 'apiKey' | 'models' | 'webhookUrl' | 'webhookSecret' | 'lifecycle'
 > & {
   dataDir: string | undefined;
+  models: string[] | undefined;
   apiKey: string | undefined;
   webhookUrl: string | undefined;
   webhookSecret: string | undefined;
@@ -122,11 +140,19 @@ export const emulatorOptionsSchema: z.ZodType<EmulatorOptions> = z
     enqueuedTokenLimit: z.record(z.string(), z.number().min(0)).optional(),
     batchesPerHour: positiveInt.optional(),
     unsupportedModels: z.array(z.string()).optional(),
+    models: z.array(z.string().min(1)).min(1).optional(),
+    contextTokens: z.record(z.string(), positiveInt).optional(),
+    accounts: z.enum(['one', 'per-key']).optional(),
+    projects: z.record(z.string().min(1), z.array(z.string().min(1)).min(1)).optional(),
     maxReportedErrors: positiveInt.optional(),
     absentFileId: z.enum(['null', 'empty']).optional(),
     webhookUrl: z.url({ protocol: /^https?$/ }).optional(),
     webhookSecret: z.string().min(1).optional(),
     faults: z.array(faultRuleSchema).optional(),
+  })
+  .refine(({ accounts, projects }) => projects === undefined || accounts === 'per-key', {
+    path: ['projects'],
+    message: "needs accounts: 'per-key'",
   })
   .refine(({ webhookUrl, webhookSecret }) => webhookUrl === undefined || webhookSecret !== undefined, {
     path: ['webhookSecret'],
@@ -164,6 +190,10 @@ export function resolveEmulatorOptions(input: EmulatorOptions = {}): ResolvedEmu
     enqueuedTokenLimit: given.enqueuedTokenLimit ?? {},
     batchesPerHour: given.batchesPerHour ?? 2000,
     unsupportedModels: given.unsupportedModels ?? [],
+    models: given.models,
+    contextTokens: given.contextTokens ?? {},
+    accounts: given.accounts ?? 'one',
+    projects: given.projects ?? {},
     maxReportedErrors: given.maxReportedErrors ?? 100,
     absentFileId: given.absentFileId ?? 'null',
     webhookUrl: given.webhookUrl,

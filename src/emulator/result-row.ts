@@ -29,23 +29,50 @@ const UNRUN_MESSAGES = {
 
 /** The error body an endpoint answers with, as JSON text. */
 export function errorBody(status: number, code: string | undefined, message: string | undefined): string {
-  const known = KNOWN_ERRORS[status];
+  const known = KNOWN_ERRORS.find((error) => error.status === status && (code ?? error.code) === error.code);
   return JSON.stringify({
     error: {
       message: message ?? known?.message ?? `The request was answered with status ${status}.`,
-      type: typeOfStatus(status),
+      type: known?.type ?? typeOfStatus(status),
       param: null,
       code: code ?? known?.code ?? null,
     },
   });
 }
 
-const KNOWN_ERRORS: Readonly<Record<number, { code: string; message: string }>> = {
-  400: { code: 'invalid_prompt', message: 'Invalid prompt: your prompt was flagged as potentially unsafe.' },
-  404: { code: 'model_not_found', message: 'The model does not exist or you do not have access to it.' },
-  429: { code: 'rate_limit_exceeded', message: 'Rate limit reached. Please try again later.' },
-  500: {
+/** The first of a status is what it means without a code. */
+const KNOWN_ERRORS: readonly { status: number; code: string; message: string; type?: string }[] = [
+  {
+    status: 400,
+    code: 'invalid_prompt',
+    message: 'Invalid prompt: your prompt was flagged as potentially unsafe.',
+  },
+  {
+    status: 400,
+    code: 'billing_hard_limit_reached',
+    message: 'Billing hard limit has been reached.',
+    type: 'billing_limit_user_error',
+  },
+  { status: 401, code: 'invalid_api_key', message: 'Incorrect API key provided.' },
+  {
+    status: 404,
+    code: 'model_not_found',
+    message: 'The model does not exist or you do not have access to it.',
+  },
+  {
+    status: 429,
+    code: 'rate_limit_exceeded',
+    message: 'Rate limit reached. Please try again later.',
+  },
+  {
+    status: 429,
+    code: 'insufficient_quota',
+    message: 'You exceeded your current quota, please check your plan and billing details.',
+    type: 'insufficient_quota',
+  },
+  {
+    status: 500,
     code: 'server_error',
     message: 'The server had an error while processing your request. Sorry about that!',
   },
-};
+];

@@ -15,6 +15,7 @@ export interface BatchLimits {
   maxEmbeddingInputs: number;
   maxReportedErrors: number;
   unsupportedModels: readonly string[];
+  models: readonly string[] | undefined;
 }
 
 /** What validation has to say: errors, or what the file holds. */
@@ -116,7 +117,8 @@ class LineCheck {
     const { model } = body;
     if (typeof model !== 'string' || model === '')
       return item('invalid_request', 'Model parameter is required.', 'body.model');
-    if (this.#limits.unsupportedModels.includes(model))
+    // One look a batch: further lines of the same model are as good.
+    if (model !== this.model && !this.#isKnown(model))
       return item(
         'model_not_found',
         `The provided model '${model}' is not supported by the Batch API.`,
@@ -142,17 +144,21 @@ class LineCheck {
       this.embeddingInputs += embeddingInputs(body['input']).length;
     return undefined;
   }
+
+  #isKnown(model: string): boolean {
+    const { models, unsupportedModels } = this.#limits;
+    return !unsupportedModels.includes(model) && (models?.includes(model) ?? true);
+  }
 }
 
+/** What validation misses; how it is written is looked at when the request runs. */
 function missingInput(
   endpoint: BatchEndpoint,
   body: Record<string, unknown>,
 ): { label: string; param: string } | undefined {
   switch (endpoint) {
     case BatchEndpoint.chatCompletions:
-      return Array.isArray(body['messages']) && body['messages'].length > 0
-        ? undefined
-        : { label: 'Messages', param: 'body.messages' };
+      return isPresent(body['messages']) ? undefined : { label: 'Messages', param: 'body.messages' };
     case BatchEndpoint.responses:
       // A stored prompt may stand in for the input.
       return isPresent(body['input']) || isPresent(body['prompt'])

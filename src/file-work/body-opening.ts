@@ -1,4 +1,5 @@
 import { isBlank } from './read-requests.ts';
+import { escapeSeparators } from './separators.ts';
 
 /** What a body begins with when the job's model is put into it; behind it go the body's bytes without their `{`. */
 export class BodyOpenings {
@@ -7,7 +8,7 @@ export class BodyOpenings {
   of(block: Buffer, bodyStart: number, model: string): string {
     let text = this.models.get(model);
     if (text === undefined) {
-      text = `{"model":${JSON.stringify(model)}`;
+      text = `{"model":${escapeSeparators(Buffer.from(JSON.stringify(model))).toString()}`;
       this.models.set(model, text);
     }
     let next = bodyStart + 1;

@@ -27,6 +27,7 @@ import { ByteCounter } from './byte-counter.ts';
 import { EarlierAnswersGone, type EarlierAnswers } from './find-known-lines.ts';
 import { KeptRows } from './kept-rows.ts';
 import { lineBytes, readRequests, type InputLine } from './read-requests.ts';
+import { escapeSeparators } from './separators.ts';
 
 /** What `buildShards` found wrong with the input; never holds text of a line. */
 interface InputFault {
@@ -219,12 +220,10 @@ export class ShardSetWriter {
     shard.requests.write(shard.head[0]);
     shard.requests.writeNumber(line);
     shard.requests.write(shard.head[1]);
-    if (request.addsModel) {
-      shard.requests.writeText(this.openings.of(block, bodyStart, model));
-      shard.requests.write(block, bodyStart + 1, bodyEnd);
-    } else {
-      shard.requests.write(block, bodyStart, bodyEnd);
-    }
+    if (request.addsModel) shard.requests.writeText(this.openings.of(block, bodyStart, model));
+    const from = request.addsModel ? bodyStart + 1 : bodyStart;
+    if (request.escapeBytes === 0) shard.requests.write(block, from, bodyEnd);
+    else shard.requests.write(escapeSeparators(block.subarray(from, bodyEnd)));
     shard.requests.write(requestTail);
     const { idStart, idEnd } = request;
     if (idEnd > 0) this.addId(shard, block, idStart, idEnd);
@@ -232,22 +231,30 @@ export class ShardSetWriter {
     shard.lines.add(line);
   }
 
-  /** Adds an already written request again, with its history. */
+  /** Adds an already written request again, with its history. Earlier versions have written separators raw. */
   addAgain(
     from: { model: string; endpoint: string },
     line: CarriedLine,
-    bytes: Uint8Array,
+    written: Buffer,
     embeddingInputs: number,
     id: Uint8Array | null,
     group: ShardGroup = anyShard,
   ): void {
+    const bytes = escapeSeparators(written);
     const size = { bytes: bytes.length + 1, embeddingInputs };
+    this.closeBehind(line[0], from, group);
     const shard = this.shardFor(from.model, from.endpoint as Endpoint, size, group);
     shard.requests.write(bytes);
     shard.requests.writeAscii('\n');
     this.addId(shard, id ?? nullId);
     shard.lines.add(line[0]);
     shard.carried.push(line);
+  }
+
+  /** Lines of a shard are in ascending order; shards of a round need not be, and their lines may lie between each other's. */
+  private closeBehind(line: number, from: { model: string; endpoint: string }, group: ShardGroup): void {
+    const shard = this.open.get(keyOf(from.model, from.endpoint, group));
+    if (shard !== undefined && line <= shard.lines.last) this.close(shard);
   }
 
   /** Closes what a group has open, once all its lines are there; returns the places of its shards in the round. */

@@ -15,6 +15,8 @@ export interface CutLine {
   start: number;
   /** Without the line feed. */
   end: number;
+  /** Where the last line ends that is given of this block: what lies behind is not whole. The block's first line starts at 0. */
+  blockEnd: number;
   /** Offset of the line's first byte in the file. */
   fileOffset: number;
   /** False when the bytes are not UTF-8. */
@@ -43,7 +45,15 @@ export function cutLines(
     let blockOffset = 0; // where the block's first byte stands in the file
     let skipping = false; // inside a line that is too long
     let searched = 0;
-    const line: CutLine = { number: 0, start: 0, end: 0, fileOffset: 0, utf8: true, overlong: false };
+    const line: CutLine = {
+      number: 0,
+      start: 0,
+      end: 0,
+      blockEnd: 0,
+      fileOffset: 0,
+      utf8: true,
+      overlong: false,
+    };
     const tell = (start: number, end: number, utf8: boolean): void => {
       line.number += 1;
       line.start = start;
@@ -71,12 +81,14 @@ export function cutLines(
       if (read > 0) onBytes?.(block.subarray(held, held + read));
       const filled = held + read;
       if (read === 0) {
+        line.blockEnd = held;
         if (held > 0 || skipping) tell(0, held, isUtf8(block.subarray(0, held)));
         return;
       }
       const last = block.lastIndexOf(LINE_FEED, filled - 1);
       const whole = last < searched ? -1 : last;
       if (whole !== -1) {
+        line.blockEnd = whole;
         const allUtf8 = isUtf8(block.subarray(0, whole));
         let start = 0;
         while (start <= whole) {

@@ -68,7 +68,8 @@ export function findKnownLines(
     const isSame = readRequests(spec, ({ number, block, request }) => {
       if (isLineFault(request)) return true; // told of when the shards are built
       if (known.isFull) lookUp(folder, earlier, known, file);
-      known.add(number, keys.ofRequest(block, request));
+      const place = known.add(number, keys.ofRequest(block, request));
+      if (request.escapeBytes > 0) known.addAlias(place, keys.ofRawRequest(block, request));
       return true;
     });
     lookUp(folder, earlier, known, file);
@@ -102,7 +103,7 @@ function lookUp(
   const record = Buffer.alloc(KNOWN_BYTES);
   for (let place = 0; place < known.size; place += 1) {
     const head = known.headOf(place);
-    if (known.sources[head] === 0) continue;
+    if (known.sources[head] === 0 || known.isAlias(place)) continue;
     record.writeDoubleLE(known.lines[place]!, 0);
     record.writeDoubleLE(known.offsets[head]!, 8);
     record.writeUInt32LE(known.lengths[head]!, 16);

@@ -1,6 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
-import { JsonScanner } from '../core/json-scan.ts';
 import { MAX_BATCH_BYTES } from '../core/limits.ts';
 import { shardId, type RoundPlan } from '../core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
@@ -11,8 +10,6 @@ import { RequestKeys } from './request-key.ts';
 import { RowFile } from './row-file.ts';
 import { readManifest, readOutcome } from './shard-records.ts';
 
-const rowStart = '{"line":'.length;
-const idStart = ',"id":'.length;
 const answeredTail = Buffer.from(',"status":"answered"');
 
 /**
@@ -75,20 +72,11 @@ function eachAnswer(
       if (rows.done) return;
       const { line, key } = keys.ofUploaded(block, start, end, endpoint);
       if (rows.line !== line) return; // it went again: a later shard has its row
-      const tail = tailStart(rows);
-      if (tail !== null) onAnswer(key, rows.offset + (tail - rows.start), rows.end - tail);
+      const tail = rows.tailStart();
+      if (rows.tailIs(answeredTail, tail)) onAnswer(key, rows.offset + (tail - rows.start), rows.end - tail);
       rows.next();
     });
   } finally {
     rows.close();
   }
-}
-
-/** Where the part of a row behind its id begins; null when the row is no answer. */
-function tailStart({ block, start, end }: RowFile): number | null {
-  const scanner = new JsonScanner(block);
-  let at = start + rowStart;
-  while (block[at] !== 0x2c) at += 1;
-  at = scanner.scanValue(at + idStart, end);
-  return block.compare(answeredTail, 0, answeredTail.length, at, at + answeredTail.length) === 0 ? at : null;
 }

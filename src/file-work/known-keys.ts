@@ -23,38 +23,52 @@ export class KnownKeys {
   private readonly mask: number;
 
   constructor(capacity: number) {
-    const slots = 2 ** Math.ceil(Math.log2(capacity * 2));
+    const places = capacity + 1; // the last line may have an alias
+    const slots = Math.max(4, 2 ** Math.ceil(Math.log2(capacity * 2)));
     this.capacity = capacity;
-    this.lines = new Float64Array(capacity);
-    this.sources = new Uint32Array(capacity);
-    this.offsets = new Float64Array(capacity);
-    this.lengths = new Uint32Array(capacity);
-    this.shards = new Uint32Array(capacity);
-    this.words = new Uint32Array(capacity * WORDS);
-    this.heads = new Uint32Array(capacity);
+    this.lines = new Float64Array(places);
+    this.sources = new Uint32Array(places);
+    this.offsets = new Float64Array(places);
+    this.lengths = new Uint32Array(places);
+    this.shards = new Uint32Array(places);
+    this.words = new Uint32Array(places * WORDS);
+    this.heads = new Uint32Array(places);
     this.slots = new Uint32Array(slots);
     this.mask = slots - 1;
   }
 
   get isFull(): boolean {
-    return this.size === this.capacity;
+    return this.size >= this.capacity;
   }
 
-  /** Adds a line; the table must not be full. */
-  add(line: number, key: Buffer): void {
-    const place = this.size++;
-    const { words } = this;
-    for (let i = 0; i < WORDS; i += 1) words[place * WORDS + i] = key.readUInt32LE(i * 4);
-    this.lines[place] = line;
+  /** Adds a line; the table must not be full. Returns its place. */
+  add(line: number, key: Buffer): number {
+    const place = this.put(line, key);
     const slot = this.slotOf(key, 0);
     if (this.slots[slot] === 0) this.slots[slot] = place + 1;
-    this.heads[place] = this.slots[slot]! - 1;
+    this.heads[place] = this.heads[this.slots[slot]! - 1]!;
+    return place;
+  }
+
+  /** Adds another key of the line that was added last, under which an answer to it may be found as well. */
+  addAlias(of: number, key: Buffer): void {
+    const place = this.put(0, key);
+    const slot = this.slotOf(key, 0);
+    if (this.slots[slot] === 0) this.slots[slot] = place + 1;
+    this.heads[place] = this.heads[of]!;
+  }
+
+  /** True for the place of another key, which is no line of its own. */
+  isAlias(place: number): boolean {
+    return this.lines[place] === 0;
   }
 
   /** The place where an answer to the key at `at` is to be noted; -1 when no line asks for it, or it is there already. */
   wanting(block: Buffer, at: number): number {
     const place = this.slots[this.slotOf(block, at)]! - 1;
-    return place === -1 || this.sources[place] !== 0 ? -1 : place;
+    if (place === -1) return -1;
+    const head = this.heads[place]!;
+    return this.sources[head] === 0 ? head : -1;
   }
 
   /** The place where what is known of the line at `place` is noted. */
@@ -66,6 +80,16 @@ export class KnownKeys {
     this.size = 0;
     this.slots.fill(0);
     this.sources.fill(0);
+  }
+
+  /** Writes a key into the next place, its own head until another one is known. */
+  private put(line: number, key: Buffer): number {
+    const place = this.size++;
+    const { words } = this;
+    for (let i = 0; i < WORDS; i += 1) words[place * WORDS + i] = key.readUInt32LE(i * 4);
+    this.lines[place] = line;
+    this.heads[place] = place;
+    return place;
   }
 
   /** The slot that holds the key, or the empty one where it would go. */

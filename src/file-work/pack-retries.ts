@@ -59,7 +59,7 @@ export function packRetries(
           manifest,
           entry,
           bytes,
-          embeddingInputs(manifest.endpoint, bytes),
+          embeddingInputsOf(manifest.endpoint, bytes),
           ids.at(cut.number - 1),
           group,
         );
@@ -168,7 +168,8 @@ function writeRefusal(folder: string, job: string, shard: string, { code, messag
   file.finish();
 }
 
-function embeddingInputs(endpoint: string, line: Buffer): number {
+/** Inputs of an uploaded request; 0 for other endpoints than embeddings. */
+export function embeddingInputsOf(endpoint: string, line: Buffer): number {
   if (endpoint !== Endpoint.Embeddings) return 0;
   const { body } = JSON.parse(line.toString('utf8')) as { body: { input: unknown } };
   return Array.isArray(body.input) && typeof body.input[0] !== 'number' ? body.input.length : 1;

@@ -6,6 +6,7 @@ import type { JobStory } from '../report/job-story.ts';
 import type { ByteCounter } from './byte-counter.ts';
 import type { BuildResult } from './build-shards.ts';
 import type { EarlierAnswers } from './find-known-lines.ts';
+import type { RebuyRound } from './pack-rebuys.ts';
 import type { RetryRound } from './pack-retries.ts';
 import type { RefusedShard } from './refuse-shard.ts';
 import type { ClaimedOutcome, EndedShard, MissingRows } from './settle-shard.ts';
@@ -82,8 +83,18 @@ export class FileWork {
     return this.run('packRetries', [this.folder, round]);
   }
 
-  mergeRows(paths: readonly string[], target: string, counter: ByteCounter): Promise<number> {
-    return this.run('mergeRows', [paths, target, counter.shared]);
+  packRebuys(round: RebuyRound): Promise<RoundPlan> {
+    return this.run('packRebuys', [this.folder, round]);
+  }
+
+  /** The last `replacing` files hold rows of lines that were bought again. */
+  mergeRows(
+    paths: readonly string[],
+    target: string,
+    counter: ByteCounter,
+    replacing: number = 0,
+  ): Promise<number> {
+    return this.run('mergeRows', [paths, target, counter.shared, replacing]);
   }
 
   /** Readies the thread that draws, so that a short job need not wait for it at its end. A failure shows when it draws. */

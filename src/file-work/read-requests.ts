@@ -3,6 +3,7 @@ import type { JobSpec } from '../core/job-spec.ts';
 import { isLineFault, RequestLineReader, type LineFault, type RequestLine } from '../core/request-line.ts';
 import type { ByteCounter } from './byte-counter.ts';
 import { cutLines, type CutLine } from './cut-lines.ts';
+import { SeparatorSearch } from './separators.ts';
 
 /** A line of an input that is not blank: a checked request, or why it is none. One object serves all lines. */
 export interface InputLine {
@@ -26,16 +27,18 @@ export function readRequests(
   counter?: ByteCounter,
 ): boolean {
   const reader = new RequestLineReader(spec);
+  const separators = new SeparatorSearch();
   const hash = createHash('sha256');
   let bytes = 0;
   let isWanted = true;
   let line: InputLine | null = null;
   const onCut = (block: Buffer, cut: CutLine): void => {
     if (!isWanted) return;
+    if (cut.start === 0) separators.begin(block.subarray(0, cut.blockEnd));
     const { start, end } = trimLine(block, cut);
     const { number, overlong } = cut;
     if (start === end && !overlong) return; // a blank line is no line
-    const request = checkLine(reader, block, cut, start, end, spec.shardBytes);
+    const request = checkLine({ reader, separators }, block, cut, start, end, spec.shardBytes);
     line = Object.assign(line ?? {}, { number, block, start, end, overlong, request });
     isWanted = onLine(line);
   };
@@ -69,7 +72,7 @@ export function isBlank(byte: number): boolean {
 }
 
 function checkLine(
-  reader: RequestLineReader,
+  { reader, separators }: { reader: RequestLineReader; separators: SeparatorSearch },
   block: Buffer,
   cut: CutLine,
   start: number,
@@ -87,7 +90,9 @@ function checkLine(
   if (isLineFault(request) && block.subarray(start, end).includes(0)) {
     return { reason: 'holds a NUL byte', advice: 'remove it, or write it as \\u0000 inside a string' };
   }
-  if (!isLineFault(request) && lineBytes(request) > maxBytes) {
+  if (isLineFault(request)) return request;
+  request.escapeBytes = separators.growth(request.bodyStart, request.bodyEnd);
+  if (lineBytes(request) > maxBytes) {
     return {
       reason: `is longer than a batch may be (${maxBytes} bytes)`,
       advice: 'make it shorter or raise --shard-bytes',
@@ -99,5 +104,5 @@ function checkLine(
 /** An upper bound of what the request takes in an uploaded file. */
 export function lineBytes(request: RequestLine): number {
   const added = request.addsModel ? request.model.length * 6 + 12 : 0;
-  return request.bodyEnd - request.bodyStart + added + 100;
+  return request.bodyEnd - request.bodyStart + request.escapeBytes + added + 100;
 }

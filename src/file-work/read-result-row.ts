@@ -41,6 +41,8 @@ type Span = [start: number, end: number];
 const rowKeys = ['custom_id', 'response', 'error'] as const;
 const responseKeys = ['status_code', 'body'] as const;
 const bodyKeys = ['usage', 'error', 'status', 'object'] as const;
+const SHORTEST_ESCAPED = 'body'.length + 5;
+const LONGEST_ESCAPED = 'status_code'.length * 6;
 
 /**
  * Reads rows by scanning: an answer's bytes stay where they are, whatever form the row has around them.
@@ -56,7 +58,6 @@ export class ResultRowReader {
     error: [0, 0] as Span,
     status: [0, 0] as Span,
     body: [0, 0] as Span,
-    usage: [0, 0] as Span,
     bodyError: [0, 0] as Span,
     bodyStatus: [0, 0] as Span,
     bodyObject: [0, 0] as Span,
@@ -107,6 +108,7 @@ export class ResultRowReader {
   private scanRow(block: Buffer, at: number, end: number): number {
     this.useSource(block, end);
     for (const span of this.allSpans) span[1] = 0;
+    this.usage.clear();
     return this.scanner.scanObject(at, end, this.onRowMember);
   }
 
@@ -151,38 +153,38 @@ export class ResultRowReader {
   };
 
   private readonly onBodyMember = (keyStart: number, keyEnd: number, valueStart: number): number => {
-    const close = this.scanner.scanValue(valueStart, this.end, 3);
     const { spans } = this;
-    switch (this.nameOf(keyStart, keyEnd, bodyKeys)) {
-      case 'usage':
-        setSpan(spans.usage, valueStart, close);
-        break;
-      case 'error':
-        setSpan(spans.bodyError, valueStart, close);
-        break;
-      case 'status':
-        setSpan(spans.bodyStatus, valueStart, close);
-        break;
-      case 'object':
-        setSpan(spans.bodyObject, valueStart, close);
-        break;
+    const key = this.nameOf(keyStart, keyEnd, bodyKeys);
+    if (key === 'usage') {
+      this.usage.clear();
+      if (this.source[valueStart] === OPEN_BRACE) return this.usage.read(valueStart, this.end);
     }
+    const close = this.scanner.scanValue(valueStart, this.end, 3);
+    if (key === 'error') setSpan(spans.bodyError, valueStart, close);
+    else if (key === 'status') setSpan(spans.bodyStatus, valueStart, close);
+    else if (key === 'object') setSpan(spans.bodyObject, valueStart, close);
     return close;
   };
 
   /** Which of the names a key is, also where it is written with escapes; null for other keys. */
   private nameOf<Name extends string>(keyStart: number, keyEnd: number, names: readonly Name[]): Name | null {
     const { scanner } = this;
-    for (const name of names) if (scanner.keyIs(keyStart, keyEnd, name)) return name;
-    // Six bytes make an escaped letter: a longer key is none of these names.
-    if (keyEnd - keyStart > 60 || !scanner.hasEscape(keyStart, keyEnd)) return null;
+    const length = keyEnd - keyStart;
+    for (let i = 0; i < names.length; i += 1) {
+      const name = names[i]!;
+      if (name.length === length && scanner.keyIs(keyStart, keyEnd, name)) return name;
+    }
+    // Six bytes make an escaped letter: other keys are none of these names.
+    if (length < SHORTEST_ESCAPED || length > LONGEST_ESCAPED || !scanner.hasEscape(keyStart, keyEnd))
+      return null;
     const text = JSON.parse(this.source.toString('utf8', keyStart - 1, keyEnd + 1)) as string;
     return names.find((name) => name === text) ?? null;
   }
 
   private forgetBody(): void {
     const { spans } = this;
-    spans.body[1] = spans.usage[1] = spans.bodyError[1] = spans.bodyStatus[1] = spans.bodyObject[1] = 0;
+    spans.body[1] = spans.bodyError[1] = spans.bodyStatus[1] = spans.bodyObject[1] = 0;
+    this.usage.clear();
   }
 
   /** Judges the parts that the scan has found. */
@@ -198,9 +200,6 @@ export class ResultRowReader {
     row.bodyStart = spans.body[0];
     row.bodyEnd = spans.body[1];
     const hasBody = spans.body[1] > 0 && this.source[row.bodyStart] === OPEN_BRACE;
-    if (spans.usage[1] > 0 && this.source[spans.usage[0]] === OPEN_BRACE)
-      this.usage.read(spans.usage[0], spans.usage[1]);
-    else this.usage.clear();
     const error = rowError ?? this.errorIn(spans.bodyError);
     // A body without a status is an answer: the request ran.
     row.statusCode = status ?? (hasBody && error === null ? 200 : null);

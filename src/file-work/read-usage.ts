@@ -15,12 +15,22 @@ export type UsageState = (typeof UsageState)[keyof typeof UsageState];
 const MAX_COUNT = 2 ** 32 - 1;
 
 const ABSENT = -1;
-const kinds = Object.keys(noTokens()) as (keyof TokenCounts)[];
-const rareKinds = kinds.filter((kind) => kind !== 'input' && kind !== 'cached' && kind !== 'output');
-const placeOf = Object.fromEntries(kinds.map((kind, i) => [kind, 2 * i])) as Record<
-  keyof TokenCounts,
-  number
->;
+
+/** Where the two spellings of a count are kept. */
+const place = {
+  input: 0,
+  cached: 2,
+  output: 4,
+  cacheWrite: 6,
+  imageInput: 8,
+  cachedImage: 10,
+  audioInput: 12,
+  cachedAudio: 14,
+  imageOutput: 16,
+  audioOutput: 18,
+} as const satisfies Record<keyof TokenCounts, number>;
+const FIRST_RARE = place.cacheWrite;
+const rareKinds = (Object.keys(place) as (keyof TokenCounts)[]).filter((kind) => place[kind] >= FIRST_RARE);
 
 /**
  * Reads the `usage` of an answer. Each count has two spellings (Chat Completions: `prompt_tokens`, Responses:
@@ -33,7 +43,7 @@ export class UsageReader {
   hasRareKinds = false;
   private readonly scanner: JsonScanner;
   /** For each kind both spellings: a count, `ABSENT`, or NaN for what is no count. */
-  private readonly found = new Float64Array(2 * kinds.length);
+  private readonly found = new Float64Array(20);
   private end = 0;
   private spelling = 0;
   private isInput = true;
@@ -52,27 +62,30 @@ export class UsageReader {
     this.isRare = false;
   }
 
-  /** Reads the object at `start` of the scanner's block, which has been scanned before. */
-  read(start: number, end: number): void {
+  /** Reads the object at `start` of the scanner's block; returns the offset behind it, or NOT_JSON. */
+  read(start: number, end: number): number {
     this.clear();
     this.end = end;
     this.found.fill(ABSENT);
-    this.scanner.scanObject(start, end, this.onMember);
-    const { tokens, found } = this;
-    const input = this.pick(placeOf.input);
-    const output = this.pick(placeOf.output);
+    const close = this.scanner.scanObject(start, end, this.onMember);
+    if (close !== NOT_JSON) this.judge();
+    return close;
+  }
+
+  private judge(): void {
+    const { tokens } = this;
+    const input = this.pick(place.input);
+    const output = this.pick(place.output);
     if (input === ABSENT && output === ABSENT) return;
     let isClear = !Number.isNaN(input) && !Number.isNaN(output);
     tokens.input = input > 0 ? input : 0;
     tokens.output = output > 0 ? output : 0;
-    const cached = this.pick(placeOf.cached);
+    const cached = this.pick(place.cached);
     isClear &&= !Number.isNaN(cached);
     tokens.cached = cached > 0 ? cached : 0;
     if (this.isRare) {
       for (const kind of rareKinds) {
-        const place = placeOf[kind];
-        if (found[place] === ABSENT && found[place + 1] === ABSENT) continue;
-        const count = this.pick(place);
+        const count = this.pick(place[kind]);
         isClear &&= !Number.isNaN(count);
         tokens[kind] = count > 0 ? count : 0;
         this.hasRareKinds ||= count > 0;
@@ -84,25 +97,41 @@ export class UsageReader {
     if (!isClear) tokens.cached = Math.min(tokens.cached, tokens.input);
   }
 
-  private pick(place: number): number {
-    const [first, second] = [this.found[place]!, this.found[place + 1]!];
+  private pick(at: number): number {
+    const first = this.found[at]!;
+    const second = this.found[at + 1]!;
     if (first > 0) return first;
     if (second > 0) return second;
     if (Number.isNaN(first) || Number.isNaN(second)) return Number.NaN;
     return Math.max(first, second);
   }
 
+  // Keys are told apart by their lengths first: there is one `usage` in each of millions of rows.
   private readonly onMember = (keyStart: number, keyEnd: number, valueStart: number): number => {
     const { scanner } = this;
-    const is = (name: string): boolean => scanner.keyIs(keyStart, keyEnd, name);
-    if (is('prompt_tokens')) return this.take('input', 0, valueStart);
-    if (is('completion_tokens')) return this.take('output', 0, valueStart);
-    if (is('input_tokens')) return this.take('input', 1, valueStart);
-    if (is('output_tokens')) return this.take('output', 1, valueStart);
-    if (is('prompt_tokens_details')) return this.enter(true, 0, valueStart);
-    if (is('completion_tokens_details')) return this.enter(false, 0, valueStart);
-    if (is('input_tokens_details')) return this.enter(true, 1, valueStart);
-    if (is('output_tokens_details')) return this.enter(false, 1, valueStart);
+    switch (keyEnd - keyStart) {
+      case 12:
+        if (scanner.keyIs(keyStart, keyEnd, 'input_tokens')) return this.take(place.input + 1, valueStart);
+        break;
+      case 13:
+        if (scanner.keyIs(keyStart, keyEnd, 'prompt_tokens')) return this.take(place.input, valueStart);
+        if (scanner.keyIs(keyStart, keyEnd, 'output_tokens')) return this.take(place.output + 1, valueStart);
+        break;
+      case 17:
+        if (scanner.keyIs(keyStart, keyEnd, 'completion_tokens')) return this.take(place.output, valueStart);
+        break;
+      case 20:
+        if (scanner.keyIs(keyStart, keyEnd, 'input_tokens_details')) return this.enter(true, 1, valueStart);
+        break;
+      case 21:
+        if (scanner.keyIs(keyStart, keyEnd, 'prompt_tokens_details')) return this.enter(true, 0, valueStart);
+        if (scanner.keyIs(keyStart, keyEnd, 'output_tokens_details')) return this.enter(false, 1, valueStart);
+        break;
+      case 25:
+        if (scanner.keyIs(keyStart, keyEnd, 'completion_tokens_details'))
+          return this.enter(false, 0, valueStart);
+        break;
+    }
     return scanner.scanValue(valueStart, this.end);
   };
 
@@ -116,31 +145,48 @@ export class UsageReader {
 
   private readonly onDetail = (keyStart: number, keyEnd: number, valueStart: number): number => {
     const { scanner, isInput, spelling } = this;
-    const is = (name: string): boolean => scanner.keyIs(keyStart, keyEnd, name);
-    if (is('image_tokens')) return this.take(isInput ? 'imageInput' : 'imageOutput', spelling, valueStart);
-    if (is('audio_tokens')) return this.take(isInput ? 'audioInput' : 'audioOutput', spelling, valueStart);
-    if (isInput && is('cached_tokens')) return this.take('cached', spelling, valueStart);
-    if (isInput && is('cache_write_tokens')) return this.take('cacheWrite', spelling, valueStart);
-    if (isInput && is('cached_tokens_details') && scanner.block[valueStart] === 0x7b)
-      return scanner.scanObject(valueStart, this.end, this.onCachedDetail);
+    switch (keyEnd - keyStart) {
+      case 12:
+        if (scanner.keyIs(keyStart, keyEnd, 'image_tokens'))
+          return this.take((isInput ? place.imageInput : place.imageOutput) + spelling, valueStart);
+        if (scanner.keyIs(keyStart, keyEnd, 'audio_tokens'))
+          return this.take((isInput ? place.audioInput : place.audioOutput) + spelling, valueStart);
+        break;
+      case 13:
+        if (isInput && scanner.keyIs(keyStart, keyEnd, 'cached_tokens'))
+          return this.take(place.cached + spelling, valueStart);
+        break;
+      case 18:
+        if (isInput && scanner.keyIs(keyStart, keyEnd, 'cache_write_tokens'))
+          return this.take(place.cacheWrite + spelling, valueStart);
+        break;
+      case 21:
+        if (
+          isInput &&
+          scanner.keyIs(keyStart, keyEnd, 'cached_tokens_details') &&
+          scanner.block[valueStart] === 0x7b
+        )
+          return scanner.scanObject(valueStart, this.end, this.onCachedDetail);
+        break;
+    }
     return scanner.scanValue(valueStart, this.end);
   };
 
   private readonly onCachedDetail = (keyStart: number, keyEnd: number, valueStart: number): number => {
     const { scanner, spelling } = this;
     if (scanner.keyIs(keyStart, keyEnd, 'image_tokens'))
-      return this.take('cachedImage', spelling, valueStart);
+      return this.take(place.cachedImage + spelling, valueStart);
     if (scanner.keyIs(keyStart, keyEnd, 'audio_tokens'))
-      return this.take('cachedAudio', spelling, valueStart);
+      return this.take(place.cachedAudio + spelling, valueStart);
     return scanner.scanValue(valueStart, this.end);
   };
 
-  private take(kind: keyof TokenCounts, spelling: number, start: number): number {
+  private take(at: number, start: number): number {
     const end = this.scanner.scanValue(start, this.end);
     if (end === NOT_JSON) return NOT_JSON;
     const count = countIn(this.scanner.block, start, end);
-    if (count !== 0 && kind !== 'input' && kind !== 'output' && kind !== 'cached') this.isRare = true;
-    this.found[placeOf[kind] + spelling] = count;
+    if (count !== 0 && at >= FIRST_RARE) this.isRare = true;
+    this.found[at] = count;
     return end;
   }
 }

@@ -1,6 +1,7 @@
 import { createHash, hash } from 'node:crypto';
 import { requestHead, type RequestLine } from '../core/request-line.ts';
 import { BodyOpenings } from './body-opening.ts';
+import { escapeSeparators } from './separators.ts';
 
 /** Bytes of a request's key: of so many hash bits no two requests share the same by chance. */
 export const KEY_BYTES = 16;
@@ -24,7 +25,15 @@ export class RequestKeys {
    * The key of a checked line of an input; the same as `ofUploaded` gives for the line that will be uploaded. A key
    * holds until the next one is asked for.
    */
-  ofRequest(block: Buffer, { endpoint, model, addsModel, bodyStart, bodyEnd }: RequestLine): Buffer {
+  ofRequest(block: Buffer, request: RequestLine): Buffer {
+    if (request.escapeBytes === 0) return this.ofRawRequest(block, request);
+    const { bodyStart, bodyEnd } = request;
+    const body = escapeSeparators(block.subarray(bodyStart, bodyEnd));
+    return this.ofRawRequest(body, { ...request, bodyStart: 0, bodyEnd: body.length });
+  }
+
+  /** The key of a line whose separators are taken as they are: indexes of earlier versions have that. */
+  ofRawRequest(block: Buffer, { endpoint, model, addsModel, bodyStart, bodyEnd }: RequestLine): Buffer {
     const head = this.headOf(endpoint);
     const opening = addsModel ? Buffer.from(this.openings.of(block, bodyStart, model)) : null;
     const start = addsModel ? bodyStart + 1 : bodyStart;
@@ -42,7 +51,10 @@ export class RequestKeys {
     return this.keyOf(scratch.subarray(0, length));
   }
 
-  /** The key of `block[start..end)`, a line of a shard's request file, and its number in the input. */
+  /**
+   * The key of `block[start..end)`, a line of a shard's request file, and its number in the input. Separators count as escaped,
+   * also in files of earlier versions, which have them raw.
+   */
   ofUploaded(
     block: Buffer,
     start: number,
@@ -52,7 +64,7 @@ export class RequestKeys {
     let at = start + requestHead(endpoint)[0].length;
     let line = 0;
     for (; block[at] !== 0x22; at += 1) line = line * 10 + (block[at]! - 0x30);
-    return { line, key: this.keyOf(block.subarray(at, end)) };
+    return { line, key: this.keyOf(escapeSeparators(block.subarray(at, end))) };
   }
 
   private keyOf(bytes: Uint8Array): Buffer {

@@ -1,10 +1,12 @@
 import { closeSync, openSync, readSync } from 'node:fs';
+import { JsonScanner } from '../core/json-scan.ts';
 
 /** Per open file; retry shards overlap, so a few files are open at a time. */
 const BLOCK_BYTES = 256 << 10;
 const LINE_FEED = 0x0a;
 /** Every row starts with these bytes; the line's number follows. */
 const HEAD_BYTES = '{"line":'.length;
+const BEFORE_ID_BYTES = ',"id":'.length;
 
 /** A file of rows with a current row: `block[start..end)`, line feed included. */
 export class RowFile {
@@ -14,6 +16,7 @@ export class RowFile {
   line = 0;
   done = false;
   private readonly descriptor: number;
+  private readonly scanner = new JsonScanner(new Uint8Array(0));
   private filled = 0;
   /** Where the block's first byte stands in the file. */
   private blockOffset = 0;
@@ -56,6 +59,19 @@ export class RowFile {
     for (let i = this.start + HEAD_BYTES; this.block[i] !== 0x2c; i += 1)
       line = line * 10 + (this.block[i]! - 0x30);
     this.line = line;
+  }
+
+  /** Where the part of the current row behind its id begins: `,"status":…`. */
+  tailStart(): number {
+    this.scanner.block = this.block;
+    let at = this.start + HEAD_BYTES;
+    while (this.block[at] !== 0x2c) at += 1;
+    return this.scanner.scanValue(at + BEFORE_ID_BYTES, this.end);
+  }
+
+  /** True when the current row's part behind its id begins with these bytes. */
+  tailIs(bytes: Uint8Array, tail: number = this.tailStart()): boolean {
+    return this.block.compare(bytes, 0, bytes.length, tail, tail + bytes.length) === 0;
   }
 
   close(): void {

@@ -10,6 +10,7 @@ import * as build from './build-shards.ts';
 import type { EarlierAnswers } from './find-known-lines.ts';
 import * as index from './index-answers.ts';
 import * as merge from './merge-rows.ts';
+import * as rebuy from './pack-rebuys.ts';
 import * as pack from './pack-retries.ts';
 import * as refuse from './refuse-shard.ts';
 import * as settle from './settle-shard.ts';
@@ -51,8 +52,12 @@ export const cancelShard = ([folder, job, shard]: [
 export const packRetries = ([folder, round]: [folder: string, round: pack.RetryRound]): RoundPlan =>
   pack.packRetries(folder, round);
 
-export const mergeRows = ([paths, target, counter]: [
+export const packRebuys = ([folder, round]: [folder: string, round: rebuy.RebuyRound]): RoundPlan =>
+  rebuy.packRebuys(folder, round);
+
+export const mergeRows = ([paths, target, counter, replacing]: [
   paths: readonly string[],
   target: string,
   counter: SharedArrayBuffer,
-]): number => merge.mergeRows(paths, target, new ByteCounter(counter));
+  replacing: number,
+]): number => merge.mergeRows(paths, target, new ByteCounter(counter), replacing);

@@ -24,6 +24,8 @@ export const jobFiles = {
   kept: (job: string): string => `jobs/${job}/kept.jsonl`,
   /** Written when a cancelled job looks at what it will not send: from then on it stays cancelled. */
   cancelled: (job: string): string => `jobs/${job}/cancelled.json`,
+  /** Written when `--rebuy` is given for a job that was started without it: from then on lost answers are bought again. */
+  rebuy: (job: string): string => `jobs/${job}/rebuy.json`,
   results: (job: string): string => `jobs/${job}/results.jsonl`,
   /** The report for people; absent where it could not be drawn, and for jobs of version 0.1. */
   page: (job: string): string => `jobs/${job}/report.html`,

@@ -8,7 +8,13 @@ const RESULTS = 'results.jsonl';
 const REPORT = 'report.json';
 const PAGE = 'report.html';
 
-/** Holds the job's id while its results are there and its report is not: a command killed in between is run again. */
+/** Rows of a job that has not come to its results; `results.jsonl` is whole wherever it is. */
+const PARTIAL = 'results.partial.jsonl';
+
+/** Characters written at a time. */
+const PIECE_CHARACTERS = 1 << 18;
+
+/** Holds the job's id while results or a part of them are there and the report is not: the same command is run again. */
 const MARK = '.durable-batch-job';
 
 /**
@@ -30,7 +36,7 @@ export async function checkOutputFolder(folder: string, jobId: string): Promise<
     );
   }
   const report = await readIfThere(join(folder, REPORT));
-  const results = await isThere(join(folder, RESULTS));
+  const results = (await isThere(join(folder, RESULTS))) || (await isThere(join(folder, PARTIAL)));
   if (report === null && !results) return;
   const owner = report === null ? await readIfThere(join(folder, MARK)) : ownerOf(report);
   if (owner === jobId) return;
@@ -55,19 +61,52 @@ export async function copyResults(
   try {
     await copyWhole(from.results, join(folder, RESULTS));
   } catch (error) {
-    await rm(mark, { force: true });
+    if (!(await isThere(join(folder, PARTIAL)))) await rm(mark, { force: true });
     throw error;
   }
   if (await isThere(from.page)) await copyWhole(from.page, join(folder, PAGE));
   await copyWhole(from.report, join(folder, REPORT));
+  await rm(join(folder, PARTIAL), { force: true });
   await rm(mark, { force: true });
 }
 
+/**
+ * Writes the rows of a job that has no results yet as `results.partial.jsonl`, in place of earlier ones; returns the file's path.
+ * The folder stays the job's: its results replace them.
+ */
+export async function writePartialResults(
+  rows: AsyncIterable<string>,
+  folder: string,
+  jobId: string,
+): Promise<string> {
+  const path = join(folder, PARTIAL);
+  await writeFile(join(folder, MARK), jobId);
+  await appearWhole(path, async (temporary) => await writeFile(temporary, inPieces(rows)));
+  return path;
+}
+
+/** Rows joined to pieces that are worth a write. */
+async function* inPieces(rows: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
+  let piece = '';
+  for await (const row of rows) {
+    piece += `${row}\n`;
+    if (piece.length < PIECE_CHARACTERS) continue;
+    yield piece;
+    piece = '';
+  }
+  yield piece;
+}
+
 async function copyWhole(from: string, to: string): Promise<void> {
+  // Where the file system can share blocks, this costs nothing; the store keeps a file of its own.
+  await appearWhole(to, async (temporary) => await copyFile(from, temporary, constants.COPYFILE_FICLONE));
+}
+
+/** Lets a file be written under another name, and gives it its own when it is whole. */
+async function appearWhole(to: string, write: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = `${to}.${randomUUID().slice(0, 8)}.tmp`;
   try {
-    // Where the file system can share blocks, this costs nothing; the store keeps a file of its own.
-    await copyFile(from, temporary, constants.COPYFILE_FICLONE);
+    await write(temporary);
     const file = await open(temporary, 'r+');
     await file.sync();
     await file.close();

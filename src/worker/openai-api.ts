@@ -1,4 +1,4 @@
-import OpenAI, { APIError } from 'openai';
+import OpenAI, { APIConnectionTimeoutError } from 'openai';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { tellingFetch, type ApiCall } from './api-calls.ts';
 import { leanUploads } from './upload-fetch.ts';
@@ -26,35 +26,50 @@ export function createApi(onCall?: (call: ApiCall) => void): OpenAI {
   }
 }
 
+/** A wrong address is reported within this time. */
+const CHECK_MS = 15_000;
+
 /**
- * Asks the API for one batch, so that a wrong key or address is told before anything is started.
+ * Asks the API for one batch, so that a wrong key or address is reported before anything is started. A server need not have
+ * a list: where it is not found, or does not answer, the server is asked whether it creates batches.
  * @throws BatchError `api_refused` or `api_unreachable`
  */
 export async function checkApi(api: OpenAI): Promise<void> {
+  const host = hostOf(api.baseURL);
+  const error = await errorOf(api.batches.list({ limit: 1 }, { timeout: CHECK_MS }));
+  const hangs = error instanceof APIConnectionTimeoutError;
+  const lacks = hangs || error?.status === 404 || error?.status === 501;
+  // Without the id of a file it makes no batch: a server that has the call refuses it.
+  const answer = lacks ? await errorOf(api.post('/batches', { body: {}, timeout: CHECK_MS })) : error;
+  const status = answer?.status;
+  if (status === 401 || status === 403) {
+    throw new BatchError(
+      ErrorCode.ApiRefused,
+      `${host} refused the API key (HTTP ${status}): set OPENAI_API_KEY to a valid key of the right project.`,
+    );
+  }
+  if (answer !== null && status === undefined) {
+    throw new BatchError(
+      ErrorCode.ApiUnreachable,
+      `Cannot reach the API at ${host}: check OPENAI_BASE_URL and the network.`,
+    );
+  }
+  if (lacks && (status === 404 || status === 405 || status === 501)) {
+    throw new BatchError(
+      ErrorCode.ApiUnreachable,
+      `${host} has no Batch API there (HTTP ${status}): check OPENAI_BASE_URL, which ends in /v1.`,
+    );
+  }
+  // Anything else passes: activities retry it, or work without the list.
+}
+
+/** The error of a call of the API; null when it has none. An answer that is no JSON passes: its status says success. */
+async function errorOf(call: Promise<unknown>): Promise<(Error & { status?: number }) | null> {
   try {
-    await api.batches.list({ limit: 1 }, { timeout: 15_000 });
+    await call;
+    return null;
   } catch (error) {
-    const host = hostOf(api.baseURL);
-    const status = error instanceof APIError ? (error as { status?: number }).status : undefined;
-    if (status === 401 || status === 403) {
-      throw new BatchError(
-        ErrorCode.ApiRefused,
-        `${host} refused the API key (HTTP ${status}): set OPENAI_API_KEY to a valid key of the right project.`,
-      );
-    }
-    if (status === undefined) {
-      throw new BatchError(
-        ErrorCode.ApiUnreachable,
-        `Cannot reach the API at ${host}: check OPENAI_BASE_URL and the network.`,
-      );
-    }
-    if (status === 404 || status === 405) {
-      throw new BatchError(
-        ErrorCode.ApiUnreachable,
-        `${host} has no Batch API there (HTTP ${status}): check OPENAI_BASE_URL, which ends in /v1.`,
-      );
-    }
-    // Anything else (429, 5xx) passes: activities retry it.
+    return error instanceof SyntaxError ? null : (error as Error & { status?: number });
   }
 }
 

@@ -32,6 +32,7 @@ export function tuneRetries(firstMs: number): void {
 const files = { startToCloseTimeout: '24h' } as const;
 export const buildShards: Call<'buildShards'> = activity('buildShards', files);
 export const buildRetryShards: Call<'buildRetryShards'> = activity('buildRetryShards', files);
+export const buildRebuyShards: Call<'buildRebuyShards'> = activity('buildRebuyShards', files);
 export const assembleResults: Call<'assembleResults'> = activity('assembleResults', files);
 
 // 190 MB at 200 kB/s, the slowest line on which the SDK call does not time out by itself, take 16 minutes; sixteen
@@ -48,7 +49,7 @@ export const createBatch: Call<'createBatch'> = activity('createBatch', {
 // The same for several shards, one after another.
 export const findBought: Call<'findBought'> = activity('findBought', { startToCloseTimeout: '24h' });
 
-// A sweep is a few calls; 1,000 single reads at 0.2 s are the worst.
+// A few pages of the list, and single reads, eight at a time; both are bounded in time (`activities/read-batches.ts`).
 export const pollBatches: Call<'pollBatches'> = activity('pollBatches', {
   startToCloseTimeout: '10m',
 });
@@ -63,8 +64,11 @@ export const settleRefusedShard: Call<'settleRefusedShard'> = activity('settleRe
   startToCloseTimeout: '2h',
 });
 
-// One small call.
-export const cancelBatch: Call<'cancelBatch'> = activity('cancelBatch', { startToCloseTimeout: '1m' });
+// One small call. It holds up the polls, so that its failure is reported soon; it is tried again before the next poll.
+export const cancelBatch: Call<'cancelBatch'> = activity('cancelBatch', {
+  startToCloseTimeout: '1m',
+  scheduleToCloseTimeout: '2m',
+});
 
 // One small call; an API that cannot be reached for so long is asked again at the next probe.
 export const checkAccount: Call<'checkAccount'> = activity('checkAccount', {

@@ -12,6 +12,7 @@ import { grouped, sizeOf } from '../core/job-description.ts';
 import { toListed } from '../core/job-listing.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import {
+  endStateOf,
   JobState,
   SETTLED_SHOWN,
   SHARDS_SHOWN,
@@ -25,6 +26,7 @@ import { AccountGate, scaled, tunePatience } from './account-gate.ts';
 import { accountRefusal, failureReason } from './step-failure.ts';
 import {
   assembleResults,
+  buildRebuyShards,
   buildRetryShards,
   buildShards,
   findBought,
@@ -36,7 +38,14 @@ import { detailsOf, noticesOf, type PauseCause } from './job-details.ts';
 import { addShardCost } from './job-cost.ts';
 import { newSnapshot, REFUSED_SHOWN, type JobSnapshot } from './job-snapshot.ts';
 import { ListEntry, type ListMoment } from './list-entry.ts';
-import { cancelSignal, pauseSignal, pollSignal, progressQuery, resumeSignal } from './messages.ts';
+import {
+  cancelSignal,
+  pauseSignal,
+  pollSignal,
+  progressQuery,
+  rebuySignal,
+  resumeSignal,
+} from './messages.ts';
 import { runShard, STEP_FAILURE, type ShardContext, type ShardRecord } from './shard-run.ts';
 
 /** For tests, which want short runs and short waits; jobs have none of it. */
@@ -56,6 +65,9 @@ const FIND_BOUGHT = 'find-bought';
 
 /** The version that does not take a pause for the end of a round. */
 const HELD_AGAIN = 'held-again';
+
+/** The version in which `--rebuy` buys again what has ended without its paid answer. */
+const REBUY = 'rebuy';
 
 /** Waits before a refused batch is created again: allowance comes back when batches end, files appear within minutes. */
 const BACK_OFF_MS = [30_000, 60_000, 120_000, 300_000, 900_000] as const;
@@ -116,6 +128,9 @@ class Job {
     setHandler(pauseSignal, (reason) => this.pause(reason));
     setHandler(resumeSignal, () => this.resume());
     setHandler(pollSignal, () => this.watch.wake());
+    setHandler(rebuySignal, () => {
+      this.state.rebuy = true;
+    });
   }
 
   async run(): Promise<JobReport> {
@@ -128,6 +143,7 @@ class Job {
       Object.assign(state, { lines: lines + rejected + kept, answered: kept, failed: rejected, models });
     }
     if ((state.plan as FirstPlan).cancelled === true) this.cancel();
+    if ((state.plan as FirstPlan).rebuy === true) state.rebuy = true;
     this.phase = JobState.Running;
     this.showDetails();
     for (;;) {
@@ -137,7 +153,10 @@ class Job {
         await continueAsNew<typeof batchJob>(spec, state, this.tuning);
       }
       this.showDetails('round');
-      if (state.again === 0) break;
+      if (state.again === 0) {
+        if (await this.beginRebuyRound()) continue;
+        break;
+      }
       const { shardLines, shardBytes } = spec;
       const { round, cancelled } = state;
       const packing = `pack ${grouped(state.again)} lines that go again into shards of round ${round + 1}`;
@@ -149,15 +168,7 @@ class Job {
         shardBytes,
         cancelled,
       });
-      Object.assign(state, {
-        round: state.round + 1,
-        plan,
-        next: 0,
-        unsent: [],
-        lookedForBought: false,
-        done: 0,
-        again: 0,
-      });
+      this.beginRound(plan);
       // Packed so that every line has a shard; what of it was bought before a restart is still to be found.
       if (state.cancelled && !patched(FIND_BOUGHT)) break;
     }
@@ -178,9 +189,33 @@ class Job {
       costUsd: report.cost_usd,
       costUsdWithoutBatch: report.cost_usd_without_batch,
     });
-    this.phase = JobState.Done;
+    this.phase = endStateOf(report);
     this.showDetails();
     return report;
+  }
+
+  private beginRound(plan: RoundPlan): void {
+    const { state } = this;
+    const round = state.round + 1;
+    Object.assign(state, { round, plan, next: 0, unsent: [], lookedForBought: false, done: 0, again: 0 });
+  }
+
+  /** Begins a round of the lines that ended without their paid answer, if they shall be bought again and there are any. */
+  private async beginRebuyRound(): Promise<boolean> {
+    const { spec, state } = this;
+    if (!this.buysAgain() || state.rebought === true || state.cancelled || !patched(REBUY)) return false;
+    state.rebought = true;
+    const { jobId: job, shardLines, shardBytes } = spec;
+    const packing = 'pack lines whose answers the API lost into shards of another round';
+    const plan = await buildRebuyShards(packing, { job, round: state.round, shardLines, shardBytes });
+    if (plan.shards === 0) return false;
+    state.failed -= plan.lines;
+    this.beginRound(plan);
+    return true;
+  }
+
+  private buysAgain(): boolean {
+    return this.spec.rebuy || this.state.rebuy === true;
   }
 
   cancel(): void {
@@ -404,7 +439,7 @@ class Job {
         return job.spec.attempts;
       },
       get rebuy() {
-        return job.spec.rebuy;
+        return job.buysAgain();
       },
       get giveUpAfterMs() {
         return job.spec.giveUpAfterMs;
@@ -450,6 +485,7 @@ class Job {
         active: state.active,
         refused: state.refused ?? [],
         refusedShards: state.refusedShards ?? 0,
+        watch: this.watch.troubles(),
       }),
       round: state.round,
       lines: state.lines,

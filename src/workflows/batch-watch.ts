@@ -1,10 +1,10 @@
-import { condition } from '@temporalio/workflow';
+import { ActivityFailure, condition } from '@temporalio/workflow';
 import type { BatchSight, WatchedBatch } from '../activities/index.ts';
 import { isTerminal } from '../core/batch-status.ts';
 import { grouped } from '../core/job-description.ts';
 import { nextPollDelay } from '../core/poll-schedule.ts';
 import { scaled, type WaitingStep } from './account-gate.ts';
-import { accountRefusal } from './step-failure.ts';
+import { accountRefusal, failureReason } from './step-failure.ts';
 import { cancelBatch, pollBatches } from './activity-proxies.ts';
 import { isListed } from './list-entry.ts';
 
@@ -20,6 +20,15 @@ const WINDOW_MS = 24 * 3_600_000;
 /** The server fires timers to the second: shorter sleeps are slept by the poll, at no event of their own. */
 const SHORTEST_TIMER_MS = 1_000;
 
+/** A batch that no poll could read for so long is named in a notice. */
+const UNREAD_MS = 10 * 60_000;
+
+/** A poll that failed for good is followed by another one: no job ends while a batch is on record and unread. */
+const AFTER_FAILURE_MS = 60_000;
+
+/** Words of a server's own, as many as a notice can hold. */
+const MAX_UNKNOWN_WORDS = 5;
+
 /** What a batch's wait ended with; `parked` when the run is about to continue as new and the batch has not ended. */
 export type WatchEnd = BatchSight | 'parked';
 
@@ -31,6 +40,10 @@ interface Watch extends WatchedBatch, WatchTimes {
   /** True for a batch that an earlier run has seen: the first look at it is no news. */
   readonly takenUp: boolean;
   cancelled: boolean;
+  /** True while its cancel has failed, so that the next poll tries it again. */
+  uncancelled: boolean;
+  /** When the polls that left the batch out began; null when the last one read it. */
+  unreadSince: number | null;
   resolve: (end: WatchEnd) => void;
 }
 
@@ -39,6 +52,18 @@ export interface WatchTimes {
   readonly createdAt: number;
   /** When the batch shall be cancelled. */
   readonly giveUpAt: number;
+}
+
+/** What keeps batches from being seen, or their ends from being understood; for notices. */
+export interface WatchTroubles {
+  /** Batches that could not be read for some time. */
+  readonly unread: number;
+  /** Batches whose cancel has failed so far. */
+  readonly uncancelled: number;
+  /** Why the last poll failed as a whole; null when it did not. */
+  readonly failure: string | null;
+  /** The server's words for statuses that are not known. */
+  readonly unknownStatuses: readonly string[];
 }
 
 /** What the loop needs of its job. */
@@ -67,6 +92,8 @@ export class BatchWatch {
   private changedAt: number;
   private polls = 0;
   private pollNow = false;
+  private failure: string | null = null;
+  private readonly unknownStatuses = new Set<string>();
   private cancelling = false;
   private parking = false;
 
@@ -92,6 +119,8 @@ export class BatchWatch {
         lost: false,
         takenUp,
         cancelled: false,
+        uncancelled: false,
+        unreadSince: null,
         resolve,
       });
     });
@@ -187,7 +216,20 @@ export class BatchWatch {
     return [...this.watches.values()].filter(isOverdue).length;
   }
 
-  /** Sleeps until the next poll is due; answers what is left to the poll itself. */
+  /** What is in the way of the watch. */
+  troubles(): WatchTroubles {
+    const watches = [...this.watches.values()];
+    const isUnread = ({ unreadSince }: Watch): boolean =>
+      unreadSince !== null && Date.now() >= unreadSince + scaled(UNREAD_MS);
+    return {
+      unread: watches.filter(isUnread).length,
+      uncancelled: watches.filter(({ uncancelled }) => uncancelled).length,
+      failure: this.failure,
+      unknownStatuses: [...this.unknownStatuses],
+    };
+  }
+
+  /** Sleeps until the next poll is due; returns what is left to the poll itself. */
   private async sleepUntilDue(): Promise<number> {
     if (this.pollNow) {
       this.pollNow = false;
@@ -206,14 +248,27 @@ export class BatchWatch {
     return 0;
   }
 
-  /** A poll that the API refuses for its key pauses the job until the key is accepted, or until `resume`. */
+  /**
+   * A poll that the API refuses for its key pauses the job until the key is accepted, or until `resume`. After any other
+   * failure of the step the batches are polled again: they are on record, and must be read.
+   */
   private async pollPatiently(shortMs: number): Promise<void> {
     try {
       await this.poll(shortMs);
       this.polls += 1;
+      this.failure = null;
     } catch (error) {
       const reason = accountRefusal(error);
-      if (reason === null) throw error;
+      if (reason === null) {
+        if (!(error instanceof ActivityFailure)) throw error;
+        this.failure = failureReason(error);
+        this.job.onSeen();
+        const isWoken = (): boolean => this.pollNow || this.parking;
+        await condition(isWoken, scaled(AFTER_FAILURE_MS), {
+          summary: 'until the next poll after a failure',
+        });
+        return;
+      }
       this.job.onRefused(reason);
       const before = this.polls;
       await this.job.untilAccepted({ accepted: () => this.polls > before });
@@ -232,13 +287,18 @@ export class BatchWatch {
       batch,
       batchId,
     }));
-    for (const sight of await pollBatches(`look at ${batchesOf(batches.length)} in flight`, {
+    const sights = await pollBatches(`look at ${batchesOf(batches.length)} in flight`, {
       job: this.jobId,
       batches,
       afterMs,
-    })) {
+      turn: this.polls,
+    });
+    this.noteUnread(batches, sights);
+    for (const sight of sights) {
       const watch = this.watches.get(sight.batchId);
       if (watch === undefined) continue;
+      if (sight.unknownStatus !== undefined && this.unknownStatuses.size < MAX_UNKNOWN_WORDS)
+        this.unknownStatuses.add(sight.unknownStatus);
       if (isNews(watch, sight)) this.changedAt = Date.now();
       watch.sight = sight;
       if (sight.status === 'missing') {
@@ -264,6 +324,18 @@ export class BatchWatch {
     this.job.onSeen();
   }
 
+  /** A poll leaves out what it could not read: the last status stands. */
+  private noteUnread(batches: readonly WatchedBatch[], sights: readonly BatchSight[]): void {
+    const read = new Set(sights.map(({ batchId }) => batchId));
+    for (const { batchId } of batches) {
+      const watch = this.watches.get(batchId);
+      if (watch === undefined) continue;
+      if (read.has(batchId)) watch.unreadSince = null;
+      else watch.unreadSince ??= Date.now();
+    }
+  }
+
+  /** A cancel that fails is tried again before the next poll: what has ended meanwhile is seen all the same. */
   private async cancelDue(): Promise<void> {
     const due = [...this.watches.values()].filter(
       (watch) => !watch.cancelled && (this.cancelling || Date.now() >= watch.giveUpAt),
@@ -271,13 +343,16 @@ export class BatchWatch {
     await Promise.all(
       due.map(async (watch) => {
         const { shard, batch, batchId } = watch;
-        await cancelBatch(`cancel ${batchId} of shard ${shard}`, {
-          job: this.jobId,
-          shard,
-          batch,
-          batchId,
-        });
+        const request = { job: this.jobId, shard, batch, batchId };
+        try {
+          await cancelBatch(`cancel ${batchId} of shard ${shard}`, request);
+        } catch (error) {
+          if (accountRefusal(error) !== null || !(error instanceof ActivityFailure)) throw error;
+          watch.uncancelled = true;
+          return;
+        }
         watch.cancelled = true;
+        watch.uncancelled = false;
       }),
     );
   }

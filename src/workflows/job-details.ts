@@ -1,6 +1,7 @@
 import { grouped, usd } from '../core/job-description.ts';
 import { byStatus } from '../core/job-listing.ts';
 import { JobState, type JobProgress, type SettledShard, type ShardView } from '../core/progress.ts';
+import type { WatchTroubles } from './batch-watch.ts';
 import type { ShardRecord } from './shard-run.ts';
 
 const NBSP = '\u00A0';
@@ -20,6 +21,8 @@ export interface JobTroubles {
   /** Shards that the API refused for good, the first of them each in a sentence. */
   readonly refused: readonly string[];
   readonly refusedShards: number;
+  /** What keeps batches from being seen. */
+  readonly watch?: WatchTroubles;
 }
 
 /** What goes on but takes longer, or costs more, than it should: a sentence each. */
@@ -30,6 +33,7 @@ export function noticesOf({
   active,
   refused,
   refusedShards,
+  watch,
 }: JobTroubles): string[] {
   const notices: string[] = [];
   if (isRefused) notices.push('asked again at growing intervals, up to 15 min; `resume` asks at once');
@@ -41,6 +45,7 @@ export function noticesOf({
     notices.push(
       `${duplicates} ${duplicates === 1 ? 'batch was' : 'batches were'} created twice: the later ones are cancelled, and what they answered is kept`,
     );
+  if (watch !== undefined) notices.push(...watchNotices(watch));
   const stubborn = active.filter(({ refusals }) => refusals >= STUBBORN_REFUSALS);
   const wanting = stubborn.filter(({ refusedFor }) => refusedFor === 'token_limit');
   if (wanting.length > 0) {
@@ -61,6 +66,18 @@ export function noticesOf({
 
 /** Why a job is paused: a user asked for it, the account is refused, a batch is unknown to the API, or a step fails and no retry helps. */
 export type PauseCause = 'asked' | 'account' | 'lost' | 'stuck';
+function watchNotices({ unread, uncancelled, failure, unknownStatuses }: WatchTroubles): string[] {
+  const notices: string[] = [];
+  if (failure !== null) notices.push(`the batches cannot be read: ${failure}; tried again every minute`);
+  if (unread > 0) notices.push(`${batchesIn(unread)} could not be read for 10 min: tried again at each poll`);
+  if (uncancelled > 0)
+    notices.push(`${batchesIn(uncancelled)} could not be cancelled yet: tried again before each poll`);
+  if (unknownStatuses.length > 0)
+    notices.push(
+      `the API shows a batch status that is not known here (${unknownStatuses.join(', ')}): such a batch counts as completed once it names a file and its counts do not contradict, until then as running`,
+    );
+  return notices;
+}
 
 /** What progress does not say of itself. */
 export interface DetailsContext {
@@ -85,12 +102,16 @@ export function detailsOf(progress: JobProgress, context: DetailsContext): strin
     ...settled.map((shard) => settledRowOf(shard)),
   ];
   const hidden = context.active - progress.table.length;
+  const others =
+    state === JobState.Cancelled
+      ? `${grouped(lines - answered - failed)} cancelled`
+      : `${grouped(running)} more run`;
   return [
     `**${state}**${reason === null ? '' : `: ${plain(reason)}`}`,
     '',
     `**What to do:** ${adviceOn(progress, context.pausedFor)}`,
     '',
-    `- **lines:** ${grouped(lines)}; ${grouped(answered)} answered, ${grouped(failed)} failed, ${grouped(running)} more run`,
+    `- **lines:** ${grouped(lines)}; ${grouped(answered)} answered, ${grouped(failed)} failed, ${others}`,
     `- **shards:** ${grouped(shards.done)} of ${grouped(shards.total)} done in round ${grouped(round)}`,
     `- **batches:** ${inFlight.length === 0 ? 'none in flight' : `in flight ${inFlight.join(', ')}`}; ${grouped(created)} created in all`,
     `- **tokens:** ${grouped(inputTokens)} in, ${grouped(outputTokens)} out`,
@@ -154,6 +175,10 @@ function adviceOn({ jobId, state, reason }: JobProgress, pausedFor: PauseCause):
       return 'nothing; the rows of all shards are joined into results.jsonl.';
     case JobState.Done:
       return `fetch the results: \`durable-batch results ${jobId} --out DIR\`.`;
+    case JobState.Cancelled:
+      return `fetch the rows of all lines, with the answers that were kept: \`durable-batch results ${jobId} --out DIR\`. The job stays cancelled.`;
+    case JobState.Failed:
+      return `see why every line has failed: \`durable-batch results ${jobId} --out DIR\` writes their errors and the report. Fix the cause, then start a new job with \`--fresh\`.`;
     default:
       return state satisfies never;
   }
@@ -185,6 +210,10 @@ function ageOf(ms: number): string {
   if (minutes < 60) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);
   return hours < 24 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+function batchesIn(count: number): string {
+  return `${count} ${count === 1 ? 'batch' : 'batches'}`;
 }
 
 function shardsIn(count: number): string {

@@ -51,6 +51,10 @@ export interface JobSnapshot {
   refusedShards?: number;
   account?: AccountState;
   cancelled: boolean;
+  /** True once somebody asked for lost answers to be bought again; see `JobSpec.rebuy`. */
+  rebuy?: boolean;
+  /** True once the lines that had ended without their paid answer were packed for another round. */
+  rebought?: boolean;
   /** How many shards may be in flight: `inFlight`, lower after refusals for want of allowance. */
   window: number;
   startedAt: string;

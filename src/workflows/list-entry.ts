@@ -2,7 +2,7 @@ import { patched, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temp
 import type { SearchAttributeUpdatePair } from '@temporalio/common';
 import { PROGRESS_MEMO, type ListedProgress } from '../core/job-listing.ts';
 import type { JobLabels } from '../core/job-spec.ts';
-import { JobState } from '../core/progress.ts';
+import { isEndState } from '../core/progress.ts';
 import { fittingWords, searchAttributes } from '../core/search-attributes.ts';
 
 /** Counts are written a minute after a change of state, then at waits that double up to this: an event each, beside some hundred of polling. */
@@ -70,7 +70,7 @@ export class ListEntry {
     const changed = wanted.filter(({ key, value }) => !isSame(now.get(key), value));
     // Batches come and go by the dozen: one event for all of a poll's.
     if (moment !== 'change' || changed.length > 0) {
-      const ids = state === JobState.Done ? [] : fittingWords(facts.batchIds);
+      const ids = isEndState(state) ? [] : fittingWords(facts.batchIds);
       const value = ids.length === 0 ? null : ids;
       if (!isSame(now.get(batchIds), value)) changed.push({ key: batchIds, value });
     }

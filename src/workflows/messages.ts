@@ -17,6 +17,9 @@ export const resumeSignal: SignalDefinition = defineSignal('resume');
 /** Look at the batches now instead of at the next poll. */
 export const pollSignal: SignalDefinition = defineSignal('poll');
 
+/** Buy lines again whose paid answer the API lost, those that have ended so before included. */
+export const rebuySignal: SignalDefinition = defineSignal('rebuy');
+
 /** The workflow's name at the server. */
 export const BATCH_JOB = 'batchJob';
 

@@ -1,10 +1,10 @@
 /** What the people who run jobs do to them: resets, terminations, other keys, other addresses, full disks. */
-import { rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { BatchClient, type JobHandle } from '../../src/client/index.ts';
 import { connectClient, resolveTemporalTarget } from '../../src/temporal/index.ts';
-import { CommandLab, slow, until } from '../support/command-lab.ts';
+import { CommandLab, slow, until, type Ended } from '../support/command-lab.ts';
 
 const lab = new CommandLab();
 const once = { lines_paid_twice_or_more: 0, batches_unread: 0 };
@@ -96,16 +96,105 @@ test('a terminated job is started again by the same command, and keeps what it b
   const args = ['run', input, '--out', join(lab.folder, 'terminated'), '--job', 'terminated', ...often];
   const first = lab.start(args);
   await batchesReach(4);
-  const connection = await temporal();
-  await connection.workflowService.terminateWorkflowExecution({
-    namespace: 'default',
-    workflowExecution: { workflowId: 'terminated' },
-    reason: 'a test',
-  });
-  await connection.close();
+  await terminate('terminated');
   expect(await first.ended).toMatchObject({ code: 1, err: expect.stringContaining('was terminated') });
   expect(await lab.run(args)).toMatchObject({ code: 0 });
   expect(await lab.ledger()).toMatchObject({ ...once, paid: 40, batches: 4 });
+});
+
+async function terminate(jobId: string): Promise<void> {
+  const connection = await temporal();
+  await connection.workflowService.terminateWorkflowExecution({
+    namespace: 'default',
+    workflowExecution: { workflowId: jobId },
+    reason: 'a test',
+  });
+  await connection.close();
+}
+
+/** Runs a job of 40 lines, a batch of 10 at a time, and terminates it when the first batch is settled and the second one runs. */
+async function terminateInTheMiddle(jobId: string): Promise<{ args: string[]; out: string; first: Ended }> {
+  const out = join(lab.folder, jobId);
+  const args = ['run', lab.requests(40), '--out', out, '--job', jobId, ...often, '--in-flight', '1'];
+  const first = lab.start(args);
+  await batchesReach(2); // one at a time: the first one is settled then
+  await terminate(jobId);
+  return { args, out, first: await first.ended };
+}
+
+test('a terminated job hands out the rows that it has, says so, and its results take their place', async () => {
+  const { args, out, first } = await terminateInTheMiddle('partial');
+  const partial = join(out, 'results.partial.jsonl');
+  expect(first.code).toBe(1);
+  expect(first.err).toMatch(/was terminated\..* .*results\.partial\.jsonl holds \d+ of 40: the same command/);
+  const kept = readFileSync(partial, 'utf8');
+  expect(readdirSync(out).sort()).toEqual(['.durable-batch-job', 'results.partial.jsonl']);
+  const printed = await lab.run(['results', 'partial']);
+  expect([printed.code, printed.out]).toEqual([1, kept]);
+  expect(printed.err).toContain('The rows above are 10 of 40');
+  const lines: number[] = [];
+  const reading = async (): Promise<void> => {
+    for await (const row of client.job('partial').results()) lines.push(row.line);
+  };
+  await expect(reading()).rejects.toMatchObject({
+    code: 'partial_results',
+    details: { jobId: 'partial', rows: 10, lines: 40 },
+    cause: { code: 'job_failed' },
+  });
+  expect(lines).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  await expect(client.job('partial').report()).rejects.toMatchObject({ code: 'job_failed' });
+  await expect(client.job('partial').pause()).rejects.toMatchObject({
+    code: 'job_conflict',
+    message: expect.stringContaining('ended without results (terminated): the same command') as string,
+  });
+  expect(await lab.run(args)).toMatchObject({ code: 0 });
+  expect(readdirSync(out).sort()).toEqual(['report.html', 'report.json', 'results.jsonl']);
+  expect(readFileSync(join(out, 'results.jsonl'), 'utf8').startsWith(kept)).toBe(true);
+  expect(await lab.ledger()).toMatchObject({ ...once, paid: 40, batches: 4 });
+});
+
+test('a terminated job can be cancelled: its batch is cancelled at the API and read, and nothing more is sent', async () => {
+  const { out } = await terminateInTheMiddle('cancelled-late');
+  const asked = await lab.run(['cancel', 'cancelled-late']);
+  expect(asked).toMatchObject({ code: 0, out: 'cancel asked of job cancelled-late\n' });
+  expect(asked.err).toContain('had ended without results. It is started again as a cancelled job');
+  lab.start(['worker']);
+  const saved = await lab.run(['results', 'cancelled-late', '--out', out]);
+  expect(saved.out).toMatch(/^state +cancelled\nlines +40: \d+ answered, 0 failed, \d+ cancelled\n/);
+  expect(readdirSync(out).sort()).toEqual(['report.html', 'report.json', 'results.jsonl']);
+  const { answered, cancelled } = await client.job('cancelled-late').report();
+  expect([answered >= 10, cancelled >= 20, answered + cancelled]).toEqual([true, true, 40]);
+  expect(await lab.ledger()).toMatchObject({ ...once, paid: answered, batches: 2 });
+  await expect(client.job('cancelled-late').cancel()).rejects.toMatchObject({
+    code: 'job_conflict',
+    message: expect.stringContaining('nothing to change any more') as string,
+  });
+  // The state of its own, wherever a state is shown.
+  expect((await client.job('cancelled-late').status()).state).toBe('cancelled');
+  expect((await lab.run(['status', 'cancelled-late'])).out).toMatch(/status +cancelled\n/);
+  const found = JSON.parse((await lab.run(['list', '--state', 'cancelled', '--json'])).out) as object[];
+  expect(found).toMatchObject([
+    { jobId: 'cancelled-late', status: 'COMPLETED', state: 'cancelled', progress: { state: 'cancelled' } },
+  ]);
+  expect((await lab.run(['list'])).out).toMatch(/cancelled-late +cancelled +\d+ +0 +40 /);
+});
+
+test('a job whose lines all fail has a state of its own', async () => {
+  await lab.useEmulator({
+    faults: [{ on: 'line', fault: { kind: 'status', status: 400 } }],
+  });
+  const { code, out } = await lab.run([
+    'run',
+    lab.requests(3),
+    '--out',
+    join(lab.folder, 'failed'),
+    '--job',
+    'failed',
+  ]);
+  expect(code).toBe(3);
+  expect(out).toMatch(/^state +failed\n/);
+  expect((await lab.run(['list', '--state', 'failed'])).out).toMatch(/failed +failed +0 +3 +3 /);
+  expect((await client.job('failed').status()).state).toBe('failed');
 });
 
 test('another API key in the middle: the job pauses, and the same command with the right key ends it', async () => {

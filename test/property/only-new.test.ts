@@ -20,7 +20,7 @@ const inputLine = fc.record({
   kind: fc.constantFrom('line', 'line', 'line', 'line', 'bad', 'blank'),
   model: fc.constantFrom('m1', 'm2', null),
   url: fc.constantFrom('/v1/chat/completions', '/v1/completions'),
-  text: fc.constantFrom('a', 'b', 'ü', 'a b'),
+  text: fc.constantFrom('a', 'b', 'ü', 'a b', 'a\u2028b\u0085'),
   id: fc.option(fc.string({ unit: 'grapheme', maxLength: 4 })),
 });
 

@@ -344,3 +344,49 @@ test('rows that say that the account has no money pause the job; their lines go 
   expect(checks).toBe(2);
   expect(created).toEqual(['r1-00001/1', 'r2-00001/1']);
 });
+
+test('polls go on after a poll and while every cancel fails for good', async () => {
+  const { activities, created } = literalApi(2);
+  const calls = { poll: 0, cancel: 0, turns: [] as unknown[] };
+  const failing = (message: string): ApplicationFailure => {
+    const failure = ApplicationFailure.nonRetryable(message, 'RequestRefused');
+    failure.stack = '';
+    return failure;
+  };
+  let isOver = false;
+  activities.cancelBatch = async () => {
+    calls.cancel += 1;
+    throw failing('POST /batches/{id}/cancel: HTTP 500');
+  };
+  activities.pollBatches = async ({ batches, turn }) => {
+    calls.poll += 1;
+    calls.turns.push(turn);
+    if (calls.poll <= 2) throw failing('GET /batches/{id}: HTTP 500');
+    // One of the two is never read until the end.
+    return batches.slice(0, isOver ? 2 : 1).map(({ batchId }) => ({
+      batchId,
+      status: isOver ? 'completed' : 'in_progress',
+      completed: 0,
+      failed: 0,
+      windowMs: null,
+      refusal: null,
+      unknownStatus: 'ready',
+    }));
+  };
+  await whileWorking(server.native, 'polls-on', activities, async () => {
+    const handle = await begin('polls-on', [specOf('polls-on'), undefined, { patience: 0.0001 }]);
+    const notices = async (): Promise<string> =>
+      (await handle.query<JobProgress>('progress')).notices.join('\n');
+    await expect.poll(() => created.length, { timeout: 20_000 }).toBe(2);
+    await expect.poll(notices, { timeout: 20_000 }).toContain('not known here (ready)');
+    await expect.poll(notices, { timeout: 20_000 }).toContain('1 batch could not be read for 10 min');
+    await handle.signal('cancel');
+    await expect.poll(() => calls.cancel, { timeout: 20_000 }).toBeGreaterThanOrEqual(4);
+    expect(await notices()).toContain('2 batches could not be cancelled yet');
+    isOver = true;
+    await handle.result();
+  });
+  expect(created).toHaveLength(2);
+  // Each poll after a successful one has the next turn.
+  expect(calls.turns.slice(0, 5)).toEqual([0, 0, 0, 1, 2]);
+});

@@ -143,6 +143,7 @@ export function literalApi(
       shardLines: [10],
       rejected: 0,
     }),
+    buildRebuyShards: async () => ({ shards: 0, lines: 0, shardLines: [], rejected: 0 }),
     findBought: async () => [],
     cancelBatch: async () => undefined,
     checkAccount: async () => undefined,

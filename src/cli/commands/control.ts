@@ -23,7 +23,7 @@ function addControl(
   program: Command,
   name: string,
   description: string,
-  act: (job: JobHandle) => Promise<void>,
+  act: (job: JobHandle) => Promise<void | { readonly restarted: boolean }>,
 ): void {
   program
     .command(name)
@@ -32,11 +32,15 @@ function addControl(
     .option('--json', 'print JSON')
     .action(async (jobId: string, flags: { json?: boolean }) => {
       await using client = await BatchClient.connect();
-      await act(client.job(jobId));
+      const restarted = (await act(client.job(jobId)))?.restarted === true;
       process.stdout.write(
         flags.json === true
-          ? `${JSON.stringify({ job_id: jobId, asked: name })}\n`
+          ? `${JSON.stringify({ job_id: jobId, asked: name, ...(restarted ? { restarted } : {}) })}\n`
           : `${name} asked of job ${jobId}\n`,
       );
+      if (restarted)
+        process.stderr.write(
+          `Job ${jobId} had ended without results. It is started again as a cancelled job: a worker cancels its batches at the API and keeps their answers. Start one with \`durable-batch worker\` where none runs.\n`,
+        );
     });
 }

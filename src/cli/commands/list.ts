@@ -25,7 +25,7 @@ export function addList(program: Command): void {
     .command('list')
     .description('the jobs that the Temporal server knows')
     .option('--status <status>', 'running, completed, failed, cancelled, terminated or timed_out')
-    .option('--state <state>', 'building, running, paused, cancelling, assembling or done')
+    .option('--state <state>', 'building, running, paused, cancelling, assembling, done, cancelled or failed')
     .option('--account <name>', 'jobs of this account')
     .option('--model <name>', 'jobs with lines for this model')
     .option('--schedule <name>', 'jobs that this schedule started')
@@ -75,12 +75,11 @@ const columns = [
 ] as const;
 
 /** One job as a row; what it has not said stays empty. */
-function cellsOf({ jobId, status, progress, schedule, startedAt, closedAt }: JobSummary): string[] {
+function cellsOf({ jobId, state, progress, schedule, startedAt, closedAt }: JobSummary): string[] {
   const cost = progress?.costUsd ?? null;
   return [
     jobId,
-    // What a job last said of itself holds while it runs; how it ended is the server's to say.
-    status === 'RUNNING' ? (progress?.state ?? 'running') : status.toLowerCase(),
+    state,
     progress === null ? '' : count(progress.answered),
     progress === null ? '' : count(progress.failed),
     progress === null ? '' : count(progress.lines),

@@ -16,8 +16,8 @@ export function addResults(program: Command): void {
       await using client = await BatchClient.connect();
       const job = client.job(jobId);
       if (flags.out === undefined) {
-        for await (const row of job.results()) {
-          if (!process.stdout.write(`${JSON.stringify(row)}\n`)) await once(process.stdout, 'drain');
+        for await (const { text } of job.rowTexts()) {
+          if (!process.stdout.write(`${text}\n`)) await once(process.stdout, 'drain');
         }
         return;
       }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { BatchClient } from '../../client/index.ts';
+import { BatchClient, type JobStatus } from '../../client/index.ts';
 import { usd } from '../../core/job-description.ts';
 import type { ListedProgress } from '../../core/job-listing.ts';
 import { describeReport, count } from '../render.ts';
@@ -18,7 +18,7 @@ export function addStatus(program: Command): void {
         return;
       }
       const { progress, failure, report, listed, account, schedule } = status;
-      const rows = [`job         ${jobId}`, `status      ${status.status.toLowerCase()}`];
+      const rows = [`job         ${jobId}`, statusRow(status)];
       if (account !== null) rows.push(`account     ${account}`);
       if (schedule !== null) rows.push(`schedule    ${schedule}`);
       if (report !== null) rows.push(describeReport(report, null));
@@ -46,6 +46,11 @@ export function addStatus(program: Command): void {
         rows.push(`retrying    ${activity}, attempt ${attempt}: ${reason}`);
       process.stdout.write(`${rows.join('\n')}\n`);
     });
+}
+
+/** Of a job that has ended the state says more than the server, to which every end with results is `completed`. */
+function statusRow({ status, state }: JobStatus): string {
+  return `status      ${status === 'COMPLETED' ? state : status.toLowerCase()}`;
 }
 
 /** What the server was last told, where no worker can be asked. */

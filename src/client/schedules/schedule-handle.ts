@@ -6,8 +6,15 @@ import type {
 } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
-import type { JobReport } from '../../core/progress.ts';
-import { dueTimeIn, RUN_MEMO, runJobId, type RunMemo, type ScheduleSpec } from '../../core/schedule-spec.ts';
+import { endStateOf, type JobReport } from '../../core/progress.ts';
+import {
+  dueTimeIn,
+  RUN_MEMO,
+  runJobId,
+  RunOutcome,
+  type RunMemo,
+  type ScheduleSpec,
+} from '../../core/schedule-spec.ts';
 import { jobFiles } from '../../store/job-files.ts';
 import { readRecord, type Store } from '../../store/store.ts';
 import { SCHEDULED_JOB } from '../../workflows/messages.ts';
@@ -46,7 +53,10 @@ export interface RunStatus {
   readonly dueAt: string;
   /** When it began. */
   readonly startedAt: string;
-  /** `running`, `done`, `skipped` (no input), `failed`, `cancelled`, `terminated`, or `unknown`: the server has forgotten it. */
+  /**
+   * `running`, `skipped` (no input), how its job has ended (`done`, `cancelled`, `failed`), `failed` or `terminated` where the run
+   * itself was, or `unknown`: the server has forgotten it.
+   */
   readonly status: string;
   /** The run's job; null where it was skipped. */
   readonly job: string | null;
@@ -189,14 +199,16 @@ export class ScheduleHandle {
     const { status, memo } = await this.describeRun(workflowId, firstExecutionRunId);
     const run = (memo?.[RUN_MEMO] ?? null) as RunMemo | null;
     const job = run === null ? this.jobOf(workflowId) : run.job;
+    const report = job === null ? null : await readRecord<JobReport>(this.store, jobFiles.report(job));
+    const ended = run?.outcome === RunOutcome.Done && report !== null ? endStateOf(report) : run?.outcome;
     return {
       dueAt: new Date(dueTimeIn(workflowId) ?? scheduledAt).toISOString(),
       startedAt: takenAt.toISOString(),
-      status: status === 'completed' ? (run?.outcome ?? status) : status,
+      status: status === 'completed' ? (ended ?? status) : status,
       job,
       input: run?.input ?? null,
       reason: run?.reason ?? null,
-      report: job === null ? null : await readRecord<JobReport>(this.store, jobFiles.report(job)),
+      report,
     };
   }
 

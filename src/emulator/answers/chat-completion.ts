@@ -1,36 +1,50 @@
 import { modelOf } from './answer.ts';
 import type { Answer, AnswerContext, JsonObject } from './answer.ts';
-import { BatchEndpoint } from './batch-endpoint.ts';
+import { cutAnswer, logprobsOf } from './cut-answer.ts';
+import type { CutAnswer } from './cut-answer.ts';
 import { modelSnapshot } from './model-snapshot.ts';
+import { cacheDetails, PromptCache } from './prompt-cache.ts';
+import { requiredCall } from './required-call.ts';
+import type { RequiredCall } from './required-call.ts';
 import { readMessages } from './request-text.ts';
+import { schemaValue } from './schema-value.ts';
 import { standInText } from './stand-in-text.ts';
-import { estimateInputTokens, tokensOfText } from './token-estimate.ts';
+import { promptTokens } from './token-estimate.ts';
 
 /** Answers /v1/chat/completions, with as many choices as `n` asks for. */
 export function chatCompletion(body: JsonObject, context: AnswerContext): Answer {
-  const content = standInText(body, readMessages(body['messages']), body['response_format']);
+  const prompt = readMessages(body['messages']);
+  const model = modelOf(body, 'gpt-5-mini');
+  const call = requiredCall(body);
+  const most = body['max_completion_tokens'] ?? body['max_tokens'];
+  const said = call
+    ? cutAnswer(JSON.stringify(schemaValue(call.parameters, prompt.lastUser, undefined) ?? {}), null, most)
+    : cutAnswer(standInText(body, prompt, body['response_format']), body['stop'], most);
   const choices = typeof body['n'] === 'number' ? Math.max(1, body['n']) : 1;
-  const inputTokens = estimateInputTokens(BatchEndpoint.chatCompletions, body);
-  const outputTokens = tokensOfText(content) * choices;
+  const inputTokens = promptTokens(prompt);
+  const outputTokens = said.tokens * choices;
+  const cached = (context.cache ?? new PromptCache()).use(model, prompt);
   return {
     inputTokens,
     outputTokens,
+    cachedTokens: cached.cachedTokens,
+    cacheWriteTokens: cached.writtenTokens ?? 0,
     body: {
       id: `chatcmpl-${context.token}`,
       object: 'chat.completion',
       created: context.createdAt,
-      model: modelSnapshot(modelOf(body, 'gpt-5-mini')),
+      model: modelSnapshot(model),
       choices: Array.from({ length: choices }, (_, index) => ({
         index,
-        message: { role: 'assistant', content, refusal: null, annotations: [] },
-        logprobs: null,
-        finish_reason: 'stop',
+        message: messageOf(said, call, `call_${context.token}${index === 0 ? '' : index}`),
+        logprobs: choiceLogprobs(body, said, call),
+        finish_reason: finishReason(said, call),
       })),
       usage: {
         prompt_tokens: inputTokens,
         completion_tokens: outputTokens,
         total_tokens: inputTokens + outputTokens,
-        prompt_tokens_details: { cached_tokens: 0, audio_tokens: 0 },
+        prompt_tokens_details: Object.assign(cacheDetails(cached), { audio_tokens: 0 }),
         completion_tokens_details: {
           reasoning_tokens: 0,
           audio_tokens: 0,
@@ -42,4 +56,22 @@ export function chatCompletion(body: JsonObject, context: AnswerContext): Answer
       system_fingerprint: null,
     },
   };
+}
+
+function messageOf(said: CutAnswer, call: RequiredCall | undefined, id: string): JsonObject {
+  if (!call) return { role: 'assistant', content: said.text, refusal: null, annotations: [] };
+  const made = { id, type: 'function', function: { name: call.name, arguments: said.text } };
+  return { role: 'assistant', content: null, tool_calls: [made], refusal: null, annotations: [] };
+}
+
+function choiceLogprobs(body: JsonObject, said: CutAnswer, call: RequiredCall | undefined): unknown {
+  if (body['logprobs'] !== true || call) return null;
+  const alternatives = typeof body['top_logprobs'] === 'number' ? body['top_logprobs'] : 0;
+  return { content: logprobsOf(said.text, alternatives), refusal: null };
+}
+
+/** A function asked for by name ends in `stop`: the model had no choice in it. */
+function finishReason(said: CutAnswer, call: RequiredCall | undefined): string {
+  if (said.isCut) return 'length';
+  return call && !call.named ? 'tool_calls' : 'stop';
 }

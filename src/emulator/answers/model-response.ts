@@ -1,39 +1,64 @@
 import { modelOf } from './answer.ts';
 import type { Answer, AnswerContext, JsonObject } from './answer.ts';
-import { BatchEndpoint } from './batch-endpoint.ts';
+import { cutAnswer, logprobsOf } from './cut-answer.ts';
+import type { CutAnswer } from './cut-answer.ts';
 import { modelSnapshot } from './model-snapshot.ts';
+import { cacheDetails, PromptCache } from './prompt-cache.ts';
+import { requiredCall } from './required-call.ts';
 import { isObject, readResponsesInput } from './request-text.ts';
+import { schemaValue } from './schema-value.ts';
 import { standInText } from './stand-in-text.ts';
-import { estimateInputTokens, tokensOfText } from './token-estimate.ts';
+import { promptTokens } from './token-estimate.ts';
 
 /** Answers /v1/responses. */
 export function modelResponse(body: JsonObject, context: AnswerContext): Answer {
   const format = isObject(body['text']) ? body['text']['format'] : undefined;
-  const content = standInText(body, readResponsesInput(body), format);
-  const inputTokens = estimateInputTokens(BatchEndpoint.responses, body);
-  const outputTokens = tokensOfText(content);
+  const prompt = readResponsesInput(body);
+  const model = modelOf(body, 'gpt-5-mini');
+  const call = requiredCall(body);
+  const most = body['max_output_tokens'];
+  const said = call
+    ? cutAnswer(JSON.stringify(schemaValue(call.parameters, prompt.lastUser, undefined) ?? {}), null, most)
+    : cutAnswer(standInText(body, prompt, format), null, most);
+  const status = said.isCut ? 'incomplete' : 'completed';
+  const inputTokens = promptTokens(prompt);
+  const outputTokens = said.tokens;
+  const cached = (context.cache ?? new PromptCache()).use(model, prompt);
   return {
     inputTokens,
     outputTokens,
+    cachedTokens: cached.cachedTokens,
+    cacheWriteTokens: cached.writtenTokens ?? 0,
     body: {
       id: `resp_${context.token}`,
       object: 'response',
       created_at: context.createdAt,
-      status: 'completed',
+      status,
       background: false,
       error: null,
-      incomplete_details: null,
+      incomplete_details: said.isCut ? { reason: 'max_output_tokens' } : null,
       instructions: body['instructions'] ?? null,
       max_output_tokens: body['max_output_tokens'] ?? null,
-      model: modelSnapshot(modelOf(body, 'gpt-5-mini')),
+      model: modelSnapshot(model),
       output: [
-        {
-          id: `msg_${context.token}`,
-          type: 'message',
-          status: 'completed',
-          role: 'assistant',
-          content: [{ type: 'output_text', annotations: [], logprobs: [], text: content }],
-        },
+        call
+          ? {
+              id: `fc_${context.token}`,
+              type: 'function_call',
+              status,
+              call_id: `call_${context.token}`,
+              name: call.name,
+              arguments: said.text,
+            }
+          : {
+              id: `msg_${context.token}`,
+              type: 'message',
+              status,
+              role: 'assistant',
+              content: [
+                { type: 'output_text', annotations: [], logprobs: textLogprobs(body, said), text: said.text },
+              ],
+            },
       ],
       parallel_tool_calls: true,
       previous_response_id: null,
@@ -42,13 +67,13 @@ export function modelResponse(body: JsonObject, context: AnswerContext): Answer 
       store: true,
       temperature: body['temperature'] ?? 1,
       text: { format: format ?? { type: 'text' } },
-      tool_choice: 'auto',
-      tools: [],
+      tool_choice: body['tool_choice'] ?? 'auto',
+      tools: body['tools'] ?? [],
       top_p: body['top_p'] ?? 1,
       truncation: 'disabled',
       usage: {
         input_tokens: inputTokens,
-        input_tokens_details: { cached_tokens: 0 },
+        input_tokens_details: cacheDetails(cached),
         output_tokens: outputTokens,
         output_tokens_details: { reasoning_tokens: 0 },
         total_tokens: inputTokens + outputTokens,
@@ -57,4 +82,11 @@ export function modelResponse(body: JsonObject, context: AnswerContext): Answer 
       metadata: body['metadata'] ?? {},
     },
   };
+}
+
+/** Given where the request includes them. */
+function textLogprobs(body: JsonObject, said: CutAnswer): JsonObject[] {
+  const { include } = body;
+  if (!Array.isArray(include) || !include.includes('message.output_text.logprobs')) return [];
+  return logprobsOf(said.text, typeof body['top_logprobs'] === 'number' ? body['top_logprobs'] : 0);
 }

@@ -1,14 +1,19 @@
 import { modelOf } from './answer.ts';
 import type { Answer, AnswerContext, JsonObject } from './answer.ts';
-import { inputTokens, tokensOfText } from './token-estimate.ts';
+import { cutAnswer, tokenPieces } from './cut-answer.ts';
+import { inputTokens } from './token-estimate.ts';
 
-/** Answers the legacy /v1/completions: an echo of each prompt. */
+/** Answers the legacy /v1/completions: an echo of each prompt, `n` times. */
 export function textCompletion(body: JsonObject, context: AnswerContext): Answer {
   const prompt = body['prompt'];
   const prompts = Array.isArray(prompt) && typeof prompt[0] === 'string' ? (prompt as string[]) : [prompt];
-  const texts = prompts.map((each) => (typeof each === 'string' ? each : 'echo of tokens'));
+  const copies = typeof body['n'] === 'number' ? Math.max(1, body['n']) : 1;
+  const said = prompts
+    .map((each) => (typeof each === 'string' ? each : 'echo of tokens'))
+    .flatMap((text) => Array.from({ length: copies }, () => text))
+    .map((text) => cutAnswer(text, body['stop'], body['max_tokens']));
   const promptTokens = inputTokens(prompt);
-  const completionTokens = texts.reduce((sum, text) => sum + tokensOfText(text), 0);
+  const completionTokens = said.reduce((sum, { tokens }) => sum + tokens, 0);
   return {
     inputTokens: promptTokens,
     outputTokens: completionTokens,
@@ -17,12 +22,33 @@ export function textCompletion(body: JsonObject, context: AnswerContext): Answer
       object: 'text_completion',
       created: context.createdAt,
       model: modelOf(body, 'gpt-3.5-turbo-instruct'),
-      choices: texts.map((text, index) => ({ text, index, logprobs: null, finish_reason: 'stop' })),
+      choices: said.map(({ text, isCut }, index) => ({
+        text,
+        index,
+        logprobs: typeof body['logprobs'] === 'number' ? logprobs(text, body['logprobs']) : null,
+        finish_reason: isCut ? 'length' : 'stop',
+      })),
       usage: {
         prompt_tokens: promptTokens,
         completion_tokens: completionTokens,
         total_tokens: promptTokens + completionTokens,
       },
     },
+  };
+}
+
+function logprobs(text: string, alternatives: number): JsonObject {
+  const tokens = tokenPieces(text);
+  const starts: number[] = [];
+  let at = 0;
+  for (const token of tokens) {
+    starts.push(at);
+    at += token.length;
+  }
+  return {
+    tokens,
+    token_logprobs: tokens.map(() => -0.01),
+    top_logprobs: alternatives === 0 ? null : tokens.map((token) => ({ [token]: -0.01 })),
+    text_offset: starts,
   };
 }

@@ -1,9 +1,10 @@
 import type { JsonObject } from './answer.ts';
 import { BatchEndpoint } from './batch-endpoint.ts';
 import { byteLength, contentText, readMessages, readResponsesInput } from './request-text.ts';
+import type { RequestText } from './request-text.ts';
 
 /** English averages four bytes a token; that is all the precision accounting needs here. */
-const BYTES_PER_TOKEN = 4;
+export const BYTES_PER_TOKEN = 4;
 /** What role marks and separators add to a chat prompt. */
 const PROMPT_OVERHEAD = 3;
 
@@ -15,13 +16,18 @@ export function tokensOfText(text: string): number {
   return tokensOfBytes(byteLength(text));
 }
 
+/** Tokens of a prompt of messages. */
+export function promptTokens({ promptBytes }: RequestText): number {
+  return PROMPT_OVERHEAD + tokensOfBytes(promptBytes);
+}
+
 /** The prompt tokens a request is charged with, both against the enqueued-token limit and in its answer's usage. */
 export function estimateInputTokens(endpoint: BatchEndpoint, body: JsonObject): number {
   switch (endpoint) {
     case BatchEndpoint.chatCompletions:
-      return PROMPT_OVERHEAD + tokensOfBytes(readMessages(body['messages']).promptBytes);
+      return promptTokens(readMessages(body['messages']));
     case BatchEndpoint.responses:
-      return PROMPT_OVERHEAD + tokensOfBytes(readResponsesInput(body).promptBytes);
+      return promptTokens(readResponsesInput(body));
     case BatchEndpoint.embeddings:
     case BatchEndpoint.moderations:
       return inputTokens(body['input']);

@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import OpenAI from 'openai';
 import { expect, test } from 'vitest';
+import { createActivities } from '../../../src/activities/index.ts';
 import type { EndedRecord } from '../../../src/activities/poll-batches.ts';
 import { fetchResults, type FetchRequest, type ShardCounts } from '../../../src/activities/fetch-results.ts';
 import type { JobObserver } from '../../../src/activities/job-observer.ts';
@@ -76,4 +77,34 @@ test('the price of a settled shard is the same for observer and workflow, and it
 
   expect(await fetched()).toEqual(counts);
   expect(told).toHaveLength(1);
+});
+
+test('an observer that throws stops no step', async () => {
+  using folder = new TempFolder();
+  plan(folder.path, `${requestLine('a')}\n`);
+  const put = (key: string, text: string): void => {
+    mkdirSync(dirname(folder.at(key)), { recursive: true });
+    writeFileSync(folder.at(key), text);
+  };
+  put(shardFiles.ended(JOB, shard, 1), JSON.stringify(ended));
+  const usage = { prompt_tokens: 1, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 9 } };
+  put(shardFiles.output(JOB, shard, 1), outputRow(1, { usage }));
+  const fail = (): void => {
+    throw new Error('no metrics today');
+  };
+  const activities = createActivities({
+    api: new OpenAI({ apiKey: 'test', fetch: async () => await Promise.reject(new Error('not asked')) }),
+    store: new FolderStore(folder.path),
+    files: {
+      settleShard: async (batch: Parameters<FileWork['settleShard']>[0]) => settleShard(folder.path, batch),
+    } as FileWork,
+    patience: 0,
+    observer: { onShardSettled: fail, onDownloaded: fail } as Partial<JobObserver> as JobObserver,
+  });
+  const step = async (of: FetchRequest): Promise<ShardCounts> => await activities.fetchResults(of);
+  const counts = await new MockActivityEnvironment().run<[FetchRequest], ShardCounts, typeof step>(
+    step,
+    request,
+  );
+  expect(counts).toMatchObject({ answered: 1, inputTokens: 1, costUsd: null, cost: null });
 });

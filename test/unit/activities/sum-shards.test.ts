@@ -18,7 +18,7 @@ test('lines count once for a model, tokens in every round', () => {
     ['gpt-4o-mini', 300, 10_000],
     ['gpt-5-mini', 100, 20_000],
   ]);
-  expect(sums.batchUsd).toBeCloseTo(models[0]!.batchUsd! + models[1]!.batchUsd!, 12);
+  expect(sums.batchUsd).toBeCloseTo(models[0]!.batchUsd! + models[1]!.batchUsd!, 9);
   expect(sums.listUsd).toBeCloseTo(2 * sums.batchUsd!, 12);
 });
 
@@ -46,4 +46,26 @@ test('codes that are names of every object are counted like others', () => {
     ['constructor', 4],
     ['__proto__', 2],
   ]);
+});
+
+test('sums are exact: no digit that nobody paid shows', () => {
+  const costs = ['104793416667', '209586833333', '1'];
+  const shards = costs.map((cost, i) => shardStory(1, i, { cost }));
+  expect(sumShards(shards, [])).toMatchObject({ batchUsd: 0.157190125, listUsd: 0.31438025, notes: [] });
+});
+
+test('a cost that cannot be told is unknown and said to be so; tokens are counted', () => {
+  const sums = sumShards(
+    [shardStory(1, 0, { cost: '5' }), shardStory(1, 1, { cost: null, unpriced: 3 })],
+    [],
+  );
+  expect(sums).toMatchObject({ batchUsd: null, listUsd: null, inputTokens: 20_000 });
+  expect(sums.notes).toEqual([expect.stringContaining('3 paid rows')]);
+});
+
+test('shards that an earlier version settled keep their figures, and a note says so', () => {
+  const { batchUsd, notes } = sumShards([shardStory(1, 0), shardStory(1, 1, { cost: '0' })], []);
+  expect(batchUsd).toBe(0.00425); // 10,000 tokens in at 0.25, 3,000 out at 2 USD a million, halved
+  expect(notes).toEqual([expect.stringContaining('1 shard that an earlier version settled')]);
+  expect(sumShards([shardStory(1, 0, { cost: '0' })], []).notes).toEqual([]);
 });

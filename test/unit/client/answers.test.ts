@@ -4,6 +4,7 @@ import {
   answerEmbeddings,
   answerRefusal,
   answerText,
+  answerToolNames,
   isAnswerCut,
 } from '../../../src/client/answers.ts';
 
@@ -27,6 +28,20 @@ describe('the text of an answer', () => {
       { object: 'chat.completion', choices: [{ message: { content: 'a' } }, { message: { content: 'b' } }] },
       'a',
     ],
+    [
+      'the choice of index 0, wherever it stands',
+      {
+        object: 'chat.completion',
+        choices: [
+          { index: 1, message: { content: 'b' } },
+          { index: 0, message: { content: 'a' } },
+        ],
+      },
+      'a',
+    ],
+    ['no choice', { object: 'chat.completion', choices: [] }, null],
+    ['a chat completion without `object`', { choices: [{ message: { content: 'a' } }] }, 'a'],
+    ['a response without `object`', { output: [{ type: 'message', content: [text('a')] }] }, 'a'],
     ['content in parts', chat({ content: [{ type: 'text', text: 'a' }, { type: 'image' }] }), 'a'],
     ['a refusal', chat({ content: null, refusal: 'no' }), null],
     ['a completion', { object: 'text_completion', choices: [{ text: 'yes' }] }, 'yes'],
@@ -47,6 +62,18 @@ describe('the text of an answer', () => {
   ])('of %s', (_what, body, expected) => {
     expect(answerText({ response: body })).toBe(expected);
   });
+});
+
+test('the tools that an answer calls are named once', () => {
+  const call = { function: { name: 'a' } };
+  expect(
+    answerToolNames({ response: chat({ tool_calls: [call, call, { function: { name: 'b' } }] }) }),
+  ).toEqual(['a', 'b']);
+  expect(
+    answerToolNames({ response: response([{ type: 'function_call', name: 'a' }, { type: 'message' }]) }),
+  ).toEqual(['a']);
+  expect(answerToolNames({ response: chat({ content: 'x' }) })).toEqual([]);
+  expect(answerToolNames({ response: embeddings([1]) })).toEqual([]);
 });
 
 test('a refusal is told of chat completions and responses, and of nothing else', () => {
@@ -81,11 +108,17 @@ describe('the vectors of an embedding', () => {
     expect(answerEmbedding({ response: { ...rest, data: data.toReversed() } })).toEqual([1]);
   });
 
-  test.each([null, chat({ content: 'x' }), { data: [] }, { data: [{ object: 'image' }] }, embeddings(7)])(
-    'are none in another answer',
-    (body) => {
-      expect(answerEmbeddings({ response: body })).toBeNull();
-      expect(answerEmbedding({ response: body })).toBeNull();
-    },
-  );
+  const twice = { object: 'embedding', index: 1, embedding: [1] };
+  test.each([
+    null,
+    chat({ content: 'x' }),
+    { data: [] },
+    { data: [{ object: 'image' }] },
+    embeddings(7),
+    { data: [twice, twice] },
+    { data: [{ ...twice, index: 5 }] },
+  ])('are none in another answer', (body) => {
+    expect(answerEmbeddings({ response: body })).toBeNull();
+    expect(answerEmbedding({ response: body })).toBeNull();
+  });
 });

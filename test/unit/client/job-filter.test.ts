@@ -9,6 +9,8 @@ describe('a filter as a query', () => {
     [{ status: 'TIMED_OUT' }, "ExecutionStatus = 'TimedOut'"],
     [{ state: 'paused' }, "DurableBatchStatus = 'paused' AND ExecutionStatus = 'Running'"],
     [{ state: 'done' }, "DurableBatchStatus = 'done'"],
+    [{ state: 'failed' }, "(DurableBatchStatus = 'failed' OR ExecutionStatus = 'Failed')"],
+    [{ state: 'cancelled' }, "(DurableBatchStatus = 'cancelled' OR ExecutionStatus = 'Canceled')"],
     [{ account: 'team a', model: 'm' }, "DurableBatchAccount = 'team a' AND DurableBatchModels = 'm'"],
     [{ schedule: 's', batchId: 'b' }, "DurableBatchSchedule = 's' AND DurableBatchBatchIds = 'b'"],
     [{ startedAfter: new Date(0) }, "StartTime >= '1970-01-01T00:00:00.000Z'"],
@@ -33,7 +35,7 @@ test.each<[filter: object, message: string]>([
   ],
   [
     { state: 'asleep' },
-    'Option --state must be one of building, running, paused, cancelling, assembling, done, got "asleep".',
+    'Option --state must be one of building, running, paused, cancelling, assembling, done, cancelled, failed, got "asleep".',
   ],
   [{ account: ' ' }, 'Option --account must be a name, got " ".'],
   [{ batchId: 7 }, 'Option --batch-id must be a name, got "7".'],

@@ -72,6 +72,135 @@ describe('an answer that does not satisfy its schema keeps its row, and says', (
   });
 });
 
+describe('a schema of optional members is not given what an answer without text comes in', () => {
+  const Loose = z.object({
+    id: z.string().optional(),
+    stars: z.number().optional(),
+    topics: z.array(z.string()).default([]),
+  });
+  const chat = (choice: object): object => ({
+    id: 'chatcmpl-1',
+    object: 'chat.completion',
+    choices: [choice],
+  });
+  const response = (output: object[], more: object = {}): object => ({
+    id: 'resp_1',
+    object: 'response',
+    status: 'completed',
+    incomplete_details: null,
+    output,
+    ...more,
+  });
+  const incomplete = (reason: string): object => ({ status: 'incomplete', incomplete_details: { reason } });
+  const reasoning = { type: 'reasoning', id: 'rs_1', summary: [] };
+  const call = { type: 'function', function: { name: 'rate', arguments: '{"stars":5}' } };
+  const cut = /^The answer has no text: it was cut at the limit of output tokens\.$/;
+  const filtered = /^The answer has no text: it was cut by the content filter\.$/;
+  const called = /^The answer has no text: the model called tools instead \(rate\)\.$/;
+  const nothing = /^The answer has no text: see the response of the row\.$/;
+  const noForm = /^The answer has none of the forms/;
+
+  test.each<[what: string, message: RegExp, body: unknown]>([
+    ['chat, cut', cut, chat({ finish_reason: 'length', message: { content: null } })],
+    ['chat, cut after a blank', cut, chat({ finish_reason: 'length', message: { content: '\n' } })],
+    ['chat, filtered', filtered, chat({ finish_reason: 'content_filter', message: { content: null } })],
+    [
+      'chat, tools',
+      called,
+      chat({ finish_reason: 'tool_calls', message: { content: null, tool_calls: [call, call] } }),
+    ],
+    ['chat, tools beside an empty text', called, chat({ message: { content: '', tool_calls: [call] } })],
+    [
+      'chat, a custom tool',
+      called,
+      chat({ message: { tool_calls: [{ type: 'custom', custom: { name: 'rate' } }] } }),
+    ],
+    [
+      'chat, a function of old',
+      called,
+      chat({ message: { content: null, function_call: { name: 'rate' } } }),
+    ],
+    [
+      'chat, refused in parts',
+      /refused/,
+      chat({ message: { content: [{ type: 'refusal', refusal: 'no' }] } }),
+    ],
+    ['chat, refused beside an empty text', /refused/, chat({ message: { content: '', refusal: 'no' } })],
+    ['chat, an empty refusal', nothing, chat({ message: { content: null, refusal: '' } })],
+    ['chat, audio', nothing, chat({ message: { content: null, audio: { id: 'a' } } })],
+    ['chat, no parts', nothing, chat({ message: { content: [] } })],
+    ['chat, no message', nothing, chat({})],
+    ['chat, no choices', nothing, { id: 'chatcmpl-1', object: 'chat.completion', choices: [] }],
+    ['chat, choices that are none', nothing, { id: 'chatcmpl-1', object: 'chat.completion', choices: null }],
+    [
+      'chat, without `object`',
+      cut,
+      { id: 'x', choices: [{ finish_reason: 'length', message: { content: null } }] },
+    ],
+    [
+      'completion, cut',
+      cut,
+      { id: 'cmpl', object: 'text_completion', choices: [{ finish_reason: 'length' }] },
+    ],
+    ['response, cut while it reasoned', cut, response([reasoning], incomplete('max_output_tokens'))],
+    ['response, filtered', filtered, response([], incomplete('content_filter'))],
+    [
+      'response, tools',
+      called,
+      response([reasoning, { type: 'function_call', name: 'rate', arguments: '{}' }]),
+    ],
+    ['response, a tool without a name', /\(web_search_call\)/, response([{ type: 'web_search_call' }])],
+    [
+      'response, refused',
+      /refused/,
+      response([{ type: 'message', content: [{ type: 'refusal', refusal: 'no' }] }]),
+    ],
+    ['response, failed', /the status of the response is failed\.$/, response([], { status: 'failed' })],
+    ['response, reasoning only', nothing, response([reasoning])],
+    ['response, without `object`', nothing, { id: 'x', output: [] }],
+    ['an embedding without vectors', /without a vector/, { id: 'x', object: 'list', data: [] }],
+    [
+      'an embedding with half of one',
+      /without a vector/,
+      { object: 'list', data: [{ object: 'embedding' }] },
+    ],
+    ['an error in a body', noForm, { id: 'x', error: { message: 'secret words' } }],
+    ['an empty body', noForm, {}],
+    ['no body', noForm, null],
+    ['a text', noForm, 'secret words'],
+  ])('%s', async (_what, message, body) => {
+    for (const schema of [Loose, z.any(), z.string()]) {
+      const typed = await toTypedRow(row(body), schema);
+      expect(typed).toMatchObject({ ok: false, value: undefined, response: body });
+      expect(typed.issues?.map((issue) => issue.message)).toEqual([expect.stringMatching(message)]);
+      expect(JSON.stringify(typed.issues)).not.toContain('secret words');
+    }
+  });
+
+  test('the names of tools are bounded', async () => {
+    const tools = Array.from({ length: 9 }, (_, i) => ({ function: { name: `${i}${'x'.repeat(500)}` } }));
+    const { issues } = await toTypedRow(row(chat({ message: { tool_calls: tools } })), Loose);
+    expect(issues?.[0]?.message).toMatch(/^.{80,500}, and 4 more\)\.$/);
+  });
+
+  test('an empty text that nothing explains is an answer', async () => {
+    expect(await toTypedRow(said(''), z.string())).toMatchObject({ ok: true, value: '' });
+  });
+
+  test('a text that the content filter has cut says so', async () => {
+    const { issues } = await toTypedRow(said('{"stars":', {}, 'content_filter'), Loose);
+    expect(issues?.[0]?.message).toBe('The answer is not JSON: it was cut by the content filter.');
+  });
+
+  test('images and moderations are given as the API sent them', async () => {
+    for (const body of [
+      { created: 1, data: [{ b64_json: 'aa' }] },
+      { id: 'modr-1', results: [{ flagged: false }] },
+    ])
+      expect(await toTypedRow(row(body), z.any())).toMatchObject({ ok: true, value: body });
+  });
+});
+
 test('a line without an answer has neither value nor issues', async () => {
   const error = { code: 'context_length_exceeded', message: 'too long' };
   const failed: ResultRow = { ...row(null), status: 'failed', error };

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { BatchError, ErrorCode, exitCodeOf, isBatchError } from '../../../src/core/errors.ts';
 
-test('every error code has an exit code, and only a failed job has 1', () => {
+test('every error code has an exit code, and only a job that ended without results has 1', () => {
   const codes = Object.values(ErrorCode);
-  expect(codes.filter((code) => exitCodeOf(code) === 1)).toEqual(['job_failed']);
-  expect(codes.filter((code) => exitCodeOf(code) === 2)).toHaveLength(codes.length - 1);
+  expect(codes.filter((code) => exitCodeOf(code) === 1)).toEqual(['job_failed', 'partial_results']);
+  expect(codes.filter((code) => exitCodeOf(code) === 2)).toHaveLength(codes.length - 2);
 });
 
 test('a BatchError tells its code, details and cause, and says what it is', () => {

@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest';
-import { byStatus, firstListing, parseListed, toListed } from '../../../src/core/job-listing.ts';
-import type { JobProgress } from '../../../src/core/progress.ts';
+import {
+  byStatus,
+  firstListing,
+  parseListed,
+  shownState,
+  toListed,
+  type ListedProgress,
+} from '../../../src/core/job-listing.ts';
+import type { JobProgress, JobState } from '../../../src/core/progress.ts';
 
 test('the same batches are listed the same, in whatever order they were counted', () => {
   expect(byStatus({ validating: 1, in_progress: 2 })).toEqual(byStatus({ in_progress: 2, validating: 1 }));
@@ -30,4 +37,27 @@ test.each([undefined, null, 'running', {}, { state: 'running' }, { ...firstListi
 
 test('a listing is read as it was written', () => {
   expect(parseListed(JSON.parse(JSON.stringify(firstListing)))).toEqual(firstListing);
+});
+
+test.each<[state: JobState, counts: Partial<ListedProgress>]>([
+  ['done', { lines: 10, answered: 1, failed: 9 }],
+  ['cancelled', { lines: 10, answered: 1, failed: 8 }],
+  ['failed', { lines: 10, answered: 0, failed: 10 }],
+])(
+  'the end of a job of an earlier version, which says `done`, is told by its counts: %s',
+  (state, counts) => {
+    expect(parseListed({ ...firstListing, ...counts, state: 'done' })?.state).toBe(state);
+    expect(parseListed({ ...firstListing, ...counts, state: 'running' })?.state).toBe('running');
+  },
+);
+
+test.each<[server: string, own: JobState | null, shown: string]>([
+  ['RUNNING', 'paused', 'paused'],
+  ['RUNNING', null, 'running'],
+  ['COMPLETED', 'cancelled', 'cancelled'],
+  ['COMPLETED', null, 'completed'],
+  ['TERMINATED', 'running', 'terminated'],
+  ['FAILED', 'running', 'failed'],
+])('of a workflow that is %s and a job that says %s the state is %s', (server, own, shown) => {
+  expect(shownState(server, own)).toBe(shown);
 });

@@ -93,7 +93,7 @@ describe('faultRuleSchema', () => {
   });
 
   it.each([
-    ['an unknown call', { on: 'call', call: 'models.list', fault: { kind: 'reset' } }],
+    ['an unknown call', { on: 'call', call: 'models.create', fault: { kind: 'reset' } }],
     ['a fault of another place', { on: 'line', fault: { kind: 'reset' } }],
     ['a share above one', { on: 'line', fraction: 2, fault: { kind: 'lost' } }],
     ['a misspelt member', { on: 'batch', fault: { kind: 'expire', afterFraktion: 0.5 } }],

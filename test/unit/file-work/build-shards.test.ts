@@ -108,13 +108,19 @@ describe('bodies are passed on to the byte', () => {
     ['duplicate keys', '{"model":"m","messages":[1],"a":1,"a":2,"messages":[]}'],
     ['escapes', '{"model":"m","messages":["\\u00e9\\/\\ud83d\\ude00\\u0000"]}'],
     ['a lone surrogate', '{"model":"m","messages":["\\ud800"]}'],
-    ['U+2028', '{"model":"m","messages":["a\u2028b\u2029c\u0085"]}'],
+    ['escaped line separators', '{"model":"m","messages":["a\\u2028b\\u2029c\\u0085"]}'],
     ['white space', '{ "model" : "m" ,\t"messages" : [ ] }'],
     ['letters of any script', '{"model":"m","messages":["日本語 🎉 é e\u0301"]}'],
   ])('%s', (_, body) => {
     using folder = new TempFolder();
     plan(folder.path, `{"custom_id":"x","body":${body},"note":1}\n`);
     expect(requestsOf(folder.path, first)).toContain(`"body":${body}}\n`);
+  });
+
+  test('but for raw line separators, which are escaped', () => {
+    using folder = new TempFolder();
+    plan(folder.path, '{"body":{"model":"m","messages":["a\u2028b\u2029c\u0085“d”"]}}\n');
+    expect(requestsOf(folder.path, first)).toContain('"messages":["a\\u2028b\\u2029c\\u0085“d”"]');
   });
 });
 

@@ -7,11 +7,14 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { shardId } from '../../../src/core/shard-plan.ts';
+import { ENTRY_BYTES } from '../../../src/file-work/answer-index.ts';
 import { buildShards, type BuildResult } from '../../../src/file-work/build-shards.ts';
 import { indexAnswers } from '../../../src/file-work/index-answers.ts';
+import { KEY_BYTES } from '../../../src/file-work/request-key.ts';
 import { jobFiles, shardFiles } from '../../../src/store/job-files.ts';
 import { JOB, outputRow, plan, requestLine, rowsIn, settle, specFor } from '../../support/file-job.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
@@ -51,6 +54,47 @@ test('a kept row has the present number and id, and the answer to the byte', () 
     '"custom_id":"3"',
   );
 });
+
+/** Gives a job's requests raw separators, as earlier versions have uploaded them; returns the keys that these gave them. */
+function asUploadedBefore(folder: string): Buffer[] {
+  const path = join(folder, shardFiles.requests(JOB, shardId(1, 0)));
+  const raw = readFileSync(path, 'utf8').replaceAll('\\u2028', '\u2028').replaceAll('\\u0085', '\u0085');
+  writeFileSync(path, raw);
+  return raw
+    .split('\n')
+    .slice(0, -1)
+    .map((line) =>
+      createHash('sha256')
+        .update(line.slice(line.indexOf('","method"')))
+        .digest(),
+    );
+}
+
+test.each([1, 2, 3, 100])(
+  'answers to lines with raw separators are found in indexes of earlier versions, and in new ones of their files: %d lines',
+  (count) => {
+    using folder = new TempFolder();
+    const texts = Array.from({ length: count }, (_, i) => `${i}\u2028\u0085`);
+    answer(folder.path, texts);
+    const index = folder.at(jobFiles.answers(JOB));
+    const now = readFileSync(index);
+    const keys = asUploadedBefore(folder.path);
+    indexAnswers(folder.path, JOB, jobFiles.answers(JOB));
+    expect(readFileSync(index)).toEqual(now);
+    const before = Buffer.from(now);
+    for (const [i, key] of keys.entries()) key.copy(before, i * ENTRY_BYTES, 0, KEY_BYTES);
+    expect(before.equals(now)).toBe(false);
+    const input = [...texts, ...texts, 'new\u2028'].map((text) => `${requestLine(text)}\n`).join('');
+    for (const bytes of [now, before]) {
+      writeFileSync(index, bytes);
+      expect(buildNext(folder.path, input)).toMatchObject({ plan: { lines: 1, kept: 2 * count } });
+      const rows = rowsIn(folder.at(jobFiles.kept('next')));
+      expect(rows.map(({ line, response }) => [line, response])).toEqual(
+        [...texts, ...texts].map((text, i) => [i + 1, { answer: text }]),
+      );
+    }
+  },
+);
 
 test('an input of known lines alone makes no shard', () => {
   using folder = new TempFolder();

@@ -1,10 +1,16 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { BatchErrorEntry } from '../../../src/core/batch-status.ts';
 import { shardId, ShardLines, type ShardOutcome } from '../../../src/core/shard-plan.ts';
 import { packRetries } from '../../../src/file-work/pack-retries.ts';
 import { refuseShard } from '../../../src/file-work/refuse-shard.ts';
-import { cancelShard, countAnswers, type EndedShard } from '../../../src/file-work/settle-shard.ts';
+import {
+  cancelShard,
+  countAnswers,
+  settleShard,
+  type EndedShard,
+} from '../../../src/file-work/settle-shard.ts';
 import {
   JOB,
   manifestOf,
@@ -103,9 +109,9 @@ describe('a row decides how its line ends', () => {
       'an error in a 200 body that has only a type',
       { output: outputRow(1, failing(null)) },
     ],
-    ['again: no_answer_in_body', 'a 200 row without a body', { output: outputRow(1, null) }],
-    ['again: no_answer_in_body', 'a 200 row with a list for a body', { output: outputRow(1, []) }],
-    ['again: no_answer_in_body', 'a 200 row with text for a body', { output: outputRow(1, 'oops') }],
+    ['failed: answer_unreadable', 'a 200 row without a body', { output: outputRow(1, null) }],
+    ['failed: answer_unreadable', 'a 200 row with a list for a body', { output: outputRow(1, []) }],
+    ['failed: answer_unreadable', 'a 200 row with text for a body', { output: outputRow(1, 'oops') }],
     [
       'failed: context_length_exceeded',
       '400',
@@ -138,7 +144,17 @@ describe('a row decides how its line ends', () => {
     ['again: unknown', 'neither a response nor an error', { output: '{"custom_id":"1"}\n' }],
     ['again: missing_row', 'no row in a completed batch', { output: '' }],
     ['again: missing_row', 'no files at all', {}],
-    ['again: missing_row', 'a row that is no JSON', { output: '{"custom_id":"1","resp\n' }],
+    ['failed: answer_unreadable', 'a row that is cut off', { output: '{"custom_id":"1","resp\n' }],
+    [
+      'again: missing_row',
+      'a row that names its line in no key of its own',
+      { output: '{"x":{"custom_id":"1"},"resp\n' },
+    ],
+    [
+      'again: missing_row',
+      'a line of JSON that is printed over many',
+      { output: '[\n{\n"custom_id": "1",\n' },
+    ],
     ['again: missing_row', 'a row that is no object', { output: '"1"\n' }],
     [
       'again: missing_row',
@@ -199,9 +215,102 @@ describe('a row decides how its line ends', () => {
     expect(endOf(raw, ended)).toBe(end);
   });
 
-  test('a row that is not UTF-8 is no answer', () => {
-    const output = Buffer.from(outputRow(1, { ...answer, x: 'é' }), 'latin1');
-    expect(endOf({ output })).toBe('again: http_200');
+  test.each<[end: string, status: number, code: string | null]>([
+    ['again, free: insufficient_quota', 429, 'insufficient_quota'],
+    ['again, free: billing_hard_limit_reached', 400, 'billing_hard_limit_reached'],
+    ['again, free: invalid_api_key', 401, 'invalid_api_key'],
+    ['again, free: some_error', 402, null],
+    ['failed: model_not_found', 403, 'model_not_found'],
+  ])('%s after a row with HTTP %i and the code %s, also at the last try', (end, status, code) => {
+    const errors = outputRow(1, failing(code), status);
+    expect(endOf({ errors }, { attempts: 1 })).toBe(end);
+    const refused = end.startsWith('again') ? { code: end.split(': ')[1], lines: 1 } : undefined;
+    expect(settled(1, { errors }).outcome.accountRefused).toEqual(refused);
+  });
+});
+
+describe('a row that is no strict JSON', () => {
+  const body =
+    '{"object":"chat.completion","text":"A@@@@@@B","n":9007199254740993,"usage":{"prompt_tokens":5,"completion_tokens":7}}';
+  const row = (answer: string, line = 1): Buffer =>
+    Buffer.from(
+      `{"id":"r","custom_id":"${line}","response":{"status_code":200,"request_id":"q","body":${answer}},"error":null}`,
+    );
+  const withBytes = (...bytes: number[]): Buffer => {
+    const bad = row(body);
+    Buffer.from(bytes).copy(bad, bad.indexOf('@@'));
+    return bad;
+  };
+
+  test.each<[title: string, output: Buffer, response: string]>([
+    ['NaN', row(body.replace('"text"', '"x":NaN,"text"')), body.replace('"text"', '"x":null,"text"')],
+    ['-Infinity', row(body.replace('{"o', '{"l":[-Infinity],"o')), body.replace('{"o', '{"l":[null],"o')],
+    ['a control character', withBytes(1), body.replace('@', '\\u0001')],
+    ['a trailing comma', row(body.replace(/}$/, ',}')), body],
+    ['a trailing comma behind the body', Buffer.from(`${row(body).toString().slice(0, -1)},}`), body],
+    ['a lone continuation byte', withBytes(0x92), body.replace('@', '\uFFFD')],
+    ['a surrogate as UTF-8', withBytes(0xed, 0xa0, 0xbd), body.replace('@@@', '\uFFFD\uFFFD\uFFFD')],
+  ])('is repaired where it holds %s, and keeps its other bytes', (_, output, response) => {
+    const { text, outcome } = settled(1, { output });
+    expect(text).toContain(`"response":${response},"error":null`);
+    expect(outcome).toMatchObject({ answered: 1, again: [], inputTokens: 5, outputTokens: 7, errors: {} });
+  });
+
+  test.each<[title: string, bad: string]>([
+    ['is cut off', row(body, 2).toString().slice(0, 80)],
+    ['holds a quote that is not escaped', row(body, 2).toString().replace('@@', '"')],
+    ['holds a number that is none', row(body, 2).toString().replace('9007199254740993', '0x1F')],
+    ['names its line by a number', `{"custom_id": 2 ,"response":{`],
+    ['names other lines inside', `{"x":{"custom_id":"3"},"custom_id":"2","response":{"custom_id":"1",`],
+  ])('and %s costs its own line only, is paid once, and names the bytes', (_, bad) => {
+    const { rows, outcome } = settled(3, {
+      output: Buffer.concat([row(body, 1), Buffer.from(`\n${bad}\n`), row(body, 3)]),
+      errors: neverRanRow(2, 'batch_expired'),
+    });
+    expect(outcome).toMatchObject({ answered: 2, failed: 1, again: [], errors: { answer_unreadable: 1 } });
+    expect(rows[1]).toMatchObject({
+      status: 'failed',
+      error: {
+        code: 'answer_unreadable',
+        message: expect.stringContaining(
+          `row 2 of jobs/${JOB}/shards/${shard}/batch-1.output.jsonl`,
+        ) as unknown,
+      },
+    });
+  });
+
+  test('gives way to a row that can be read, in either order', () => {
+    const [good, bad] = [`${row(body).toString()}\n`, `${row(body).toString().slice(0, 60)}\n`];
+    for (const output of [good + bad, bad + good])
+      expect(settled(1, { output }).outcome).toMatchObject({ answered: 1, failed: 0, errors: {} });
+  });
+
+  test.each([1_000, 5_000, 100_000])('nested %i deep is a row like others', (depth) => {
+    const deep = `{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`;
+    const { text, outcome } = settled(2, {
+      output: Buffer.concat([row(deep), Buffer.from('\n'), row(body, 2)]),
+    });
+    expect(outcome.answered).toBe(2);
+    expect(text).toContain(`"response":${deep},"error":null`);
+  });
+
+  test('costs its line where it is broken and nested deep', () => {
+    const { outcome } = settled(2, {
+      output: `${row(`{"a":${'[{"b":'.repeat(50_000)}`).toString()}\n${row(body, 2).toString()}`,
+    });
+    expect(outcome).toMatchObject({ answered: 1, failed: 1 });
+  });
+
+  test('is read apart from others that stand in one line of the file', () => {
+    const broken = row(body, 3).toString().replace('9007199254740993', '0x1F');
+    const rows = [row(body, 1), row(body.replace('"text"', '"x":NaN,"text"'), 2), broken, row(body, 4)];
+    for (const output of [`[${rows.join(',')}]`, rows.join(''), `[\n${rows.join(',\n')}\n]\n`]) {
+      const { outcome, text } = settled(4, { output });
+      expect(outcome).toMatchObject({ answered: 3, failed: 1, errors: { answer_unreadable: 1 } });
+      expect(text).toContain(
+        `"line":4,"id":"4","status":"answered","attempts":1,"batch_id":"batch_1","response":${body}`,
+      );
+    }
   });
 });
 
@@ -226,9 +335,13 @@ describe('of many rows for a line', () => {
     expect(outcome).toMatchObject({ answered: 1, failed: 0, again: [], errors: {} });
   });
 
-  test('tokens are counted once', () => {
+  test('tokens of a second answer are counted apart', () => {
     const row = outputRow(1, answer);
-    expect(settled(1, { output: row + row }).outcome).toMatchObject({ inputTokens: 5, outputTokens: 7 });
+    expect(settled(1, { output: row + row }).outcome).toMatchObject({
+      inputTokens: 5,
+      outputTokens: 7,
+      twice: { answers: 1, inputTokens: 5, outputTokens: 7 },
+    });
   });
 });
 
@@ -252,6 +365,48 @@ describe('rows', () => {
   ])('hold an answer with %s to the byte', (_, body) => {
     const output = `${outputRow(2, 'x')}{"custom_id":"1","error":null,"response":{"status_code":200,"body":${body}}}\n`;
     expect(settled(2, { output }, { attempts: 1 }).text).toContain(`"response":${body},"error":null`);
+  });
+
+  const exact = '{"n":9007199254740993,"x":1.0e0,"a":1,"a":2,"s":"\\ud800"}';
+  test.each<[title: string, row: string]>([
+    ['an empty error', `{"custom_id":"1","response":{"status_code":200,"body":${exact}},"error":{}}`],
+    [
+      'an error of nulls',
+      `{"error":{"code":null,"message":""},"custom_id":"1","response":{"status_code":200,"body":${exact}}}`,
+    ],
+    ['a numeric id', `{"custom_id":1,"response":{"status_code":200,"body":${exact}}}`],
+    ['another success', `{"custom_id":"1","response":{"status_code":201,"body":${exact}}}`],
+    ['a status as text', `{"custom_id":"1","response":{"status_code":"200","body":${exact}}}`],
+    ['no status', `{"custom_id":"1","response":{"body":${exact}}}`],
+    ['white space', `  {\t"custom_id" : "1" , "response" : { "status_code" : 200 ,  "body" : ${exact} } }\r`],
+    [
+      'escaped keys',
+      `{"cust\\u006fm_id":"\\u0031","r\\u0065sponse":{"status_c\\u006fde":200,"b\\u006fdy":${exact}}}`,
+    ],
+    ['a byte order mark', `\ufeff{"custom_id":"1","response":{"status_code":200,"body":${exact}}}`],
+    [
+      'keys given twice',
+      `{"custom_id":"1","response":{"status_code":500,"body":{}},"response":{"status_code":200,"body":${exact}}}`,
+    ],
+    [
+      'the body as a string',
+      `{"custom_id":"1","response":{"status_code":200,"body":${JSON.stringify(exact)}}}`,
+    ],
+    [
+      'the body as a string in a string',
+      `{"custom_id":"1","response":{"status_code":200,"body":${JSON.stringify(JSON.stringify(exact))}}}`,
+    ],
+  ])('with %s hold an answer to the byte', (_, row) => {
+    const { text, outcome } = settled(1, { output: `${row}\n` });
+    expect(outcome.answered).toBe(1);
+    expect(text).toContain(`"response":${exact},"error":null`);
+  });
+
+  test('of bodies that are printed over many lines in a string stay one line each', () => {
+    const pretty = JSON.stringify({ a: 'x\ny', n: [1, 2] }, null, 2);
+    const { rows, text } = settled(2, { output: outputRow(1, pretty) + outputRow(2, answer) });
+    expect(rows.map(({ response }) => response)).toEqual([{ a: 'x\ny', n: [1, 2] }, answer]);
+    expect(text.split('\n')).toHaveLength(3);
   });
 
   test('hold answers of raw files too large for memory to the byte', () => {
@@ -456,14 +611,74 @@ describe('a batch that the API refuses as a whole, round after round', () => {
 });
 
 describe('a file that should be there is not', () => {
-  test('`ask` writes nothing while a line has no row', () => {
+  const ask = (folder: string, raw: RawFiles): unknown => {
+    const put = (key: string, text: string | Uint8Array | undefined): boolean => {
+      if (text === undefined) return false;
+      writeFileSync(join(folder, key), text);
+      return true;
+    };
+    return settleShard(folder, {
+      job: JOB,
+      shard,
+      batch: 1,
+      batchId: 'batch_1',
+      status: 'completed',
+      hasOutput: put(shardFiles.output(JOB, shard, 1), raw.output),
+      hasErrors: put(shardFiles.errors(JOB, shard, 1), raw.errors),
+      refused: [],
+      missing: 'ask',
+      attempts: 3,
+    });
+  };
+
+  test.each<[title: string, raw: RawFiles, answer: unknown]>([
+    ['no file', {}, { missing: 2, outputRead: false, errorsRead: false }],
+    ['an empty file', { output: '' }, { missing: 2, outputRead: false, errorsRead: false }],
+    [
+      'an error for a file',
+      { output: '{"error":{"code":"x"}}' },
+      { missing: 2, outputRead: false, errorsRead: false },
+    ],
+    ['a list for a file', { output: '[]' }, { missing: 2, outputRead: false, errorsRead: false }],
+    [
+      'rows of other lines',
+      { output: outputRow(3, answer) },
+      { missing: 2, outputRead: false, errorsRead: false },
+    ],
+    [
+      'a row of one line',
+      { output: outputRow(1, answer) },
+      { missing: 1, outputRead: true, errorsRead: false },
+    ],
+    [
+      'an error row of one line',
+      { errors: outputRow(1, null, 500) },
+      { missing: 1, outputRead: false, errorsRead: true },
+    ],
+  ])('`ask` says what was read of %s, and writes nothing', (_, raw, seen) => {
     using folder = new TempFolder();
     plan(folder.path, `${requestLine('a')}\n${requestLine('b')}`);
-    expect(settle(folder.path, shard, { output: outputRow(1, answer) }, { missing: 'ask' })).toBeNull();
+    expect(ask(folder.path, raw)).toEqual(seen);
     const names = readdirSync(folder.at('jobs', JOB, 'shards', shard));
-    expect(names.sort()).toEqual(['batch-1.output.jsonl', 'requests.jsonl', 'shard.json']);
+    expect(names.filter((name) => /^(rows|outcome)/.test(name))).toEqual([]);
     const output = outputRow(1, answer) + outputRow(2, answer);
-    expect(settle(folder.path, shard, { output }, { missing: 'ask' })).toMatchObject({ answered: 2 });
+    expect(ask(folder.path, { output })).toMatchObject({ outcome: { answered: 2 }, first: true });
+  });
+
+  test('lines that a cancel ended are no errors', () => {
+    const { outcome, rows } = settled(
+      2,
+      { output: outputRow(1, answer) },
+      { status: 'cancelled', missing: 'cancelled' },
+    );
+    expect(outcome).toMatchObject({ answered: 1, failed: 0, again: [], errors: {} });
+    expect(rows[1]).toMatchObject({
+      line: 2,
+      status: 'cancelled',
+      attempts: 1,
+      batch_id: 'batch_1',
+      error: { code: 'cancelled' },
+    });
   });
 });
 
@@ -492,6 +707,28 @@ describe('tries', () => {
       sent: attempts,
       row: { id: 'ä', status: 'failed', attempts, error: { code: 'missing_row' } },
     });
+  });
+
+  test('that the account was refused for count against no limit', () => {
+    using folder = new TempFolder();
+    plan(folder.path, requestLine('a'));
+    for (let round = 1; round <= 25; round += 1) {
+      const name = `r${round}-00001`;
+      const outcome = settle(folder.path, name, {
+        errors: outputRow(1, failing('insufficient_quota'), 429),
+      });
+      expect(outcome).toMatchObject({ failed: 0, again: [[1, round, 0, 0]] });
+      packRetries(folder.path, {
+        job: JOB,
+        round,
+        shards: 1,
+        shardLines: 10,
+        shardBytes: 1_000,
+        cancelled: false,
+      });
+    }
+    settle(folder.path, 'r26-00001', { output: outputRow(1, answer) });
+    expect(shardRows(folder.path, 'r26-00001')).toMatchObject([{ status: 'answered', attempts: 26 }]);
   });
 
   test('that never ran are free, but not without end', () => {
@@ -524,7 +761,7 @@ describe('cancelShard', () => {
       answered: 0,
       failed: 0,
       again: [],
-      errors: { cancelled: 2 },
+      errors: {},
     });
     expect(shardRows(folder.path, shard)).toMatchObject([
       { line: 1, id: 'é', status: 'cancelled', attempts: 0, batch_id: null, error: { code: 'cancelled' } },

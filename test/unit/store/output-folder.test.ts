@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { checkOutputFolder, copyResults } from '../../../src/store/output-folder.ts';
+import { checkOutputFolder, copyResults, writePartialResults } from '../../../src/store/output-folder.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 const report = (job: unknown): string => JSON.stringify({ job_id: job });
@@ -23,6 +23,17 @@ test.each<[verdict: string | null, title: string, files: Record<string, string>]
     { 'results.jsonl': '', '.durable-batch-job': 'mine' },
   ],
   ['job theirs', 'such results of another job', { 'results.jsonl': '', '.durable-batch-job': 'theirs' }],
+  [
+    null,
+    'a part of the results of the same job',
+    { 'results.partial.jsonl': '', '.durable-batch-job': 'mine' },
+  ],
+  [
+    'job theirs',
+    'a part of the results of another job',
+    { 'results.partial.jsonl': '', '.durable-batch-job': 'theirs' },
+  ],
+  ['something else', 'a part of nobody', { 'results.partial.jsonl': '' }],
   ['something else', 'a report that is no JSON', { 'report.json': '{"job_id":' }],
   ['something else', 'a report of no job', { 'report.json': '{}' }],
 ])('refuses %s where there are %s', async (verdict, _, files) => {
@@ -84,4 +95,26 @@ test('a copy that fails leaves nothing, and no report without results', async ()
   const copied = copyResults(filesIn(folder), folder.at('out'), 'mine');
   await expect(copied).rejects.toThrow('ENOENT');
   expect(readdirSync(folder.at('out'))).toEqual([]);
+});
+
+async function* rows(count: number, fails = false): AsyncGenerator<string> {
+  for (let i = 1; i <= count; i += 1) yield `{"line":${i}}`;
+  if (fails) throw new Error('no more');
+}
+
+test('a part of the results is written whole, again, and goes when the results come', async () => {
+  using folder = new TempFolder();
+  mkdirSync(folder.at('out'));
+  const path = await writePartialResults(rows(3), folder.at('out'), 'mine');
+  expect(path).toBe(folder.at('out', 'results.partial.jsonl'));
+  await writePartialResults(rows(40_000), folder.at('out'), 'mine');
+  expect(readFileSync(path, 'utf8').split('\n')).toHaveLength(40_001);
+  await expect(writePartialResults(rows(2, true), folder.at('out'), 'mine')).rejects.toThrow('no more');
+  expect(readFileSync(path, 'utf8').split('\n')).toHaveLength(40_001);
+  writeFileSync(folder.at('results'), 'rows\n');
+  await expect(copyResults(filesIn(folder), folder.at('out'), 'mine')).rejects.toThrow('ENOENT');
+  await checkOutputFolder(folder.at('out'), 'mine');
+  writeFileSync(folder.at('report'), report('mine'));
+  await copyResults(filesIn(folder), folder.at('out'), 'mine');
+  expect(readdirSync(folder.at('out')).sort()).toEqual(['report.json', 'results.jsonl']);
 });

@@ -16,6 +16,12 @@ const calm: JobTroubles = {
   refused: [],
   refusedShards: 0,
 };
+const untroubled: NonNullable<JobTroubles['watch']> = {
+  unread: 0,
+  uncancelled: 0,
+  failure: null,
+  unknownStatuses: [],
+};
 const shard = (more: Partial<ShardRecord>): ShardRecord => ({
   id: 'r1-00001',
   lines: 40,
@@ -35,6 +41,22 @@ test.each<[what: string, troubles: Partial<JobTroubles>, notices: RegExp[]]>([
     'refused shards',
     { refused: ['shard r1-00002, line 4: POST /files: HTTP 400'], refusedShards: 3 },
     [/^the API refused shard r1-00002, line 4: POST \/files: HTTP 400$/, /^the API refused 2 more shards$/],
+  ],
+  ['a watch without trouble', { watch: untroubled }, []],
+  [
+    'batches that cannot be read or cancelled',
+    { watch: { ...untroubled, unread: 1, uncancelled: 2 } },
+    [/^1 batch could not be read for 10 min/, /^2 batches could not be cancelled yet/],
+  ],
+  [
+    'a failed poll',
+    { watch: { ...untroubled, failure: 'GET /batches/{id}: HTTP 500' } },
+    [/^the batches cannot be read: GET .* HTTP 500; tried again/],
+  ],
+  [
+    'unknown statuses',
+    { watch: { ...untroubled, unknownStatuses: ['ready', 'odd'] } },
+    [/status that is not known here \(ready, odd\)/],
   ],
   ['a shard refused twice', { active: [shard({ refusals: 2, refusedFor: 'token_limit' })] }, []],
   [
@@ -143,10 +165,17 @@ test.each<[state: JobProgress['state'], cause: PauseCause, advice: RegExp]>([
   ['cancelling', 'account', /mend what the reason names/],
   ['assembling', 'asked', /nothing; the rows/],
   ['done', 'asked', /`durable-batch results job --out DIR`/],
+  ['cancelled', 'asked', /answers that were kept: `durable-batch results job --out DIR`/],
+  ['failed', 'asked', /`durable-batch results job --out DIR` writes their errors .*`--fresh`/],
 ])('a job that is %s (%s) says what to do', (state, pausedFor, advice) => {
   const told = detailsOf({ ...progress, state }, { ...context, pausedFor });
   expect(told).toMatch(advice);
   expect(told).toMatch(/\*\*What to do:\*\*/);
+});
+
+test('a cancelled job says how many lines were cancelled', () => {
+  const told = detailsOf({ ...progress, state: 'cancelled', lines: 100, answered: 60, failed: 5 }, context);
+  expect(told).toContain('- **lines:** 100; 60 answered, 5 failed, 35 cancelled');
 });
 
 test('reasons cannot break the table, and the length is bounded by the rows', () => {

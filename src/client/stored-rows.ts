@@ -1,0 +1,113 @@
+import { BatchError, ErrorCode } from '../core/errors.ts';
+import {
+  endedLines,
+  shardId,
+  type RoundPlan,
+  type ShardManifest,
+  type ShardOutcome,
+} from '../core/shard-plan.ts';
+import { jobFiles, shardFiles } from '../store/job-files.ts';
+import { readRecord, type Store } from '../store/store.ts';
+import { readRowTexts, type RowText } from './result-rows.ts';
+
+/** A file of rows in ascending order of lines. */
+interface RowsFile {
+  readonly path: string;
+  /** No row of the file is of a line before this one. */
+  readonly from: number;
+}
+
+/** The rows of a job that has not come to its results: of its settled shards, and of lines that needed no shard. */
+export interface StoredRows {
+  /** How many there are. */
+  readonly rows: number;
+  /** Lines of the job. */
+  readonly lines: number;
+  readonly files: readonly RowsFile[];
+}
+
+/** Finds the rows that a job has in the store; null when its input was not cut into shards, so that there can be none. */
+export async function findStoredRows(store: Store, job: string): Promise<StoredRows | null> {
+  const first = await readRecord<RoundPlan>(store, jobFiles.round(job, 1));
+  if (first === null) return null;
+  const { lines, rejected, kept = 0 } = first;
+  const files: RowsFile[] = [];
+  let rows = rejected + kept;
+  if (rejected > 0) files.push({ path: await store.filePath(jobFiles.rejected(job)), from: 0 });
+  if (kept > 0) files.push({ path: await store.filePath(jobFiles.kept(job)), from: 0 });
+  for (let round = 1, plan: RoundPlan | null = first; plan !== null;) {
+    for (let index = 0; index < plan.shards; index += 1) {
+      const shard = shardId(round, index);
+      const outcome = await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard));
+      if (outcome === null) continue; // not settled: its rows, if any, may change
+      const manifest = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
+      const ended = endedLines(manifest, outcome);
+      if (ended === 0) continue;
+      rows += ended;
+      files.push({
+        path: await store.filePath(shardFiles.rows(job, shard)),
+        from: manifest.ranges[0]?.[0] ?? 0,
+      });
+    }
+    round += 1;
+    plan = await readRecord<RoundPlan>(store, jobFiles.round(job, round));
+  }
+  return { rows, lines: lines + rejected + kept, files };
+}
+
+/** The rows of these files in the order of their lines. A file is opened when the merge comes to its first line. */
+export async function* mergedRowTexts(
+  files: readonly RowsFile[],
+  jobId: string,
+): AsyncGenerator<RowText, void, undefined> {
+  const waiting = files.toSorted((a, b) => b.from - a.from);
+  const open: { row: RowText; line: number; rest: AsyncGenerator<RowText> }[] = [];
+  try {
+    for (;;) {
+      while (waiting.length > 0 && waiting.at(-1)!.from <= smallest(open)) {
+        const rest = readRowTexts(waiting.pop()!.path, jobId);
+        const { value: row, done } = await rest.next();
+        if (done !== true) open.push({ row, line: lineOf(row), rest });
+      }
+      const line = smallest(open);
+      const from = open.find((file) => file.line === line);
+      if (from === undefined) return;
+      yield from.row;
+      const { value: row, done } = await from.rest.next();
+      if (done === true) open.splice(open.indexOf(from), 1);
+      else Object.assign(from, { row, line: lineOf(row) });
+    }
+  } finally {
+    for (const { rest } of open) await rest.return(undefined);
+  }
+}
+
+/** The error of a job without results whose rows were handed out: to the caller, or into a file. */
+export function partialResults(
+  failure: BatchError,
+  { rows, lines }: StoredRows,
+  jobId: string,
+  file: string | null,
+): BatchError {
+  const why =
+    failure.code === ErrorCode.JobNotFound
+      ? `The server does not know job ${jobId} any more, and the job has no results.`
+      : failure.message;
+  const where = file === null ? 'The rows above are' : `${file} holds`;
+  return new BatchError(
+    ErrorCode.PartialResults,
+    `${why} ${where} ${rows} of ${lines}: the same command as before goes on with the job, and pays nothing twice.`,
+    { details: { jobId, rows, lines, ...(file === null ? {} : { file }) }, cause: failure },
+  );
+}
+
+function smallest(open: readonly { readonly line: number }[]): number {
+  let line = Number.POSITIVE_INFINITY;
+  for (const file of open) line = Math.min(line, file.line);
+  return line;
+}
+
+/** The number that every row begins with. */
+function lineOf({ text }: RowText): number {
+  return Number.parseInt(text.slice('{"line":'.length), 10);
+}

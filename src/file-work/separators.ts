@@ -1,0 +1,97 @@
+import { isAscii } from 'node:buffer';
+
+/**
+ * Characters that JSON allows raw inside strings and at which some servers split a file into lines all the same:
+ * U+2028, U+2029 and U+0085. The two spellings of each mean the same to every reader of JSON.
+ */
+const separators = [
+  { raw: Buffer.from('\u2028'), escaped: Buffer.from('\\u2028') },
+  { raw: Buffer.from('\u2029'), escaped: Buffer.from('\\u2029') },
+  { raw: Buffer.from('\u0085'), escaped: Buffer.from('\\u0085') },
+] as const;
+
+const NONE = Number.POSITIVE_INFINITY;
+
+/**
+ * Finds raw separators in a block whose lines are asked for one after another. The block is searched by native code, once for
+ * all its lines: most blocks have none.
+ */
+export class SeparatorSearch {
+  private block: Buffer = Buffer.alloc(0);
+  /** Of each separator the first place that was not passed yet. */
+  private readonly next: [number, number, number] = [NONE, NONE, NONE];
+
+  /** Begins with a block of valid UTF-8. */
+  begin(block: Buffer): void {
+    this.block = block;
+    const { next } = this;
+    if (isAscii(block)) next.fill(NONE);
+    else
+      for (const which of [0, 1, 2] as const) next[which] = holds(block, separators[which].raw) ? -1 : NONE;
+  }
+
+  /** How many bytes longer `block[start..end)` is with its separators escaped; each call begins where the last one ended or behind. */
+  growth(start: number, end: number): number {
+    let growth = 0;
+    for (let from = start; ;) {
+      const which = this.first(from);
+      const at = this.next[which]!;
+      if (at >= end) return growth;
+      const { raw, escaped } = separators[which]!;
+      growth += escaped.length - raw.length;
+      from = at + raw.length;
+    }
+  }
+
+  /** The bytes of the block with every raw separator escaped; the block itself where it has none. */
+  escaped(): Buffer {
+    const pieces: Buffer[] = [];
+    let from = 0;
+    for (;;) {
+      const which = this.first(from);
+      const at = this.next[which]!;
+      if (at === NONE) break;
+      const { raw, escaped } = separators[which]!;
+      pieces.push(this.block.subarray(from, at), escaped);
+      from = at + raw.length;
+    }
+    return from === 0 ? this.block : Buffer.concat([...pieces, this.block.subarray(from)]);
+  }
+
+  /** Which separator comes first from a place on. */
+  private first(from: number): 0 | 1 | 2 {
+    const { next, block } = this;
+    for (let which = 0; which < next.length; which += 1) {
+      if (next[which]! >= from) continue;
+      const at = block.indexOf(separators[which]!.raw, from);
+      next[which] = at === -1 ? NONE : at;
+    }
+    if (next[0] <= next[1]) return next[0] <= next[2] ? 0 : 2;
+    return next[1] <= next[2] ? 1 : 2;
+  }
+}
+
+/** Bytes that tell which search is the faster one. */
+const SAMPLE_BYTES = 2_048;
+
+/**
+ * True when the bytes are in the block. The native search stops at each byte that equals the first one, backwards at each that
+ * equals the last one: quotes and dashes have the first bytes of U+2028 in common with it, letters of French the last one.
+ */
+function holds(block: Buffer, raw: Buffer): boolean {
+  const [first, last] = [raw[0]!, raw.at(-1)!];
+  let lead = 0;
+  for (let i = Math.min(block.length, SAMPLE_BYTES) - 1; i >= 0; i -= 1) {
+    if (block[i] === first) lead += 1;
+    else if (block[i] === last) lead -= 1;
+  }
+  return (lead > 0 ? block.lastIndexOf(raw) : block.indexOf(raw)) !== -1;
+}
+
+const search = new SeparatorSearch();
+
+/** JSON with its raw separators escaped; the same bytes where it has none. */
+export function escapeSeparators(json: Buffer): Buffer {
+  search.begin(json);
+  return search.escaped();
+}

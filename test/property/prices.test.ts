@@ -1,0 +1,169 @@
+/**
+ * What a shard costs, against a sum over its rows in integers: rates are written down here, in units of 10^-12 USD a
+ * token at list price, from OpenAI's price pages (read 25 Nov 2026), and nothing of the product computes them.
+ */
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { ratesOf } from '../../src/activities/batch-price.ts';
+import { sumShards } from '../../src/activities/sum-shards.ts';
+import { priceOf } from '../../src/core/token-cost.ts';
+import { outputRow, plan, requestLine, settle } from '../support/file-job.ts';
+import { shardStory } from '../support/job-stories.ts';
+import { TempFolder } from '../support/temp-folder.ts';
+
+interface Rates {
+  readonly input: bigint;
+  readonly cached: bigint;
+  readonly write: bigint;
+  readonly image: bigint;
+  readonly cachedImage: bigint;
+  readonly output: bigint;
+}
+
+const flat = (input: bigint, cached: bigint, output: bigint, write = (input * 5n) / 4n): Rates => ({
+  input,
+  cached,
+  write,
+  image: input,
+  cachedImage: cached,
+  output,
+});
+
+/** Rates up to 272,000 tokens of one prompt, and above. */
+const models: Record<string, readonly [below: Rates, above: Rates]> = {
+  'gpt-5.4': [flat(2_500_000n, 250_000n, 15_000_000n), flat(5_000_000n, 500_000n, 22_500_000n)],
+  'gpt-5.6-sol': [flat(4_000_000n, 400_000n, 20_000_000n), flat(8_000_000n, 800_000n, 30_000_000n)],
+  'gpt-6-astra': [flat(10_000_000n, 1_000_000n, 50_000_000n), flat(20_000_000n, 2_000_000n, 75_000_000n)],
+  'gpt-6-luna': [flat(100_000n, 10_000n, 500_000n), flat(200_000n, 20_000n, 750_000n)],
+  'gpt-4o-mini': [flat(150_000n, 75_000n, 600_000n), flat(150_000n, 75_000n, 600_000n)],
+  'gpt-image-1': [
+    { ...flat(5_000_000n, 1_250_000n, 40_000_000n), image: 10_000_000n, cachedImage: 2_500_000n },
+    { ...flat(5_000_000n, 1_250_000n, 40_000_000n), image: 10_000_000n, cachedImage: 2_500_000n },
+  ],
+};
+const LONG_PROMPT = 272_000;
+
+/** One answer's tokens, as disjoint parts. */
+interface Usage {
+  readonly text: number;
+  readonly cached: number;
+  readonly write: number;
+  readonly image: number;
+  readonly cachedImage: number;
+  readonly output: number;
+}
+
+const usage: fc.Arbitrary<Usage> = fc
+  .record({
+    text: fc.oneof(
+      fc.nat(5_000),
+      fc.integer({ min: 270_000, max: 280_000 }).filter((n) => n !== 272_000),
+    ),
+    cached: fc.nat(2_000),
+    write: fc.oneof(fc.constant(0), fc.nat(2_000)),
+    image: fc.oneof(fc.constant(0), fc.nat(2_000)),
+    cachedImage: fc.oneof(fc.constant(0), fc.nat(500)),
+    output: fc.nat(10_000),
+  })
+  // Lists differ on whether a prompt of 272,000 tokens itself is a long one.
+  .filter((parts) => inputOf(parts) !== LONG_PROMPT);
+
+const row = fc.record({
+  usage,
+  /** What becomes of it: a second row and one that a server refuses were paid, too. */
+  fate: fc.constantFrom('answer', 'answer', 'answer', 'twice', 'responses', 'failed'),
+});
+
+function inputOf({ text, cached, write, image, cachedImage }: Omit<Usage, 'output'>): number {
+  return text + cached + write + image + cachedImage;
+}
+
+function costOf(parts: Usage, [below, above]: readonly [Rates, Rates]): bigint {
+  const rates = inputOf(parts) > LONG_PROMPT ? above : below;
+  return (
+    BigInt(parts.text) * rates.input +
+    BigInt(parts.cached) * rates.cached +
+    BigInt(parts.write) * rates.write +
+    BigInt(parts.image) * rates.image +
+    BigInt(parts.cachedImage) * rates.cachedImage +
+    BigInt(parts.output) * rates.output
+  );
+}
+
+function rowsOf(line: number, { usage: parts, fate }: { usage: Usage; fate: string }): string {
+  const details = {
+    cached_tokens: parts.cached + parts.cachedImage,
+    cache_write_tokens: parts.write,
+    image_tokens: parts.image + parts.cachedImage,
+    cached_tokens_details: { image_tokens: parts.cachedImage },
+  };
+  const chat = {
+    prompt_tokens: inputOf(parts),
+    completion_tokens: parts.output,
+    prompt_tokens_details: details,
+  };
+  const responses = {
+    input_tokens: inputOf(parts),
+    output_tokens: parts.output,
+    input_tokens_details: details,
+  };
+  if (fate === 'responses')
+    return outputRow(line, { object: 'response', status: 'completed', usage: responses });
+  if (fate === 'failed') return outputRow(line, { object: 'response', status: 'failed', usage: responses });
+  return outputRow(line, { usage: chat }).repeat(fate === 'twice' ? 2 : 1);
+}
+
+/** An amount in 10^-12 USD as it is shown: nine decimals, rounded half up. */
+function shown(pico: bigint, divisor: bigint): number {
+  const nano = (pico * 2n + 1_000n * divisor) / (2_000n * divisor);
+  return Number(nano) / 1e9;
+}
+
+test('a job costs the sum of its rows, each priced by itself, to the last digit', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...Object.keys(models)),
+      fc.array(fc.array(row, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 3 }),
+      (model, shards) => {
+        let expected = 0n;
+        const stories = shards.map((rows, index) => {
+          using folder = new TempFolder();
+          plan(folder.path, rows.map((_, i) => requestLine(`${i}`)).join('\n'));
+          const output = rows.map((each, i) => rowsOf(i + 1, each)).join('');
+          const outcome = settle(folder.path, 'r1-00001', { output }, { rates: ratesOf(model) })!;
+          let own = 0n;
+          for (const each of rows)
+            own += costOf(each.usage, models[model]!) * (each.fate === 'twice' ? 2n : 1n);
+          expected += own;
+          const { inputTokens, cachedTokens, outputTokens, cost, twice } = outcome;
+          const read = BigInt(cost!) + BigInt(twice?.cost ?? 0);
+          expect(read).toBe(own);
+          return shardStory(1, index, {
+            model,
+            inputTokens,
+            cachedTokens,
+            outputTokens,
+            cost: cost!,
+            twice: twice ?? null,
+          });
+        });
+        const { batchUsd, listUsd, notes } = sumShards(stories, []);
+        expect(listUsd).toBe(shown(expected, 1n));
+        expect(batchUsd).toBe(shown(expected, 2n));
+        expect(JSON.stringify(batchUsd)).toMatch(/^(?:\d+(?:\.\d{1,9})?|\d(?:\.\d)?e-[789])$/);
+        expect(notes).toEqual([]);
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+test('amounts are shown with at most nine decimals', () => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: 0n, max: 10n ** 18n }), (pico) => {
+      const { batchUsd, listUsd } = priceOf(String(pico))!;
+      expect([batchUsd, listUsd]).toEqual([shown(pico, 2n), shown(pico, 1n)]);
+      for (const usd of [batchUsd, listUsd]) expect(Number(usd.toFixed(9))).toBe(usd);
+    }),
+  );
+});

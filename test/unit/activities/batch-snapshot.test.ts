@@ -1,0 +1,234 @@
+/** What a poll makes of lists that are stale, broken or of summaries, and of batches that cannot be read by themselves. */
+import { MockActivityEnvironment } from '@temporalio/testing';
+import OpenAI from 'openai';
+import { beforeEach, expect, test } from 'vitest';
+import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from '../../../src/activities/find-batch.ts';
+import { pollBatches, type BatchSight, type PollRequest } from '../../../src/activities/poll-batches.ts';
+import type { FileWork } from '../../../src/file-work/pool.ts';
+import { FolderStore } from '../../../src/store/folder-store.ts';
+import { claimJobApi, jobInstance } from '../../../src/store/job-api.ts';
+import { shardFiles } from '../../../src/store/job-files.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
+
+type Shown = Record<string, unknown>;
+type Answer = () => Response | Promise<Response>;
+
+let folder: TempFolder;
+let store: FolderStore;
+let calls: string[];
+/** Batches as they are by themselves, or what is answered instead. */
+let singly: Record<string, Shown | Answer>;
+/** The list: entries, or what is answered instead. */
+let list: Shown[] | Answer;
+
+beforeEach(() => {
+  folder = new TempFolder();
+  store = new FolderStore(folder.path);
+  calls = [];
+  singly = {};
+  list = [];
+  return () => folder[Symbol.dispose]();
+});
+
+const refusal =
+  (status: number): Answer =>
+  () =>
+    Response.json({ error: { message: 'No.' } }, { status });
+const hang: Answer = () => Promise.reject(Object.assign(new Error('timed out'), { name: 'AbortError' }));
+
+const api = new OpenAI({
+  apiKey: 'test',
+  maxRetries: 0,
+  fetch: async (input, init) => {
+    const { pathname } = new URL(input instanceof Request ? input.url : input);
+    calls.push(`${(init?.method ?? 'get').toUpperCase()} ${pathname.replace('/v1/batches', '') || '/'}`);
+    if (pathname.endsWith('/batches'))
+      return typeof list === 'function' ? await list() : Response.json({ data: list, has_more: false });
+    const batch = singly[pathname.split('/')[3]!];
+    if (pathname.endsWith('/cancel')) return Response.json({ ...batch, status: 'cancelling' });
+    if (typeof batch === 'function') return await batch();
+    return batch === undefined ? await refusal(404)() : Response.json(batch);
+  },
+});
+
+const shardOf = (n: number): string => `r1-0000${n}`;
+
+/** Polls batches 1 to `count`. */
+async function poll(count = 1, turn = 0): Promise<BatchSight[]> {
+  await claimJobApi(store, 'job', api.baseURL);
+  const bound = pollBatches.bind(null, { api, store, files: {} as FileWork, patience: 0 });
+  const batches = Array.from({ length: count }, (_, i) => ({
+    shard: shardOf(i + 1),
+    batch: 1,
+    batchId: `b${i + 1}`,
+  }));
+  const request = { job: 'job', batches, afterMs: 0, turn };
+  return await new MockActivityEnvironment().run<[PollRequest], BatchSight[], typeof bound>(bound, request);
+}
+
+const running = (n: number): Shown => ({
+  id: `b${n}`,
+  status: 'in_progress',
+  created_at: 10,
+  input_file_id: `f${n}`,
+});
+const ended = (n: number): Shown => ({ ...running(n), status: 'completed', output_file_id: `out${n}` });
+const statuses = (sights: BatchSight[]): Record<string, string> =>
+  Object.fromEntries(sights.map(({ batchId, status }) => [batchId, status]));
+const reads = (): string[] => calls.filter((call) => /^GET \/b/.test(call)).map((call) => call.slice(5));
+
+test.each<[title: string, broken: Answer]>([
+  ['is refused with 500', refusal(500)],
+  ['is refused with 400', refusal(400)],
+  ['is refused with 401', refusal(401)],
+  ['is refused with 404', refusal(404)],
+  ['hangs', hang],
+  ['is a web page', () => new Response('<html>', { headers: { 'content-type': 'text/html' } })],
+  ['has another shape', () => Response.json({ data: { b1: 1 } })],
+  ['holds things that are no batches', () => Response.json({ data: [null, 7, { status: 'completed' }] })],
+])('all batches are read by themselves where the list %s', async (_, broken) => {
+  list = broken;
+  singly = { b1: ended(1), b2: running(2) };
+  expect(statuses(await poll(2))).toEqual({ b1: 'completed', b2: 'in_progress' });
+});
+
+test('a batch that stands still in the list is read by itself when its turn comes, at the latest at the tenth poll', async () => {
+  const count = 25;
+  list = Array.from({ length: count }, (_, i) => running(i + 1));
+  singly = Object.fromEntries(list.map((batch) => [batch['id'], batch]));
+  const read = new Set<string>();
+  for (let turn = 0; turn < 10; turn += 1) {
+    calls = [];
+    await poll(count, turn);
+    expect(reads().length).toBeLessThanOrEqual(3);
+    for (const id of reads()) read.add(id);
+  }
+  expect(read.size).toBe(count);
+});
+
+test('the end that a stale list hides is seen', async () => {
+  list = [running(1)];
+  singly = { b1: ended(1) };
+  expect(statuses(await poll())).toEqual({ b1: 'completed' });
+});
+
+test('what the list shows as ended is decided by the batch itself', async () => {
+  list = [
+    { id: 'b1', status: 'failed' },
+    { id: 'b2', status: 'completed' },
+  ];
+  const errors = { data: [{ code: 'token_limit_exceeded', message: '', line: null }] };
+  singly = { b1: { ...running(1), status: 'failed', errors }, b2: running(2) };
+  const sights = await poll(2, 1);
+  expect(statuses(sights)).toEqual({ b1: 'failed', b2: 'in_progress' });
+  expect(sights.find(({ batchId }) => batchId === 'b1')?.refusal).toBe('token_limit');
+});
+
+test.each([404, 405, 400, 403])(
+  'the list decides where single reads are refused with %d and it is all there is',
+  async (status) => {
+    list = [running(1), ended(2)];
+    singly = { b1: refusal(status), b2: refusal(status) };
+    const second = status === 403 ? 'missing' : 'completed';
+    expect(statuses(await poll(2))).toEqual({ b1: 'in_progress', b2: second });
+  },
+);
+
+test('a batch that cannot be read costs the others nothing, and keeps its last status', async () => {
+  list = refusal(500);
+  singly = { b1: refusal(500), b2: ended(2), b3: hang };
+  expect(statuses(await poll(3))).toEqual({ b2: 'completed' });
+});
+
+test('an end that only the list shows is no end while the batch cannot be read', async () => {
+  list = [ended(1), running(2)];
+  singly = { b1: refusal(500), b2: running(2) };
+  expect(statuses(await poll(2, 1))).toEqual({ b2: 'in_progress' });
+});
+
+test('a poll that could read nothing fails, to be tried again', async () => {
+  list = refusal(500);
+  singly = { b1: refusal(502), b2: refusal(500) };
+  await expect(poll(2)).rejects.toMatchObject({ type: 'ApiTrouble', nonRetryable: false });
+});
+
+test.each([400, 404, 422])(
+  'a batch that is refused for good (%d) is missing, and fails no poll',
+  async (status) => {
+    list = refusal(404);
+    singly = { b1: refusal(status), b2: running(2) };
+    expect(statuses(await poll(2))).toEqual({ b1: 'missing', b2: 'in_progress' });
+    singly = { b1: refusal(status) };
+    expect(statuses(await poll())).toEqual({ b1: 'missing' });
+  },
+);
+
+test('a refused key is reported; the refusal of one batch among others is not', async () => {
+  list = refusal(401);
+  singly = { b1: refusal(401), b2: refusal(401) };
+  await expect(poll(2)).rejects.toMatchObject({ type: 'AccountRefused' });
+  singly = { b1: refusal(403), b2: running(2) };
+  expect(statuses(await poll(2))).toEqual({ b1: 'missing', b2: 'in_progress' });
+});
+
+test('a batch whose end is on record is not asked for: the API may have forgotten it', async () => {
+  list = [running(1)];
+  singly = { b1: { ...ended(1), request_counts: { total: 3, completed: 3, failed: 0 } } };
+  await poll();
+  calls = [];
+  list = refusal(500);
+  singly = {};
+  expect(await poll()).toMatchObject([{ batchId: 'b1', status: 'completed', completed: 3 }]);
+  expect(calls).toEqual([]);
+});
+
+const counts = (completed: number): Shown => ({ request_counts: { total: 3, completed, failed: 0 } });
+const odd = { status: 'ready' };
+
+test.each<[status: string, word: string | undefined, title: string, parts: Shown]>([
+  ['completed', undefined, 'a synonym', { status: 'Succeeded' }],
+  ['in_progress', 'ready', 'no file', { ...odd, ...counts(3) }],
+  ['completed', 'ready', 'a file and all counted', { ...odd, ...counts(3), output_file_id: 'out' }],
+  ['completed', 'ready', 'a file and no counts', { ...odd, error_file_id: 'err' }],
+  [
+    'in_progress',
+    'ready',
+    'a file, and lines that are not counted yet',
+    { ...odd, ...counts(2), output_file_id: 'o' },
+  ],
+  ['in_progress', '(none)', 'no word at all', { status: undefined }],
+  ['in_progress', '(not printable)', 'a word that may not be shown', { status: 'prompt: "x"' }],
+])('is %s, with the unknown word %s, for a batch with %s', async (status, word, _, parts) => {
+  const batch = { ...running(1), ...parts };
+  list = [batch];
+  singly = { b1: batch };
+  const [sight] = await poll();
+  expect(sight).toMatchObject({ status });
+  expect(sight!.unknownStatus).toBe(word);
+});
+
+test('a list of summaries makes no duplicates of other batches of the file', async () => {
+  // An earlier batch of the shard, refused and made of the same file within the same second, and one of somebody else.
+  const metadata = { [SHARD_KEY]: 'job/r1-00001/1', [JOB_KEY]: 'job', [INSTANCE_KEY]: 'x' };
+  const other = { id: 'other', status: 'in_progress', created_at: 10, input_file_id: 'f1' };
+  list = [other, { ...running(1), status: 'in_progress' }];
+  singly = {
+    b1: { ...running(1), metadata },
+    other: { ...other, metadata: { ...metadata, [SHARD_KEY]: 'y' } },
+  };
+  expect(await poll()).toMatchObject([{ batchId: 'b1', status: 'in_progress' }]);
+  expect(calls.filter((call) => call.startsWith('POST'))).toEqual([]);
+});
+
+test('a duplicate is read by itself before anything is decided', async () => {
+  await claimJobApi(store, 'job', api.baseURL);
+  const instance = await jobInstance(store, 'job');
+  const metadata = { [SHARD_KEY]: 'job/r1-00001/1', [JOB_KEY]: 'job', [INSTANCE_KEY]: instance };
+  const twin = { id: 'twin', status: 'in_progress', created_at: 20, metadata };
+  await store.replace(shardFiles.batch('job', shardOf(1), 1), JSON.stringify({ batchId: 'b1' }));
+  list = [twin, { ...running(1), metadata }];
+  // The list shows it running; by itself it has ended, and there is nothing to cancel.
+  singly = { b1: { ...ended(1), metadata }, twin: { ...twin, status: 'completed', output_file_id: 'out-t' } };
+  expect(await poll()).toMatchObject([{ batchId: 'b1', status: 'completed', duplicates: 1 }]);
+  expect(calls.filter((call) => call.startsWith('POST'))).toEqual([]);
+});

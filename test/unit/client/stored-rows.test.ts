@@ -1,0 +1,118 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { findStoredRows, mergedRowTexts, partialResults } from '../../../src/client/stored-rows.ts';
+import { BatchError } from '../../../src/core/errors.ts';
+import { mergeRows } from '../../../src/file-work/merge-rows.ts';
+import { packRetries } from '../../../src/file-work/pack-retries.ts';
+import { FolderStore } from '../../../src/store/folder-store.ts';
+import { jobFiles } from '../../../src/store/job-files.ts';
+import { JOB, outputRow, plan, requestLine, settle } from '../../support/file-job.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
+
+/** Two models that take turns, a line that is none, and two lines a shard: shards of both overlap. */
+const lines = (count: number): string =>
+  Array.from({ length: count }, (_, i) => {
+    if (i === 4) return '{"body":[]}\n';
+    const body = { model: i % 3 === 0 ? 'a' : 'b', messages: [{ role: 'user', content: `Prompt ${i}` }] };
+    return `${JSON.stringify({ custom_id: `id ${i}`, body })}\n`;
+  }).join('');
+
+function keepPlan(folder: string, round: number, value: object): void {
+  const path = join(folder, jobFiles.round(JOB, round));
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, JSON.stringify(value));
+}
+
+const linesOf = (folder: string, shard: string): number[] =>
+  readFileSync(join(folder, `jobs/${JOB}/shards/${shard}/requests.jsonl`), 'utf8')
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => Number((JSON.parse(line) as { custom_id: string }).custom_id));
+
+const answerAll = (folder: string, shard: string, body: object = { n: 1 }): unknown =>
+  settle(folder, shard, {
+    output: linesOf(folder, shard)
+      .map((line) => outputRow(line, body))
+      .join(''),
+  });
+
+async function textsOf(folder: string): Promise<{ rows: number; lines: number; texts: string[] }> {
+  const stored = (await findStoredRows(new FolderStore(folder), JOB))!;
+  const texts: string[] = [];
+  for await (const { text } of mergedRowTexts(stored.files, JOB)) texts.push(text);
+  return { rows: stored.rows, lines: stored.lines, texts };
+}
+
+test('a job whose input was not cut has no rows, and one without a settled shard those of bad lines', async () => {
+  using folder = new TempFolder();
+  expect(await findStoredRows(new FolderStore(folder.path), JOB)).toBeNull();
+  keepPlan(folder.path, 1, plan(folder.path, lines(12), { shardLines: 2, skipBadLines: true }));
+  const { rows, lines: all, texts } = await textsOf(folder.path);
+  expect([rows, all, texts.length]).toEqual([1, 12, 1]);
+  expect(texts[0]).toMatch(/^\{"line":5,.*"code":"bad_line"/);
+});
+
+test('rows of settled shards of all rounds come in the order of their lines, byte by byte, and none of others', async () => {
+  using folder = new TempFolder();
+  const first = plan(folder.path, lines(12), { shardLines: 2, skipBadLines: true });
+  keepPlan(folder.path, 1, first);
+  // One line of every shard goes again.
+  for (let i = 1; i <= first.shards; i += 1) {
+    const shard = `r1-0000${i}`;
+    const [one, two] = linesOf(folder.path, shard);
+    const more = two === undefined ? '' : outputRow(two, { error: { code: 'trouble' } }, 500);
+    settle(folder.path, shard, { output: outputRow(one!, { big: 1, text: '\u2028' }) + more });
+  }
+  const second = packRetries(folder.path, {
+    job: JOB,
+    round: 1,
+    shards: first.shards,
+    shardLines: 2,
+    shardBytes: 100_000,
+    cancelled: false,
+  });
+  keepPlan(folder.path, 2, second);
+  answerAll(folder.path, 'r2-00001');
+  const files = ['rejected.jsonl', 'shards/r2-00001/rows.jsonl'];
+  for (let i = 1; i <= first.shards; i += 1) files.push(`shards/r1-0000${i}/rows.jsonl`);
+  const paths = files.map((file) => folder.at('jobs', JOB, file));
+  const whole = mergeRows(paths, folder.at('merged'));
+  const { rows, lines: all, texts } = await textsOf(folder.path);
+  expect(second.shards).toBeGreaterThan(1);
+  expect([rows, all]).toEqual([whole, 12]);
+  expect(`${texts.join('\n')}\n`).toBe(readFileSync(folder.at('merged'), 'utf8'));
+});
+
+test('a shard whose lines all go again has no file of rows, and is no trouble', async () => {
+  using folder = new TempFolder();
+  keepPlan(
+    folder.path,
+    1,
+    plan(folder.path, `${requestLine('a')}\n${requestLine('b')}\n`, { shardLines: 1 }),
+  );
+  settle(folder.path, 'r1-00001', { output: outputRow(1, { error: { code: 'trouble' } }, 500) });
+  answerAll(folder.path, 'r1-00002');
+  expect(await textsOf(folder.path)).toMatchObject({
+    rows: 1,
+    lines: 2,
+    texts: [expect.stringMatching(/^\{"line":2,/)],
+  });
+});
+
+test('the error says why the job ended, how many rows there are, and that the same command goes on', () => {
+  const failure = new BatchError('job_failed', 'Job job was terminated.');
+  const stored = { rows: 3, lines: 10, files: [] };
+  expect(partialResults(failure, stored, JOB, null)).toMatchObject({
+    code: 'partial_results',
+    message:
+      'Job job was terminated. The rows above are 3 of 10: the same command as before goes on with the job, and pays nothing twice.',
+    details: { jobId: JOB, rows: 3, lines: 10 },
+    cause: failure,
+  });
+  const unknown = partialResults(new BatchError('job_not_found', 'No job.'), stored, JOB, '/out/rows');
+  expect(unknown.message).toMatch(
+    /^The server does not know job job any more, .* \/out\/rows holds 3 of 10: /,
+  );
+  expect(unknown.details.file).toBe('/out/rows');
+});

@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest';
+import { endStateOf, isEndState, JobState } from '../../../src/core/progress.ts';
+
+test.each<[state: JobState, lines: number, answered: number, failed: number, cancelled: number]>([
+  ['done', 3, 3, 0, 0],
+  ['done', 3, 1, 2, 0],
+  ['done', 0, 0, 0, 0],
+  ['failed', 3, 0, 3, 0],
+  ['cancelled', 3, 0, 0, 3],
+  ['cancelled', 3, 2, 0, 1],
+  ['cancelled', 3, 0, 2, 1],
+])('%s: %d lines, %d answered, %d failed, %d cancelled', (state, lines, answered, failed, cancelled) => {
+  expect(endStateOf({ lines, answered, failed, cancelled })).toBe(state);
+});
+
+test('a job in any other state goes on', () => {
+  expect(Object.values(JobState).filter((state) => isEndState(state))).toEqual([
+    'done',
+    'cancelled',
+    'failed',
+  ]);
+});
