@@ -271,8 +271,9 @@ function request(line: number, content: string, endpoint?: '/v1/responses'): obj
 function sceneOf(job: JobHandle, workflow: WorkflowHandle, emulator: Emulator, api: WatchedApi): Scene {
   const cancel = job.cancel.bind(job);
   job.cancel = async (...options): ReturnType<JobHandle['cancel']> => {
-    await cancel(...options);
+    const cancelled = await cancel(...options);
     api.pollsUncancelled = 0;
+    return cancelled;
   };
   const admin = async (method: string, path: string, body?: unknown): Promise<unknown> => {
     const json = { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
