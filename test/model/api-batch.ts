@@ -194,7 +194,8 @@ export class ApiBatch {
   reading(line: number, file: FileKind): RowReading {
     if (!this.isEnded || !this.offers(file)) return 'never';
     if (!this.rows().some((row) => row.line === line && row.file === file)) return 'never';
-    return file === 'output' && this.damageOf(line) === 'cut' ? 'unreadable' : 'readable';
+    const isCut = this.damageOf(line) === 'cut' && this.ran.get(line)?.run === 'answer';
+    return file === 'output' && isCut ? 'unreadable' : 'readable';
   }
 
   /** The same, in whichever file. */
