@@ -227,13 +227,17 @@ describe.concurrent('polls go on, and other shards end, while a step fails for e
 
   test('batches.cancel', async () => {
     await bench.run({
-      emulator: running,
+      emulator: { lifecycle: { ...running.lifecycle, inProgressMs: 3_600_000, cancellingMs: 50 } },
+      lines: 3,
       faults: [{ id: 'broken', on: 'call', call: 'batches.cancel', fault: broken }],
-      during: async ({ until, job }) => {
+      during: async ({ until, job, calls, untilCalls, removeFault }) => {
         await until('the batch runs', ({ batches }) => batches['in_progress'] === 1);
         await job.cancel();
+        await untilCalls('batches.cancel', 2);
+        await untilCalls('batches.list', (await calls())['batches.list'].count + 3);
+        await removeFault('broken');
       },
-      ends: {},
+      ends: { cancelled: [1, 2, 3] },
     });
   });
 
