@@ -16,6 +16,7 @@ export {
   toTypedRow,
   type AnswerIssue,
   type BatchClientOptions,
+  type CancelAnswer,
   type ConnectOptions,
   type InvalidRow,
   type JobFilter,

@@ -42,9 +42,6 @@ const app = await Application.bootstrapWithPlugins({
     ...['Running', 'Completed', 'Failed', 'Cancelled', 'Terminated', 'TimedOut'].map(
       (it) => `index.JobServerStatus.__type.${it}`,
     ),
-    ...['Building', 'Running', 'Paused', 'Cancelling', 'Assembling', 'Done'].map(
-      (it) => `index.JobState.__type.${it}`,
-    ),
     ...['ResultRow', 'ValidRow', 'InvalidRow'].flatMap((row) =>
       [
         'error.__type.code',

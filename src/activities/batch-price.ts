@@ -32,7 +32,7 @@ export function batchPrice(model: string, tokens: Partial<TokenCounts>): Price |
 }
 
 /** The same, exact, at list price. */
-export function costOfPrompt(model: string, tokens: Partial<TokenCounts>): Cost {
+function costOfPrompt(model: string, tokens: Partial<TokenCounts>): Cost {
   const counts = { ...noTokens(), ...tokens };
   const isCount = Object.values(counts).every((count) => Number.isSafeInteger(count) && count >= 0);
   if (!isCount || !arePlausible(counts)) return null;

@@ -17,6 +17,7 @@ import {
   type ListedProgress,
 } from '../core/job-listing.ts';
 import { assertJobId, type JobOptions, type JobSpec } from '../core/job-spec.ts';
+import type { JobReport } from '../core/progress.ts';
 import { readEnvironment } from '../environment.ts';
 import { FolderStore } from '../store/folder-store.ts';
 import { jobFiles } from '../store/job-files.ts';
@@ -27,7 +28,7 @@ import {
   resolveTemporalTarget,
   type TemporalTarget,
 } from '../temporal/index.ts';
-import { BATCH_JOB } from '../workflows/messages.ts';
+import { BATCH_JOB, rebuySignal } from '../workflows/messages.ts';
 import { toVisibilityQuery, type JobFilter } from './job-filter.ts';
 import { JobHandle } from './job-handle.ts';
 import { listedLabels, startAttributes } from './job-labels.ts';
@@ -166,8 +167,10 @@ export class BatchClient {
     const identity = identityOf(spec);
     const kept = await readRecord<JobSpec>(this.store, jobFiles.spec(spec.jobId));
     if (kept !== null) assertSame(identityOf(kept), identity, spec.jobId);
+    const report = await readRecord<JobReport>(this.store, jobFiles.report(spec.jobId));
     // A finished job is finished even when the server's history of it has been deleted.
-    if ((await this.store.size(jobFiles.report(spec.jobId))) !== null) return handle;
+    if (report !== null && !(spec.rebuy && hasLostAnswers(report))) return handle;
+    if (spec.rebuy && kept !== null) await this.markRebuy(spec.jobId);
     const { account = null, schedule = null } = spec.labels ?? {};
     const searchable = await isSearchable(this.client.connection as Connection, this.target);
     const labelled = { ...spec, labels: { account, schedule, searchable } };
@@ -176,7 +179,8 @@ export class BatchClient {
         workflowId: spec.jobId,
         taskQueue: this.taskQueue,
         args: [labelled],
-        workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+        // A finished job is started again to buy lost answers: it finds everything else in the store.
+        workflowIdReusePolicy: spec.rebuy ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
         // What a job says of itself at its very beginning costs nothing here, and an event there.
         memo: { [IDENTITY_MEMO]: identity, [PROGRESS_MEMO]: firstListing },
         ...(searchable ? { typedSearchAttributes: startAttributes(labelled) } : {}),
@@ -191,8 +195,15 @@ export class BatchClient {
       if (typeof theirs === 'string' || kept === null) {
         assertSame(typeof theirs === 'string' ? theirs : '', identity, spec.jobId);
       }
+      if (spec.rebuy) await this.client.workflow.getHandle(spec.jobId).signal(rebuySignal);
     }
     return handle;
+  }
+
+  /** Keeps in the store that lost answers are bought again, whoever starts the job next, and that it has not finished. */
+  private async markRebuy(jobId: string): Promise<void> {
+    await this.store.claim(jobFiles.rebuy(jobId), JSON.stringify({ at: Date.now() }));
+    await this.store.remove(jobFiles.report(jobId));
   }
 
   /**
@@ -251,6 +262,11 @@ export class BatchClient {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** Reports of earlier versions say only how often lines have met the code. */
+function hasLostAnswers({ unavailable, errors }: JobReport): boolean {
+  return (unavailable ?? errors['answer_unavailable'] ?? 0) > 0;
 }
 
 function assertSame(theirs: string, ours: string, jobId: string): void {

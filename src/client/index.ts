@@ -7,6 +7,7 @@ export {
 } from './batch-client.ts';
 export {
   JobHandle,
+  type CancelAnswer,
   type JobStatus,
   type TypedResultsOptions,
   type WaitOptions,

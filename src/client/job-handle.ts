@@ -46,6 +46,12 @@ export interface JobStatus {
   readonly schedule: string | null;
 }
 
+/** How a cancel was asked for. */
+export interface CancelAnswer {
+  /** True for a job that had ended without results, and was started again to cancel its batches. */
+  readonly restarted: boolean;
+}
+
 /** What every method that waits may be given. */
 export interface WaitOptions {
   /** Ends the waiting, not the job: the call rejects with the signal's reason, an `AbortError` unless another is given. */
@@ -252,7 +258,7 @@ export class JobHandle {
    * @throws BatchError `job_not_found`; `job_conflict` when the job has results, or has ended before anything was sent;
    * `temporal_unavailable`, `store_unavailable`, `client_closed`
    */
-  async cancel(): Promise<{ readonly restarted: boolean }> {
+  async cancel(): Promise<CancelAnswer> {
     const cancel = (handle: WorkflowHandle): Promise<void> => handle.signal(cancelSignal);
     if (await this.#signalled(cancel)) return { restarted: false };
     const spec = await this.#specOfUnfinished();

@@ -15,6 +15,8 @@ interface RowsFile {
   readonly path: string;
   /** No row of the file is of a line before this one. */
   readonly from: number;
+  /** Its rows take the place of rows of the same lines in files of a lower rank: those lines were bought again. */
+  readonly rank: number;
 }
 
 /** The rows of a job that has not come to its results: of its settled shards, and of lines that needed no shard. */
@@ -33,9 +35,11 @@ export async function findStoredRows(store: Store, job: string): Promise<StoredR
   const { lines, rejected, kept = 0 } = first;
   const files: RowsFile[] = [];
   let rows = rejected + kept;
-  if (rejected > 0) files.push({ path: await store.filePath(jobFiles.rejected(job)), from: 0 });
-  if (kept > 0) files.push({ path: await store.filePath(jobFiles.kept(job)), from: 0 });
+  if (rejected > 0) files.push({ path: await store.filePath(jobFiles.rejected(job)), from: 0, rank: 0 });
+  if (kept > 0) files.push({ path: await store.filePath(jobFiles.kept(job)), from: 0, rank: 0 });
+  let rank = 0;
   for (let round = 1, plan: RoundPlan | null = first; plan !== null;) {
+    if (rank > 0 || plan.rebought === true) rank = round;
     for (let index = 0; index < plan.shards; index += 1) {
       const shard = shardId(round, index);
       const outcome = await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard));
@@ -43,10 +47,11 @@ export async function findStoredRows(store: Store, job: string): Promise<StoredR
       const manifest = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
       const ended = endedLines(manifest, outcome);
       if (ended === 0) continue;
-      rows += ended;
+      if (rank === 0) rows += ended; // else its lines had rows before
       files.push({
         path: await store.filePath(shardFiles.rows(job, shard)),
         from: manifest.ranges[0]?.[0] ?? 0,
+        rank,
       });
     }
     round += 1;
@@ -61,18 +66,21 @@ export async function* mergedRowTexts(
   jobId: string,
 ): AsyncGenerator<RowText, void, undefined> {
   const waiting = files.toSorted((a, b) => b.from - a.from);
-  const open: { row: RowText; line: number; rest: AsyncGenerator<RowText> }[] = [];
+  const open: { row: RowText; line: number; rank: number; rest: AsyncGenerator<RowText> }[] = [];
+  let last = 0;
   try {
     for (;;) {
       while (waiting.length > 0 && waiting.at(-1)!.from <= smallest(open)) {
-        const rest = readRowTexts(waiting.pop()!.path, jobId);
+        const { path, rank } = waiting.pop()!;
+        const rest = readRowTexts(path, jobId);
         const { value: row, done } = await rest.next();
-        if (done !== true) open.push({ row, line: lineOf(row), rest });
+        if (done !== true) open.push({ row, line: lineOf(row), rank, rest });
       }
       const line = smallest(open);
-      const from = open.find((file) => file.line === line);
+      const from = open.filter((file) => file.line === line).sort((a, b) => b.rank - a.rank)[0];
       if (from === undefined) return;
-      yield from.row;
+      if (line > last) yield from.row;
+      last = line;
       const { value: row, done } = await from.rest.next();
       if (done === true) open.splice(open.indexOf(from), 1);
       else Object.assign(from, { row, line: lineOf(row) });

@@ -71,6 +71,39 @@ describe.concurrent('batches.cancel', () => {
   });
 });
 
+describe.concurrent('a list that never works', () => {
+  test.each<[string, CallFault]>([
+    ['401', { kind: 'status', status: 401 }],
+    ['400', { kind: 'status', status: 400 }],
+    ['500', { kind: 'status', status: 500 }],
+    ['a web page that says 200', { kind: 'status', status: 200, body: 'html', message: page }],
+    ['no answer', { kind: 'hold' }],
+  ])('%s', async (_what, fault) => {
+    await bench.run({
+      emulator: running,
+      lines: 3,
+      job: { shardLines: 1 },
+      faults: [{ on: 'call', call: 'batches.list', fault }],
+      ends: { batches: 3 },
+    });
+  });
+});
+
+describe.concurrent('a cancel that is refused for good', () => {
+  test.each([400, 404, 405, 422])('%d', async (status) => {
+    await bench.run({
+      emulator: { lifecycle: { ...running.lifecycle, inProgressMs: 5_000 } },
+      lines: 3,
+      faults: [{ on: 'call', call: 'batches.cancel', fault: { kind: 'status', status } }],
+      during: async ({ until, job }) => {
+        await until('the batch runs', ({ batches }) => batches['in_progress'] === 1);
+        await job.cancel();
+      },
+      ends: {},
+    });
+  });
+});
+
 describe.concurrent('downloads', () => {
   test.each<[string, CallFault]>([
     ['broken off', { kind: 'truncate', afterFraction: 0.5 }],

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { BatchClient, type JobHandle } from '../../client/index.ts';
+import { BatchClient, type CancelAnswer, type JobHandle } from '../../client/index.ts';
 
 export function addCancel(program: Command): void {
   addControl(
@@ -23,7 +23,7 @@ function addControl(
   program: Command,
   name: string,
   description: string,
-  act: (job: JobHandle) => Promise<void | { readonly restarted: boolean }>,
+  act: (job: JobHandle) => Promise<CancelAnswer | void>,
 ): void {
   program
     .command(name)
