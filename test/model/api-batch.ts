@@ -400,7 +400,10 @@ export class ApiBatch {
       void rows.push({ file, line, bytes: Buffer.from(JSON.stringify(row)) });
     // Where the answer can be read, that is: else the row that contradicts it is all there is.
     let contradict =
-      fate.oddRows.includes('contradictions') && fate.output === 'here' && fate.outputJunk === null;
+      fate.oddRows.includes('contradictions') &&
+      fate.output === 'here' &&
+      fate.outputJunk === null &&
+      !this.isContentRefused;
     for (const line of this.lines) {
       const execution = this.ran.get(line);
       if (execution === undefined) {

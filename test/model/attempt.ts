@@ -92,24 +92,14 @@ async function* arriving(attempt: Attempt, chunks: AsyncIterable<Uint8Array>): A
 
 /** File work whose pieces are steps of an attempt. */
 export function filesOf(attempt: Attempt, files: FileWork): FileWork {
-  const work: Pick<
-    FileWork,
-    | 'buildShards'
-    | 'settleShard'
-    | 'cancelShard'
-    | 'refuseShard'
-    | 'countAnswers'
-    | 'packRetries'
-    | 'mergeRows'
-    | 'drawReport'
-    | 'warmUpDrawing'
-  > = {
+  const work: Omit<FileWork, 'close' | 'indexAnswers'> = {
     buildShards: (spec, counter, earlier) => attempt.step(() => files.buildShards(spec, counter, earlier)),
     settleShard: (ended) => attempt.step(() => files.settleShard(ended)),
     cancelShard: (job, shard) => attempt.step(() => files.cancelShard(job, shard)),
     refuseShard: (refused) => attempt.step(() => files.refuseShard(refused)),
     countAnswers: (...counted) => attempt.step(() => files.countAnswers(...counted)),
     packRetries: (round) => attempt.step(() => files.packRetries(round)),
+    packRebuys: (round) => attempt.step(() => files.packRebuys(round)),
     mergeRows: (paths, target, counter) => attempt.step(() => files.mergeRows(paths, target, counter)),
     warmUpDrawing: () => undefined,
     drawReport: async () => '<p>Drawn.</p>', // a drawing has no effect outside the process, and takes longer than all the rest

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import type { Activities } from '../../src/activities/index.ts';
 
 /**
  * A schedule: one job and everything that goes wrong in it. Plain data, so that fast-check can make, print and shrink
@@ -209,20 +210,23 @@ export interface CallScript {
   readonly fault: CallFault;
 }
 
-export const activityNames = [
-  'buildShards',
-  'uploadInput',
-  'createBatch',
-  'pollBatches',
-  'fetchResults',
-  'settleRefusedShard',
-  'buildRetryShards',
-  'findBought',
-  'cancelBatch',
-  'checkAccount',
-  'assembleResults',
-] as const;
-export type ActivityName = (typeof activityNames)[number];
+/** Typed, so that a new activity is not forgotten. */
+const activities: Record<keyof Activities, null> = {
+  buildShards: null,
+  uploadInput: null,
+  createBatch: null,
+  pollBatches: null,
+  fetchResults: null,
+  settleRefusedShard: null,
+  buildRetryShards: null,
+  buildRebuyShards: null,
+  findBought: null,
+  cancelBatch: null,
+  checkAccount: null,
+  assembleResults: null,
+};
+export const activityNames: readonly ActivityName[] = Object.keys(activities) as ActivityName[];
+export type ActivityName = keyof Activities;
 
 /**
  * The process dies in the n-th attempt of an activity, before or after the effect of a step: a call of the API, an
