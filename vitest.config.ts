@@ -36,8 +36,9 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          // A row takes some seconds; on a machine with a load of 20 some take two minutes.
+          testTimeout: 600_000,
+          hookTimeout: 300_000,
           // Rows mostly wait: each has an API of its own, and all share a server and a worker.
           maxConcurrency: 14,
           ...waiting,
@@ -48,7 +49,7 @@ const config: ViteUserConfig = defineConfig({
           name: 'model',
           include: ['test/model/**/*.test.ts'],
           testTimeout: 1_800_000, // some three minutes on two idle cores
-          hookTimeout: 120_000,
+          hookTimeout: 300_000,
           ...waiting,
         },
       },
@@ -56,8 +57,8 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts', 'test/package/**/*.test.ts'],
-          testTimeout: 240_000,
-          hookTimeout: 180_000,
+          testTimeout: 600_000,
+          hookTimeout: 300_000,
           ...waiting,
         },
       },
@@ -65,8 +66,8 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'crash',
           include: ['test/crash/**/*.test.ts'],
-          testTimeout: 240_000,
-          hookTimeout: 180_000,
+          testTimeout: 600_000,
+          hookTimeout: 300_000,
           // Cells mostly wait for timeouts: several share the cores.
           maxConcurrency: 8,
           // After the others, whose deadlines count on a core for themselves.

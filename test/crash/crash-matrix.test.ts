@@ -115,6 +115,7 @@ describe('the steps come from the running code', () => {
     expect(undisturbed.end).toMatchObject({
       report: { lines: 13, answered: 10, failed: 3, cancelled: 0, rounds: 2 },
       ledger: { lines_paid_twice_or_more: 0, batches_unread: 0 },
+      broken: [],
     });
     expect(undisturbed.end.rows.map(({ line }) => line)).toEqual(Array.from({ length: 13 }, (_, i) => i + 1));
   });

@@ -180,6 +180,22 @@ describe.concurrent('a request that the API refuses for good', () => {
     },
   );
 
+  test.each<[string, CallFault]>([
+    ['404', { kind: 'status', status: 404, code: 'model_not_found' }],
+    ['403', { kind: 'status', status: 403, code: 'model_not_found', message: 'No access to model `m`.' }],
+  ])('a model, by %s: it is no refusal of the account', async (_what, fault) => {
+    await bench.run({
+      faults: [{ on: 'call', call: 'batches.create', nth: 1, fault }],
+      job: { shardLines: 2, inFlight: 1 },
+      ends: {
+        failed: { 1: 'model_not_found', 2: 'model_not_found' },
+        attempts: { 0: 2, 1: 4 },
+        errors: { model_not_found: 2 },
+        batches: 2,
+      },
+    });
+  });
+
   test('every batch: the job ends, and its lines fail', async () => {
     await bench.run({
       faults: [{ on: 'call', call: 'batches.create', fault: refused }],
@@ -207,6 +223,67 @@ describe.concurrent('a request that the API refuses for good', () => {
     await bench.run({
       faults: [{ on: 'call', call: 'files.create', nth: [1, 2], fault: { kind: 'status', status: 413 } }],
       ends: { rounds: 2, batches: 3 },
+    });
+  });
+});
+
+describe.concurrent('polls go on, and other shards end, while a step fails for ever', () => {
+  const broken: CallFault = { kind: 'status', status: 500 };
+  const later = Array.from({ length: 500 }, (_, i) => i + 2);
+
+  test.each<CallKind>(['files.create', 'batches.create'])('%s', async (call) => {
+    await bench.run({
+      emulator: running,
+      job: { shardLines: 3 },
+      faults: [{ id: 'broken', on: 'call', call, nth: later, fault: broken }],
+      during: async ({ until, removeFault }) => {
+        await until('the other shard ends', ({ answered }) => answered === 3);
+        await removeFault('broken');
+      },
+      ends: { batches: 2 },
+    });
+  });
+
+  test('files.content', async () => {
+    await bench.run({
+      emulator: running,
+      job: { shardLines: 3, inFlight: 1 },
+      faults: [{ id: 'broken', on: 'call', call: 'files.content', fault: broken }],
+      during: async ({ calls, untilCalls, until, removeFault }) => {
+        await until('the batch has ended', ({ table }) => table?.[0]?.state === 'fetching');
+        await untilCalls('files.content', (await calls())['files.content'].count + 3);
+        await removeFault('broken');
+      },
+      ends: { batches: 2 },
+    });
+  });
+
+  test('batches.cancel', async () => {
+    await bench.run({
+      emulator: { lifecycle: { ...running.lifecycle, inProgressMs: 3_600_000, cancellingMs: 50 } },
+      lines: 3,
+      faults: [{ id: 'broken', on: 'call', call: 'batches.cancel', fault: broken }],
+      during: async ({ until, job, calls, untilCalls, removeFault }) => {
+        await until('the batch runs', ({ batches }) => batches['in_progress'] === 1);
+        await job.cancel();
+        await untilCalls('batches.cancel', 2);
+        await untilCalls('batches.list', (await calls())['batches.list'].count + 3);
+        await removeFault('broken');
+      },
+      ends: { cancelled: [1, 2, 3] },
+    });
+  });
+
+  test.each<[string, CallFault]>([
+    ['5xx', broken],
+    ['a web page', { kind: 'status', status: 200, body: 'html' }],
+    ['404', { kind: 'status', status: 404 }],
+  ])('batches.list: %s', async (_what, fault) => {
+    await bench.run({
+      emulator: running,
+      job: { shardLines: 2 },
+      faults: [{ on: 'call', call: 'batches.list', fault }],
+      ends: { batches: 3 },
     });
   });
 });

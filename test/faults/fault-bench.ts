@@ -20,6 +20,7 @@ import {
   type FaultRule,
   type LedgerSummary,
 } from '../../src/emulator/index.ts';
+import { brokenPromises, factsOfEmulator, type Losses } from '../support/promises.ts';
 import { connectClient, resolveTemporalTarget, stopEmbeddedServer } from '../../src/temporal/index.ts';
 import { installRuntime, startWorker } from '../../src/worker/index.ts';
 
@@ -45,8 +46,8 @@ export interface FaultRow {
 
 /** How a job has to end; lines that are not named are answered, and everything is paid once and read. */
 export interface FaultEnd {
-  /** The job fails as a whole, saying this. @default it ends with results */
-  readonly fails?: RegExp;
+  /** The job stands paused, saying this, and nobody resumes it. @default it ends with results */
+  readonly pauses?: RegExp;
   /** Code of the error by line. */
   readonly failed?: Readonly<Record<number, string>>;
   readonly cancelled?: readonly number[] | 'any';
@@ -85,7 +86,11 @@ export interface Scene {
   readonly removeFault: (id: string) => Promise<void>;
 }
 
-const DEADLINE_MS = 60_000;
+/** Nothing here takes more than seconds; machines that are busy with other things take their time. */
+const DEADLINE_MS = 400_000;
+
+/** A job that is cancelled asks for the cancel of its batches before the API has seen so many more polls; one activity polls up to 20 times. */
+const MOST_POLLS_BEFORE_CANCEL = 60;
 
 /** Scales the waits of activities: 10 minutes become 3 s, the 90 s of a search 0.45 s. */
 const ACTIVITY_PATIENCE = 0.005;
@@ -95,7 +100,7 @@ export class FaultBench {
   private readonly home: string;
   private readonly client: BatchClient;
   private readonly workflows: Client;
-  private readonly apis: Map<string, string>;
+  private readonly apis: Map<string, WatchedApi>;
   private readonly stop: () => Promise<void>;
   private rows = 0;
 
@@ -103,7 +108,7 @@ export class FaultBench {
     home: string,
     client: BatchClient,
     workflows: Client,
-    apis: Map<string, string>,
+    apis: Map<string, WatchedApi>,
     stop: () => Promise<void>,
   ) {
     this.home = home;
@@ -117,7 +122,7 @@ export class FaultBench {
     installRuntimeOnce();
     const home = mkdtempSync(join(tmpdir(), 'durable-batch-faults-'));
     const target = await resolveTemporalTarget({ home });
-    const apis = new Map<string, string>();
+    const apis = new Map<string, WatchedApi>();
     // The SDK as the worker makes it, but each job finds its own API behind the same address.
     const api = new OpenAI({
       apiKey: 'test',
@@ -127,7 +132,10 @@ export class FaultBench {
       timeout: 5_000,
       fetch: async (url, init) => {
         const { workflowId } = activityInfo().workflowExecution!;
-        return await fetch((url as string).replace('http://api.invalid/v1', apis.get(workflowId)!), init); // the SDK gives text
+        const watched = apis.get(workflowId)!;
+        const path = (url as string).replace('http://api.invalid/v1', ''); // the SDK gives text
+        watched.note(init?.method ?? 'GET', path);
+        return await fetch(watched.url + path, init);
       },
     });
     const worker = await startWorker({
@@ -177,34 +185,73 @@ export class FaultBench {
     );
     const prepared = await prepareJob({ input, pollSeconds: 0.05, ...row.job, jobId: id });
     const spec: JobSpec = { ...prepared, ...row.spec };
-    this.apis.set(spec.jobId, emulator.url);
+    const api = new WatchedApi(emulator.url);
+    this.apis.set(spec.jobId, api);
     const workflow = await this.workflows.workflow.start('batchJob', {
       workflowId: spec.jobId,
       taskQueue: 'faults',
       args: [spec, undefined, { patience: row.patience ?? 0.002 }],
     });
     const job = this.client.job(spec.jobId);
-    const scene = sceneOf(job, workflow, emulator);
+    const scene = sceneOf(job, workflow, emulator, api);
     try {
       await row.during?.(scene);
-      if (row.ends.fails !== undefined) {
-        await expect(withDeadline(job.report(), `job ${spec.jobId} did not end`)).rejects.toThrow(
-          row.ends.fails,
-        );
-        const { status, progress, failure } = await job.status();
-        expect({ status, progress }).toEqual({ status: 'FAILED', progress: null });
-        expect(failure, 'status says why').toMatch(row.ends.fails);
+      if (row.ends.pauses !== undefined) {
+        const { reason } = await scene.until('it pauses', ({ state }) => state === 'paused');
+        expect(reason).toMatch(row.ends.pauses);
+        await checkPromises(emulator, api, null, { ...row.ends, runs: true });
         return;
       }
-      const report = await withDeadline(job.report(), `job ${spec.jobId} did not end`);
-      const rows: ResultRow[] = [];
-      for await (const result of job.results()) rows.push(result);
+      const report = await withDeadline(job.report(), `job ${spec.jobId} did not end`).catch(
+        async (error: unknown) => {
+          // However a job ends: what was paid is read and handed out.
+          await checkPromises(emulator, api, await rowsOf(job), row.ends);
+          throw error;
+        },
+      );
+      const rows = await rowsOf(job);
       checkRows(rows, report, asked, row.ends);
       await checkLedger(scene, report, row.ends);
+      await checkPromises(emulator, api, rows, row.ends);
     } finally {
       await workflow.terminate().catch(() => undefined); // it has ended, as a rule
     }
   }
+}
+
+/** A job's API, and the calls that its worker makes. */
+class WatchedApi {
+  readonly url: string;
+  /** Polls since the job was cancelled and before a cancel of a batch was seen; null while nobody has cancelled it. */
+  pollsUncancelled: number | null = null;
+  private cancelSeen = false;
+
+  constructor(url: string) {
+    this.url = url;
+  }
+
+  note(method: string, path: string): void {
+    if (method === 'POST' && path.endsWith('/cancel')) this.cancelSeen = true;
+    const isPoll = method === 'GET' && path.startsWith('/batches') && !path.includes('after=');
+    if (isPoll && this.pollsUncancelled !== null && !this.cancelSeen) this.pollsUncancelled += 1;
+  }
+}
+
+async function rowsOf(job: JobHandle): Promise<ResultRow[]> {
+  const rows: ResultRow[] = [];
+  for await (const row of job.results()) rows.push(row);
+  return rows;
+}
+
+/** What holds for every job, whatever its row says. */
+async function checkPromises(
+  emulator: Emulator,
+  api: WatchedApi,
+  rows: readonly ResultRow[] | null,
+  losses: Losses,
+): Promise<void> {
+  expect(brokenPromises(await factsOfEmulator(emulator), rows, losses), 'broken promises').toEqual([]);
+  expect(api.pollsUncancelled ?? 0, 'polls before the cancel').toBeLessThan(MOST_POLLS_BEFORE_CANCEL);
 }
 
 let installed = false;
@@ -221,7 +268,13 @@ function request(line: number, content: string, endpoint?: '/v1/responses'): obj
   return { custom_id: `id ${line}`, body };
 }
 
-function sceneOf(job: JobHandle, workflow: WorkflowHandle, emulator: Emulator): Scene {
+function sceneOf(job: JobHandle, workflow: WorkflowHandle, emulator: Emulator, api: WatchedApi): Scene {
+  const cancel = job.cancel.bind(job);
+  job.cancel = async (...options): ReturnType<JobHandle['cancel']> => {
+    const cancelled = await cancel(...options);
+    api.pollsUncancelled = 0;
+    return cancelled;
+  };
   const admin = async (method: string, path: string, body?: unknown): Promise<unknown> => {
     const json = { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
     const response = await fetch(emulator.adminUrl + path, { method, ...(body === undefined ? {} : json) });

@@ -87,6 +87,17 @@ describe.concurrent('rows after which the line has failed', () => {
   });
 });
 
+describe.concurrent('rows that refuse the account pause the job, and the line goes again without an attempt', () => {
+  test.each<[string, LineFault]>([
+    ['insufficient_quota', { kind: 'status', status: 429, code: 'insufficient_quota' }],
+    ['billing_hard_limit_reached', { kind: 'status', status: 400, code: 'billing_hard_limit_reached' }],
+    ['payment_required', { kind: 'status', status: 402, code: 'payment_required' }],
+    ['invalid_api_key', { kind: 'status', status: 401, code: 'invalid_api_key' }],
+  ])('%s', async (code, fault) => {
+    await bench.run({ faults: [onTwo(fault)], job: { attempts: 1 }, ends: again(code) });
+  });
+});
+
 describe.concurrent('answers in unusual forms are answers', () => {
   const forms = Object.values(AnswerForm).filter((form) => !form.endsWith('_response'));
   test.each(forms)('%s', async (form) => {

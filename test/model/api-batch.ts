@@ -1,13 +1,32 @@
-import type { BatchEnd, BatchFate, LineRun, Schedule } from './schedule.ts';
+import type {
+  ApiLimits,
+  BatchEnd,
+  BatchFate,
+  CountsWord,
+  Junk,
+  LineFlaw,
+  LineRun,
+  Refusal,
+  RowDamage,
+  Schedule,
+} from './schedule.ts';
 
 /** One execution of a line in a batch. */
 export interface Execution {
-  readonly run: LineRun;
+  /** `account`: the account was refused when it was the line's turn. */
+  readonly run: LineRun | 'account';
   /** The answer's body; null where there is none. Whatever has one is paid. */
   readonly body: Record<string, unknown> | null;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** What the row of a refused account says. */
+  readonly refusal?: { readonly status: number; readonly code: string };
 }
+
+export type FileKind = 'output' | 'errors';
+
+/** What a row of a file is to whoever reads it. */
+export type RowReading = 'readable' | 'unreadable' | 'never';
 
 /** What a perfect day brings. */
 const perfect: BatchFate = {
@@ -16,12 +35,15 @@ const perfect: BatchFate = {
   restRows: true,
   output: 'here',
   errors: 'here',
+  outputJunk: null,
+  errorsJunk: null,
   absent: 'null',
-  capitals: false,
+  words: 'usual',
   hiddenSweeps: 0,
   unknownReads: 0,
   oddRows: [],
-  countsLie: false,
+  damage: null,
+  counts: 'true',
   earlyIds: false,
   cancelledShare: 1,
   ignoresCancel: false,
@@ -30,10 +52,17 @@ const perfect: BatchFate = {
 /** A stuck batch gives up after so many looks, so that a schedule without a cancel ends too. */
 const STUCK_LOOKS = 8;
 
+/** The ten minutes in which an ended batch is asked again, as the world's patience scales them. */
+export const TEN_MINUTES_MS = 600;
+
+/** What comes late comes in the first sixth of the ten minutes. */
+const LATE_MS = TEN_MINUTES_MS / 6;
+
 /** A row's place in the files, and what it says. */
 interface Row {
-  readonly file: 'output' | 'errors';
-  readonly json: string;
+  readonly file: FileKind;
+  readonly line: number;
+  readonly bytes: Buffer;
 }
 
 type Status =
@@ -46,24 +75,20 @@ type Status =
   | 'expired'
   | 'cancelled';
 
-/** A batch of the scripted API. It moves on when it is looked at: time is what the caller sees of it. */
-export class ApiBatch {
-  readonly fate: BatchFate;
-  readonly createdAt: number = Math.floor(Date.now() / 1_000);
-  status: Status = 'validating';
-  errors: { code: string; message: string; param: string | null; line: number | null }[] = [];
-  /** Executions by line. */
-  readonly ran: Map<number, Execution> = new Map();
-  /** Files whose last byte was sent. */
-  readonly readToEnd: Set<'output' | 'errors'> = new Set();
-  readonly files: { output: string | null; errors: string | null } = { output: null, errors: null };
-  cancelAsked = false;
-  sweepsLeft: number;
-  readsLeft: number;
-  private looks = 0;
-  private looksAtEnd = 0;
-  private reportedDone = 0;
+/** Words of another server for them. */
+const unknownWords: Readonly<Record<Status, string>> = {
+  validating: 'queued',
+  in_progress: 'running',
+  finalizing: 'writing',
+  cancelling: 'stopping',
+  completed: 'succeeded',
+  failed: 'error',
+  expired: 'timed_out',
+  cancelled: 'stopped',
+};
 
+/** What the API knows of a batch when it is created. */
+interface AboutBatch {
   readonly id: string;
   readonly key: string;
   readonly fileId: string;
@@ -71,27 +96,59 @@ export class ApiBatch {
   readonly metadata: unknown;
   /** Numbers of its lines, in the order of its input file. */
   readonly lines: readonly number[];
+  readonly flaws: ReadonlyMap<number, LineFlaw>;
+  readonly limits: ApiLimits;
+  /** True when the attempt that created it had been given up. */
+  readonly byZombie: boolean;
+}
+
+/** A batch of the scripted API. It moves on when it is looked at: time is what the caller sees of it. */
+export class ApiBatch {
+  readonly fate: BatchFate;
+  readonly about: AboutBatch;
+  readonly createdAt: number = Math.floor(Date.now() / 1_000);
+  status: Status = 'validating';
+  errors: { code: string; message: string; param: string | null; line: number | null }[] = [];
+  /** Executions by line. */
+  readonly ran: Map<number, Execution> = new Map();
+  /** Files that were sent whole, to their last byte. */
+  readonly readToEnd: Set<FileKind> = new Set();
+  readonly files: { output: string | null; errors: string | null } = { output: null, errors: null };
+  cancelAsked = false;
+  /** True once a cancel of it came and failed. */
+  cancelTried = false;
+  /** Looks at it, while it ran, since somebody cancelled the job and before anybody cancelled the batch. */
+  looksUncancelled = 0;
+  sweepsLeft: number;
+  readsLeft: number;
+  private looks = 0;
+  private endedAt = Number.POSITIVE_INFINITY;
+  private asked: { since: number; until: number } | null = null;
+  private stale: Record<string, unknown> | null = null;
   private readonly runLine: (line: number) => Execution;
 
-  constructor(
-    about: Pick<ApiBatch, 'id' | 'key' | 'fileId' | 'endpoint' | 'metadata' | 'lines'>,
-    fate: BatchFate | undefined,
-    runLine: (line: number) => Execution,
-  ) {
-    this.id = about.id;
-    this.key = about.key;
-    this.fileId = about.fileId;
-    this.endpoint = about.endpoint;
-    this.metadata = about.metadata;
-    this.lines = about.lines;
+  constructor(about: AboutBatch, fate: BatchFate | undefined, runLine: (line: number) => Execution) {
+    this.about = about;
     this.fate = fate ?? perfect;
     this.runLine = runLine;
     this.sweepsLeft = this.fate.hiddenSweeps;
     this.readsLeft = this.fate.unknownReads;
     if (this.fate.earlyIds) {
-      this.files.output = this.fileId.replace('in', 'out-early');
-      this.files.errors = this.fileId.replace('in', 'err-early');
+      this.files.output = about.fileId.replace('in', 'out-early');
+      this.files.errors = about.fileId.replace('in', 'err-early');
     }
+  }
+
+  get id(): string {
+    return this.about.id;
+  }
+
+  get key(): string {
+    return this.about.key;
+  }
+
+  get lines(): readonly number[] {
+    return this.about.lines;
   }
 
   get isEnded(): boolean {
@@ -104,23 +161,74 @@ export class ApiBatch {
     return this.status === 'failed' && end.kind === 'refused' && end.why !== 'model';
   }
 
-  /** True when a file holds bytes that the caller can get, now or after asking again. */
-  offers(file: 'output' | 'errors'): boolean {
-    const fate = this.fate[file];
-    return this.files[file] !== null && fate !== 'missing' && fate !== 'gone';
+  /** True when reads of its output are refused for good. */
+  get isContentRefused(): boolean {
+    return [...this.about.flaws.values()].includes('content_400');
   }
 
-  /** What `request_counts.completed` says at the end. */
-  get countedDone(): number {
-    return this.reportedDone;
+  /** For how long it was asked about answers that it did not show, by this side's clock. */
+  get askedMs(): number {
+    return this.asked === null ? 0 : this.asked.until - this.asked.since;
+  }
+
+  /** Whether a line was answered, and so paid. */
+  isPaid(line: number): boolean {
+    return this.ran.get(line)?.body != null;
+  }
+
+  /** True when whoever asks for ten minutes gets the whole file. */
+  offers(file: FileKind): boolean {
+    const fate = this.fate[file];
+    const junk = this.junkOf(file);
+    return (
+      this.files[file] !== null &&
+      this.status !== 'failed' &&
+      fate !== 'missing' &&
+      fate !== 'gone' &&
+      junk?.lasts !== 'for ever' &&
+      !(file === 'output' && this.isContentRefused)
+    );
+  }
+
+  /** What somebody who asks for ten minutes gets to read of a line in a file. */
+  reading(line: number, file: FileKind): RowReading {
+    if (!this.isEnded || !this.offers(file)) return 'never';
+    if (!this.rows().some((row) => row.line === line && row.file === file)) return 'never';
+    const isCut = this.damageOf(line) === 'cut' && this.ran.get(line)?.run === 'answer';
+    return file === 'output' && isCut ? 'unreadable' : 'readable';
+  }
+
+  /** The same, in whichever file. */
+  readingOf(line: number): RowReading {
+    const readings = [this.reading(line, 'output'), this.reading(line, 'errors')];
+    return readings.find((reading) => reading !== 'never') ?? 'never';
+  }
+
+  /** A paid answer as it can be given to a user: what of its row is no JSON is null or a replacement character. */
+  answerTo(line: number): Record<string, unknown> | null {
+    const body = this.ran.get(line)?.body ?? null;
+    if (body === null) return null;
+    const damage = this.damageOf(line);
+    if (damage === 'not_a_number') return { score: null, ...body };
+    if (damage === 'control_character') return { ...body, text: `\u0007\t${String(body['text'])}` };
+    return damage === 'bad_utf8' ? { ...body, text: `\uFFFD${String(body['text'])}` } : body;
+  }
+
+  /** Somebody reads a file of it, or asks for one in vain: no line is sure to have a row in it. */
+  noteMiss(): void {
+    const now = Date.now();
+    this.asked = { since: this.asked?.since ?? now, until: now };
+  }
+
+  /** Somebody sees the batch; once it has ended, its output should be named. */
+  noteShown(where: 'alone' | 'in the list'): void {
+    if (!this.isEnded || this.status === 'failed') return;
+    if (this.asked === null ? !this.names('output') : where === 'alone') this.noteMiss();
   }
 
   /** Somebody looks at the batch: it moves on. */
   look(): void {
-    if (this.isEnded) {
-      this.looksAtEnd += 1;
-      return;
-    }
+    if (this.isEnded) return;
     this.looks += 1;
     const { end, looks } = this.fate;
     if (this.cancelAsked && !(this.fate.ignoresCancel && end.kind !== 'stuck')) {
@@ -135,153 +243,247 @@ export class ApiBatch {
     this.endBy(end);
   }
 
+  /** True when a read of the batch names the file. */
+  names(file: FileKind): boolean {
+    const fate = this.fate[file];
+    return (
+      this.files[file] !== null &&
+      fate !== 'missing' &&
+      (fate !== 'late' || this.isOld()) &&
+      (this.isEnded || this.fate.earlyIds)
+    );
+  }
+
   toJson(): Record<string, unknown> {
     const { fate } = this;
-    const { capitals } = fate;
-    const status = capitals ? this.status.toUpperCase() : this.status;
-    const shown = (file: 'output' | 'errors'): Record<string, unknown> => {
+    const named = (file: FileKind): Record<string, unknown> => {
       const name = file === 'output' ? 'output_file_id' : 'error_file_id';
-      const named =
-        this.files[file] !== null &&
-        fate[file] !== 'missing' &&
-        (fate[file] !== 'late' || this.looksAtEnd > 0) &&
-        (this.isEnded || fate.earlyIds);
-      if (named) return { [name]: this.files[file] };
+      if (this.names(file)) return { [name]: this.files[file] };
       if (fate.absent === 'left_out') return {};
       return { [name]: fate.absent === 'empty' ? '' : null };
     };
     return {
-      id: this.id,
-      object: 'batch',
-      endpoint: this.endpoint,
-      status,
+      ...this.toSummary(),
       errors: this.errors.length === 0 ? null : { object: 'list', data: this.errors },
-      input_file_id: this.fileId,
       completion_window: '24h',
-      created_at: this.createdAt,
-      request_counts: {
-        total: this.lines.length,
-        completed: this.reportedDone,
-        failed: this.isEnded ? this.ran.size - this.reportedDone : 0,
-      },
-      metadata: this.metadata,
-      ...shown('output'),
-      ...shown('errors'),
+      ...countsBy[fate.counts](this.lines.length, this.countDone(), this.isEnded ? this.ran.size : 0),
+      ...named('output'),
+      ...named('errors'),
     };
   }
 
-  /** The file's bytes, as they are downloaded. */
-  contentOf(file: 'output' | 'errors'): Buffer {
-    if (!this.isEnded) return Buffer.alloc(0); // ids shown early name files that are still empty
-    const { oddRows } = this.fate;
+  /** What a list of summaries shows. */
+  toSummary(): Record<string, unknown> {
+    const { words } = this.fate;
+    const isStrange = words === 'unknown' && !(this.isEnded && this.isOld());
+    const usual = words === 'capitals' ? this.status.toUpperCase() : this.status;
+    return {
+      id: this.id,
+      object: 'batch',
+      endpoint: this.about.endpoint,
+      status: isStrange ? unknownWords[this.status] : usual,
+      input_file_id: this.about.fileId,
+      created_at: this.createdAt,
+      metadata: this.about.metadata,
+    };
+  }
+
+  /** What a list shows that never looks again. */
+  toStale(): Record<string, unknown> {
+    this.stale ??= this.toJson();
+    return this.stale;
+  }
+
+  /** What a read of the file gets now, and whether that is the file. */
+  contentOf(file: FileKind): { bytes: Buffer; isWhole: boolean } {
+    if (!this.isEnded) return { bytes: Buffer.alloc(0), isWhole: false }; // ids shown early name files that are still empty
     const rows = this.rows()
       .filter((row) => row.file === file)
-      .map(({ json }) => json);
+      .map(({ bytes }) => bytes);
     rows.push(...rows.splice(0, Math.floor(rows.length / 2))); // not in the input's order
+    const junk = this.junkOf(file);
+    if (junk !== null && (junk.lasts === 'for ever' || !this.isOld()))
+      return { bytes: junkBytes(junk, rows), isWhole: false };
+    const { oddRows } = this.fate;
     if (oddRows.includes('repeats')) rows.push(...rows);
     if (oddRows.includes('strangers') && rows.length > 0) {
       const stranger = { response: { status_code: 200, body: { stranger: true } }, error: null };
       for (const custom_id of ['999999', 'not-ours', '0', null])
-        rows.splice(1, 0, JSON.stringify({ custom_id, ...stranger }));
+        rows.splice(1, 0, Buffer.from(JSON.stringify({ custom_id, ...stranger })));
     }
-    if (oddRows.includes('broken_row') && rows.length > 0)
-      rows.splice(1, 0, '{"custom_id":"1","response":{"st');
-    const text = rows.map((row) => `${row}\n`).join('');
-    return Buffer.from(oddRows.includes('no_last_newline') ? text.slice(0, -1) : text);
+    if (oddRows.includes('broken_row') && rows.length > 0) rows.splice(1, 0, Buffer.from('{"response":{"st'));
+    const bytes = Buffer.concat(rows.flatMap((row) => [row, Buffer.from('\n')]));
+    return { bytes: oddRows.includes('no_last_newline') ? bytes.subarray(0, -1) : bytes, isWhole: true };
+  }
+
+  private isOld(): boolean {
+    return Date.now() >= this.endedAt + LATE_MS;
+  }
+
+  private junkOf(file: FileKind): Junk | null {
+    return file === 'output' ? this.fate.outputJunk : this.fate.errorsJunk;
+  }
+
+  private damageOf(line: number): RowDamage | null {
+    const { damage, oddRows } = this.fate;
+    return line % 2 === 0 && !oddRows.includes('body_as_text') ? damage : null;
   }
 
   private endBy(end: BatchEnd): void {
+    const named = this.positionsOf('named');
     switch (end.kind) {
-      case 'completed':
-      case 'stuck':
-        this.finish('completed', 1);
-        return;
-      case 'expired':
-      case 'cancelled':
-        this.finish(end.kind, end.afterShare);
-        return;
       case 'refused':
         this.fail([refusals[end.why]]);
         return;
       case 'lines_refused':
-        this.fail(
-          this.lines
-            .map((_, index) => index + 1)
-            .filter((line) => line % end.every === 0)
-            .map((line) => ({ code: 'invalid_request', message: 'Bad line.', param: 'body', line })),
+        named.push(
+          ...this.lines.map((_, index) => index + 1).filter((position) => position % end.every === 0),
         );
-        return;
+        break;
+      case 'completed':
+      case 'stuck':
+      case 'expired':
+      case 'cancelled':
+        break;
       default:
         end satisfies never;
     }
+    if (named.length > 0) {
+      const shown = [...new Set(named)].sort((a, b) => a - b).slice(0, this.about.limits.namedErrors);
+      this.fail(
+        shown.map((line) => ({ code: 'invalid_request', message: 'Bad line.', param: 'body', line })),
+      );
+    } else if (this.positionsOf('poison').length > 0) {
+      this.fail([{ code: 'who_knows', message: 'Nobody.', param: null, line: null }]);
+    } else if (end.kind === 'expired' || end.kind === 'cancelled') this.finish(end.kind, end.afterShare);
+    else this.finish('completed', 1);
   }
 
-  /** Ends the batch by validation; without anything to say against it, it runs. */
+  private positionsOf(flaw: LineFlaw): number[] {
+    return this.lines.flatMap((line, index) => (this.about.flaws.get(line) === flaw ? [index + 1] : []));
+  }
+
   private fail(errors: ApiBatch['errors']): void {
-    if (errors.length === 0) {
-      this.finish('completed', 1);
-      return;
-    }
     this.errors = errors;
     this.status = 'failed';
+    this.endedAt = Date.now();
     this.files.output = this.files.errors = null;
   }
 
   private finish(status: 'completed' | 'expired' | 'cancelled', share: number): void {
     this.status = status;
-    for (const line of this.lines.slice(0, Math.ceil(this.lines.length * share)))
-      this.ran.set(line, this.runLine(line));
+    this.endedAt = Date.now();
+    // What fails validation never runs, whoever ends it before.
+    const isValid = this.positionsOf('named').length + this.positionsOf('poison').length === 0;
+    const ran = isValid ? Math.ceil(this.lines.length * share) : 0;
+    for (const line of this.lines.slice(0, ran)) this.ran.set(line, this.runLine(line));
     const rows = this.rows();
     const name = this.id.slice('batch_'.length);
     const emptyErrors = this.fate.oddRows.includes('empty_error_file');
     this.files.output = rows.some(({ file }) => file === 'output') ? `file-out-${name}` : null;
     this.files.errors = emptyErrors || rows.some(({ file }) => file === 'errors') ? `file-err-${name}` : null;
-    const done = [...this.ran.values()].filter(({ run }) => isCountedDone(run)).length;
-    // Lying counts stay away from expired and cancelled batches without an output file: there they are all there is to tell
-    // whether one should be.
-    this.reportedDone = this.fate.countsLie && this.offers('output') ? this.lines.length * 2 - done : done;
+  }
+
+  /** The API counts what lands in the output file, whatever its row says. */
+  private countDone(): number {
+    const isDone = ({ run }: Execution): boolean =>
+      run === 'answer' ||
+      run === 'lost' ||
+      (run in failures && failures[run as keyof typeof failures].file === 'output');
+    return [...this.ran.values()].filter(isDone).length;
   }
 
   private rows(): Row[] {
     const rows: Row[] = [];
     const { fate } = this;
+    const add = (line: number, file: FileKind, row: unknown): void =>
+      void rows.push({ file, line, bytes: Buffer.from(JSON.stringify(row)) });
     // Where the answer can be read, that is: else the row that contradicts it is all there is.
-    let contradict = fate.oddRows.includes('contradictions') && fate.output === 'here';
+    let contradict =
+      fate.oddRows.includes('contradictions') &&
+      fate.output === 'here' &&
+      fate.outputJunk === null &&
+      !this.isContentRefused;
     for (const line of this.lines) {
       const execution = this.ran.get(line);
       if (execution === undefined) {
         const code = this.status === 'expired' ? 'batch_expired' : 'batch_cancelled';
-        if (fate.restRows) rows.push({ file: 'errors', json: neverRan(line, code) });
+        if (fate.restRows) add(line, 'errors', neverRan(line, code));
         continue;
       }
-      const { run } = execution;
+      const { run, refusal } = execution;
       if (run === 'no_row' || run === 'lost') continue;
       if (run === 'answer') {
-        if (contradict) {
-          rows.push({ file: 'output', json: withStatus(line, 500, errorBody('server_error')) });
-          rows.push({ file: 'errors', json: withStatus(line, 500, errorBody('server_error')) });
+        const damage = this.damageOf(line);
+        if (contradict && damage !== 'cut') {
+          for (const file of ['output', 'errors'] as const)
+            add(line, file, withStatus(line, 500, errorBody('server_error')));
           contradict = false;
         }
         const body = fate.oddRows.includes('body_as_text') ? JSON.stringify(execution.body) : execution.body;
-        rows.push({ file: 'output', json: withStatus(line, 200, body) });
+        const bytes = damaged(JSON.stringify(withStatus(line, 200, body)), damage);
+        rows.push({ file: 'output', line, bytes });
       } else if (run === 'timeout') {
-        rows.push({ file: 'errors', json: neverRan(line, 'request_timeout') });
+        add(line, 'errors', neverRan(line, 'request_timeout'));
+      } else if (run === 'account') {
+        add(line, 'errors', withStatus(line, refusal!.status, errorBody(refusal!.code)));
       } else {
         const { file, status, code } = failures[run];
-        rows.push({ file, json: withStatus(line, status, status === 0 ? null : errorBody(code!)) });
+        add(line, file, withStatus(line, status, status === 0 ? null : errorBody(code!)));
       }
     }
     return rows;
   }
 }
 
-/** The API counts what lands in the output file, whatever its row says. */
-function isCountedDone(run: LineRun): boolean {
-  return (
-    run === 'answer' ||
-    run === 'lost' ||
-    (run in failures && failures[run as keyof typeof failures].file === 'output')
-  );
+/** `request_counts` in every way in which it is wrong. */
+const countsBy: Readonly<
+  Record<CountsWord, (total: number, completed: number, ended: number) => Record<string, unknown>>
+> = {
+  true: (total, completed, ended) => counts(total, completed, ended - completed),
+  zeros: () => counts(0, 0, 0),
+  too_many: (total) => counts(total * 2, total * 2, total),
+  too_few: (total, completed) => counts(total, Math.max(0, completed - 1), 0),
+  null: () => ({ request_counts: null }),
+  missing: () => ({}),
+};
+
+function counts(total: number, completed: number, failed: number): Record<string, unknown> {
+  return { request_counts: { total, completed, failed: Math.max(0, failed) } };
+}
+
+function junkBytes({ form }: Junk, rows: readonly Buffer[]): Buffer {
+  switch (form) {
+    case 'empty':
+      return Buffer.alloc(0);
+    case 'error_object':
+      return Buffer.from('{"error":{"message":"Try again.","type":"server_error","code":null}}\n');
+    case 'json_array':
+      return Buffer.from(`[${rows.map((row) => row.toString('latin1')).join(',')}]\n`, 'latin1');
+    default:
+      return form satisfies never;
+  }
+}
+
+function damaged(row: string, damage: RowDamage | null): Buffer {
+  switch (damage) {
+    case null:
+      return Buffer.from(row);
+    case 'not_a_number':
+      return Buffer.from(row.replace('"body":{', '"body":{"score":NaN,'));
+    case 'control_character':
+      return Buffer.from(row.replace('"text":"', '"text":"\u0007\t'));
+    case 'trailing_comma':
+      return Buffer.from(row.replace(/\}\}\},"error":null\}$/, '},}},"error":null}'));
+    case 'bad_utf8': {
+      const at = row.indexOf('"text":"') + '"text":"'.length;
+      return Buffer.concat([Buffer.from(row.slice(0, at)), Buffer.from([0x80]), Buffer.from(row.slice(at))]);
+    }
+    case 'cut':
+      return Buffer.from(row.slice(0, row.indexOf('"text":"') + 12));
+    default:
+      return damage satisfies never;
+  }
 }
 
 const refusals = {
@@ -311,7 +513,7 @@ const refusals = {
 export const failures: Record<
   Exclude<LineRun, 'answer' | 'no_row' | 'lost' | 'timeout'>,
   {
-    readonly file: 'output' | 'errors';
+    readonly file: FileKind;
     readonly status: number;
     readonly code: string | null;
     readonly final: boolean;
@@ -325,24 +527,34 @@ export const failures: Record<
   bad_request: { file: 'errors', status: 400, code: 'context_length_exceeded', final: true },
   error_body: { file: 'output', status: 200, code: 'server_error', final: false },
   hopeless_body: { file: 'output', status: 200, code: 'invalid_prompt', final: true },
+  model_403: { file: 'errors', status: 403, code: 'model_not_found', final: true },
+  model_404: { file: 'errors', status: 404, code: 'model_not_found', final: true },
 };
 
-function withStatus(line: number, status_code: number, body: unknown): string {
-  return JSON.stringify({
+/** Rows of lines whose turn comes while the account is refused. */
+export const accountRows: Partial<Record<Refusal['kind'], NonNullable<Execution['refusal']>>> = {
+  rows_401: { status: 401, code: 'invalid_api_key' },
+  rows_402: { status: 402, code: 'payment_required' },
+  rows_insufficient_quota: { status: 429, code: 'insufficient_quota' },
+  rows_billing_limit: { status: 400, code: 'billing_hard_limit_reached' },
+};
+
+function withStatus(line: number, status_code: number, body: unknown): unknown {
+  return {
     id: `batch_req_${line}`,
     custom_id: String(line),
     response: { status_code, request_id: 'req_1', body },
     error: null,
-  });
+  };
 }
 
-function neverRan(line: number, code: string): string {
-  return JSON.stringify({
+function neverRan(line: number, code: string): unknown {
+  return {
     id: `batch_req_${line}`,
     custom_id: String(line),
     response: null,
     error: { code, message: 'This request could not be executed.' },
-  });
+  };
 }
 
 function errorBody(code: string): Record<string, unknown> {

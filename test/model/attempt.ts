@@ -14,6 +14,7 @@ export class Attempt {
   private readonly death: Death | undefined;
   private steps = 0;
   private gone = false;
+  private givenUp = false;
   private readonly onDeath: (death: Death) => void;
 
   constructor(death: Death | undefined, onDeath: (death: Death) => void) {
@@ -25,26 +26,37 @@ export class Attempt {
     return this.gone;
   }
 
+  /** True once the server has given the attempt up; it goes on all the same. */
+  get isGivenUp(): boolean {
+    return this.givenUp;
+  }
+
   /** A step with an effect outside the process. */
   async step<T>(effect: () => Promise<T>): Promise<T> {
     this.assertAlive();
     this.steps += 1;
     const here = this.steps === this.death?.step;
+    if (here && this.death.when === 'given_up') this.giveUp();
     if (here && this.death.when === 'before') this.die();
     const result = await effect();
     this.assertAlive();
-    if (here) this.die();
+    if (here && this.death.when === 'after') this.die();
     return result;
   }
 
   /** The end of the attempt; a death that no step has met comes before its result is reported. */
   end(): void {
     this.assertAlive();
-    if (this.death !== undefined) this.die();
+    if (this.death !== undefined && !this.givenUp) this.die();
   }
 
   kill(): void {
     this.gone = true;
+  }
+
+  private giveUp(): void {
+    this.givenUp = true;
+    this.onDeath(this.death!);
   }
 
   private die(): never {
@@ -80,20 +92,14 @@ async function* arriving(attempt: Attempt, chunks: AsyncIterable<Uint8Array>): A
 
 /** File work whose pieces are steps of an attempt. */
 export function filesOf(attempt: Attempt, files: FileWork): FileWork {
-  const work: Pick<
-    FileWork,
-    | 'buildShards'
-    | 'settleShard'
-    | 'cancelShard'
-    | 'packRetries'
-    | 'mergeRows'
-    | 'drawReport'
-    | 'warmUpDrawing'
-  > = {
+  const work: Omit<FileWork, 'close' | 'indexAnswers'> = {
     buildShards: (spec, counter, earlier) => attempt.step(() => files.buildShards(spec, counter, earlier)),
     settleShard: (ended) => attempt.step(() => files.settleShard(ended)),
     cancelShard: (job, shard) => attempt.step(() => files.cancelShard(job, shard)),
+    refuseShard: (refused) => attempt.step(() => files.refuseShard(refused)),
+    countAnswers: (...counted) => attempt.step(() => files.countAnswers(...counted)),
     packRetries: (round) => attempt.step(() => files.packRetries(round)),
+    packRebuys: (round) => attempt.step(() => files.packRebuys(round)),
     mergeRows: (paths, target, counter) => attempt.step(() => files.mergeRows(paths, target, counter)),
     warmUpDrawing: () => undefined,
     drawReport: async () => '<p>Drawn.</p>', // a drawing has no effect outside the process, and takes longer than all the rest

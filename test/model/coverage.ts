@@ -1,10 +1,22 @@
-import { activityNames, callFaults, moveKinds, refusalKinds } from './schedule.ts';
+import {
+  activityNames,
+  callFaults,
+  countsWords,
+  junkForms,
+  lineFlaws,
+  listTroubles,
+  moveKinds,
+  refusalKinds,
+  rowDamages,
+} from './schedule.ts';
 
 /** What a run of some hundred schedules meets, by the names under which it is counted. */
 const expected: readonly string[] = [
   ...callFaults.map((fault) => `call: ${fault}`),
   // The account is checked only where nobody resumes for a while: in few of these schedules.
-  ...activityNames.filter((name) => name !== 'checkAccount').map((name) => `death: in ${name}`),
+  ...activityNames
+    .filter((name) => name !== 'checkAccount')
+    .flatMap((name) => [`death: in ${name}`, `given up: ${name}`]),
   ...moveKinds.map((kind) => `operator: ${kind}`),
   ...refusalKinds.map((kind) => `account: ${kind}`),
   ...[
@@ -16,6 +28,8 @@ const expected: readonly string[] = [
     'bad_request',
     'error_body',
     'hopeless_body',
+    'model_403',
+    'model_404',
     'timeout',
     'no_row',
     'lost',
@@ -29,14 +43,21 @@ const expected: readonly string[] = [
   'batch: refused model',
   'batch: lines_refused',
   'batch: stuck',
-  'batch: counts lie',
+  ...countsWords.map((word) => `batch: counts ${word}`),
   'batch: file ids early',
-  'batch: status in capitals',
+  'batch: status words capitals',
+  'batch: status words unknown',
   'batch: states skipped',
   'batch: unknown to a read',
   ...['output', 'errors'].flatMap((file) =>
-    ['late', 'missing', 'gone'].map((fate) => `file: ${file} ${fate}`),
+    ['late', 'missing', 'gone', ...junkForms.flatMap((form) => [`${form} a while`, `${form} for ever`])].map(
+      (fate) => `file: ${file} ${fate}`,
+    ),
   ),
+  ...['more', 'less', 'missing'].map((bytes) => `file: bytes ${bytes}`),
+  ...lineFlaws.map((flaw) => `line: ${flaw}`),
+  'input: too large for files.create',
+  'input: too large for batches.create',
   'file: absent is empty',
   'file: absent is left_out',
   'rows: none for lines that never ran',
@@ -48,10 +69,18 @@ const expected: readonly string[] = [
     'empty_error_file',
     'body_as_text',
     'broken_row',
+    ...rowDamages,
   ].map((odd) => `rows: ${odd}`),
   'list: lag',
   'list: several pages',
   'list: endless paging',
+  'list: stale',
+  'list: summaries',
+  ...listTroubles.map((trouble) => `list: ${trouble}`),
+  'key: another project',
+  ...['files.create', 'files.content', 'batches.create', 'batches.retrieve', 'batches.cancel'].map(
+    (call) => `held: ${call}`,
+  ),
   'job: paused by itself',
 ];
 

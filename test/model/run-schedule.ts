@@ -2,14 +2,20 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { WorkflowFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
+import {
+  isGrpcServiceError,
+  ServiceError,
+  WorkflowFailedError,
+  type Client,
+  type WorkflowHandle,
+} from '@temporalio/client';
 import { TerminatedFailure } from '@temporalio/common';
 import { JobState, type JobProgress, type JobReport } from '../../src/core/progress.ts';
 import type { JobSpec } from '../../src/core/job-spec.ts';
 import { jobFiles } from '../../src/store/job-files.ts';
 import { rowsIn } from '../support/file-job.ts';
 import { inputLine } from './input-lines.ts';
-import { judgeEnd } from './judge-end.ts';
+import { judgeEnd } from './oracle.ts';
 import type { Move, Schedule } from './schedule.ts';
 import { World } from './world.ts';
 
@@ -99,10 +105,10 @@ class DrivenJob {
       if (report === null) return this.wrong;
       const { api, schedule } = this.world;
       const { jobId } = this.spec;
+      await this.world.untilQuiet();
       const rows = rowsIn(join(this.stage.folder, 'store', jobFiles.results(jobId)));
-      const { batches } = api;
       const { cancelled } = this;
-      return [...this.wrong, ...api.violations, ...judgeEnd({ schedule, batches, rows, report, cancelled })];
+      return [...this.wrong, ...api.violations, ...judgeEnd({ schedule, api, rows, report, cancelled })];
     } finally {
       this.ended = true;
       await operating;
@@ -171,8 +177,9 @@ class DrivenJob {
       const move = this.due.shift();
       if (move !== undefined) await this.move(move).catch((error: unknown) => this.tell(error));
       else {
-        const { fates, refusals } = this.world.schedule;
-        if (fates.length + refusals.length > 0) await this.mend().catch((error: unknown) => this.tell(error));
+        const { fates, refusals, otherKey } = this.world.schedule;
+        if (fates.length + refusals.length > 0 || otherKey !== null)
+          await this.mend().catch((error: unknown) => this.tell(error));
         await sleep(LOOK_MS);
       }
     }
@@ -180,6 +187,7 @@ class DrivenJob {
 
   /** A move may come too late for its job. */
   private tell(error: unknown): void {
+    if (isTooBusy(error)) return;
     if (!this.ended && !/already completed|not found|Completed/i.test(String(error)))
       this.wrong.push(`the operator met ${String(error)}`);
   }
@@ -192,6 +200,7 @@ class DrivenJob {
     if (state !== JobState.Paused && state !== JobState.Cancelling) return;
     struck.add('job: paused by itself');
     if (api.refusing !== null && reason.includes('the API refused the account')) api.refusing = null;
+    if (reason.includes('does not know')) api.setKeyRight();
     await this.handle.signal('resume');
   }
 
@@ -200,6 +209,7 @@ class DrivenJob {
       case 'cancel':
         await this.handle.signal('cancel');
         this.cancelled = true;
+        this.world.api.jobCancelled = true;
         break;
       case 'pause':
         await this.pauseAndResume();
@@ -236,6 +246,7 @@ class DrivenJob {
         if ((await this.handle.describe()).status.name !== 'RUNNING') return;
         await move(runs);
         this.runsEnded += 1;
+        this.world.api.jobCancelled = false; // the new history may know nothing of it
       });
     } finally {
       this.moving = false;
@@ -272,6 +283,14 @@ class DrivenJob {
   private async progress(): Promise<JobProgress> {
     return await this.handle.query<JobProgress>('progress');
   }
+}
+
+/** A query, a signal or a read has found no free worker or server in time, as all jobs here want the same cores: it is tried again. */
+function isTooBusy(error: unknown): boolean {
+  if (!isGrpcServiceError(error) && !(error instanceof ServiceError)) return false;
+  if (/failed to query workflow/i.test(error.message)) return true;
+  const { code } = (isGrpcServiceError(error) ? error : (error.cause ?? {})) as { code?: unknown };
+  return code === 4 || code === 1 || code === 14;
 }
 
 function describeBatches({ api, struck }: World): string {

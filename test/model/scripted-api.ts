@@ -1,15 +1,29 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ApiBatch, execute } from './api-batch.ts';
+import { accountRows, ApiBatch, execute, TEN_MINUTES_MS, type FileKind } from './api-batch.ts';
 import type { Attempt } from './attempt.ts';
 import { inputLine } from './input-lines.ts';
-import type { CallFault, CallKind, Refusal, Schedule } from './schedule.ts';
+import type { CallFault, CallKind, LineFlaw, ListTrouble, Refusal, Schedule } from './schedule.ts';
 
 /** The metadata key that names a batch's shard. */
 const SHARD_KEY = 'durable_batch_shard';
 
+/** An input that the API has refused for good. */
+export interface RefusedInput {
+  readonly lines: readonly number[];
+  /** True when only its size was refused. */
+  readonly tooLarge: boolean;
+}
+
+/** Looks at a running batch after a cancel of its job before somebody must have cancelled the batch; a poll looks up to 20 times. */
+const MOST_LOOKS_UNCANCELLED = 60;
+
+/** A held step fails so often at least. */
+const FEWEST_HELD = 3;
+
 /**
  * The Batch API in memory, as one schedule has it: files, batches, and the money. It is called through the SDK, by the
- * `fetch` that it hands out, and judges every batch at the moment at which it is created.
+ * `fetch` that it hands out, and judges every batch at the moment at which it is created: by what it knows to have run and
+ * to have been paid, never by what it says.
  */
 export class ScriptedApi {
   readonly batches: ApiBatch[] = [];
@@ -17,10 +31,17 @@ export class ScriptedApi {
   readonly violations: string[] = [];
   /** Called at every call, with their number. */
   onCall: (calls: number) => void = () => undefined;
-  /** Why every call is refused now; null when none is. */
+  /** Why the account is refused now; null when it is not. */
   refusing: Refusal['kind'] | null = null;
-  /** True from the first refusal that somebody was told of. */
-  refused = false;
+  /** True while somebody has cancelled the job. */
+  jobCancelled = false;
+  /** True once a batch may exist that no reply was heard of: from then on the list works and shows it. */
+  listMustWork = false;
+  readonly refusedInputs: RefusedInput[] = [];
+  /** Calls for which reads are still answered from another project. */
+  private otherKeyCalls = 0;
+  private heldCalls = 0;
+  private listCalls = 0;
   private readonly schedule: Schedule;
   private readonly strike: (what: string) => void;
   private readonly uploads = new Map<string, Buffer>();
@@ -56,20 +77,87 @@ export class ScriptedApi {
   ): Promise<Response> {
     this.calls += 1;
     this.onCall(this.calls);
+    const { otherKey } = this.schedule;
+    if (otherKey?.atCall === this.calls) this.otherKeyCalls = otherKey.calls;
     const nth = (this.counts.get(kind) ?? 0) + 1;
     this.counts.set(kind, nth);
     const fault = this.schedule.calls.find((rule) => rule.call === kind && rule.nth === nth)?.fault ?? null;
-    const early = this.before(kind, fault);
+    if (fault !== null && kind === 'batches.create') this.listMustWork = true;
+    const early = this.before(kind, fault) ?? this.underOtherKey(kind);
     if (early !== null) return early;
-    const response = await attempt.step(async () => await this.work(kind, path, query, body, fault));
+    const response = await attempt.step(
+      async () =>
+        (await this.hold(kind, path, body)) ?? (await this.work(attempt, kind, path, query, body, fault)),
+    );
     return await this.after(kind, fault, response);
   }
 
+  /** Somebody sets the key right. */
+  setKeyRight(): void {
+    this.otherKeyCalls = 0;
+  }
+
+  /** What a worker with another project's key gets: nothing of ours is there. It creates nothing, so that nothing is lost there. */
+  private underOtherKey(kind: CallKind): Response | null {
+    if (this.otherKeyCalls <= 0 || this.listMustWork) return null;
+    this.otherKeyCalls -= 1;
+    this.strike('key: another project');
+    switch (kind) {
+      case 'files.create':
+      case 'batches.create':
+        throw connectionReset();
+      case 'batches.list':
+        return json({ object: 'list', data: [], has_more: false });
+      case 'files.retrieve':
+      case 'files.content':
+      case 'batches.retrieve':
+      case 'batches.cancel':
+        return notFound();
+      default:
+        return kind satisfies never;
+    }
+  }
+
+  /** A step that fails until nothing is left to do for the other batches: if it stops them as well, the job never ends. */
+  private async hold(
+    kind: CallKind,
+    path: string,
+    body: RequestInit['body'] | null,
+  ): Promise<Response | null> {
+    const { held } = this.schedule;
+    if (held?.call !== kind) return null;
+    const lines = await this.linesMeant(kind, path, body);
+    if (!lines.includes(held.line)) return null;
+    const others = this.batches.filter((batch) => !batch.lines.includes(held.line));
+    const isDone = others.every(
+      (batch) => batch.isEnded && (!batch.offers('output') || batch.readToEnd.has('output')),
+    );
+    if (isDone && this.heldCalls >= FEWEST_HELD) return null;
+    this.heldCalls += 1;
+    this.strike(`held: ${kind}`);
+    if (kind === 'batches.cancel') this.batchOf(path)!.cancelTried = true;
+    return refusal(500, 'It does not work, and will not soon.', null);
+  }
+
+  private async linesMeant(
+    kind: CallKind,
+    path: string,
+    body: RequestInit['body'] | null,
+  ): Promise<readonly number[]> {
+    if (kind === 'files.create') return linesIn(await bytesOf(body as FormData));
+    if (kind === 'batches.create') {
+      const { input_file_id } = JSON.parse(body as string) as CreateBody;
+      return linesIn(this.uploads.get(input_file_id) ?? Buffer.alloc(0));
+    }
+    if (kind === 'files.content') return this.fileOf(path)?.batch.lines ?? [];
+    return this.batchOf(path)?.lines ?? [];
+  }
+
   private before(kind: CallKind, fault: CallFault | null): Response | null {
-    if (this.refusing !== null) {
-      this.refused = true;
+    const refused = this.refusing === null ? undefined : accountRefusals[this.refusing];
+    if (refused !== undefined) {
       this.strike(`account: ${this.refusing}`);
-      return accountRefusals[this.refusing]();
+      return refused();
     }
     if (fault === 'reset_before') {
       this.strike(`call: ${fault}`);
@@ -118,13 +206,14 @@ export class ScriptedApi {
   }
 
   private async work(
+    attempt: Attempt,
     kind: CallKind,
     path: string,
     query: URLSearchParams,
     body: RequestInit['body'] | null,
     fault: CallFault | null,
   ): Promise<Response> {
-    const id = path.split('/')[2] ?? '';
+    const id = idIn(path);
     switch (kind) {
       case 'files.create':
         return await this.createFile(body as FormData);
@@ -133,7 +222,7 @@ export class ScriptedApi {
       case 'files.content':
         return this.download(id, fault);
       case 'batches.create':
-        return this.createBatch(JSON.parse(body as string) as CreateBody);
+        return this.createBatch(attempt, JSON.parse(body as string) as CreateBody);
       case 'batches.retrieve':
         return this.retrieveBatch(id);
       case 'batches.list':
@@ -146,24 +235,70 @@ export class ScriptedApi {
   }
 
   private async createFile(form: FormData): Promise<Response> {
-    const bytes = Buffer.from(await (form.get('file') as File).arrayBuffer());
+    const bytes = await bytesOf(form);
+    const refused = this.refuseInput('files.create', bytes);
+    if (refused !== null) return refused;
     const id = `file-in-${this.uploads.size + 1}`;
     this.uploads.set(id, bytes);
-    return json({ id, object: 'file', bytes: bytes.length, purpose: 'batch' });
+    return json({ id, object: 'file', ...this.bytesSaid(bytes), purpose: 'batch' });
+  }
+
+  /** The final refusal of an input for what it holds, or for its size; null when it is taken. */
+  private refuseInput(call: 'files.create' | 'batches.create', bytes: Buffer): Response | null {
+    const { limits } = this.schedule;
+    const lines = linesIn(bytes);
+    const tooLarge = limits.bytes !== null && limits.at === call && bytes.length > limits.bytes;
+    const flaws = lines.map((line) => this.flawOf(line));
+    const flaw = flaws.find((each) => each !== null && refusedAt[each] === call) ?? null;
+    if (!tooLarge && flaw === null) return null;
+    this.refusedInputs.push({ lines, tooLarge: flaw === null });
+    if (flaw === null) {
+      this.strike(`input: too large for ${call}`);
+      return refusal(413, 'The request is too large.', null);
+    }
+    this.strike(`line: ${flaw}`);
+    if (flaw === 'create_403_model')
+      return refusal(403, 'Project `p` does not have access to model `m`.', 'model_not_found');
+    return refusal(400, 'This input will not do.', 'bad_input_file');
+  }
+
+  private flawOf(line: number): LineFlaw | null {
+    return this.schedule.lines[line - 1]?.flaw ?? null;
+  }
+
+  private bytesSaid({ length }: Buffer): Record<string, unknown> {
+    const { bytes } = this.schedule;
+    if (bytes !== 'true') this.strike(`file: bytes ${bytes}`);
+    switch (bytes) {
+      case 'true':
+        return { bytes: length };
+      case 'more':
+        return { bytes: Math.ceil(length * 1.1) + 1 };
+      case 'less':
+        return { bytes: Math.floor(length * 0.9) };
+      case 'missing':
+        return {};
+      default:
+        return bytes satisfies never;
+    }
   }
 
   private retrieveFile(id: string): Response {
     const found = this.findFile(id);
-    return found === null ? notFound() : json({ id, object: 'file', bytes: found.bytes.length });
+    return found === null ? notFound() : json({ id, object: 'file', ...this.bytesSaid(found.bytes) });
   }
 
   private download(id: string, fault: CallFault | null): Response {
     const found = this.findFile(id);
     if (found === null) return notFound();
-    const { bytes, batch, which } = found;
+    const { bytes, isWhole, batch, which } = found;
+    if (which === 'output' && batch.isContentRefused) {
+      this.strike('line: content_400');
+      return refusal(400, 'This file cannot be read.', 'bad_output_file');
+    }
+    batch.noteMiss();
     const cut = fault === 'truncate' || fault === 'truncate_clean';
     const sent = cut ? bytes.subarray(0, Math.floor(bytes.length / 2)) : bytes;
-    const promised = fault === 'truncate_clean' ? sent.length : bytes.length;
     const chunks = [sent.subarray(0, 40), sent.subarray(40)].filter(({ length }) => length > 0);
     const stream = new ReadableStream<Uint8Array>(
       {
@@ -173,47 +308,83 @@ export class ScriptedApi {
             controller.enqueue(chunk);
             return;
           }
-          if (sent.length === bytes.length && batch.isEnded) batch.readToEnd.add(which);
+          if (sent.length === bytes.length && isWhole) batch.readToEnd.add(which);
           controller.close();
         },
       },
       { highWaterMark: 0 },
     );
-    return new Response(stream, { headers: { 'content-length': String(promised) } });
+    // A clean cut shows nowhere: it is chunked.
+    const headers = fault === 'truncate_clean' ? {} : { 'content-length': String(bytes.length) };
+    return new Response(stream, { headers });
   }
 
-  private findFile(id: string): { bytes: Buffer; batch: ApiBatch; which: 'output' | 'errors' } | null {
+  private findFile(id: string): { bytes: Buffer; isWhole: boolean; batch: ApiBatch; which: FileKind } | null {
+    const file = this.fileOf(`/files/${id}`);
+    if (file === null) return null;
+    const { batch, which } = file;
+    if (batch.isEnded && batch.fate[which] === 'gone') {
+      this.strike(`file: ${which} gone`);
+      batch.noteMiss();
+      return null;
+    }
+    return { ...batch.contentOf(which), batch, which };
+  }
+
+  private fileOf(path: string): { batch: ApiBatch; which: FileKind } | null {
+    const id = idIn(path);
     for (const batch of this.batches) {
-      for (const which of ['output', 'errors'] as const) {
-        if (batch.files[which] !== id) continue;
-        if (batch.fate[which] === 'gone') {
-          this.strike(`file: ${which} gone`);
-          return null;
-        }
-        return { bytes: batch.contentOf(which), batch, which };
-      }
+      for (const which of ['output', 'errors'] as const)
+        if (batch.files[which] === id) return { batch, which };
     }
     return null;
   }
 
-  private createBatch({ input_file_id, endpoint, metadata }: CreateBody): Response {
-    const upload = this.uploads.get(input_file_id);
+  private batchOf(path: string): ApiBatch | undefined {
+    return this.batches.find(({ id }) => id === idIn(path));
+  }
+
+  private createBatch(attempt: Attempt, { input_file_id, endpoint, metadata }: CreateBody): Response {
+    const upload = this.uploads.get(input_file_id) ?? Buffer.alloc(0);
+    const refused = this.refuseInput('batches.create', upload);
+    if (refused !== null) return refused;
     const key = metadata[SHARD_KEY] ?? '';
-    const requests = (upload ?? Buffer.alloc(0)).toString('utf8').split('\n').slice(0, -1);
-    const lines = requests.map((text) => this.judgeRequest(text, endpoint));
+    const lines = requestsIn(upload).map((text) => this.judgeRequest(text, endpoint));
+    const flaws = new Map<number, LineFlaw>();
+    for (const line of lines) {
+      const flaw = this.flawOf(line);
+      if (flaw !== null) flaws.set(line, flaw);
+    }
     const number = this.batches.length;
     const batch = new ApiBatch(
-      { id: `batch_${number + 1}`, key, fileId: input_file_id, endpoint, metadata, lines },
+      {
+        id: `batch_${number + 1}`,
+        key,
+        fileId: input_file_id,
+        endpoint,
+        metadata,
+        lines,
+        flaws,
+        limits: this.schedule.limits,
+        byZombie: attempt.isGivenUp,
+      },
       this.schedule.fates[number],
       (line) => this.execute(line),
     );
     this.judgeCreation(batch);
     this.batches.push(batch);
     for (const what of strikesOf(batch)) this.strike(what);
+    for (const flaw of flaws.values())
+      if (flaw === 'named' || flaw === 'poison') this.strike(`line: ${flaw}`);
     return json(batch.toJson());
   }
 
   private execute(line: number): ReturnType<typeof execute> {
+    const account = this.refusing === null ? undefined : accountRows[this.refusing];
+    if (account !== undefined) {
+      this.strike(`account: ${this.refusing}`);
+      return { run: 'account', body: null, inputTokens: 0, outputTokens: 0, refusal: account };
+    }
     const nth = (this.executions.get(line) ?? 0) + 1;
     this.executions.set(line, nth);
     const execution = execute(this.schedule, line, nth);
@@ -229,14 +400,25 @@ export class ScriptedApi {
       this.strike('batch: unknown to a read');
       return notFound();
     }
-    batch.look();
+    this.look(batch);
+    batch.noteShown('alone');
     return json(batch.toJson());
   }
 
+  private look(batch: ApiBatch): void {
+    batch.look();
+    if (!this.jobCancelled || batch.isEnded || batch.cancelAsked || batch.cancelTried) return;
+    batch.looksUncancelled += 1;
+    if (batch.looksUncancelled === MOST_LOOKS_UNCANCELLED)
+      this.violations.push(`${batch.id} runs on, as nobody has cancelled it since the job was`);
+  }
+
   private listBatches(query: URLSearchParams): Response {
+    const { pageLines, endless, form } = this.schedule.list;
+    const broken = this.brokenList();
+    if (broken !== null) return broken;
     const after = query.get('after');
     if (after === null) for (const batch of this.batches) batch.sweepsLeft -= 1;
-    const { pageLines, endless } = this.schedule.list;
     const shown = this.batches.filter(({ sweepsLeft }) => sweepsLeft < 0).toReversed();
     const start = after === null ? 0 : shown.findIndex(({ id }) => id === after) + 1;
     const limit = Math.min(pageLines, Number(query.get('limit') ?? 20));
@@ -248,12 +430,25 @@ export class ScriptedApi {
       more = true;
     }
     if (shown.length > limit) this.strike('list: several pages');
-    for (const batch of page) batch.look();
-    return json({
-      object: 'list',
-      data: page.map((batch) => batch.toJson()),
-      has_more: more,
-    });
+    if (form !== 'whole' && page.length > 0) this.strike(`list: ${form}`);
+    for (const batch of page) {
+      if (form !== 'stale') this.look(batch);
+      if (form === 'whole') batch.noteShown('in the list');
+    }
+    const shows = {
+      whole: (batch: ApiBatch) => batch.toJson(),
+      stale: (batch: ApiBatch) => batch.toStale(),
+      summaries: (batch: ApiBatch) => batch.toSummary(),
+    };
+    return json({ object: 'list', data: page.map(shows[form]), has_more: more });
+  }
+
+  private brokenList(): Response | null {
+    const { broken } = this.schedule.list;
+    this.listCalls += 1;
+    if (broken === null || this.listMustWork || this.listCalls > broken.calls) return null;
+    this.strike(`list: ${broken.as}`);
+    return listTroubles[broken.as]();
   }
 
   private cancelBatch(id: string): Response {
@@ -291,25 +486,79 @@ export class ScriptedApi {
       violations.push(`${batch.id} mixes models`);
     if (batch.key === '') violations.push(`${batch.id} carries no key`);
     for (const earlier of this.batches) {
-      if (earlier.key === batch.key)
+      if (earlier.key === batch.key) {
+        // The API knows no idempotency key: a POST of an attempt that was given up may come after its successor's.
+        if (earlier.about.byZombie || batch.about.byZombie) {
+          this.strike('batch: duplicate of an attempt that was given up');
+          continue;
+        }
         violations.push(`${batch.id} is a second batch of shard ${batch.key}, after ${earlier.id}`);
+      }
       for (const line of lines) {
-        const why = earlier.lines.includes(line) ? this.mayStillAnswer(earlier, line) : null;
+        if (!earlier.lines.includes(line)) continue;
+        const why = this.mayNotGoAgain(earlier, line);
         if (why !== null) violations.push(`line ${line} is in ${batch.id} although ${earlier.id} ${why}`);
       }
     }
+    for (const line of lines) {
+      const charged = this.batches.filter((earlier) => isSurelyCharged(earlier, line)).length;
+      if (charged >= schedule.attempts)
+        violations.push(`line ${line} is in ${batch.id} after ${charged} of ${schedule.attempts} attempts`);
+    }
   }
 
-  private mayStillAnswer(earlier: ApiBatch, line: number): string | null {
+  /** Why a line that was in a batch may not be bought again; null when it may. */
+  private mayNotGoAgain(earlier: ApiBatch, line: number): string | null {
     if (!earlier.isEnded) return `is still ${earlier.status}`;
+    if (earlier.status === 'failed') return null;
     for (const which of ['output', 'errors'] as const) {
-      if (earlier.offers(which) && !earlier.readToEnd.has(which))
-        return `has an ${which} file that nobody has read`;
+      if (earlier.reading(line, which) !== 'never' && !earlier.readToEnd.has(which))
+        return `has an ${which} file with a row of it that nobody has read`;
     }
-    if (earlier.ran.get(line)?.run !== 'answer') return null; // the API lost it, or there is none
-    if (earlier.offers('output')) return 'has answered it';
-    return this.schedule.rebuy ? null : 'has answered it, in a file that the API lost';
+    const run = earlier.ran.get(line)?.run;
+    const reading = earlier.readingOf(line);
+    if (run === 'answer' && reading !== 'never') return `has answered it, in a row that is ${reading}`;
+    if (reading !== 'never' || earlier.ran.size === 0) return null;
+    if (earlier.askedMs < TEN_MINUTES_MS / 2 && !earlier.isContentRefused)
+      return `said nothing of it and was asked again for ${earlier.askedMs} ms only`;
+    if (this.schedule.rebuy) return null;
+    if (run === 'answer') return 'has answered it, in a file that it never showed';
+    const hasAnswers = earlier.lines.some((each) => earlier.ran.get(each)?.run === 'answer');
+    // Rows in an array can be read by who wants to.
+    const isArray = earlier.fate.outputJunk?.form === 'json_array';
+    if (hasAnswers && !isArray && !earlier.offers('output'))
+      return 'has an output file that nobody could read';
+    return null; // the API has lost its row, or it never ran
   }
+}
+
+/** True when the line has used one of its attempts in the batch: it ran, and a row that was read says how it failed. */
+function isSurelyCharged(batch: ApiBatch, line: number): boolean {
+  const run = batch.ran.get(line)?.run ?? 'account';
+  const isTry = run !== 'answer' && run !== 'account' && run !== 'no_row' && run !== 'lost';
+  return isTry && batch.readingOf(line) === 'readable';
+}
+
+const refusedAt: Readonly<Partial<Record<LineFlaw, CallKind>>> = {
+  upload_400: 'files.create',
+  create_400: 'batches.create',
+  create_403_model: 'batches.create',
+};
+
+async function bytesOf(form: FormData): Promise<Buffer> {
+  return Buffer.from(await (form.get('file') as File).arrayBuffer());
+}
+
+function requestsIn(bytes: Buffer): string[] {
+  return bytes.toString('utf8').split('\n').slice(0, -1);
+}
+
+function linesIn(bytes: Buffer): number[] {
+  return requestsIn(bytes).map((text) => Number((JSON.parse(text) as { custom_id: string }).custom_id));
+}
+
+function idIn(path: string): string {
+  return path.split('/')[2] ?? '';
 }
 
 interface CreateBody {
@@ -337,9 +586,12 @@ function strikesOf({ fate }: ApiBatch): string[] {
     ...(fate.restRows ? [] : ['rows: none for lines that never ran']),
     ...fate.oddRows.map((odd) => `rows: ${odd}`),
     ...(fate.hiddenSweeps > 0 ? ['list: lag'] : []),
-    ...(fate.countsLie ? ['batch: counts lie'] : []),
+    ...(fate.counts === 'true' ? [] : [`batch: counts ${fate.counts}`]),
+    ...(fate.damage === null ? [] : [`rows: ${fate.damage}`]),
+    ...(fate.outputJunk === null ? [] : [`file: output ${fate.outputJunk.form} ${fate.outputJunk.lasts}`]),
+    ...(fate.errorsJunk === null ? [] : [`file: errors ${fate.errorsJunk.form} ${fate.errorsJunk.lasts}`]),
+    ...(fate.words === 'usual' ? [] : [`batch: status words ${fate.words}`]),
     ...(fate.earlyIds ? ['batch: file ids early'] : []),
-    ...(fate.capitals ? ['batch: status in capitals'] : []),
     ...(fate.looks === 0 ? ['batch: states skipped'] : []),
   ];
 }
@@ -368,9 +620,16 @@ function page(status: number): Response {
   });
 }
 
+const listTroubles: Record<ListTrouble, () => Response> = {
+  status_500: () => refusal(500, 'The list does not work.', null),
+  html_200: () => page(200),
+  status_404: () => refusal(404, 'Not Found', null),
+  status_405: () => refusal(405, 'Method Not Allowed', null),
+};
+
 const notFound = (): Response => refusal(404, 'No such object.', null);
 
-const accountRefusals: Record<Refusal['kind'], () => Response> = {
+const accountRefusals: Partial<Record<Refusal['kind'], () => Response>> = {
   status_401: () => refusal(401, 'Incorrect API key provided.', 'invalid_api_key'),
   status_403: () => refusal(403, 'You may not.', null),
   insufficient_quota: () => refusal(429, 'You exceeded your current quota.', 'insufficient_quota'),

@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { activityInfo } from '@temporalio/activity';
+import { activityInfo, Context } from '@temporalio/activity';
 import OpenAI from 'openai';
 import { createActivities, type Activities, type Dependencies } from '../../src/activities/index.ts';
 import type { FileWork } from '../../src/file-work/pool.ts';
@@ -43,7 +43,21 @@ export class World {
     const nth = (this.starts.get(name) ?? 0) + 1;
     this.starts.set(name, nth);
     const death = this.schedule.deaths.find((one) => one.activity === name && one.nth === nth);
-    const attempt = new Attempt(death, () => this.struck.add(`death: in ${name}`));
+    let giveUp: (error: Error) => void;
+    const givenUp = new Promise<never>((_, reject) => {
+      giveUp = reject;
+    });
+    const attempt = new Attempt(death, ({ when }) => {
+      if (name === 'createBatch') this.api.listMustWork = true;
+      if (when !== 'given_up') {
+        this.struck.add(`death: in ${name}`);
+        return;
+      }
+      this.struck.add(`given up: ${name}`);
+      // The server hears nothing more of it.
+      Object.assign(Context.current(), { heartbeat: () => undefined });
+      giveUp(processGone());
+    });
     const api = new OpenAI({
       apiKey: 'any',
       baseURL: 'http://api.test/v1',
@@ -57,16 +71,20 @@ export class World {
       files: filesOf(attempt, files),
       patience: PATIENCE,
     });
-    this.live.set(attempt, running);
+    const over = running.catch(() => undefined).finally(() => this.live.delete(attempt));
+    this.live.set(attempt, over);
     try {
-      const result = await running;
+      const result = await Promise.race([running, givenUp]);
       attempt.end();
       return result;
     } catch (error) {
       throw attempt.isGone ? processGone() : error;
-    } finally {
-      this.live.delete(attempt);
     }
+  }
+
+  /** Waits for attempts that were given up and still run. */
+  async untilQuiet(): Promise<void> {
+    while (this.live.size > 0) await Promise.all(this.live.values());
   }
 
   /**
@@ -75,6 +93,7 @@ export class World {
    */
   async whileAway(move: (runs: readonly string[]) => Promise<void>): Promise<void> {
     this.away = true;
+    this.api.listMustWork = true;
     for (const attempt of this.live.keys()) attempt.kill();
     await Promise.allSettled(this.live.values());
     await move([...this.runs]);

@@ -1,0 +1,220 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { JobReport } from '../../src/core/progress.ts';
+import type { Row } from '../support/file-job.ts';
+import { failures, TEN_MINUTES_MS, type ApiBatch } from './api-batch.ts';
+import type { Schedule } from './schedule.ts';
+import type { RefusedInput } from './scripted-api.ts';
+
+/** What the end of a job is judged by. */
+export interface JobEnd {
+  readonly schedule: Schedule;
+  readonly api: {
+    readonly batches: readonly ApiBatch[];
+    readonly refusedInputs: readonly RefusedInput[];
+    readonly listMustWork: boolean;
+  };
+  readonly rows: readonly Row[];
+  readonly report: JobReport;
+  /** True when somebody has told the job to cancel. */
+  readonly cancelled: boolean;
+}
+
+/** Tries that never ran before a line may end for them (README: "at most 20 times"). */
+const FREE_TRIES = 20;
+
+/**
+ * What is wrong with a job's end. It is judged by what the API ran, what was paid, what could be read and for how long it was
+ * asked, and by the promises alone:
+ *
+ * - every line ends exactly once;
+ * - a paid answer that the API offers within ten minutes is handed out, and no ended batch is left unread;
+ * - a line fails only where the API has given it a reason that no further try could change, or used up its attempts;
+ * - `answer_unavailable` and `answer_unreadable` are for answers that could not be had or read;
+ * - lines are cancelled only after a cancel.
+ *
+ * That nothing is bought twice is judged when it is bought; see `ScriptedApi`. Nothing here follows the product: no counts, no
+ * words for statuses, none of its clocks.
+ */
+export function judgeEnd(end: JobEnd): string[] {
+  const { schedule, api, rows } = end;
+  const wrong: string[] = [];
+  const lines = schedule.lines.length;
+  if (rows.map(({ line }) => line).join() !== Array.from({ length: lines }, (_, i) => i + 1).join())
+    wrong.push(`rows are not the ${lines} lines in order: ${rows.map(({ line }) => line).join()}`);
+  for (const batch of api.batches) {
+    // Nobody polls any more when it comes after the end: its creator cancels it.
+    if (batch.about.byZombie && (batch.cancelAsked || batch.cancelTried)) continue;
+    if (!batch.isEnded) wrong.push(`${batch.id} (${batch.key}) was left ${batch.status}`);
+    else if (batch.offers('output') && !batch.readToEnd.has('output'))
+      wrong.push(`the output of ${batch.id} (${batch.key}) was never read to its end`);
+  }
+  for (const row of rows) wrong.push(...judgeRow(end, row).map((what) => `line ${row.line}: ${what}`));
+  return [...wrong, ...judgeReport(end)];
+}
+
+function judgeReport({ schedule, api, rows, report }: JobEnd): string[] {
+  const wrong: string[] = [];
+  const count = (status: Row['status']): number => rows.filter((row) => row.status === status).length;
+  const hasDuplicate = new Set(api.batches.map(({ key }) => key)).size < api.batches.length;
+  const sums = {
+    lines: schedule.lines.length,
+    answered: count('answered'),
+    failed: count('failed'),
+    cancelled: count('cancelled'),
+    ...(hasDuplicate ? {} : { batches: api.batches.length }),
+  };
+  for (const [name, value] of Object.entries(sums)) {
+    const reported = report[name as keyof typeof sums];
+    if (reported !== value) wrong.push(`the report says ${name} ${reported}, it is ${value}`);
+  }
+  // What was paid and could not be used may be counted, what was not paid may not.
+  for (const [name, key] of [
+    ['input_tokens', 'inputTokens'],
+    ['output_tokens', 'outputTokens'],
+  ] as const) {
+    const used = rows.reduce((sum, { usage }) => sum + (usage?.[name] ?? 0), 0);
+    const paid = api.batches.reduce(
+      (sum, { ran }) => sum + [...ran.values()].reduce((all, execution) => all + execution[key], 0),
+      0,
+    );
+    if (report[name] < used || report[name] > paid)
+      wrong.push(`the report says ${name} ${report[name]}, of which ${used} were used and ${paid} paid`);
+  }
+  return wrong;
+}
+
+function judgeRow(end: JobEnd, row: Row): string[] {
+  const { schedule, api, cancelled } = end;
+  const script = schedule.lines[row.line - 1]!;
+  const wrong: string[] = [];
+  const say = (what: string): void => void wrong.push(what);
+  const id = script.kind === 'bad' ? String(row.line) : (script.customId ?? String(row.line));
+  if (row.id !== id) say(`has id ${JSON.stringify(row.id)} instead of ${JSON.stringify(id)}`);
+  if (script.kind === 'bad') {
+    if (row.status !== 'failed' || row.error?.code !== 'bad_line') say(`is bad and ended ${row.status}`);
+    return wrong;
+  }
+  const tries = api.batches.filter((batch) => batch.lines.includes(row.line));
+  const late = ({ about, isEnded }: ApiBatch): boolean => about.byZombie && !isEnded;
+  const answers = tries.filter((batch) => !late(batch) && batch.isPaid(row.line));
+  const readable = answers.filter((batch) => batch.readingOf(row.line) === 'readable');
+  if (row.status !== 'answered' && readable.length > 0) {
+    say(`ended ${describe(row)}, but its answer can be read in ${readable.map(({ id: at }) => at).join()}`);
+    return wrong;
+  }
+  const most = tries.length;
+  const fewest = new Set(tries.filter(({ status }) => status !== 'failed').map(({ key }) => key)).size;
+  if (row.attempts < fewest || row.attempts > most)
+    say(`says ${row.attempts} attempts of ${fewest} to ${most}`);
+  if (row.batch_id !== null && !tries.some(({ id: at }) => at === row.batch_id))
+    say(`names ${row.batch_id}, which never held it`);
+  switch (row.status) {
+    case 'answered':
+      wrong.push(...judgeAnswer(tries, row));
+      break;
+    case 'failed': {
+      const why = whyMayNotFail(end, tries, row);
+      if (why !== null) say(`ended ${describe(row)}, but ${why}`);
+      break;
+    }
+    case 'cancelled':
+      if (!cancelled) say('ended cancelled, but nobody cancelled the job');
+      if (answers.some((batch) => batch.readingOf(row.line) === 'unreadable'))
+        say('ended cancelled, but it has an answer, if an unreadable one');
+      break;
+    default:
+      row.status satisfies never;
+  }
+  return wrong;
+}
+
+function judgeAnswer(tries: readonly ApiBatch[], row: Row): string[] {
+  // A duplicate's answer may stand in the row of the batch that was kept.
+  const given = tries.filter((batch) => isDeepStrictEqual(batch.answerTo(row.line), row.response));
+  const batch = given.find(({ id }) => id === row.batch_id) ?? given[0];
+  if (batch === undefined) return ['has an answer that is not its own'];
+  const { inputTokens, outputTokens } = batch.ran.get(row.line)!;
+  const wrong = batch.id === row.batch_id ? [] : [`names ${row.batch_id} instead of ${batch.id}`];
+  if (row.usage?.input_tokens !== inputTokens || row.usage.output_tokens !== outputTokens)
+    wrong.push('has the wrong usage');
+  return wrong;
+}
+
+/** Why a line without a readable answer may not have failed as it did; null when it may. */
+function whyMayNotFail(end: JobEnd, tries: readonly ApiBatch[], row: Row): string | null {
+  const { line } = row;
+  const code = row.error?.code ?? '';
+  if (code === 'answer_unavailable') return whyIsAvailable(end, tries, line);
+  const unreadable = tries.some((batch) => batch.readingOf(line) === 'unreadable');
+  if (code === 'answer_unreadable') return unreadable ? null : 'no row of it is unreadable';
+  if (unreadable) return 'its answer is there, if unreadable';
+  if (code === '') return 'without a reason';
+  const last = tries.at(-1);
+  // Refused before it could run, for good.
+  const refused = end.api.refusedInputs.filter(({ lines }) => lines.includes(line));
+  if (refused.some(({ lines, tooLarge }) => !tooLarge || lines.length === 1)) return null;
+  if (last === undefined)
+    return refused.length > 0 ? 'only together with others it was too large' : 'it was never sent';
+  if (last.status === 'failed') return whyMayNotFailUnrun(end, tries, line);
+  const run = last.ran.get(line)?.run ?? null;
+  if (run === 'account') return 'what was refused was the account';
+  if (run !== null && run in failures) {
+    const failure = failures[run as keyof typeof failures];
+    if (last.readingOf(line) === 'readable' && failure.code !== null && code !== failure.code)
+      return `its row says ${failure.code}`;
+    if (failure.final && last.readingOf(line) === 'readable') return null;
+  }
+  return whyMayNotBeUsedUp(end.schedule, tries, line);
+}
+
+/** Why a line that failed with its batch may not have; null when it may. */
+function whyMayNotFailUnrun(end: JobEnd, tries: readonly ApiBatch[], line: number): string | null {
+  const { schedule } = end;
+  const last = tries.at(-1)!;
+  const flaw = schedule.lines[line - 1]!.flaw;
+  const named = last.errors.some((entry) => entry.line === last.lines.indexOf(line) + 1);
+  if (named || flaw === 'poison') return null;
+  if (last.errors.every((entry) => entry.line !== null)) return 'its batch was refused for other lines';
+  if (last.isSentBack) return 'its batch was refused for what is no fault of its lines';
+  const whole = tries.filter(({ status, isSentBack }) => status === 'failed' && !isSentBack);
+  const suspects = whole[0]!.lines.filter((each) => schedule.lines[each - 1]!.flaw === 'poison');
+  if (whole[0]!.lines.length > 1 && suspects.length === 1)
+    return `only line ${suspects.join()} of its batch is at fault`;
+  return null;
+}
+
+function whyMayNotBeUsedUp(schedule: Schedule, tries: readonly ApiBatch[], line: number): string | null {
+  const never = tries.filter((batch) => !batch.ran.has(line) && !batch.isSentBack);
+  if (never.length >= FREE_TRIES) return null;
+  // A batch refused as a whole uses one, and so may a line of which there is no row.
+  const charged = tries.filter((batch) => {
+    const run = batch.ran.get(line)?.run;
+    // How it ended is not known where its word is not.
+    if (run === undefined && batch.fate.words === 'unknown') return true;
+    return (run !== undefined && run !== 'account') || (batch.status === 'failed' && !batch.isSentBack);
+  });
+  return charged.length >= schedule.attempts
+    ? null
+    : `it has used ${charged.length} of ${schedule.attempts} attempts`;
+}
+
+/** Why `answer_unavailable` is no way for a line to end; null when it is. */
+function whyIsAvailable({ schedule, api }: JobEnd, tries: readonly ApiBatch[], line: number): string | null {
+  const last = tries.findLast(({ status }) => status !== 'failed');
+  if (last === undefined) {
+    // A create whose reply was lost may have bought it, for all that its caller can know.
+    const refused = api.refusedInputs.some(({ lines }) => lines.includes(line));
+    return refused && api.listMustWork ? null : 'it was never bought';
+  }
+  if (last.isContentRefused) return null;
+  const reading = last.readingOf(line);
+  if (reading !== 'never') return `its row can be read (${reading})`;
+  if (last.askedMs < TEN_MINUTES_MS / 2) return `${last.id} was asked for ${last.askedMs} ms only`;
+  if (schedule.rebuy) return 'it was to be bought again';
+  const isClear = last.offers('output') && (last.files.errors === null || last.offers('errors'));
+  return isClear ? `the files of ${last.id} are whole and do not hold it` : null;
+}
+
+function describe({ status, error }: Row): string {
+  return error === null ? status : `${status} (${error.code})`;
+}

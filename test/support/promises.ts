@@ -1,0 +1,144 @@
+/**
+ * What holds for every job, however it ends: asked in each test that has a job, of whoever plays the API. An API knows what it
+ * ran, what was paid and what was read; a job has its rows. Nothing else is asked for.
+ */
+
+/** A batch, as the API that made it knows it. */
+export interface BatchFacts {
+  readonly id: string;
+  readonly isEnded: boolean;
+  /** True when answers of it can be read and nobody has read them. */
+  readonly isUnread: boolean;
+}
+
+/** A line, as the API knows it. */
+export interface LineFacts {
+  readonly line: number;
+  /** How often it was answered. */
+  readonly paid: number;
+  /** Batches that hold an answer to it, or held one. */
+  readonly batches: readonly string[];
+  /** True when an answer to it can be had from the API, or was read. */
+  readonly isReadable: boolean;
+}
+
+/** A row of a job, as far as it shows what became of a paid answer. */
+export interface RowFacts {
+  readonly line: number;
+  readonly status: string;
+  readonly error: { readonly code: string } | null;
+}
+
+/** What a test knows of that no promise covers. */
+export interface Losses {
+  /** Lines whose paid answer the API lost without a trace, and which were bought again. @default 0 */
+  readonly paidTwice?: number;
+  /** Batches whose answers the API offers to nobody. @default 0 */
+  readonly unread?: number;
+  /** True where the job has not ended, so that batches may run. @default false */
+  readonly runs?: boolean;
+}
+
+/**
+ * Which promises are broken: ended batches nobody has read, paid answers that no row holds, lines paid twice. Without losses
+ * the ledger's sums are somebody else's matter.
+ */
+export function brokenPromises(
+  api: { readonly batches: readonly BatchFacts[]; readonly lines: readonly LineFacts[] },
+  rows: readonly RowFacts[] | null,
+  losses: Losses | null = {},
+): string[] {
+  const broken = losses === null ? [] : brokenSums(api, losses);
+  if (rows === null) return broken;
+  const byLine = new Map(rows.map((row) => [row.line, row]));
+  for (const { line, paid, isReadable } of api.lines) {
+    if (paid === 0 || !isReadable) continue;
+    const row = byLine.get(line);
+    // Whose answer stands in a row that nobody can read.
+    if (row?.status === 'answered' || row?.error?.code === 'answer_unreadable') continue;
+    broken.push(`line ${line} is paid, and its row says ${row === undefined ? 'nothing' : describe(row)}`);
+  }
+  return broken;
+}
+
+function brokenSums(
+  api: { readonly batches: readonly BatchFacts[]; readonly lines: readonly LineFacts[] },
+  { paidTwice = 0, unread = 0, runs = false }: Losses,
+): string[] {
+  const broken: string[] = [];
+  if (!runs) {
+    for (const { id } of api.batches.filter(({ isEnded }) => !isEnded))
+      broken.push(`${id} still runs, and nobody watches it`);
+    const left = api.batches.filter(({ isUnread }) => isUnread).map(({ id }) => id);
+    if (left.length !== unread)
+      broken.push(`${left.length} ended batches unread instead of ${unread}: ${left.join()}`);
+  }
+  const twice = api.lines.filter(({ paid }) => paid > 1);
+  if (twice.length !== paidTwice)
+    broken.push(
+      `${twice.length} lines paid twice instead of ${paidTwice}: ${twice.map(({ line, batches }) => `${line} in ${batches.join(' and ')}`).join()}`,
+    );
+  return broken;
+}
+
+/** What the emulator knows, by its admin routes. */
+export async function factsOfEmulator(emulator: {
+  readonly url: string;
+  readonly adminUrl: string;
+}): Promise<{ batches: BatchFacts[]; lines: LineFacts[] }> {
+  const text = await (await fetch(`${emulator.adminUrl}/ledger?all=1`)).text();
+  const ledger = text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as LedgerRow);
+  const summary = (await (await fetch(`${emulator.adminUrl}/ledger`)).json()) as {
+    batches_unread: number;
+  };
+  const running = ['validating', 'in_progress', 'finalizing', 'cancelling'];
+  const batches = (await batchesOf(emulator.url)).map(({ id, status }) => ({
+    id,
+    isEnded: !running.includes(status.toLowerCase()),
+    isUnread: false,
+  }));
+  // Which of them are unread is known by number only.
+  for (let i = 0; i < summary.batches_unread; i += 1)
+    batches.push({ id: `unread ${i + 1}`, isEnded: true, isUnread: true });
+  const lines = ledger.map(({ custom_id, paid, batches: ids, downloaded }) => ({
+    line: Number(custom_id),
+    paid,
+    batches: ids,
+    isReadable: downloaded,
+  }));
+  return { batches, lines };
+}
+
+interface LedgerRow {
+  readonly custom_id: string;
+  readonly paid: number;
+  readonly batches: string[];
+  readonly downloaded: boolean;
+}
+
+async function batchesOf(url: string): Promise<{ id: string; status: string }[]> {
+  const batches: { id: string; status: string }[] = [];
+  for (let after = ''; ;) {
+    const response = await fetch(`${url}/batches?limit=100${after}`, {
+      headers: { authorization: 'Bearer test' },
+    });
+    // Faults of the list strike here as well: then the ledger is all there is.
+    if (!response.ok) return [];
+    const body = (await response.json().catch(() => null)) as {
+      data?: { id: string; status: string }[];
+      has_more?: boolean;
+    } | null;
+    const data = body?.data ?? [];
+    const fresh = data.filter(({ id }) => !batches.some((known) => known.id === id));
+    batches.push(...fresh);
+    if (fresh.length === 0 || body?.has_more !== true) return batches;
+    after = `&after=${data.at(-1)!.id}`;
+  }
+}
+
+function describe({ status, error }: RowFacts): string {
+  return error === null ? status : `${status} (${error.code})`;
+}
