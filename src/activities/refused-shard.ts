@@ -10,7 +10,7 @@ import { whileBeating } from './heartbeat.ts';
 import { apiText } from './openai-failure.ts';
 
 /** How the API refused a shard's file or batch for good. Its text may quote a prompt: it stays in the store. */
-export interface RefusedRecord {
+interface RefusedRecord {
   /** Our own message: the call, the status and the code. */
   readonly reason: string;
   readonly tooLarge: boolean;

@@ -47,7 +47,7 @@ export interface ShardRecord {
 }
 
 /** What the API said when it refused a step for good; its text stays in the store, since it may quote a prompt. */
-export interface FinalRefusal {
+interface FinalRefusal {
   readonly tooLarge: boolean;
   /** HTTP status; null where there is none. */
   readonly status: number | null;
