@@ -341,7 +341,6 @@ describe('of many rows for a line', () => {
     expect(outcome).toMatchObject({ inputTokens: 5, outputTokens: 7 });
     expect(outcome).not.toHaveProperty('twice');
   });
-  });
 });
 
 describe('rows', () => {
