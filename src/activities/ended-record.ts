@@ -61,15 +61,14 @@ function secondsOf(time: unknown): number | null {
   return typeof time === 'number' && time > 0 ? time : null;
 }
 
-/** Lines are counted before they run; a server that tells of no time tells by that. */
+/** Counts that are low, or missing, say nothing: some servers have run every line and count none. */
 function hasRun(batch: OpenAI.Batch): boolean {
   const { in_progress_at: since, cancelling_at: cancelled, failed_at: refused } = batch;
-  if ((since ?? 0) > 0) return true;
-  const { total, completed, failed } = countsOf(batch);
+  const { completed, failed } = countsOf(batch);
   // Null, and not left out: it was cancelled or refused while it was validated.
   const neverBegan =
     (since as number | null | undefined) === null &&
     ((cancelled ?? 0) > 0 || (refused ?? 0) > 0) &&
     completed + failed === 0;
-  return !neverBegan && total > 0;
+  return !neverBegan;
 }

@@ -119,10 +119,8 @@ export class ShardTally {
     eachRow(this.lines, file.path, (position, row, cut, block) => {
       isRead = true;
       const verdict = classifyRow(row);
-      if (this.states[position] === lineState.answered) {
-        this.twice.add(row, verdict); // the first success wins
-        return;
-      }
+      // The first success wins. A batch runs a line once: a row that comes again was not paid again.
+      if (this.states[position] === lineState.answered) return;
       this.paid.add(row, verdict);
       if (verdict === Verdict.Answered) this.take(position, row, cut, block, which);
       else if (verdict === Verdict.Unreadable) this.endUnreadable(position, file, cut);

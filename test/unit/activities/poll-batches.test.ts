@@ -79,7 +79,7 @@ describe('toEndedRecord', () => {
       { in_progress_at: null, cancelling_at: 5, request_counts: { ...counts, failed: 1 } },
       true,
     ],
-    ['without lines', { request_counts: { ...counts, total: 0 } }, false],
+    ['whose counts are zero', { request_counts: { ...counts, total: 0 } }, true],
   ])('tells whether lines may have run of a batch %s', (_, parts, ran) => {
     expect(toEndedRecord(batch(parts)).ran).toBe(ran);
   });
