@@ -150,10 +150,13 @@ function hasNeverRun({
   outputFileId,
   errorFileId,
   errors,
+  times,
   duplicates = [],
 }: EndedRecord): boolean {
   if (outputFileId !== null || errorFileId !== null || duplicates.length > 0) return false;
-  return !ran || (status === BatchStatus.Failed && errors.length > 0);
+  // Servers that leave times out say by its errors that a batch was refused.
+  const isRefused = status === BatchStatus.Failed && errors.length > 0 && times?.inProgressAt == null;
+  return !ran || isRefused;
 }
 
 type Found = Awaited<ReturnType<typeof downloadFile>>;

@@ -47,7 +47,7 @@ export function packRetries(
       if (outcome.again.length === 0) continue;
       const manifest = readManifest(folder, job, shard);
       const hopeless = isHopeless(manifest, outcome, accepted);
-      const group = hopeless ? { name: shard } : groupOf(shard, manifest, outcome);
+      const group = hopeless ? groupOfHopeless(shard, manifest) : groupOf(shard, manifest, outcome);
       const lines = new ShardLines(manifest);
       const ids = new ShardIds(folder, job, shard, manifest);
       const again = new Map(outcome.again.map((entry) => [lines.positionOf(entry[0]), entry]));
@@ -102,6 +102,11 @@ function groupOf(shard: string, manifest: ShardManifest, outcome: ShardOutcome):
   if (refusal.named > 0)
     return { name: shard, lines: [Math.ceil(again.length / 2)], marks: { refusals, ...size } };
   return { name: shard, lines: pieces(again.length), marks: { refusals, cutFrom: shard, ...size } };
+}
+
+/** Lines that are not sent again; their refusals have been counted. */
+function groupOfHopeless(shard: string, { refusals = 0 }: ShardManifest): ShardGroup {
+  return { name: shard, marks: { refusals: refusals + 1 } };
 }
 
 /** A half, a quarter, … and the last line: 6 lines are cut into 3, 2 and 1. */

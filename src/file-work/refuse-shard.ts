@@ -40,8 +40,8 @@ export function refuseShard(folder: string, refused: RefusedShard): ClaimedOutco
   return claimOutcome(folder, job, shard, {
     ...nothing,
     failed: manifest.lines,
-    errors: { [plainCode(code)]: manifest.lines },
-    examples: { [plainCode(code)]: Array.from(lines.numbers.subarray(0, EXAMPLES_KEPT)) },
+    // Lines that are not sent any more after refusals of their batches have been counted with those.
+    ...(manifest.refusals === undefined ? counted(plainCode(code), lines) : {}),
     refusal: { code, message, named: 0 },
   });
 }
@@ -56,3 +56,10 @@ const nothing: ShardOutcome = {
   cost: '0',
   errors: {},
 };
+
+function counted(code: string, { numbers }: ShardLines): Pick<ShardOutcome, 'errors' | 'examples'> {
+  return {
+    errors: { [code]: numbers.length },
+    examples: { [code]: Array.from(numbers.subarray(0, EXAMPLES_KEPT)) },
+  };
+}

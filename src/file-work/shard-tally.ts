@@ -188,7 +188,7 @@ export class ShardTally {
 
   /** Gives every line without a row its fate, then applies the line's budget of attempts. */
   settleRest(): void {
-    if (this.ended.status === BatchStatus.Failed && this.ended.missing === 'retry') this.settleRefused();
+    if (this.ended.status === BatchStatus.Failed) this.settleRefused();
     for (let position = 0; position < this.states.length; position += 1) {
       if (this.states[position] !== lineState.none) continue;
       if (this.ended.missing === 'cancelled') {
@@ -236,6 +236,7 @@ export class ShardTally {
     const named = this.namedByRefusal();
     for (const [position, { code, message }] of named)
       this.set(position, lineState.failed, code, message, TryUse.Attempt);
+    if (this.ended.missing !== 'retry') return;
     const { code, message } = refused.find(({ line }) => line === null) ??
       refused[0] ?? {
         code: 'batch_failed',

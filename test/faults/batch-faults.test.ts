@@ -134,7 +134,7 @@ describe.concurrent('a batch that is refused as a whole', () => {
         rounds: 3,
         batches: 5, // all, all again, then 3, 2 and 1 lines
         attempts: { 3: 6 },
-        errors: { who_knows: 24 },
+        errors: { who_knows: 18 },
       },
     },
     'without saying why: its lines go again': {
