@@ -20,6 +20,9 @@ const MOST_LOOKS_UNCANCELLED = 60;
 /** A held step fails so often at least. */
 const FEWEST_HELD = 3;
 
+/** All other batches of a job end in seconds, and in a minute or two on a machine with a load of 20. */
+const LONGEST_HELD_MS = 240_000;
+
 /**
  * The Batch API in memory, as one schedule has it: files, batches, and the money. It is called through the SDK, by the
  * `fetch` that it hands out, and judges every batch at the moment at which it is created: by what it knows to have run and
@@ -41,6 +44,7 @@ export class ScriptedApi {
   /** Calls for which reads are still answered from another project. */
   private otherKeyCalls = 0;
   private heldCalls = 0;
+  private heldSince: number | null = null;
   private listCalls = 0;
   private readonly schedule: Schedule;
   private readonly strike: (what: string) => void;
@@ -132,8 +136,16 @@ export class ScriptedApi {
     const isDone = others.every(
       (batch) => batch.isEnded && (!batch.offers('output') || batch.readToEnd.has('output')),
     );
-    if (isDone && this.heldCalls >= FEWEST_HELD) return null;
+    if (this.heldSince === Number.NEGATIVE_INFINITY || (isDone && this.heldCalls >= FEWEST_HELD)) return null;
     this.heldCalls += 1;
+    this.heldSince ??= Date.now();
+    if (Date.now() - this.heldSince > LONGEST_HELD_MS) {
+      this.violations.push(
+        `${held.call} of line ${held.line} fails, and stops what the job's other batches need`,
+      );
+      this.heldSince = Number.NEGATIVE_INFINITY;
+      return null;
+    }
     this.strike(`held: ${kind}`);
     if (kind === 'batches.cancel') this.batchOf(path)!.cancelTried = true;
     return refusal(500, 'It does not work, and will not soon.', null);
