@@ -171,6 +171,7 @@ export class BatchClient {
     // A finished job is finished even when the server's history of it has been deleted.
     if (report !== null && !(spec.rebuy && hasLostAnswers(report))) return handle;
     if (spec.rebuy && kept !== null) await this.markRebuy(spec.jobId);
+    const { patience } = readEnvironment();
     const { account = null, schedule = null } = spec.labels ?? {};
     const searchable = await isSearchable(this.client.connection as Connection, this.target);
     const labelled = { ...spec, labels: { account, schedule, searchable } };
@@ -178,7 +179,7 @@ export class BatchClient {
       await this.client.workflow.start(BATCH_JOB, {
         workflowId: spec.jobId,
         taskQueue: this.taskQueue,
-        args: [labelled],
+        args: patience === 1 ? [labelled] : [labelled, undefined, { patience }],
         // A finished job is started again to buy lost answers: it finds everything else in the store.
         workflowIdReusePolicy: spec.rebuy ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
         // What a job says of itself at its very beginning costs nothing here, and an event there.
