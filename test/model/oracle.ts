@@ -157,12 +157,13 @@ function whyMayNotFail(end: JobEnd, tries: readonly ApiBatch[], row: Row): strin
     return refused.length > 0 ? 'only together with others it was too large' : 'it was never sent';
   if (last.status === 'failed') return whyMayNotFailUnrun(end, tries, line);
   const run = last.ran.get(line)?.run ?? null;
-  if (run === 'account') return 'what was refused was the account';
+  const isReadable = last.readingOf(line) === 'readable';
+  if (run === 'account' && isReadable) return 'what was refused was the account';
   if (run !== null && run in failures) {
     const failure = failures[run as keyof typeof failures];
-    if (last.readingOf(line) === 'readable' && failure.code !== null && code !== failure.code)
-      return `its row says ${failure.code}`;
-    if (failure.final && last.readingOf(line) === 'readable') return null;
+    if (isReadable && failure.code !== null && code !== failure.code) return `its row says ${failure.code}`;
+    // Who reads rows in an array knows it as well.
+    if (failure.final && (isReadable || code === failure.code)) return null;
   }
   return whyMayNotBeUsedUp(end.schedule, tries, line);
 }
@@ -191,7 +192,8 @@ function whyMayNotBeUsedUp(schedule: Schedule, tries: readonly ApiBatch[], line:
     const run = batch.ran.get(line)?.run;
     // How it ended is not known where its word is not.
     if (run === undefined && batch.fate.words === 'unknown') return true;
-    return (run !== undefined && run !== 'account') || (batch.status === 'failed' && !batch.isSentBack);
+    const isAccount = run === 'account' && batch.readingOf(line) === 'readable';
+    return (run !== undefined && !isAccount) || (batch.status === 'failed' && !batch.isSentBack);
   });
   return charged.length >= schedule.attempts
     ? null
