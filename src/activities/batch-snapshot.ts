@@ -128,11 +128,13 @@ export class BatchSnapshot {
     const isDecided = status === null || isTerminal(status) || unknown !== null;
     if (listed !== undefined && !isDecided && list.works && !this.due.has(watched)) return listed;
     try {
-      return (await this.reader.read(watched.batchId)) ?? listed ?? null;
+      return (await this.reader.read(watched.batchId)) ?? (isDecided && !isWhole(listed) ? null : listed!);
     } catch (error) {
       if (this.signal.aborted || !(error instanceof ApplicationFailure)) throw error;
       // The list is all that is known where single reads do not work; it does not show an end that a trouble hides.
-      const suffices = listed !== undefined && (!isDecided || (isFinal(error) && !isAccountRefused(error)));
+      const suffices =
+        listed !== undefined &&
+        (!isDecided || (isWhole(listed) && isFinal(error) && !isAccountRefused(error)));
       if (suffices) return listed;
       if (isFinal(error) && !isAccountRefused(error)) return null;
       throw error;
@@ -265,4 +267,9 @@ function windowOf({ created_at: from, expires_at: to }: OpenAI.Batch): number | 
 
 function missing(batchId: string): BatchSight {
   return { batchId, status: 'missing', completed: 0, failed: 0, windowMs: null, refusal: null };
+}
+
+/** True for a list's entry that is no summary: an end that a summary shows says nothing of files and errors. */
+function isWhole(listed: OpenAI.Batch | undefined): listed is OpenAI.Batch {
+  return listed !== undefined && ('output_file_id' in listed || 'errors' in listed);
 }

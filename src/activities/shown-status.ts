@@ -9,15 +9,17 @@ export interface ShownStatus {
 }
 
 /**
- * The status that a batch object shows. A batch whose word is not known has ended when it names a file and its counts do not
- * contradict; else it runs: nothing is bought again on a guess.
+ * The status that a batch object shows. A batch whose word is not known has ended when it names a file and its counts say that all
+ * lines are done; else it runs: nothing is bought again on a guess.
  */
 export function shownStatus(batch: OpenAI.Batch): ShownStatus {
   const known = knownBatchStatus(batch.status);
   if (known !== null) return { status: known, unknown: null };
   const namesFile = isText(batch.output_file_id) || isText(batch.error_file_id);
   const { total, completed, failed } = countsOf(batch);
-  const isOver = namesFile && completed + failed >= total;
+  // Some servers send no counts at all; counts of zero are those of a batch that has just begun.
+  const hasNone = typeof batch.request_counts !== 'object' || batch.request_counts === null;
+  const isOver = namesFile && (hasNone || (total > 0 && completed + failed >= total));
   return {
     status: isOver ? BatchStatus.Completed : parseBatchStatus(batch.status),
     unknown: printable(batch.status),

@@ -74,7 +74,7 @@ function watchNotices({ unread, uncancelled, failure, unknownStatuses }: WatchTr
     notices.push(`${batchesIn(uncancelled)} could not be cancelled yet: tried again before each poll`);
   if (unknownStatuses.length > 0)
     notices.push(
-      `the API shows a batch status that is not known here (${unknownStatuses.join(', ')}): such a batch counts as completed once it names a file and its counts do not contradict, until then as running`,
+      `the API shows a batch status that is not known here (${unknownStatuses.join(', ')}): such a batch counts as completed once it names a file and its counts do not say otherwise, until then as running`,
     );
   return notices;
 }

@@ -135,6 +135,7 @@ describe('a poll that sleeps itself', () => {
         const data = listed(looks).map(({ shard, ...batch }) => ({
           metadata: { [JOB_KEY]: 'job', [SHARD_KEY]: `job/${String(shard)}/1`, [INSTANCE_KEY]: instance },
           created_at: 1,
+          errors: null,
           ...batch,
         }));
         return Response.json({ data, has_more: false });
