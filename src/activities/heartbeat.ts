@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
 
 /** What a beat tells of long work with files, in bytes; whoever watches the job shows it. */
@@ -22,6 +23,11 @@ export async function whileBeating<T>(
   setMaxListeners(0, signal);
   try {
     return await work(signal);
+  } catch (error) {
+    // Given up: whatever the work made of that, it has not failed. Refusals of the API still count.
+    if (signal.aborted && !(error instanceof ApplicationFailure) && signal.reason instanceof CancelledFailure)
+      throw signal.reason;
+    throw error;
   } finally {
     clearInterval(timer);
   }

@@ -1,5 +1,5 @@
 import type { Duration, RetryPolicy } from '@temporalio/common';
-import { proxyActivities, type ActivityOptions } from '@temporalio/workflow';
+import { ActivityCancellationType, proxyActivities, type ActivityOptions } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import { fittingSummary } from '../core/job-description.ts';
 
@@ -87,6 +87,8 @@ function activity<K extends keyof Activities>(name: K, limits: ActivityOptions):
     const options = {
       summary: fittingSummary(summary),
       scheduleToCloseTimeout: OUTAGE,
+      // A step that is given up may just have done its work: what it has put on record counts.
+      cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
       heartbeatTimeout: heartbeat,
       retry,
       ...limits,

@@ -23,6 +23,7 @@ import {
 } from '../core/progress.ts';
 import { shardId, shardIndex, type RoundPlan } from '../core/shard-plan.ts';
 import { AccountGate, scaled, tunePatience } from './account-gate.ts';
+import { RunningSteps } from './running-steps.ts';
 import { accountRefusal, failureReason } from './step-failure.ts';
 import {
   assembleResults,
@@ -46,7 +47,7 @@ import {
   rebuySignal,
   resumeSignal,
 } from './messages.ts';
-import { runShard, STEP_FAILURE, type ShardContext, type ShardRecord } from './shard-run.ts';
+import { GIVE_UP_STEPS, runShard, STEP_FAILURE, type ShardContext, type ShardRecord } from './shard-run.ts';
 
 /** For tests, which want short runs and short waits; jobs have none of it. */
 interface JobTuning {
@@ -97,6 +98,7 @@ class Job {
   private readonly tuning: JobTuning;
   private readonly watch: BatchWatch;
   private readonly gate: AccountGate;
+  private readonly steps = new RunningSteps();
   private parking = false;
   private readonly entry: ListEntry;
   private phase: JobState;
@@ -222,6 +224,7 @@ class Job {
     this.state.cancelled = true;
     this.state.stuck = null; // what a cancelled job has bought is read once more, and settled as far as it can be
     this.gate.hurry();
+    this.steps.giveUpSending();
     this.watch.cancelAll();
     this.showDetails();
   }
@@ -298,6 +301,11 @@ class Job {
     const isOver = (): boolean => running === 0 && this.isRoundOver(plan) && !this.mayHaveBought(plan);
     if (failure === null && this.mustPark() && !isOver()) {
       this.parking = true;
+      if (patched(GIVE_UP_STEPS)) {
+        this.steps.giveUpAll();
+        // Polls go on until the last step has ended.
+        await condition(() => failure !== null || running <= this.watch.batchIds().length);
+      }
       this.watch.parkAll();
     }
     await condition(() => failure !== null || running === 0);
@@ -446,6 +454,9 @@ class Job {
       },
       get watch() {
         return job.watch;
+      },
+      get steps() {
+        return job.steps;
       },
       isParking: () => this.parking,
       isCancelled: () => this.state.cancelled,

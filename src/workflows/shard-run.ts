@@ -1,8 +1,9 @@
-import { ActivityFailure, ApplicationFailure, patched } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, isCancellation, patched } from '@temporalio/workflow';
 import type { ShardCounts } from '../activities/index.ts';
 import { FailureType } from '../core/failure.ts';
 import { grouped } from '../core/job-description.ts';
 import type { WaitingStep } from './account-gate.ts';
+import type { RunningSteps } from './running-steps.ts';
 import { accountRefusal } from './step-failure.ts';
 import { createBatch, fetchResults, settleRefusedShard, uploadInput } from './activity-proxies.ts';
 import type { BatchWatch, WatchTimes } from './batch-watch.ts';
@@ -61,6 +62,7 @@ export interface ShardContext {
   readonly rebuy: boolean;
   readonly giveUpAfterMs: number | null;
   readonly watch: BatchWatch;
+  readonly steps: RunningSteps;
   /** True once no new step may begin: the run is about to continue as new. */
   isParking(): boolean;
   /** True once nothing new may be bought. */
@@ -88,6 +90,9 @@ const HELD_AFTER_UPLOAD = 'held-after-upload';
 
 /** The version in which no failure of a step ends the job while it may have unread batches. */
 export const STEP_FAILURE = 'step-failure';
+
+/** The version in which a cancel and continue-as-new give up steps that would be tried again. */
+export const GIVE_UP_STEPS = 'give-up-steps';
 
 /** A file is uploaded again when this many batches in a row could not find it. */
 const UPLOAD_AGAIN_AFTER = 2;
@@ -174,7 +179,8 @@ async function sendShard(shard: ShardRecord, job: ShardContext): Promise<'done' 
 
 /**
  * Runs a step of a shard; `held` when it failed and the shard's record, or the job's state, says what follows:
- * a refused account pauses the job, a refused batch waits, a final refusal ends the shard, anything else pauses the job.
+ * a refused account pauses the job, a refused batch waits, a final refusal ends the shard, a step that was given up goes on
+ * in the next run or not at all, anything else pauses the job.
  */
 async function tryStep<T>(
   shard: ShardRecord,
@@ -182,7 +188,9 @@ async function tryStep<T>(
   step: () => Promise<T>,
 ): Promise<T | 'held'> {
   try {
-    return await step();
+    if (!patched(GIVE_UP_STEPS)) return await step();
+    const isSending = shard.batchId === undefined && shard.refused === undefined;
+    return await job.steps.run(isSending, step);
   } catch (error) {
     const failure = error instanceof ActivityFailure ? error.cause : error;
     const type = failure instanceof ApplicationFailure ? failure.type : null;
@@ -193,7 +201,7 @@ async function tryStep<T>(
     else if (!patched(STEP_FAILURE)) throw error;
     else if (shard.batchId === undefined && isFinalRefusal(type))
       shard.refused = toFinalRefusal(failure as ApplicationFailure);
-    else job.onStuck(nameOf(shard), error);
+    else if (!isCancellation(error)) job.onStuck(nameOf(shard), error);
     return 'held';
   }
 }

@@ -390,3 +390,31 @@ test('polls go on after a poll and while every cancel fails for good', async () 
   // Each poll after a successful one has the next turn.
   expect(calls.turns.slice(0, 5)).toEqual([0, 0, 0, 1, 2]);
 });
+
+test('neither continue-as-new nor a cancel waits for an upload that is tried again for ever', async () => {
+  const { activities, created } = literalApi(12);
+  const willing = { ...activities };
+  let polls = 0;
+  activities.uploadInput = async (request) => {
+    if (request.shard === 'r1-00002') throw new Error('503 for ever');
+    return await willing.uploadInput(request);
+  };
+  activities.pollBatches = async (request) => {
+    polls += 1;
+    return await willing.pollBatches(request);
+  };
+  await whileWorking(server.native, 'given-up', activities, async () => {
+    const args = [specOf('given-up'), undefined, { maxHistoryEvents: 90 }];
+    const handle = await begin('given-up', args);
+    // All others are sent and fetched, over several runs.
+    await expect.poll(() => created.length, { timeout: 40_000 }).toBe(11);
+    await expect
+      .poll(async () => (await handle.query<JobProgress>('progress')).answered, { timeout: 40_000 })
+      .toBe(110);
+    await expect.poll(() => runsOf('given-up'), { timeout: 20_000 }).toBeGreaterThanOrEqual(2);
+    expect(polls).toBeGreaterThan(3);
+    await handle.signal('cancel');
+    await handle.result();
+  });
+  expect(created).toHaveLength(11);
+});
