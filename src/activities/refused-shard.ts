@@ -87,7 +87,9 @@ export async function settleRefusedShard(
     const record =
       (await readRecord<RefusedRecord>(store, shardFiles.refused(job, shard))) ?? withoutRecord(request);
     const { tooLarge, status, code, text } = record;
-    const inDoubt = (await doubtfulSince(store, request)) !== null;
+    // A create that is refused comes after a search that found nothing; only a refused search leaves the doubt.
+    const isSearchRefused = record.reason.startsWith('GET ');
+    const inDoubt = isSearchRefused && (await doubtfulSince(store, request)) !== null;
     const { outcome, first } = await files.refuseShard({
       job,
       shard,

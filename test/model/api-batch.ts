@@ -198,6 +198,15 @@ export class ApiBatch {
     return file === 'output' && isCut ? 'unreadable' : 'readable';
   }
 
+  /** Whether a file that is a JSON array of rows, for a while or for ever, holds one of the line. */
+  hasRowInArray(line: number): boolean {
+    const arrays = [
+      ...(this.fate.outputJunk?.form === 'json_array' ? ['output'] : []),
+      ...(this.fate.errorsJunk?.form === 'json_array' ? ['errors'] : []),
+    ];
+    return this.rows().some((row) => row.line === line && arrays.includes(row.file));
+  }
+
   /** The same, in whichever file. */
   readingOf(line: number): RowReading {
     const readings = [this.reading(line, 'output'), this.reading(line, 'errors')];

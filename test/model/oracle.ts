@@ -12,6 +12,7 @@ export interface JobEnd {
     readonly batches: readonly ApiBatch[];
     readonly refusedInputs: readonly RefusedInput[];
     readonly listMustWork: boolean;
+    readonly hasUnsureCreate: boolean;
   };
   readonly rows: readonly Row[];
   readonly report: JobReport;
@@ -206,7 +207,9 @@ function whyIsAvailable({ schedule, api }: JobEnd, tries: readonly ApiBatch[], l
   if (last === undefined) {
     // A create whose reply was lost may have bought it, for all that its caller can know.
     const refused = api.refusedInputs.some(({ lines }) => lines.includes(line));
-    return refused && api.listMustWork ? null : 'it was never bought';
+    const isListRefused = schedule.list.broken?.as.startsWith('status_4') ?? false;
+    const isUnsure = (refused && api.listMustWork) || (api.hasUnsureCreate && isListRefused);
+    return isUnsure ? null : 'it was never bought';
   }
   if (last.isContentRefused) return null;
   const reading = last.readingOf(line);

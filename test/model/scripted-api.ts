@@ -40,6 +40,8 @@ export class ScriptedApi {
   jobCancelled = false;
   /** True once a batch may exist that no reply was heard of: from then on the list works and shows it. */
   listMustWork = false;
+  /** True once a create got no reply from another project: its caller cannot know whether it has bought. */
+  hasUnsureCreate = false;
   readonly refusedInputs: RefusedInput[] = [];
   /** Calls for which reads are still answered from another project. */
   private otherKeyCalls = 0;
@@ -108,7 +110,9 @@ export class ScriptedApi {
     this.strike('key: another project');
     switch (kind) {
       case 'files.create':
+        throw connectionReset();
       case 'batches.create':
+        this.hasUnsureCreate = true;
         throw connectionReset();
       case 'batches.list':
         return json({ object: 'list', data: [], has_more: false });
@@ -531,6 +535,8 @@ export class ScriptedApi {
     const reading = earlier.readingOf(line);
     if (run === 'answer' && reading !== 'never') return `has answered it, in a row that is ${reading}`;
     if (reading !== 'never' || earlier.ran.size === 0) return null;
+    // Rows in an array can be read by who wants to.
+    if (run !== 'answer' && earlier.hasRowInArray(line)) return null;
     if (earlier.askedMs < TEN_MINUTES_MS / 2 && !earlier.isContentRefused)
       return `said nothing of it and was asked again for ${earlier.askedMs} ms only`;
     if (this.schedule.rebuy) return null;
