@@ -134,9 +134,18 @@ async function batchesOf(url: string): Promise<{ id: string; status: string }[]>
     const data = body?.data ?? [];
     const fresh = data.filter(({ id }) => !batches.some((known) => known.id === id));
     batches.push(...fresh);
-    if (fresh.length === 0 || body?.has_more !== true) return batches;
+    if (fresh.length === 0 || body?.has_more !== true) break;
     after = `&after=${data.at(-1)!.id}`;
   }
+  // The list may be stale: what a batch says by itself counts.
+  return await Promise.all(
+    batches.map(async (batch) => {
+      const response = await fetch(`${url}/batches/${batch.id}`, {
+        headers: { authorization: 'Bearer test' },
+      });
+      return response.ok ? ((await response.json().catch(() => batch)) as typeof batch) : batch;
+    }),
+  );
 }
 
 function describe({ status, error }: RowFacts): string {

@@ -1,0 +1,124 @@
+/** Servers that show files, rows, sizes, lists and statuses in ways of their own: no answer may be lost to it, none paid twice. */
+import { afterAll, beforeAll, describe, test } from 'vitest';
+import type { BatchFault, FaultRule, LineFault } from '../../src/emulator/index.ts';
+import { FaultBench, type FaultRow } from './fault-bench.ts';
+
+let bench: FaultBench;
+beforeAll(async () => {
+  bench = await FaultBench.start();
+});
+afterAll(async () => {
+  await bench.close();
+});
+
+const runRows = (rows: Record<string, FaultRow>): void => {
+  test.each(Object.entries(rows))('%s', async (_what, row) => {
+    await bench.run(row);
+  });
+};
+const onFirst = (...faults: BatchFault[]): FaultRule[] =>
+  faults.map((fault) => ({ on: 'batch', nth: 1, fault }));
+const six = [1, 2, 3, 4, 5, 6];
+const unavailable = Object.fromEntries(six.map((line) => [line, 'answer_unavailable']));
+
+describe.concurrent('files of a batch', () => {
+  const half = { rounds: 2, batches: 2, attempts: { 1: 3, 2: 3 } };
+  runRows({
+    'expired, output id later than the error id, counts of 0 until then': {
+      faults: onFirst(
+        { kind: 'expire', afterFraction: 0.5 },
+        { kind: 'output_file_id', value: 'late', seconds: 1, files: 'output' },
+        { kind: 'counts', completed: 0, failed: 0, seconds: 1 },
+      ),
+      ends: { ...half, errors: { batch_expired: 3 } },
+    },
+    'an empty output at the first reads': {
+      faults: onFirst({ kind: 'content', as: 'empty', reads: 2, files: 'output' }),
+      ends: {},
+    },
+    'an error object in place of the output at the first reads': {
+      faults: onFirst({ kind: 'content', as: 'error_object', reads: 2, files: 'output' }),
+      ends: {},
+    },
+    'an output that stays empty: its answers were paid, and are not bought again': {
+      faults: onFirst({ kind: 'content', as: 'empty', files: 'output' }),
+      ends: { failed: unavailable, errors: { answer_unavailable: 6 }, unread: 1 },
+    },
+    'an output that is a JSON array of rows': {
+      faults: onFirst({ kind: 'content', as: 'array', files: 'output' }),
+      ends: {},
+    },
+    'objects that name too many bytes': {
+      faults: onFirst({ kind: 'bytes', add: 39, files: 'both' }),
+      ends: {},
+    },
+    'objects that name too few bytes': {
+      faults: onFirst({ kind: 'bytes', add: -20, files: 'both' }),
+      ends: {},
+    },
+    'content that is refused for one of two shards': {
+      job: { shardLines: 3, inFlight: 1 },
+      faults: onFirst({ kind: 'content_refused', status: 400, code: 'no', files: 'output' }),
+      ends: {
+        failed: { 1: 'answer_unavailable', 2: 'answer_unavailable', 3: 'answer_unavailable' },
+        batches: 2,
+        errors: { answer_unavailable: 3 },
+        unread: 1,
+      },
+    },
+  });
+});
+
+describe.concurrent('an answer in a row that is no strict JSON is taken', () => {
+  const row = (form: Extract<LineFault, { kind: 'unreadable_row' }>['form']): FaultRow => ({
+    faults: [{ on: 'line', customId: '3', fault: { kind: 'unreadable_row', form } }],
+    ends: {},
+  });
+  runRows({
+    NaN: row('nan'),
+    '-Infinity': row('negative_infinity'),
+    'a trailing comma': row('trailing_comma'),
+    'a value nested deep': row('deep'),
+  });
+
+  test('a row that breaks off: its line was paid, and is not bought again', async () => {
+    await bench.run({
+      ...row('truncated'),
+      ends: { failed: { 3: 'answer_unreadable' }, errors: { answer_unreadable: 1 } },
+    });
+  });
+});
+
+describe.concurrent('lists and statuses', () => {
+  runRows({
+    'a list in which a batch stands still for ever': {
+      faults: onFirst({ kind: 'stale_in_list', seconds: 3_600 }),
+      ends: {},
+    },
+    'a batch that moves only when it is read by itself': {
+      faults: onFirst({ kind: 'moves_when_read' }),
+      ends: {},
+    },
+    'a list of summaries, of a batch that is refused naming a line': {
+      faults: [
+        { on: 'call', call: 'batches.list', fault: { kind: 'summary_list' } },
+        ...onFirst({ kind: 'fail', errors: [{ code: 'invalid_request', message: 'No.', line: 2 }] }),
+      ],
+      ends: {
+        failed: { 2: 'invalid_request' },
+        rounds: 2,
+        batches: 2,
+        attempts: { 1: 1, 2: 5 },
+        errors: { invalid_request: 1, batch_failed: 5 },
+      },
+    },
+    'another word for completed': {
+      faults: onFirst({ kind: 'status_words', words: { completed: 'succeeded' } }),
+      ends: {},
+    },
+    'a word that nobody knows': {
+      faults: onFirst({ kind: 'status_words', words: { completed: 'all_good' } }),
+      ends: {},
+    },
+  });
+});
