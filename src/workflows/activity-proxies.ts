@@ -64,10 +64,11 @@ export const settleRefusedShard: Call<'settleRefusedShard'> = activity('settleRe
   startToCloseTimeout: '2h',
 });
 
-// One small call. It holds up the polls, so that its failure is reported soon; it is tried again before the next poll.
+// One small call. It holds up the polls, so that its failure is reported soon; it is tried again before the next poll. A call
+// that is cut off has been made all the same.
 export const cancelBatch: Call<'cancelBatch'> = activity('cancelBatch', {
-  startToCloseTimeout: '1m',
-  scheduleToCloseTimeout: '2m',
+  startToCloseTimeout: '20s',
+  scheduleToCloseTimeout: '20s',
 });
 
 // One small call; an API that cannot be reached for so long is asked again at the next probe.
