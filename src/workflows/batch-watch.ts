@@ -17,6 +17,9 @@ const OVERDUE_MS = 30 * 60_000;
 /** The window of batches whose server does not say when it closes. */
 const WINDOW_MS = 24 * 3_600_000;
 
+/** A cancel that fails holds up the polls while it is tried; then they go on for so long. */
+const CANCEL_AGAIN_MS = 20_000;
+
 /** The server fires timers to the second: shorter sleeps are slept by the poll, at no event of their own. */
 const SHORTEST_TIMER_MS = 1_000;
 
@@ -42,6 +45,8 @@ interface Watch extends WatchedBatch, WatchTimes {
   cancelled: boolean;
   /** True while its cancel has failed, so that the next poll tries it again. */
   uncancelled: boolean;
+  /** When a cancel that failed may be tried again, in ms by the workflow's clock. */
+  cancelAgainAt: number;
   /** When the polls that left the batch out began; null when the last one read it. */
   unreadSince: number | null;
   resolve: (end: WatchEnd) => void;
@@ -120,6 +125,7 @@ export class BatchWatch {
         takenUp,
         cancelled: false,
         uncancelled: false,
+        cancelAgainAt: 0,
         unreadSince: null,
         resolve,
       });
@@ -335,10 +341,13 @@ export class BatchWatch {
     }
   }
 
-  /** A cancel that fails is tried again before the next poll: what has ended meanwhile is seen all the same. */
+  /** A cancel that fails is tried again before a later poll: what has ended meanwhile is seen all the same. */
   private async cancelDue(): Promise<void> {
     const due = [...this.watches.values()].filter(
-      (watch) => !watch.cancelled && (this.cancelling || Date.now() >= watch.giveUpAt),
+      (watch) =>
+        !watch.cancelled &&
+        (this.cancelling || Date.now() >= watch.giveUpAt) &&
+        Date.now() >= watch.cancelAgainAt,
     );
     await Promise.all(
       due.map(async (watch) => {
@@ -349,6 +358,7 @@ export class BatchWatch {
         } catch (error) {
           if (accountRefusal(error) !== null || !(error instanceof ActivityFailure)) throw error;
           watch.uncancelled = true;
+          watch.cancelAgainAt = Date.now() + CANCEL_AGAIN_MS;
           return;
         }
         watch.cancelled = true;
