@@ -77,7 +77,7 @@ export interface ShardOutcome {
   readonly tooLarge?: true;
   /** Set when the API refused the shard's batch as a whole; decides how its lines are packed again. */
   readonly refusal?: WholeRefusal;
-  /** Answers that came a second time, from this batch or from batches created on top of it; absent where there are none. */
+  /** Answers that came a second time, from batches created on top of this one; absent where there are none. */
   readonly twice?: PaidTwice;
   /** Lines that were refused because of the account's billing or key; absent where there are none. */
   readonly accountRefused?: { readonly code: string; readonly lines: number };
