@@ -84,6 +84,7 @@ async function forward(target: URL, call: RequestInit, response: ServerResponse)
 interface Ended {
   code: number | null;
   out: string;
+  err: string;
 }
 
 function start(args: string[], env: NodeJS.ProcessEnv = {}): { child: ChildProcess; ended: Promise<Ended> } {
@@ -107,10 +108,13 @@ function start(args: string[], env: NodeJS.ProcessEnv = {}): { child: ChildProce
     children.delete(child);
     written.push({ what: `standard output of ${what}`, text: streams.out });
     written.push({ what: `standard error of ${what}`, text: streams.err });
-    return { code: code as number | null, out: streams.out };
+    return { code: code as number | null, ...streams };
   });
   return { child, ended };
 }
+
+/** What `run` says of a refused shard: the one place where the API's text, which may quote a prompt, is shown. */
+const refusedLine = /^refused {4}shard .*$/gm;
 
 const run = async (args: string[], env?: NodeJS.ProcessEnv): Promise<Ended> =>
   await start([cli, ...args], env).ended;
@@ -278,7 +282,7 @@ test('neither key nor address, prompt, id or answer is in any history, log, repo
     await run(['status', 'marked', '--json']);
     await run(['list', '--json']);
 
-    // A job that the API refuses for good, and commands that fail.
+    // A job whose only shard the API refuses for good, and commands that fail.
     await addFault({
       on: 'call',
       call: 'files.create',
@@ -287,7 +291,9 @@ test('neither key nor address, prompt, id or answer is in any history, log, repo
     const good = join(folder, 'good.jsonl');
     writeFileSync(good, `${line(1)}\n`);
     const failed = await run(['run', good, '--out', join(folder, 'failed'), '--no-worker']);
-    expect(failed.code).toBe(1);
+    expect(failed.code).toBe(3);
+    expect(failed.err, 'what the API said, on the terminal of run').toMatch(refusedLine);
+    expect(secretsIn(failed.err)).toContain('prompt');
     expect((await run(['run', input, '--out', join(folder, 'bad'), '--no-worker'])).code).toBe(2);
     const withPassword = gatewayUrl.replace('http://', `http://user:${secret.password}@`);
     for (const url of [
@@ -323,7 +329,8 @@ test('neither key nor address, prompt, id or answer is in any history, log, repo
     await connection.close();
   }
 
-  for (const { what, text } of written) expect(secretsIn(text), `${what}\n${text}`).toEqual([]);
+  for (const { what, text } of written)
+    expect(secretsIn(text.replaceAll(refusedLine, '')), `${what}\n${text}`).toEqual([]);
   for (const name of ['report.json', 'report.html'])
     expect(secretsIn(readFileSync(join(out, name))), name).toEqual([]);
   // The server's database and log hold all that ever went through it, also what no call shows.
