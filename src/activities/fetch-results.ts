@@ -10,7 +10,7 @@ import { costOf, ratesOf } from './batch-price.ts';
 import type { Dependencies } from './dependencies.ts';
 import { downloadFile } from './download-file.ts';
 import { whileBeating } from './heartbeat.ts';
-import { callApi, isNotFound, notTheApi } from './openai-failure.ts';
+import { isNotFound, notTheApi, toFailure } from './openai-failure.ts';
 import { type EndedRecord, toEndedRecord } from './poll-batches.ts';
 
 export interface FetchRequest {
@@ -280,7 +280,10 @@ async function withFilesOfNow(
     if (now.batchId !== before.batchId) throw notTheApi('GET /batches/{id}');
   } catch (error) {
     if (isNotFound(error)) return null;
-    return await callApi('GET /batches/{id}', () => Promise.reject(error));
+    const failure = toFailure(error, 'GET /batches/{id}');
+    // A server without this call, or one that refuses it for good, adds nothing to what is known.
+    if (failure instanceof ApplicationFailure && failure.type === FailureType.RequestRefused) return before;
+    throw failure;
   }
   return {
     ...before,

@@ -171,6 +171,8 @@ export class BatchClient {
     // A finished job is finished even when the server's history of it has been deleted.
     if (report !== null && !(spec.rebuy && hasLostAnswers(report))) return handle;
     if (spec.rebuy && kept !== null) await this.markRebuy(spec.jobId);
+    // Also where the process that marked it died before it could start the job again.
+    const startsAgain = spec.rebuy || (await this.store.size(jobFiles.rebuy(spec.jobId))) !== null;
     const { patience } = readEnvironment();
     const { account = null, schedule = null } = spec.labels ?? {};
     const searchable = await isSearchable(this.client.connection as Connection, this.target);
@@ -181,7 +183,7 @@ export class BatchClient {
         taskQueue: this.taskQueue,
         args: patience === 1 ? [labelled] : [labelled, undefined, { patience }],
         // A finished job is started again to buy lost answers: it finds everything else in the store.
-        workflowIdReusePolicy: spec.rebuy ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
+        workflowIdReusePolicy: startsAgain ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
         // What a job says of itself at its very beginning costs nothing here, and an event there.
         memo: { [IDENTITY_MEMO]: identity, [PROGRESS_MEMO]: firstListing },
         ...(searchable ? { typedSearchAttributes: startAttributes(labelled) } : {}),

@@ -8,8 +8,8 @@ import type { BuildResult } from './build-shards.ts';
 import type { EarlierAnswers } from './find-known-lines.ts';
 import type { RebuyRound } from './pack-rebuys.ts';
 import type { RetryRound } from './pack-retries.ts';
-import type { RefusedShard } from './refuse-shard.ts';
 import type { ClaimedOutcome, EndedShard, MissingRows } from './settle-shard.ts';
+import type { RefusedShard } from './unsent-shard.ts';
 
 /** Run from source (tests), threads still need JavaScript: they take the built file. */
 function threadFile(name: string): string {

@@ -1,9 +1,8 @@
 import { join } from 'node:path';
-import { ShardLines, type PaidTwice, type ShardOutcome } from '../core/shard-plan.ts';
+import { ShardLines, type PaidTwice } from '../core/shard-plan.ts';
 import type { ModelRates } from '../core/token-cost.ts';
 import { shardFiles } from '../store/job-files.ts';
-import { WholeFileWriter } from '../store/whole-file.ts';
-import { cancelledTail, RowsWriter, writeRowHead } from './rows-writer.ts';
+import { RowsWriter } from './rows-writer.ts';
 import { claimOutcome, readManifest, readOutcome, ShardIds, type ClaimedOutcome } from './shard-records.ts';
 import {
   countAnswersIn,
@@ -51,32 +50,6 @@ export function settleShard(folder: string, ended: EndedShard): ClaimedOutcome |
     batchIds,
   );
   return claimOutcome(folder, job, shard, tally.outcome());
-}
-
-/** Ends every line of a shard that was never sent, after a cancel. */
-export function cancelShard(folder: string, job: string, shard: string): ShardOutcome {
-  const done = readOutcome(folder, job, shard);
-  if (done !== null) return done;
-  const manifest = readManifest(folder, job, shard);
-  const lines = new ShardLines(manifest);
-  const ids = new ShardIds(folder, job, shard, manifest);
-  const file = new WholeFileWriter(join(folder, shardFiles.rows(job, shard)));
-  lines.numbers.forEach((line, position) => {
-    writeRowHead(file, line, ids.at(position));
-    file.writeAscii(cancelledTail(lines.historyOf(line).sent, 'null'));
-  });
-  file.finish();
-  return claimOutcome(folder, job, shard, {
-    answered: 0,
-    failed: 0,
-    again: [],
-    inputTokens: 0,
-    cachedTokens: 0,
-    outputTokens: 0,
-    cost: '0',
-    errors: {},
-    examples: {},
-  }).outcome;
 }
 
 /** Counts the answers to a shard's lines in an output file, of which none can be used. */

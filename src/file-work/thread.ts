@@ -12,8 +12,8 @@ import * as index from './index-answers.ts';
 import * as merge from './merge-rows.ts';
 import * as rebuy from './pack-rebuys.ts';
 import * as pack from './pack-retries.ts';
-import * as refuse from './refuse-shard.ts';
 import * as settle from './settle-shard.ts';
+import * as unsent from './unsent-shard.ts';
 
 export const buildShards = ([folder, spec, counter, earlier]: [
   folder: string,
@@ -32,8 +32,8 @@ export const settleShard = ([folder, ended]: [folder: string, ended: settle.Ende
 
 export const refuseShard = ([folder, refused]: [
   folder: string,
-  refused: refuse.RefusedShard,
-]): settle.ClaimedOutcome => refuse.refuseShard(folder, refused);
+  refused: unsent.RefusedShard,
+]): settle.ClaimedOutcome => unsent.refuseShard(folder, refused);
 
 export const countAnswers = ([folder, job, shard, path, rates]: [
   folder: string,
@@ -47,7 +47,7 @@ export const cancelShard = ([folder, job, shard]: [
   folder: string,
   job: string,
   shard: string,
-]): ShardOutcome => settle.cancelShard(folder, job, shard);
+]): ShardOutcome => unsent.cancelShard(folder, job, shard);
 
 export const packRetries = ([folder, round]: [folder: string, round: pack.RetryRound]): RoundPlan =>
   pack.packRetries(folder, round);

@@ -64,8 +64,8 @@ export const settleRefusedShard: Call<'settleRefusedShard'> = activity('settleRe
   startToCloseTimeout: '2h',
 });
 
-// One small call. It holds up the polls, so that its failure is reported soon; it is tried again before the next poll. A call
-// that is cut off has been made all the same.
+// One small call. The polls wait for it, so it is given up soon and tried again 20 s later (`batch-watch.ts`). A call that is
+// cut off has reached the API all the same.
 export const cancelBatch: Call<'cancelBatch'> = activity('cancelBatch', {
   startToCloseTimeout: '20s',
   scheduleToCloseTimeout: '20s',

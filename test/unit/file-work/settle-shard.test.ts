@@ -4,13 +4,8 @@ import { describe, expect, test } from 'vitest';
 import type { BatchErrorEntry } from '../../../src/core/batch-status.ts';
 import { shardId, ShardLines, type ShardOutcome } from '../../../src/core/shard-plan.ts';
 import { packRetries } from '../../../src/file-work/pack-retries.ts';
-import { refuseShard } from '../../../src/file-work/refuse-shard.ts';
-import {
-  cancelShard,
-  countAnswers,
-  settleShard,
-  type EndedShard,
-} from '../../../src/file-work/settle-shard.ts';
+import { countAnswers, settleShard, type EndedShard } from '../../../src/file-work/settle-shard.ts';
+import { cancelShard, refuseShard } from '../../../src/file-work/unsent-shard.ts';
 import {
   JOB,
   manifestOf,

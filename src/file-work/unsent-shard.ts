@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { plainCode } from '../core/result-line.ts';
-import { EXAMPLES_KEPT, ShardLines, type ShardOutcome } from '../core/shard-plan.ts';
+import { EXAMPLES_KEPT, ShardLines, type ShardManifest, type ShardOutcome } from '../core/shard-plan.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { WholeFileWriter } from '../store/whole-file.ts';
-import { writeRowHead } from './rows-writer.ts';
+import { cancelledTail, writeRowHead } from './rows-writer.ts';
 import { claimOutcome, readManifest, readOutcome, ShardIds, type ClaimedOutcome } from './shard-records.ts';
 
 /** A shard that no batch was created for. */
@@ -27,16 +27,10 @@ export function refuseShard(folder: string, refused: RefusedShard): ClaimedOutco
   const manifest = readManifest(folder, job, shard);
   const lines = new ShardLines(manifest);
   if (halve) return claimOutcome(folder, job, shard, { ...nothing, again: lines.carry(), tooLarge: true });
-  const ids = new ShardIds(folder, job, shard, manifest);
-  const file = new WholeFileWriter(join(folder, shardFiles.rows(job, shard)));
   const error = JSON.stringify({ code, message });
-  lines.numbers.forEach((line, position) => {
-    writeRowHead(file, line, ids.at(position));
-    file.writeText(
-      `,"status":"failed","attempts":${lines.historyOf(line).sent},"batch_id":null,"response":null,"error":${error},"usage":null}\n`,
-    );
-  });
-  file.finish();
+  const rowTail = (sent: number): string =>
+    `,"status":"failed","attempts":${sent},"batch_id":null,"response":null,"error":${error},"usage":null}\n`;
+  writeRows(folder, { job, shard }, manifest, lines, rowTail);
   return claimOutcome(folder, job, shard, {
     ...nothing,
     failed: manifest.lines,
@@ -44,6 +38,33 @@ export function refuseShard(folder: string, refused: RefusedShard): ClaimedOutco
     ...(manifest.refusals === undefined ? counted(plainCode(code), lines) : {}),
     refusal: { code, message, named: 0 },
   });
+}
+
+/** Ends every line of a shard that was never sent, after a cancel. */
+export function cancelShard(folder: string, job: string, shard: string): ShardOutcome {
+  const done = readOutcome(folder, job, shard);
+  if (done !== null) return done;
+  const manifest = readManifest(folder, job, shard);
+  const rowTail = (sent: number): string => cancelledTail(sent, 'null');
+  writeRows(folder, { job, shard }, manifest, new ShardLines(manifest), rowTail);
+  return claimOutcome(folder, job, shard, nothing).outcome;
+}
+
+/** Writes a row for each line; `rowTail` makes the part behind its id, of how often the line was sent. */
+function writeRows(
+  folder: string,
+  { job, shard }: { job: string; shard: string },
+  manifest: ShardManifest,
+  lines: ShardLines,
+  rowTail: (sent: number) => string,
+): void {
+  const ids = new ShardIds(folder, job, shard, manifest);
+  const file = new WholeFileWriter(join(folder, shardFiles.rows(job, shard)));
+  lines.numbers.forEach((line, position) => {
+    writeRowHead(file, line, ids.at(position));
+    file.writeText(rowTail(lines.historyOf(line).sent));
+  });
+  file.finish();
 }
 
 const nothing: ShardOutcome = {
@@ -55,6 +76,7 @@ const nothing: ShardOutcome = {
   outputTokens: 0,
   cost: '0',
   errors: {},
+  examples: {},
 };
 
 function counted(code: string, { numbers }: ShardLines): Pick<ShardOutcome, 'errors' | 'examples'> {
