@@ -332,10 +332,11 @@ export class JobHandle {
 
   async #status(watching: boolean): Promise<JobStatus> {
     this.#calls.assertOpen();
-    const report = await this.#keptReport();
     const { status, version, retries, step, ...entry } = await this.#serverStatus(watching);
+    // Read last: a workflow writes it before it ends, and whoever reads it need not ask how that goes.
+    const report = await this.#keptReport();
     if (status === null && report === null) throw jobNotFound(this.id);
-    if (report !== null && status !== 'RUNNING') {
+    if (report !== null) {
       const progress = doneProgress(report);
       return {
         jobId: this.id,

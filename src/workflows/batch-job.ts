@@ -111,6 +111,7 @@ class Job {
     this.entry = new ListEntry(spec.labels);
     if (state.window === 0) state.window = spec.inFlight;
     state.account ??= { refused: null, probes: 0 };
+    state.stuck = null; // each run tries once more
     const isParking = (): boolean => this.parking;
     this.gate = new AccountGate(state.account, { isParking, onChange: () => this.showDetails() });
     this.watch = new BatchWatch(spec.jobId, spec.pollMs, state.changedAt, {

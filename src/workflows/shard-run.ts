@@ -189,8 +189,7 @@ async function tryStep<T>(
 ): Promise<T | 'held'> {
   try {
     if (!patched(GIVE_UP_STEPS)) return await step();
-    const isSending = shard.batchId === undefined && shard.refused === undefined;
-    return await job.steps.run(isSending, step);
+    return await job.steps.run(isSending(shard), step);
   } catch (error) {
     const failure = error instanceof ActivityFailure ? error.cause : error;
     const type = failure instanceof ApplicationFailure ? failure.type : null;
@@ -201,9 +200,22 @@ async function tryStep<T>(
     else if (!patched(STEP_FAILURE)) throw error;
     else if (shard.batchId === undefined && isFinalRefusal(type))
       shard.refused = toFinalRefusal(failure as ApplicationFailure);
-    else if (!isCancellation(error)) job.onStuck(nameOf(shard), error);
+    else if (!isGivenUp(error, shard, job)) job.onStuck(nameOf(shard), error);
     return 'held';
   }
+}
+
+/** True for a shard whose next step comes before a batch. */
+function isSending({ batchId, refused }: ShardRecord): boolean {
+  return batchId === undefined && refused === undefined;
+}
+
+/**
+ * True when the step goes on in the next run, or need not be done. Temporal tries a step that was given up no more, so it
+ * may also end with its last attempt's failure: a call that failed, a worker that was missed.
+ */
+function isGivenUp(error: unknown, shard: ShardRecord, job: ShardContext): boolean {
+  return isCancellation(error) || job.isParking() || (job.isCancelled() && isSending(shard));
 }
 
 function isFinalRefusal(type: string | null | undefined): boolean {

@@ -48,12 +48,23 @@ describe('the steps come from the running code', () => {
   const seen = workerSteps.map(({ name }) => name);
 
   /**
-   * Jobs that are cancelled, refused their account or have a batch twice: `test/model` kills processes in those. Runs of
-   * schedules: `test/integration/schedules.test.ts` does.
+   * Jobs that are cancelled, are refused their account or a shard, have a batch twice or lose an answer: `test/model` kills
+   * processes in those. Runs of schedules: `test/integration/schedules.test.ts` does.
    */
   const ofOtherJobs = {
-    files: ['cancelled', 'duplicates', 'duplicateOutput', 'kept', 'answers', 'earlier', 'earlierIndex'],
-    activities: ['cancelBatch', 'findBought', 'checkAccount'],
+    files: [
+      'cancelled',
+      'duplicates',
+      'duplicateOutput',
+      'kept',
+      'answers',
+      'earlier',
+      'earlierIndex',
+      'refused',
+      'rebuy',
+      'missed',
+    ],
+    activities: ['cancelBatch', 'findBought', 'checkAccount', 'settleRefusedShard', 'buildRebuyShards'],
   };
 
   test('every file of the store has steps', () => {
@@ -73,8 +84,10 @@ describe('the steps come from the running code', () => {
       'files.content': 'GET /files/N/content',
       'batches.create': 'POST /batches',
       'batches.list': 'GET /batches',
-      // Batches that the list does not show, large input files, and cancelled jobs; none of them can create a batch.
+      // Batches that the list does not show, servers without a list, large input files, and cancelled jobs; none of them
+      // can create a batch.
       'batches.retrieve': null,
+      'files.list': null,
       'uploads.create': null,
       'uploads.parts.create': null,
       'uploads.complete': null,

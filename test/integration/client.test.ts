@@ -82,6 +82,17 @@ describe('a job', () => {
     expect((await job.save(join(lab.folder, 'saved'))).answered).toBe(3);
   });
 
+  test('whose report is written is done, though its workflow has not ended yet', async () => {
+    const done = await client.start({ input: lab.requests(1), ...quick });
+    const report = await done.report();
+    const job = await idleJob('reported');
+    const folder = join(lab.home, 'store/jobs/reported');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'report.json'), JSON.stringify({ ...report, job_id: 'reported' }));
+    expect((await collect(job.watch())).map(({ state }) => state)).toEqual(['done']);
+    expect(await job.status()).toMatchObject({ status: 'COMPLETED', state: 'done', retries: [] });
+  });
+
   test('of embeddings gives vectors, of floats and of base64 the same', async () => {
     const body = { model: 'text-embedding-3-small', input: 'a text', dimensions: 8 };
     const lines = [body, { ...body, encoding_format: 'base64' }].map((it) => JSON.stringify({ body: it }));

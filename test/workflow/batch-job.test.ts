@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { activityInfo, Context, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { JobProgress, JobReport } from '../../src/core/progress.ts';
@@ -420,4 +422,44 @@ test('neither continue-as-new nor a cancel waits for an upload that is tried aga
     await handle.result();
   });
   expect(created).toHaveLength(11);
+});
+
+test.each([
+  [
+    'is with a worker that is not heard of',
+    'unheard',
+    async () => {
+      await delay(4_000); // the heartbeat timeout is a second
+      throw new Error('too late');
+    },
+  ],
+  [
+    'fails in its last attempt',
+    'last-attempt',
+    async () => {
+      const beats = setInterval(() => heartbeat(), 100);
+      await Context.current().cancelled.catch(() => {});
+      clearInterval(beats);
+      throw new Error('503');
+    },
+  ],
+])('a step that was given up and %s goes on in the next run', async (_what, id, hang) => {
+  const { activities, created } = literalApi(12);
+  const willing = { ...activities };
+  const runs = new Set<string>();
+  activities.uploadInput = async (request) => {
+    const { runId } = activityInfo().workflowExecution!;
+    runs.add(runId);
+    return request.shard === 'r1-00002' && runs.size === 1
+      ? await hang()
+      : await willing.uploadInput(request);
+  };
+  await whileWorking(server.native, id, activities, async () => {
+    const handle = await begin(id, [specOf(id), undefined, { maxHistoryEvents: 60, heartbeatMs: 1_000 }]);
+    await handle.result();
+    const { answered, state, reason } = await handle.query<JobProgress>('progress');
+    expect({ answered, state, reason }).toEqual({ answered: 120, state: 'done', reason: null });
+  });
+  expect(runs.size).toBeGreaterThan(1);
+  expect(created).toHaveLength(12);
 });
