@@ -14,6 +14,7 @@ import { whileBeating, type BeatDetails } from './heartbeat.ts';
 import { countDuplicates } from './late-duplicates.ts';
 import { readShardStory } from './read-shard-story.ts';
 import { sumShards } from './sum-shards.ts';
+import { leaveWhileBusy } from './worker-busy.ts';
 
 export interface AssembleRequest {
   readonly job: string;
@@ -48,6 +49,7 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
     const shards = plans.flatMap((plan, i) =>
       Array.from({ length: plan.shards }, (_, index) => shardId(i + 1, index)),
     );
+    leaveWhileBusy(files, { shards: shards.length });
     if (request.cancelled) await cancelRest(deps, job, shards);
     const losses = await countDuplicates(deps, job, startedAt, shards, signal);
     const stories: ShardStory[] = [];

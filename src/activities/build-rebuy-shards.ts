@@ -4,6 +4,7 @@ import { jobFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
+import { leaveWhileBusy } from './worker-busy.ts';
 
 /**
  * Packs the lines that ended `answer_unavailable` into shards of one more round; a round without shards when there are none.
@@ -17,6 +18,7 @@ export async function buildRebuyShards(
   const key = jobFiles.round(round.job, round.round + 1);
   const known = await readRecord<RoundPlan>(store, key);
   if (known !== null) return known;
+  leaveWhileBusy(files, { shards: Number.POSITIVE_INFINITY });
   const plan = await whileBeating(() => files.packRebuys(round));
   return plan.shards === 0 ? plan : (await claimRecord(store, key, plan)).record;
 }

@@ -4,6 +4,7 @@ import { jobFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
+import { leaveWhileBusy } from './worker-busy.ts';
 
 /**
  * Packs the lines that go again, of all shards of a round, into the next round's shards.
@@ -16,6 +17,7 @@ export async function buildRetryShards(
   const key = jobFiles.round(round.job, round.round + 1);
   const known = await readRecord<RoundPlan>(store, key);
   if (known !== null) return known;
+  leaveWhileBusy(files, round);
   const plan = await whileBeating(() => files.packRetries(round));
   return (await claimRecord(store, key, plan)).record;
 }

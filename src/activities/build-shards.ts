@@ -9,9 +9,14 @@ import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 import { claimEarlierAnswers, earlierAnswersGone } from './earlier-answers.ts';
 import { whileBeating } from './heartbeat.ts';
+import { leaveWhileBusy } from './worker-busy.ts';
 
 /** Round 1, and what was decided for good about the job before it was started again: a cancel, a `--rebuy`. */
-export type FirstPlan = RoundPlan & { readonly cancelled?: true; readonly rebuy?: true };
+export type FirstPlan = RoundPlan & {
+  readonly cancelled?: true;
+  readonly rebuy?: true;
+  readonly transferQueues?: true;
+};
 
 /**
  * Checks every line of the input and writes the shards of round 1.
@@ -19,20 +24,23 @@ export type FirstPlan = RoundPlan & { readonly cancelled?: true; readonly rebuy?
  * of earlier jobs alone, of which the first is claimed before anything is built; and the plan is written last, once. An
  * attempt that finds it returns it and reads nothing. So one that stood still, and goes on when the plan is there, writes
  * the plan's files once more.
- * @throws ApplicationFailure `BadInput`; those of `claimEarlierAnswers`
+ * @throws ApplicationFailure `BadInput`; `WorkerBusy` (try again); those of `claimEarlierAnswers`
  */
 export async function buildShards(deps: Dependencies, spec: JobSpec): Promise<FirstPlan> {
-  const { store, files, observer } = deps;
+  const { store, files, observer, hasTransferQueues = false } = deps;
   const key = jobFiles.round(spec.jobId, 1);
+  const queues = hasTransferQueues ? ({ transferQueues: true } as const) : {};
   const known = await readRecord<RoundPlan>(store, key);
   if (known !== null) {
     const isMarked = async (mark: string): Promise<boolean> => (await store.size(mark)) !== null;
     return {
       ...known,
+      ...queues,
       ...((await isMarked(jobFiles.cancelled(spec.jobId))) ? { cancelled: true } : {}),
       ...((await isMarked(jobFiles.rebuy(spec.jobId))) ? { rebuy: true } : {}),
     };
   }
+  leaveWhileBusy(files, spec.input);
   await store.filePath(jobFiles.spec(spec.jobId));
   const counter = new ByteCounter();
   const build = async (): Promise<BuildResult> =>
@@ -44,7 +52,7 @@ export async function buildShards(deps: Dependencies, spec: JobSpec): Promise<Fi
   await store.replace(jobFiles.spec(spec.jobId), JSON.stringify(spec));
   const { record, first } = await claimRecord(store, key, result.plan);
   if (first && record.rejected > 0) observer?.onRejectedLines({ job: spec.jobId, lines: record.rejected });
-  return record;
+  return { ...record, ...queues };
 }
 
 function badInput(spec: JobSpec, line: number | null, reason: string, advice: string): ApplicationFailure {

@@ -1,6 +1,7 @@
 import { activityInfo } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
 import type OpenAI from 'openai';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { FailureType } from '../core/failure.ts';
 import type { ShardManifest } from '../core/shard-plan.ts';
 import { jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
@@ -29,8 +30,17 @@ interface Intent {
 /** The cancel of a batch that is one too many is not cut off with its attempt, which is given up by then. */
 const UNDO_MS = 60_000;
 
-/** How long after a doubtful POST the list may still not show its batch (unverified for OpenAI: 30 s and then 60 s are generous). */
+/**
+ * The waits between searches in vain for the batch of a doubtful POST, which the list may not show yet (unverified for
+ * OpenAI: 30 s and then 60 s are generous). The server waits, by failing the attempt: nobody holds a worker's slot meanwhile.
+ */
 const listLagMs = [30_000, 60_000] as const;
+
+/** A search in vain, by the server's clock, which all workers have in common. */
+interface VainSearch {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
 
 /**
  * Creates the batch of a shard, at most once.
@@ -90,13 +100,14 @@ export async function createBatch(deps: Dependencies, request: CreateRequest): P
 /**
  * The number of the shard's next POST, and the batch that an earlier one has created, if there is any: it is looked for
  * where the API has not refused them all, and kept as the shard's.
+ * @throws ApplicationFailure `BatchNotListed` (try again) until it has been looked for in vain three times, 90 s apart
  */
 export async function searchBatch(
   deps: Dependencies,
   request: Omit<CreateRequest, 'fileId'>,
   signal: AbortSignal,
 ): Promise<{ post: number; found: BatchRecord | null }> {
-  const { api, store, patience } = deps;
+  const { api, store } = deps;
   const { post, doubtfulSince } = await readIntents(store, request);
   if (doubtfulSince === null) return { post, found: null };
   const wanted = {
@@ -106,12 +117,39 @@ export async function searchBatch(
     notBefore: doubtfulSince,
     known: await earlierBatches(store, request),
   };
-  for (const lag of [0, ...listLagMs]) {
-    if (lag > 0) await sleep(lag * patience, undefined, { signal });
-    const found = await findBatch(api, signal, wanted);
-    if (found !== null) return { post, found: await keep(deps, request, found, true) };
-  }
+  const found = await findBatch(api, signal, wanted);
+  if (found !== null) return { post, found: await keep(deps, request, found, true) };
+  await countSearch(deps, request, post);
   return { post, found: null };
+}
+
+/** Notes a search in vain; returns when there have been enough of them, far enough apart. */
+async function countSearch(
+  { store, patience }: Dependencies,
+  { job, shard, batch }: Omit<CreateRequest, 'fileId'>,
+  post: number,
+): Promise<void> {
+  const now = activityInfo().currentAttemptScheduledTimestampMs;
+  let due = now;
+  for (const [index, lag] of listLagMs.entries()) {
+    const key = shardFiles.searched(job, shard, batch, post, index + 1);
+    const before = await readRecord<VainSearch>(store, key);
+    if (before === null && now >= due) {
+      await claimRecord<VainSearch>(store, key, { at: now });
+      throw notListed(shard, lag * patience);
+    }
+    if (before === null) break;
+    due = before.at + lag * patience;
+  }
+  if (now < due) throw notListed(shard, due - now);
+}
+
+function notListed(shard: string, waitMs: number): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: FailureType.BatchNotListed,
+    message: `The API's list does not show a batch of shard ${shard}, which may have been created: it is looked for again, for 90 s, before another one is created.`,
+    nextRetryDelay: Math.max(1, waitMs),
+  });
 }
 
 async function keep(

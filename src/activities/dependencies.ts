@@ -14,6 +14,8 @@ export interface Dependencies {
    * 1 suits OpenAI; tests against an emulator use less.
    */
   readonly patience: number;
+  /** True when workers serve the queues of `transferQueuesOf`. @default false */
+  readonly hasTransferQueues?: boolean;
   /** Is told what happens, for logs and metrics. @default nobody */
   readonly observer?: JobObserver;
 }

@@ -26,38 +26,47 @@ export interface BoughtShard extends BatchRecord {
  * Finds the batches of shards that a cancelled job would not send: another history of the job (before a reset, before it
  * was terminated) may have bought them, or a POST whose reply was lost. What was paid is kept.
  * Safe twice: it reads, adopts what it finds by a claim, and notes that the job is cancelled, which it stays.
+ * @throws ApplicationFailure `BatchNotListed` (try again), once all shards have been looked for, while one is in doubt
  */
 export async function findBought(deps: Dependencies, { job, shards }: BoughtRequest): Promise<BoughtShard[]> {
   const { store } = deps;
   return await whileBeating(async (signal) => {
     await claimRecord(store, jobFiles.cancelled(job), { at: Date.now() });
     const bought: BoughtShard[] = [];
+    let doubt: ApplicationFailure | null = null;
     for (const shard of shards) {
       let last: BoughtShard | null = null;
       for (let batch = 1; ; batch += 1) {
         const record =
           (await readRecord<BatchRecord>(store, shardFiles.batch(job, shard, batch))) ??
           (await searchWherePossible(deps, { job, shard, batch }, signal));
-        if (record === null) break;
+        if (record instanceof ApplicationFailure) doubt = record;
+        if (record === null || record instanceof ApplicationFailure) break;
         const settled = (await store.size(shardFiles.outcome(job, shard))) !== null;
         last = { ...record, shard, batch, settled };
       }
       if (last !== null) bought.push(last);
     }
+    if (doubt !== null) throw doubt;
     return bought;
   });
 }
 
-/** A server that refuses its list for good can show no batch; what it may have answered cannot be found. */
+/**
+ * The batch, null when there is none, or the failure by which it is looked for again. A server that refuses its list for good
+ * can show no batch; what it may have answered cannot be found.
+ */
 async function searchWherePossible(
   deps: Dependencies,
   request: { job: string; shard: string; batch: number },
   signal: AbortSignal,
-): Promise<BatchRecord | null> {
+): Promise<BatchRecord | ApplicationFailure | null> {
   try {
     return (await searchBatch(deps, request, signal)).found;
   } catch (error) {
-    if (error instanceof ApplicationFailure && error.type === FailureType.RequestRefused) return null;
+    if (!(error instanceof ApplicationFailure)) throw error;
+    if (error.type === FailureType.RequestRefused) return null;
+    if (error.type === FailureType.BatchNotListed) return error;
     throw error;
   }
 }

@@ -193,9 +193,11 @@ function adviceOn(type: FailureType, status: number | undefined): string {
     case FailureType.InputFileLost:
       return advice.file;
     case FailureType.ApiTrouble:
+    case FailureType.BatchNotListed:
     case FailureType.AnswersNotReady:
     case FailureType.BatchUnknown:
     case FailureType.StoreTrouble:
+    case FailureType.WorkerBusy:
     case FailureType.BadInput:
     case FailureType.OtherApi:
     case FailureType.EarlierRunUnfinished:

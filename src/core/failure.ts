@@ -23,6 +23,8 @@ export const FailureType = {
   InputFileLost: 'InputFileLost',
   /** A temporary trouble of the API or the network: try again. */
   ApiTrouble: 'ApiTrouble',
+  /** The list does not show a batch whose creation is in doubt: it is looked for again before another one is created. */
+  BatchNotListed: 'BatchNotListed',
   /** An ended batch does not yet offer the files it should have. */
   AnswersNotReady: 'AnswersNotReady',
   /** The API does not know a batch whose answers are still to be read: a key of another project, most likely. */
@@ -33,6 +35,8 @@ export const FailureType = {
   EarlierAnswersGone: 'EarlierAnswersGone',
   /** The id of a scheduled run's job belongs to a job with another input or other options. */
   RunConflict: 'RunConflict',
+  /** All threads for long file work are taken: the step waits at the server. */
+  WorkerBusy: 'WorkerBusy',
   /** The store cannot be written or read: disk full, read-only, gone. */
   StoreTrouble: 'StoreTrouble',
 } as const;
@@ -55,11 +59,13 @@ export const failureMeaning: Readonly<Record<FailureType, FailureMeaning>> = {
   AllowanceExhausted: { final: true, code: ErrorCode.JobFailed },
   InputFileLost: { final: true, code: ErrorCode.JobFailed },
   ApiTrouble: { final: false, code: ErrorCode.ApiUnreachable },
+  BatchNotListed: { final: false, code: ErrorCode.ApiUnreachable },
   AnswersNotReady: { final: false, code: ErrorCode.JobFailed },
   BatchUnknown: { final: true, code: ErrorCode.ApiRefused },
   EarlierRunUnfinished: { final: false, code: ErrorCode.JobFailed },
   EarlierAnswersGone: { final: true, code: ErrorCode.JobFailed },
   RunConflict: { final: true, code: ErrorCode.JobConflict },
+  WorkerBusy: { final: false, code: ErrorCode.JobFailed },
   StoreTrouble: { final: false, code: ErrorCode.StoreUnavailable },
 };
 

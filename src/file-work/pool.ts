@@ -1,3 +1,4 @@
+import pLimit, { type LimitFunction } from 'p-limit';
 import { Piscina } from 'piscina';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { PaidTwice, RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
@@ -17,20 +18,42 @@ function threadFile(name: string): string {
   return new URL(`${folder}${name}.js`, import.meta.url).href;
 }
 
+/** How much a piece of file work reads, as far as it is known before. */
+export interface WorkSize {
+  readonly bytes?: number;
+  readonly shards?: number;
+}
+
+/** More bytes of input are long work: a thread reads about 70 MB a second. */
+const LONG_BYTES = 64_000_000;
+
+/** Work over more shards is long. */
+const LONG_SHARDS = 8;
+
+/** True for work that may hold a thread for longer than a small job should have to wait. */
+function isLong({ bytes = 0, shards = 0 }: WorkSize): boolean {
+  return bytes > LONG_BYTES || shards > LONG_SHARDS;
+}
+
 /** A thread that has nothing to draw for so long gives its memory back. */
 const DRAWING_IDLE_MS = 60_000;
 
 /**
  * File work in threads, so that the event loop stays free for heartbeats and other jobs.
  * A thread's heap is bounded: a shard's index is a few MB, whatever the size of its bytes.
+ * Long work leaves one thread free, so that shards are settled and small inputs are read whatever else is done.
  */
 export class FileWork {
   private readonly folder: string;
   private readonly pool: Piscina;
   private readonly drawing: Piscina;
+  private readonly long: LimitFunction;
+  private readonly longPlaces: number;
 
   constructor(folder: string, threads: number) {
     this.folder = folder;
+    this.longPlaces = Math.max(1, threads - 1);
+    this.long = pLimit(this.longPlaces);
     this.pool = new Piscina({
       filename: threadFile('thread'),
       minThreads: threads, // a thread takes as long to start as it takes to build a small job's shards
@@ -45,17 +68,23 @@ export class FileWork {
     });
   }
 
+  /** True when work of this size would have to wait for the end of other long work. */
+  isBusyFor(size: WorkSize): boolean {
+    return isLong(size) && this.long.activeCount + this.long.pendingCount >= this.longPlaces;
+  }
+
   buildShards(
     spec: JobSpec,
     counter: ByteCounter,
     earlier: readonly EarlierAnswers[] | null = null,
   ): Promise<BuildResult> {
-    return this.run('buildShards', [this.folder, spec, counter.shared, earlier]);
+    const { bytes } = spec.input;
+    return this.run('buildShards', [this.folder, spec, counter.shared, earlier], { bytes });
   }
 
   /** Writes the index under `target`, a key of the store; answers its entries, or null when files of the job are missing. */
   indexAnswers(job: string, target: string): Promise<number | null> {
-    return this.run('indexAnswers', [this.folder, job, target]);
+    return this.run('indexAnswers', [this.folder, job, target], { shards: Number.POSITIVE_INFINITY });
   }
 
   settleShard(ended: EndedShard): Promise<ClaimedOutcome | MissingRows> {
@@ -80,11 +109,11 @@ export class FileWork {
   }
 
   packRetries(round: RetryRound): Promise<RoundPlan> {
-    return this.run('packRetries', [this.folder, round]);
+    return this.run('packRetries', [this.folder, round], round);
   }
 
   packRebuys(round: RebuyRound): Promise<RoundPlan> {
-    return this.run('packRebuys', [this.folder, round]);
+    return this.run('packRebuys', [this.folder, round], { shards: Number.POSITIVE_INFINITY });
   }
 
   /** The last `replacing` files hold rows of lines that were bought again. */
@@ -94,7 +123,7 @@ export class FileWork {
     counter: ByteCounter,
     replacing: number = 0,
   ): Promise<number> {
-    return this.run('mergeRows', [paths, target, counter.shared, replacing]);
+    return this.run('mergeRows', [paths, target, counter.shared, replacing], { shards: paths.length });
   }
 
   /** Readies the thread that draws, so that a short job need not wait for it at its end. A failure shows when it draws. */
@@ -111,7 +140,8 @@ export class FileWork {
     await Promise.all([this.pool.destroy(), this.drawing.destroy()]);
   }
 
-  private run<T>(name: string, task: unknown[]): Promise<T> {
-    return this.pool.run(task, { name }) as Promise<T>;
+  private run<T>(name: string, task: unknown[], size: WorkSize = {}): Promise<T> {
+    const run = (): Promise<T> => this.pool.run(task, { name }) as Promise<T>;
+    return isLong(size) ? this.long(run) : run();
   }
 }

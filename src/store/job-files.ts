@@ -55,6 +55,9 @@ export const shardFiles = {
   /** Written before the p-th POST that shall create its n-th batch. */
   intent: (job: string, shard: string, n: number, post: number): string =>
     `jobs/${job}/shards/${shard}/batch-${n}.intent-${post}.json`,
+  /** Written after the k-th search in vain that came before the p-th POST. */
+  searched: (job: string, shard: string, n: number, post: number, k: number): string =>
+    `jobs/${job}/shards/${shard}/batch-${n}.searched-${post}-${k}.json`,
   /** The API's word that the p-th POST made no batch. */
   refusal: (job: string, shard: string, n: number, post: number): string =>
     `jobs/${job}/shards/${shard}/batch-${n}.refused-${post}.json`,

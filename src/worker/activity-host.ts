@@ -19,8 +19,13 @@ export interface ActivityHostOptions {
   readonly home?: string;
   /** Must have `maxRetries: 0`: Temporal is the only retrier. @default a client made from the SDK's environment variables */
   readonly api?: OpenAI;
-  /** Threads for file work, each some 40 MB. @default the number of cores, at most 4 */
+  /** Threads for file work, each some 40 MB; long work leaves one free. @default the number of cores, from 2 to 4 */
   readonly threads?: number;
+  /**
+   * True when workers with these activities also serve the queues that `transferWorkers` lists. Without them all steps share
+   * the worker's queue, and transfers wait in its slots. @default false
+   */
+  readonly transferQueues?: boolean;
   /** What jobs and calls of the API are counted in. @default those of the installed runtime */
   readonly metrics?: JobMetrics;
   /** Scales the waits for a slow API; 1 suits OpenAI, less is for emulators only. @default `DURABLE_BATCH_PATIENCE`, or 1 */
@@ -39,6 +44,10 @@ export interface ActivityHost {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+function defaultThreads(): number {
+  return Math.max(2, Math.min(4, availableParallelism()));
+}
+
 /**
  * Makes what the activities of jobs need: the store's folder, threads for file work, the API's client.
  * @throws BatchError `api_refused` when there is no key
@@ -49,12 +58,13 @@ export async function hostActivities(options: ActivityHostOptions = {}): Promise
   const api = options.api ?? createApi((call) => metrics.apiCalled(call));
   const folder = join(options.home ?? environment.home, 'store');
   await mkdir(folder, { recursive: true });
-  const files = new FileWork(folder, options.threads ?? Math.min(4, availableParallelism()));
+  const files = new FileWork(folder, options.threads ?? defaultThreads());
   const activities = createActivities({
     api,
     store: new FolderStore(folder),
     files,
     patience: options.patience ?? environment.patience,
+    hasTransferQueues: options.transferQueues ?? false,
     observer: observeJobs(metrics),
   });
   const close = async (): Promise<void> => await files.close();

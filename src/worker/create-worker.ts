@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { transferQueuesOf } from '../core/transfer-queues.ts';
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import type OpenAI from 'openai';
 import { connectWorker, type TemporalTarget } from '../temporal/index.ts';
@@ -20,7 +21,7 @@ export interface JobWorkerOptions {
   readonly api?: OpenAI;
   /** What jobs and calls of the API are counted in. @default those of the installed runtime */
   readonly metrics?: JobMetrics;
-  /** Threads for file work. @default the number of cores, at most 4 */
+  /** Threads for file work; long work leaves one free. @default the number of cores, from 2 to 4 */
   readonly threads?: number;
 }
 
@@ -48,13 +49,32 @@ export const workerTuning: Readonly<
 > = {
   shutdownGraceTime: SHUTDOWN_GRACE_MS,
   shutdownForceTime: SHUTDOWN_FORCE_MS,
-  /** Enough to keep the network busy, few enough that transfers do not starve each other. */
-  maxConcurrentActivityTaskExecutions: 16,
+  /** Calls of the API and short file work: few of them take longer than a second, and none of them much memory. */
+  maxConcurrentActivityTaskExecutions: 100,
   /** Each workflow in memory costs about a MB. */
   maxCachedWorkflows: 100,
   /** Temporal throttles heartbeats to four fifths of the timeout; ours are a quarter of it. */
   maxHeartbeatThrottleInterval: '5s',
 };
+
+/** A worker of activities beside the main one, with few slots; see `transferWorkers`. */
+export interface TransferWorker {
+  readonly taskQueue: string;
+  readonly maxConcurrentActivityTaskExecutions: number;
+}
+
+/**
+ * What the workers of transfers need in `Worker.create`, beside the main one of a queue: uploads and downloads wait in their
+ * own queues at the server, and hold up nothing else. With all of them running, and `transferQueues` in `hostActivities`,
+ * jobs use them.
+ */
+export function transferWorkers(taskQueue: string): TransferWorker[] {
+  const { uploads, downloads } = transferQueuesOf(taskQueue);
+  return [
+    { taskQueue: uploads, maxConcurrentActivityTaskExecutions: 4 }, // a few fill any line
+    { taskQueue: downloads, maxConcurrentActivityTaskExecutions: 8 }, // each also settles its shard, in a thread
+  ];
+}
 
 /** A running worker. */
 export interface JobWorker {
@@ -71,14 +91,19 @@ export interface JobWorker {
  * @throws BatchError `temporal_unavailable`; `api_refused` when there is no key
  */
 export async function startWorker(options: JobWorkerOptions): Promise<JobWorker> {
-  const host = await hostActivities(options);
-  const { connection, worker } = await createTemporalWorker(options, host).catch(async (error: unknown) => {
+  const host = await hostActivities({ ...options, transferQueues: true });
+  const { connection, workers } = await createTemporalWorkers(options, host).catch(async (error: unknown) => {
     await host.close();
     throw error;
   });
+  const shutdown = (): void => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
   const work = async (): Promise<void> => {
     try {
-      await worker.run();
+      // One of them that cannot go on takes the others with it; all have ended before their connection is closed.
+      const ends = await Promise.allSettled(workers.map((worker) => worker.run().finally(shutdown)));
+      for (const end of ends) if (end.status === 'rejected') throw end.reason;
     } finally {
       await connection.close();
       await host.close();
@@ -87,29 +112,33 @@ export async function startWorker(options: JobWorkerOptions): Promise<JobWorker>
   const stopped = work();
   stopped.catch(() => undefined); // whoever awaits `stopped` or `close()` is told
   const close = async (): Promise<void> => {
-    if (worker.getState() === 'RUNNING') worker.shutdown();
+    shutdown();
     await stopped;
   };
   return { stopped, close, [Symbol.asyncDispose]: close };
 }
 
-async function createTemporalWorker(
+async function createTemporalWorkers(
   { target, taskQueue }: JobWorkerOptions,
   { activities, interceptors }: ActivityHost,
-): Promise<{ connection: NativeConnection; worker: Worker }> {
+): Promise<{ connection: NativeConnection; workers: Worker[] }> {
   const connection = await connectWorker(target);
+  const common = {
+    connection,
+    namespace: target.namespace,
+    activities: { ...activities },
+    interceptors: { activity: [...interceptors] },
+    ...workerTuning,
+  };
+  const workers: Worker[] = [];
   try {
-    const worker = await Worker.create({
-      connection,
-      namespace: target.namespace,
-      taskQueue,
-      workflowBundle: jobWorkflowBundle(),
-      activities: { ...activities },
-      interceptors: { activity: [...interceptors] },
-      ...workerTuning,
-    });
-    return { connection, worker };
+    for (const transfers of transferWorkers(taskQueue))
+      workers.push(await Worker.create({ ...common, ...transfers }));
+    workers.push(await Worker.create({ ...common, taskQueue, workflowBundle: jobWorkflowBundle() }));
+    return { connection, workers };
   } catch (error) {
+    // Those that were made hold the connection until they have run.
+    await Promise.allSettled(workers.map((worker) => worker.runUntil(async () => {})));
     await connection.close();
     throw error;
   }

@@ -1,7 +1,7 @@
 import { log, type Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
-import { isFailureType } from '../core/failure.ts';
+import { FailureType, isFailureType } from '../core/failure.ts';
 import { neverThrows } from '../core/never-throws.ts';
 import type { JobMetrics } from './job-metrics.ts';
 
@@ -15,7 +15,7 @@ export function tellFailures(metrics: JobMetrics): ActivityInterceptorsFactory {
         try {
           return await next(input);
         } catch (error) {
-          if (!isCancellation(error)) quiet.tell(metrics, info, input.args[0], error);
+          if (!isCancellation(error) && !isWaiting(error)) quiet.tell(metrics, info, input.args[0], error);
           throw error;
         }
       },
@@ -43,6 +43,11 @@ function tell(
     // Failures of ours hold references and counts only; what others have thrown may quote anything.
     reason: kind === 'other' ? undefined : failure?.message,
   });
+}
+
+/** A step that waits its turn at the server has not failed. */
+function isWaiting(error: unknown): boolean {
+  return error instanceof ApplicationFailure && error.type === FailureType.WorkerBusy;
 }
 
 /** A step that is told to stop, because the worker goes or another attempt has begun, has not failed. */

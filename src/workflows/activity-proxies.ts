@@ -1,7 +1,14 @@
-import type { Duration, RetryPolicy } from '@temporalio/common';
-import { ActivityCancellationType, proxyActivities, type ActivityOptions } from '@temporalio/workflow';
+import type { Duration, Priority, RetryPolicy } from '@temporalio/common';
+import {
+  ActivityCancellationType,
+  proxyActivities,
+  workflowInfo,
+  type ActivityOptions,
+} from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import { fittingSummary } from '../core/job-description.ts';
+import { shardIndex } from '../core/shard-plan.ts';
+import { transferQueuesOf } from '../core/transfer-queues.ts';
 
 /**
  * Every activity with its timeouts and retries; a number without a reason here is a bug.
@@ -28,6 +35,14 @@ export function tuneRetries(firstMs: number): void {
   retry = { ...retry, initialInterval: firstMs };
 }
 
+/** True where transfers have queues of their own; a worker that somebody hosts may take all steps from one. */
+let hasTransferQueues = false;
+
+/** Has transfers done by the workers of their own queues, from now on. */
+export function useTransferQueues(): void {
+  hasTransferQueues = true;
+}
+
 // 100 GB at 50 MB/s take half an hour; a day is for slow shared disks.
 const files = { startToCloseTimeout: '24h' } as const;
 export const buildShards: Call<'buildShards'> = activity('buildShards', files);
@@ -35,13 +50,13 @@ export const buildRetryShards: Call<'buildRetryShards'> = activity('buildRetrySh
 export const buildRebuyShards: Call<'buildRebuyShards'> = activity('buildRebuyShards', files);
 export const assembleResults: Call<'assembleResults'> = activity('assembleResults', files);
 
-// 190 MB at 200 kB/s, the slowest line on which the SDK call does not time out by itself, take 16 minutes; sixteen
-// activities share a worker's four places.
+// 190 MB at 200 kB/s, the slowest line on which the SDK call does not time out by itself, take 16 minutes; where all steps
+// share one queue, uploads wait for one of four places in their worker.
 export const uploadInput: Call<'uploadInput'> = activity('uploadInput', {
   startToCloseTimeout: '2h',
 });
 
-// One POST, or a search of up to a thousand pages, three times, 90 s apart.
+// One POST, or a search of up to a thousand pages.
 export const createBatch: Call<'createBatch'> = activity('createBatch', {
   startToCloseTimeout: '30m',
 });
@@ -77,6 +92,34 @@ export const checkAccount: Call<'checkAccount'> = activity('checkAccount', {
   scheduleToCloseTimeout: '10m',
 });
 
+/** The first shards of a job go before the later ones of others, so that a small job does not wait behind a huge one. */
+const FIRST_SHARDS = 4;
+
+/** Temporal's: 1 is the first of five, and 3 the rule. */
+const Priorities = { Cancel: 1, First: 2, Rule: 3 } as const;
+
+/** Temporal's bound of a fairness key, in bytes; ids of jobs are ASCII, and end with what tells them apart. */
+const FAIRNESS_KEY_LENGTH = 64;
+
+/** Which of a queue's steps is taken first. Servers that know no fairness, or no priorities, take them as they come. */
+function priorityOf(name: keyof Activities, request: unknown): Priority {
+  const { shard } = (request ?? {}) as { shard?: string };
+  const isFirst = shard === undefined || shardIndex(shard) < FIRST_SHARDS;
+  return {
+    priorityKey: name === 'cancelBatch' ? Priorities.Cancel : isFirst ? Priorities.First : Priorities.Rule,
+    fairnessKey: workflowInfo().workflowId.slice(-FAIRNESS_KEY_LENGTH),
+  };
+}
+
+/** The queue of a step. */
+function queueOf(name: keyof Activities): string {
+  const { taskQueue } = workflowInfo();
+  const { uploads, downloads } = transferQueuesOf(taskQueue);
+  if (hasTransferQueues && name === 'uploadInput') return uploads;
+  if (hasTransferQueues && name === 'fetchResults') return downloads;
+  return taskQueue;
+}
+
 /** An activity of the worker's, and what it is done for: the summary that the Web UI shows beside it. It is no part of the history's order. */
 type Call<K extends keyof Activities> = (
   summary: string,
@@ -93,6 +136,8 @@ function activity<K extends keyof Activities>(name: K, limits: ActivityOptions):
       heartbeatTimeout: heartbeat,
       retry,
       ...limits,
+      taskQueue: queueOf(name),
+      priority: priorityOf(name, request[0]),
     };
     const run = proxyActivities<Activities>(options)[name] as (...request: never[]) => Promise<unknown>;
     return run(...request);

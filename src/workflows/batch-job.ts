@@ -33,6 +33,7 @@ import {
   findBought,
   tuneHeartbeat,
   tuneRetries,
+  useTransferQueues,
 } from './activity-proxies.ts';
 import { BatchWatch } from './batch-watch.ts';
 import { detailsOf, noticesOf, type PauseCause } from './job-details.ts';
@@ -113,7 +114,13 @@ class Job {
     state.account ??= { refused: null, probes: 0 };
     state.stuck = null; // each run tries once more
     const isParking = (): boolean => this.parking;
-    this.gate = new AccountGate(state.account, { isParking, onChange: () => this.showDetails() });
+    this.gate = new AccountGate(state.account, {
+      isParking,
+      onChange: () => {
+        if (this.gate.reason === null) this.watch.onAccepted();
+        this.showDetails();
+      },
+    });
     this.watch = new BatchWatch(spec.jobId, spec.pollMs, state.changedAt, {
       onLost: (reason) => {
         state.lost = reason;
@@ -144,7 +151,9 @@ class Job {
       state.plan = await buildShards(`read, check and cut ${name}, ${sizeOf(spec.input.bytes)}`, spec);
       const { lines, rejected, kept = 0, models = [] } = state.plan;
       Object.assign(state, { lines: lines + rejected + kept, answered: kept, failed: rejected, models });
+      state.transferQueues = (state.plan as FirstPlan).transferQueues === true;
     }
+    if (state.transferQueues === true) useTransferQueues();
     if ((state.plan as FirstPlan).cancelled === true) this.cancel();
     if ((state.plan as FirstPlan).rebuy === true) state.rebuy = true;
     this.phase = JobState.Running;

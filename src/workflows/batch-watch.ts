@@ -1,4 +1,4 @@
-import { ActivityFailure, condition } from '@temporalio/workflow';
+import { ActivityFailure, condition, patched } from '@temporalio/workflow';
 import type { BatchSight, WatchedBatch } from '../activities/index.ts';
 import { isTerminal } from '../core/batch-status.ts';
 import { grouped } from '../core/job-description.ts';
@@ -17,8 +17,11 @@ const OVERDUE_MS = 30 * 60_000;
 /** The window of batches whose server does not say when it closes. */
 const WINDOW_MS = 24 * 3_600_000;
 
-/** A cancel that fails holds up the polls while it is tried; then they go on for so long. */
+/** A cancel that has failed is tried again at the first poll after so long. */
 const CANCEL_AGAIN_MS = 20_000;
+
+/** The version in which a cancel neither waits for a poll nor holds one up. */
+const CANCEL_AT_ONCE = 'cancel-at-once';
 
 /** The server fires timers to the second: shorter sleeps are slept by the poll, at no event of their own. */
 const SHORTEST_TIMER_MS = 1_000;
@@ -43,9 +46,11 @@ interface Watch extends WatchedBatch, WatchTimes {
   /** True for a batch that an earlier run has seen: the first look at it is no news. */
   readonly takenUp: boolean;
   cancelled: boolean;
+  /** True while it is being cancelled. */
+  cancelling: boolean;
   /** True while its cancel has failed, so that the next poll tries it again. */
   uncancelled: boolean;
-  /** When a cancel that failed may be tried again, in ms by the workflow's clock. */
+  /** When a cancel that failed may be tried again, in ms by the workflow's clock; infinite: when the account is accepted. */
   cancelAgainAt: number;
   /** When the polls that left the batch out began; null when the last one read it. */
   unreadSince: number | null;
@@ -124,6 +129,7 @@ export class BatchWatch {
         lost: false,
         takenUp,
         cancelled: false,
+        cancelling: false,
         uncancelled: false,
         cancelAgainAt: 0,
         unreadSince: null,
@@ -154,6 +160,15 @@ export class BatchWatch {
   cancelAll(): void {
     this.cancelling = true;
     this.pollNow = true;
+    if (this.watches.size > 0 && patched(CANCEL_AT_ONCE)) this.cancelDue();
+  }
+
+  /** Tries again what was refused for the account, which is accepted now. */
+  onAccepted(): void {
+    if (!patched(CANCEL_AT_ONCE)) return;
+    for (const watch of this.watches.values())
+      if (watch.cancelAgainAt === Number.POSITIVE_INFINITY) watch.cancelAgainAt = 0;
+    this.cancelDue();
   }
 
   /** Gives all waits back as `parked`, so that the run can continue as new. */
@@ -287,7 +302,8 @@ export class BatchWatch {
   }
 
   private async poll(afterMs: number): Promise<void> {
-    await this.cancelDue();
+    if (patched(CANCEL_AT_ONCE)) this.cancelDue();
+    else await this.cancelDueFirst();
     const batches = [...this.watches.values()].map(({ shard, batch, batchId }) => ({
       shard,
       batch,
@@ -341,30 +357,53 @@ export class BatchWatch {
     }
   }
 
-  /** A cancel that fails is tried again before a later poll: what has ended meanwhile is seen all the same. */
-  private async cancelDue(): Promise<void> {
-    const due = [...this.watches.values()].filter(
+  /** A cancel that fails is tried again beside a later poll: what has ended meanwhile is seen all the same. */
+  private cancelDue(): void {
+    for (const watch of this.dueToCancel()) {
+      if (watch.cancelling) continue;
+      watch.cancelling = true;
+      void this.cancel(watch)
+        .catch((error: unknown) => {
+          const refusal = accountRefusal(error);
+          if (refusal !== null) this.job.onRefused(refusal);
+          watch.uncancelled = true;
+          watch.cancelAgainAt = refusal === null ? Date.now() + CANCEL_AGAIN_MS : Number.POSITIVE_INFINITY;
+        })
+        .finally(() => {
+          watch.cancelling = false;
+        });
+    }
+  }
+
+  /** As histories before `CANCEL_AT_ONCE` have it: the poll waits for the cancels. */
+  private async cancelDueFirst(): Promise<void> {
+    const cancel = async (watch: Watch): Promise<void> => {
+      try {
+        await this.cancel(watch);
+      } catch (error) {
+        if (accountRefusal(error) !== null || !(error instanceof ActivityFailure)) throw error;
+        watch.uncancelled = true;
+        watch.cancelAgainAt = Date.now() + CANCEL_AGAIN_MS;
+      }
+    };
+    await Promise.all(this.dueToCancel().map(cancel));
+  }
+
+  private dueToCancel(): Watch[] {
+    return [...this.watches.values()].filter(
       (watch) =>
         !watch.cancelled &&
         (this.cancelling || Date.now() >= watch.giveUpAt) &&
         Date.now() >= watch.cancelAgainAt,
     );
-    await Promise.all(
-      due.map(async (watch) => {
-        const { shard, batch, batchId } = watch;
-        const request = { job: this.jobId, shard, batch, batchId };
-        try {
-          await cancelBatch(`cancel ${batchId} of shard ${shard}`, request);
-        } catch (error) {
-          if (accountRefusal(error) !== null || !(error instanceof ActivityFailure)) throw error;
-          watch.uncancelled = true;
-          watch.cancelAgainAt = Date.now() + CANCEL_AGAIN_MS;
-          return;
-        }
-        watch.cancelled = true;
-        watch.uncancelled = false;
-      }),
-    );
+  }
+
+  private async cancel(watch: Watch): Promise<void> {
+    const { shard, batch, batchId } = watch;
+    const request = { job: this.jobId, shard, batch, batchId };
+    await cancelBatch(`cancel ${batchId} of shard ${shard}`, request);
+    watch.cancelled = true;
+    watch.uncancelled = false;
   }
 }
 

@@ -45,6 +45,8 @@ export interface JobSnapshot {
   lost?: string | null;
   /** Which step no retry helps, and why; only `resume` or a cancel lets it try again. */
   stuck?: string | null;
+  /** True when the workers that built the shards serve queues for transfers. */
+  transferQueues?: boolean;
   /** Shards that the API refused for good, each in a sentence; the first few, see `REFUSED_SHOWN`. */
   refused?: string[];
   /** How many there were. */

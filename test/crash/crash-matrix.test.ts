@@ -48,8 +48,8 @@ describe('the steps come from the running code', () => {
   const seen = workerSteps.map(({ name }) => name);
 
   /**
-   * Jobs that are cancelled, are refused their account or a shard, have a batch twice or lose an answer: `test/model` kills
-   * processes in those. Runs of schedules: `test/integration/schedules.test.ts` does.
+   * Jobs that are cancelled, are refused their account or a shard, have a batch twice or in doubt, or lose an answer:
+   * `test/model` kills processes in those. Runs of schedules: `test/integration/schedules.test.ts` does.
    */
   const ofOtherJobs = {
     files: [
@@ -63,6 +63,7 @@ describe('the steps come from the running code', () => {
       'refused',
       'rebuy',
       'missed',
+      'searched',
     ],
     activities: ['cancelBatch', 'findBought', 'checkAccount', 'settleRefusedShard', 'buildRebuyShards'],
   };

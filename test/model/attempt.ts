@@ -93,6 +93,7 @@ async function* arriving(attempt: Attempt, chunks: AsyncIterable<Uint8Array>): A
 /** File work whose pieces are steps of an attempt. */
 export function filesOf(attempt: Attempt, files: FileWork): FileWork {
   const work: Omit<FileWork, 'close' | 'indexAnswers'> = {
+    isBusyFor: () => false,
     buildShards: (spec, counter, earlier) => attempt.step(() => files.buildShards(spec, counter, earlier)),
     settleShard: (ended) => attempt.step(() => files.settleShard(ended)),
     cancelShard: (job, shard) => attempt.step(() => files.cancelShard(job, shard)),
@@ -100,7 +101,7 @@ export function filesOf(attempt: Attempt, files: FileWork): FileWork {
     countAnswers: (...counted) => attempt.step(() => files.countAnswers(...counted)),
     packRetries: (round) => attempt.step(() => files.packRetries(round)),
     packRebuys: (round) => attempt.step(() => files.packRebuys(round)),
-    mergeRows: (paths, target, counter) => attempt.step(() => files.mergeRows(paths, target, counter)),
+    mergeRows: (...merged) => attempt.step(() => files.mergeRows(...merged)),
     warmUpDrawing: () => undefined,
     drawReport: async () => '<p>Drawn.</p>', // a drawing has no effect outside the process, and takes longer than all the rest
   };

@@ -40,7 +40,7 @@ test('goes through continue-as-new several times and sends no shard twice', asyn
   expect(report.batches).toBe(24);
   expect(new Set(created).size).toBe(24);
   expect(most()).toBeLessThanOrEqual(4);
-  await expect.poll(() => runsOf('continued'), { timeout: 20_000 }).toBeGreaterThanOrEqual(3);
+  await expect.poll(() => runsOf('continued'), { timeout: 100_000 }).toBeGreaterThanOrEqual(3);
 });
 
 test('packs lines that go again into the next round until none is left', async () => {
@@ -66,7 +66,7 @@ test('pauses when the account is refused, says why, and goes on after resume', a
   await whileWorking(server.native, 'paused', activities, async () => {
     const handle = await begin('paused', [specOf('paused')]);
     await expect
-      .poll(async () => (await handle.query<JobProgress>('progress')).state, { timeout: 20_000 })
+      .poll(async () => (await handle.query<JobProgress>('progress')).state, { timeout: 100_000 })
       .toBe('paused');
     expect((await handle.query<JobProgress>('progress')).reason).toContain('HTTP 401');
     expect(created).toEqual([]);
@@ -83,18 +83,18 @@ test('a pause during the uploads keeps their batches from being created', async 
   let isPaused = false;
   activities.uploadInput = async ({ shard }) => {
     uploaded.push(shard);
-    await expect.poll(() => isPaused, { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => isPaused, { timeout: 100_000 }).toBe(true);
     return `file-${shard}`;
   };
   await whileWorking(server.native, 'held-after-upload', activities, async () => {
     const handle = await begin('held-after-upload', [specOf('held-after-upload')]);
-    await expect.poll(() => uploaded.length, { timeout: 20_000 }).toBe(4);
+    await expect.poll(() => uploaded.length, { timeout: 100_000 }).toBe(4);
     await handle.signal('pause', 'lunch');
     isPaused = true;
     const events = async () => (await handle.fetchHistory()).events ?? [];
     const stepsEnded = async (): Promise<number> =>
       (await events()).filter((event) => event.activityTaskCompletedEventAttributes).length;
-    await expect.poll(stepsEnded, { timeout: 20_000 }).toBe(5); // the uploads, and what has built the shards
+    await expect.poll(stepsEnded, { timeout: 100_000 }).toBe(5); // the uploads, and what has built the shards
     // Answered when the workflow has seen all this.
     expect(await handle.query<JobProgress>('progress')).toMatchObject({ state: 'paused', created: 0 });
     const steps = (await events()).map(
@@ -114,13 +114,13 @@ test('a pause right behind a resume ends no round', async () => {
   const handle = await begin('held-again', [specOf('held-again')]);
   await handle.signal('pause', 'lunch');
   await whileWorking(server.native, 'held-again', activities, async () => {
-    await expect.poll(async () => (await progress()).state, { timeout: 20_000 }).toBe('paused');
+    await expect.poll(async () => (await progress()).state, { timeout: 100_000 }).toBe('paused');
   });
   // No worker is there: one workflow task brings both.
   await handle.signal('resume');
   await handle.signal('pause', 'tea');
   await whileWorking(server.native, 'held-again', activities, async () => {
-    await expect.poll(async () => (await progress()).reason, { timeout: 20_000 }).toBe('tea');
+    await expect.poll(async () => (await progress()).reason, { timeout: 100_000 }).toBe('tea');
     expect((await progress()).state).toBe('paused');
     expect(created).toEqual([]);
     await handle.signal('resume');
@@ -187,15 +187,16 @@ test('a cancel while the key is refused asks at growing intervals and ends when 
   };
   await whileWorking(server.native, 'refused-cancel', activities, async () => {
     const handle = await begin('refused-cancel', [specOf('refused-cancel'), undefined, { patience: 0.001 }]);
-    await expect.poll(() => created.length, { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => created.length, { timeout: 100_000 }).toBe(2);
     await handle.signal('cancel');
-    await expect.poll(() => calls.check, { timeout: 20_000 }).toBeGreaterThanOrEqual(3);
+    await expect.poll(() => calls.check, { timeout: 100_000 }).toBeGreaterThanOrEqual(3);
     const { state, reason } = await handle.query<JobProgress>('progress');
     expect(state).toBe('cancelling');
     expect(reason).toMatch(/^the API refused the account: .*HTTP 401$/);
     const { poll, cancel } = calls;
-    await expect.poll(() => calls.check, { timeout: 20_000 }).toBeGreaterThanOrEqual(5);
-    expect(calls).toMatchObject({ poll, cancel });
+    await expect.poll(() => calls.check, { timeout: 100_000 }).toBeGreaterThanOrEqual(5);
+    expect(calls).toMatchObject({ cancel });
+    expect(calls.poll).toBeGreaterThan(poll); // polls are not refused, and go on
     refused = false;
     await handle.result();
   });
@@ -221,7 +222,7 @@ test('a cancel from Temporal cancels the batches, fetches their answers and star
     }));
   await whileWorking(server.native, 'cancelled', activities, async () => {
     const handle = await begin('cancelled', [specOf('cancelled')]);
-    await expect.poll(() => created.length, { timeout: 20_000 }).toBe(4);
+    await expect.poll(() => created.length, { timeout: 100_000 }).toBe(4);
     await handle.cancel();
     await handle.result();
   });
@@ -297,13 +298,13 @@ test.each([
   await whileWorking(server.native, id, activities, async () => {
     const handle = await begin(id, [specOf(id)]);
     const progress = async (): Promise<JobProgress> => await handle.query<JobProgress>('progress');
-    await expect.poll(async () => (await progress()).state, { timeout: 20_000 }).toBe('paused');
+    await expect.poll(async () => (await progress()).state, { timeout: 100_000 }).toBe('paused');
     const { reason } = await progress();
     expect(reason).toMatch(/^shard r1-00002, 10 lines: /);
     // A failure that is none of ours may quote anything.
     expect(reason!.includes('what only a person can fix')).toBe(type === 'BatchUnknown');
     // Shards that are in flight are polled and fetched meanwhile.
-    await expect.poll(async () => (await progress()).answered, { timeout: 20_000 }).toBe(20);
+    await expect.poll(async () => (await progress()).answered, { timeout: 100_000 }).toBe(20);
     fails = false;
     await handle.signal('resume');
     await handle.result();
@@ -335,7 +336,7 @@ test('rows that say that the account has no money pause the job; their lines go 
           if (reason !== null) reasons.push(reason);
           return reason;
         },
-        { timeout: 20_000, interval: 20 },
+        { timeout: 100_000, interval: 20 },
       )
       .not.toBeNull();
     expect(reasons[0]).toMatch(
@@ -379,15 +380,15 @@ test('polls go on after a poll and while every cancel fails for good', async () 
     const handle = await begin('polls-on', [specOf('polls-on'), undefined, { patience: 0.0001 }]);
     const notices = async (): Promise<string> =>
       (await handle.query<JobProgress>('progress')).notices.join('\n');
-    await expect.poll(() => created.length, { timeout: 20_000 }).toBe(2);
-    await expect.poll(notices, { timeout: 20_000 }).toContain('not known here (ready)');
-    await expect.poll(notices, { timeout: 20_000 }).toContain('1 batch could not be read for 10 min');
+    await expect.poll(() => created.length, { timeout: 100_000 }).toBe(2);
+    await expect.poll(notices, { timeout: 100_000 }).toContain('not known here (ready)');
+    await expect.poll(notices, { timeout: 100_000 }).toContain('1 batch could not be read for 10 min');
     await handle.signal('cancel');
-    await expect.poll(() => calls.cancel, { timeout: 20_000 }).toBe(2);
-    await expect.poll(notices, { timeout: 20_000 }).toContain('2 batches could not be cancelled yet');
+    await expect.poll(() => calls.cancel, { timeout: 100_000 }).toBe(2);
+    await expect.poll(notices, { timeout: 100_000 }).toContain('2 batches could not be cancelled yet');
     const before = calls.poll;
-    await expect.poll(() => calls.poll, { timeout: 20_000 }).toBeGreaterThan(before + 2);
-    await expect.poll(() => calls.cancel, { timeout: 60_000 }).toBeGreaterThanOrEqual(4);
+    await expect.poll(() => calls.poll, { timeout: 100_000 }).toBeGreaterThan(before + 2);
+    await expect.poll(() => calls.cancel, { timeout: 100_000 }).toBeGreaterThanOrEqual(4);
     isOver = true;
     await handle.result();
   });
@@ -412,11 +413,11 @@ test('neither continue-as-new nor a cancel waits for an upload that is tried aga
     const args = [specOf('given-up'), undefined, { maxHistoryEvents: 90 }];
     const handle = await begin('given-up', args);
     // All others are sent and fetched, over several runs.
-    await expect.poll(() => created.length, { timeout: 40_000 }).toBe(11);
+    await expect.poll(() => created.length, { timeout: 100_000 }).toBe(11);
     await expect
-      .poll(async () => (await handle.query<JobProgress>('progress')).answered, { timeout: 40_000 })
+      .poll(async () => (await handle.query<JobProgress>('progress')).answered, { timeout: 100_000 })
       .toBe(110);
-    await expect.poll(() => runsOf('given-up'), { timeout: 20_000 }).toBeGreaterThanOrEqual(2);
+    await expect.poll(() => runsOf('given-up'), { timeout: 100_000 }).toBeGreaterThanOrEqual(2);
     expect(polls).toBeGreaterThan(3);
     await handle.signal('cancel');
     await handle.result();

@@ -93,10 +93,10 @@ test('100 batches in flight: attributes and memo say where the job stands, withi
   await whileWorking(server.native, 'listed', activities, async () => {
     const handle = await begin('listed', [specOf('listed', { inFlight: 100, labels })]);
     await expect
-      .poll(async () => (await handle.query<{ batches: object }>('progress')).batches, { timeout: 60_000 })
+      .poll(async () => (await handle.query<{ batches: object }>('progress')).batches, { timeout: 100_000 })
       .toEqual({ in_progress: 100 });
     const seen = polls();
-    await expect.poll(polls, { timeout: 20_000 }).toBeGreaterThan(seen + 1);
+    await expect.poll(polls, { timeout: 100_000 }).toBeGreaterThan(seen + 1);
     const { DurableBatchBatchIds: ids, ...others } = await attributesOf(handle);
     expect(others).toMatchObject({
       DurableBatchStatus: 'running',
@@ -129,7 +129,7 @@ test('a job that only waits writes nothing', async () => {
   const { activities, end, polls } = patientApi(2);
   await whileWorking(server.native, 'waiting', activities, async () => {
     const handle = await begin('waiting', [specOf('waiting', { labels })]);
-    await expect.poll(polls, { timeout: 20_000 }).toBeGreaterThan(3);
+    await expect.poll(polls, { timeout: 100_000 }).toBeGreaterThan(3);
     const upserts = async (): Promise<number> => {
       const { events } = await handle.fetchHistory();
       const types: unknown[] = [
@@ -141,7 +141,7 @@ test('a job that only waits writes nothing', async () => {
     const before = await upserts();
     const seen = polls();
     // Counts move at every poll, which is no news either.
-    await expect.poll(polls, { timeout: 60_000 }).toBeGreaterThan(seen + 8);
+    await expect.poll(polls, { timeout: 100_000 }).toBeGreaterThan(seen + 8);
     expect(await upserts()).toBe(before);
     end();
     await handle.result();
@@ -179,7 +179,7 @@ test('how long nothing has changed is carried from run to run, and so are what w
         ids.push(runId);
       return ids;
     };
-    await expect.poll(async () => (await runs()).length, { timeout: 60_000 }).toBeGreaterThanOrEqual(4);
+    await expect.poll(async () => (await runs()).length, { timeout: 100_000 }).toBeGreaterThanOrEqual(4);
     const snapshots = await Promise.all((await runs()).map((run) => snapshotOf(run)));
     const carried = snapshots.filter((snapshot) => snapshot !== null);
     expect(carried.length).toBeGreaterThanOrEqual(2);
@@ -247,7 +247,7 @@ test('every activity and every timer says what it is for', async () => {
   const id = 'summaries-cancelled';
   await whileWorking(server.native, id, cancelled.activities, async () => {
     const handle = await begin(id, [specOf(id, { inFlight: 1 })]);
-    await expect.poll(cancelled.polls, { timeout: 20_000 }).toBeGreaterThan(0);
+    await expect.poll(cancelled.polls, { timeout: 100_000 }).toBeGreaterThan(0);
     await handle.signal('cancel');
     await handle.result();
     await gather(handle);

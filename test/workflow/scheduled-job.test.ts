@@ -194,7 +194,7 @@ test('a cancelled run cancels its job, and hands out what was paid', async () =>
   run.endOnlyWhenCancelled();
   await run.working(async () => {
     const handle = await run.start();
-    await expect.poll(() => run.api.created.length, { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => run.api.created.length, { timeout: 100_000 }).toBe(2);
     await handle.cancel();
     expect(await handle.result()).toMatchObject({ outcome: 'done' });
   });
@@ -207,7 +207,7 @@ test('a terminated run cancels its job; begun again, it waits for that job and t
   run.endOnlyWhenCancelled();
   await run.working(async () => {
     const handle = await run.start();
-    await expect.poll(() => run.api.created.length, { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => run.api.created.length, { timeout: 100_000 }).toBe(2);
     await handle.terminate('a test');
     const second = await run.start();
     expect(await second.result()).toMatchObject({ outcome: 'done', job: 'job-terminated' });
@@ -240,9 +240,9 @@ test('a run that is reset while its job works waits for that job, which goes on'
   };
   await run.working(async () => {
     const { workflowId } = await run.start();
-    await expect.poll(() => run.api.created.length, { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => run.api.created.length, { timeout: 100_000 }).toBe(2);
     await reset(workflowId);
-    await expect.poll(() => run.asked, { timeout: 20_000 }).toContain('report');
+    await expect.poll(() => run.asked, { timeout: 100_000 }).toContain('report');
     mayEnd = true;
     expect(await server.client.workflow.getHandle(workflowId).result()).toMatchObject({
       outcome: 'done',
@@ -258,9 +258,9 @@ test('a run that is reset and then cancelled cancels the job that it waits for',
   run.endOnlyWhenCancelled();
   await run.working(async () => {
     const { workflowId } = await run.start();
-    await expect.poll(() => run.api.created.length, { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => run.api.created.length, { timeout: 100_000 }).toBe(2);
     await reset(workflowId);
-    await expect.poll(() => run.asked, { timeout: 20_000 }).toContain('report');
+    await expect.poll(() => run.asked, { timeout: 100_000 }).toContain('report');
     const handle = server.client.workflow.getHandle(workflowId);
     await handle.cancel();
     expect(await handle.result()).toMatchObject({ outcome: 'done', job: 'job-reset-cancelled' });
@@ -330,11 +330,11 @@ test.each([
     });
     if (overlap === 'skip') {
       await expect
-        .poll(async () => (await schedule.describe()).info.numActionsSkippedOverlap, { timeout: 20_000 })
+        .poll(async () => (await schedule.describe()).info.numActionsSkippedOverlap, { timeout: 100_000 })
         .toBeGreaterThanOrEqual(2);
       expect((await schedule.describe()).info).toMatchObject({ numActionsTaken: 1 });
     } else {
-      await expect.poll(() => run.saved.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(2);
+      await expect.poll(() => run.saved.length, { timeout: 100_000 }).toBeGreaterThanOrEqual(2);
     }
     const { info } = await schedule.describe();
     expect(info.runningActions.length).toBeLessThanOrEqual(1);

@@ -75,6 +75,7 @@ const client = {
 
 /** File work in this thread. */
 const files: Partial<FileWork> = {
+  isBusyFor: () => false,
   buildShards: async (spec, counter, earlier) => build.buildShards(folder.path, spec, counter, earlier),
   indexAnswers: async (job, target) => indexAnswers(folder.path, job, target),
   warmUpDrawing: () => undefined,

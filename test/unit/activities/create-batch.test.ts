@@ -1,4 +1,5 @@
 /** What stands between an attempt that is no longer alone and a second batch: checks whose time has come when nobody else is there to see. */
+import type { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import OpenAI from 'openai';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
@@ -20,6 +21,7 @@ const batchKey = shardFiles.batch('job', 'r1-00001', 1);
 class Batches {
   readonly created: string[] = [];
   readonly cancelled: string[] = [];
+  searches = 0;
   createdAt = 1_000;
   /** Runs while the reply is on its way. */
   onCreated: () => Promise<void> = async () => undefined;
@@ -29,7 +31,10 @@ class Batches {
     maxRetries: 0,
     fetch: async (input, init) => {
       const { pathname } = new URL(input instanceof Request ? input.url : input);
-      if (init?.method?.toUpperCase() === 'GET') return Response.json({ data: [], has_more: false });
+      if (init?.method?.toUpperCase() === 'GET') {
+        this.searches += 1;
+        return Response.json({ data: [], has_more: false });
+      }
       const cancel = /\/batches\/(.*)\/cancel$/.exec(pathname);
       if (cancel !== null) {
         this.cancelled.push(cancel[1]!);
@@ -55,9 +60,15 @@ beforeEach(async () => {
   return () => folder[Symbol.dispose]();
 });
 
-async function create(through: Store = store): Promise<BatchRecord> {
-  const environment = new MockActivityEnvironment({ heartbeatTimeoutMs: HEARTBEAT_MS });
-  const deps = { api: batches.api, store: through, files: {} as FileWork, patience: 0 };
+async function create(
+  through: Store = store,
+  { patience = 0, scheduledAt = 1 }: { patience?: number; scheduledAt?: number } = {},
+): Promise<BatchRecord> {
+  const environment = new MockActivityEnvironment({
+    heartbeatTimeoutMs: HEARTBEAT_MS,
+    currentAttemptScheduledTimestampMs: scheduledAt,
+  });
+  const deps = { api: batches.api, store: through, files: {} as FileWork, patience };
   const bound = createBatch.bind(null, deps);
   return await environment.run<[typeof request], BatchRecord, typeof bound>(bound, request);
 }
@@ -133,5 +144,44 @@ describe('a reply that comes when another attempt has a batch on record', () => 
     expect(await readRecord(store, shardFiles.duplicates('job', 'r1-00001', 1))).toEqual({
       batchIds: ['batch_1'],
     });
+  });
+});
+
+/** Attempts of the activity, one after another, as the server makes them. */
+async function createPatiently(): Promise<{ record: BatchRecord; delays: unknown[] }> {
+  const delays: unknown[] = [];
+  for (;;) {
+    try {
+      return { record: await create(), delays };
+    } catch (error) {
+      if ((error as ApplicationFailure).type !== 'BatchNotListed') throw error;
+      delays.push((error as ApplicationFailure).nextRetryDelay);
+    }
+  }
+}
+
+describe('a batch whose creation is in doubt', () => {
+  beforeEach(async () => {
+    await store.claim(intentKey, JSON.stringify({ at: Date.now() }));
+  });
+
+  test('is looked for three times, with waits at the server, before another one is created', async () => {
+    const { record, delays } = await createPatiently();
+    expect(record).toMatchObject({ batchId: 'batch_1', adopted: false });
+    expect(delays).toHaveLength(2);
+    expect(batches.searches).toBe(3);
+  });
+
+  test('is not searched for enough by attempts that come before their time', async () => {
+    const early = async (): Promise<unknown> =>
+      await create(store, { patience: 1, scheduledAt: 1_000 }).catch((error: unknown) => error);
+    expect(await early()).toMatchObject({ type: 'BatchNotListed', nextRetryDelay: 30_000 });
+    expect(await early()).toMatchObject({ type: 'BatchNotListed', nextRetryDelay: 30_000 });
+    const at = async (scheduledAt: number): Promise<unknown> =>
+      await create(store, { patience: 1, scheduledAt }).catch((error: unknown) => error);
+    expect(await at(31_000)).toMatchObject({ type: 'BatchNotListed', nextRetryDelay: 60_000 });
+    expect(await at(41_000)).toMatchObject({ type: 'BatchNotListed', nextRetryDelay: 50_000 });
+    expect(batches.created).toEqual([]);
+    expect(await at(91_000)).toMatchObject({ batchId: 'batch_1' });
   });
 });

@@ -19,8 +19,10 @@ test.each<[FailureType, boolean]>([
   ['InputTooLarge', true],
   ['AllowanceExhausted', true],
   ['ApiTrouble', false],
+  ['BatchNotListed', false],
   ['AnswersNotReady', false],
   ['StoreTrouble', false],
+  ['WorkerBusy', false],
   ['EarlierAnswersGone', true],
 ])('%s is final: %s', (type, final) => {
   expect(failureMeaning[type].final).toBe(final);

@@ -1,0 +1,29 @@
+import { afterAll, expect, test } from 'vitest';
+import { leaveWhileBusy } from '../../../src/activities/worker-busy.ts';
+import { FileWork } from '../../../src/file-work/pool.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
+
+const folder = new TempFolder();
+const files = new FileWork(folder.path, 2);
+afterAll(async () => {
+  await files.close();
+  folder[Symbol.dispose]();
+});
+
+const long = { job: 'job', round: 1, shards: 9, shardLines: 1, shardBytes: 1_000, cancelled: false };
+
+test('long file work leaves a thread free, and what would wait for it goes back to the server', async () => {
+  const running = files.packRetries(long);
+  const failure: unknown = (() => {
+    try {
+      leaveWhileBusy(files, long);
+    } catch (error) {
+      return error;
+    }
+    return null;
+  })();
+  expect(failure).toMatchObject({ type: 'WorkerBusy', nonRetryable: false, nextRetryDelay: 5_000 });
+  expect(() => leaveWhileBusy(files, { bytes: 1_000_000 })).not.toThrow();
+  await expect(running).rejects.toThrow('has no outcome yet');
+  expect(() => leaveWhileBusy(files, long)).not.toThrow();
+});
