@@ -59,7 +59,9 @@ export const workerTuning: Readonly<
 
 /** A worker of activities beside the main one, with few slots; see `transferWorkers`. */
 export interface TransferWorker {
+  /** The queue of one kind of transfers. */
   readonly taskQueue: string;
+  /** How many of them this worker does at a time. */
   readonly maxConcurrentActivityTaskExecutions: number;
 }
 
