@@ -1,5 +1,7 @@
 import type OpenAI from 'openai';
 import { isTerminal } from '../core/batch-status.ts';
+import { jobFiles } from '../store/job-files.ts';
+import { claimRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readDuplicates } from './duplicate-batches.ts';
 import { whileBeating } from './heartbeat.ts';
@@ -12,18 +14,22 @@ export interface CancelRequest {
   readonly shard?: string;
   readonly batch?: number;
   readonly batchId: string;
+  /** True when the whole job is cancelled; absent from workflows of version 0.2 and before. */
+  readonly wholeJob?: boolean;
 }
 
 /**
  * Asks the API to cancel a batch, and what was created on top of it. Safe twice: cancelling a cancelled batch is
  * accepted, and a batch that has ended otherwise (409) or is unknown (404) needs no cancel. No refusal ends the job: the
- * batch is awaited all the same, and what it answered is read. Only a refused account is reported.
+ * batch is awaited all the same, and what it answered is read. Only a refused account is reported. That a job is cancelled
+ * is kept first, so that whoever starts it again, after its workflow was terminated, buys nothing more.
  */
 export async function cancelBatch(
   { api, store }: Dependencies,
-  { job, shard, batch, batchId }: CancelRequest,
+  { job, shard, batch, batchId, wholeJob = false }: CancelRequest,
 ): Promise<void> {
   await whileBeating(async (signal) => {
+    if (job !== undefined && wholeJob) await claimRecord(store, jobFiles.cancelled(job), { at: Date.now() });
     await cancelOne(api, batchId, signal);
     if (job === undefined || shard === undefined || batch === undefined) return;
     for (const id of await readDuplicates(store, job, { shard, batch })) await cancelOne(api, id, signal);

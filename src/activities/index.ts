@@ -1,13 +1,10 @@
 import { log } from '@temporalio/activity';
-import { ApplicationFailure } from '@temporalio/common';
-import { FailureType } from '../core/failure.ts';
 import { neverThrows } from '../core/never-throws.ts';
 import type { JobReport } from '../core/progress.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
 import type { RebuyRound } from '../file-work/pack-rebuys.ts';
 import type { RetryRound } from '../file-work/pack-retries.ts';
-import { claimJobApi } from '../store/job-api.ts';
 import { assembleResults, type AssembleRequest } from './assemble-results.ts';
 import { awaitReport, type AwaitRequest } from './await-report.ts';
 import type { BatchRecord } from './batch-record.ts';
@@ -24,6 +21,7 @@ import { fetchResults, type FetchRequest, type ShardCounts } from './fetch-resul
 import { pollBatches, type BatchSight, type PollRequest, type WatchedBatch } from './poll-batches.ts';
 import { prepareScheduledJob, type PreparedRun, type RunRequest } from './prepare-scheduled-job.ts';
 import { keepingRefusal, settleRefusedShard, type RefusedRequest } from './refused-shard.ts';
+import { atItsApi, inItsStore, inStoreOf } from './right-worker.ts';
 import { saveResults, type SaveRequest } from './save-results.ts';
 import { tellingStoreTrouble } from './store-trouble.ts';
 import { uploadInput, type UploadRequest } from './upload-input.ts';
@@ -54,30 +52,25 @@ export interface ScheduleActivities {
 /** The activities of one worker, ready to be registered. */
 export function createActivities(given: Dependencies): Activities & ScheduleActivities {
   const deps = reportingQuietly(given);
-  /** For steps that call the API for a job: at another API than its own they would find nothing, and buy again. */
-  const atItsApi = async <T>(job: string, step: () => Promise<T>): Promise<T> =>
-    await tellingStoreTrouble(async () => {
-      if (await claimJobApi(deps.store, job, deps.api.baseURL)) return await step();
-      throw ApplicationFailure.nonRetryable(
-        `This worker's OPENAI_BASE_URL is not the one where the batches of job ${job} live: start a worker with the right one, then \`durable-batch resume ${job}\`.`,
-        FailureType.OtherApi,
-      );
-    });
+  const { store } = deps;
   return {
-    buildShards: (spec) => tellingStoreTrouble(() => buildShards(deps, spec)),
+    buildShards: (spec) => inStoreOf(deps, spec, () => buildShards(deps, spec)),
     uploadInput: (request) =>
-      atItsApi(request.job, () => keepingRefusal(deps.store, request, () => uploadInput(deps, request))),
+      atItsApi(deps, request.job, () => keepingRefusal(store, request, () => uploadInput(deps, request))),
     createBatch: (request) =>
-      atItsApi(request.job, () => keepingRefusal(deps.store, request, () => createBatch(deps, request))),
-    pollBatches: (request) => atItsApi(request.job, () => pollBatches(deps, request)),
-    fetchResults: (request) => atItsApi(request.job, () => fetchResults(deps, request)),
-    settleRefusedShard: (request) => tellingStoreTrouble(() => settleRefusedShard(deps, request)),
-    buildRetryShards: (round) => tellingStoreTrouble(() => buildRetryShards(deps, round)),
-    buildRebuyShards: (round) => tellingStoreTrouble(() => buildRebuyShards(deps, round)),
-    findBought: (request) => atItsApi(request.job, () => findBought(deps, request)),
-    cancelBatch: (request) => tellingStoreTrouble(() => cancelBatch(deps, request)),
+      atItsApi(deps, request.job, () => keepingRefusal(store, request, () => createBatch(deps, request))),
+    pollBatches: (request) => atItsApi(deps, request.job, () => pollBatches(deps, request)),
+    fetchResults: (request) => atItsApi(deps, request.job, () => fetchResults(deps, request)),
+    settleRefusedShard: (request) => inItsStore(deps, request.job, () => settleRefusedShard(deps, request)),
+    buildRetryShards: (round) => inItsStore(deps, round.job, () => buildRetryShards(deps, round)),
+    buildRebuyShards: (round) => inItsStore(deps, round.job, () => buildRebuyShards(deps, round)),
+    findBought: (request) => atItsApi(deps, request.job, () => findBought(deps, request)),
+    cancelBatch: (request) =>
+      request.job === undefined
+        ? tellingStoreTrouble(() => cancelBatch(deps, request))
+        : atItsApi(deps, request.job, () => cancelBatch(deps, request)),
     checkAccount: () => checkAccount(deps),
-    assembleResults: (request) => tellingStoreTrouble(() => assembleResults(deps, request)),
+    assembleResults: (request) => inItsStore(deps, request.job, () => assembleResults(deps, request)),
     prepareScheduledJob: (request) => tellingStoreTrouble(() => prepareScheduledJob(deps, request)),
     awaitReport: (request) => tellingStoreTrouble(() => awaitReport(deps, request)),
     saveResults: (request) => tellingStoreTrouble(() => saveResults(deps, request)),

@@ -200,6 +200,7 @@ function adviceOn(type: FailureType, status: number | undefined): string {
     case FailureType.WorkerBusy:
     case FailureType.BadInput:
     case FailureType.OtherApi:
+    case FailureType.OtherStore:
     case FailureType.EarlierRunUnfinished:
     case FailureType.EarlierAnswersGone:
     case FailureType.RunConflict:

@@ -10,6 +10,7 @@ import { jobFiles, scheduleFiles } from '../store/job-files.ts';
 import { checkOutputFolder } from '../store/output-folder.ts';
 import { identityOf } from '../store/prepare-job.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
+import { storeIdentity } from '../store/store-identity.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 
@@ -66,7 +67,12 @@ export async function prepareScheduledJob(
     }
     try {
       if (out !== null) await checkOutputFolder(out, jobId);
-      const job = isBegun ? kept : resolveJobSpec(options, await fingerprintInput(input), jobId);
+      const job = isBegun
+        ? kept
+        : {
+            ...resolveJobSpec(options, await fingerprintInput(input), jobId),
+            store: await storeIdentity(store),
+          };
       await claimRecord(store, scheduleFiles.run(spec.name, jobId), { v: 1, job: jobId, dueAt });
       const report = await readRecord<JobReport>(store, jobFiles.report(jobId));
       return { input, skipped: null, job: { spec: job, identity: identityOf(job), out, report } };

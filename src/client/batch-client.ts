@@ -22,6 +22,7 @@ import { readEnvironment } from '../environment.ts';
 import { FolderStore } from '../store/folder-store.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
+import { storeIdentity } from '../store/store-identity.ts';
 import {
   connectClient,
   isSearchable,
@@ -176,7 +177,8 @@ export class BatchClient {
     const { patience } = readEnvironment();
     const { account = null, schedule = null } = spec.labels ?? {};
     const searchable = await isSearchable(this.client.connection as Connection, this.target);
-    const labelled = { ...spec, labels: { account, schedule, searchable } };
+    const home = await storeIdentity(this.store);
+    const labelled = { ...spec, store: home, labels: { account, schedule, searchable } };
     try {
       await this.client.workflow.start(BATCH_JOB, {
         workflowId: spec.jobId,

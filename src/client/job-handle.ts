@@ -261,12 +261,19 @@ export class JobHandle {
    */
   async cancel(): Promise<CancelAnswer> {
     const cancel = (handle: WorkflowHandle): Promise<void> => handle.signal(cancelSignal);
-    if (await this.#signalled(cancel)) return { restarted: false };
+    const keep = async (): Promise<unknown> =>
+      await readingStore(
+        () => claimRecord(this.#store, jobFiles.cancelled(this.id), { at: Date.now() }),
+        this.id,
+      );
+    if (await this.#signalled(cancel)) {
+      await keep();
+      return { restarted: false };
+    }
     const spec = await this.#specOfUnfinished();
     if (spec === null) throw await this.#ended();
     // On record before the start: a worker may read the plan, and send a shard, before a signal comes to it.
-    const key = jobFiles.cancelled(this.id);
-    await readingStore(() => claimRecord(this.#store, key, { at: Date.now() }), this.id);
+    await keep();
     await this.#restart(spec);
     await this.#signalled(cancel); // for the case that somebody else has started it since
     return { restarted: true };

@@ -13,6 +13,8 @@ export const FailureType = {
   AccountRefused: 'AccountRefused',
   /** The worker's base URL is not the one where the job's batches live: the job pauses until a worker has the right one. */
   OtherApi: 'OtherApi',
+  /** The worker's store is not the one where the job lives: another worker has to do the step. */
+  OtherStore: 'OtherStore',
   /** The API refused the request itself (other 4xx, or a model that the key may not use); the same request would be refused again. */
   RequestRefused: 'RequestRefused',
   /** The file or the batch is larger than the server takes: the shard is halved and sent again. */
@@ -54,6 +56,7 @@ export const failureMeaning: Readonly<Record<FailureType, FailureMeaning>> = {
   BadInput: { final: true, code: ErrorCode.BadInput },
   AccountRefused: { final: true, code: ErrorCode.ApiRefused },
   OtherApi: { final: true, code: ErrorCode.ApiRefused },
+  OtherStore: { final: false, code: ErrorCode.StoreUnavailable },
   RequestRefused: { final: true, code: ErrorCode.JobFailed },
   InputTooLarge: { final: true, code: ErrorCode.JobFailed },
   AllowanceExhausted: { final: true, code: ErrorCode.JobFailed },

@@ -54,6 +54,8 @@ export interface JobSpec {
   readonly giveUpAfterMs: number | null;
   /** The schedule whose earlier runs' answers are used again: only lines that none of them answered are sent. */
   readonly onlyNew?: { readonly schedule: string };
+  /** The store that the job lives in: workers of another one leave it alone. Specs of version 0.2 and before have none. */
+  readonly store?: { readonly id: string; readonly path: string };
   /** How the job is found at the server; specs of version 0.1 have none. */
   readonly labels?: JobLabels;
 }

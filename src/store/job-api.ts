@@ -24,6 +24,17 @@ export async function claimJobApi(store: Store, job: string, baseUrl: string): P
   return baseUrlSha256 === mine.baseUrlSha256;
 }
 
+/**
+ * Fixes where the batches of a job shall live before anything is sent, so that no worker of another API takes it up; a job of
+ * which no shard was built may still choose another place. False when they live elsewhere.
+ */
+export async function fixJobApi(store: Store, job: string, baseUrl: string): Promise<boolean> {
+  if (await claimJobApi(store, job, baseUrl)) return true;
+  if ((await store.size(jobFiles.round(job, 1))) !== null) return false;
+  await store.remove(jobFiles.api(job));
+  return await claimJobApi(store, job, baseUrl);
+}
+
 /** What the batches of a job of this store carry, besides its id; null for a job that has not called the API yet. */
 export async function jobInstance(store: Store, job: string): Promise<string | null> {
   return (await readRecord<JobApi>(store, jobFiles.api(job)))?.instance ?? null;

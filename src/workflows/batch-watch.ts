@@ -20,6 +20,9 @@ const WINDOW_MS = 24 * 3_600_000;
 /** A cancel that has failed is tried again at the first poll after so long. */
 const CANCEL_AGAIN_MS = 20_000;
 
+/** A batch that runs on so long after its cancel is cancelled again; then after twice as long, and so on up to the most. */
+const UNHEARD_MS = { least: 60_000, most: 900_000 } as const;
+
 /** The version in which a cancel neither waits for a poll nor holds one up. */
 const CANCEL_AT_ONCE = 'cancel-at-once';
 
@@ -46,6 +49,10 @@ interface Watch extends WatchedBatch, WatchTimes {
   /** True for a batch that an earlier run has seen: the first look at it is no news. */
   readonly takenUp: boolean;
   cancelled: boolean;
+  /** When the cancel was last accepted, in ms by the workflow's clock. */
+  cancelledAt: number;
+  /** How long the batch may run on after it. */
+  unheardMs: number;
   /** True while it is being cancelled. */
   cancelling: boolean;
   /** True while its cancel has failed, so that the next poll tries it again. */
@@ -129,6 +136,8 @@ export class BatchWatch {
         lost: false,
         takenUp,
         cancelled: false,
+        cancelledAt: 0,
+        unheardMs: UNHEARD_MS.least,
         cancelling: false,
         uncancelled: false,
         cancelAgainAt: 0,
@@ -323,6 +332,10 @@ export class BatchWatch {
         this.unknownStatuses.add(sight.unknownStatus);
       if (isNews(watch, sight)) this.changedAt = Date.now();
       watch.sight = sight;
+      if (isUnheard(watch)) {
+        watch.cancelled = false;
+        watch.unheardMs = Math.min(2 * watch.unheardMs, UNHEARD_MS.most);
+      }
       if (sight.status === 'missing') {
         watch.missingSince ??= Date.now();
         if (Date.now() - watch.missingSince >= scaled(MISSING_MS)) {
@@ -400,9 +413,10 @@ export class BatchWatch {
 
   private async cancel(watch: Watch): Promise<void> {
     const { shard, batch, batchId } = watch;
-    const request = { job: this.jobId, shard, batch, batchId };
+    const request = { job: this.jobId, shard, batch, batchId, wholeJob: this.cancelling };
     await cancelBatch(`cancel ${batchId} of shard ${shard}`, request);
     watch.cancelled = true;
+    watch.cancelledAt = Date.now();
     watch.uncancelled = false;
   }
 }
@@ -414,6 +428,12 @@ export class BatchWatch {
 function isNews({ sight: before, takenUp }: Watch, sight: BatchSight): boolean {
   if (before === null) return !takenUp;
   return before.status !== sight.status || (before.completed !== sight.completed && !isListed());
+}
+
+/** True for a batch that runs on although its cancel was accepted: a proxy or another server may have answered. */
+function isUnheard({ cancelled, cancelledAt, unheardMs, sight }: Watch): boolean {
+  const runsOn = sight?.status === 'validating' || sight?.status === 'in_progress';
+  return cancelled && runsOn && Date.now() - cancelledAt >= scaled(unheardMs) && patched(CANCEL_AT_ONCE);
 }
 
 function batchesOf(count: number): string {

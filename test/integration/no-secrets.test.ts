@@ -16,7 +16,7 @@ const cli = join(import.meta.dirname, '../../dist/cli/main.js');
 const workerCode = new URL('../../dist/worker/index.js', import.meta.url).href;
 const folder = mkdtempSync(join(tmpdir(), 'durable-batch-secrets-'));
 const home = join(folder, 'home');
-const DEADLINE_MS = 120_000;
+const DEADLINE_MS = 300_000;
 
 /** What may travel nowhere, each told from the others. */
 const secret = {

@@ -288,7 +288,7 @@ class DrivenJob {
 /** A query, a signal or a read has found no free worker or server in time, as all jobs here want the same cores: it is tried again. */
 function isTooBusy(error: unknown): boolean {
   if (!isGrpcServiceError(error) && !(error instanceof ServiceError)) return false;
-  if (/failed to query workflow/i.test(error.message)) return true;
+  if (/failed to query workflow|unable to query workflow/i.test(error.message)) return true;
   const { code } = (isGrpcServiceError(error) ? error : (error.cause ?? {})) as { code?: unknown };
   return code === 4 || code === 1 || code === 14;
 }

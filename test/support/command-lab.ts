@@ -49,7 +49,7 @@ export const slow: EmulatorOptions = {
 };
 
 /** The built command line with a home and an emulator of its own. */
-export class CommandLab {
+export class CommandLab implements AsyncDisposable {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'durable-batch-test-'));
   readonly home: string = join(this.folder, 'home');
   emulator!: Emulator;
@@ -139,6 +139,10 @@ export class CommandLab {
   async close(): Promise<void> {
     await this.closeHome();
     await this.emulator.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   /** Leaves the emulator to others. */

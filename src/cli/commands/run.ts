@@ -8,7 +8,8 @@ import type { JobReport } from '../../core/progress.ts';
 import type { StepBytes } from '../../client/pending-steps.ts';
 import { readEnvironment } from '../../environment.ts';
 import { FolderStore } from '../../store/folder-store.ts';
-import { isOtherApi } from '../../store/job-api.ts';
+import { fixJobApi } from '../../store/job-api.ts';
+import { jobFiles } from '../../store/job-files.ts';
 import { keepEmbeddedServer, resolveTemporalTarget } from '../../temporal/index.ts';
 import type { JobWorker, JobWorkerOptions } from '../../worker/create-worker.ts';
 import { lockJob } from '../job-lock.ts';
@@ -42,11 +43,14 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   const spec = await prepareJob(toJobOptions(input, flags), flags.fresh);
   await checkOutputFolder(flags.out, spec.jobId);
 
-  if (flags.worker) {
+  const store = new FolderStore(join(home, 'store'));
+  // A finished job needs neither key nor API.
+  const isFinished = !spec.rebuy && (await store.size(jobFiles.report(spec.jobId))) !== null;
+  if (flags.worker && !isFinished) {
     const { checkApi, createApi } = await import('../../worker/openai-api.ts');
     const api = createApi();
     await checkApi(api);
-    if (await isOtherApi(new FolderStore(join(home, 'store')), spec.jobId, api.baseURL)) {
+    if (!(await fixJobApi(store, spec.jobId, api.baseURL))) {
       throw new BatchError(
         ErrorCode.JobConflict,
         `The batches of job ${spec.jobId} live at another API: set OPENAI_BASE_URL as it was, or start a new job with --fresh, which pays every line again.`,
@@ -63,8 +67,7 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   const { BatchClient } = await loadClient();
   await using client = await BatchClient.connect({ home, taskQueue, target });
   await using _server = target.kind === 'embedded' ? keepEmbeddedServer({ home, log: say }) : null;
-  const finished = !spec.rebuy && (await client.job(spec.jobId).isFinished());
-  const starting = !flags.worker || finished ? null : startOwnWorker({ target, home, taskQueue, patience });
+  const starting = !flags.worker || isFinished ? null : startOwnWorker({ target, home, taskQueue, patience });
   starting?.catch(() => undefined); // awaited below, after the job's own start has had its say
   let worker: JobWorker | null = null;
   try {

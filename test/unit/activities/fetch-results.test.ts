@@ -12,7 +12,7 @@ import { shardId } from '../../../src/core/shard-plan.ts';
 import type { FileWork } from '../../../src/file-work/pool.ts';
 import { settleShard } from '../../../src/file-work/settle-shard.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
-import { shardFiles } from '../../../src/store/job-files.ts';
+import { jobFiles, shardFiles } from '../../../src/store/job-files.ts';
 import { JOB, outputRow, plan, requestLine } from '../../support/file-job.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
@@ -86,6 +86,7 @@ test('an observer that throws stops no step', async () => {
     mkdirSync(dirname(folder.at(key)), { recursive: true });
     writeFileSync(folder.at(key), text);
   };
+  put(jobFiles.round(JOB, 1), '{}');
   put(shardFiles.ended(JOB, shard, 1), JSON.stringify(ended));
   const usage = { prompt_tokens: 1, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 9 } };
   put(shardFiles.output(JOB, shard, 1), outputRow(1, { usage }));
