@@ -117,7 +117,7 @@ class Stranger implements AsyncDisposable {
   async begin(): Promise<void> {
     await this.lab.useEmulator();
     const { address } = client.target.connection;
-    const queue = { TEMPORAL_ADDRESS: address! };
+    const queue = { TEMPORAL_ADDRESS: address };
     const workers = [
       this.lab.start(['worker'], { ...queue, DURABLE_BATCH_HOME: lab.home }),
       this.lab.start(['worker'], {
