@@ -23,7 +23,7 @@ import { prepareScheduledJob, type PreparedRun, type RunRequest } from './prepar
 import { keepingRefusal, settleRefusedShard, type RefusedRequest } from './refused-shard.ts';
 import { atItsApi, inItsStore, inStoreOf } from './right-worker.ts';
 import { saveResults, type SaveRequest } from './save-results.ts';
-import { tellingStoreTrouble } from './store-trouble.ts';
+import { failingSafely } from './safe-failure.ts';
 import { uploadInput, type UploadRequest } from './upload-input.ts';
 
 /** The activities of a job, in the order of its life; each is idempotent and says how where it is written. */
@@ -67,13 +67,13 @@ export function createActivities(given: Dependencies): Activities & ScheduleActi
     findBought: (request) => atItsApi(deps, request.job, () => findBought(deps, request)),
     cancelBatch: (request) =>
       request.job === undefined
-        ? tellingStoreTrouble(() => cancelBatch(deps, request))
+        ? failingSafely(() => cancelBatch(deps, request))
         : atItsApi(deps, request.job, () => cancelBatch(deps, request)),
-    checkAccount: () => checkAccount(deps),
+    checkAccount: () => failingSafely(() => checkAccount(deps)),
     assembleResults: (request) => inItsStore(deps, request.job, () => assembleResults(deps, request)),
-    prepareScheduledJob: (request) => tellingStoreTrouble(() => prepareScheduledJob(deps, request)),
-    awaitReport: (request) => tellingStoreTrouble(() => awaitReport(deps, request)),
-    saveResults: (request) => tellingStoreTrouble(() => saveResults(deps, request)),
+    prepareScheduledJob: (request) => failingSafely(() => prepareScheduledJob(deps, request)),
+    awaitReport: (request) => failingSafely(() => awaitReport(deps, request)),
+    saveResults: (request) => failingSafely(() => saveResults(deps, request)),
   };
 }
 

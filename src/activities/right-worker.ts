@@ -6,7 +6,7 @@ import { claimJobApi } from '../store/job-api.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { storeIdentity } from '../store/store-identity.ts';
 import type { Dependencies } from './dependencies.ts';
-import { tellingStoreTrouble } from './store-trouble.ts';
+import { failingSafely } from './safe-failure.ts';
 
 /*
  * A queue may have workers of another store, or of another API: forgotten ones, or those of somebody else. What they do for a
@@ -21,7 +21,7 @@ const TURNS = 10;
 
 /** Runs the first step of a job: in the store of whoever started it. */
 export async function inStoreOf<T>(deps: Dependencies, spec: JobSpec, step: () => Promise<T>): Promise<T> {
-  return await tellingStoreTrouble(async () => {
+  return await failingSafely(async () => {
     const { jobId, store } = spec;
     if (store !== undefined && store.id !== (await storeIdentity(deps.store)).id)
       throw otherStore(jobId, ` at ${store.path}`);
@@ -31,7 +31,7 @@ export async function inStoreOf<T>(deps: Dependencies, spec: JobSpec, step: () =
 
 /** Runs a later step of a job: where the plan of its shards is. */
 export async function inItsStore<T>(deps: Dependencies, job: string, step: () => Promise<T>): Promise<T> {
-  return await tellingStoreTrouble(async () => {
+  return await failingSafely(async () => {
     if ((await deps.store.size(jobFiles.round(job, 1))) === null) throw otherStore(job, '');
     return await step();
   });

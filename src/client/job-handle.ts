@@ -261,19 +261,15 @@ export class JobHandle {
    */
   async cancel(): Promise<CancelAnswer> {
     const cancel = (handle: WorkflowHandle): Promise<void> => handle.signal(cancelSignal);
-    const keep = async (): Promise<unknown> =>
-      await readingStore(
-        () => claimRecord(this.#store, jobFiles.cancelled(this.id), { at: Date.now() }),
-        this.id,
-      );
     if (await this.#signalled(cancel)) {
-      await keep();
+      // Also where no worker is there to keep it; a store that cannot be written here is one that workers can write.
+      if ((await this.#spec().catch(() => null)) !== null) await this.#keepCancel().catch(() => undefined);
       return { restarted: false };
     }
     const spec = await this.#specOfUnfinished();
     if (spec === null) throw await this.#ended();
     // On record before the start: a worker may read the plan, and send a shard, before a signal comes to it.
-    await keep();
+    await readingStore(() => this.#keepCancel(), this.id);
     await this.#restart(spec);
     await this.#signalled(cancel); // for the case that somebody else has started it since
     return { restarted: true };
@@ -394,10 +390,17 @@ export class JobHandle {
     const { status } = await this.#serverStatus(false);
     // A server that does not know the job may be the wrong one: another may be working on it.
     if (status === null || status === 'COMPLETED' || (await this.#keptReport()) !== null) return null;
-    return await readingStore(async () => {
-      const plan = await this.#store.size(jobFiles.round(this.id, 1));
-      return plan === null ? null : await readRecord<JobSpec>(this.#store, jobFiles.spec(this.id));
-    }, this.id);
+    return await readingStore(() => this.#spec(), this.id);
+  }
+
+  /** The spec of a job whose shards were built in this store; null for other jobs. */
+  async #spec(): Promise<JobSpec | null> {
+    const plan = await this.#store.size(jobFiles.round(this.id, 1));
+    return plan === null ? null : await readRecord<JobSpec>(this.#store, jobFiles.spec(this.id));
+  }
+
+  async #keepCancel(): Promise<void> {
+    await claimRecord(this.#store, jobFiles.cancelled(this.id), { at: Date.now() });
   }
 
   /**

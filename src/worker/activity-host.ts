@@ -17,7 +17,7 @@ import { tellFailures } from './tell-failures.ts';
 export interface ActivityHostOptions {
   /** Folder of the store; clients must have the same one. @default `DURABLE_BATCH_HOME`, or `.durable-batch` */
   readonly home?: string;
-  /** Must have `maxRetries: 0`: Temporal is the only retrier. @default a client made from the SDK's environment variables */
+  /** Used without the SDK's own retries, whatever it says: Temporal is the only retrier. @default a client made from the SDK's environment variables */
   readonly api?: OpenAI;
   /** Threads for file work, each some 40 MB; long work leaves one free. @default the number of cores, from 2 to 4 */
   readonly threads?: number;
@@ -44,6 +44,11 @@ export interface ActivityHost {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** A POST that the SDK sends again can create a second batch. */
+function withoutRetries(api: OpenAI): OpenAI {
+  return api.maxRetries === 0 ? api : api.withOptions({ maxRetries: 0 });
+}
+
 function defaultThreads(): number {
   return Math.max(2, Math.min(4, availableParallelism()));
 }
@@ -55,7 +60,7 @@ function defaultThreads(): number {
 export async function hostActivities(options: ActivityHostOptions = {}): Promise<ActivityHost> {
   const environment = readEnvironment();
   const metrics = neverThrows(options.metrics ?? createJobMetrics()); // calls of the API and failed steps are counted, too
-  const api = options.api ?? createApi((call) => metrics.apiCalled(call));
+  const api = withoutRetries(options.api ?? createApi((call) => metrics.apiCalled(call)));
   const folder = join(options.home ?? environment.home, 'store');
   await mkdir(folder, { recursive: true });
   const files = new FileWork(folder, options.threads ?? defaultThreads());

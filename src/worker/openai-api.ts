@@ -7,9 +7,17 @@ import { leanUploads } from './upload-fetch.ts';
  * The SDK's client as activities need it: without retries, since a retried POST can create a second batch, and
  * Temporal retries anyway. Key and base URL come from the SDK's own environment variables.
  * `onCall` is told of every call.
- * @throws BatchError `api_refused` when there is no key
+ * @throws BatchError `api_refused` when there is no key, or none that can be sent
  */
 export function createApi(onCall?: (call: ApiCall) => void): OpenAI {
+  const key = process.env['OPENAI_API_KEY']?.trim() ?? '';
+  // Such a key cannot be a header, and the error that says so would quote it.
+  if (/[^\x21-\x7e]/.test(key)) {
+    throw new BatchError(
+      ErrorCode.ApiRefused,
+      'OPENAI_API_KEY holds a line break, a space or another character that no key has: set it to the key alone.',
+    );
+  }
   const sending = leanUploads(fetch);
   try {
     return new OpenAI({

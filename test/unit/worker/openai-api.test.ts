@@ -1,6 +1,22 @@
 import OpenAI from 'openai';
-import { expect, test } from 'vitest';
-import { checkApi } from '../../../src/worker/openai-api.ts';
+import { afterEach, expect, test, vi } from 'vitest';
+import { checkApi, createApi } from '../../../src/worker/openai-api.ts';
+
+afterEach(() => void vi.unstubAllEnvs());
+
+test.each(['sk-a\nsk-b', 'sk-a sk-b', 'sk-ä'])(
+  'a key that cannot be sent is refused, and not told: %j',
+  (key) => {
+    vi.stubEnv('OPENAI_API_KEY', key);
+    expect(() => createApi()).toThrow(expect.objectContaining({ code: 'api_refused' }));
+    expect(() => createApi()).toThrow(/^OPENAI_API_KEY holds a line break, a space or another character/);
+  },
+);
+
+test('white space around a key does no harm', () => {
+  vi.stubEnv('OPENAI_API_KEY', ' sk-a\n');
+  expect(createApi().apiKey).toBe('sk-a');
+});
 
 /** Checks a server by what it answers to each call; returns the error's code, null without one, and the calls. */
 async function check(

@@ -1,0 +1,57 @@
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { APIUserAbortError } from 'openai';
+import { expect, test } from 'vitest';
+import { failingSafely } from '../../../src/activities/safe-failure.ts';
+import { BatchError, ErrorCode } from '../../../src/core/errors.ts';
+
+/** What a step that throws this fails with. */
+async function failureOf(error: unknown): Promise<unknown> {
+  return await failingSafely(async () => await Promise.reject(error as Error)).then(
+    () => 'nothing',
+    (failure: unknown) => failure,
+  );
+}
+
+const parsed = ((): unknown => {
+  try {
+    return JSON.parse('a prompt about sk-secret');
+  } catch (error) {
+    return error;
+  }
+})();
+
+test.each<[what: string, error: unknown, name: string]>([
+  [
+    'a header that quotes the key',
+    new TypeError('"Bearer sk-secret\n" is an invalid header value'),
+    'TypeError',
+  ],
+  ['a parser that quotes its text', parsed, 'SyntaxError'],
+  ['an error with a code', Object.assign(new Error('sk-secret'), { code: 'ERR_SSL' }), 'Error, ERR_SSL'],
+  ['what is no error', { message: 'sk-secret' }, 'unknown error'],
+])('%s is told by its name', async (_what, error, name) => {
+  const failure = (await failureOf(error)) as ApplicationFailure;
+  expect(failure).toBeInstanceOf(ApplicationFailure);
+  expect(failure.message).toBe(`The step failed (${name}); tried again by itself.`);
+  expect(failure.nonRetryable).toBe(false);
+  expect(`${failure.stack}${JSON.stringify(failure)}`).not.toContain('secret');
+});
+
+test.each([
+  ['a failure', ApplicationFailure.nonRetryable('final')],
+  ['a cancel', new CancelledFailure('given up')],
+  ['an abort of the SDK', new APIUserAbortError()],
+  ['an abort of fetch', new DOMException('stop', 'AbortError')],
+  ['an error for the user', new BatchError(ErrorCode.BadOption, 'wrong')],
+  ['an error of ours', new Error('Shard r1-00001 has no outcome yet; its lines cannot be packed.')],
+])('%s stays as it is', async (_what, error) => {
+  expect(await failureOf(error)).toBe(error);
+});
+
+test('what the file system refuses says what to do', async () => {
+  expect(await failureOf(new Error("ENOSPC: no space left on device, write '/home/x'"))).toMatchObject({
+    type: 'StoreTrouble',
+    message:
+      'The store cannot be written or read (ENOSPC): the disk is full: make room; the step is tried again.',
+  });
+});
