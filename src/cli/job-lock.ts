@@ -4,6 +4,7 @@ import { BatchError, ErrorCode } from '../core/errors.ts';
 import { temporaryName } from '../store/whole-file.ts';
 import { isAlive, processStartTime, type ProcessIdentity } from '../temporal/index.ts';
 import { withLock } from '../temporal/start-lock.ts';
+import { privateFolder } from '../core/private-folder.ts';
 
 /**
  * Keeps a second `run` of the same job off this home while the first one lives: both would write the results, and
@@ -14,7 +15,7 @@ import { withLock } from '../temporal/start-lock.ts';
  */
 export async function lockJob(home: string, jobId: string): Promise<AsyncDisposable> {
   const path = join(home, 'run', `${jobId}.lock`);
-  await mkdir(dirname(path), { recursive: true });
+  await mkdir(dirname(path), privateFolder);
   const mine = JSON.stringify({ pid: process.pid, startTime: (await processStartTime(process.pid)) ?? '' });
   for (let tries = 0; tries < 5; tries += 1) {
     if (await create(path, mine)) return { [Symbol.asyncDispose]: () => rm(path, { force: true }) };

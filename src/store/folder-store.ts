@@ -3,10 +3,12 @@ import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/
 import { dirname, join } from 'node:path';
 import type { Store } from './store.ts';
 import { temporaryName } from './whole-file.ts';
+import { privateFolder } from '../core/private-folder.ts';
 
 /** A store in a folder of a local or shared file system that has hard links and atomic renames. */
 export class FolderStore implements Store {
   readonly folder: string;
+  private isMade = false;
 
   constructor(folder: string) {
     this.folder = folder;
@@ -92,6 +94,8 @@ export class FolderStore implements Store {
 
   async filePath(key: string): Promise<string> {
     const path = this.path(key);
+    if (!this.isMade) await mkdir(this.folder, privateFolder);
+    this.isMade = true;
     await mkdir(dirname(path), { recursive: true });
     return path;
   }

@@ -4,6 +4,7 @@ import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/
 import { join, resolve } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import type { ProcessIdentity } from './process-identity.ts';
+import { privateFolder } from '../core/private-folder.ts';
 
 /** A log that a restart finds larger than this is set aside first. */
 const LOG_LIMIT_BYTES = 10 * 1024 * 1024;
@@ -45,7 +46,7 @@ export async function serverFiles(home: string): Promise<ServerFiles> {
 export async function prepareServerFiles(home: string): Promise<ServerFiles> {
   const folder = resolve(home, 'temporal');
   try {
-    await mkdir(folder, { recursive: true });
+    await mkdir(folder, privateFolder);
     const probe = join(folder, `.writable-${randomUUID()}`); // calls at the same time do not share it
     await writeFile(probe, '');
     await rm(probe);

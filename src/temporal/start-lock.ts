@@ -11,6 +11,7 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { isAlive, processStartTime, type ProcessIdentity } from './process-identity.ts';
+import { privateFolder } from '../core/private-folder.ts';
 
 const LOOK_AGAIN_MS = 25;
 /** Longer than any holder may need: 30 s to start a server, and as much to give up. */
@@ -27,7 +28,7 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
 }
 
 async function acquire(path: string): Promise<() => Promise<void>> {
-  await mkdir(dirname(path), { recursive: true });
+  await mkdir(dirname(path), privateFolder);
   const self = { pid: process.pid, startTime: (await processStartTime(process.pid)) ?? 'unknown' };
   const deadline = Date.now() + PATIENCE_MS;
   for (;;) {

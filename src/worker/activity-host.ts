@@ -12,6 +12,7 @@ import { createJobMetrics, type JobMetrics } from './job-metrics.ts';
 import { observeJobs } from './observe-jobs.ts';
 import { createApi } from './openai-api.ts';
 import { tellFailures } from './tell-failures.ts';
+import { privateFolder } from '../core/private-folder.ts';
 
 /** What the activities of a worker work with. Every field is optional. */
 export interface ActivityHostOptions {
@@ -62,7 +63,7 @@ export async function hostActivities(options: ActivityHostOptions = {}): Promise
   const metrics = neverThrows(options.metrics ?? createJobMetrics()); // calls of the API and failed steps are counted, too
   const api = withoutRetries(options.api ?? createApi((call) => metrics.apiCalled(call)));
   const folder = join(options.home ?? environment.home, 'store');
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, privateFolder);
   const files = new FileWork(folder, options.threads ?? defaultThreads());
   const activities = createActivities({
     api,

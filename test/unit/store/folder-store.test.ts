@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { FolderStore } from '../../../src/store/folder-store.ts';
@@ -143,6 +143,14 @@ test('a blob holds the bytes of the value', async () => {
   await store.replace('value', 'äb');
   const blob = await store.blob('value');
   expect([blob.size, await blob.text()]).toEqual([3, 'äb']);
+});
+
+test("a home that is made with the store is its owner's alone", async () => {
+  using folder = new TempFolder();
+  await new FolderStore(folder.at('home/store')).claim('jobs/a/b.json', '{}');
+  expect(['home', 'home/store'].map((name) => statSync(folder.at(name)).mode & 0o777)).toEqual([
+    0o700, 0o700,
+  ]);
 });
 
 test('the folder of a file path exists', async () => {
