@@ -33,7 +33,7 @@ export async function failingSafely<T>(step: () => Promise<T>): Promise<T> {
       });
     }
     if (isOurs(error)) throw error;
-    const { name = 'unknown error' } = error as Error;
+    const name = error instanceof Error ? error.name : 'unknown error';
     throw ApplicationFailure.create({
       message: `The step failed (${name}${code === '' ? '' : `, ${code}`}); tried again by itself.`,
     });

@@ -20,7 +20,7 @@ test("a client with the SDK's own retries is used without them", async () => {
     stepFailed: () => undefined,
   } as Partial<JobMetrics> as JobMetrics;
   await using host = await hostActivities({ home: folder.path, api, threads: 1, metrics });
-  const check = host.activities.checkAccount;
+  const check = async (): Promise<void> => await host.activities.checkAccount();
   await expect(new MockActivityEnvironment().run(check)).rejects.toMatchObject({ type: 'ApiTrouble' });
   expect(calls).toEqual(['/v1/batches', '/v1/files']); // where the list does not work, a file is asked for
 });
