@@ -4,6 +4,7 @@ import type { JobSpec } from '../core/job-spec.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
 import type { BuildResult } from '../file-work/build-shards.ts';
 import { ByteCounter } from '../file-work/byte-counter.ts';
+import { keepJobApi } from '../store/job-api.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -11,7 +12,10 @@ import { claimEarlierAnswers, earlierAnswersGone } from './earlier-answers.ts';
 import { whileBeating } from './heartbeat.ts';
 import { leaveWhileBusy } from './worker-busy.ts';
 
-/** Round 1, and what was decided for good about the job before it was started again: a cancel, a `--rebuy`. */
+/**
+ * Round 1, what was decided for good about the job before it was started again (a cancel, a `--rebuy`), and whether workers
+ * take transfers from queues of their own.
+ */
 export type FirstPlan = RoundPlan & {
   readonly cancelled?: true;
   readonly rebuy?: true;
@@ -50,6 +54,8 @@ export async function buildShards(deps: Dependencies, spec: JobSpec): Promise<Fi
   if ('fault' in result) throw badInput(spec, result.fault.line, result.fault.reason, result.fault.advice);
   files.warmUpDrawing();
   await store.replace(jobFiles.spec(spec.jobId), JSON.stringify(spec));
+  // Before the plan, without which nothing is sent: no worker of another API shall be the first.
+  if (spec.api !== undefined) await keepJobApi(store, spec.jobId, spec.api);
   const { record, first } = await claimRecord(store, key, result.plan);
   if (first && record.rejected > 0) observer?.onRejectedLines({ job: spec.jobId, lines: record.rejected });
   return { ...record, ...queues };

@@ -36,9 +36,11 @@ const UNDO_MS = 60_000;
  */
 const listLagMs = [30_000, 60_000] as const;
 
-/** A search in vain, by the server's clock, which all workers have in common. */
+/** When a search was in vain, in ms since 1970. */
 interface VainSearch {
-  /** Milliseconds since 1970. */
+  /** By the server's clock, which workers have in common; an attempt that waited for its worker came later. */
+  readonly dueAt: number;
+  /** By the clock of the machine that searched. */
   readonly at: number;
 }
 
@@ -100,7 +102,7 @@ export async function createBatch(deps: Dependencies, request: CreateRequest): P
 /**
  * The number of the shard's next POST, and the batch that an earlier one has created, if there is any: it is looked for
  * where the API has not refused them all, and kept as the shard's.
- * @throws ApplicationFailure `BatchNotListed` (try again) until it has been looked for in vain three times, 90 s apart
+ * @throws ApplicationFailure `BatchNotListed` (try again) until it has been looked for in vain three times, over 90 s
  */
 export async function searchBatch(
   deps: Dependencies,
@@ -129,19 +131,21 @@ async function countSearch(
   { job, shard, batch }: Omit<CreateRequest, 'fileId'>,
   post: number,
 ): Promise<void> {
-  const now = activityInfo().currentAttemptScheduledTimestampMs;
-  let due = now;
+  const now: VainSearch = { dueAt: activityInfo().currentAttemptScheduledTimestampMs, at: Date.now() };
+  let leftMs = 0;
   for (const [index, lag] of listLagMs.entries()) {
     const key = shardFiles.searched(job, shard, batch, post, index + 1);
     const before = await readRecord<VainSearch>(store, key);
-    if (before === null && now >= due) {
-      await claimRecord<VainSearch>(store, key, { at: now });
+    if (before === null && leftMs <= 0) {
+      await claimRecord<VainSearch>(store, key, now);
       throw notListed(shard, lag * patience);
     }
     if (before === null) break;
-    due = before.at + lag * patience;
+    // The later of the two clocks decides: neither can say that enough time has passed when it has not.
+    const passedMs = Math.min(now.dueAt - before.dueAt, now.at - before.at);
+    leftMs = Math.min(lag * patience, lag * patience - passedMs);
   }
-  if (now < due) throw notListed(shard, due - now);
+  if (leftMs > 0) throw notListed(shard, leftMs);
 }
 
 function notListed(shard: string, waitMs: number): ApplicationFailure {

@@ -1,8 +1,10 @@
 import { ApplicationFailure } from '@temporalio/common';
+import pLimit from 'p-limit';
 import { BatchStatus } from '../core/batch-status.ts';
 import { FailureType } from '../core/failure.ts';
 import type { EndedShard, MissingRows } from '../file-work/settle-shard.ts';
 import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
+import { DOWNLOADS_AT_ONCE } from '../core/transfer-queues.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { addCosts, priceOf, type Cost } from '../core/token-cost.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
@@ -43,6 +45,9 @@ export interface ShardCounts {
   readonly accountRefused?: string;
 }
 
+/** For workers whose transfers have no queue of their own. */
+const downloads = pLimit(DOWNLOADS_AT_ONCE);
+
 /** How long the API is asked again for rows of an ended batch (kaapi-backend#723: files may come late). */
 const ASK_MS = 600_000;
 /** The first wait before that, and the longest: each is as long as all waits before it. */
@@ -77,7 +82,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
       isKnown = now !== null;
       ended = now ?? ended;
     }
-    const files = await downloadFiles(deps, request, ended, missed !== null, signal);
+    const files = await downloads(() => downloadFiles(deps, request, ended, missed !== null, signal));
     const settle = async (missing: EndedShard['missing']): Promise<Settled> =>
       await deps.files.settleShard({
         job,

@@ -34,10 +34,25 @@ export async function failingSafely<T>(step: () => Promise<T>): Promise<T> {
     }
     if (isOurs(error)) throw error;
     const name = error instanceof Error ? error.name : 'unknown error';
-    throw ApplicationFailure.create({
+    const failure = ApplicationFailure.create({
       message: `The step failed (${name}${code === '' ? '' : `, ${code}`}); tried again by itself.`,
     });
+    failure.stack = [failure.message, ...framesOf(error)].join('\n');
+    throw failure;
   }
+}
+
+/** Where an error was thrown, without its message. */
+function framesOf(error: unknown): string[] {
+  if (!(error instanceof Error)) return [];
+  const { message, stack = '' } = error;
+  const end = stack.lastIndexOf(message);
+  return end === -1
+    ? []
+    : stack
+        .slice(end + message.length)
+        .split('\n')
+        .slice(1);
 }
 
 /** The errors that this package throws in threads and activities are plain ones, and hold references and counts only. */
@@ -45,11 +60,13 @@ function isOurs(error: unknown): boolean {
   return error instanceof Error && error.constructor === Error && codeOf(error) === '';
 }
 
-function isAbort(error: unknown): boolean {
+/** True for what the SDK and `fetch` throw when they are told to stop; the SDK's is told by its class only. */
+export function isAbort(error: unknown): boolean {
   return error instanceof Error && /Abort/.test(error.name + error.constructor.name);
 }
 
 /** Errors from threads keep their text, not always their code. */
 function codeOf(error: Error): string {
-  return (error as NodeJS.ErrnoException).code ?? /^(E[A-Z]+):/.exec(error.message)?.[1] ?? '';
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' ? code : (/^(E[A-Z]+):/.exec(error.message)?.[1] ?? '');
 }

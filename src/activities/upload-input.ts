@@ -1,6 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import pLimit from 'p-limit';
 import { MULTIPART_FROM_BYTES, UPLOAD_PART_BYTES } from '../core/limits.ts';
+import { UPLOADS_AT_ONCE } from '../core/transfer-queues.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -23,8 +24,8 @@ interface UploadRecord {
 /** Below this speed a transfer counts as dead: the timeout of a call grows with its bytes. */
 const SLOWEST_BYTES_PER_SECOND = 200_000;
 
-/** Uploads of this process at a time: a few fill any line. */
-const uploads = pLimit(4);
+/** For workers whose transfers have no queue of their own. */
+const uploads = pLimit(UPLOADS_AT_ONCE);
 
 /** Uploaded inputs and answers are kept by the API for 30 days unless told otherwise; we say it, so that no quota fills up. */
 const expiresAfter = { anchor: 'created_at', seconds: 30 * 86_400 } as const;

@@ -1,10 +1,10 @@
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
+import { privateFolder } from '../core/private-folder.ts';
 import { temporaryName } from '../store/whole-file.ts';
 import { isAlive, processStartTime, type ProcessIdentity } from '../temporal/index.ts';
 import { withLock } from '../temporal/start-lock.ts';
-import { privateFolder } from '../core/private-folder.ts';
 
 /**
  * Keeps a second `run` of the same job off this home while the first one lives: both would write the results, and

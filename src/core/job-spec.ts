@@ -56,6 +56,8 @@ export interface JobSpec {
   readonly onlyNew?: { readonly schedule: string };
   /** The store that the job lives in: workers of another one leave it alone. Specs of version 0.2 and before have none. */
   readonly store?: { readonly id: string; readonly path: string };
+  /** A hash of the base URL where its batches shall live, if whoever started it has said so (`store/job-api.ts`). */
+  readonly api?: string;
   /** How the job is found at the server; specs of version 0.1 have none. */
   readonly labels?: JobLabels;
 }

@@ -7,6 +7,12 @@ export interface TransferQueues {
   readonly downloads: string;
 }
 
+/** Uploads of a worker at a time: a few fill any line. */
+export const UPLOADS_AT_ONCE = 4;
+
+/** Downloads of a worker at a time; each also settles its shard, in a thread. */
+export const DOWNLOADS_AT_ONCE = 8;
+
 /** The queues beside a worker's main one. */
 export function transferQueuesOf(taskQueue: string): TransferQueues {
   return { uploads: `${taskQueue}.uploads`, downloads: `${taskQueue}.downloads` };

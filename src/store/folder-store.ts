@@ -1,9 +1,9 @@
 import { openAsBlob } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { privateFolder } from '../core/private-folder.ts';
 import type { Store } from './store.ts';
 import { temporaryName } from './whole-file.ts';
-import { privateFolder } from '../core/private-folder.ts';
 
 /** A store in a folder of a local or shared file system that has hard links and atomic renames. */
 export class FolderStore implements Store {

@@ -18,21 +18,16 @@ interface JobApi {
  * taken for lost, and their lines bought again.
  */
 export async function claimJobApi(store: Store, job: string, baseUrl: string): Promise<boolean> {
-  const mine: JobApi = { baseUrlSha256: fingerprint(baseUrl), instance: randomBytes(8).toString('hex') };
-  const known = await readRecord<JobApi>(store, jobFiles.api(job));
-  const { baseUrlSha256 } = known ?? (await claimRecord(store, jobFiles.api(job), mine)).record;
-  return baseUrlSha256 === mine.baseUrlSha256;
+  const mine = apiFingerprint(baseUrl);
+  return (await keepJobApi(store, job, mine)) === mine;
 }
 
-/**
- * Fixes where the batches of a job shall live before anything is sent, so that no worker of another API takes it up; a job of
- * which no shard was built may still choose another place. False when they live elsewhere.
- */
-export async function fixJobApi(store: Store, job: string, baseUrl: string): Promise<boolean> {
-  if (await claimJobApi(store, job, baseUrl)) return true;
-  if ((await store.size(jobFiles.round(job, 1))) !== null) return false;
-  await store.remove(jobFiles.api(job));
-  return await claimJobApi(store, job, baseUrl);
+/** Keeps where the batches of a job live, where that is not on record yet; answers what is on record. */
+export async function keepJobApi(store: Store, job: string, baseUrlSha256: string): Promise<string> {
+  const known = await readRecord<JobApi>(store, jobFiles.api(job));
+  if (known !== null) return known.baseUrlSha256;
+  const mine: JobApi = { baseUrlSha256, instance: randomBytes(8).toString('hex') };
+  return (await claimRecord(store, jobFiles.api(job), mine)).record.baseUrlSha256;
 }
 
 /** What the batches of a job of this store carry, besides its id; null for a job that has not called the API yet. */
@@ -43,11 +38,11 @@ export async function jobInstance(store: Store, job: string): Promise<string | n
 /** True when the job has begun and its batches live elsewhere; decides nothing. */
 export async function isOtherApi(store: Store, job: string, baseUrl: string): Promise<boolean> {
   const known = await readRecord<JobApi>(store, jobFiles.api(job));
-  return known !== null && known.baseUrlSha256 !== fingerprint(baseUrl);
+  return known !== null && known.baseUrlSha256 !== apiFingerprint(baseUrl);
 }
 
-/** Of host and path only: a key or a query may change, and the batches stay where they are. */
-function fingerprint(baseUrl: string): string {
+/** A hash of a base URL's host and path only: a key or a query may change, and the batches stay where they are. */
+export function apiFingerprint(baseUrl: string): string {
   const { protocol, host, pathname } = new URL(baseUrl);
   return createHash('sha256')
     .update(`${protocol}//${host}${pathname.replace(/\/+$/, '')}`)

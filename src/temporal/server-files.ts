@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
-import type { ProcessIdentity } from './process-identity.ts';
 import { privateFolder } from '../core/private-folder.ts';
+import type { ProcessIdentity } from './process-identity.ts';
 
 /** A log that a restart finds larger than this is set aside first. */
 const LOG_LIMIT_BYTES = 10 * 1024 * 1024;

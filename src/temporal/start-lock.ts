@@ -10,8 +10,8 @@ import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/p
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatchError, ErrorCode } from '../core/errors.ts';
-import { isAlive, processStartTime, type ProcessIdentity } from './process-identity.ts';
 import { privateFolder } from '../core/private-folder.ts';
+import { isAlive, processStartTime, type ProcessIdentity } from './process-identity.ts';
 
 const LOOK_AGAIN_MS = 25;
 /** Longer than any holder may need: 30 s to start a server, and as much to give up. */

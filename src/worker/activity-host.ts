@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import type OpenAI from 'openai';
 import { createActivities, type Activities } from '../activities/index.ts';
+import { privateFolder } from '../core/private-folder.ts';
 import { neverThrows } from '../core/never-throws.ts';
 import { readEnvironment } from '../environment.ts';
 import { FileWork } from '../file-work/pool.ts';
@@ -12,7 +13,6 @@ import { createJobMetrics, type JobMetrics } from './job-metrics.ts';
 import { observeJobs } from './observe-jobs.ts';
 import { createApi } from './openai-api.ts';
 import { tellFailures } from './tell-failures.ts';
-import { privateFolder } from '../core/private-folder.ts';
 
 /** What the activities of a worker work with. Every field is optional. */
 export interface ActivityHostOptions {
@@ -45,15 +45,6 @@ export interface ActivityHost {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A POST that the SDK sends again can create a second batch. */
-function withoutRetries(api: OpenAI): OpenAI {
-  return api.maxRetries === 0 ? api : api.withOptions({ maxRetries: 0 });
-}
-
-function defaultThreads(): number {
-  return Math.max(2, Math.min(4, availableParallelism()));
-}
-
 /**
  * Makes what the activities of jobs need: the store's folder, threads for file work, the API's client.
  * @throws BatchError `api_refused` when there is no key
@@ -75,4 +66,13 @@ export async function hostActivities(options: ActivityHostOptions = {}): Promise
   });
   const close = async (): Promise<void> => await files.close();
   return { activities, interceptors: [tellFailures(metrics)], close, [Symbol.asyncDispose]: close };
+}
+
+/** A POST that the SDK sends again can create a second batch. */
+function withoutRetries(api: OpenAI): OpenAI {
+  return api.maxRetries === 0 ? api : api.withOptions({ maxRetries: 0 });
+}
+
+function defaultThreads(): number {
+  return Math.max(2, Math.min(4, availableParallelism()));
 }

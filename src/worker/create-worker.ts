@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { transferQueuesOf } from '../core/transfer-queues.ts';
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import type OpenAI from 'openai';
+import { DOWNLOADS_AT_ONCE, transferQueuesOf, UPLOADS_AT_ONCE } from '../core/transfer-queues.ts';
 import { connectWorker, type TemporalTarget } from '../temporal/index.ts';
 import { hostActivities, type ActivityHost } from './activity-host.ts';
 import type { JobMetrics } from './job-metrics.ts';
@@ -73,8 +73,8 @@ export interface TransferWorker {
 export function transferWorkers(taskQueue: string): TransferWorker[] {
   const { uploads, downloads } = transferQueuesOf(taskQueue);
   return [
-    { taskQueue: uploads, maxConcurrentActivityTaskExecutions: 4 }, // a few fill any line
-    { taskQueue: downloads, maxConcurrentActivityTaskExecutions: 8 }, // each also settles its shard, in a thread
+    { taskQueue: uploads, maxConcurrentActivityTaskExecutions: UPLOADS_AT_ONCE },
+    { taskQueue: downloads, maxConcurrentActivityTaskExecutions: DOWNLOADS_AT_ONCE },
   ];
 }
 

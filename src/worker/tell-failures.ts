@@ -1,6 +1,7 @@
 import { log, type Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
+import { isAbort } from '../activities/safe-failure.ts';
 import { FailureType, isFailureType } from '../core/failure.ts';
 import { neverThrows } from '../core/never-throws.ts';
 import type { JobMetrics } from './job-metrics.ts';
@@ -52,5 +53,5 @@ function isWaiting(error: unknown): boolean {
 
 /** A step that is told to stop, because the worker goes or another attempt has begun, has not failed. */
 function isCancellation(error: unknown): boolean {
-  return error instanceof CancelledFailure || (error as Error | null)?.name === 'AbortError';
+  return error instanceof CancelledFailure || isAbort(error);
 }

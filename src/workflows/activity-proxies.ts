@@ -79,8 +79,8 @@ export const settleRefusedShard: Call<'settleRefusedShard'> = activity('settleRe
   startToCloseTimeout: '2h',
 });
 
-// One small call. The polls wait for it, so it is given up soon and tried again 20 s later (`batch-watch.ts`). A call that is
-// cut off has reached the API all the same.
+// One small call, given up soon and tried again 20 s later beside the polls (`batch-watch.ts`). A call that is cut off has
+// reached the API all the same.
 export const cancelBatch: Call<'cancelBatch'> = activity('cancelBatch', {
   startToCloseTimeout: '20s',
   scheduleToCloseTimeout: '20s',
@@ -98,7 +98,7 @@ const FIRST_SHARDS = 4;
 /** Temporal's: 1 is the first of five, and 3 the rule. */
 const Priorities = { Cancel: 1, First: 2, Rule: 3 } as const;
 
-/** Temporal's bound of a fairness key, in bytes; ids of jobs are ASCII, and end with what tells them apart. */
+/** Temporal's bound of a fairness key, in bytes; ids of jobs end with what tells them apart. */
 const FAIRNESS_KEY_LENGTH = 64;
 
 /** Which of a queue's steps is taken first. Servers that know no fairness, or no priorities, take them as they come. */
@@ -107,7 +107,10 @@ function priorityOf(name: keyof Activities, request: unknown): Priority {
   const isFirst = shard === undefined || shardIndex(shard) < FIRST_SHARDS;
   return {
     priorityKey: name === 'cancelBatch' ? Priorities.Cancel : isFirst ? Priorities.First : Priorities.Rule,
-    fairnessKey: workflowInfo().workflowId.slice(-FAIRNESS_KEY_LENGTH),
+    // Our ids are ASCII; those of whoever starts our workflow himself need not be.
+    fairnessKey: workflowInfo()
+      .workflowId.replaceAll(/[^\x21-\x7e]/g, '_')
+      .slice(-FAIRNESS_KEY_LENGTH),
   };
 }
 

@@ -43,7 +43,7 @@ export interface JobSnapshot {
   paused: string | null;
   /** Which batch the API does not know. */
   lost?: string | null;
-  /** Which step no retry helps, and why; only `resume` or a cancel lets it try again. */
+  /** Which step no retry helps, and why; `resume`, a cancel, or the next run lets it try again. */
   stuck?: string | null;
   /** True when the workers that built the shards serve queues for transfers. */
   transferQueues?: boolean;

@@ -8,7 +8,7 @@ import type { JobReport } from '../../core/progress.ts';
 import type { StepBytes } from '../../client/pending-steps.ts';
 import { readEnvironment } from '../../environment.ts';
 import { FolderStore } from '../../store/folder-store.ts';
-import { fixJobApi } from '../../store/job-api.ts';
+import { apiFingerprint, isOtherApi } from '../../store/job-api.ts';
 import { jobFiles } from '../../store/job-files.ts';
 import { keepEmbeddedServer, resolveTemporalTarget } from '../../temporal/index.ts';
 import type { JobWorker, JobWorkerOptions } from '../../worker/create-worker.ts';
@@ -40,7 +40,7 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   let view: ProgressView | null = null;
   const say = (text: string): void =>
     view === null ? void process.stderr.write(`${text}\n`) : view.say(text);
-  const spec = await prepareJob(toJobOptions(input, flags), flags.fresh);
+  let spec = await prepareJob(toJobOptions(input, flags), flags.fresh);
   await checkOutputFolder(flags.out, spec.jobId);
 
   const store = new FolderStore(join(home, 'store'));
@@ -50,13 +50,14 @@ async function run(input: string, flags: RunFlags): Promise<void> {
     const { checkApi, createApi } = await import('../../worker/openai-api.ts');
     const api = createApi();
     await checkApi(api);
-    if (!(await fixJobApi(store, spec.jobId, api.baseURL))) {
+    if (await isOtherApi(store, spec.jobId, api.baseURL)) {
       throw new BatchError(
         ErrorCode.JobConflict,
         `The batches of job ${spec.jobId} live at another API: set OPENAI_BASE_URL as it was, or start a new job with --fresh, which pays every line again.`,
         { details: { jobId: spec.jobId } },
       );
     }
+    spec = { ...spec, api: apiFingerprint(api.baseURL) };
   }
   await using _lock = await lockJob(home, spec.jobId);
   // The code of client and worker takes as long to load as the server takes to start: do both at once, the server first.

@@ -60,17 +60,27 @@ beforeEach(async () => {
   return () => folder[Symbol.dispose]();
 });
 
-async function create(
-  through: Store = store,
-  { patience = 0, scheduledAt = 1 }: { patience?: number; scheduledAt?: number } = {},
-): Promise<BatchRecord> {
+interface Moment {
+  readonly patience: number;
+  /** When the server made the attempt due, and when its worker searches, by that machine's clock. */
+  readonly dueAt: number;
+  readonly at: number;
+}
+
+async function create(through: Store = store, moment?: Moment): Promise<BatchRecord> {
   const environment = new MockActivityEnvironment({
     heartbeatTimeoutMs: HEARTBEAT_MS,
-    currentAttemptScheduledTimestampMs: scheduledAt,
+    currentAttemptScheduledTimestampMs: moment?.dueAt ?? 1,
   });
+  if (moment !== undefined) vi.spyOn(Date, 'now').mockReturnValue(moment.at);
+  const patience = moment?.patience ?? 0;
   const deps = { api: batches.api, store: through, files: {} as FileWork, patience };
   const bound = createBatch.bind(null, deps);
-  return await environment.run<[typeof request], BatchRecord, typeof bound>(bound, request);
+  try {
+    return await environment.run<[typeof request], BatchRecord, typeof bound>(bound, request);
+  } finally {
+    if (moment !== undefined) vi.restoreAllMocks();
+  }
 }
 
 /** The store, with something happening right before a key is claimed. */
@@ -172,16 +182,27 @@ describe('a batch whose creation is in doubt', () => {
     expect(batches.searches).toBe(3);
   });
 
+  const failureAt = async (dueAt: number, at: number): Promise<unknown> =>
+    await create(store, { patience: 1, dueAt, at }).catch((error: unknown) => error);
+  const waiting = (ms: number): unknown =>
+    expect.objectContaining({ type: 'BatchNotListed', nextRetryDelay: ms });
+
   test('is not searched for enough by attempts that come before their time', async () => {
-    const early = async (): Promise<unknown> =>
-      await create(store, { patience: 1, scheduledAt: 1_000 }).catch((error: unknown) => error);
-    expect(await early()).toMatchObject({ type: 'BatchNotListed', nextRetryDelay: 30_000 });
-    expect(await early()).toMatchObject({ type: 'BatchNotListed', nextRetryDelay: 30_000 });
-    const at = async (scheduledAt: number): Promise<unknown> =>
-      await create(store, { patience: 1, scheduledAt }).catch((error: unknown) => error);
-    expect(await at(31_000)).toMatchObject({ type: 'BatchNotListed', nextRetryDelay: 60_000 });
-    expect(await at(41_000)).toMatchObject({ type: 'BatchNotListed', nextRetryDelay: 50_000 });
+    expect(await failureAt(1_000, 1_000)).toEqual(waiting(30_000));
+    expect(await failureAt(1_000, 1_000)).toEqual(waiting(30_000));
+    expect(await failureAt(31_000, 31_000)).toEqual(waiting(60_000));
+    expect(await failureAt(41_000, 41_000)).toEqual(waiting(50_000));
     expect(batches.created).toEqual([]);
-    expect(await at(91_000)).toMatchObject({ batchId: 'batch_1' });
+    expect(await failureAt(91_000, 91_000)).toMatchObject({ batchId: 'batch_1' });
+  });
+
+  test('waits by the clock that has gone on less, where an attempt waited for its worker or clocks differ', async () => {
+    // Its worker came a minute late, and died before it could say how long to wait.
+    expect(await failureAt(1_000, 61_000)).toEqual(waiting(30_000));
+    expect(await failureAt(70_000, 70_000)).toEqual(waiting(21_000));
+    // A machine whose clock is an hour behind, and one whose clock is ahead.
+    expect(await failureAt(95_000, 95_000 - 3_600_000)).toEqual(waiting(30_000));
+    expect(await failureAt(30_000, 3_600_000)).toEqual(waiting(1_000));
+    expect(batches.created).toEqual([]);
   });
 });

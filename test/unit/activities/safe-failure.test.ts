@@ -42,6 +42,14 @@ test.each<[what: string, error: unknown, name: string]>([
   expect(`${failure.stack}${JSON.stringify(failure)}`).not.toContain('secret');
 });
 
+test('where a foreign error was thrown is kept, without a line of its message', async () => {
+  const { stack } = (await failureOf(new RangeError('a\n    at the end of a secret prompt'))) as Error;
+  expect(stack).toMatch(
+    /^The step failed \(RangeError\); tried again by itself\.\n +at .*safe-failure\.test\.ts/,
+  );
+  expect(stack).not.toContain('secret');
+});
+
 test.each([
   ['a failure', ApplicationFailure.nonRetryable('final')],
   ['a cancel', new CancelledFailure('given up')],
