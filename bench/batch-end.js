@@ -102,7 +102,8 @@ async function rowsWritten(shards, ends, url) {
   return readdirSync(shards).map((shard) => {
     const job = shards.split('/').at(-2);
     const batch = batches.find(({ metadata }) => metadata.durable_batch_shard === `${job}/${shard}/1`);
-    return (statSync(join(shards, shard, 'rows.jsonl')).mtimeMs - ends.get(batch.id)) / 1_000;
+    const rows = readdirSync(join(shards, shard)).find((name) => name.startsWith('rows'));
+    return (statSync(join(shards, shard, rows)).mtimeMs - ends.get(batch.id)) / 1_000;
   });
 }
 

@@ -95,7 +95,9 @@ console.log(
 await benchFileWork(join(folder, 'file-work'), makeLine, 500_000, Math.min(2, availableParallelism()));
 await benchHistory();
 await benchBatchEnd(join(folder, 'batch-end'), makeLine);
-await benchWaiting(home, env, join(folder, 'tiny.jsonl'));
+const waiting = join(folder, 'waiting.jsonl');
+writeInput(waiting, 1_000);
+await benchWaiting(home, env, waiting);
 if (argv.includes('--large')) await benchLarge();
 
 await stopEmbeddedServer({ home });
@@ -147,7 +149,7 @@ async function benchHistory() {
 async function eventsOfQuietCycle(client, id) {
   const { events } = await client.history(id);
   const polls = events
-    .filter((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'pollBatches')
+    .filter((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'watchBatches')
     .map((event) => Number(event.eventId));
   const distances = polls.slice(1).map((eventId, i) => eventId - polls[i]);
   const counts = new Map();

@@ -3,12 +3,12 @@ import { ApplicationFailure } from '@temporalio/common';
 import { basename } from 'node:path';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { JobReport } from '../core/progress.ts';
-import { type RoundPlan, shardId } from '../core/shard-plan.ts';
+import { type RoundPlan, shardId, type ShardOutcome } from '../core/shard-plan.ts';
 import type { ShardStory } from '../report/job-story.ts';
 import { ByteCounter } from '../file-work/byte-counter.ts';
 import { reportPage } from '../report/page.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
-import { claimRecord, readRecord } from '../store/store.ts';
+import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating, type BeatDetails } from './heartbeat.ts';
 import { countDuplicates } from './late-duplicates.ts';
@@ -42,67 +42,75 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
   if (known !== null) return known;
   const counter = new ByteCounter();
   const told = (): BeatDetails => ({ done: counter.done, of: counter.of });
-  return await whileBeating(async (signal) => {
-    const plans: RoundPlan[] = [];
-    for (let round = 1; round <= request.rounds; round += 1)
-      plans.push((await readRecord<RoundPlan>(store, jobFiles.round(job, round)))!);
-    const shards = plans.flatMap((plan, i) =>
-      Array.from({ length: plan.shards }, (_, index) => shardId(i + 1, index)),
-    );
-    leaveWhileBusy(files, { shards: shards.length });
-    if (request.cancelled) await cancelRest(deps, job, shards);
-    const losses = await countDuplicates(deps, job, startedAt, shards, signal);
-    const stories: ShardStory[] = [];
-    for (const shard of shards) stories.push(await readShardStory(store, job, shard));
-    const { models, ...sums } = sumShards(stories, losses);
-    const drawing = quietly(job, () =>
-      files.drawReport({ startedAt, shards: stories, models }, AbortSignal.timeout(DRAWING_MS)),
-    );
-    const paths = [
-      await store.filePath(jobFiles.rejected(job)),
-      ...(plans[0]!.kept === undefined ? [] : [await store.filePath(jobFiles.kept(job))]),
-    ];
-    for (const shard of shards) paths.push(await store.filePath(shardFiles.rows(job, shard)));
-    const replacing = shardsFromRebuy(plans);
-    const target = await store.filePath(jobFiles.results(job));
-    const rows = await files.mergeRows(paths, target, counter, replacing);
-    if (replacing > 0) await store.remove(jobFiles.answers(job)); // made before: it lacks what was bought again
-    const rebought = plans.reduce((sum, plan) => sum + (plan.rebought === true ? plan.lines : 0), 0);
-    const { rejected, kept } = plans[0]!;
-    const lines = plans[0]!.lines + rejected + (kept ?? 0);
-    if (rows !== lines) {
-      throw ApplicationFailure.nonRetryable(
-        `${rows} rows for ${lines} lines of job ${job}: please report this as a bug.`,
-        'RowsMismatch',
+  return await whileBeating(
+    async (signal) => {
+      const plans: RoundPlan[] = [];
+      for (let round = 1; round <= request.rounds; round += 1)
+        plans.push((await readRecord<RoundPlan>(store, jobFiles.round(job, round)))!);
+      const shards = plans.flatMap((plan, i) =>
+        Array.from({ length: plan.shards }, (_, index) => shardId(i + 1, index)),
       );
-    }
-    const drawn = await drawing;
-    const report: JobReport = {
-      job_id: job,
-      lines,
-      answered: sums.answered + (kept ?? 0),
-      failed: sums.failed + rejected - rebought,
-      unavailable: (sums.errors['answer_unavailable'] ?? 0) - rebought,
-      cancelled: sums.cancelled,
-      ...(kept === undefined ? {} : { reused: kept }),
-      rounds: roundsSent(stories),
-      batches: sums.batches,
-      input_tokens: sums.inputTokens,
-      output_tokens: sums.outputTokens,
-      cost_usd: sums.batchUsd,
-      cost_usd_without_batch: sums.listUsd,
-      errors: sums.errors,
-      duplicates: losses.length === 0 ? null : sums.duplicates,
-      ...(sums.notes.length === 0 ? {} : { notes: sums.notes }),
-      started_at: startedAt,
-      finished_at: new Date().toISOString(),
-    };
-    if (drawn !== null) await putPage(deps, report, rejected, drawn);
-    const { record, first } = await claimRecord(store, jobFiles.report(job), report);
-    if (first) deps.observer?.onJobEnded({ job, report: record });
-    else if (drawn !== null) await putPage(deps, record, rejected, drawn);
-    return record;
-  }, told);
+      leaveWhileBusy(files, { shards: shards.length });
+      if (request.cancelled) await cancelRest(deps, job, shards);
+      const losses = await countDuplicates(deps, job, startedAt, shards, signal);
+      const stories: ShardStory[] = [];
+      for (const shard of shards) stories.push(await readShardStory(store, job, shard));
+      const { models, ...sums } = sumShards(stories, losses);
+      const drawing = quietly(job, () =>
+        files.drawReport({ startedAt, shards: stories, models }, AbortSignal.timeout(DRAWING_MS)),
+      );
+      const paths = [
+        ...(plans[0]!.rejected === 0 ? [] : [await store.filePath(jobFiles.rejected(job))]),
+        ...(plans[0]!.kept === undefined ? [] : [await store.filePath(jobFiles.kept(job))]),
+      ];
+      for (const shard of shards) paths.push(await store.filePath(await rowsOf(store, job, shard)));
+      const replacing = shardsFromRebuy(plans);
+      const target = await store.filePath(jobFiles.results(job));
+      const rows = await files.mergeRows(paths, target, counter, replacing);
+      if (replacing > 0) await store.remove(jobFiles.answers(job)); // made before: it lacks what was bought again
+      const rebought = plans.reduce((sum, plan) => sum + (plan.rebought === true ? plan.lines : 0), 0);
+      const { rejected, kept } = plans[0]!;
+      const lines = plans[0]!.lines + rejected + (kept ?? 0);
+      if (rows !== lines) {
+        throw ApplicationFailure.nonRetryable(
+          `${rows} rows for ${lines} lines of job ${job}: please report this as a bug.`,
+          'RowsMismatch',
+        );
+      }
+      const drawn = await drawing;
+      const report: JobReport = {
+        job_id: job,
+        lines,
+        answered: sums.answered + (kept ?? 0),
+        failed: sums.failed + rejected - rebought,
+        unavailable: (sums.errors['answer_unavailable'] ?? 0) - rebought,
+        cancelled: sums.cancelled,
+        ...(kept === undefined ? {} : { reused: kept }),
+        rounds: roundsSent(stories),
+        batches: sums.batches,
+        input_tokens: sums.inputTokens,
+        output_tokens: sums.outputTokens,
+        cost_usd: sums.batchUsd,
+        cost_usd_without_batch: sums.listUsd,
+        errors: sums.errors,
+        duplicates: losses.length === 0 ? null : sums.duplicates,
+        ...(sums.notes.length === 0 ? {} : { notes: sums.notes }),
+        started_at: startedAt,
+        finished_at: new Date().toISOString(),
+      };
+      if (drawn !== null) await putPage(deps, report, rejected, drawn);
+      const { record, first } = await claimRecord(store, jobFiles.report(job), report);
+      if (first) deps.observer?.onJobEnded({ job, report: record });
+      else if (drawn !== null) await putPage(deps, record, rejected, drawn);
+      return record;
+    },
+    { details: told },
+  );
+}
+
+async function rowsOf(store: Store, job: string, shard: string): Promise<string> {
+  const outcome = await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard));
+  return shardFiles.rows(job, shard, outcome?.rows);
 }
 
 /** How many shards, from the end, belong to rounds of lines that were bought again and to rounds after them. */

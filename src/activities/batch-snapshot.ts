@@ -2,7 +2,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type OpenAI from 'openai';
 import { type BatchRefusal, type BatchStatus, isTerminal, refusalOf } from '../core/batch-status.ts';
 import { shardFiles } from '../store/job-files.ts';
-import { claimRecord } from '../store/store.ts';
+import { claimRecord, readRecord } from '../store/store.ts';
 import { cancelAll } from './cancel-batch.ts';
 import type { Dependencies } from './dependencies.ts';
 import {
@@ -44,6 +44,38 @@ export interface BatchSight {
   readonly unknownStatus?: string;
 }
 
+/** Each look reads this share of the batches by themselves: the list may be stale, and some servers advance a batch only when it is read so. */
+const TURNS = 10;
+
+/** The batches whose turn it is to be read by themselves. */
+export function dueBatches(batches: readonly WatchedBatch[], turn: number): WatchedBatch[] {
+  const count = Math.ceil(batches.length / TURNS);
+  return batches.filter((_, index) => {
+    const place = (index - turn * count) % batches.length;
+    return (place < 0 ? place + batches.length : place) < count;
+  });
+}
+
+/** The batch as its record shows its end; null while it has none. The API forgets batches, and a job may be started again later. */
+export async function readEnded(
+  { store }: Dependencies,
+  job: string,
+  { shard, batch, batchId }: WatchedBatch,
+): Promise<BatchSight | null> {
+  const record = await readRecord<EndedRecord>(store, shardFiles.ended(job, shard, batch));
+  if (record === null) return null;
+  const { status, completed, errors, duplicates = [] } = record;
+  return {
+    batchId,
+    status,
+    completed,
+    failed: 0,
+    windowMs: null,
+    refusal: status === 'failed' ? refusalOf(errors) : null,
+    ...(duplicates.length === 0 ? {} : { duplicates: duplicates.length }),
+  };
+}
+
 /** One snapshot of all batches in flight. */
 export class BatchSnapshot {
   private readonly deps: Dependencies;
@@ -72,7 +104,7 @@ export class BatchSnapshot {
   }
 
   /** @throws ApplicationFailure when nothing could be read, unless that is allowed */
-  async take(mayBeEmpty: boolean): Promise<{ sights: BatchSight[]; isNews: boolean }> {
+  async take(mayBeEmpty: boolean): Promise<BatchSight[]> {
     const { deps, job, instance, batches, signal } = this;
     const begun = performance.now();
     const batchIds = batches.map(({ batchId }) => batchId);
@@ -94,11 +126,7 @@ export class BatchSnapshot {
     await this.cancelLateDuplicates(list.untracked);
     const seconds = (performance.now() - begun) / 1_000;
     deps.observer?.onPolled({ job, batches: batches.length, seconds });
-    // A batch that was created meanwhile wants to be watched as well.
-    const isNews =
-      sights.some(({ status }) => status === 'missing' || isTerminal(status)) ||
-      list.untracked.some(({ batch, key }) => key !== null && !isTerminal(shownStatus(batch).status));
-    return { sights, isNews };
+    return sights;
   }
 
   /** What was seen of a batch, or why nothing was: it must not cost what others' reads showed. */

@@ -6,10 +6,11 @@ import type { BuildResult } from '../file-work/build-shards.ts';
 import { ByteCounter } from '../file-work/byte-counter.ts';
 import { keepJobApi } from '../store/job-api.ts';
 import { jobFiles } from '../store/job-files.ts';
-import { claimRecord, readRecord } from '../store/store.ts';
+import { identityWord } from '../store/prepare-job.ts';
+import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 import { claimEarlierAnswers, earlierAnswersGone } from './earlier-answers.ts';
-import { whileBeating } from './heartbeat.ts';
+import { whileBeating, type BeatDetails } from './heartbeat.ts';
 import { leaveWhileBusy } from './worker-busy.ts';
 
 /**
@@ -24,18 +25,19 @@ export type FirstPlan = RoundPlan & {
 
 /**
  * Checks every line of the input and writes the shards of round 1.
- * Safe twice: shards and rows are written under names and with bytes that depend on the input, the options and the list
- * of earlier jobs alone, of which the first is claimed before anything is built; and the plan is written last, once. An
- * attempt that finds it returns it and reads nothing. So one that stood still, and goes on when the plan is there, writes
- * the plan's files once more.
+ * Safe twice: files are written under names and with bytes that depend on the input, the options and the list of earlier jobs
+ * alone, of which the first is claimed before anything is built; and they get their places when the plan, which is claimed, names
+ * them. An attempt that finds the plan reads nothing, and ends what was begun. So one that stood still, and goes on when the plan
+ * is there, has no effect: also one with another input, which somebody has corrected since under the same id.
  * @throws ApplicationFailure `BadInput`; `WorkerBusy` (try again); those of `claimEarlierAnswers`
  */
 export async function buildShards(deps: Dependencies, spec: JobSpec): Promise<FirstPlan> {
-  const { store, files, observer, hasTransferQueues = false } = deps;
+  const { store, files, observer, hasStepQueues = false } = deps;
   const key = jobFiles.round(spec.jobId, 1);
-  const queues = hasTransferQueues ? ({ transferQueues: true } as const) : {};
+  const queues = hasStepQueues ? ({ transferQueues: true } as const) : {};
   const known = await readRecord<RoundPlan>(store, key);
   if (known !== null) {
+    await publish(store, spec.jobId, known);
     const isMarked = async (mark: string): Promise<boolean> => (await store.size(mark)) !== null;
     return {
       ...known,
@@ -47,18 +49,30 @@ export async function buildShards(deps: Dependencies, spec: JobSpec): Promise<Fi
   leaveWhileBusy(files, spec.input);
   await store.filePath(jobFiles.spec(spec.jobId));
   const counter = new ByteCounter();
+  const built = identityWord(spec);
+  const under = jobFiles.building(spec.jobId, built);
   const build = async (): Promise<BuildResult> =>
-    await files.buildShards(spec, counter, await claimEarlierAnswers(deps, spec));
-  const result = await whileBeating(build, () => ({ done: counter.done, of: counter.of }));
+    await files.buildShards(spec, counter, await claimEarlierAnswers(deps, spec), under);
+  const result = await whileBeating(build, {
+    details: (): BeatDetails => ({ done: counter.done, of: counter.of }),
+  });
   if ('gone' in result) throw earlierAnswersGone(spec.jobId, result.gone, [result.gone, spec.jobId]);
   if ('fault' in result) throw badInput(spec, result.fault.line, result.fault.reason, result.fault.advice);
   files.warmUpDrawing();
-  await store.replace(jobFiles.spec(spec.jobId), JSON.stringify(spec));
+  await store.replace(`${under}/${jobFiles.spec(spec.jobId)}`, JSON.stringify(spec));
   // Before the plan, without which nothing is sent: no worker of another API shall be the first.
   if (spec.api !== undefined) await keepJobApi(store, spec.jobId, spec.api);
-  const { record, first } = await claimRecord(store, key, result.plan);
+  const { record, first } = await claimRecord<RoundPlan>(store, key, { ...result.plan, built });
+  await publish(store, spec.jobId, record);
   if (first && record.rejected > 0) observer?.onRejectedLines({ job: spec.jobId, lines: record.rejected });
   return { ...record, ...queues };
+}
+
+/** Gives the files of a plan their places; what was made for other inputs under the job's id is no longer needed. */
+async function publish(store: Store, job: string, { built }: RoundPlan): Promise<void> {
+  if (built === undefined) return;
+  await store.publish(jobFiles.building(job, built));
+  await store.removeAll(jobFiles.buildings(job));
 }
 
 function badInput(spec: JobSpec, line: number | null, reason: string, advice: string): ApplicationFailure {

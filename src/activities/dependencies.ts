@@ -14,8 +14,8 @@ export interface Dependencies {
    * 1 suits OpenAI; tests against an emulator use less.
    */
   readonly patience: number;
-  /** True when workers serve the queues of `transferQueuesOf`. @default false */
-  readonly hasTransferQueues?: boolean;
+  /** True when workers serve the queues of `stepQueuesOf`. @default false */
+  readonly hasStepQueues?: boolean;
   /** Is told what happens, for logs and metrics. @default nobody */
   readonly observer?: JobObserver;
 }

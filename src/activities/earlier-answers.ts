@@ -6,7 +6,7 @@ import type { JobSpec } from '../core/job-spec.ts';
 import type { EarlierAnswers } from '../file-work/find-known-lines.ts';
 import { isOtherApi, jobInstance } from '../store/job-api.ts';
 import { jobFiles, scheduleFiles } from '../store/job-files.ts';
-import { identityOf } from '../store/prepare-job.ts';
+import { identityWord } from '../store/prepare-job.ts';
 import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 
@@ -15,8 +15,6 @@ interface ClaimedAnswers extends EarlierAnswers {
   /** What its batches carry: a job that took its id after its folder was deleted carries another word. */
   readonly instance: string | null;
 }
-
-const IDENTITY_DIGITS = 12;
 
 /**
  * The answers that earlier runs of a job's schedule have bought, indexed; null for a job that does not ask for them.
@@ -35,7 +33,7 @@ export async function claimEarlierAnswers(
 ): Promise<readonly EarlierAnswers[] | null> {
   const { jobId, onlyNew } = spec;
   if (onlyNew === undefined) return null;
-  const key = jobFiles.earlier(jobId, identityOf(spec).slice(0, IDENTITY_DIGITS));
+  const key = jobFiles.earlier(jobId, identityWord(spec));
   const claimed =
     (await readRecord<ClaimedAnswers[]>(deps.store, key)) ??
     (await claimFound(deps, key, jobId, onlyNew.schedule));

@@ -4,7 +4,7 @@ import { BatchStatus } from '../core/batch-status.ts';
 import { FailureType } from '../core/failure.ts';
 import type { EndedShard, MissingRows } from '../file-work/settle-shard.ts';
 import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
-import { DOWNLOADS_AT_ONCE } from '../core/transfer-queues.ts';
+import { DOWNLOADS_AT_ONCE } from '../core/step-queues.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { addCosts, priceOf, type Cost } from '../core/token-cost.ts';
 import { claimRecord, readRecord } from '../store/store.ts';

@@ -6,6 +6,7 @@ import type { BatchRecord } from './batch-record.ts';
 import { searchBatch } from './create-batch.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
+import { readRefusal, type FinalRefusal } from './refused-shard.ts';
 
 /** Shards of a cancelled job that this history of it has not sent. */
 export interface BoughtRequest {
@@ -22,19 +23,32 @@ export interface BoughtShard extends BatchRecord {
   readonly settled: boolean;
 }
 
+/** A shard without a batch that has been settled, since the API refused it for good: its lines may have gone again in halves. */
+export interface SettledRefusal {
+  readonly shard: string;
+  /** The batch that was to be created. */
+  readonly batch: number;
+  readonly refused: FinalRefusal;
+}
+
 /**
  * Finds the batches of shards that a cancelled job would not send: another history of the job (before a reset, before it
- * was terminated) may have bought them, or a POST whose reply was lost. What was paid is kept.
+ * was terminated) may have bought them, or a POST whose reply was lost. What was paid is kept, and so is the outcome of a shard
+ * that was refused: a later round may hold its lines.
  * Safe twice: it reads, adopts what it finds by a claim, and notes that the job is cancelled, which it stays.
  * @throws ApplicationFailure `BatchNotListed` (try again), once all shards have been looked for, while one is in doubt
  */
-export async function findBought(deps: Dependencies, { job, shards }: BoughtRequest): Promise<BoughtShard[]> {
+export async function findBought(
+  deps: Dependencies,
+  { job, shards }: BoughtRequest,
+): Promise<(BoughtShard | SettledRefusal)[]> {
   const { store } = deps;
   return await whileBeating(async (signal) => {
     await claimRecord(store, jobFiles.cancelled(job), { at: Date.now() });
-    const bought: BoughtShard[] = [];
+    const found: (BoughtShard | SettledRefusal)[] = [];
     let doubt: ApplicationFailure | null = null;
     for (const shard of shards) {
+      const settled = (await store.size(shardFiles.outcome(job, shard))) !== null;
       let last: BoughtShard | null = null;
       for (let batch = 1; ; batch += 1) {
         const record =
@@ -42,13 +56,14 @@ export async function findBought(deps: Dependencies, { job, shards }: BoughtRequ
           (await searchWherePossible(deps, { job, shard, batch }, signal));
         if (record instanceof ApplicationFailure) doubt = record;
         if (record === null || record instanceof ApplicationFailure) break;
-        const settled = (await store.size(shardFiles.outcome(job, shard))) !== null;
         last = { ...record, shard, batch, settled };
       }
-      if (last !== null) bought.push(last);
+      const refused = settled && last === null ? await readRefusal(store, job, shard) : null;
+      if (last !== null) found.push(last);
+      if (refused !== null) found.push({ shard, batch: 1, refused });
     }
     if (doubt !== null) throw doubt;
-    return bought;
+    return found;
   });
 }
 

@@ -9,15 +9,23 @@ export interface BeatDetails {
   readonly of: number;
 }
 
+/** How an attempt beats. */
+interface BeatOptions {
+  /** What each beat tells. */
+  readonly details?: () => unknown;
+  /** Beats within the heartbeat timeout. @default 4 */
+  readonly beats?: number;
+}
+
 /** Runs work while telling Temporal that this attempt is alive; a worker that dies is noticed within the heartbeat timeout. */
 export async function whileBeating<T>(
   work: (signal: AbortSignal) => Promise<T>,
-  details?: () => BeatDetails,
+  { details, beats = 4 }: BeatOptions = {},
 ): Promise<T> {
   const timeoutMs = activityInfo().heartbeatTimeoutMs ?? 60_000;
   const beat = (): void => (details === undefined ? heartbeat() : heartbeat(details()));
-  beat();
-  const timer = setInterval(beat, Math.max(250, timeoutMs / 4));
+  // The first beat is no sooner than needed: what ends before it costs none, and servers bill them.
+  const timer = setInterval(beat, Math.max(250, timeoutMs / beats));
   const signal = cancellationSignal();
   // Each call of the API leaves a listener there (openai 6.49.0), which goes with the attempt: no leak to be warned of.
   setMaxListeners(0, signal);

@@ -15,28 +15,36 @@ import { cancelBatch, type CancelRequest } from './cancel-batch.ts';
 import { checkAccount } from './check-account.ts';
 import { createBatch, type CreateRequest } from './create-batch.ts';
 import type { Dependencies } from './dependencies.ts';
-import { findBought, type BoughtRequest, type BoughtShard } from './find-bought.ts';
+import { findBought, type BoughtRequest, type BoughtShard, type SettledRefusal } from './find-bought.ts';
 import type { JobObserver } from './job-observer.ts';
 import { fetchResults, type FetchRequest, type ShardCounts } from './fetch-results.ts';
 import { pollBatches, type BatchSight, type PollRequest, type WatchedBatch } from './poll-batches.ts';
 import { prepareScheduledJob, type PreparedRun, type RunRequest } from './prepare-scheduled-job.ts';
-import { keepingRefusal, settleRefusedShard, type RefusedRequest } from './refused-shard.ts';
+import {
+  keepingRefusal,
+  settleRefusedShard,
+  type FinalRefusal,
+  type RefusedRequest,
+} from './refused-shard.ts';
 import { atItsApi, inItsStore, inStoreOf } from './right-worker.ts';
 import { saveResults, type SaveRequest } from './save-results.ts';
 import { failingSafely } from './safe-failure.ts';
 import { uploadInput, type UploadRequest } from './upload-input.ts';
+import { watchBatches, type WatchReply, type WatchRequest } from './watch-batches.ts';
 
 /** The activities of a job, in the order of its life; each is idempotent and says how where it is written. */
 export interface Activities {
   buildShards(spec: JobSpec): Promise<FirstPlan>;
   uploadInput(request: UploadRequest): Promise<string>;
   createBatch(request: CreateRequest): Promise<BatchRecord>;
+  watchBatches(request: WatchRequest): Promise<WatchReply>;
+  /** For jobs that began under version 0.2 or before. */
   pollBatches(request: PollRequest): Promise<BatchSight[]>;
   fetchResults(request: FetchRequest): Promise<ShardCounts>;
   settleRefusedShard(request: RefusedRequest): Promise<ShardCounts>;
   buildRetryShards(round: RetryRound): Promise<RoundPlan>;
   buildRebuyShards(round: RebuyRound): Promise<RoundPlan>;
-  findBought(request: BoughtRequest): Promise<BoughtShard[]>;
+  findBought(request: BoughtRequest): Promise<(BoughtShard | SettledRefusal)[]>;
   cancelBatch(request: CancelRequest): Promise<void>;
   checkAccount(): Promise<void>;
   assembleResults(request: AssembleRequest): Promise<JobReport>;
@@ -59,6 +67,7 @@ export function createActivities(given: Dependencies): Activities & ScheduleActi
       atItsApi(deps, request.job, () => keepingRefusal(store, request, () => uploadInput(deps, request))),
     createBatch: (request) =>
       atItsApi(deps, request.job, () => keepingRefusal(store, request, () => createBatch(deps, request))),
+    watchBatches: (request) => atItsApi(deps, request.job, () => watchBatches(deps, request)),
     pollBatches: (request) => atItsApi(deps, request.job, () => pollBatches(deps, request)),
     fetchResults: (request) => atItsApi(deps, request.job, () => fetchResults(deps, request)),
     settleRefusedShard: (request) => inItsStore(deps, request.job, () => settleRefusedShard(deps, request)),
@@ -92,10 +101,14 @@ export type {
   BoughtShard,
   CreateRequest,
   Dependencies,
+  FinalRefusal,
   FirstPlan,
   JobObserver,
   PollRequest,
   PreparedRun,
+  SettledRefusal,
   ShardCounts,
   WatchedBatch,
+  WatchReply,
+  WatchRequest,
 };

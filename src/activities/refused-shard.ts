@@ -21,13 +21,24 @@ interface RefusedRecord {
   readonly text: string | null;
 }
 
+/** The same as far as it may be told: without a text. */
+export type FinalRefusal = Pick<RefusedRecord, 'tooLarge' | 'status' | 'code'>;
+
 export interface RefusedRequest {
   readonly job: string;
   readonly shard: string;
   /** Which of the shard's batches was to be created. */
   readonly batch: number;
   /** As the workflow knows it, for workers that left no record. */
-  readonly refusal: Pick<RefusedRecord, 'tooLarge' | 'status' | 'code'>;
+  readonly refusal: FinalRefusal;
+}
+
+/** How the API refused a shard for good; null where it has not. */
+export async function readRefusal(store: Store, job: string, shard: string): Promise<FinalRefusal | null> {
+  const record = await readRecord<RefusedRecord>(store, shardFiles.refused(job, shard));
+  if (record === null) return null;
+  const { tooLarge, status, code } = record;
+  return { tooLarge, status, code };
 }
 
 /**

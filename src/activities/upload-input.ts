@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import pLimit from 'p-limit';
 import { MULTIPART_FROM_BYTES, UPLOAD_PART_BYTES } from '../core/limits.ts';
-import { UPLOADS_AT_ONCE } from '../core/transfer-queues.ts';
+import { UPLOADS_AT_ONCE } from '../core/step-queues.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';

@@ -11,7 +11,7 @@ import { cancelSignal, pauseSignal, progressQuery, resumeSignal } from '../workf
 import { abortable, sleep } from './abortable.ts';
 import { listedLabels } from './job-labels.ts';
 import { checkOutputFolder, copyResults, writePartialResults } from '../store/output-folder.ts';
-import { retriesOf, stepBytesOf, type StepBytes, type StepRetry } from './pending-steps.ts';
+import { retriesOf, stepBytesOf, withBeat, type StepBytes, type StepRetry } from './pending-steps.ts';
 import { parseRow, readRowTexts, type ResultRow, type RowText } from './result-rows.ts';
 import { SharedLook } from './shared-look.ts';
 import { readingStore } from './store-failure.ts';
@@ -78,6 +78,8 @@ interface ServerStatus extends Pick<JobStatus, 'retries' | 'step' | 'listed' | '
   readonly status: string | null;
   /** Changes with everything that happens to the workflow. */
   readonly version: string;
+  /** What the workflow has said, with what the steps that run say meanwhile. */
+  readonly updated: (progress: JobProgress) => JobProgress;
 }
 
 /** How a job has ended. */
@@ -335,7 +337,7 @@ export class JobHandle {
 
   async #status(watching: boolean): Promise<JobStatus> {
     this.#calls.assertOpen();
-    const { status, version, retries, step, ...entry } = await this.#serverStatus(watching);
+    const { status, version, updated, retries, step, ...entry } = await this.#serverStatus(watching);
     // Read last: a workflow writes it before it ends, and whoever reads it need not ask how that goes.
     const report = await this.#keptReport();
     if (status === null && report === null) throw jobNotFound(this.id);
@@ -354,7 +356,8 @@ export class JobHandle {
       };
     }
     const isRunning = status === 'RUNNING';
-    const progress = isRunning ? await this.#progressAt(version, watching) : null;
+    const told = isRunning ? await this.#progressAt(version, watching) : null;
+    const progress = told === null ? null : updated(told);
     const failure = isRunning || status === null ? null : await this.#failure();
     return {
       jobId: this.id,
@@ -438,6 +441,7 @@ export class JobHandle {
             version: `${runId} ${historyLength}`,
             retries: retriesOf(raw),
             step: stepBytesOf(raw),
+            updated: (progress) => withBeat(progress, raw),
             listed,
             account,
             schedule,
@@ -447,6 +451,7 @@ export class JobHandle {
             return {
               status: null,
               version: '',
+              updated: (progress) => progress,
               retries: [],
               step: null,
               listed: null,

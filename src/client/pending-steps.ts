@@ -1,5 +1,6 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
+import type { JobProgress, RunningCounts } from '../core/progress.ts';
 
 /** A step that has failed and is tried again, as Temporal tells it. */
 export interface StepRetry {
@@ -34,6 +35,22 @@ export function retriesOf({ pendingActivities }: Description): StepRetry[] {
     }));
 }
 
+/** A job's progress with the counts of its poll's last beat, where it has beaten since it began: its answer may be minutes away. */
+export function withBeat(progress: JobProgress, { pendingActivities }: Description): JobProgress {
+  const polls = (pendingActivities ?? []).filter(({ activityType }) => activityType?.name === 'watchBatches');
+  const payload = polls.at(-1)?.heartbeatDetails?.payloads?.[0];
+  const beat = payload == null ? null : toCounts(payload);
+  if (beat === null) return progress;
+  const table = progress.table.map((shard) => {
+    const [completed, failed] = (shard.batchId === null ? undefined : beat.shards[shard.id]) ?? [
+      shard.completed,
+      shard.failed,
+    ];
+    return { ...shard, completed, failed };
+  });
+  return { ...progress, running: beat.ran, table };
+}
+
 /** The step that works through a file, by its last heartbeat, some seconds old; null where none does or none has told yet. */
 export function stepBytesOf({ pendingActivities }: Description): StepBytes | null {
   for (const { activityType, heartbeatDetails } of pendingActivities ?? []) {
@@ -44,14 +61,24 @@ export function stepBytesOf({ pendingActivities }: Description): StepBytes | nul
   return null;
 }
 
-function toBytes(payload: Payload): { done: number; of: number } | null {
-  let told: unknown;
+function toCounts(payload: Payload): RunningCounts | null {
+  const { ran, shards } = toldBy(payload);
+  if (typeof ran !== 'number' || typeof shards !== 'object' || shards === null) return null;
+  const isPair = (value: unknown): boolean =>
+    Array.isArray(value) && value.length === 2 && value.every((count) => typeof count === 'number');
+  return Object.values(shards).every(isPair) ? { ran, shards: shards as RunningCounts['shards'] } : null;
+}
+
+/** Nothing for beats of another worker, or encrypted ones: only a bar stays empty. */
+function toldBy(payload: Payload): Readonly<Record<string, unknown>> {
   try {
-    told = defaultPayloadConverter.fromPayload(payload);
+    return { ...defaultPayloadConverter.fromPayload<object | null>(payload) };
   } catch {
-    return null; // beats of another worker, or encrypted ones: only a bar stays empty
+    return {};
   }
-  if (typeof told !== 'object' || told === null) return null;
-  const { done, of } = told as { done?: unknown; of?: unknown };
+}
+
+function toBytes(payload: Payload): { done: number; of: number } | null {
+  const { done, of } = toldBy(payload);
   return typeof done === 'number' && typeof of === 'number' && of > 0 ? { done, of } : null;
 }

@@ -49,7 +49,7 @@ export async function findStoredRows(store: Store, job: string): Promise<StoredR
       if (ended === 0) continue;
       if (rank === 0) rows += ended; // else its lines had rows before
       files.push({
-        path: await store.filePath(shardFiles.rows(job, shard)),
+        path: await store.filePath(shardFiles.rows(job, shard, outcome.rows)),
         from: manifest.ranges[0]?.[0] ?? 0,
         rank,
       });

@@ -25,3 +25,23 @@ export function nextPollDelay({ smallestMs, quietMs, nearEnd }: PollOutlook): nu
   const longest = Math.max(smallestMs, nearEnd ? LONGEST_NEAR_END_MS : LONGEST_MS);
   return Math.round(Math.min(longest, Math.max(smallestMs, quietMs * SHARE_OF_QUIET)));
 }
+
+/** How long a poll of its own queue looks before it tells that nothing has changed: what it counts is as old at most. */
+const SHARE_LOOKED = 0.5;
+const LONGEST_LOOK_MS = 10 * 60_000;
+
+/** Beats of a long look are billed by some servers: a worker that dies in one is noticed within this. */
+const LONGEST_SILENCE_MS = 150_000;
+
+/**
+ * How long a poll that needs no timer may look. With the longest ones a day of waiting costs 144 activities and some 1,150
+ * beats.
+ */
+export function lookLength(quietMs: number): number {
+  return Math.min(LONGEST_LOOK_MS, quietMs * SHARE_LOOKED);
+}
+
+/** The heartbeat timeout of a poll, which beats twice within it; `leastMs` is that of other steps. */
+export function lookHeartbeat(lookMs: number, leastMs: number): number {
+  return Math.max(leastMs, Math.min(LONGEST_SILENCE_MS, lookMs / 2));
+}

@@ -50,6 +50,14 @@ export interface JobProgress {
 /** Rows of `JobProgress.table`: what one screen shows, and a query's answer can hold. */
 export const SHARDS_SHOWN = 50;
 
+/** What the API says it has run in batches that have not ended, as a beat of the step that polls them tells it. */
+export interface RunningCounts {
+  /** Lines in all of them. */
+  readonly ran: number;
+  /** The first `SHARDS_SHOWN` of them, by shard. */
+  readonly shards: Readonly<Record<string, readonly [completed: number, failed: number]>>;
+}
+
 /** Entries of `JobProgress.settled`: they are carried from run to run. */
 export const SETTLED_SHOWN = 10;
 

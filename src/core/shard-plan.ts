@@ -12,6 +12,16 @@ export function shardIndex(id: string): number {
   return Number(id.slice(id.indexOf('-') + 1)) - 1;
 }
 
+/** The round of a shard, from 1. */
+export function shardRound(id: string): number {
+  return Number(id.slice(1, id.indexOf('-')));
+}
+
+/** Orders shards by round and place. */
+export function compareShards(a: string, b: string): number {
+  return shardRound(a) - shardRound(b) || shardIndex(a) - shardIndex(b);
+}
+
 /** A line and its `LineHistory`; without `idle`, as in records of earlier versions, all its free tries were idle. */
 export type CarriedLine = readonly [line: number, sent: number, charged: number, idle?: number];
 
@@ -51,12 +61,16 @@ export interface RoundPlan {
   readonly models?: readonly string[];
   /** Input lines that an earlier run of the schedule has answered; absent where nobody looked. */
   readonly kept?: number;
+  /** Which of `jobFiles.building` the round's files were made in; of round 1 only, and not in plans of version 0.1. */
+  readonly built?: string;
   /** True for a round of lines that had ended `answer_unavailable` and are bought again: their new rows replace the old ones. */
   readonly rebought?: true;
 }
 
 /** How a shard's lines ended. */
 export interface ShardOutcome {
+  /** Which file holds the rows of the lines that ended, see `shardFiles.rows`; absent in outcomes of version 0.1, and where none did. */
+  readonly rows?: string;
   readonly answered: number;
   readonly failed: number;
   /** Lines that go again. */

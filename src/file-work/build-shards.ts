@@ -43,8 +43,8 @@ export type BuildResult =
   | { readonly gone: string };
 
 /**
- * Reads the input, checks every line and writes round 1's shards; with `earlier`, lines that earlier jobs have answered
- * get their rows instead, and the input is read twice.
+ * Reads the input, checks every line and writes round 1's shards, `under` a folder of keys; with `earlier`, lines that earlier
+ * jobs have answered get their rows instead, and the input is read twice.
  * Running it twice, with the same earlier answers, writes the same files under the same names.
  */
 export function buildShards(
@@ -52,9 +52,10 @@ export function buildShards(
   spec: JobSpec,
   counter: ByteCounter = new ByteCounter(),
   earlier: readonly EarlierAnswers[] | null = null,
+  under: string = '',
 ): BuildResult {
   try {
-    return build(folder, spec, counter, earlier);
+    return build(folder, spec, counter, earlier, under);
   } catch (error) {
     // Told as results: of an error that leaves the thread only the text is left.
     if (error instanceof EarlierAnswersGone) return { gone: error.job };
@@ -84,14 +85,17 @@ function build(
   spec: JobSpec,
   counter: ByteCounter,
   earlier: readonly EarlierAnswers[] | null,
+  under: string,
 ): BuildResult {
   counter.expect(spec.input.bytes);
-  const writer = new ShardSetWriter(folder, spec.jobId, 1, {
+  const own = join(folder, under);
+  const writer = new ShardSetWriter(own, spec.jobId, 1, {
     lines: spec.shardLines,
     bytes: spec.shardBytes,
   });
-  const rejected = new RejectedRows(join(folder, jobFiles.rejected(spec.jobId)));
-  const kept = earlier === null ? null : new KeptRows(folder, spec, earlier);
+  const rejected = new RejectedRows(join(own, jobFiles.rejected(spec.jobId)));
+  const target = join(own, jobFiles.kept(spec.jobId));
+  const kept = earlier === null ? null : new KeptRows(folder, spec, earlier, target);
   let fault: InputFault | null = null;
   try {
     const onLine = ({ number, block, start, end, overlong, request }: Readonly<InputLine>): boolean => {

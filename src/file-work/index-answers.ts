@@ -8,7 +8,7 @@ import { EntryWriter } from './answer-index.ts';
 import { cutLines } from './cut-lines.ts';
 import { RequestKeys } from './request-key.ts';
 import { RowFile } from './row-file.ts';
-import { readManifest, readOutcome } from './shard-records.ts';
+import { readManifest, readOutcome, rowsPath } from './shard-records.ts';
 
 const answeredTail = Buffer.from(',"status":"answered"');
 
@@ -43,7 +43,8 @@ function writeIndex(folder: string, job: string, target: string): number {
         const shard = shardId(round, index);
         const outcome = readOutcome(folder, job, shard);
         if (outcome === null || outcome.answered === 0) continue;
-        eachAnswer(folder, job, shard, keys, (key, offset, length) => {
+        const rows = rowsPath(folder, job, shard, outcome);
+        eachAnswer(folder, { job, shard, rows }, keys, (key, offset, length) => {
           answers += 1;
           entries.add(key, { round, index, offset, length });
         });
@@ -60,13 +61,12 @@ function writeIndex(folder: string, job: string, target: string): number {
 /** Requests and rows of a shard are both in the order of their lines: they are read side by side. */
 function eachAnswer(
   folder: string,
-  job: string,
-  shard: string,
+  { job, shard, rows: path }: { job: string; shard: string; rows: string },
   keys: RequestKeys,
   onAnswer: (key: Buffer, offset: number, length: number) => void,
 ): void {
   const { endpoint } = readManifest(folder, job, shard);
-  const rows = new RowFile(join(folder, shardFiles.rows(job, shard)));
+  const rows = new RowFile(path);
   try {
     cutLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, { start, end }) => {
       if (rows.done) return;

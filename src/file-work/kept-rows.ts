@@ -1,8 +1,6 @@
 import { closeSync, openSync, readSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { RequestLine } from '../core/request-line.ts';
-import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { temporaryName, WholeFileWriter } from '../store/whole-file.ts';
 import { unpackShard } from './answer-index.ts';
 import {
@@ -15,6 +13,7 @@ import {
   type KnownLine,
 } from './find-known-lines.ts';
 import { writeRowHead } from './rows-writer.ts';
+import { settledRowsPath } from './shard-records.ts';
 
 /** Files of rows open at a time, a block of each in memory; an input in the order of an earlier one reads them one after another. */
 const OPEN_FILES = 32;
@@ -37,8 +36,7 @@ export class KeptRows {
   private readonly known: KnownLines | null;
   private readonly open = new Map<string, EarlierRows>();
 
-  constructor(folder: string, spec: JobSpec, earlier: readonly EarlierAnswers[]) {
-    const path = join(folder, jobFiles.kept(spec.jobId));
+  constructor(folder: string, spec: JobSpec, earlier: readonly EarlierAnswers[], path: string) {
     const records = temporaryName(path);
     this.folder = folder;
     this.earlier = earlier;
@@ -82,7 +80,7 @@ export class KeptRows {
   }
 
   private rowsOf(job: string, shard: string): EarlierRows {
-    const key = shardFiles.rows(job, shard);
+    const key = `${job}/${shard}`;
     const known = this.open.get(key);
     if (known !== undefined) return known;
     if (this.open.size >= OPEN_FILES) {
@@ -90,7 +88,7 @@ export class KeptRows {
       rows.close();
       this.open.delete(oldest);
     }
-    const rows = ofEarlierJob(job, () => new EarlierRows(join(this.folder, key)));
+    const rows = ofEarlierJob(job, () => new EarlierRows(settledRowsPath(this.folder, job, shard)));
     this.open.set(key, rows);
     return rows;
   }

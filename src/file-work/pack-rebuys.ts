@@ -7,7 +7,7 @@ import { ShardSetWriter } from './build-shards.ts';
 import { cutLines } from './cut-lines.ts';
 import { embeddingInputsOf } from './pack-retries.ts';
 import { RowFile } from './row-file.ts';
-import { readManifest, readOutcome, ShardIds } from './shard-records.ts';
+import { readManifest, readOutcome, rowsPath, ShardIds } from './shard-records.ts';
 
 /** The last round of a job, behind which lines are bought again, and how large shards may be. */
 export interface RebuyRound {
@@ -60,8 +60,9 @@ function unavailableLines(folder: string, job: string, rounds: number): Map<stri
     for (let index = 0; index < plan.shards; index += 1) {
       const shard = shardId(round, index);
       if (plan.rebought === true) forget(found, new ShardLines(readManifest(folder, job, shard)));
-      if ((readOutcome(folder, job, shard)?.errors[UNAVAILABLE] ?? 0) > 0)
-        found.set(shard, unavailableIn(join(folder, shardFiles.rows(job, shard))));
+      const outcome = readOutcome(folder, job, shard);
+      if (outcome !== null && (outcome.errors[UNAVAILABLE] ?? 0) > 0)
+        found.set(shard, unavailableIn(rowsPath(folder, job, shard, outcome)));
     }
   }
   return found;

@@ -73,13 +73,15 @@ export class FileWork {
     return isLong(size) && this.long.activeCount + this.long.pendingCount >= this.longPlaces;
   }
 
+  /** `under`: a folder of keys that the shards' keys come behind. */
   buildShards(
     spec: JobSpec,
     counter: ByteCounter,
     earlier: readonly EarlierAnswers[] | null = null,
+    under: string = '',
   ): Promise<BuildResult> {
     const { bytes } = spec.input;
-    return this.run('buildShards', [this.folder, spec, counter.shared, earlier], { bytes });
+    return this.run('buildShards', [this.folder, spec, counter.shared, earlier, under], { bytes });
   }
 
   /** Writes the index under `target`, a key of the store; answers its entries, or null when files of the job are missing. */

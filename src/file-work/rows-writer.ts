@@ -1,6 +1,4 @@
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
-import { join } from 'node:path';
-import { shardFiles } from '../store/job-files.ts';
+import { fstatSync, readFileSync, readSync } from 'node:fs';
 import { WholeFileWriter } from '../store/whole-file.ts';
 import type { ShardIds } from './shard-records.ts';
 import { lineState, type ShardTally } from './shard-tally.ts';
@@ -42,13 +40,13 @@ export class RowsWriter {
   /** Raw files that are small enough to be held: their answers are taken in any order without a read each. */
   private held: (Buffer | null)[] = [];
 
-  constructor(folder: string, job: string, shard: string, ids: ShardIds) {
-    this.file = new WholeFileWriter(join(folder, shardFiles.rows(job, shard)));
+  constructor(path: string, ids: ShardIds) {
+    this.file = new WholeFileWriter(path);
     this.ids = ids;
   }
 
-  write(tally: ShardTally, paths: readonly (string | null)[], batchIds: readonly string[]): void {
-    const sources = paths.map((path) => (path === null ? null : openSync(path, 'r')));
+  /** @param sources the raw files, open since before the tally was made: an attempt that stood still may replace them at any time */
+  write(tally: ShardTally, sources: readonly (number | null)[], batchIds: readonly string[]): void {
     this.held = sources.map((source) =>
       source !== null && fstatSync(source).size <= HELD_BYTES ? readFileSync(source) : null,
     );
@@ -85,8 +83,6 @@ export class RowsWriter {
     } catch (error) {
       this.file.abandon();
       throw error;
-    } finally {
-      for (const source of sources) if (source !== null) closeSync(source);
     }
   }
 

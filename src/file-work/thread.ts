@@ -15,12 +15,13 @@ import * as pack from './pack-retries.ts';
 import * as settle from './settle-shard.ts';
 import * as unsent from './unsent-shard.ts';
 
-export const buildShards = ([folder, spec, counter, earlier]: [
+export const buildShards = ([folder, spec, counter, earlier, under]: [
   folder: string,
   spec: JobSpec,
   counter: SharedArrayBuffer,
   earlier: readonly EarlierAnswers[] | null,
-]): build.BuildResult => build.buildShards(folder, spec, new ByteCounter(counter), earlier);
+  under: string,
+]): build.BuildResult => build.buildShards(folder, spec, new ByteCounter(counter), earlier, under);
 
 export const indexAnswers = ([folder, job, target]: [folder: string, job: string, target: string]):
   | number

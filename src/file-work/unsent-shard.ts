@@ -1,7 +1,5 @@
-import { join } from 'node:path';
 import { plainCode } from '../core/result-line.ts';
-import { EXAMPLES_KEPT, ShardLines, type ShardManifest, type ShardOutcome } from '../core/shard-plan.ts';
-import { shardFiles } from '../store/job-files.ts';
+import { EXAMPLES_KEPT, ShardLines, type ShardOutcome } from '../core/shard-plan.ts';
 import { WholeFileWriter } from '../store/whole-file.ts';
 import { cancelledTail, writeRowHead } from './rows-writer.ts';
 import { claimOutcome, readManifest, readOutcome, ShardIds, type ClaimedOutcome } from './shard-records.ts';
@@ -30,14 +28,15 @@ export function refuseShard(folder: string, refused: RefusedShard): ClaimedOutco
   const error = JSON.stringify({ code, message });
   const rowTail = (sent: number): string =>
     `,"status":"failed","attempts":${sent},"batch_id":null,"response":null,"error":${error},"usage":null}\n`;
-  writeRows(folder, { job, shard }, manifest, lines, rowTail);
-  return claimOutcome(folder, job, shard, {
+  const outcome = {
     ...nothing,
     failed: manifest.lines,
     // Lines that are not sent any more after refusals of their batches have been counted with those.
     ...(manifest.refusals === undefined ? counted(plainCode(code), lines) : {}),
     refusal: { code, message, named: 0 },
-  });
+  };
+  const ids = new ShardIds(folder, job, shard, manifest);
+  return claimOutcome(folder, job, shard, outcome, (path) => writeRows(path, lines, ids, rowTail));
 }
 
 /** Ends every line of a shard that was never sent, after a cancel. */
@@ -46,20 +45,14 @@ export function cancelShard(folder: string, job: string, shard: string): ShardOu
   if (done !== null) return done;
   const manifest = readManifest(folder, job, shard);
   const rowTail = (sent: number): string => cancelledTail(sent, 'null');
-  writeRows(folder, { job, shard }, manifest, new ShardLines(manifest), rowTail);
-  return claimOutcome(folder, job, shard, nothing).outcome;
+  const ids = new ShardIds(folder, job, shard, manifest);
+  const write = (path: string): void => writeRows(path, new ShardLines(manifest), ids, rowTail);
+  return claimOutcome(folder, job, shard, nothing, write).outcome;
 }
 
 /** Writes a row for each line; `rowTail` makes the part behind its id, of how often the line was sent. */
-function writeRows(
-  folder: string,
-  { job, shard }: { job: string; shard: string },
-  manifest: ShardManifest,
-  lines: ShardLines,
-  rowTail: (sent: number) => string,
-): void {
-  const ids = new ShardIds(folder, job, shard, manifest);
-  const file = new WholeFileWriter(join(folder, shardFiles.rows(job, shard)));
+function writeRows(path: string, lines: ShardLines, ids: ShardIds, rowTail: (sent: number) => string): void {
+  const file = new WholeFileWriter(path);
   lines.numbers.forEach((line, position) => {
     writeRowHead(file, line, ids.at(position));
     file.writeText(rowTail(lines.historyOf(line).sent));

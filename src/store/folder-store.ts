@@ -1,6 +1,6 @@
 import { openAsBlob } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { privateFolder } from '../core/private-folder.ts';
 import type { Store } from './store.ts';
 import { temporaryName } from './whole-file.ts';
@@ -44,6 +44,22 @@ export class FolderStore implements Store {
 
   async remove(key: string): Promise<void> {
     await rm(this.path(key), { force: true });
+  }
+
+  async publish(folder: string): Promise<void> {
+    const root = this.path(folder);
+    const entries = await readdir(root, { withFileTypes: true, recursive: true }).catch(ignoreMissing);
+    for (const entry of entries ?? []) {
+      // What a killed process left half written is no value.
+      if (!entry.isFile() || entry.name.endsWith('.tmp')) continue;
+      const path = join(entry.parentPath, entry.name);
+      const target = await this.filePath(relative(root, path));
+      await rename(path, target).catch(ignoreMissing); // another attempt was faster
+    }
+  }
+
+  async removeAll(folder: string): Promise<void> {
+    await rm(this.path(folder), { recursive: true, force: true });
   }
 
   async size(key: string): Promise<number | null> {

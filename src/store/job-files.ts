@@ -9,6 +9,14 @@ export const jobFiles = {
   spec: (job: string): string => `jobs/${job}/job.json`,
   /** Where its batches live; see `claimJobApi`. */
   api: (job: string): string => `jobs/${job}/api.json`,
+  /**
+   * Where the files of round 1 are made, one folder for each input and options that were tried under the job's id, each behind its
+   * key. They get their places when the plan that names `word` is on record: so an attempt with another input, which stood
+   * still, writes nothing among them.
+   */
+  building: (job: string, word: string): string => `jobs/${job}/building/${word}`,
+  /** All of these. */
+  buildings: (job: string): string => `jobs/${job}/building`,
   /** A round's shards, written when all of them are; see `RoundPlan`. */
   round: (job: string, round: number): string => `jobs/${job}/rounds/${round}.json`,
   /** Rows of input lines that were refused, with `--skip-bad-lines`. */
@@ -81,8 +89,12 @@ export const shardFiles = {
     `jobs/${job}/shards/${shard}/batch-${n}.output.jsonl`,
   errors: (job: string, shard: string, n: number): string =>
     `jobs/${job}/shards/${shard}/batch-${n}.errors.jsonl`,
-  /** Rows of the lines that ended here, as they will stand in the results. */
-  rows: (job: string, shard: string): string => `jobs/${job}/shards/${shard}/rows.jsonl`,
+  /**
+   * Rows of the lines that ended here, as they will stand in the results. Each attempt writes a file of its own, whose `word` its
+   * outcome names: so the rows are those of the outcome that counts, whoever else writes.
+   */
+  rows: (job: string, shard: string, word: string | undefined): string =>
+    `jobs/${job}/shards/${shard}/${word === undefined ? 'rows' : `rows-${word}`}.jsonl`,
   /** How its lines ended and which go again; see `ShardOutcome`. Written last. */
   outcome: (job: string, shard: string): string => `jobs/${job}/shards/${shard}/outcome.json`,
 } as const;

@@ -40,3 +40,8 @@ function assertInput(options: JobOptions): void {
 export function identityOf(spec: JobSpec): string {
   return createHash('sha256').update(jobIdentity(spec, spec.input.sha256)).digest('hex');
 }
+
+/** The first digits of it, which suffice in names of files of one job. */
+export function identityWord(spec: JobSpec): string {
+  return identityOf(spec).slice(0, 12);
+}

@@ -13,6 +13,13 @@ export interface Store {
   claim(key: string, text: string): Promise<{ text: string; first: boolean }>;
   /** Takes a value away; nothing happens where there is none. For values that no record names. */
   remove(key: string): Promise<void>;
+  /**
+   * Gives every value under a folder of keys the key that it has behind the folder's, in place of whatever was there; those that
+   * were moved before stay. For values that count once a record names them.
+   */
+  publish(folder: string): Promise<void>;
+  /** Takes all values under a folder of keys away. */
+  removeAll(folder: string): Promise<void>;
   /** Size of a value in bytes; null when there is none. */
   size(key: string): Promise<number | null>;
   /** Writes a stream of bytes as a whole value; answers its length. */

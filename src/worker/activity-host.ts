@@ -23,10 +23,10 @@ export interface ActivityHostOptions {
   /** Threads for file work, each some 40 MB; long work leaves one free. @default the number of cores, from 2 to 4 */
   readonly threads?: number;
   /**
-   * True when workers with these activities also serve the queues that `transferWorkers` lists. Without them all steps share
+   * True when workers with these activities also serve the queues that `stepWorkers` lists. Without them all steps share
    * the worker's queue, and transfers wait in its slots. @default false
    */
-  readonly transferQueues?: boolean;
+  readonly stepQueues?: boolean;
   /** What jobs and calls of the API are counted in. @default those of the installed runtime */
   readonly metrics?: JobMetrics;
   /** Scales the waits for a slow API; 1 suits OpenAI, less is for emulators only. @default `DURABLE_BATCH_PATIENCE`, or 1 */
@@ -61,7 +61,7 @@ export async function hostActivities(options: ActivityHostOptions = {}): Promise
     store: new FolderStore(folder),
     files,
     patience: options.patience ?? environment.patience,
-    hasTransferQueues: options.transferQueues ?? false,
+    hasStepQueues: options.stepQueues ?? false,
     observer: observeJobs(metrics),
   });
   const close = async (): Promise<void> => await files.close();

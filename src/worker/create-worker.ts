@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import type OpenAI from 'openai';
-import { DOWNLOADS_AT_ONCE, transferQueuesOf, UPLOADS_AT_ONCE } from '../core/transfer-queues.ts';
+import { DOWNLOADS_AT_ONCE, POLLS_AT_ONCE, stepQueuesOf, UPLOADS_AT_ONCE } from '../core/step-queues.ts';
 import { connectWorker, type TemporalTarget } from '../temporal/index.ts';
 import { hostActivities, type ActivityHost } from './activity-host.ts';
 import type { JobMetrics } from './job-metrics.ts';
@@ -57,24 +57,33 @@ export const workerTuning: Readonly<
   maxHeartbeatThrottleInterval: '5s',
 };
 
-/** A worker of activities beside the main one, with few slots; see `transferWorkers`. */
-export interface TransferWorker {
-  /** The queue of one kind of transfers. */
+/** A worker of activities beside the main one, for steps that take long; see `stepWorkers`. */
+export interface StepWorker {
+  /** The queue of one kind of steps. */
   readonly taskQueue: string;
   /** How many of them this worker does at a time. */
   readonly maxConcurrentActivityTaskExecutions: number;
+  /** How long they get to finish when the worker stops, in ms; see `SHUTDOWN_GRACE_MS`. */
+  readonly shutdownGraceTime: number;
 }
 
 /**
- * What the workers of transfers need in `Worker.create`, beside the main one of a queue: uploads and downloads wait in their
- * own queues at the server, and hold up nothing else. With all of them running, and `transferQueues` in `hostActivities`,
- * jobs use them.
+ * What the workers of long steps need in `Worker.create`, beside the main one of a queue, whose other options they share:
+ * uploads, downloads and polls that look for minutes wait in their own queues at the server, and hold up nothing else. With all
+ * of them running, and `stepQueues` in `hostActivities`, jobs use them.
  */
-export function transferWorkers(taskQueue: string): TransferWorker[] {
-  const { uploads, downloads } = transferQueuesOf(taskQueue);
+export function stepWorkers(taskQueue: string): StepWorker[] {
+  const { uploads, downloads, polls } = stepQueuesOf(taskQueue);
+  const step = (queue: string, atOnce: number, shutdownGraceTime: number): StepWorker => ({
+    taskQueue: queue,
+    maxConcurrentActivityTaskExecutions: atOnce,
+    shutdownGraceTime,
+  });
   return [
-    { taskQueue: uploads, maxConcurrentActivityTaskExecutions: UPLOADS_AT_ONCE },
-    { taskQueue: downloads, maxConcurrentActivityTaskExecutions: DOWNLOADS_AT_ONCE },
+    step(uploads, UPLOADS_AT_ONCE, SHUTDOWN_GRACE_MS),
+    step(downloads, DOWNLOADS_AT_ONCE, SHUTDOWN_GRACE_MS),
+    // A poll has nothing to finish: another worker goes on with it at once.
+    step(polls, POLLS_AT_ONCE, 0),
   ];
 }
 
@@ -93,7 +102,7 @@ export interface JobWorker {
  * @throws BatchError `temporal_unavailable`; `api_refused` when there is no key
  */
 export async function startWorker(options: JobWorkerOptions): Promise<JobWorker> {
-  const host = await hostActivities({ ...options, transferQueues: true });
+  const host = await hostActivities({ ...options, stepQueues: true });
   const { connection, workers } = await createTemporalWorkers(options, host).catch(async (error: unknown) => {
     await host.close();
     throw error;
@@ -134,8 +143,7 @@ async function createTemporalWorkers(
   };
   const workers: Worker[] = [];
   try {
-    for (const transfers of transferWorkers(taskQueue))
-      workers.push(await Worker.create({ ...common, ...transfers }));
+    for (const steps of stepWorkers(taskQueue)) workers.push(await Worker.create({ ...common, ...steps }));
     workers.push(await Worker.create({ ...common, taskQueue, workflowBundle: jobWorkflowBundle() }));
     return { connection, workers };
   } catch (error) {

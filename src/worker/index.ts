@@ -5,11 +5,11 @@ export {
   startWorker,
   SHUTDOWN_FORCE_MS,
   SHUTDOWN_GRACE_MS,
-  transferWorkers,
+  stepWorkers,
   workerTuning,
   type JobWorker,
   type JobWorkerOptions,
-  type TransferWorker,
+  type StepWorker,
 } from './create-worker.ts';
 export { createJobMetrics, type JobMetrics } from './job-metrics.ts';
 export { checkApi, createApi } from './openai-api.ts';

@@ -1,14 +1,15 @@
-import type { Duration, Priority, RetryPolicy } from '@temporalio/common';
+import type { Priority, RetryPolicy } from '@temporalio/common';
 import {
   ActivityCancellationType,
   proxyActivities,
   workflowInfo,
   type ActivityOptions,
 } from '@temporalio/workflow';
-import type { Activities } from '../activities/index.ts';
+import type { Activities, WatchReply, WatchRequest } from '../activities/index.ts';
 import { fittingSummary } from '../core/job-description.ts';
+import { lookHeartbeat } from '../core/poll-schedule.ts';
 import { shardIndex } from '../core/shard-plan.ts';
-import { transferQueuesOf } from '../core/transfer-queues.ts';
+import { stepQueuesOf } from '../core/step-queues.ts';
 
 /**
  * Every activity with its timeouts and retries; a number without a reason here is a bug.
@@ -23,11 +24,11 @@ let retry: RetryPolicy = { initialInterval: '1s', backoffCoefficient: 2, maximum
 const OUTAGE = '7 days';
 
 /** A worker that dies is noticed after this; beats come four times as often, and file work never holds them up. */
-let heartbeat: Duration = '20s';
+let heartbeatMs = 20_000;
 
 /** Tests that kill workers do not want to wait so long. A workflow has its own copy of this module. */
-export function tuneHeartbeat(timeout: Duration): void {
-  heartbeat = timeout;
+export function tuneHeartbeat(timeoutMs: number): void {
+  heartbeatMs = timeoutMs;
 }
 
 /** Tests that let activities fail by the thousand do not want to wait a second for each. */
@@ -36,11 +37,11 @@ export function tuneRetries(firstMs: number): void {
 }
 
 /** True where transfers have queues of their own; a worker that somebody hosts may take all steps from one. */
-let hasTransferQueues = false;
+let hasStepQueues = false;
 
 /** Has transfers done by the workers of their own queues, from now on. */
-export function useTransferQueues(): void {
-  hasTransferQueues = true;
+export function useStepQueues(): void {
+  hasStepQueues = true;
 }
 
 // 100 GB at 50 MB/s take half an hour; a day is for slow shared disks.
@@ -64,10 +65,30 @@ export const createBatch: Call<'createBatch'> = activity('createBatch', {
 // The same for several shards, one after another.
 export const findBought: Call<'findBought'> = activity('findBought', { startToCloseTimeout: '24h' });
 
-// A few pages of the list, and single reads, eight at a time; both are bounded in time (`activities/read-batches.ts`).
+// As jobs of version 0.2 and before poll: a few pages of the list, and single reads, eight at a time; both are bounded in time (`activities/read-batches.ts`).
 export const pollBatches: Call<'pollBatches'> = activity('pollBatches', {
   startToCloseTimeout: '10m',
 });
+
+/**
+ * Looks at the batches in flight: in the queue of polls, where a worker has to take it in so many ms, or for null in the main
+ * one. A watch that is given up ends at once.
+ */
+export async function watchBatches(
+  summary: string,
+  request: WatchRequest,
+  queueMs: number | null,
+): Promise<WatchReply> {
+  const { polls } = stepQueuesOf(workflowInfo().taskQueue);
+  const watch = activity('watchBatches', {
+    // The time for looks, and one last look as long as that of `pollBatches`.
+    startToCloseTimeout: request.afterMs + request.lookMs + 10 * 60_000,
+    heartbeatTimeout: lookHeartbeat(request.lookMs, heartbeatMs),
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+    ...(queueMs === null ? {} : { taskQueue: polls, scheduleToStartTimeout: queueMs }),
+  });
+  return await watch(summary, request);
+}
 
 // Several GB of embeddings at 2 MB/s.
 export const fetchResults: Call<'fetchResults'> = activity('fetchResults', {
@@ -117,9 +138,9 @@ function priorityOf(name: keyof Activities, request: unknown): Priority {
 /** The queue of a step. */
 function queueOf(name: keyof Activities): string {
   const { taskQueue } = workflowInfo();
-  const { uploads, downloads } = transferQueuesOf(taskQueue);
-  if (hasTransferQueues && name === 'uploadInput') return uploads;
-  if (hasTransferQueues && name === 'fetchResults') return downloads;
+  const { uploads, downloads } = stepQueuesOf(taskQueue);
+  if (hasStepQueues && name === 'uploadInput') return uploads;
+  if (hasStepQueues && name === 'fetchResults') return downloads;
   return taskQueue;
 }
 
@@ -136,10 +157,10 @@ function activity<K extends keyof Activities>(name: K, limits: ActivityOptions):
       scheduleToCloseTimeout: OUTAGE,
       // A step that is given up may just have done its work: what it has put on record counts.
       cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-      heartbeatTimeout: heartbeat,
+      heartbeatTimeout: heartbeatMs,
       retry,
-      ...limits,
       taskQueue: queueOf(name),
+      ...limits,
       priority: priorityOf(name, request[0]),
     };
     const run = proxyActivities<Activities>(options)[name] as (...request: never[]) => Promise<unknown>;

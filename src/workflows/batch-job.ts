@@ -7,7 +7,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { FirstPlan, ShardCounts } from '../activities/index.ts';
+import type { BoughtShard, FirstPlan, SettledRefusal, ShardCounts } from '../activities/index.ts';
 import { grouped, sizeOf } from '../core/job-description.ts';
 import { toListed } from '../core/job-listing.ts';
 import type { JobSpec } from '../core/job-spec.ts';
@@ -33,7 +33,7 @@ import {
   findBought,
   tuneHeartbeat,
   tuneRetries,
-  useTransferQueues,
+  useStepQueues,
 } from './activity-proxies.ts';
 import { BatchWatch } from './batch-watch.ts';
 import { detailsOf, noticesOf, type PauseCause } from './job-details.ts';
@@ -121,7 +121,7 @@ class Job {
         this.showDetails();
       },
     });
-    this.watch = new BatchWatch(spec.jobId, spec.pollMs, state.changedAt, {
+    this.watch = new BatchWatch(spec.jobId, spec.pollMs, state, {
       onLost: (reason) => {
         state.lost = reason;
         this.showDetails();
@@ -153,7 +153,7 @@ class Job {
       Object.assign(state, { lines: lines + rejected + kept, answered: kept, failed: rejected, models });
       state.transferQueues = (state.plan as FirstPlan).transferQueues === true;
     }
-    if (state.transferQueues === true) useTransferQueues();
+    if (state.transferQueues === true) useStepQueues();
     if ((state.plan as FirstPlan).cancelled === true) this.cancel();
     if ((state.plan as FirstPlan).rebuy === true) state.rebuy = true;
     this.phase = JobState.Running;
@@ -161,7 +161,7 @@ class Job {
     for (;;) {
       await this.runRound(state.plan);
       if (this.parking) {
-        state.changedAt = this.watch.lastChange();
+        Object.assign(state, this.watch.carry());
         await continueAsNew<typeof batchJob>(spec, state, this.tuning);
       }
       this.showDetails('round');
@@ -331,7 +331,7 @@ class Job {
     return cancelled && !lookedForBought && (next < plan.shards || unsent.length > 0) && patched(FIND_BOUGHT);
   }
 
-  /** The records of shards that a cancelled round has not sent and that have a batch all the same. */
+  /** The records of shards that a cancelled round has not sent and that have a batch, or an outcome, all the same. */
   private async takeUpBought(plan: RoundPlan): Promise<ShardRecord[]> {
     const { spec, state } = this;
     const shards = [...(state.unsent ?? [])];
@@ -345,16 +345,7 @@ class Job {
             shards,
           },
         );
-        const records = bought.map(({ shard: id, batch, batchId, createdAt, settled }) => ({
-          id,
-          lines: plan.shardLines[shardIndex(id)] ?? 0,
-          upload: 1,
-          batch,
-          batchId,
-          createdAt,
-          ended: settled,
-          refusals: 0,
-        }));
+        const records = bought.map((found) => takenUp(found, plan));
         Object.assign(state, { next: plan.shards, lookedForBought: true });
         state.active.push(...records);
         return records;
@@ -576,6 +567,15 @@ class Job {
     const { models = [] } = this.state;
     this.entry.update({ progress: listed, models, batchIds: this.watch.batchIds() }, moment);
   }
+}
+
+/** The record of a shard that another history of the job has bought, or settled without a batch. */
+function takenUp(found: BoughtShard | SettledRefusal, plan: RoundPlan): ShardRecord {
+  const { shard: id, batch } = found;
+  const begun = { id, lines: plan.shardLines[shardIndex(id)] ?? 0, upload: 1, batch, refusals: 0 };
+  if ('refused' in found) return { ...begun, refused: found.refused };
+  const { batchId, createdAt, settled } = found;
+  return { ...begun, batchId, createdAt, ended: settled };
 }
 
 function settledView(shard: ShardRecord, counts: ShardCounts): SettledShard {

@@ -1,11 +1,13 @@
-import { ActivityFailure, condition, patched } from '@temporalio/workflow';
-import type { BatchSight, WatchedBatch } from '../activities/index.ts';
+import { ActivityFailure, CancellationScope, condition, patched, TimeoutFailure } from '@temporalio/workflow';
+import type { BatchSight, WatchedBatch, WatchReply } from '../activities/index.ts';
+import { batchesOf, groupBatches, type NamedBatch, type SeenStatus } from '../core/batch-groups.ts';
 import { isTerminal } from '../core/batch-status.ts';
 import { grouped } from '../core/job-description.ts';
-import { nextPollDelay } from '../core/poll-schedule.ts';
+import { lookLength, nextPollDelay } from '../core/poll-schedule.ts';
+import { compareShards } from '../core/shard-plan.ts';
 import { scaled, type WaitingStep } from './account-gate.ts';
 import { accountRefusal, failureReason } from './step-failure.ts';
-import { cancelBatch, pollBatches } from './activity-proxies.ts';
+import { cancelBatch, pollBatches, watchBatches } from './activity-proxies.ts';
 import { isListed } from './list-entry.ts';
 
 /** A batch that the API does not know is given this long to appear in reads after its creation; then somebody must look. */
@@ -26,8 +28,23 @@ const UNHEARD_MS = { least: 60_000, most: 900_000 } as const;
 /** The version in which a cancel neither waits for a poll nor holds one up. */
 const CANCEL_AT_ONCE = 'cancel-at-once';
 
+/** The version in which polls look for minutes, and neither send nor return what has not changed. */
+const WATCH_BATCHES = 'watch-batches';
+
+/** A poll of a queue of its own looks for so long at least, and one whose interval is shorter than a timer. */
+const SHORTEST_LOOK_MS = 1_000;
+
+/** A poll that no worker of the queue takes for so long is taken in the main queue, as a short one. */
+const QUEUED_MS = 120_000;
+
+/** A poll that looks on for longer than this makes way for one that knows a new batch as well. */
+const NEW_BATCH_MS = 10_000;
+
 /** The server fires timers to the second: shorter sleeps are slept by the poll, at no event of their own. */
 const SHORTEST_TIMER_MS = 1_000;
+
+/** Longer sleeps, of jobs that want to be polled rarely, are timers: beats would cost more. */
+const LONGEST_IN_POLL_MS = 60_000;
 
 /** A batch that no poll could read for so long is named in a notice. */
 const UNREAD_MS = 10 * 60_000;
@@ -95,8 +112,17 @@ export interface WatchedJob {
   onSeen(): void;
 }
 
+/** What a run's watch hands to the next run's. */
+export interface CarriedWatch {
+  /** When a batch was last sent or changed its status, in ms by the workflow's clock; without it polls are frequent again. */
+  changedAt?: number;
+  /** True once a worker has said that polls have a queue of their own. */
+  pollQueue?: boolean;
+}
+
 /**
- * The one sleep-and-poll loop of a job: however many batches are in flight, a cycle is one timer and one activity.
+ * The one sleep-and-poll loop of a job: however many batches are in flight, a cycle is one activity, which looks for as long
+ * as nothing changes; a timer and a short look where polls have no queue of their own.
  */
 export class BatchWatch {
   private readonly jobId: string;
@@ -111,15 +137,20 @@ export class BatchWatch {
   private pollNow = false;
   private failure: string | null = null;
   private readonly unknownStatuses = new Set<string>();
+  private pollQueue: boolean;
+  private sums: Pick<WatchReply, 'ran' | 'duplicates'> = { ran: 0, duplicates: 0 };
+  private seenAt = 0;
+  /** When the poll that runs will end by itself. */
+  private looksUntil = 0;
   private cancelling = false;
   private parking = false;
 
-  /** `changedAt`: when an earlier run last saw something change; without it polls are frequent again in every run. */
-  constructor(jobId: string, smallestMs: number, changedAt: number | undefined, job: WatchedJob) {
+  constructor(jobId: string, smallestMs: number, carried: CarriedWatch, job: WatchedJob) {
     this.jobId = jobId;
     this.smallestMs = smallestMs;
-    this.carriedAt = changedAt ?? null;
-    this.changedAt = changedAt ?? this.begunAt;
+    this.carriedAt = carried.changedAt ?? null;
+    this.changedAt = carried.changedAt ?? this.begunAt;
+    this.pollQueue = carried.pollQueue ?? false;
     this.job = job;
   }
 
@@ -145,7 +176,10 @@ export class BatchWatch {
         resolve,
       });
     });
-    if (!takenUp) this.changedAt = Date.now(); // a new batch may end soon: poll often again
+    if (!takenUp) {
+      this.changedAt = Date.now(); // a new batch may end soon: poll often again
+      this.pollBy(this.changedAt + NEW_BATCH_MS);
+    }
     return await ended;
   }
 
@@ -163,6 +197,11 @@ export class BatchWatch {
   /** Ends the current sleep. */
   wake(): void {
     this.pollNow = true;
+  }
+
+  /** Has the poll that runs make way for another one, if it would look on for longer. */
+  private pollBy(time: number): void {
+    if (this.looksUntil > time) this.pollNow = true;
   }
 
   /** Has every batch cancelled at the API, and goes on waiting for their ends. */
@@ -188,19 +227,17 @@ export class BatchWatch {
 
   /** Lines that the API says it has run in watched batches, and the batches by status. */
   seen(): { running: number; byStatus: Record<string, number> } {
-    let running = 0;
     const byStatus: Record<string, number> = {};
     for (const { sight } of this.watches.values()) {
       const status = sight?.status ?? 'created';
       byStatus[status] = (byStatus[status] ?? 0) + 1;
-      running += (sight?.completed ?? 0) + (sight?.failed ?? 0);
     }
-    return { running, byStatus };
+    return { running: this.sums.ran, byStatus };
   }
 
-  /** When a batch was last sent or changed its status, in ms by the workflow's clock. */
-  lastChange(): number {
-    return this.changedAt;
+  /** What the next run's watch begins with. */
+  carry(): CarriedWatch {
+    return { changedAt: this.changedAt, pollQueue: this.pollQueue };
   }
 
   /** Batches in flight, the latest first. */
@@ -234,9 +271,7 @@ export class BatchWatch {
 
   /** How many batches were created on top of those that are watched, and cancelled. */
   duplicates(): number {
-    let count = 0;
-    for (const { sight } of this.watches.values()) count += sight?.duplicates ?? 0;
-    return count;
+    return this.sums.duplicates;
   }
 
   /** How many batches should have ended by now. */
@@ -267,15 +302,24 @@ export class BatchWatch {
     }
     const delay = nextPollDelay({
       smallestMs: this.smallestMs,
-      quietMs: Date.now() - this.changedAt,
+      quietMs: this.quietMs(),
       nearEnd: [...this.watches.values()].some(isNearEnd),
     });
+    if (this.pollQueue && delay <= LONGEST_IN_POLL_MS) return this.untilDue(delay);
     if (delay < SHORTEST_TIMER_MS) return delay;
     await condition(() => this.pollNow, delay, {
-      summary: `until the next look at ${batchesOf(this.watches.size)}`,
+      summary: `until the next look at ${counted(this.watches.size)}`,
     });
     this.pollNow = false;
     return 0;
+  }
+
+  private quietMs(): number {
+    return Date.now() - this.changedAt;
+  }
+
+  private untilDue(delay: number): number {
+    return Math.max(0, this.seenAt + delay - Date.now());
   }
 
   /**
@@ -288,6 +332,11 @@ export class BatchWatch {
       this.polls += 1;
       this.failure = null;
     } catch (error) {
+      if (isUnserved(error)) {
+        this.pollQueue = false;
+        this.pollNow = true;
+        return;
+      }
       const reason = accountRefusal(error);
       if (reason === null) {
         if (!(error instanceof ActivityFailure)) throw error;
@@ -313,23 +362,17 @@ export class BatchWatch {
   private async poll(afterMs: number): Promise<void> {
     if (patched(CANCEL_AT_ONCE)) this.cancelDue();
     else await this.cancelDueFirst();
-    const batches = [...this.watches.values()].map(({ shard, batch, batchId }) => ({
-      shard,
-      batch,
-      batchId,
-    }));
-    const sights = await pollBatches(`look at ${batchesOf(batches.length)} in flight`, {
-      job: this.jobId,
-      batches,
-      afterMs,
-      turn: this.polls,
-    });
+    const batches = [...this.watches.values()];
+    const sights = patched(WATCH_BATCHES)
+      ? await this.lookForChanges(batches, afterMs)
+      : await this.lookAtAll(batches, afterMs);
+    if (sights === null) return;
+    this.seenAt = Date.now();
     this.noteUnread(batches, sights);
     for (const sight of sights) {
       const watch = this.watches.get(sight.batchId);
       if (watch === undefined) continue;
-      if (sight.unknownStatus !== undefined && this.unknownStatuses.size < MAX_UNKNOWN_WORDS)
-        this.unknownStatuses.add(sight.unknownStatus);
+      if (sight.unknownStatus !== undefined) this.noteWord(sight.unknownStatus);
       if (isNews(watch, sight)) this.changedAt = Date.now();
       watch.sight = sight;
       if (isUnheard(watch)) {
@@ -359,6 +402,85 @@ export class BatchWatch {
     this.job.onSeen();
   }
 
+  /** As histories before `WATCH_BATCHES` have it: all ids go there, and all counts come back. */
+  private async lookAtAll(batches: readonly Watch[], afterMs: number): Promise<BatchSight[]> {
+    const sights = await pollBatches(`look at ${counted(batches.length)} in flight`, {
+      job: this.jobId,
+      batches: batches.map(({ shard, batch, batchId }) => ({ shard, batch, batchId })),
+      afterMs,
+      turn: this.polls,
+    });
+    const sum = (of: (sight: BatchSight) => number): number =>
+      sights.reduce((total, sight) => total + of(sight), 0);
+    this.sums = {
+      ran: sum(({ completed, failed }) => completed + failed),
+      duplicates: sum(({ duplicates = 0 }) => duplicates),
+    };
+    return sights;
+  }
+
+  /** Null when the poll has made way for another one. */
+  private async lookForChanges(batches: readonly Watch[], afterMs: number): Promise<BatchSight[] | null> {
+    const now = Date.now();
+    const queueMs = this.pollQueue ? scaled(QUEUED_MS) : null;
+    const lookMs =
+      queueMs !== null ? this.lookMs() : this.smallestMs < SHORTEST_TIMER_MS ? SHORTEST_LOOK_MS : 0;
+    const request = {
+      job: this.jobId,
+      groups: groupBatches(batches.map(toSeen)),
+      afterMs,
+      lookMs,
+      smallestMs: this.smallestMs,
+      quietMs: this.quietMs(),
+      turn: this.polls,
+    };
+    const scope = new CancellationScope({ cancellable: true });
+    let isOver = false;
+    const watching = scope
+      .run(() => watchBatches(`look at ${counted(batches.length)} in flight`, request, queueMs))
+      .finally(() => {
+        isOver = true;
+      });
+    watching.catch(() => undefined); // awaited below, unless it is given up
+    this.looksUntil = now + lookMs;
+    await condition(() => isOver || this.parking || (queueMs !== null && this.pollNow));
+    this.looksUntil = 0;
+    if (!isOver) {
+      scope.cancel();
+      return null;
+    }
+    return this.toSights(batches, await watching);
+  }
+
+  /** When a poll has to come back by itself, so that what depends on time is looked at. */
+  private lookMs(): number {
+    const now = Date.now();
+    let until = now + lookLength(this.quietMs());
+    for (const watch of this.watches.values()) until = Math.min(until, nextJudgement(watch, this.cancelling));
+    return Math.max(scaled(SHORTEST_LOOK_MS), until - now);
+  }
+
+  /** What a reply says of each batch: what has changed, and the status that stands of the others. */
+  private toSights(batches: readonly Watch[], reply: WatchReply): BatchSight[] {
+    this.pollQueue = reply.hasQueue;
+    this.sums = { ran: reply.ran, duplicates: reply.duplicates };
+    const changes = new Map([...batchesOf(reply.changed)].map(({ shard, status }) => [shard, status]));
+    const unread = new Set([...batchesOf(reply.unread)].map(({ shard }) => shard));
+    const sights: BatchSight[] = [];
+    for (const { shard, batchId, sight } of batches) {
+      const status = changes.get(shard)?.status ?? sight?.status;
+      if (unread.has(shard) || status === undefined) continue;
+      const refusal = changes.get(shard)?.refusal ?? null;
+      sights.push({ batchId, status, completed: 0, failed: 0, windowMs: reply.windowMs, refusal });
+    }
+    for (const word of reply.words) this.noteWord(word);
+    return withCounts(sights, batches, reply.counts);
+  }
+
+  private noteWord(word: string): void {
+    if (this.unknownStatuses.size < MAX_UNKNOWN_WORDS) this.unknownStatuses.add(word);
+  }
+
   /** A poll leaves out what it could not read: the last status stands. */
   private noteUnread(batches: readonly WatchedBatch[], sights: readonly BatchSight[]): void {
     const read = new Set(sights.map(({ batchId }) => batchId));
@@ -384,6 +506,7 @@ export class BatchWatch {
         })
         .finally(() => {
           watch.cancelling = false;
+          this.pollBy(nextJudgement(watch, this.cancelling));
         });
     }
   }
@@ -436,11 +559,53 @@ function isUnheard({ cancelled, cancelledAt, unheardMs, sight }: Watch): boolean
   return cancelled && runsOn && Date.now() - cancelledAt >= scaled(unheardMs) && patched(CANCEL_AT_ONCE);
 }
 
-function batchesOf(count: number): string {
+function counted(count: number): string {
   return `${grouped(count)} ${count === 1 ? 'batch' : 'batches'}`;
+}
+
+/** As it is told to a poll. */
+function toSeen({ shard, batch, sight }: Watch): NamedBatch & { status: SeenStatus } {
+  return { shard, batch, status: sight?.status ?? 'created' };
 }
 
 function isNearEnd({ sight }: Watch): boolean {
   if (sight === null) return false;
   return sight.status === 'finalizing' || sight.status === 'cancelling';
+}
+
+/** True for a poll that no worker of its queue took in time. */
+function isUnserved(error: unknown): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : null;
+  return cause instanceof TimeoutFailure && cause.timeoutType === 'SCHEDULE_TO_START';
+}
+
+/** When a batch has to be looked at again because of what was seen before, in ms by the workflow's clock; infinite: at any time. */
+function nextJudgement(watch: Watch, isCancelling: boolean): number {
+  const { sight, missingSince, unreadSince, cancelled, cancelling, cancelledAt, unheardMs } = watch;
+  const dates: number[] = [];
+  if (missingSince !== null) dates.push(missingSince + scaled(MISSING_MS));
+  if (unreadSince !== null) dates.push(unreadSince + scaled(UNREAD_MS));
+  const runsOn = sight?.status === 'validating' || sight?.status === 'in_progress';
+  if (cancelled && runsOn) dates.push(cancelledAt + scaled(unheardMs));
+  if (!cancelled && !cancelling) dates.push(Math.max(watch.cancelAgainAt, isCancelling ? 0 : watch.giveUpAt));
+  return Math.min(...dates);
+}
+
+/** Counts come in the order of the shards, those of running batches only. */
+function withCounts(
+  sights: readonly BatchSight[],
+  batches: readonly Watch[],
+  counts: readonly number[],
+): BatchSight[] {
+  const shardOf = new Map(batches.map(({ batchId, shard }) => [batchId, shard]));
+  const isRunning = ({ status }: BatchSight): boolean => status !== 'missing' && !isTerminal(status);
+  const shown = sights
+    .filter(isRunning)
+    .toSorted((a, b) => compareShards(shardOf.get(a.batchId)!, shardOf.get(b.batchId)!))
+    .slice(0, counts.length / 2);
+  const countsOf = new Map(shown.map(({ batchId }, i) => [batchId, counts.slice(2 * i, 2 * i + 2)]));
+  return sights.map((sight) => {
+    const [completed = 0, failed = 0] = countsOf.get(sight.batchId) ?? [];
+    return { ...sight, completed, failed };
+  });
 }

@@ -3,13 +3,14 @@ import type { SettledShard } from '../core/progress.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
 import type { Cost } from '../core/token-cost.ts';
 import type { AccountState } from './account-gate.ts';
+import type { CarriedWatch } from './batch-watch.ts';
 import type { ShardRecord } from './shard-run.ts';
 
 /** Refused shards that are told one by one; they are carried from run to run. */
 export const REFUSED_SHOWN = 5;
 
 /** What one run of a job hands to the next: everything that is not in the store. Its size is that of the shards in flight. */
-export interface JobSnapshot {
+export interface JobSnapshot extends CarriedWatch {
   round: number;
   plan: RoundPlan | null;
   /** Index of the first shard of the round that was not begun. */
@@ -35,8 +36,6 @@ export interface JobSnapshot {
   settled?: SettledShard[];
   /** Models of the job's lines. */
   models?: readonly string[];
-  /** See `BatchWatch.lastChange`. */
-  changedAt?: number;
   created: number;
   lines: number;
   /** Why somebody paused the job. */

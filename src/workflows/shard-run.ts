@@ -1,5 +1,5 @@
 import { ActivityFailure, ApplicationFailure, isCancellation, patched } from '@temporalio/workflow';
-import type { ShardCounts } from '../activities/index.ts';
+import type { FinalRefusal, ShardCounts } from '../activities/index.ts';
 import { FailureType } from '../core/failure.ts';
 import { grouped } from '../core/job-description.ts';
 import type { WaitingStep } from './account-gate.ts';
@@ -45,14 +45,6 @@ export interface ShardRecord {
   refusedFor?: 'token_limit' | 'file_not_found';
   /** Refusals for want of allowance in a row while no other batch of the job held any. */
   refusedAlone?: number;
-}
-
-/** What the API said when it refused a step for good; its text stays in the store, since it may quote a prompt. */
-interface FinalRefusal {
-  readonly tooLarge: boolean;
-  /** HTTP status; null where there is none. */
-  readonly status: number | null;
-  readonly code: string | null;
 }
 
 /** What a shard needs of its job. */

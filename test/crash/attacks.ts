@@ -58,7 +58,7 @@ export async function recordUndisturbed(server: SharedServer): Promise<Undisturb
  * uploads that begin at once it is chance how many find no `api.json` yet.
  */
 function isCounted(name: string): boolean {
-  return !/^GET |pollBatches|^workflow task|^activity createBatch failed|refused|^api\.json/.test(name);
+  return !/^GET |watchBatches|^workflow task|^activity createBatch failed|refused|^api\.json/.test(name);
 }
 
 /** Which time of a step to strike at: chosen by the names, so that all times have their turn over the matrix. */

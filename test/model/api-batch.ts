@@ -194,8 +194,12 @@ export class ApiBatch {
   reading(line: number, file: FileKind): RowReading {
     if (!this.isEnded || !this.offers(file)) return 'never';
     if (!this.rows().some((row) => row.line === line && row.file === file)) return 'never';
-    const isCut = this.damageOf(line) === 'cut' && this.ran.get(line)?.run === 'answer';
-    return file === 'output' && isCut ? 'unreadable' : 'readable';
+    return file === 'output' && this.isCut(line) ? 'unreadable' : 'readable';
+  }
+
+  /** True when the row of a line's answer ends in its middle. */
+  isCut(line: number): boolean {
+    return this.damageOf(line) === 'cut' && this.ran.get(line)?.run === 'answer';
   }
 
   /** Whether a file that is a JSON array of rows, for a while or for ever, holds one of the line. */

@@ -77,6 +77,8 @@ export function storeOf(attempt: Attempt, store: Store): Store {
     replace: (key, text) => attempt.step(() => store.replace(key, text)),
     claim: (key, text) => attempt.step(() => store.claim(key, text)),
     remove: (key) => attempt.step(() => store.remove(key)),
+    publish: (folder) => attempt.step(() => store.publish(folder)),
+    removeAll: (folder) => attempt.step(() => store.removeAll(folder)),
     size: (key) => attempt.step(() => store.size(key)),
     list: (folder) => attempt.step(() => store.list(folder)),
     writeStream: (key, chunks) => attempt.step(() => store.writeStream(key, arriving(attempt, chunks))),
@@ -94,7 +96,7 @@ async function* arriving(attempt: Attempt, chunks: AsyncIterable<Uint8Array>): A
 export function filesOf(attempt: Attempt, files: FileWork): FileWork {
   const work: Omit<FileWork, 'close' | 'indexAnswers'> = {
     isBusyFor: () => false,
-    buildShards: (spec, counter, earlier) => attempt.step(() => files.buildShards(spec, counter, earlier)),
+    buildShards: (...building) => attempt.step(() => files.buildShards(...building)),
     settleShard: (ended) => attempt.step(() => files.settleShard(ended)),
     cancelShard: (job, shard) => attempt.step(() => files.cancelShard(job, shard)),
     refuseShard: (refused) => attempt.step(() => files.refuseShard(refused)),

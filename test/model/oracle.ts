@@ -147,7 +147,10 @@ function whyMayNotFail(end: JobEnd, tries: readonly ApiBatch[], row: Row): strin
   const code = row.error?.code ?? '';
   if (code === 'answer_unavailable') return whyIsAvailable(end, tries, line);
   const unreadable = tries.some((batch) => batch.readingOf(line) === 'unreadable');
-  if (code === 'answer_unreadable') return unreadable ? null : 'no row of it is unreadable';
+  if (code === 'answer_unreadable') {
+    const isCutInArray = tries.some((batch) => batch.isCut(line) && batch.hasRowInArray(line));
+    return unreadable || isCutInArray ? null : 'no row of it is unreadable';
+  }
   if (unreadable) return 'its answer is there, if unreadable';
   if (code === '') return 'without a reason';
   const last = tries.at(-1);
@@ -178,6 +181,7 @@ function whyMayNotFailUnrun(end: JobEnd, tries: readonly ApiBatch[], line: numbe
   if (named || flaw === 'poison') return null;
   if (last.errors.every((entry) => entry.line !== null)) return 'its batch was refused for other lines';
   if (last.isSentBack) return 'its batch was refused for what is no fault of its lines';
+  if (last.lines.length === 1) return null; // it was refused by itself
   const whole = tries.filter(({ status, isSentBack }) => status === 'failed' && !isSentBack);
   const suspects = whole[0]!.lines.filter((each) => schedule.lines[each - 1]!.flaw === 'poison');
   if (whole[0]!.lines.length > 1 && suspects.length === 1)

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FileWork } from '../../src/file-work/pool.ts';
 import { FolderStore } from '../../src/store/folder-store.ts';
+import { stepWorkers } from '../../src/worker/create-worker.ts';
 import { bundle, startServer } from '../workflow/literal-worker.ts';
 import { coverageTable, missingFrom } from './coverage.ts';
 import { runSchedule, type Stage } from './run-schedule.ts';
@@ -29,8 +30,8 @@ const folder = mkdtempSync(join(tmpdir(), 'durable-batch-model-'));
 const worlds = new Map<string, World>();
 let server: Awaited<ReturnType<typeof startServer>> | undefined;
 let files: FileWork | undefined;
-let worker: Worker | undefined;
-let running: Promise<void>;
+const workers: Worker[] = [];
+let running: Promise<unknown>;
 let stage: Stage;
 
 beforeAll(async () => {
@@ -39,21 +40,26 @@ beforeAll(async () => {
   server = await startServer();
   files = new FileWork(join(folder, 'store'), 2);
   const store = new FolderStore(join(folder, 'store'));
-  worker = await Worker.create({
-    connection: server.native,
-    taskQueue: TASK_QUEUE,
-    workflowBundle: bundle,
-    activities: { ...activitiesOf(worlds, store, files) },
-    maxConcurrentActivityTaskExecutions: 100,
-    maxConcurrentWorkflowTaskExecutions: 100,
-    maxCachedWorkflows: 200,
-  });
-  running = worker.run();
+  const activities = { ...activitiesOf(worlds, store, files) };
+  for (const steps of stepWorkers(TASK_QUEUE))
+    workers.push(await Worker.create({ connection: server.native, activities, ...steps }));
+  workers.push(
+    await Worker.create({
+      connection: server.native,
+      taskQueue: TASK_QUEUE,
+      workflowBundle: bundle,
+      activities,
+      maxConcurrentActivityTaskExecutions: 100,
+      maxConcurrentWorkflowTaskExecutions: 100,
+      maxCachedWorkflows: 200,
+    }),
+  );
+  running = Promise.all(workers.map((worker) => worker.run()));
   stage = { client: server.client, folder, taskQueue: TASK_QUEUE, worlds };
 });
 
 afterAll(async () => {
-  worker?.shutdown();
+  for (const worker of workers) worker.shutdown();
   await running;
   await files?.close();
   await server?.stop();

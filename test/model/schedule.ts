@@ -10,6 +10,8 @@ export interface Schedule {
   readonly shardLines: number;
   readonly attempts: number;
   readonly inFlight: number;
+  /** True when long steps have queues of their own, so that polls look on. */
+  readonly stepQueues: boolean;
   readonly rebuy: boolean;
   readonly giveUpAfterMs: number | null;
   /** A run is continued as new after so many events; null: when the server suggests it, which is never here. */
@@ -215,6 +217,7 @@ const activities: Record<keyof Activities, null> = {
   buildShards: null,
   uploadInput: null,
   createBatch: null,
+  watchBatches: null,
   pollBatches: null,
   fetchResults: null,
   settleRefusedShard: null,
@@ -408,6 +411,7 @@ export const schedules: fc.Arbitrary<Schedule> = fc.record({
   shardLines: fc.integer({ min: 2, max: 10 }),
   attempts: fc.integer({ min: 1, max: 3 }),
   inFlight: fc.integer({ min: 1, max: 5 }),
+  stepQueues: fc.boolean(),
   rebuy: seldom(false, fc.constant(true), 2),
   giveUpAfterMs: seldom<number | null>(null, fc.integer({ min: 1, max: 2_000 })),
   maxHistoryEvents: fc.oneof(fc.constant(null), fc.integer({ min: 30, max: 120 })),

@@ -155,6 +155,7 @@ export class ScriptedApi {
     }
     this.strike(`held: ${kind}`);
     if (kind === 'batches.cancel') this.batchOf(path)!.cancelTried = true;
+    if (kind === 'batches.create') this.hasUnsureCreate = true;
     return refusal(500, 'It does not work, and will not soon.', null);
   }
 

@@ -70,6 +70,7 @@ export class World {
       store: storeOf(attempt, store),
       files: filesOf(attempt, files),
       patience: PATIENCE,
+      hasStepQueues: this.schedule.stepQueues,
     });
     const over = running.catch(() => undefined).finally(() => this.live.delete(attempt));
     this.live.set(attempt, over);

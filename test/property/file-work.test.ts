@@ -6,7 +6,8 @@ import { BatchStatus } from '../../src/core/batch-status.ts';
 import { shardId, type RoundPlan } from '../../src/core/shard-plan.ts';
 import { mergeRows } from '../../src/file-work/merge-rows.ts';
 import { packRetries } from '../../src/file-work/pack-retries.ts';
-import { jobFiles, shardFiles } from '../../src/store/job-files.ts';
+import { settledRowsPath } from '../../src/file-work/shard-records.ts';
+import { jobFiles } from '../../src/store/job-files.ts';
 import {
   JOB,
   neverRanRow,
@@ -142,7 +143,7 @@ test('whatever the batches do, each line ends exactly once, and no answered line
           const outcome = settle(root, shard, raw, { status, attempts })!;
           answered += outcome.answered;
           failed += outcome.failed;
-          rows.push(join(root, shardFiles.rows(JOB, shard)));
+          rows.push(settledRowsPath(root, JOB, shard));
         }
         const { shards } = round;
         round = packRetries(root, {

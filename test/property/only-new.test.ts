@@ -11,6 +11,7 @@ import { indexAnswers } from '../../src/file-work/index-answers.ts';
 import { mergeRows } from '../../src/file-work/merge-rows.ts';
 import { packRetries } from '../../src/file-work/pack-retries.ts';
 import { settleShard } from '../../src/file-work/settle-shard.ts';
+import { settledRowsPath } from '../../src/file-work/shard-records.ts';
 import { jobFiles, shardFiles } from '../../src/store/job-files.ts';
 import { outputRow, rowsIn } from '../support/file-job.ts';
 import { TempFolder } from '../support/temp-folder.ts';
@@ -81,7 +82,7 @@ class Schedule {
         const shard = shardId(round, index);
         const numbers = this.answer(job, shard, lines, fates, round < rounds);
         if (round === 1) sent.push(...numbers);
-        rows.push(join(this.folder, shardFiles.rows(job, shard)));
+        rows.push(settledRowsPath(this.folder, job, shard));
       }
       plan = packRetries(this.folder, {
         job,

@@ -5,6 +5,7 @@ import { checkJobOptions, resolveJobSpec, type JobOptions, type JobSpec } from '
 import { shardId, type RoundPlan, type ShardManifest, type ShardOutcome } from '../../src/core/shard-plan.ts';
 import { buildShards, type BuildResult } from '../../src/file-work/build-shards.ts';
 import { settleShard, type EndedShard } from '../../src/file-work/settle-shard.ts';
+import { settledRowsPath } from '../../src/file-work/shard-records.ts';
 import { jobFiles, shardFiles } from '../../src/store/job-files.ts';
 
 /** The id of the job that these helpers build. */
@@ -90,7 +91,7 @@ export function rowsIn(path: string): Row[] {
 }
 
 export function shardRows(folder: string, shard: string): Row[] {
-  return rowsIn(join(folder, shardFiles.rows(JOB, shard)));
+  return rowsIn(settledRowsPath(folder, JOB, shard));
 }
 
 export function rejectedRows(folder: string): Row[] {

@@ -2,10 +2,16 @@
 import { ApplicationFailure } from '@temporalio/common';
 import proto from '@temporalio/proto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { Activities } from '../../src/activities/index.ts';
 import { PROGRESS_MEMO, type ListedProgress } from '../../src/core/job-listing.ts';
 import type { JobLabels } from '../../src/core/job-spec.ts';
-import { literalApi, recordHistories, specOf, startServer, whileWorking } from './literal-worker.ts';
+import {
+  literalApi,
+  recordHistories,
+  specOf,
+  startServer,
+  whileWorking,
+  type LiteralActivities,
+} from './literal-worker.ts';
 
 let server: Awaited<ReturnType<typeof startServer>>;
 beforeAll(async () => {
@@ -48,7 +54,7 @@ const labels: JobLabels = { account: 'team-a', schedule: 'nightly', searchable: 
 const longId = (shard: string): string => `batch_${shard.replaceAll(/\D/g, '').padStart(32, '0')}`;
 
 /** An API whose batches end when they are told to. */
-function patientApi(shards: number): { activities: Activities; end: () => void; polls: () => number } {
+function patientApi(shards: number): { activities: LiteralActivities; end: () => void; polls: () => number } {
   const { activities } = literalApi(shards);
   let ended = false;
   let polls = 0;
@@ -259,7 +265,7 @@ test('every activity and every timer says what it is for', async () => {
     'checkAccount: does the API accept the key again? probe 1',
     'timer: asks the refused account again, probe 1',
     'timer: until the next look at 2 batches',
-    'pollBatches: look at 1 batch in flight',
+    'watchBatches: look at 1 batch in flight',
     'fetchResults: fetch and settle shard r1-00001, 10 lines, batch_r1-00001_1',
     'buildRetryShards: pack 12 lines that go again into shards of round 2',
     'assembleResults: join the rows of 2 rounds into results.jsonl, add up the report',

@@ -3,9 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, type Connection } from '@temporalio/client';
+import { Context, heartbeat } from '@temporalio/activity';
 import proto from '@temporalio/proto';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Activities } from '../../src/activities/index.ts';
+import { toWatchReply } from '../../src/activities/watch-batches.ts';
+import { batchesOf } from '../../src/core/batch-groups.ts';
+import { stepQueuesOf } from '../../src/core/step-queues.ts';
 import type { JobSpec } from '../../src/core/job-spec.ts';
 import { connectClient, resolveTemporalTarget, stopEmbeddedServer } from '../../src/temporal/index.ts';
 
@@ -52,18 +56,69 @@ export async function recordHistories(client: Client, jobId: string): Promise<vo
   }
 }
 
+/** The activities of a job whose polls are literal: each tells all that it sees. */
+export type LiteralActivities = Omit<Activities, 'watchBatches'>;
+
+/** Ids of batches by job, shard and number: here they are on record. */
+const batchIds = new Map<string, string>();
+
+/** Makes `watchBatches` of what `pollBatches` sees: it looks until something has changed, for as long as it may. */
+function withWatch(literal: LiteralActivities): Activities {
+  const keyOf = (job: string, shard: string, batch: number): string => `${job}/${shard}/${batch}`;
+  return {
+    ...literal,
+    createBatch: async (request) => {
+      const record = await literal.createBatch(request);
+      batchIds.set(keyOf(request.job, request.shard, request.batch), record.batchId);
+      return record;
+    },
+    watchBatches: async (request) => {
+      const { job, turn, afterMs, lookMs } = request;
+      const until = Date.now() + lookMs;
+      const batches = [...batchesOf(request.groups)].map(({ shard, batch }) => ({
+        shard,
+        batch,
+        batchId: batchIds.get(keyOf(job, shard, batch)) ?? shard,
+      }));
+      for (;;) {
+        await Context.current().sleep(Math.max(1, afterMs));
+        heartbeat();
+        const sights = await literal.pollBatches({ job, batches, afterMs: 0, turn });
+        const byId = new Map(sights.map((sight) => [sight.batchId, sight]));
+        const reply = toWatchReply(request, batches, byId, false);
+        if (reply.changed.length > 0 || Date.now() >= until) return reply;
+      }
+    },
+  };
+}
+
 /** Runs work while a worker with the real workflow bundle and these activities lives. */
 export async function whileWorking<T>(
   native: NativeConnection,
   taskQueue: string,
-  activities: Activities,
+  activities: LiteralActivities,
   work: () => Promise<T>,
 ): Promise<T> {
   const worker = await Worker.create({
     connection: native,
     taskQueue,
     workflowBundle: bundle,
-    activities: { ...activities },
+    activities: { ...withWatch(activities) },
+  });
+  return await worker.runUntil(work);
+}
+
+/** Runs work while a worker with these activities takes polls from their own queue. */
+export async function whilePolling<T>(
+  native: NativeConnection,
+  taskQueue: string,
+  watchBatches: Activities['watchBatches'],
+  work: () => Promise<T>,
+): Promise<T> {
+  const worker = await Worker.create({
+    connection: native,
+    taskQueue: stepQueuesOf(taskQueue).polls,
+    activities: { watchBatches },
   });
   return await worker.runUntil(work);
 }
@@ -91,12 +146,12 @@ export function specOf(jobId: string, changes: Partial<JobSpec> = {}): JobSpec {
 export function literalApi(
   shards: number,
   againInRound: readonly number[] = [],
-): { activities: Activities; created: string[]; most: () => number } {
+): { activities: LiteralActivities; created: string[]; most: () => number } {
   const created: string[] = [];
   const polls = new Map<string, number>();
   let inFlight = 0;
   let most = 0;
-  const activities: Activities = {
+  const activities: LiteralActivities = {
     buildShards: async () => ({
       shards,
       lines: shards * 10,

@@ -2,11 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { ApplicationFailure, defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import proto from '@temporalio/proto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { Activities, PreparedRun, ScheduleActivities } from '../../src/activities/index.ts';
+import type { PreparedRun, ScheduleActivities } from '../../src/activities/index.ts';
 import { toTemporal } from '../../src/client/schedules/to-temporal.ts';
 import type { JobReport } from '../../src/core/progress.ts';
 import { RUN_MEMO, runJobId, type ScheduledRun, type ScheduleSpec } from '../../src/core/schedule-spec.ts';
-import { literalApi, specOf, startServer, whileWorking } from './literal-worker.ts';
+import { literalApi, specOf, startServer, whileWorking, type LiteralActivities } from './literal-worker.ts';
 
 /** See `batch-job.test.ts`. */
 const recordAs = process.env['RECORD_HISTORIES'];
@@ -70,7 +70,7 @@ class LiteralRun {
   readonly asked: string[] = [];
   reports = new Map<string, JobReport>();
   readonly api: ReturnType<typeof literalApi>;
-  readonly activities: Activities & ScheduleActivities;
+  readonly activities: LiteralActivities & ScheduleActivities;
 
   constructor(name: string, changes: Partial<PreparedRun> = {}) {
     this.name = name;

@@ -14,6 +14,7 @@ import * as build from '../../../src/file-work/build-shards.ts';
 import { indexAnswers } from '../../../src/file-work/index-answers.ts';
 import type { FileWork } from '../../../src/file-work/pool.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
+import { settledRowsPath } from '../../../src/file-work/shard-records.ts';
 import { jobFiles, scheduleFiles, shardFiles } from '../../../src/store/job-files.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { JOB, outputRow, plan, requestLine, rowsIn, settle, specFor } from '../../support/file-job.ts';
@@ -76,7 +77,7 @@ const client = {
 /** File work in this thread. */
 const files: Partial<FileWork> = {
   isBusyFor: () => false,
-  buildShards: async (spec, counter, earlier) => build.buildShards(folder.path, spec, counter, earlier),
+  buildShards: async (...building) => build.buildShards(folder.path, ...building),
   indexAnswers: async (job, target) => indexAnswers(folder.path, job, target),
   warmUpDrawing: () => undefined,
 };
@@ -140,7 +141,7 @@ test('an input that is not there is refused', async () => {
 
 test('a file that an earlier job lacks while it is indexed is no missing input: it is looked for again', async () => {
   earlierJob(['a', 'b'], 2);
-  rmSync(folder.at(shardFiles.rows(JOB, shardId(1, 1))));
+  rmSync(settledRowsPath(folder.path, JOB, shardId(1, 1)));
   const spec = nextJob(['a', 'b']);
   const failure = await failureOf(attempt(spec));
   expect(failure).toMatchObject({ type: 'StoreTrouble', nonRetryable: false });
@@ -241,7 +242,7 @@ describe('a list of earlier jobs', () => {
     earlierJob(['a', 'b']);
     const spec = nextJob(['a', 'b']);
     await claimOnly(spec);
-    rmSync(folder.at(shardFiles.rows(JOB, shardId(1, 0))));
+    rmSync(settledRowsPath(folder.path, JOB, shardId(1, 0)));
     const failure = await failureOf(attempt(spec));
     expect(failure).toMatchObject({ type: 'EarlierAnswersGone', nonRetryable: true });
     expect(failure.message).toContain('delete jobs/job and jobs/next in the store');
@@ -296,5 +297,41 @@ describe('a list of earlier jobs', () => {
     rmSync(spec.input.path);
     expect(await attempt(spec)).toEqual(plan);
     expect(filesForEarlier()).toEqual([]);
+  });
+});
+
+describe('an attempt that stood still', () => {
+  const jobOf = (texts: readonly string[]): JobSpec => specFor(folder.path, texts.map(lineOf).join(''));
+
+  test('with another input, corrected since, puts nothing among the shards of the plan', async () => {
+    const wrong = jobOf(['wrong', 'one more']);
+    const late = attempt(wrong, {
+      buildShards: async (...building) => {
+        const result = await files.buildShards!(...building);
+        // Meanwhile it was terminated, and the corrected input was started under its id.
+        await attempt(jobOf(['right']));
+        return result;
+      },
+    });
+    expect(await late).toMatchObject({ shards: 1, lines: 1 });
+    expect(readFileSync(folder.at(shardFiles.requests(JOB, 'r1-00001')), 'utf8')).toContain('right');
+    const { input } = JSON.parse(readFileSync(folder.at(jobFiles.spec(JOB)), 'utf8')) as JobSpec;
+    expect(input.sha256).not.toBe(wrong.input.sha256);
+    expect(existsSync(folder.at(jobFiles.buildings(JOB)))).toBe(false);
+  });
+
+  test('and died between the plan and its files has them put in place by the next one', async () => {
+    const spec = jobOf(['a', 'b']);
+    class DyingStore extends FolderStore {
+      override async publish(): Promise<void> {
+        throw new Error('died');
+      }
+    }
+    await expect(attempt(spec, {}, new DyingStore(folder.path))).rejects.toThrow('died');
+    expect(existsSync(folder.at(shardFiles.manifest(JOB, 'r1-00001')))).toBe(false);
+    const read = { buildShards: async () => await Promise.reject(new Error('nothing is read')) };
+    expect(await attempt(spec, read)).toMatchObject({ lines: 2 });
+    expect(existsSync(folder.at(shardFiles.manifest(JOB, 'r1-00001')))).toBe(true);
+    expect(existsSync(folder.at(jobFiles.buildings(JOB)))).toBe(false);
   });
 });

@@ -1,6 +1,7 @@
 import { defaultPayloadConverter } from '@temporalio/common';
-import { expect, test } from 'vitest';
-import { retriesOf, stepBytesOf } from '../../../src/client/pending-steps.ts';
+import { describe, expect, test } from 'vitest';
+import type { JobProgress } from '../../../src/core/progress.ts';
+import { retriesOf, stepBytesOf, withBeat } from '../../../src/client/pending-steps.ts';
 
 type Description = Parameters<typeof stepBytesOf>[0];
 
@@ -40,4 +41,41 @@ test('steps that have failed are told with their reason', () => {
   expect(retriesOf(described(beating('buildShards', null), failing))).toEqual([
     { activity: 'uploadInput', attempt: 3, reason: 'HTTP 503' },
   ]);
+});
+
+describe('the counts of batches in flight', () => {
+  const progress = {
+    running: 3,
+    table: [
+      { id: 'r1-00001', batchId: 'batch_1', completed: 3, failed: 0 },
+      { id: 'r1-00002', batchId: 'batch_2', completed: 0, failed: 0 },
+      { id: 'r1-00003', batchId: null, completed: 0, failed: 0 },
+    ],
+  } as unknown as JobProgress;
+  const shards = { 'r1-00001': [5, 1], 'r1-00003': [7, 7] };
+
+  test('are those of the last beat', () => {
+    const job = described(
+      beating('watchBatches', { ran: 4, shards: {} }), // given up: a later one has begun
+      beating('watchBatches', { ran: 6, shards }),
+    );
+    const { running, table } = withBeat(progress, job);
+    expect(running).toBe(6);
+    expect(table.map(({ completed, failed }) => [completed, failed])).toEqual([
+      [5, 1],
+      [0, 0],
+      [0, 0],
+    ]);
+  });
+
+  test.each([
+    ['none has come', { activityType: { name: 'watchBatches' } }],
+    ['it tells nothing yet', beating('watchBatches', null)],
+    ['it tells something else', beating('watchBatches', { ran: 'many', shards })],
+    ['its shards are none', beating('watchBatches', { ran: 6, shards: { 'r1-00001': 5 } })],
+    ['it is that of another step', beating('pollBatches', { ran: 6, shards })],
+  ])('stand where %s', (_, activity) => {
+    expect(withBeat(progress, described(activity))).toBe(progress);
+    expect(withBeat(progress, described())).toBe(progress);
+  });
 });

@@ -15,6 +15,7 @@ import { ENTRY_BYTES } from '../../../src/file-work/answer-index.ts';
 import { buildShards, type BuildResult } from '../../../src/file-work/build-shards.ts';
 import { indexAnswers } from '../../../src/file-work/index-answers.ts';
 import { KEY_BYTES } from '../../../src/file-work/request-key.ts';
+import { settledRowsPath } from '../../../src/file-work/shard-records.ts';
 import { jobFiles, shardFiles } from '../../../src/store/job-files.ts';
 import { JOB, outputRow, plan, requestLine, rowsIn, settle, specFor } from '../../support/file-job.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
@@ -122,12 +123,12 @@ test('an input that has changed is refused', () => {
 });
 
 test.each([
-  ['rows', shardFiles.rows(JOB, 'r1-00001')],
-  ['index', jobFiles.answers(JOB)],
-])('a job whose %s went away in between is named, and nothing stays behind', (_, key) => {
+  ['rows', (folder: string) => settledRowsPath(folder, JOB, 'r1-00001')],
+  ['index', (folder: string) => join(folder, jobFiles.answers(JOB))],
+])('a job whose %s went away in between is named, and nothing stays behind', (_, pathIn) => {
   using folder = new TempFolder();
   answer(folder.path, ['a']);
-  rmSync(folder.at(key));
+  rmSync(pathIn(folder.path));
   expect(buildNext(folder.path, `${requestLine('a')}\n`)).toEqual({ gone: JOB });
   expect(readdirSync(folder.at('jobs', 'next'))).toEqual([]);
 });
@@ -135,7 +136,7 @@ test.each([
 test('rows that an index does not fit are not handed out', () => {
   using folder = new TempFolder();
   answer(folder.path, ['a']);
-  const rows = folder.at(shardFiles.rows(JOB, 'r1-00001'));
+  const rows = settledRowsPath(folder.path, JOB, 'r1-00001');
   writeFileSync(rows, readFileSync(rows, 'utf8').replace('{"line":1,', '{"line": 1,'));
   expect(buildNext(folder.path, `${requestLine('a')}\n`)).toEqual({ gone: JOB });
 });
@@ -143,7 +144,7 @@ test('rows that an index does not fit are not handed out', () => {
 test('of a job whose files are missing no index is made', () => {
   using folder = new TempFolder();
   answer(folder.path, ['a']);
-  rmSync(folder.at(shardFiles.rows(JOB, 'r1-00001')));
+  rmSync(settledRowsPath(folder.path, JOB, 'r1-00001'));
   rmSync(folder.at(jobFiles.answers(JOB)));
   expect(indexAnswers(folder.path, JOB, jobFiles.answers(JOB))).toBe(null);
   expect(readdirSync(folder.at('jobs', JOB)).filter((name) => name.includes('index'))).toEqual([]);

@@ -19,6 +19,7 @@ import {
   settle,
   shardRows,
 } from '../../support/file-job.ts';
+import { settledRowsPath } from '../../../src/file-work/shard-records.ts';
 import { shardFiles } from '../../../src/store/job-files.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
@@ -38,7 +39,7 @@ function settled(
   );
   plan(folder.path, lines.join('\n'));
   const outcome = settle(folder.path, shard, raw, ended)!;
-  const path = folder.at('jobs', JOB, 'shards', shard, 'rows.jsonl');
+  const path = settledRowsPath(folder.path, JOB, shard);
   return { outcome, rows: shardRows(folder.path, shard), text: readFileSync(path, 'utf8') };
 }
 
@@ -870,6 +871,7 @@ describe('a batch that was created on top of the shard’s', () => {
       duplicates: { batch_2: outputRow(1, twin) + outputRow(2, twin) + outputRow(3, twin) },
     });
     expect(outcome).toEqual({
+      rows: expect.any(String),
       answered: 3,
       failed: 0,
       again: [[4, 1, 1]],
