@@ -7,6 +7,7 @@ import { cancelAll } from './cancel-batch.ts';
 import type { Dependencies } from './dependencies.ts';
 import {
   isDuplicate,
+  isOfItsFile,
   noteDuplicate,
   oldestOf,
   parseBatchKey,
@@ -188,6 +189,7 @@ export class BatchSnapshot {
       if (!ofShard && !ofFile) continue;
       const other = await asRead(listed, this.reader.read);
       if (ofFile && !(await this.isOfSameFile(watched, batch, other))) continue;
+      if (key?.isBare === true && !(await isOfItsFile(deps.store, job, watched.shard, other))) continue;
       found.set(other.id, other);
       await noteDuplicate(deps, job, watched, other.id);
     }
@@ -230,6 +232,7 @@ export class BatchSnapshot {
       try {
         const batch = await asRead(listed, this.reader.read);
         if (parseBatchKey(job, instance, batch) === null) continue;
+        if (key.isBare === true && !(await isOfItsFile(deps.store, job, key.shard, batch))) continue;
         await noteDuplicate(deps, job, key, batch.id);
         await cancelAll(deps.api, [batch], signal);
       } catch (error) {

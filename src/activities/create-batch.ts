@@ -9,7 +9,7 @@ import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import type { BatchRecord } from './batch-record.ts';
 import { cancelAll } from './cancel-batch.ts';
 import type { Dependencies } from './dependencies.ts';
-import { noteDuplicate } from './duplicate-batches.ts';
+import { noteDuplicate, readUploads } from './duplicate-batches.ts';
 import { findBatch, INSTANCE_KEY, JOB_KEY, SHARD_KEY } from './find-batch.ts';
 import { whileBeating } from './heartbeat.ts';
 import { idOf, isRefusal, toFailure } from './openai-failure.ts';
@@ -115,7 +115,7 @@ export async function searchBatch(
   const wanted = {
     key: shardKey(request),
     instance: await jobInstance(store, request.job),
-    fileIds: await uploadedFiles(store, request),
+    fileIds: await readUploads(store, request.job, request.shard),
     notBefore: doubtfulSince,
     known: await earlierBatches(store, request),
   };
@@ -226,16 +226,4 @@ async function earlierBatches(
     if (record !== null) ids.push(record.batchId);
   }
   return ids;
-}
-
-async function uploadedFiles(
-  store: Dependencies['store'],
-  { job, shard }: Pick<CreateRequest, 'job' | 'shard'>,
-): Promise<string[]> {
-  const ids: string[] = [];
-  for (let n = 1; ; n += 1) {
-    const record = await readRecord<{ fileId: string }>(store, shardFiles.upload(job, shard, n));
-    if (record === null) return ids;
-    ids.push(record.fileId);
-  }
 }

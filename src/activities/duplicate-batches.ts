@@ -10,6 +10,8 @@ import { shownStatus } from './shown-status.ts';
 export interface BatchKey {
   readonly shard: string;
   readonly batch: number;
+  /** True where the metadata does not say of which store the job is: only its file shows whether the batch is ours. */
+  readonly isBare?: true;
 }
 
 /** Batches that were created besides the one on record, in the order in which they were found. */
@@ -41,18 +43,42 @@ export async function noteDuplicate(
   observer?.onDuplicateFound({ job, shard: meant.shard, batch: meant.batch, batchId });
 }
 
-/** Which batch of this job a batch is by its metadata; null for batches of others, also of a job of this id in another store. */
+/**
+ * Which batch of this job a batch is by its metadata; null for batches of others, also of a job of this id in another store.
+ * Those that version 0.1 has created carry no word of their store.
+ */
 export function parseBatchKey(
   job: string,
   instance: string | null,
   { metadata }: OpenAI.Batch,
 ): BatchKey | null {
-  if (metadata?.[JOB_KEY] !== job || metadata[INSTANCE_KEY] !== instance) return null;
+  const its = metadata?.[INSTANCE_KEY];
+  if (metadata?.[JOB_KEY] !== job || (its !== undefined && its !== instance)) return null;
   const [shard, batch, ...rest] = (metadata[SHARD_KEY] ?? '').slice(job.length + 1).split('/');
   const number = Number(batch);
   return shard !== undefined && shard !== '' && Number.isInteger(number) && rest.length === 0
-    ? { shard, batch: number }
+    ? { shard, batch: number, ...(its === undefined ? { isBare: true } : {}) }
     : null;
+}
+
+/** True for a batch of a shard whose input file this job has uploaded for it: nobody else has batches of that. */
+export async function isOfItsFile(
+  store: Store,
+  job: string,
+  shard: string,
+  { input_file_id: fileId }: OpenAI.Batch,
+): Promise<boolean> {
+  return (await readUploads(store, job, shard)).includes(fileId);
+}
+
+/** The ids of the files that a shard was uploaded as. */
+export async function readUploads(store: Store, job: string, shard: string): Promise<readonly string[]> {
+  const ids: string[] = [];
+  for (let n = 1; ; n += 1) {
+    const record = await readRecord<{ fileId: string }>(store, shardFiles.upload(job, shard, n));
+    if (record === null) return ids;
+    ids.push(record.fileId);
+  }
 }
 
 /** The ids of the shard's batches before this one, which may have been made of the same file. */

@@ -116,7 +116,8 @@ export async function asRead(
 
 /**
  * The oldest batch that carries this shard's key, or null.
- * Servers that drop metadata are searched by the input file, which belongs to this shard alone.
+ * Servers that drop metadata are searched by the input file, which belongs to this shard alone; so are batches of version 0.1,
+ * which carry the key, but no word of the job's store.
  */
 export async function findBatch(
   api: OpenAI,
@@ -129,14 +130,18 @@ export async function findBatch(
     known: readonly string[];
   },
 ): Promise<OpenAI.Batch | null> {
-  const isOurs = ({ metadata, input_file_id: fileId }: OpenAI.Batch): boolean =>
-    metadata?.[SHARD_KEY] === undefined
+  const isOurs = ({ metadata, input_file_id: fileId }: OpenAI.Batch): boolean => {
+    const { [SHARD_KEY]: key = wanted.key, [INSTANCE_KEY]: instance } = metadata ?? {};
+    if (key !== wanted.key) return false;
+    return metadata?.[SHARD_KEY] === undefined || instance === undefined
       ? wanted.fileIds.includes(fileId)
-      : metadata[SHARD_KEY] === wanted.key && metadata[INSTANCE_KEY] === wanted.instance;
+      : instance === wanted.instance;
+  };
   const listed: OpenAI.Batch[] = [];
   await sweepSince(api, signal, wanted.notBefore, (batch) => {
-    // A summary without either may be ours.
-    const isSummary = typeof batch.metadata !== 'object' && typeof batch.input_file_id !== 'string';
+    // A summary that says neither, or the key alone, may be ours.
+    const key = batch.metadata?.[SHARD_KEY] ?? (typeof batch.metadata === 'object' ? null : wanted.key);
+    const isSummary = typeof batch.input_file_id !== 'string' && key === wanted.key;
     if ((isSummary || isOurs(batch)) && !wanted.known.includes(batch.id)) listed.push(batch);
   });
   const found: OpenAI.Batch[] = [];

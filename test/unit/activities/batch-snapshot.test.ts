@@ -232,3 +232,26 @@ test('a duplicate is read by itself before anything is decided', async () => {
   expect(await poll()).toMatchObject([{ batchId: 'b1', status: 'completed', duplicates: 1 }]);
   expect(calls.filter((call) => call.startsWith('POST'))).toEqual([]);
 });
+
+test.each<[whose: string, fileId: string, isOurs: boolean]>([
+  ['one that version 0.1 has created on top is cancelled', 'f1', true],
+  ['one of another store’s job of version 0.1 is left alone', 'f9', false],
+])('of batches with the key, but without a word of their store: %s', async (_, fileId, isOurs) => {
+  const metadata = { [SHARD_KEY]: 'job/r1-00001/1', [JOB_KEY]: 'job' };
+  const bare = { ...running(8), created_at: 20, input_file_id: fileId, metadata };
+  const late = {
+    ...running(9),
+    input_file_id: fileId,
+    metadata: { ...metadata, [SHARD_KEY]: 'job/r1-00002/1' },
+  };
+  for (const shard of [1, 2]) {
+    await store.replace(shardFiles.batch('job', shardOf(shard), 1), JSON.stringify({ batchId: `b${shard}` }));
+    await store.replace(shardFiles.upload('job', shardOf(shard), 1), JSON.stringify({ fileId: 'f1' }));
+  }
+  list = [late, bare, running(1)];
+  singly = { b1: running(1), b8: bare, b9: late };
+  const [sight] = await poll();
+  expect(sight!.duplicates ?? 0).toBe(isOurs ? 1 : 0);
+  const cancelled = isOurs ? ['POST /b8/cancel', 'POST /b9/cancel'] : [];
+  expect(calls.filter((call) => call.startsWith('POST'))).toEqual(cancelled);
+});

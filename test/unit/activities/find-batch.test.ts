@@ -36,6 +36,7 @@ test.each<[title: string, entry: Record<string, unknown>]>([
   ['as it is', full],
   ['without metadata', { ...full, metadata: undefined }],
   ['as a summary without metadata and file', { id: 'b1', status: 'in_progress' }],
+  ['as a summary with the key alone', { id: 'b1', metadata: { [SHARD_KEY]: 'job/r1-00001/1' } }],
 ])('finds the batch that is listed %s', async (_, entry) => {
   const other = { id: 'b9', created_at: 4, metadata: {} };
   const answers = { 'GET /batches': { data: [entry, { id: 'b9' }] }, 'GET /batches/b1': full };
@@ -51,6 +52,19 @@ test('takes no batch that by itself is of another shard, nor one that is known',
       'GET /batches/b0': full,
     }),
   ).toBeNull();
+});
+
+test.each<[who: string, fileId: string, found: string | null]>([
+  ['of version 0.1, which carries no word of its store, by its file', 'f1', 'b1'],
+  ['of a job of this id in another store, which version 0.1 has made, never', 'f2', null],
+])('takes a batch %s', async (_, fileId, found) => {
+  const bare = { ...full, input_file_id: fileId, metadata: { [SHARD_KEY]: 'job/r1-00001/1' } };
+  expect(await find({ 'GET /batches': { data: [bare] }, 'GET /batches/b1': bare })).toBe(found);
+});
+
+test('takes no batch that carries the word of another store', async () => {
+  const other = { ...full, metadata: { ...metadata, [INSTANCE_KEY]: 'there' } };
+  expect(await find({ 'GET /batches': { data: [other] }, 'GET /batches/b1': other })).toBeNull();
 });
 
 test('takes the list for true where single reads are refused', async () => {
