@@ -68,7 +68,7 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
       const target = await store.filePath(jobFiles.results(job));
       const rows = await files.mergeRows(paths, target, counter, replacing);
       if (replacing > 0) await store.remove(jobFiles.answers(job)); // made before: it lacks what was bought again
-      const rebought = plans.reduce((sum, plan) => sum + (plan.rebought === true ? plan.lines : 0), 0);
+      const again = boughtAgain(plans);
       const { rejected, kept } = plans[0]!;
       const lines = plans[0]!.lines + rejected + (kept ?? 0);
       if (rows !== lines) {
@@ -82,9 +82,9 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
         job_id: job,
         lines,
         answered: sums.answered + (kept ?? 0),
-        failed: sums.failed + rejected - rebought,
-        unavailable: (sums.errors['answer_unavailable'] ?? 0) - rebought,
-        cancelled: sums.cancelled,
+        failed: sums.failed + rejected - again.failed,
+        unavailable: (sums.errors['answer_unavailable'] ?? 0) - again.unavailable,
+        cancelled: sums.cancelled - again.cancelled,
         ...(kept === undefined ? {} : { reused: kept }),
         rounds: roundsSent(stories),
         batches: sums.batches,
@@ -111,6 +111,18 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
 async function rowsOf(store: Store, job: string, shard: string): Promise<string> {
   const outcome = await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard));
   return shardFiles.rows(job, shard, outcome?.rows);
+}
+
+/** Lines that have a later row than the one that these counts were made of. */
+function boughtAgain(plans: readonly RoundPlan[]): Record<'failed' | 'unavailable' | 'cancelled', number> {
+  const sums = { failed: 0, unavailable: 0, cancelled: 0 };
+  for (const { rebought, retried, lines } of plans) {
+    if (rebought !== true) continue;
+    sums.failed += retried?.failed ?? lines;
+    sums.cancelled += retried?.cancelled ?? 0;
+    sums.unavailable += retried === undefined ? lines : 0;
+  }
+  return sums;
 }
 
 /** How many shards, from the end, belong to rounds of lines that were bought again and to rounds after them. */

@@ -6,6 +6,7 @@ import type { BuildResult } from '../file-work/build-shards.ts';
 import { ByteCounter } from '../file-work/byte-counter.ts';
 import { keepJobApi } from '../store/job-api.ts';
 import { jobFiles } from '../store/job-files.ts';
+import { currentPass } from '../store/job-pass.ts';
 import { identityWord } from '../store/prepare-job.ts';
 import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -20,6 +21,8 @@ import { leaveWhileBusy } from './worker-busy.ts';
 export type FirstPlan = RoundPlan & {
   readonly cancelled?: true;
   readonly rebuy?: true;
+  /** Which further pass over lines without an answer was asked for. */
+  readonly pass?: number;
   readonly transferQueues?: true;
 };
 
@@ -38,11 +41,13 @@ export async function buildShards(deps: Dependencies, spec: JobSpec): Promise<Fi
   const known = await readRecord<RoundPlan>(store, key);
   if (known !== null) {
     await publish(store, spec.jobId, known);
+    const pass = await currentPass(store, spec.jobId);
     const isMarked = async (mark: string): Promise<boolean> => (await store.size(mark)) !== null;
     return {
       ...known,
       ...queues,
-      ...((await isMarked(jobFiles.cancelled(spec.jobId))) ? { cancelled: true } : {}),
+      ...(pass === 0 ? {} : { pass }),
+      ...((await isMarked(jobFiles.cancelled(spec.jobId, pass))) ? { cancelled: true } : {}),
       ...((await isMarked(jobFiles.rebuy(spec.jobId))) ? { rebuy: true } : {}),
     };
   }

@@ -1,7 +1,6 @@
 import type OpenAI from 'openai';
 import { isTerminal } from '../core/batch-status.ts';
-import { jobFiles } from '../store/job-files.ts';
-import { claimRecord } from '../store/store.ts';
+import { keepCancel } from '../store/job-pass.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readDuplicates } from './duplicate-batches.ts';
 import { whileBeating } from './heartbeat.ts';
@@ -16,6 +15,8 @@ export interface CancelRequest {
   readonly batchId: string;
   /** True when the whole job is cancelled; absent from workflows of version 0.2 and before. */
   readonly wholeJob?: boolean;
+  /** The job's pass, see `store/job-pass.ts`; absent for the first. */
+  readonly pass?: number;
 }
 
 /**
@@ -26,10 +27,10 @@ export interface CancelRequest {
  */
 export async function cancelBatch(
   { api, store }: Dependencies,
-  { job, shard, batch, batchId, wholeJob = false }: CancelRequest,
+  { job, shard, batch, batchId, wholeJob = false, pass = 0 }: CancelRequest,
 ): Promise<void> {
   await whileBeating(async (signal) => {
-    if (job !== undefined && wholeJob) await claimRecord(store, jobFiles.cancelled(job), { at: Date.now() });
+    if (job !== undefined && wholeJob) await keepCancel(store, job, pass);
     await cancelOne(api, batchId, signal);
     if (job === undefined || shard === undefined || batch === undefined) return;
     for (const id of await readDuplicates(store, job, { shard, batch })) await cancelOne(api, id, signal);

@@ -1,7 +1,8 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { FailureType } from '../core/failure.ts';
-import { shardFiles, jobFiles } from '../store/job-files.ts';
-import { claimRecord, readRecord } from '../store/store.ts';
+import { shardFiles } from '../store/job-files.ts';
+import { keepCancel } from '../store/job-pass.ts';
+import { readRecord } from '../store/store.ts';
 import type { BatchRecord } from './batch-record.ts';
 import { searchBatch } from './create-batch.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -12,6 +13,8 @@ import { readRefusal, type FinalRefusal } from './refused-shard.ts';
 export interface BoughtRequest {
   readonly job: string;
   readonly shards: readonly string[];
+  /** The job's pass, see `store/job-pass.ts`; absent for the first. */
+  readonly pass?: number;
 }
 
 /** A shard that has a batch all the same. */
@@ -40,11 +43,11 @@ export interface SettledRefusal {
  */
 export async function findBought(
   deps: Dependencies,
-  { job, shards }: BoughtRequest,
+  { job, shards, pass = 0 }: BoughtRequest,
 ): Promise<(BoughtShard | SettledRefusal)[]> {
   const { store } = deps;
   return await whileBeating(async (signal) => {
-    await claimRecord(store, jobFiles.cancelled(job), { at: Date.now() });
+    await keepCancel(store, job, pass);
     const found: (BoughtShard | SettledRefusal)[] = [];
     let doubt: ApplicationFailure | null = null;
     for (const shard of shards) {

@@ -8,6 +8,7 @@ import type { RetryRound } from '../file-work/pack-retries.ts';
 import { assembleResults, type AssembleRequest } from './assemble-results.ts';
 import { awaitReport, type AwaitRequest } from './await-report.ts';
 import type { BatchRecord } from './batch-record.ts';
+import { buildPass, type BegunPass, type PassRequest } from './build-pass.ts';
 import { buildRebuyShards } from './build-rebuy-shards.ts';
 import { buildRetryShards } from './build-retry-shards.ts';
 import { buildShards, type FirstPlan } from './build-shards.ts';
@@ -44,6 +45,7 @@ export interface Activities {
   settleRefusedShard(request: RefusedRequest): Promise<ShardCounts>;
   buildRetryShards(round: RetryRound): Promise<RoundPlan>;
   buildRebuyShards(round: RebuyRound): Promise<RoundPlan>;
+  buildPass(request: PassRequest): Promise<BegunPass>;
   findBought(request: BoughtRequest): Promise<(BoughtShard | SettledRefusal)[]>;
   cancelBatch(request: CancelRequest): Promise<void>;
   checkAccount(): Promise<void>;
@@ -72,6 +74,7 @@ export function createActivities(given: Dependencies): Activities & ScheduleActi
     fetchResults: (request) => atItsApi(deps, request.job, () => fetchResults(deps, request)),
     settleRefusedShard: (request) => inItsStore(deps, request.job, () => settleRefusedShard(deps, request)),
     buildRetryShards: (round) => inItsStore(deps, round.job, () => buildRetryShards(deps, round)),
+    buildPass: (request) => inItsStore(deps, request.job, () => buildPass(deps, request)),
     buildRebuyShards: (round) => inItsStore(deps, round.job, () => buildRebuyShards(deps, round)),
     findBought: (request) => atItsApi(deps, request.job, () => findBought(deps, request)),
     cancelBatch: (request) =>

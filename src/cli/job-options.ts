@@ -13,6 +13,7 @@ export interface JobFlags {
   inFlight?: number;
   skipBadLines?: boolean;
   rebuy?: boolean;
+  retryFailed?: boolean;
   giveUpAfter?: number;
   account?: string;
   fresh?: boolean;
@@ -33,6 +34,7 @@ export function addJobOptions(command: Command): Command {
     .option('--poll <seconds>', 'first and smallest interval between polls (default: 2)', toNumber)
     .option('--in-flight <n>', 'batches in flight at a time (default: 100)', toNumber)
     .option('--skip-bad-lines', 'end bad input lines as failed rows instead of refusing the input')
+    .option('--retry-failed', 'of a job that has ended: send the lines without an answer again')
     .option('--rebuy', 'buy lines again whose paid answer the API lost')
     .option(
       '--give-up-after <hours>',
@@ -45,7 +47,7 @@ export function addJobOptions(command: Command): Command {
 
 /** The options as the client takes them. */
 export function toJobOptions(input: string, flags: JobFlags): JobOptions {
-  const { job, poll, giveUpAfter, fresh: _, ...same } = flags;
+  const { job, poll, giveUpAfter, fresh: _fresh, retryFailed: _retry, ...same } = flags;
   const named = {
     ...(job === undefined ? {} : { jobId: job }),
     ...(poll === undefined ? {} : { pollSeconds: poll }),

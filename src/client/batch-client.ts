@@ -34,6 +34,7 @@ import { toVisibilityQuery, type JobFilter } from './job-filter.ts';
 import { JobHandle } from './job-handle.ts';
 import { listedLabels, startAttributes } from './job-labels.ts';
 import { Schedules } from './schedules/index.ts';
+import { currentPass } from '../store/job-pass.ts';
 import { identityOf, prepareJob } from '../store/prepare-job.ts';
 import { readingStore } from './store-failure.ts';
 import { TemporalCalls } from './temporal-calls.ts';
@@ -173,7 +174,8 @@ export class BatchClient {
     if (report !== null && !(spec.rebuy && hasLostAnswers(report))) return handle;
     if (spec.rebuy && kept !== null) await this.markRebuy(spec.jobId);
     // Also where the process that marked it died before it could start the job again.
-    const startsAgain = spec.rebuy || (await this.store.size(jobFiles.rebuy(spec.jobId))) !== null;
+    const isMarked = (await this.store.size(jobFiles.rebuy(spec.jobId))) !== null;
+    const startsAgain = spec.rebuy || isMarked || (await currentPass(this.store, spec.jobId)) > 0;
     const { patience } = readEnvironment();
     const { account = null, schedule = null } = spec.labels ?? {};
     const searchable = await isSearchable(this.client.connection as Connection, this.target);
@@ -184,7 +186,7 @@ export class BatchClient {
         workflowId: spec.jobId,
         taskQueue: this.taskQueue,
         args: patience === 1 ? [labelled] : [labelled, undefined, { patience }],
-        // A finished job is started again to buy lost answers: it finds everything else in the store.
+        // A finished job is started again for lines that have no answer: it finds everything else in the store.
         workflowIdReusePolicy: startsAgain ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
         // What a job says of itself at its very beginning costs nothing here, and an event there.
         memo: { [IDENTITY_MEMO]: identity, [PROGRESS_MEMO]: firstListing },

@@ -4,11 +4,13 @@ import { WorkflowNotFoundError } from '@temporalio/common';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { parseListed, PROGRESS_MEMO, shownState, type ListedProgress } from '../core/job-listing.ts';
 import type { JobSpec } from '../core/job-spec.ts';
-import { endStateOf, type JobProgress, type JobReport } from '../core/progress.ts';
+import { endStateOf, mayRetry, type JobProgress, type JobReport } from '../core/progress.ts';
 import { jobFiles } from '../store/job-files.ts';
-import { claimRecord, readRecord, type Store } from '../store/store.ts';
+import { askForPass, currentPass, keepCancel } from '../store/job-pass.ts';
+import { readRecord, type Store } from '../store/store.ts';
 import { cancelSignal, pauseSignal, progressQuery, resumeSignal } from '../workflows/messages.ts';
 import { abortable, sleep } from './abortable.ts';
+import { failedRequests } from './failed-requests.ts';
 import { listedLabels } from './job-labels.ts';
 import { checkOutputFolder, copyResults, writePartialResults } from '../store/output-folder.ts';
 import { retriesOf, stepBytesOf, withBeat, type StepBytes, type StepRetry } from './pending-steps.ts';
@@ -225,6 +227,24 @@ export class JobHandle {
   }
 
   /**
+   * Waits for the end of the job and gives the requests of lines that ended without an answer, one JSON line each, as they were
+   * sent and under their own ids: together a valid input. They come batch by batch, in the input's order within each. Returns
+   * how many lines have none, since they were no requests (`skipBadLines`).
+   * @throws what `report()` throws; `store_unavailable` when the job's files are not in this client's store
+   */
+  async *failedRequests(options: WaitOptions = {}): AsyncGenerator<string, number, undefined> {
+    await this.report(options);
+    const rows = readRowTexts(await this.#resultsPath(), this.id);
+    const requests = failedRequests(this.#store, this.id, rows);
+    for (;;) {
+      const { value, done } = await readingStore(() => requests.next(), this.id);
+      if (done === true) return value;
+      yield value;
+      options.signal?.throwIfAborted();
+    }
+  }
+
+  /**
    * Waits for the end and puts `results.jsonl`, `report.json` and, where it was made, `report.html` into a folder, which is made if need be. A file appears
    * there only when whole; saving again changes nothing. Of a job that failed or was terminated, the rows that it has are
    * put there as `results.partial.jsonl`, which goes when the results come.
@@ -275,6 +295,33 @@ export class JobHandle {
     await this.#restart(spec);
     await this.#signalled(cancel); // for the case that somebody else has started it since
     return { restarted: true };
+  }
+
+  /**
+   * Begins another pass over the lines of a finished job that ended without an answer, cancelled ones included, each with all
+   * its attempts; answers that are there stay, and new ones take the place of the failures in the results. Lines that ended
+   * `answer_unavailable` were paid: only `rebuy` asks for them again. False when no line is left for it, so that nothing begins.
+   * @throws BatchError `job_not_found`; `job_conflict` while the job has no results; `temporal_unavailable`, `store_unavailable`,
+   * `client_closed`
+   */
+  async retryFailed(): Promise<boolean> {
+    this.#calls.assertOpen();
+    const report = await this.#keptReport();
+    const spec = await readingStore(() => this.#spec(), this.id);
+    if (spec === null) throw await this.#ended();
+    if (report !== null) {
+      if (!mayRetry(report)) return false;
+      await readingStore(() => askForPass(this.#store, this.id, report), this.id);
+    } else if ((await this.#serverStatus(false)).status !== 'COMPLETED') {
+      throw new BatchError(
+        ErrorCode.JobConflict,
+        `Job ${this.id} has no results yet, and lines of it may still be answered: the same command without --retry-failed goes on with it.`,
+        { details: { jobId: this.id } },
+      );
+    }
+    // Without a report, and ended: the process that asked for the pass died before it could start the job.
+    await this.#restart(spec);
+    return true;
   }
 
   /**
@@ -403,7 +450,7 @@ export class JobHandle {
   }
 
   async #keepCancel(): Promise<void> {
-    await claimRecord(this.#store, jobFiles.cancelled(this.id), { at: Date.now() });
+    await keepCancel(this.#store, this.id, await currentPass(this.#store, this.id));
   }
 
   /**

@@ -69,7 +69,7 @@ export function parseRow({ text, path, number }: RowText, jobId: string): Result
 }
 
 /** Lines that end at `\n` and nowhere else: readline would also split at U+2028. */
-async function* splitLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<string, void, undefined> {
+export async function* splitLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<string, void, undefined> {
   let pieces: Buffer[] = [];
   for await (const chunk of chunks) {
     let start = 0;

@@ -182,3 +182,8 @@ export interface DuplicatesReport {
   readonly output_tokens: number;
   readonly cost_usd: number | null;
 }
+
+/** True when lines have no answer that another pass may ask for; lines whose paid answer the API lost are bought again only by `rebuy`. */
+export function mayRetry({ failed, cancelled, unavailable = 0 }: JobReport): boolean {
+  return failed + cancelled > unavailable;
+}

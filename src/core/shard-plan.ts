@@ -63,8 +63,10 @@ export interface RoundPlan {
   readonly kept?: number;
   /** Which of `jobFiles.building` the round's files were made in; of round 1 only, and not in plans of version 0.1. */
   readonly built?: string;
-  /** True for a round of lines that had ended `answer_unavailable` and are bought again: their new rows replace the old ones. */
+  /** True for a round of lines that had ended without an answer and are bought again: their new rows replace the old ones. */
   readonly rebought?: true;
+  /** How its lines had ended, for a round that begins another pass; they had ended `answer_unavailable` where it is absent. */
+  readonly retried?: { readonly failed: number; readonly cancelled: number };
 }
 
 /** How a shard's lines ended. */

@@ -30,8 +30,11 @@ export const jobFiles = {
   earlierIndex: (job: string, word: string): string => `jobs/${job}/earlier-${word}.index`,
   /** Rows of lines that an earlier run of its schedule has answered, with `--only-new`. */
   kept: (job: string): string => `jobs/${job}/kept.jsonl`,
-  /** Written when a cancelled job looks at what it will not send: from then on it stays cancelled. */
-  cancelled: (job: string): string => `jobs/${job}/cancelled.json`,
+  /** Written when a cancel is accepted: from then on the job stays cancelled, for this pass over its lines. */
+  cancelled: (job: string, pass: number): string =>
+    `jobs/${job}/cancelled${pass === 0 ? '' : `-${pass}`}.json`,
+  /** Written when the n-th pass over lines without an answer is asked for; see `store/job-pass.ts`. */
+  pass: (job: string, n: number): string => `jobs/${job}/pass-${n}.json`,
   /** Written when `--rebuy` is given for a job that was started without it: from then on lost answers are bought again. */
   rebuy: (job: string): string => `jobs/${job}/rebuy.json`,
   results: (job: string): string => `jobs/${job}/results.jsonl`,

@@ -48,6 +48,7 @@ export function useStepQueues(): void {
 const files = { startToCloseTimeout: '24h' } as const;
 export const buildShards: Call<'buildShards'> = activity('buildShards', files);
 export const buildRetryShards: Call<'buildRetryShards'> = activity('buildRetryShards', files);
+export const buildPass: Call<'buildPass'> = activity('buildPass', files);
 export const buildRebuyShards: Call<'buildRebuyShards'> = activity('buildRebuyShards', files);
 export const assembleResults: Call<'assembleResults'> = activity('assembleResults', files);
 

@@ -27,6 +27,7 @@ import { RunningSteps } from './running-steps.ts';
 import { accountRefusal, failureReason } from './step-failure.ts';
 import {
   assembleResults,
+  buildPass,
   buildRebuyShards,
   buildRetryShards,
   buildShards,
@@ -122,6 +123,7 @@ class Job {
       },
     });
     this.watch = new BatchWatch(spec.jobId, spec.pollMs, state, {
+      pass: () => state.pass ?? 0,
       onLost: (reason) => {
         state.lost = reason;
         this.showDetails();
@@ -145,21 +147,24 @@ class Job {
 
   async run(): Promise<JobReport> {
     const { spec, state } = this;
-    if (state.plan === null) {
+    let known: FirstPlan | null = state.plan;
+    if (known === null) {
       this.showDetails();
       const name = spec.input.path.split(/[\\/]/).at(-1);
-      state.plan = await buildShards(`read, check and cut ${name}, ${sizeOf(spec.input.bytes)}`, spec);
-      const { lines, rejected, kept = 0, models = [] } = state.plan;
+      known = await buildShards(`read, check and cut ${name}, ${sizeOf(spec.input.bytes)}`, spec);
+      const { lines, rejected, kept = 0, models = [] } = known;
       Object.assign(state, { lines: lines + rejected + kept, answered: kept, failed: rejected, models });
-      state.transferQueues = (state.plan as FirstPlan).transferQueues === true;
+      state.transferQueues = known.transferQueues === true;
+      state.plan = known;
     }
     if (state.transferQueues === true) useStepQueues();
-    if ((state.plan as FirstPlan).cancelled === true) this.cancel();
-    if ((state.plan as FirstPlan).rebuy === true) state.rebuy = true;
+    if (known.pass !== undefined && state.pass !== known.pass) state.plan = await this.beginPass(known.pass);
+    if (known.cancelled === true) this.cancel();
+    if (known.rebuy === true) state.rebuy = true;
     this.phase = JobState.Running;
     this.showDetails();
     for (;;) {
-      await this.runRound(state.plan);
+      await this.runRound(state.plan!);
       if (this.parking) {
         Object.assign(state, this.watch.carry());
         await continueAsNew<typeof batchJob>(spec, state, this.tuning);
@@ -175,7 +180,7 @@ class Job {
       const plan = await buildRetryShards(packing, {
         job: spec.jobId,
         round,
-        shards: state.plan.shards,
+        shards: state.plan!.shards,
         shardLines,
         shardBytes,
         cancelled,
@@ -210,6 +215,27 @@ class Job {
     const { state } = this;
     const round = state.round + 1;
     Object.assign(state, { round, plan, next: 0, unsent: [], lookedForBought: false, done: 0, again: 0 });
+  }
+
+  /** Goes on behind what the passes before have settled, with the lines that ended without an answer. */
+  private async beginPass(pass: number): Promise<RoundPlan> {
+    const { spec, state } = this;
+    const { jobId: job, shardLines, shardBytes } = spec;
+    const packing = `pack lines without an answer into shards of pass ${pass + 1}`;
+    const { round, plan, report } = await buildPass(packing, { job, pass, shardLines, shardBytes });
+    Object.assign(state, {
+      pass,
+      round: plan.shards > 0 ? round + 1 : round,
+      answered: report.answered,
+      failed: report.failed + report.cancelled - plan.lines,
+      created: report.batches,
+      inputTokens: report.input_tokens,
+      outputTokens: report.output_tokens,
+      costUsd: report.cost_usd,
+      costUsdWithoutBatch: report.cost_usd_without_batch,
+      startedAt: report.started_at,
+    });
+    return plan;
   }
 
   /** Begins a round of the lines that ended without their paid answer, if they shall be bought again and there are any. */
@@ -343,6 +369,7 @@ class Job {
           {
             job: spec.jobId,
             shards,
+            ...(state.pass === undefined ? {} : { pass: state.pass }),
           },
         );
         const records = bought.map((found) => takenUp(found, plan));

@@ -102,6 +102,8 @@ export interface WatchTroubles {
 
 /** What the loop needs of its job. */
 export interface WatchedJob {
+  /** The job's pass, see `store/job-pass.ts`. */
+  pass(): number;
   /** The API does not know a batch, so that somebody must act; null when all batches are known again. */
   onLost(reason: string | null): void;
   /** The API has refused the key or the account. */
@@ -536,7 +538,8 @@ export class BatchWatch {
 
   private async cancel(watch: Watch): Promise<void> {
     const { shard, batch, batchId } = watch;
-    const request = { job: this.jobId, shard, batch, batchId, wholeJob: this.cancelling };
+    const pass = this.job.pass();
+    const request = { job: this.jobId, shard, batch, batchId, wholeJob: this.cancelling, pass };
     await cancelBatch(`cancel ${batchId} of shard ${shard}`, request);
     watch.cancelled = true;
     watch.cancelledAt = Date.now();

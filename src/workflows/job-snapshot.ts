@@ -54,6 +54,8 @@ export interface JobSnapshot extends CarriedWatch {
   cancelled: boolean;
   /** True once somebody asked for lost answers to be bought again; see `JobSpec.rebuy`. */
   rebuy?: boolean;
+  /** Which further pass over lines without an answer this is; see `store/job-pass.ts`. */
+  pass?: number;
   /** True once the lines that had ended without their paid answer were packed for another round. */
   rebought?: boolean;
   /** How many shards may be in flight: `inFlight`, lower after refusals for want of allowance. */

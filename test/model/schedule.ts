@@ -223,6 +223,7 @@ const activities: Record<keyof Activities, null> = {
   settleRefusedShard: null,
   buildRetryShards: null,
   buildRebuyShards: null,
+  buildPass: null,
   findBought: null,
   cancelBatch: null,
   checkAccount: null,

@@ -464,3 +464,54 @@ test.each([
   expect(runs.size).toBeGreaterThan(1);
   expect(created).toHaveLength(12);
 });
+
+test('another pass goes on behind the rounds before it, with what they came to', async () => {
+  const { activities, created } = literalApi(2);
+  const build = activities.buildShards;
+  activities.buildShards = async (spec) => ({ ...(await build(spec)), pass: 2 });
+  const asked: unknown[] = [];
+  const report: JobReport = {
+    job_id: 'pass',
+    lines: 20,
+    answered: 7,
+    failed: 9,
+    cancelled: 4,
+    rounds: 3,
+    batches: 5,
+    input_tokens: 70,
+    output_tokens: 7,
+    cost_usd: 0.5,
+    cost_usd_without_batch: 1,
+    errors: {},
+    started_at: '2026-11-01T00:00:00.000Z',
+    finished_at: '',
+  };
+  activities.buildPass = async (request) => {
+    asked.push(request);
+    return {
+      round: 3,
+      plan: { shards: 1, lines: 10, shardLines: [10], rejected: 0, rebought: true },
+      report,
+    };
+  };
+  let rounds = 0;
+  const { assembleResults } = activities;
+  activities.assembleResults = async (request) => {
+    rounds = request.rounds;
+    expect(request.startedAt).toBe(report.started_at);
+    return await assembleResults(request);
+  };
+  await whileWorking(server.native, 'pass', activities, async () => {
+    const handle = await begin('pass', [specOf('pass'), undefined, { maxHistoryEvents: 30 }]);
+    await handle.result();
+    expect(await handle.query<JobProgress>('progress')).toMatchObject({
+      round: 4,
+      answered: 17,
+      failed: 3,
+      created: 6,
+    });
+  });
+  expect(asked).toEqual([{ job: 'pass', pass: 2, shardLines: 10, shardBytes: 1_000_000 }]);
+  expect(created).toEqual(['r4-00001/1']);
+  expect(rounds).toBe(4);
+});

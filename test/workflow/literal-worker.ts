@@ -199,6 +199,7 @@ export function literalApi(
       rejected: 0,
     }),
     buildRebuyShards: async () => ({ shards: 0, lines: 0, shardLines: [], rejected: 0 }),
+    buildPass: async () => await Promise.reject(new Error('no pass was asked for')),
     findBought: async () => [],
     cancelBatch: async () => undefined,
     checkAccount: async () => undefined,

@@ -1,7 +1,14 @@
 import type { Command } from 'commander';
 import { once } from 'node:events';
-import { BatchClient } from '../../client/index.ts';
+import { BatchClient, type JobHandle } from '../../client/index.ts';
+import { count } from '../../core/spoken-numbers.ts';
 import { describeReport } from '../render.ts';
+
+interface ResultsFlags {
+  out?: string;
+  failed?: boolean;
+  json?: boolean;
+}
 
 export function addResults(program: Command): void {
   program
@@ -11,14 +18,17 @@ export function addResults(program: Command): void {
     )
     .argument('<job>', 'id of the job')
     .option('--out <dir>', 'folder for results.jsonl, report.json and report.html')
+    .option('--failed', 'print the requests of lines without an answer instead: an input for another job')
     .option('--json', 'with --out: print the report as JSON')
-    .action(async (jobId: string, flags: { out?: string; json?: boolean }) => {
+    .action(async (jobId: string, flags: ResultsFlags) => {
       await using client = await BatchClient.connect();
       const job = client.job(jobId);
+      if (flags.failed === true) {
+        await printFailed(job);
+        return;
+      }
       if (flags.out === undefined) {
-        for await (const { text } of job.rowTexts()) {
-          if (!process.stdout.write(`${text}\n`)) await once(process.stdout, 'drain');
-        }
+        for await (const { text } of job.rowTexts()) await print(text);
         return;
       }
       const report = await job.save(flags.out);
@@ -26,4 +36,18 @@ export function addResults(program: Command): void {
         flags.json === true ? `${JSON.stringify(report)}\n` : `${describeReport(report, flags.out)}\n`,
       );
     });
+}
+
+async function printFailed(job: JobHandle): Promise<void> {
+  const requests = job.failedRequests();
+  let result = await requests.next();
+  for (; result.done !== true; result = await requests.next()) await print(result.value);
+  if (result.value > 0)
+    process.stderr.write(
+      `Left out: ${count(result.value)} lines that are no requests; their rows in the results say why.\n`,
+    );
+}
+
+async function print(text: string): Promise<void> {
+  if (!process.stdout.write(`${text}\n`)) await once(process.stdout, 'drain');
 }

@@ -4,7 +4,7 @@ import type { JobHandle } from '../../client/job-handle.ts';
 import { checkOutputFolder } from '../../store/output-folder.ts';
 import { prepareJob } from '../../store/prepare-job.ts';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
-import type { JobReport } from '../../core/progress.ts';
+import { mayRetry, type JobReport } from '../../core/progress.ts';
 import type { StepBytes } from '../../client/pending-steps.ts';
 import { readEnvironment } from '../../environment.ts';
 import { FolderStore } from '../../store/folder-store.ts';
@@ -14,6 +14,7 @@ import { keepEmbeddedServer, resolveTemporalTarget } from '../../temporal/index.
 import type { JobWorker, JobWorkerOptions } from '../../worker/create-worker.ts';
 import { lockJob } from '../job-lock.ts';
 import { addJobOptions, toJobOptions, type JobFlags } from '../job-options.ts';
+import { startJob } from '../start-job.ts';
 import type { ProgressView } from '../view-of-progress.ts';
 
 interface RunFlags extends JobFlags {
@@ -45,7 +46,8 @@ async function run(input: string, flags: RunFlags): Promise<void> {
 
   const store = new FolderStore(join(home, 'store'));
   // A finished job needs neither key nor API.
-  const isFinished = !spec.rebuy && (await store.size(jobFiles.report(spec.jobId))) !== null;
+  const goesOn = spec.rebuy || flags.retryFailed === true;
+  const isFinished = !goesOn && (await store.size(jobFiles.report(spec.jobId))) !== null;
   if (flags.worker && !isFinished) {
     const { checkApi, createApi } = await import('../../worker/openai-api.ts');
     const api = createApi();
@@ -72,7 +74,7 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   starting?.catch(() => undefined); // awaited below, after the job's own start has had its say
   let worker: JobWorker | null = null;
   try {
-    const job = await client.startSpec(spec);
+    const job = await startJob(client, spec, flags, say);
     say(`job        ${job.id}`);
     if (target.uiUrl !== undefined) {
       say(`web ui     ${target.uiUrl}/namespaces/${target.namespace}/workflows/${job.id}`);
@@ -89,6 +91,8 @@ async function run(input: string, flags: RunFlags): Promise<void> {
       flags.json === true ? `${JSON.stringify(report)}\n` : `${describeReport(report, flags.out)}\n`,
     );
     if (report.failed > 0) for (const text of await refusalsOf(job)) say(text);
+    if (mayRetry(report))
+      say('To send the lines without an answer again: the same command with --retry-failed.');
     process.exitCode = report.cancelled > 0 ? 1 : report.failed > 0 ? 3 : 0;
   } finally {
     worker ??= (await starting?.catch(() => null)) ?? null;

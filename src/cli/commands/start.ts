@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { BatchClient, prepareJob } from '../../client/index.ts';
+import { startJob } from '../start-job.ts';
 import { addJobOptions, toJobOptions, type JobFlags } from '../job-options.ts';
 
 export function addStart(program: Command): void {
@@ -9,10 +10,9 @@ export function addStart(program: Command): void {
     .option('--json', 'print {"job_id"} as JSON')
     .action(async (input: string, flags: JobFlags & { json?: boolean }) => {
       const spec = await prepareJob(toJobOptions(input, flags), flags.fresh);
-      await using client = await BatchClient.connect({
-        log: (text) => void process.stderr.write(`${text}\n`),
-      });
-      const job = await client.startSpec(spec);
+      const say = (text: string): void => void process.stderr.write(`${text}\n`);
+      await using client = await BatchClient.connect({ log: say });
+      const job = await startJob(client, spec, flags, say);
       process.stdout.write(flags.json === true ? `${JSON.stringify({ job_id: job.id })}\n` : `${job.id}\n`);
     });
 }

@@ -1,0 +1,62 @@
+import { createReadStream } from 'node:fs';
+import { shardId, ShardLines, type RoundPlan, type ShardManifest } from '../core/shard-plan.ts';
+import { jobFiles, shardFiles } from '../store/job-files.ts';
+import { readRecord, type Store } from '../store/store.ts';
+import { splitLines, type RowText } from './result-rows.ts';
+
+/** Stands in no row of another status: inside a JSON string its quotes are escaped. */
+const ANSWERED = ',"status":"answered","attempts":';
+
+/**
+ * The requests of lines without an answer, as they were sent, under the users' ids: a valid input. They come batch by batch, in
+ * the input's order within each. Returns how many lines have none, since they were no requests.
+ */
+export async function* failedRequests(
+  store: Store,
+  job: string,
+  rows: AsyncIterable<RowText>,
+): AsyncGenerator<string, number, undefined> {
+  const lines: number[] = [];
+  for await (const { text } of rows)
+    if (!text.includes(ANSWERED)) lines.push(Number.parseInt(text.slice('{"line":'.length), 10));
+  let left = lines.length;
+  const plan = left === 0 ? null : await readRecord<RoundPlan>(store, jobFiles.round(job, 1));
+  for (let index = 0; index < (plan?.shards ?? 0); index += 1) {
+    const shard = shardId(1, index);
+    const manifest = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
+    const { numbers } = new ShardLines({ ...manifest, carried: [] });
+    if (!numbers.some((line) => holds(lines, line))) continue;
+    const ids = manifest.hasIds ? await linesOf(store, shardFiles.ids(job, shard)) : null;
+    let position = 0;
+    for await (const request of await linesOf(store, shardFiles.requests(job, shard))) {
+      const id = ids === null ? 'null' : ((await ids.next()).value ?? 'null');
+      const line = numbers[position++];
+      if (line === undefined || !holds(lines, line)) continue;
+      left -= 1;
+      yield withId(request, id);
+    }
+  }
+  return left;
+}
+
+/** A request as it was uploaded carries the line's number in the place of the user's id, which is JSON here. */
+function withId(request: string, id: string): string {
+  const rest = request.slice(request.indexOf(',') + 1);
+  return id === 'null' ? `{${rest}` : `{"custom_id":${id},${rest}`;
+}
+
+async function linesOf(store: Store, key: string): Promise<AsyncGenerator<string, void, undefined>> {
+  return splitLines(createReadStream(await store.filePath(key), { highWaterMark: 1 << 18 }));
+}
+
+/** Whether a list in ascending order holds a number. */
+function holds(list: readonly number[], wanted: number): boolean {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (list[middle]! < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return list[low] === wanted;
+}

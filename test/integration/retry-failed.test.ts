@@ -1,0 +1,141 @@
+/** Another pass over lines that ended without an answer: only those are sent, and every answer stays. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { JobReport } from '../../src/core/progress.ts';
+import { CommandLab, slow, until } from '../support/command-lab.ts';
+
+let lab: CommandLab;
+beforeEach(() => {
+  lab = new CommandLab();
+});
+afterEach(async () => {
+  await lab.close();
+});
+
+const reportIn = (out: string): JobReport =>
+  JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as JobReport;
+
+function argsOf(input: string): { out: string; args: string[] } {
+  const out = join(lab.folder, 'out');
+  return {
+    out,
+    args: ['run', input, '--out', out, '--poll', '0.1', '--shard-lines', '10', '--attempts', '1'],
+  };
+}
+
+const statusesIn = (out: string): string[] =>
+  lab.rowsOf(out).map(({ status, error }) => error?.code ?? status);
+
+test('lines that failed are sent again, with all their attempts, as often as it is asked for', async () => {
+  await lab.useEmulator({
+    // Two lines fail in their first two executions, a third one for ever.
+    faults: [
+      { on: 'line', customId: '3', executions: 2, fault: { kind: 'status', status: 500 } },
+      { on: 'line', customId: '17', executions: 2, fault: { kind: 'status', status: 500 } },
+      { on: 'line', customId: '20', executions: null, fault: { kind: 'status', status: 400, code: 'bad' } },
+    ],
+  });
+  const { out, args } = argsOf(lab.requests(30));
+  expect((await lab.run(args)).code).toBe(3);
+  const before = lab.rowsOf(out);
+  expect(reportIn(out)).toMatchObject({ answered: 27, failed: 3, batches: 3, rounds: 1 });
+
+  expect((await lab.run([...args, '--retry-failed'])).code).toBe(3);
+  expect(reportIn(out)).toMatchObject({ answered: 27, failed: 3, batches: 4, rounds: 2 });
+  expect((await lab.run([...args, '--retry-failed'])).code).toBe(3);
+  expect(reportIn(out)).toMatchObject({ answered: 29, failed: 1, cancelled: 0, batches: 5, rounds: 3 });
+  const rows = lab.rowsOf(out);
+  expect(rows.map(({ line }) => line)).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
+  expect(rows.filter((row) => row.status !== 'answered').map(({ line }) => line)).toEqual([20]);
+  for (const row of before) if (row.status === 'answered') expect(rows[row.line - 1]).toEqual(row);
+  expect(await lab.ledger()).toMatchObject({ paid: 29, lines_paid_twice_or_more: 0 });
+  expect(await lab.brokenPromises(out)).toEqual([]);
+  // Without the option the job is finished as it is.
+  expect((await lab.run(args)).code).toBe(3);
+  expect((await lab.ledger()).batches).toBe(5);
+});
+
+test('a job that was cancelled by mistake goes on, and can be cancelled again', async () => {
+  await lab.useEmulator({ ...slow });
+  const { out, args } = argsOf(lab.requests(60));
+  args.push('--job', 'mistake');
+  const inTurn = [...args, '--in-flight', '1'];
+  const cancelOnce = async (run: string[]): Promise<void> => {
+    const batches = (await lab.ledger()).batches;
+    const { ended } = lab.start(run);
+    await until(async () => (await lab.ledger()).batches > batches + 1);
+    expect((await lab.run(['cancel', 'mistake'])).code).toBe(0);
+    expect((await ended).code).toBe(1);
+  };
+  await cancelOnce(inTurn);
+  const first = reportIn(out);
+  expect(first.cancelled).toBeGreaterThan(0);
+  expect(statusesIn(out)).toContain('cancelled');
+  // The same command: it is cancelled, and stays so.
+  expect((await lab.run(inTurn)).code).toBe(1);
+  await cancelOnce([...inTurn, '--retry-failed']);
+  const second = reportIn(out);
+  expect(second.answered).toBeGreaterThan(first.answered);
+  expect(second.cancelled).toBeGreaterThan(0);
+  expect((await lab.run([...args, '--retry-failed'])).code).toBe(0);
+  expect(reportIn(out)).toMatchObject({ lines: 60, answered: 60, failed: 0, cancelled: 0 });
+  expect(await lab.ledger()).toMatchObject({ paid: 60, lines_paid_twice_or_more: 0 });
+  expect(await lab.brokenPromises(out)).toEqual([]);
+  const again = await lab.run([...args, '--retry-failed']);
+  expect(again).toMatchObject({ code: 0 });
+  expect(again.err).toContain('No line is left that another pass could help.');
+});
+
+test('killed in the middle of a pass, the same command with or without the option goes on with it', async () => {
+  await lab.useEmulator({
+    ...slow,
+    faults: [{ on: 'line', executions: 1, fault: { kind: 'status', status: 500 } }],
+  });
+  const { out, args } = argsOf(lab.requests(40));
+  expect((await lab.run(args)).code).toBe(3);
+  const { child, ended } = lab.start([...args, '--retry-failed']);
+  await until(async () => (await lab.ledger()).batches > 5);
+  child.kill('SIGKILL');
+  await ended;
+  expect((await lab.run(args)).code).toBe(0);
+  expect(reportIn(out)).toMatchObject({ answered: 40, failed: 0, batches: 8 });
+  expect(await lab.ledger()).toMatchObject({ paid: 40, lines_paid_twice_or_more: 0, batches: 8 });
+});
+
+test('the requests of failed lines are an input by themselves', async () => {
+  const bad = '{"model": "gpt-5-mini", "messages": 7';
+  await lab.useEmulator({
+    faults: [
+      { on: 'line', fraction: 0.4, executions: null, fault: { kind: 'status', status: 400, code: 'no' } },
+    ],
+  });
+  const lines = Array.from({ length: 20 }, (_, i) => {
+    const line = JSON.parse(lab.request(i + 1, `\u2028 "${i}" {"status":"answered","attempts":1}`)) as object;
+    return JSON.stringify(i % 3 === 0 ? { ...line, custom_id: undefined } : line);
+  });
+  const { out, args } = argsOf(lab.write([...lines, bad].join('\n')));
+  expect((await lab.run([...args, '--skip-bad-lines'])).code).toBe(3);
+  const failed = lab.rowsOf(out).filter(({ status }) => status === 'failed');
+  expect(failed.length).toBeGreaterThan(2);
+  const printed = await lab.run(['results', reportIn(out).job_id, '--failed']);
+  expect(printed.code).toBe(0);
+  expect(printed.err).toContain('Left out: 1 lines that are no requests');
+  const requests = printed.out
+    .split('\n')
+    .slice(0, -1)
+    .map((text) => JSON.parse(text) as { custom_id?: string; body: unknown });
+  const wanted = failed
+    .filter(({ line }) => line <= 20)
+    .map(({ line }) => JSON.parse(lines[line - 1]!) as object);
+  expect(requests).toMatchObject(wanted);
+  expect(requests.map((request) => 'custom_id' in request)).toEqual(
+    wanted.map((each) => 'custom_id' in each),
+  );
+
+  await lab.useEmulator();
+  const rest = join(lab.folder, 'rest');
+  const input = lab.write(printed.out);
+  expect((await lab.run(['run', input, '--out', rest, '--poll', '0.1'])).code).toBe(0);
+  expect(lab.rowsOf(rest)).toHaveLength(requests.length);
+});
