@@ -50,6 +50,6 @@ function named(name: string, text: string): string {
 }
 
 /** A reason may be anybody's text: what would move the cursor is taken out. */
-function oneLine(text: string): string {
+export function oneLine(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu, ' ').trim();
 }

@@ -67,6 +67,8 @@ export interface WatchOptions extends WaitOptions {
   intervalMs?: number;
   /** Told, before each look is given, how far a step is that works through a file. */
   onStep?: (step: StepBytes | null) => void;
+  /** Told how the job stands at each look, those at which no worker answers included. */
+  onStatus?: (status: JobStatus) => void;
 }
 
 /** How to read results as values. */
@@ -160,7 +162,9 @@ export class JobHandle {
     }
     for (;;) {
       // Timers may be a little early: a look of this loop's own must never be taken for a fresh one.
-      const { status, progress, report, step } = await abortable(this.#look.seen(intervalMs - 20), signal);
+      const look = await abortable(this.#look.seen(intervalMs - 20), signal);
+      const { status, progress, report, step } = look;
+      options.onStatus?.(look);
       options.onStep?.(step);
       if (progress !== null) yield progress;
       if (report !== null || status !== 'RUNNING') return;

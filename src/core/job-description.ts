@@ -56,6 +56,7 @@ export function staticDetailsOf(spec: JobSpec): string {
     `- where it stands: \`durable-batch status ${jobId}\`; the same is under *Current Details* here`,
     `- stop sending, go on: \`durable-batch pause ${jobId}\`, \`durable-batch resume ${jobId}\``,
     `- end it and keep what was answered: \`durable-batch cancel ${jobId}\`, or *Request Cancellation* here`,
+    '- nothing moves: a worker has to run, `durable-batch worker` or the same `durable-batch run` again; *Current Details* are as of the last step of one',
     '- *Terminate* leaves batches running at OpenAI: start the same job again to fetch them. *Reset* is safe: nothing is bought twice.',
   ].join('\n');
 }

@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import { DefaultLogger, Runtime, type LogLevel } from '@temporalio/worker';
+import { DefaultLogger, makeTelemetryFilterString, Runtime, type LogLevel } from '@temporalio/worker';
 import { pino } from 'pino';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { histogramBuckets } from './job-metrics.ts';
@@ -8,12 +8,15 @@ import { assertPortIsFree, parseListenAddress } from './listen-address.ts';
 /** How much a worker logs, from most to least. */
 export type WorkerLogLevel = 'debug' | 'info' | 'warn' | 'error';
 
+/** By itself Temporal's core prints to standard output, which is kept for what scripts read. */
+const logging = { forward: {}, filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }) };
+
 /**
  * Sends the logs of Temporal's runtime and of the worker to standard error, one JSON object a line; they hold ids and
  * counts, no prompt text. Signals stay the caller's business. Call before the first worker.
  */
 export function installRuntime(level: WorkerLogLevel): void {
-  Runtime.install({ logger: createLogger(level), shutdownSignals: [] });
+  Runtime.install({ logger: createLogger(level), shutdownSignals: [], telemetryOptions: { logging } });
 }
 
 /**
@@ -31,6 +34,7 @@ export async function installRuntimeWithMetrics(
       logger: createLogger(level),
       shutdownSignals: [],
       telemetryOptions: {
+        logging,
         metrics: {
           prometheus: {
             bindAddress: `${isIPv6(host) ? `[${host}]` : host}:${port}`,

@@ -1,8 +1,11 @@
 import type { Command } from 'commander';
 import { once } from 'node:events';
 import { BatchClient, type JobHandle } from '../../client/index.ts';
+import { isEndState } from '../../core/progress.ts';
 import { count } from '../../core/spoken-numbers.ts';
+import { progressLine } from '../progress-text.ts';
 import { describeReport } from '../render.ts';
+import { TroubleTeller } from '../trouble.ts';
 
 interface ResultsFlags {
   out?: string;
@@ -23,6 +26,7 @@ export function addResults(program: Command): void {
     .action(async (jobId: string, flags: ResultsFlags) => {
       await using client = await BatchClient.connect();
       const job = client.job(jobId);
+      if (!(await job.isFinished())) void tellWait(job);
       if (flags.failed === true) {
         await printFailed(job);
         return;
@@ -36,6 +40,22 @@ export function addResults(program: Command): void {
         flags.json === true ? `${JSON.stringify(report)}\n` : `${describeReport(report, flags.out)}\n`,
       );
     });
+}
+
+/** Says what is waited for, and what keeps the job from ending, until it has ended. */
+async function tellWait(job: JobHandle): Promise<void> {
+  const say = (text: string): void => void process.stderr.write(`${text}\n`);
+  const { see: onStatus } = new TroubleTeller(say);
+  let isTold = false;
+  try {
+    for await (const progress of job.watch({ onStatus })) {
+      if (!isTold && !isEndState(progress.state))
+        say(`Waiting for the end of the job: ${progressLine(progress)}`);
+      isTold = true;
+    }
+  } catch {
+    // What ends the wait is told by whoever waits for the results.
+  }
 }
 
 async function printFailed(job: JobHandle): Promise<void> {

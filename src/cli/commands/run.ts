@@ -15,6 +15,7 @@ import type { JobWorker, JobWorkerOptions } from '../../worker/create-worker.ts'
 import { lockJob } from '../job-lock.ts';
 import { addJobOptions, toJobOptions, type JobFlags } from '../job-options.ts';
 import { startJob } from '../start-job.ts';
+import { TroubleTeller } from '../trouble.ts';
 import type { ProgressView } from '../view-of-progress.ts';
 
 interface RunFlags extends JobFlags {
@@ -156,7 +157,9 @@ async function follow(job: JobHandle, out: string, view: ProgressView): Promise<
   let step: StepBytes | null = null;
   let ended = false;
   const watching = (async () => {
-    for await (const progress of job.watch({ intervalMs: WATCH_MS, onStep: (told) => (step = told) })) {
+    const { see: onStatus } = new TroubleTeller((text) => view.say(text));
+    const options = { intervalMs: WATCH_MS, onStep: (told: StepBytes | null) => (step = told), onStatus };
+    for await (const progress of job.watch(options)) {
       if (ended) return;
       view.show(progress, step);
     }

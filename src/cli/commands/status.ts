@@ -3,6 +3,7 @@ import { BatchClient, type JobStatus } from '../../client/index.ts';
 import { usd } from '../../core/job-description.ts';
 import type { ListedProgress } from '../../core/job-listing.ts';
 import { describeReport, count } from '../render.ts';
+import { troubleOf } from '../trouble.ts';
 
 export function addStatus(program: Command): void {
   program
@@ -24,10 +25,7 @@ export function addStatus(program: Command): void {
       if (report !== null) rows.push(describeReport(report, null));
       else if (failure !== null) rows.push(`reason      ${failure}`);
       else if (progress === null && status.status === 'RUNNING')
-        rows.push(
-          ...(listed === null ? [] : describeListed(listed)),
-          'No worker answers: start one with `durable-batch worker`, or run the job with `durable-batch run`.',
-        );
+        rows.push(...(listed === null ? [] : describeListed(listed)), troubleOf(status)!);
       else if (progress !== null) {
         rows.push(
           `state       ${progress.state}${progress.reason === null ? '' : `: ${progress.reason}`}`,

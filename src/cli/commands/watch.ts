@@ -3,6 +3,7 @@ import { BatchClient } from '../../client/index.ts';
 import type { StepBytes } from '../../client/pending-steps.ts';
 import { openProgressView } from '../progress-view.ts';
 import { describeReport } from '../render.ts';
+import { TroubleTeller } from '../trouble.ts';
 
 export function addWatch(program: Command): void {
   program
@@ -17,7 +18,8 @@ export function addWatch(program: Command): void {
       const view = await openProgressView();
       let step: StepBytes | null = null;
       let last = '';
-      for await (const progress of job.watch({ onStep: (told) => (step = told) })) {
+      const { see: onStatus } = new TroubleTeller((text) => view.say(text));
+      for await (const progress of job.watch({ onStep: (told) => (step = told), onStatus })) {
         if (flags.json !== true) view.show(progress, step);
         else if (JSON.stringify(progress) !== last) {
           last = JSON.stringify(progress);
