@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** The promise's end, or the signal's reason if that comes first; the promise goes on for others. */
@@ -6,6 +7,7 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | un
   let stop = (): void => undefined;
   const aborted = new Promise<never>((_, reject) => {
     stop = () => reject(signal.reason as Error);
+    setMaxListeners(0, signal); // each wait takes its listener off at its end: no leak to be warned of
     signal.addEventListener('abort', stop, { once: true });
   });
   promise.catch(() => undefined); // after an abort nobody awaits it any more
@@ -19,6 +21,7 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | un
 
 /** Waits; throws the signal's reason when it comes first. */
 export async function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  if (signal !== undefined) setMaxListeners(0, signal);
   try {
     await delay(ms, undefined, signal === undefined ? {} : { signal });
   } catch (error) {

@@ -6,6 +6,7 @@ import {
   type DataConverter,
   type WorkflowHandle,
 } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/common';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { staticDetailsOf, summaryOf } from '../core/job-description.ts';
 import {
@@ -29,7 +30,7 @@ import {
   resolveTemporalTarget,
   type TemporalTarget,
 } from '../temporal/index.ts';
-import { BATCH_JOB, rebuySignal } from '../workflows/messages.ts';
+import { BATCH_JOB, pollSignal, rebuySignal } from '../workflows/messages.ts';
 import { toVisibilityQuery, type JobFilter } from './job-filter.ts';
 import { JobHandle } from './job-handle.ts';
 import { listedLabels, startAttributes } from './job-labels.ts';
@@ -202,7 +203,12 @@ export class BatchClient {
       if (typeof theirs === 'string' || kept === null) {
         assertSame(typeof theirs === 'string' ? theirs : '', identity, spec.jobId);
       }
-      if (spec.rebuy) await this.client.workflow.getHandle(spec.jobId).signal(rebuySignal);
+      const running = this.client.workflow.getHandle(spec.jobId);
+      if (spec.rebuy) await running.signal(rebuySignal);
+      // A poll may be left over from a worker that is gone: nobody who joins the job shall wait until that shows.
+      await running.signal(pollSignal).catch((ended: unknown) => {
+        if (!(ended instanceof WorkflowNotFoundError)) throw ended;
+      });
     }
     return handle;
   }

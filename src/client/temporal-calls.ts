@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { BatchError, ErrorCode } from '../core/errors.ts';
@@ -69,6 +70,8 @@ export class TemporalCalls {
     const ending = new AbortController();
     const end = (): void => ending.abort();
     const signals = signal === undefined ? [this.closing.signal] : [this.closing.signal, signal];
+    // As many calls wait at a time as there are jobs; each takes its listener off at its end: no leak to be warned of.
+    for (const it of signals) setMaxListeners(0, it);
     for (const it of signals) it.addEventListener('abort', end, { once: true });
     const calling = this.client.withAbortSignal(ending.signal, () => call(this.client));
     const settled: Promise<void> = calling

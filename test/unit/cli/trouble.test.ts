@@ -20,13 +20,21 @@ function status(changes: Partial<JobStatus> = {}): JobStatus {
   };
 }
 
-const retry = (attempt: number, activity: string = 'uploadInput') => ({ activity, attempt, reason: 'HTTP 503' });
+const retry = (attempt: number, activity: string = 'uploadInput') => ({
+  activity,
+  attempt,
+  reason: 'HTTP 503',
+});
 
 test.each<[what: string, changes: Partial<JobStatus>, said: RegExp | null]>([
   ['nothing', {}, null],
   ['that no worker is there', { progress: null }, /^No worker answers: start one/],
   ['nothing of a job that has ended', { progress: null, status: 'COMPLETED' }, null],
-  ['why it is paused', { progress: jobProgress({ state: 'paused', reason: 'HTTP 401\n' }) }, /paused: HTTP 401$/],
+  [
+    'why it is paused',
+    { progress: jobProgress({ state: 'paused', reason: 'HTTP 401\n' }) },
+    /paused: HTTP 401$/,
+  ],
   ['what is tried again', { retries: [retry(3)] }, /again by itself, uploadInput: HTTP 503$/],
   ['of many steps the first', { retries: [retry(3), retry(4), retry(1, 'createBatch')] }, / \(and 2 more\)$/],
 ])('tells %s', (_, changes, said) => {

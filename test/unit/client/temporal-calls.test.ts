@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
+import { sleep } from '../../../src/client/abortable.ts';
 import { TemporalCalls } from '../../../src/client/temporal-calls.ts';
 
 const target = { kind: 'configured', connection: { address: 'a:1' }, namespace: 'n' } as const;
@@ -32,6 +33,23 @@ test('a call ends with its signal even where the SDK does not listen, and leaves
   controller.abort(new Error('enough'));
   await expect(waiting).rejects.toThrow('enough');
   expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+});
+
+test('as many calls as there are jobs may wait at a time, for one signal, without a warning', async () => {
+  const { client } = deafClient();
+  const calls = new TemporalCalls(client, target, true);
+  const { signal } = new AbortController();
+  const warned: string[] = [];
+  const listen = ({ name }: Error): number => warned.push(name);
+  process.on('warning', listen);
+  const waiting = Array.from({ length: 30 }, () => calls.run(never, { signal }).catch(() => undefined));
+  const sleeping = Array.from({ length: 30 }, async () => await sleep(1, signal));
+  await Promise.all(sleeping);
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('warning', listen);
+  await calls.close();
+  await Promise.all(waiting);
+  expect(warned).toEqual([]);
 });
 
 test('the connection stays open until the SDK has given its calls up, though close() does not wait for ever', async () => {
