@@ -69,6 +69,9 @@ const FIND_BOUGHT = 'find-bought';
 /** The version that does not take a pause for the end of a round. */
 const HELD_AGAIN = 'held-again';
 
+/** The version in which a cancel of Temporal's own reaches the API at once, and not 20 s later. */
+const OUTSIDE_CANCEL = 'outside-cancel';
+
 /** The version in which `--rebuy` buys again what has ended without its paid answer. */
 const REBUY = 'rebuy';
 
@@ -90,8 +93,17 @@ export async function batchJob(
   const job = new Job(spec, snapshot ?? newSnapshot(), tuning);
   job.listen();
   // A cancellation from Temporal's side means what our signal means: what was paid is kept.
-  void CancellationScope.current().cancelRequested.catch(() => job.cancel());
+  void CancellationScope.current().cancelRequested.catch(() => outsideCancel(() => job.cancel()));
   return await CancellationScope.nonCancellable(() => job.run());
+}
+
+/**
+ * Does what somebody has asked the job for outside the workflow's own scope: once that is cancelled, every step begun in it ends
+ * at once, the cancel of a batch as well.
+ */
+function outsideCancel(act: () => void): void {
+  if (patched(OUTSIDE_CANCEL)) void CancellationScope.nonCancellable(async () => act());
+  else act();
 }
 
 class Job {
@@ -136,9 +148,9 @@ class Job {
 
   listen(): void {
     setHandler(progressQuery, () => this.progress());
-    setHandler(cancelSignal, () => this.cancel());
+    setHandler(cancelSignal, () => outsideCancel(() => this.cancel()));
     setHandler(pauseSignal, (reason) => this.pause(reason));
-    setHandler(resumeSignal, () => this.resume());
+    setHandler(resumeSignal, () => outsideCancel(() => this.resume()));
     setHandler(pollSignal, () => this.watch.wake());
     setHandler(rebuySignal, () => {
       this.state.rebuy = true;

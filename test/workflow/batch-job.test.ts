@@ -223,8 +223,19 @@ test('a cancel from Temporal cancels the batches, fetches their answers and star
   await whileWorking(server.native, 'cancelled', activities, async () => {
     const handle = await begin('cancelled', [specOf('cancelled')]);
     await expect.poll(() => created.length, { timeout: 100_000 }).toBe(4);
+    await expect
+      .poll(async () => (await handle.query<JobProgress>('progress')).created, { timeout: 100_000 })
+      .toBe(4);
     await handle.cancel();
     await handle.result();
+    // At once: one poll may be begun beside them, and none comes between.
+    const { events } = await handle.fetchHistory();
+    const asked = events!.findIndex((event) => event.workflowExecutionCancelRequestedEventAttributes != null);
+    const steps = events!.slice(asked).flatMap((event) => {
+      const name = event.activityTaskScheduledEventAttributes?.activityType?.name;
+      return name == null ? [] : [name];
+    });
+    expect(steps.slice(0, 5).filter((name) => name === 'cancelBatch')).toHaveLength(4);
   });
   expect(created).toHaveLength(4);
   expect(cancelled).toHaveLength(4);
