@@ -21,6 +21,7 @@ import {
   type ShardManifest,
 } from '../core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
+import { NotAFile } from '../store/plain-file.ts';
 import { WholeFileWriter } from '../store/whole-file.ts';
 import { BodyOpenings } from './body-opening.ts';
 import { ByteCounter } from './byte-counter.ts';
@@ -59,17 +60,21 @@ export function buildShards(
   } catch (error) {
     // Told as results: of an error that leaves the thread only the text is left.
     if (error instanceof EarlierAnswersGone) return { gone: error.job };
-    const fault = unreadable(error as NodeJS.ErrnoException, spec.input.path);
+    const fault = unreadable(error as Error, spec.input.path);
     if (fault === null) throw error;
     return { fault };
   }
 }
 
 /** What is wrong with an input that cannot be read here; null for trouble with any other file. */
-function unreadable({ code, path, syscall }: NodeJS.ErrnoException, input: string): InputFault | null {
-  // A folder is opened like a file; reading it is what fails, and that names no path.
-  const isInput = path === input || (code === 'EISDIR' && syscall === 'read');
-  const reason = isInput ? unreadableReasons[code ?? ''] : undefined;
+function unreadable(error: Error, input: string): InputFault | null {
+  const { code, path } = error as NodeJS.ErrnoException;
+  if (path !== input) return null;
+  if (error instanceof NotAFile) {
+    const reason = `is ${error.kind} where the worker reads it`;
+    return { line: null, reason, advice: 'put the file there, or run the worker where it is' };
+  }
+  const reason = unreadableReasons[code ?? ''];
   return reason === undefined ? null : { line: null, reason, advice: 'run the worker where the file is' };
 }
 
@@ -77,7 +82,6 @@ const unreadableReasons: Readonly<Record<string, string>> = {
   ENOENT: 'cannot be found by the worker',
   ENOTDIR: 'cannot be found by the worker',
   EACCES: 'cannot be read by the worker',
-  EISDIR: 'cannot be read by the worker',
 };
 
 function build(
@@ -95,7 +99,7 @@ function build(
   });
   const rejected = new RejectedRows(join(own, jobFiles.rejected(spec.jobId)));
   const target = join(own, jobFiles.kept(spec.jobId));
-  const kept = earlier === null ? null : new KeptRows(folder, spec, earlier, target);
+  const kept = earlier === null ? null : new KeptRows(folder, spec, earlier, target, counter.around);
   let fault: InputFault | null = null;
   try {
     const onLine = ({ number, block, start, end, overlong, request }: Readonly<InputLine>): boolean => {
@@ -108,7 +112,7 @@ function build(
       }
       return fault === null;
     };
-    const isSame = readRequests(spec, onLine, counter);
+    const isSame = readRequests(spec, onLine, counter.around, (bytes) => counter.add(bytes));
     if (fault === null && (!isSame || kept?.isSameInput === false)) {
       fault = { line: null, reason: 'has changed since the job was started', advice: 'start the job again' };
     }

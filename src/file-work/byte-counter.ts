@@ -1,7 +1,7 @@
-/** Two whole numbers: bytes done, and bytes in all. */
-const SIZE_BYTES = 16;
+/** Three whole numbers: bytes done, bytes in all, and how often reads have begun and ended. */
+const SIZE_BYTES = 24;
 
-/** How many bytes a thread has worked through, for the one that waits for it: both look at the same memory. */
+/** How many bytes a thread has worked through, and whether it waits for a read, for the one that waits for it: both look at the same memory. */
 export class ByteCounter {
   /** What is sent to the thread. */
   readonly shared: SharedArrayBuffer;
@@ -27,4 +27,20 @@ export class ByteCounter {
   expect(bytes: number): void {
     Atomics.store(this.numbers, 1, BigInt(bytes));
   }
+
+  /** The read that the thread waits for, a number of its own; null while it does not wait. */
+  get waitsFor(): bigint | null {
+    const turns = Atomics.load(this.numbers, 2);
+    return turns % 2n === 1n ? turns : null;
+  }
+
+  /** Makes a call that reads. */
+  readonly around = (read: () => number): number => {
+    Atomics.add(this.numbers, 2, 1n);
+    try {
+      return read();
+    } finally {
+      Atomics.add(this.numbers, 2, 1n);
+    }
+  };
 }

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
+import { openFileSync } from '../store/plain-file.ts';
 
 /** Large enough that reading costs little, small enough to keep two threads within a few MB. */
 const BLOCK_BYTES = 2 << 20;
@@ -7,6 +8,9 @@ const LINE_FEED = 0x0a;
 
 /** The block of the last file of this thread, for the next one: left to the engine, tens of MB of them pile up. */
 let spareBlock: Buffer | null = null;
+
+/** Makes a call of the file system, and may take notice of when it begins and ends. */
+export type AroundRead = (read: () => number) => number;
 
 /** What `cutLines` tells about a line besides its bytes. */
 export interface CutLine {
@@ -29,15 +33,17 @@ export interface CutLine {
  * Calls `onLine` for each line of a file, in order. Lines end at `\n` and nowhere else: U+2028 and a lone `\r`
  * are legal inside JSON strings. Memory is one block, or one line where that is longer.
  *
- * The block and the line's object are valid during the call only.
+ * The block and the line's object are valid during the call only. Each call of the file system is made by `around`.
+ * @throws NotAFile for pipes, devices, sockets and folders
  */
 export function cutLines(
   path: string,
   maxLineBytes: number,
   onLine: (block: Buffer, line: CutLine) => void,
   onBytes?: (bytes: Uint8Array) => void,
+  around: AroundRead = (read) => read(),
 ): void {
-  const file = openSync(path, 'r');
+  const file = around(() => openFileSync(path));
   let block = spareBlock ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
   spareBlock = null; // a file may be cut while another one is
   try {
@@ -77,7 +83,8 @@ export function cutLines(
           block = larger;
         }
       }
-      const read = readSync(file, block, held, block.length - held, null);
+      const [into, from] = [block, held];
+      const read = around(() => readSync(file, into, from, into.length - from, null));
       if (read > 0) onBytes?.(block.subarray(held, held + read));
       const filled = held + read;
       if (read === 0) {

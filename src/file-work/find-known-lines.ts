@@ -3,8 +3,9 @@ import type { JobSpec } from '../core/job-spec.ts';
 import { isLineFault } from '../core/request-line.ts';
 import { WholeFileWriter } from '../store/whole-file.ts';
 import { eachEntry, ENTRY_BYTES } from './answer-index.ts';
+import type { AroundRead } from './cut-lines.ts';
 import { KnownKeys } from './known-keys.ts';
-import { readRequests } from './read-requests.ts';
+import { readRequests, type InputLine } from './read-requests.ts';
 import { KEY_BYTES, RequestKeys } from './request-key.ts';
 
 /** A job whose answers may be used again, and the store's key of their index. */
@@ -60,18 +61,20 @@ export function findKnownLines(
   earlier: readonly EarlierAnswers[],
   target: string,
   linesAtATime: number = LINES_AT_A_TIME,
+  around?: AroundRead,
 ): boolean {
   const known = new KnownKeys(linesAtATime);
   const keys = new RequestKeys();
   const file = new WholeFileWriter(target);
   try {
-    const isSame = readRequests(spec, ({ number, block, request }) => {
+    const onLine = ({ number, block, request }: Readonly<InputLine>): boolean => {
       if (isLineFault(request)) return true; // told of when the shards are built
       if (known.isFull) lookUp(folder, earlier, known, file);
       const place = known.add(number, keys.ofRequest(block, request));
       if (request.escapeBytes > 0) known.addAlias(place, keys.ofRawRequest(block, request));
       return true;
-    });
+    };
+    const isSame = readRequests(spec, onLine, around);
     lookUp(folder, earlier, known, file);
     file.finish();
     return isSame;

@@ -3,6 +3,7 @@ import type { JobSpec } from '../core/job-spec.ts';
 import type { RequestLine } from '../core/request-line.ts';
 import { temporaryName, WholeFileWriter } from '../store/whole-file.ts';
 import { unpackShard } from './answer-index.ts';
+import type { AroundRead } from './cut-lines.ts';
 import {
   EarlierAnswersGone,
   findKnownLines,
@@ -36,11 +37,18 @@ export class KeptRows {
   private readonly known: KnownLines | null;
   private readonly open = new Map<string, EarlierRows>();
 
-  constructor(folder: string, spec: JobSpec, earlier: readonly EarlierAnswers[], path: string) {
+  constructor(
+    folder: string,
+    spec: JobSpec,
+    earlier: readonly EarlierAnswers[],
+    path: string,
+    around?: AroundRead,
+  ) {
     const records = temporaryName(path);
     this.folder = folder;
     this.earlier = earlier;
-    this.isSameInput = earlier.length === 0 || findKnownLines(folder, spec, earlier, records);
+    this.isSameInput =
+      earlier.length === 0 || findKnownLines(folder, spec, earlier, records, undefined, around);
     this.known = earlier.length === 0 ? null : new KnownLines(records);
     this.file = new WholeFileWriter(path);
   }

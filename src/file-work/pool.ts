@@ -10,6 +10,7 @@ import type { EarlierAnswers } from './find-known-lines.ts';
 import type { RebuyRound } from './pack-rebuys.ts';
 import type { RetryRound } from './pack-retries.ts';
 import type { ClaimedOutcome, EndedShard, MissingRows } from './settle-shard.ts';
+import { StuckReads } from './stuck-reads.ts';
 import type { RefusedShard } from './unsent-shard.ts';
 
 /** Run from source (tests), threads still need JavaScript: they take the built file. */
@@ -47,10 +48,12 @@ export class FileWork {
   private readonly folder: string;
   private readonly pool: Piscina;
   private readonly drawing: Piscina;
+  private readonly stuck: StuckReads;
   private readonly long: LimitFunction;
   private readonly longPlaces: number;
 
-  constructor(folder: string, threads: number) {
+  /** `stuckMs`: how long a read of an input may take. */
+  constructor(folder: string, threads: number, stuckMs?: number) {
     this.folder = folder;
     this.longPlaces = Math.max(1, threads - 1);
     this.long = pLimit(this.longPlaces);
@@ -60,6 +63,7 @@ export class FileWork {
       maxThreads: threads,
       resourceLimits: { maxYoungGenerationSizeMb: 16 },
     });
+    this.stuck = new StuckReads(this.pool, stuckMs);
     this.drawing = new Piscina({
       filename: threadFile('draw-thread'),
       minThreads: 0,
@@ -73,15 +77,19 @@ export class FileWork {
     return isLong(size) && this.long.activeCount + this.long.pendingCount >= this.longPlaces;
   }
 
-  /** `under`: a folder of keys that the shards' keys come behind. */
+  /**
+   * `under`: a folder of keys that the shards' keys come behind.
+   * @throws Error when a read of the input does not end
+   */
   buildShards(
     spec: JobSpec,
     counter: ByteCounter,
     earlier: readonly EarlierAnswers[] | null = null,
     under: string = '',
   ): Promise<BuildResult> {
-    const { bytes } = spec.input;
-    return this.run('buildShards', [this.folder, spec, counter.shared, earlier, under], { bytes });
+    const { path, bytes } = spec.input;
+    const task = [this.folder, spec, counter.shared, earlier, under];
+    return this.stuck.leave(path, counter, (signal) => this.run('buildShards', task, { bytes }, signal));
   }
 
   /** Writes the index under `target`, a key of the store; answers its entries, or null when files of the job are missing. */
@@ -138,12 +146,15 @@ export class FileWork {
     return this.drawing.run([story], { name: 'drawReport', signal }) as Promise<string>;
   }
 
+  /** Ends the threads, as soon as their reads end. */
   async close(): Promise<void> {
-    await Promise.all([this.pool.destroy(), this.drawing.destroy()]);
+    await Promise.all([this.pool.destroy(), this.drawing.destroy(), this.stuck.ended()]);
   }
 
-  private run<T>(name: string, task: unknown[], size: WorkSize = {}): Promise<T> {
-    const run = (): Promise<T> => this.pool.run(task, { name }) as Promise<T>;
+  /** A signal that is given ends the thread. */
+  private run<T>(name: string, task: unknown[], size: WorkSize = {}, signal?: AbortSignal): Promise<T> {
+    const given = signal === undefined ? {} : { signal };
+    const run = (): Promise<T> => this.pool.run(task, { name, ...given }) as Promise<T>;
     return isLong(size) ? this.long(run) : run();
   }
 }

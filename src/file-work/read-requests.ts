@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { JobSpec } from '../core/job-spec.ts';
 import { isLineFault, RequestLineReader, type LineFault, type RequestLine } from '../core/request-line.ts';
-import type { ByteCounter } from './byte-counter.ts';
-import { cutLines, type CutLine } from './cut-lines.ts';
+import { cutLines, type AroundRead, type CutLine } from './cut-lines.ts';
 import { SeparatorSearch } from './separators.ts';
 
 /** A line of an input that is not blank: a checked request, or why it is none. One object serves all lines. */
@@ -24,7 +23,8 @@ export interface InputLine {
 export function readRequests(
   spec: JobSpec,
   onLine: (line: Readonly<InputLine>) => boolean,
-  counter?: ByteCounter,
+  around?: AroundRead,
+  onBytes?: (bytes: number) => void,
 ): boolean {
   const reader = new RequestLineReader(spec);
   const separators = new SeparatorSearch();
@@ -42,11 +42,12 @@ export function readRequests(
     line = Object.assign(line ?? {}, { number, block, start, end, overlong, request });
     isWanted = onLine(line);
   };
-  cutLines(spec.input.path, spec.shardBytes, onCut, (chunk) => {
+  const onChunk = (chunk: Uint8Array): void => {
     bytes += chunk.length;
-    counter?.add(chunk.length);
+    onBytes?.(chunk.length);
     hash.update(chunk);
-  });
+  };
+  cutLines(spec.input.path, spec.shardBytes, onCut, onChunk, around);
   return bytes === spec.input.bytes && hash.digest('hex') === spec.input.sha256;
 }
 

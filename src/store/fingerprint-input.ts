@@ -1,34 +1,45 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import type { InputFingerprint } from '../core/job-spec.ts';
+import { NotAFile, openFile } from './plain-file.ts';
 
 /**
  * Reads an input once and says what it is. The worker compares when it builds the shards; after that nobody
  * reads the input again.
- * @throws BatchError `bad_input` when there is no such file, it cannot be read, or it is empty
+ * @throws BatchError `bad_input` when there is no such file, it is none, it cannot be read, or it is empty
  */
 export async function fingerprintInput(path: string): Promise<InputFingerprint> {
+  // Also where it leads to a file: the worker has a standard input of its own.
+  if (path === '-' || /^\/(dev\/(stdin$|fd\/)|proc\/[^/]+\/fd\/)/.test(path)) {
+    throw badInput(path, 'is standard input or another stream that only this process has', SAVE_IT);
+  }
   const hash = createHash('sha256');
   let bytes = 0;
   try {
-    if ((await stat(path)).isDirectory()) throw badInput(path, 'is a folder', 'name a .jsonl file');
-    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+    const file = await openFile(path);
+    for await (const chunk of file.createReadStream({ highWaterMark: 1 << 20 })) {
       bytes += (chunk as Buffer).length;
       hash.update(chunk as Buffer);
     }
   } catch (error) {
+    if (error instanceof NotAFile) {
+      const advice = error.kind === 'a folder' ? 'name a .jsonl file' : SAVE_IT;
+      throw badInput(path, `is ${error.kind}`, advice);
+    }
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw badInput(path, 'does not exist', 'check the path');
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw badInput(path, 'does not exist', 'check the path');
     if (code === 'EACCES' || code === 'EPERM')
       throw badInput(path, 'cannot be read', 'check its permissions');
-    throw error;
+    if (code === undefined) throw error;
+    throw badInput(path, `cannot be read (${code})`, 'check the path and the disk');
   }
   if (bytes === 0) throw badInput(path, 'is empty', 'write one JSON request per line');
   return { path: resolve(path), bytes, sha256: hash.digest('hex') };
 }
+
+/** The worker reads the input again, and others may, too. */
+const SAVE_IT = 'save its lines to a file, which can be read more than once, and name that';
 
 function badInput(file: string, reason: string, advice: string): BatchError {
   return new BatchError(ErrorCode.BadInput, `${file}: the file ${reason}: ${advice}.`, { details: { file } });

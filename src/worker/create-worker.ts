@@ -31,7 +31,7 @@ export interface JobWorkerOptions {
  */
 export const SHUTDOWN_GRACE_MS = 10_000;
 
-/** At most this long after SIGTERM a worker's process is gone, whatever its activities do. */
+/** At most this long after SIGTERM the process of `durable-batch worker` is gone, whatever its activities do; it is killed where a thread is stuck in a read. */
 export const SHUTDOWN_FORCE_MS = 25_000;
 
 /** Options of Temporal's `Worker.create` that suit jobs; a worker that you host may spread them into its own. */
@@ -91,7 +91,7 @@ export function stepWorkers(taskQueue: string): StepWorker[] {
 export interface JobWorker {
   /** Resolves when the worker has stopped; rejects when it cannot go on. */
   readonly stopped: Promise<void>;
-  /** Finishes what runs, at most `SHUTDOWN_GRACE_MS`, and stops. */
+  /** Finishes what runs, at most `SHUTDOWN_GRACE_MS`, and stops; a thread whose read does not end (a dead mount) it waits for. */
   close(): Promise<void>;
   /** `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;

@@ -1,6 +1,7 @@
 /** What the people who run jobs do to them: resets, terminations, other keys, other addresses, full disks. */
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { BatchClient, type JobHandle } from '../../src/client/index.ts';
 import { connectClient, resolveTemporalTarget } from '../../src/temporal/index.ts';
@@ -270,4 +271,24 @@ test.each([
   rmSync(flag);
   expect(await job.report()).toMatchObject({ answered: 40, batches: 4 });
   expect(await lab.ledger()).toMatchObject({ ...once, paid: 40, batches: 4 });
+});
+
+test('a read of an input that does not end keeps neither other jobs from their end nor a worker from its own', async () => {
+  const stuck = lab.requests(1);
+  const pipe = join(lab.folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const { child, ended } = lab.start(['worker'], {
+    STUCK_FOR: basename(stuck),
+    STUCK_PIPE: pipe,
+    NODE_OPTIONS: `--import ${join(import.meta.dirname, '../support/stuck-disk.mjs')}`,
+  });
+  await client.start({ input: stuck, jobId: 'stuck' });
+  const other = await client.start({ input: lab.requests(3), jobId: 'beside-stuck', pollSeconds: 0.1 });
+  expect(await other.report()).toMatchObject({ answered: 3 });
+  child.kill('SIGTERM');
+  expect(await ended).toMatchObject({
+    code: null,
+    err: expect.stringContaining('a read of a file does not end: the process is killed'),
+  });
+  await client.job('stuck').cancel();
 });

@@ -21,14 +21,17 @@ function refuse(path) {
   throw Object.assign(new Error(`${code}: refused, open '${path}'`), { code });
 }
 
+/** Flags may be numbers, of which the last two bits say whether anything is written. */
+const isReading = (flags) => flags === 'r' || (typeof flags === 'number' && (flags & 3) === 0);
+
 const { openSync } = fs;
 fs.openSync = (path, flags, ...rest) => {
-  if (flags !== 'r') refuse(path);
+  if (!isReading(flags)) refuse(path);
   return openSync(path, flags, ...rest);
 };
 const { open } = fs.promises;
 fs.promises.open = async (path, flags, ...rest) => {
-  if (flags !== 'r') refuse(path);
+  if (!isReading(flags)) refuse(path);
   return await open(path, flags, ...rest);
 };
 syncBuiltinESMExports();

@@ -12,6 +12,7 @@ import { apiFingerprint, isOtherApi } from '../../store/job-api.ts';
 import { jobFiles } from '../../store/job-files.ts';
 import { keepEmbeddedServer, resolveTemporalTarget } from '../../temporal/index.ts';
 import type { JobWorker, JobWorkerOptions } from '../../worker/create-worker.ts';
+import { closeWorker } from '../close-worker.ts';
 import { lockJob } from '../job-lock.ts';
 import { addJobOptions, toJobOptions, type JobFlags } from '../job-options.ts';
 import { startJob } from '../start-job.ts';
@@ -97,7 +98,7 @@ async function run(input: string, flags: RunFlags): Promise<void> {
     process.exitCode = report.cancelled > 0 ? 1 : report.failed > 0 ? 3 : 0;
   } finally {
     worker ??= (await starting?.catch(() => null)) ?? null;
-    await worker?.close();
+    if (worker !== null) await closeWorker(worker);
   }
 }
 
@@ -144,7 +145,7 @@ async function followUntilStopped(
   try {
     return await Promise.race([
       follow(job, out, view),
-      stopOnSignal(job, view, async () => worker?.close()),
+      stopOnSignal(job, view, async () => (worker === null ? undefined : await closeWorker(worker))),
       ...(worker === null ? [] : [failWith(worker.stopped)]),
     ]);
   } finally {

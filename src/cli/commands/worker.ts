@@ -6,6 +6,7 @@ import { FolderStore } from '../../store/folder-store.ts';
 import { keepEmbeddedServer, resolveTemporalTarget } from '../../temporal/index.ts';
 import { parseListenAddress, type ListenAddress } from '../../worker/listen-address.ts';
 import type { WorkerLogLevel } from '../../worker/install-runtime.ts';
+import { closeWorker } from '../close-worker.ts';
 import { toNumber } from '../job-options.ts';
 import { untilSignal } from '../until-signal.ts';
 
@@ -76,7 +77,7 @@ async function work(flags: WorkerFlags): Promise<void> {
     `Worker on queue ${taskQueue} at ${target.connection.address}. SIGTERM ends it within ${worker.SHUTDOWN_GRACE_MS / 1_000} s.\n`,
   );
   await Promise.race([running.stopped, untilSignal()]);
-  await running.close();
+  await closeWorker(running);
 }
 
 function addressOf(option: ListenAddress['option'], host: string, port?: number): ListenAddress | null {

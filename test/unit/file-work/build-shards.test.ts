@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -337,7 +338,19 @@ describe('an input that the worker cannot read', () => {
     rmSync(spec.input.path);
     expect(reason()).toMatchObject({ fault: { line: null, reason: 'cannot be found by the worker' } });
     mkdirSync(spec.input.path);
-    expect(reason()).toMatchObject({ fault: { line: null, reason: 'cannot be read by the worker' } });
+    expect(reason()).toMatchObject({
+      fault: { line: null, reason: 'is a folder where the worker reads it' },
+    });
+  });
+
+  test('is a fault where it has become a pipe, which nobody may ever write to', () => {
+    using folder = new TempFolder();
+    const spec = specFor(folder.path, `${a}\n`);
+    rmSync(spec.input.path);
+    execFileSync('mkfifo', [spec.input.path]);
+    expect(buildShards(folder.path, spec)).toMatchObject({
+      fault: { line: null, reason: 'is a pipe where the worker reads it' },
+    });
   });
 
   test('is not blamed where it is the store that cannot be written', () => {
