@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 
 /** One row of `results.jsonl`: how one line of the input ended. */
@@ -39,18 +40,46 @@ export interface RowText {
 }
 
 /**
- * Reads rows as text, as `readRows` does: numbers beyond 2^53 stay as they were answered.
+ * Reads rows as text, as `readRows` does: numbers beyond 2^53 stay as they were answered. A `lean` file is opened for each block, and
+ * counts for no limit of open files.
  * @throws BatchError `store_unavailable` when the file is gone or cannot be read
  */
-export async function* readRowTexts(path: string, jobId: string): AsyncGenerator<RowText, void, undefined> {
+export async function* readRowTexts(
+  path: string,
+  jobId: string,
+  lean: boolean = false,
+): AsyncGenerator<RowText, void, undefined> {
   let number = 0;
   try {
-    for await (const text of splitLines(createReadStream(path, { highWaterMark: 1 << 18 }))) {
+    const chunks = lean ? leanChunks(path) : createReadStream(path, { highWaterMark: BLOCK_BYTES });
+    for await (const text of splitLines(chunks)) {
       number += 1;
       yield { text, path, number };
     }
   } catch (error) {
     throw unreadable(error, path, jobId);
+  }
+}
+
+const BLOCK_BYTES = 256 << 10;
+const LEAN_BYTES = 16 << 10;
+
+async function* leanChunks(path: string): AsyncGenerator<Buffer, void, undefined> {
+  for (let at = 0; ;) {
+    const chunk = await chunkAt(path, at);
+    if (chunk.length === 0) return;
+    yield chunk;
+    at += chunk.length;
+  }
+}
+
+async function chunkAt(path: string, at: number): Promise<Buffer> {
+  const file = await open(path, 'r');
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(LEAN_BYTES), 0, LEAN_BYTES, at);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
   }
 }
 

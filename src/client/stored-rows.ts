@@ -60,6 +60,9 @@ export async function findStoredRows(store: Store, job: string): Promise<StoredR
   return { rows, lines: lines + rejected + kept, files };
 }
 
+/** Files that are held open at a time; those of an input with as many models may all be needed at once. */
+const MAX_HELD = 64;
+
 /** The rows of these files in the order of their lines. A file is opened when the merge comes to its first line. */
 export async function* mergedRowTexts(
   files: readonly RowsFile[],
@@ -72,7 +75,7 @@ export async function* mergedRowTexts(
     for (;;) {
       while (waiting.length > 0 && waiting.at(-1)!.from <= smallest(open)) {
         const { path, rank } = waiting.pop()!;
-        const rest = readRowTexts(path, jobId);
+        const rest = readRowTexts(path, jobId, open.length >= MAX_HELD);
         const { value: row, done } = await rest.next();
         if (done !== true) open.push({ row, line: lineOf(row), rank, rest });
       }

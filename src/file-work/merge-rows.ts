@@ -3,6 +3,9 @@ import { WholeFileWriter } from '../store/whole-file.ts';
 import { ByteCounter } from './byte-counter.ts';
 import { RowFile } from './row-file.ts';
 
+/** Files that are held open at a time. Those of an input with as many models may all be needed at once. */
+const MAX_HELD = 64;
+
 /**
  * Merges files of rows, each in ascending order of lines, into one; returns the number of rows.
  * A file is opened when the merge comes to its first line. Rows of the last `replacing` files take the place of rows of
@@ -32,7 +35,7 @@ export function mergeRows(
     for (;;) {
       while (waiting.length > 0 && (open.length === 0 || waiting.at(-1)!.first! <= smallest(open).line)) {
         const { path, rank } = waiting.pop()!;
-        open.push(new RankedRows(path, rank));
+        open.push(new RankedRows(path, rank, open.length >= MAX_HELD));
       }
       if (open.length === 0) break;
       const from = smallest(open);
@@ -70,8 +73,8 @@ export function mergeRows(
 class RankedRows extends RowFile {
   readonly rank: number;
 
-  constructor(path: string, rank: number) {
-    super(path);
+  constructor(path: string, rank: number, lean: boolean) {
+    super(path, lean);
     this.rank = rank;
   }
 }
@@ -85,7 +88,7 @@ function smallest(open: readonly RankedRows[]): RankedRows {
 }
 
 function firstLineOf(path: string): number | null {
-  const file = new RowFile(path, 64);
+  const file = new RowFile(path, true);
   try {
     return file.done ? null : file.line;
   } finally {

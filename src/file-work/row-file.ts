@@ -3,6 +3,8 @@ import { JsonScanner } from '../core/json-scan.ts';
 
 /** Per open file; retry shards overlap, so a few files are open at a time. */
 const BLOCK_BYTES = 256 << 10;
+/** Where many files are read at a time; such a one is opened for each block, and counts for no limit of open files. */
+const LEAN_BYTES = 16 << 10;
 const LINE_FEED = 0x0a;
 /** Every row starts with these bytes; the line's number follows. */
 const HEAD_BYTES = '{"line":'.length;
@@ -15,15 +17,18 @@ export class RowFile {
   end = 0;
   line = 0;
   done = false;
-  private readonly descriptor: number;
+  private readonly path: string;
+  /** Null where the file is opened for each block. */
+  private readonly descriptor: number | null;
   private readonly scanner = new JsonScanner(new Uint8Array(0));
   private filled = 0;
   /** Where the block's first byte stands in the file. */
   private blockOffset = 0;
 
-  constructor(path: string, blockBytes: number = BLOCK_BYTES) {
-    this.block = Buffer.allocUnsafe(blockBytes);
-    this.descriptor = openSync(path, 'r');
+  constructor(path: string, lean: boolean = false) {
+    this.path = path;
+    this.block = Buffer.allocUnsafe(lean ? LEAN_BYTES : BLOCK_BYTES);
+    this.descriptor = lean ? null : openSync(path, 'r');
     this.next();
   }
 
@@ -46,7 +51,7 @@ export class RowFile {
         this.block.copy(larger, 0, 0, this.filled);
         this.block = larger;
       }
-      const read = readSync(this.descriptor, this.block, this.filled, this.block.length - this.filled, null);
+      const read = this.read();
       if (read === 0) {
         this.done = true;
         return;
@@ -75,7 +80,18 @@ export class RowFile {
   }
 
   close(): void {
-    closeSync(this.descriptor);
+    if (this.descriptor !== null) closeSync(this.descriptor);
+  }
+
+  /** Reads what comes behind the block, into it. */
+  private read(): number {
+    const { block, filled, blockOffset } = this;
+    const descriptor = this.descriptor ?? openSync(this.path, 'r');
+    try {
+      return readSync(descriptor, block, filled, block.length - filled, blockOffset + filled);
+    } finally {
+      if (descriptor !== this.descriptor) closeSync(descriptor);
+    }
   }
 
   private find(from: number): number {

@@ -1,9 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, constants, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /** A second buffer of this size is what a file being written costs in memory. */
 const BUFFER_BYTES = 1 << 20;
+
+/** So many files are written at a time by a thread with large buffers and open descriptors; an input may have more models. */
+const MAX_ROOMY = 64;
+
+/** What further ones cost in memory. They are opened whenever their buffer is full, and count for no limit of open files. */
+const LEAN_BYTES = 16 << 10;
+
+/** Files of this thread that are being written with large buffers. */
+let roomy = 0;
 
 /**
  * Buffers of files that are closed, for the next ones of this thread: the engine would let tens of MB of unused ones
@@ -26,8 +35,9 @@ export class WholeFileWriter {
   readonly path: string;
   bytes = 0;
   private readonly temporary: string;
-  private readonly descriptor: number;
-  private readonly buffer = spareBuffers.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  /** Null where the file is opened for each piece. */
+  private readonly descriptor: number | null;
+  private readonly buffer: Buffer;
   private used = 0;
   private closed = false;
 
@@ -35,16 +45,25 @@ export class WholeFileWriter {
     this.path = path;
     this.temporary = temporaryName(path);
     mkdirSync(dirname(path), { recursive: true });
-    this.descriptor = openSync(this.temporary, 'wx');
+    const descriptor = openSync(this.temporary, 'wx');
+    if (roomy < MAX_ROOMY) {
+      roomy += 1;
+      this.descriptor = descriptor;
+      this.buffer = spareBuffers.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+    } else {
+      closeSync(descriptor);
+      this.descriptor = null;
+      this.buffer = Buffer.allocUnsafeSlow(LEAN_BYTES);
+    }
   }
 
   /** Appends `block[start..end)`. */
   write(block: Uint8Array, start = 0, end: number = block.length): void {
     const length = end - start;
     this.bytes += length;
-    if (length > BUFFER_BYTES - this.used) this.flush();
-    if (length > BUFFER_BYTES) {
-      writeAll(this.descriptor, block, start, end);
+    if (length > this.buffer.length - this.used) this.flush();
+    if (length > this.buffer.length) {
+      this.append(block, start, end);
       return;
     }
     if (length <= SHORT_BYTES) {
@@ -58,7 +77,7 @@ export class WholeFileWriter {
 
   /** Appends a whole number from 0 to 2^53 - 1 in digits. */
   writeNumber(value: number): void {
-    if (BUFFER_BYTES - this.used < MAX_DIGITS) this.flush();
+    if (this.buffer.length - this.used < MAX_DIGITS) this.flush();
     let digits = 1;
     for (let power = 10; power <= value; power *= 10) digits += 1;
     for (let at = this.used + digits - 1; at >= this.used; at -= 1) {
@@ -72,8 +91,8 @@ export class WholeFileWriter {
 
   /** Appends text that is known to be ASCII. */
   writeAscii(text: string): void {
-    if (text.length > BUFFER_BYTES - this.used) this.flush();
-    if (text.length > BUFFER_BYTES) {
+    if (text.length > this.buffer.length - this.used) this.flush();
+    if (text.length > this.buffer.length) {
       this.write(Buffer.from(text, 'latin1'));
       return;
     }
@@ -83,8 +102,8 @@ export class WholeFileWriter {
 
   /** Appends any text as UTF-8. */
   writeText(text: string): void {
-    if (text.length * 3 > BUFFER_BYTES - this.used) this.flush();
-    if (text.length * 3 > BUFFER_BYTES) {
+    if (text.length * 3 > this.buffer.length - this.used) this.flush();
+    if (text.length * 3 > this.buffer.length) {
       this.write(Buffer.from(text, 'utf8'));
       return;
     }
@@ -96,7 +115,7 @@ export class WholeFileWriter {
   /** Makes the file appear under its name. */
   finish(): void {
     this.flush();
-    fsyncSync(this.descriptor);
+    this.withFile(fsyncSync); // of all of the file, whoever has written it
     this.close();
     renameSync(this.temporary, this.path);
   }
@@ -111,13 +130,29 @@ export class WholeFileWriter {
   private close(): void {
     if (this.closed) return;
     this.closed = true;
+    if (this.descriptor === null) return;
     closeSync(this.descriptor);
+    roomy -= 1;
     if (spareBuffers.length < MAX_SPARE) spareBuffers.push(this.buffer);
   }
 
   private flush(): void {
-    writeAll(this.descriptor, this.buffer, 0, this.used);
+    if (this.used > 0) this.append(this.buffer, 0, this.used);
     this.used = 0;
+  }
+
+  private append(block: Uint8Array, start: number, end: number): void {
+    this.withFile((descriptor) => writeAll(descriptor, block, start, end));
+  }
+
+  private withFile(use: (descriptor: number) => void): void {
+    // Not created anew: what was written before would be missing.
+    const descriptor = this.descriptor ?? openSync(this.temporary, constants.O_WRONLY | constants.O_APPEND);
+    try {
+      use(descriptor);
+    } finally {
+      if (descriptor !== this.descriptor) closeSync(descriptor);
+    }
   }
 }
 

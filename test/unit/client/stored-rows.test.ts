@@ -9,6 +9,7 @@ import { packRetries } from '../../../src/file-work/pack-retries.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { jobFiles } from '../../../src/store/job-files.ts';
 import { JOB, outputRow, plan, requestLine, settle } from '../../support/file-job.ts';
+import { openFiles } from '../../support/open-files.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 /** Two models that take turns, a line that is none, and two lines a shard: shards of both overlap. */
@@ -52,6 +53,22 @@ test('a job whose input was not cut has no rows, and one without a settled shard
   const { rows, lines: all, texts } = await textsOf(folder.path);
   expect([rows, all, texts.length]).toEqual([1, 12, 1]);
   expect(texts[0]).toMatch(/^\{"line":5,.*"code":"bad_line"/);
+});
+
+test('hundreds of shards that overlap are merged, whatever the limit of open files', async () => {
+  using folder = new TempFolder();
+  const files = Array.from({ length: 200 }, (_, i) => ({ path: folder.at(`${i}`), from: i + 1, rank: 0 }));
+  const row = (line: number): string => `{"line":${line},"id":"${'x'.repeat(line % 9 === 0 ? 20_000 : 10)}"}`;
+  files.forEach(({ path }, i) => writeFileSync(path, `${row(i + 1)}\n${row(i + 201)}\n`));
+  const texts: string[] = [];
+  const before = openFiles();
+  let most = 0;
+  for await (const { text } of mergedRowTexts(files, JOB)) {
+    texts.push(text);
+    if (texts.length % 50 === 0) most = Math.max(most, openFiles());
+  }
+  expect(texts).toEqual(Array.from({ length: 400 }, (_, i) => row(i + 1)));
+  expect(most - before).toBeLessThan(100);
 });
 
 test('rows of settled shards of all rounds come in the order of their lines, byte by byte, and none of others', async () => {

@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { JobOptions } from '../../../src/core/job-spec.ts';
+import type { RoundPlan } from '../../../src/core/shard-plan.ts';
 import { buildShards } from '../../../src/file-work/build-shards.ts';
 import {
   allRequests,
@@ -15,6 +16,7 @@ import {
   requestsOf,
   specFor,
 } from '../../support/file-job.ts';
+import { openFiles, OpenFileWatch } from '../../support/open-files.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 type Options = Omit<JobOptions, 'input' | 'jobId'>;
@@ -276,6 +278,25 @@ describe('shards', () => {
       ],
       ['m1', '/v1/chat/completions', [[3, 3]]],
     ]);
+  });
+
+  test('of hundreds of models are written at a time, whatever the limit of open files', () => {
+    using folder = new TempFolder();
+    const text = 'x'.repeat(10_000);
+    const lines = Array.from(
+      { length: 900 },
+      (_, i) => `{"custom_id":"id ${i}","body":{"model":"m${i % 300}","messages":["${text}"]}}\n`,
+    );
+    const spec = specFor(folder.path, lines.join(''));
+    const counter = new OpenFileWatch();
+    const { plan: round } = buildShards(folder.path, spec, counter) as { plan: RoundPlan };
+    expect(round).toMatchObject({ shards: 300, lines: 900 });
+    expect(counter.most - openFiles()).toBeLessThan(150);
+    expect(allRequests(folder.path, round)).toHaveLength(900);
+    expect(manifestOf(folder.path, 'r1-00300')).toMatchObject({
+      model: 'm299',
+      ranges: [300, 600, 900].map((line) => [line, line]),
+    });
   });
 
   test('never hold more lines than asked', () => {

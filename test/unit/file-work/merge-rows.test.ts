@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { mergeRows } from '../../../src/file-work/merge-rows.ts';
+import { openFiles, OpenFileWatch } from '../../support/open-files.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 function merge(folder: TempFolder, files: readonly string[]): number {
@@ -17,6 +18,20 @@ test('merges overlapping files into one in the order of lines', () => {
   using folder = new TempFolder();
   expect(merge(folder, [row(2) + row(9) + row(10), row(1) + row(11), '', row(3)])).toBe(6);
   expect(readFileSync(folder.at('results'), 'utf8')).toBe([1, 2, 3, 9, 10, 11].map(row).join(''));
+});
+
+test('hundreds of files that overlap are merged, whatever the limit of open files', () => {
+  using folder = new TempFolder();
+  const long = (line: number): string =>
+    `{"line":${line},"id":"${'x'.repeat(line % 7 === 0 ? 20_000 : 10)}"}\n`;
+  const paths = Array.from({ length: 300 }, (_, i) => folder.at(`rows-${i}`));
+  paths.forEach((path, i) => writeFileSync(path, [i + 1, i + 301, i + 601].map(long).join('')));
+  const counter = new OpenFileWatch();
+  expect(mergeRows(paths, folder.at('results'), counter)).toBe(900);
+  expect(readFileSync(folder.at('results'), 'utf8')).toBe(
+    Array.from({ length: 900 }, (_, i) => long(i + 1)).join(''),
+  );
+  expect(counter.most - openFiles()).toBeLessThan(100);
 });
 
 test('of nothing makes an empty file', () => {

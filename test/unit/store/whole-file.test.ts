@@ -1,6 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { temporaryName, WholeFileWriter } from '../../../src/store/whole-file.ts';
+import { openFiles } from '../../support/open-files.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 const MIB = 1 << 20;
@@ -39,6 +40,36 @@ test('writes whole numbers in digits, across its buffer too', () => {
   }
   file.finish();
   expect(readFileSync(folder.at('file'), 'utf8').trim()).toBe(numbers.join(' '));
+});
+
+test('hundreds of files may be written at a time, whatever the limit of open files', () => {
+  using folder = new TempFolder();
+  const before = openFiles();
+  const files = Array.from({ length: 300 }, (_, i) => new WholeFileWriter(folder.at(`${i}`)));
+  const parts = ['one', 'x'.repeat(20_000), 'é'.repeat(9_000), '1234567', 'y'.repeat(16_380), 'end'];
+  for (const part of parts)
+    for (const file of files) {
+      if (part === '1234567') file.writeNumber(1_234_567);
+      else if (part.startsWith('y')) file.writeAscii(part);
+      else if (part.startsWith('x')) file.write(Buffer.from(part));
+      else file.writeText(part);
+    }
+  expect(openFiles() - before).toBeLessThan(100);
+  expect(readdirSync(folder.path).every((name) => name.endsWith('.tmp'))).toBe(true);
+  files.pop()!.abandon();
+  for (const file of files) file.finish();
+  expect(readdirSync(folder.path)).toHaveLength(299);
+  for (const name of ['0', '298']) expect(readFileSync(folder.at(name), 'utf8')).toBe(parts.join(''));
+  expect(files[298]!.bytes).toBe(Buffer.byteLength(parts.join('')));
+});
+
+test('a file that goes away while it is written is not made anew without its beginning', () => {
+  using folder = new TempFolder();
+  const files = Array.from({ length: 70 }, (_, i) => new WholeFileWriter(folder.at(`${i}`)));
+  for (const name of readdirSync(folder.path)) rmSync(folder.at(name));
+  files.at(-1)!.writeText('the end');
+  expect(() => files.at(-1)!.finish()).toThrow('ENOENT');
+  for (const file of files) file.abandon();
 });
 
 test('an abandoned file leaves nothing', () => {
