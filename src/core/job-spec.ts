@@ -37,6 +37,23 @@ export interface JobOptions {
   account?: string;
 }
 
+/** Every option of a job, as code spells it. */
+export const jobOptionNames: readonly string[] = Object.keys({
+  input: true,
+  jobId: true,
+  model: true,
+  endpoint: true,
+  shardLines: true,
+  shardBytes: true,
+  attempts: true,
+  pollSeconds: true,
+  inFlight: true,
+  skipBadLines: true,
+  rebuy: true,
+  giveUpAfterHours: true,
+  account: true,
+} satisfies Readonly<Record<keyof JobOptions, true>>);
+
 /** A job, complete and checked: the workflow's input. Plain data; `v` grows when its meaning changes. */
 export interface JobSpec {
   readonly v: 1;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { JobSpec } from '../core/job-spec.ts';
 import { isLineFault, RequestLineReader, type LineFault, type RequestLine } from '../core/request-line.ts';
 import { cutLines, type AroundRead, type CutLine } from './cut-lines.ts';
+import { otherFormat } from './file-format.ts';
 import { SeparatorSearch } from './separators.ts';
 
 /** A line of an input that is not blank: a checked request, or why it is none. One object serves all lines. */
@@ -38,7 +39,11 @@ export function readRequests(
     const { start, end } = trimLine(block, cut);
     const { number, overlong } = cut;
     if (start === end && !overlong) return; // a blank line is no line
-    const request = checkLine({ reader, separators }, block, cut, start, end, spec.shardBytes);
+    const checked = checkLine({ reader, separators }, block, cut, start, end, spec.shardBytes);
+    const isFirst = line === null;
+    const other =
+      isFirst && isLineFault(checked) && !overlong ? otherFormat(block.subarray(start, end)) : null;
+    const request = other ?? checked;
     line = Object.assign(line ?? {}, { number, block, start, end, overlong, request });
     isWanted = onLine(line);
   };
@@ -54,18 +59,15 @@ export function readRequests(
 /** Leaves out a byte order mark, the `\r` of Windows line ends, and blanks around the line. */
 function trimLine(block: Buffer, cut: CutLine): { start: number; end: number } {
   let { start, end } = cut;
-  if (
-    cut.number === 1 &&
-    end - start >= 3 &&
-    block[start] === 0xef &&
-    block[start + 1] === 0xbb &&
-    block[start + 2] === 0xbf
-  ) {
-    start += 3;
-  }
+  if (cut.number === 1 && startsWithMark(block, start, end)) start += 3;
   while (end > start && isBlank(block[end - 1]!)) end -= 1;
   while (start < end && isBlank(block[start]!)) start += 1;
   return { start, end };
+}
+
+/** True for lines that begin with the byte order mark of UTF-8. */
+function startsWithMark(block: Buffer, start: number, end: number): boolean {
+  return block[start] === 0xef && end - start >= 3 && block[start + 1] === 0xbb && block[start + 2] === 0xbf;
 }
 
 export function isBlank(byte: number): boolean {
@@ -84,6 +86,12 @@ function checkLine(
     return {
       reason: `is longer than a batch may be (${maxBytes} bytes)`,
       advice: 'make it shorter or raise --shard-bytes',
+    };
+  }
+  if (startsWithMark(block, start, end)) {
+    return {
+      reason: 'begins with a byte order mark, as where files were joined',
+      advice: 'remove it: only the start of the file may have one',
     };
   }
   if (!cut.utf8) return { reason: 'is not valid UTF-8', advice: 'save the file as UTF-8' };

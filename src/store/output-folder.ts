@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
-import { copyFile, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 
@@ -24,7 +24,16 @@ const MARK = '.durable-batch-job';
 export async function checkOutputFolder(folder: string, jobId: string): Promise<void> {
   const probe = join(folder, `.durable-batch-${randomUUID().slice(0, 8)}.tmp`);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(resolve(folder));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const reason =
+      code === 'EEXIST' || code === 'ENOTDIR'
+        ? 'cannot be made, as a file stands there or in its path'
+        : `cannot be made (${code})`;
+    throw badOutput(folder, reason, 'choose another folder or mend the permissions above it', error);
+  }
+  try {
     await writeFile(probe, '');
     await rm(probe);
   } catch (error) {
@@ -44,6 +53,31 @@ export async function checkOutputFolder(folder: string, jobId: string): Promise<
     folder,
     `holds the results of ${owner === null ? 'something else' : `job ${owner}`}`,
     'choose another folder or move them away',
+  );
+}
+
+/** Makes a folder with those above it. Node's own `recursive` tries for ever where nothing can be made, as in `/proc`. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && dirname(path) !== path) {
+      await makeFolder(dirname(path));
+      await mkdir(path).catch(ignoreOther);
+    } else if (!(await isFolder(path))) throw error;
+  }
+}
+
+/** Somebody else may make it at the same time. */
+function ignoreOther(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EEXIST') throw error;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
   );
 }
 

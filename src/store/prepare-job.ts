@@ -4,10 +4,12 @@ import {
   checkJobOptions,
   jobIdentity,
   jobIdStem,
+  jobOptionNames,
   resolveJobSpec,
   type JobOptions,
   type JobSpec,
 } from '../core/job-spec.ts';
+import { assertKnownOptions } from '../core/known-options.ts';
 import { readEnvironment } from '../environment.ts';
 import { fingerprintInput } from './fingerprint-input.ts';
 
@@ -18,6 +20,7 @@ import { fingerprintInput } from './fingerprint-input.ts';
  */
 export async function prepareJob(options: JobOptions, fresh: boolean = false): Promise<JobSpec> {
   assertInput(options);
+  assertKnownOptions(options, jobOptionNames);
   const account = options.account ?? readEnvironment().account;
   const checked = checkJobOptions(account === null ? options : { ...options, account });
   const input = await fingerprintInput(options.input);

@@ -7,7 +7,7 @@ import { leanUploads } from './upload-fetch.ts';
  * The SDK's client as activities need it: without retries, since a retried POST can create a second batch, and
  * Temporal retries anyway. Key and base URL come from the SDK's own environment variables.
  * `onCall` is told of every call.
- * @throws BatchError `api_refused` when there is no key, or none that can be sent
+ * @throws BatchError `api_refused` when there is no key, or none that can be sent; `api_unreachable` when the base URL is none
  */
 export function createApi(onCall?: (call: ApiCall) => void): OpenAI {
   const key = process.env['OPENAI_API_KEY']?.trim() ?? '';
@@ -18,6 +18,7 @@ export function createApi(onCall?: (call: ApiCall) => void): OpenAI {
       'OPENAI_API_KEY holds a line break, a space or another character that no key has: set it to the key alone.',
     );
   }
+  assertBaseUrl(process.env['OPENAI_BASE_URL']?.trim() ?? '');
   const sending = leanUploads(fetch);
   try {
     return new OpenAI({
@@ -34,6 +35,16 @@ export function createApi(onCall?: (call: ApiCall) => void): OpenAI {
   }
 }
 
+/** The SDK tells of a wrong one with its first call only, and quotes it; it may hold credentials. */
+function assertBaseUrl(url: string): void {
+  const isHttp = URL.canParse(url) && ['http:', 'https:'].includes(new URL(url).protocol);
+  if (url === '' || isHttp) return;
+  throw new BatchError(
+    ErrorCode.ApiUnreachable,
+    'OPENAI_BASE_URL is no address that begins with https:// or http://: write it as https://HOST/v1.',
+  );
+}
+
 /** A wrong address is reported within this time. */
 const CHECK_MS = 15_000;
 
@@ -44,11 +55,13 @@ const CHECK_MS = 15_000;
  */
 export async function checkApi(api: OpenAI): Promise<void> {
   const host = hostOf(api.baseURL);
-  const error = await errorOf(api.batches.list({ limit: 1 }, { timeout: CHECK_MS }));
+  // A redirected POST becomes a GET, or arrives without the key: what follows redirects here would fail when something is bought.
+  const options = { timeout: CHECK_MS, fetchOptions: { redirect: 'manual' } } as const;
+  const error = await errorOf(api.batches.list({ limit: 1 }, options));
   const hangs = error instanceof APIConnectionTimeoutError;
   const lacks = hangs || error?.status === 404 || error?.status === 501;
   // Without the id of a file it makes no batch: a server that has the call refuses it.
-  const answer = lacks ? await errorOf(api.post('/batches', { body: {}, timeout: CHECK_MS })) : error;
+  const answer = lacks ? await errorOf(api.post('/batches', { body: {}, ...options })) : error;
   const status = answer?.status;
   if (status === 401 || status === 403) {
     throw new BatchError(
@@ -56,10 +69,19 @@ export async function checkApi(api: OpenAI): Promise<void> {
       `${host} refused the API key (HTTP ${status}): set OPENAI_API_KEY to a valid key of the right project.`,
     );
   }
-  if (answer !== null && status === undefined) {
+  if (status !== undefined && status >= 300 && status < 400) {
+    const to = hostOf(answer?.headers?.get('location') ?? '', api.baseURL);
     throw new BatchError(
       ErrorCode.ApiUnreachable,
-      `Cannot reach the API at ${host}: check OPENAI_BASE_URL and the network.`,
+      `${host} redirects to ${to} (HTTP ${status}): set OPENAI_BASE_URL to the address that answers itself; requests that buy something are not redirected.`,
+    );
+  }
+  if (answer !== null && status === undefined) {
+    const code = causeOf(answer);
+    throw new BatchError(
+      ErrorCode.ApiUnreachable,
+      tlsAdvice(host, code) ??
+        `Cannot reach the API at ${host}${code === null ? '' : ` (${code})`}: check OPENAI_BASE_URL and the network.`,
     );
   }
   if (lacks && (status === 404 || status === 405 || status === 501)) {
@@ -71,17 +93,44 @@ export async function checkApi(api: OpenAI): Promise<void> {
   // Anything else passes: activities retry it, or work without the list.
 }
 
+/** What the SDK throws. */
+type CallError = Error & { status?: number; headers?: Headers };
+
 /** The error of a call of the API; null when it has none. An answer that is no JSON passes: its status says success. */
-async function errorOf(call: Promise<unknown>): Promise<(Error & { status?: number }) | null> {
+async function errorOf(call: Promise<unknown>): Promise<CallError | null> {
   try {
     await call;
     return null;
   } catch (error) {
-    return error instanceof SyntaxError ? null : (error as Error & { status?: number });
+    return error instanceof SyntaxError ? null : (error as CallError);
   }
 }
 
 /** Host and port only: a base URL may hold credentials. */
-function hostOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).host : 'the configured base URL';
+function hostOf(url: string, base?: string): string {
+  return URL.canParse(url, base) ? new URL(url, base).host : 'the configured base URL';
+}
+
+/** The system's or TLS's word for what went wrong, which lies below two errors of others; null where there is none. */
+function causeOf(error: unknown): string | null {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const { code } = at as NodeJS.ErrnoException;
+    if (typeof code === 'string' && /^[A-Z][A-Z0-9_]+$/.test(code)) return code;
+  }
+  return null;
+}
+
+/** What to do about a server's certificate; null for other troubles. */
+function tlsAdvice(host: string, code: string | null): string | null {
+  if (code === null) return null;
+  const what = `The TLS certificate of ${host}`;
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return `${what} is for another host (${code}): set OPENAI_BASE_URL to the host that it names.`;
+  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID')
+    return `${what} does not hold at this time (${code}): have it renewed, or set this machine's clock.`;
+  return /SELF_SIGNED_CERT|UNABLE_TO_(VERIFY_LEAF_SIGNATURE|GET_ISSUER_CERT)|CERT_UNTRUSTED|CERT_SIGNATURE/.test(
+    code,
+  )
+    ? `${what} is not trusted (${code}): set NODE_EXTRA_CA_CERTS to a file with the certificate of the authority that signed it.`
+    : null;
 }

@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { toNumber } from '../job-options.ts';
 import { untilSignal } from '../until-signal.ts';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
+import type { EmulatorOptions } from '../../emulator/index.ts';
 import { readEnvironment } from '../../environment.ts';
 
 export function addEmulator(program: Command): void {
@@ -49,7 +50,9 @@ export function addEmulator(program: Command): void {
             `Emulator option ${issue?.path.join('.')}: ${issue?.message}.`,
           );
         }
-        await using emulator = await startEmulator(checked.data);
+        await using emulator = await startEmulator(checked.data).catch((error: unknown) => {
+          throw portTaken(error, checked.data);
+        });
         const { url, port } = emulator;
         process.stdout.write(
           flags.json === true
@@ -59,6 +62,19 @@ export function addEmulator(program: Command): void {
         await untilSignal();
       },
     );
+}
+
+/** What somebody has to do about a port that cannot be listened at; other errors as they are. */
+function portTaken(error: unknown, { host = '127.0.0.1', port }: EmulatorOptions): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall !== 'listen' || port === undefined) return error;
+  const reason =
+    code === 'EADDRINUSE'
+      ? 'is in use: choose another --port, or end the process that has it'
+      : `cannot be listened at (${code}): choose another --port, from 1024`;
+  return new BatchError(ErrorCode.BadOption, `Port ${port} of ${host} ${reason}.`, {
+    details: { option: 'port' },
+  });
 }
 
 /** The secret of the environment is the worker's, and signs only where somebody asks for events. */

@@ -20,7 +20,12 @@ import { readRecord, type Store } from '../../store/store.ts';
 import { SCHEDULED_JOB } from '../../workflows/messages.ts';
 import type { TemporalCalls } from '../temporal-calls.ts';
 import { tellingScheduleTrouble } from './schedule-errors.ts';
-import { optionsOf, resolveSchedule, type ScheduleChanges } from './schedule-options.ts';
+import {
+  assertScheduleOptions,
+  optionsOf,
+  resolveSchedule,
+  type ScheduleChanges,
+} from './schedule-options.ts';
 import { askedPolicy, noteOf, toTemporal } from './to-temporal.ts';
 
 /** A schedule, and what has become of its runs. Times are ISO 8601, UTC. */
@@ -129,6 +134,14 @@ export class ScheduleHandle {
         details: { option: 'from', schedule: this.name },
       });
     }
+    // Not until this moment either: a run that is due meanwhile would be begun twice, and what is yet to come is the schedule's own.
+    if (to.getTime() > Date.now()) {
+      throw new BatchError(
+        ErrorCode.BadOption,
+        'Option --to lies in the future: a backfill begins runs that were due, and the schedule those to come. Give a time that is over.',
+        { details: { option: 'to', schedule: this.name } },
+      );
+    }
     const overlap = askedPolicy(specIn(await this.ask()));
     await this.call((handle) => handle.backfill({ start: from, end: to, overlap }));
   }
@@ -150,6 +163,7 @@ export class ScheduleHandle {
    * @throws BatchError `bad_option`
    */
   async update(changes: ScheduleChanges): Promise<void> {
+    assertScheduleOptions(changes);
     const before = await this.ask();
     const old = optionsOf(specIn(before));
     // One kind of times takes the place of the other.

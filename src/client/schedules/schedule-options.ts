@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
-import { checkJobOptions, type JobOptions } from '../../core/job-spec.ts';
+import { checkJobOptions, jobOptionNames, type JobOptions } from '../../core/job-spec.ts';
+import { assertKnownOptions } from '../../core/known-options.ts';
 import {
   assertPlaceholders,
   formatDuration,
@@ -46,6 +47,29 @@ export interface ScheduleOptions extends ScheduleChanges {
   note?: string;
 }
 
+/** What a schedule has besides the options of its jobs. */
+const ownOptionNames: readonly string[] = Object.keys({
+  name: true,
+  cron: true,
+  every: true,
+  timeZone: true,
+  jitter: true,
+  overlap: true,
+  catchUp: true,
+  onlyNew: true,
+  out: true,
+  paused: true,
+  note: true,
+} satisfies Readonly<Record<Exclude<keyof ScheduleOptions, keyof JobOptions>, true>>);
+
+/**
+ * Refuses options that do not exist. Not part of `resolveSchedule`: a schedule that was made with one before goes on.
+ * @throws BatchError `bad_option`
+ */
+export function assertScheduleOptions(options: ScheduleChanges): void {
+  assertKnownOptions(options, [...ownOptionNames, ...jobOptionNames]);
+}
+
 const SECOND = 1_000;
 const DAY = 86_400_000;
 
@@ -79,8 +103,14 @@ export function resolveSchedule(options: ScheduleOptions, searchable: boolean): 
     throw badOption('job', 'A schedule names its jobs itself, by the times of its runs: leave out --job.');
   }
   const lines = cron === undefined ? [] : typeof cron === 'string' ? [cron] : [...cron];
-  if ((lines.length === 0) === (every === undefined)) {
+  if (lines.length === 0 && every === undefined) {
     throw badOption('cron', 'A schedule needs its times: give either --cron or --every.');
+  }
+  if (lines.length > 0 && every !== undefined) {
+    throw badOption(
+      'every',
+      'Options --cron and --every both say the times of the schedule: give one of them.',
+    );
   }
   lines.forEach(checkCron);
   assertPlaceholders('input', input);

@@ -7,7 +7,7 @@ import { SCHEDULED_JOB } from '../../workflows/messages.ts';
 import type { TemporalCalls } from '../temporal-calls.ts';
 import { tellingScheduleTrouble } from './schedule-errors.ts';
 import { ScheduleHandle, type ScheduleStatus } from './schedule-handle.ts';
-import { resolveSchedule, type ScheduleOptions } from './schedule-options.ts';
+import { assertScheduleOptions, resolveSchedule, type ScheduleOptions } from './schedule-options.ts';
 import { noteOf, toTemporal } from './to-temporal.ts';
 
 /** Makes schedules of jobs and finds them again; `client.schedules`. */
@@ -28,6 +28,7 @@ export class Schedules {
    */
   async create(options: ScheduleOptions): Promise<ScheduleHandle> {
     this.calls.assertOpen();
+    assertScheduleOptions(options);
     const { client, target } = this.calls;
     const searchable = await isSearchable(client.connection as Connection, target);
     const account = options.account ?? readEnvironment().account;

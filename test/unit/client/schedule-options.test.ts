@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { isBatchError } from '../../../src/core/errors.ts';
 import {
+  assertScheduleOptions,
   optionsOf,
   resolveSchedule,
   type ScheduleOptions,
@@ -54,11 +55,20 @@ test.each([
   expect(resolveSchedule({ ...daily, timeZone: given }, false).timeZone).toBe(timeZone);
 });
 
+test('an option that does not exist is refused by name, with the nearest one', () => {
+  const asked = (options: object) => () => assertScheduleOptions(options);
+  expect(asked({ ...daily, model: 'm', note: 'x', paused: true, account: undefined })).not.toThrow();
+  expect(asked({ ...daily, timezone: 'UTC' })).toThrow(
+    'Option timezone does not exist: did you mean timeZone?',
+  );
+  expect(asked({ ...daily, modle: 'm' })).toThrow('Option modle does not exist: did you mean model?');
+});
+
 test.each<[what: string, changes: Partial<ScheduleOptions>, message: RegExp]>([
   ['a name with a blank', { name: 'a b' }, /name must be 1 to 80 characters .* got "a b"/],
   ['a long name', { name: 'x'.repeat(81) }, /name must be 1 to 80 characters/],
   ['no times', { cron: [] }, /give either --cron or --every/],
-  ['both kinds of times', { every: '6h' }, /give either --cron or --every/],
+  ['both kinds of times', { every: '6h' }, /Options --cron and --every both say the times/],
   [
     'a wrong cron line among right ones',
     { cron: ['@daily', '0 24 * * *'] },

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { JobOptions } from '../../../src/core/job-spec.ts';
 import type { RoundPlan } from '../../../src/core/shard-plan.ts';
@@ -148,7 +149,7 @@ describe('the default model', () => {
 describe('refused input', () => {
   test.each<[fault: string, input: string | Uint8Array, options?: Options]>([
     ['2 is not valid JSON', `${a}\n{"body":\n${b}`],
-    ['1 is not a JSON object', '[]\n'],
+    ['2 is not a JSON object', `${a}\n[]\n`],
     ['1 has no "body"', '{}'],
     ['2 holds a NUL byte', `${a}\n${a.replace('"a"', '"\0"')}\n`],
     [
@@ -163,9 +164,47 @@ describe('refused input', () => {
     ['1 is longer than a batch may be (1000 bytes)', requestLine('x'.repeat(850)), { shardBytes: 1_000 }],
     ['null holds no requests', '\n \r\n\n'],
     ['null holds no requests', '\ufeff'],
-    ['2 is not valid JSON', `${a}\n\ufeff${b}`],
+    ['2 begins with a byte order mark, as where files were joined', `${a}\n\ufeff${b}`],
+    ['1 begins with a byte order mark, as where files were joined', `\ufeff\ufeff${a}`],
   ])('%s', (fault, input, options) => {
     expect(faultOf(input, options)).toBe(fault);
+  });
+
+  test.each<[format: string, input: string | Uint8Array, advice: string]>([
+    [
+      'looks like the head of a CSV file',
+      `id,prompt,answer\n1,"a, b",c\n`,
+      'write each row as one JSON request',
+    ],
+    ['looks like the head of a CSV file', '\ufeff"id";"prompt"\r\n', 'write each row as one JSON request'],
+    ['is the start of a gzip file', gzipSync(`${a}\n${b}\n`), 'unpack it first, e.g. with gunzip -k'],
+    ['is the start of a zip file', 'PK\x03\x04\0\n', 'unpack it first'],
+    ['is the start of a Parquet file', 'PAR1\x15\x04\n', 'write each row as one JSON request'],
+    ['is the start of a JSON array', `[\n${a},\n${b}\n]\n`, "e.g. with jq -c '.[]'"],
+    ['is the start of a JSON array', `[${a},${b}]`, "e.g. with jq -c '.[]'"],
+    [
+      'is the start of a JSON object that goes on',
+      JSON.stringify(JSON.parse(a), null, 2),
+      'e.g. with jq -c .',
+    ],
+    ['is the start of a JSON object that goes on', `\n{"body":\n{}}\n`, 'e.g. with jq -c .'],
+  ])('a file in another format is told as such: it %s', (format, input, advice) => {
+    using folder = new TempFolder();
+    const result = build(folder.path, input);
+    expect(result).toMatchObject({
+      fault: {
+        reason: expect.stringContaining(format) as string,
+        advice: expect.stringContaining(advice) as string,
+      },
+    });
+  });
+
+  test.each([
+    ['{"body":{"model":"m","messages":[1,2}}', 'is not valid JSON'],
+    ['hello', 'is not valid JSON'],
+    [`{"model":"m"}`, 'has no "body"'],
+  ])('and a bad first line of requests, %s, is not', (line, reason) => {
+    expect(faultOf(`${line}\n${a}\n`)).toBe(`1 ${reason}`);
   });
 
   test('of many faults the first is told', () => {

@@ -51,12 +51,27 @@ test.each<[verdict: string | null, title: string, files: Record<string, string>]
   expect(readdirSync(folder.path).sort()).toEqual(Object.keys(files).sort());
 });
 
+test('refuses a folder that is a file, or that cannot be made, and does not try for ever', async () => {
+  using folder = new TempFolder();
+  writeFileSync(folder.at('file'), 'kept');
+  await expect(checkOutputFolder(folder.at('file'), 'mine')).rejects.toMatchObject({
+    code: 'bad_output',
+    message: `${folder.at('file')}: the folder cannot be made, as a file stands there or in its path: choose another folder or mend the permissions above it.`,
+  });
+  expect(readFileSync(folder.at('file'), 'utf8')).toBe('kept');
+  for (const path of ['/proc/x', '/proc/x/y'])
+    await expect(checkOutputFolder(path, 'mine')).rejects.toMatchObject({
+      code: 'bad_output',
+      message: expect.stringContaining('cannot be made (ENOENT)') as string,
+    });
+});
+
 test('refuses a folder that cannot be one', async () => {
   using folder = new TempFolder();
   writeFileSync(folder.at('file'), '');
   await expect(checkOutputFolder(folder.at('file', 'below'), 'mine')).rejects.toMatchObject({
     code: 'bad_output',
-    message: expect.stringContaining('cannot be written') as string,
+    message: expect.stringContaining('cannot be made, as a file stands there or in its path') as string,
   });
   await expect(checkOutputFolder(folder.at('file'), 'mine')).rejects.toMatchObject({ code: 'bad_output' });
 });

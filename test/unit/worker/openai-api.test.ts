@@ -1,6 +1,10 @@
+import { createServer, type Server } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import OpenAI from 'openai';
 import { afterEach, expect, test, vi } from 'vitest';
 import { checkApi, createApi } from '../../../src/worker/openai-api.ts';
+import { createAuthority, signedBy } from '../../support/certificates.ts';
 
 afterEach(() => void vi.unstubAllEnvs());
 
@@ -16,6 +20,29 @@ test.each(['sk-a\nsk-b', 'sk-a sk-b', 'sk-ä'])(
 test('white space around a key does no harm', () => {
   vi.stubEnv('OPENAI_API_KEY', ' sk-a\n');
   expect(createApi().apiKey).toBe('sk-a');
+});
+
+test.each(['localhost:8080/v1', 'api.openai.com/v1', '/v1', 'ftp://user:secret@host/v1'])(
+  'an address without https:// or http:// is refused, and not told: %s',
+  (url) => {
+    vi.stubEnv('OPENAI_API_KEY', 'sk-a');
+    vi.stubEnv('OPENAI_BASE_URL', url);
+    expect(() => createApi()).toThrow(
+      expect.objectContaining({
+        code: 'api_unreachable',
+        message:
+          'OPENAI_BASE_URL is no address that begins with https:// or http://: write it as https://HOST/v1.',
+      }),
+    );
+  },
+);
+
+test('no base URL, an empty one, and white space around one do no harm', () => {
+  vi.stubEnv('OPENAI_API_KEY', 'sk-a');
+  for (const url of ['', ' ', ' http://127.0.0.1:1/v1\n']) {
+    vi.stubEnv('OPENAI_BASE_URL', url);
+    expect(createApi().baseURL).toMatch(/^https?:\/\/.*\/v1$/);
+  }
 });
 
 /** Checks a server by what it answers to each call; returns the error's code, null without one, and the calls. */
@@ -83,3 +110,60 @@ test('an address without a server is refused', async () => {
   const none = (): Promise<Response> => Promise.reject(new TypeError('fetch failed'));
   expect(await check({ [list]: none })).toEqual({ code: 'api_unreachable', calls: [list] });
 });
+
+test.each([301, 302, 307, 308])(
+  'an address that redirects with %d is refused, with the host it leads to',
+  async (status) => {
+    const server = createServer((_, response) => {
+      response.writeHead(status, { location: '/other/v1/batches?key=secret' }).end();
+    });
+    await checkedAt(server, 'http', async (error, host) => {
+      expect(error).toMatchObject({
+        code: 'api_unreachable',
+        message: `${host} redirects to ${host} (HTTP ${status}): set OPENAI_BASE_URL to the address that answers itself; requests that buy something are not redirected.`,
+      });
+    });
+  },
+);
+
+test('a certificate that is not trusted is told as such', async () => {
+  const pair = await signedBy(await createAuthority('nobody knows it'), 'localhost');
+  await checkedAt(createSecureServer(pair), 'https', async (error, host) => {
+    expect(error).toMatchObject({
+      code: 'api_unreachable',
+      message: expect.stringMatching(
+        new RegExp(
+          `^The TLS certificate of ${host} is not trusted \\([A-Z_]+\\): set NODE_EXTRA_CA_CERTS to`,
+        ),
+      ) as string,
+    });
+  });
+});
+
+test('an address where nobody listens is told with the reason', async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await new Promise((resolve) => server.close(resolve));
+  const api = new OpenAI({ apiKey: 'test', maxRetries: 0, baseURL: `http://${host}/v1` });
+  await expect(checkApi(api)).rejects.toThrow(
+    `Cannot reach the API at ${host} (ECONNREFUSED): check OPENAI_BASE_URL`,
+  );
+});
+
+/** What the check says of a real server. */
+async function checkedAt(
+  server: Server,
+  scheme: string,
+  look: (error: unknown, host: string) => Promise<void>,
+): Promise<void> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const host = `localhost:${port}`;
+  const api = new OpenAI({ apiKey: 'test', maxRetries: 0, baseURL: `${scheme}://${host}/v1` });
+  try {
+    await look(await checkApi(api).catch((error: unknown) => error), host);
+  } finally {
+    server.close();
+  }
+}

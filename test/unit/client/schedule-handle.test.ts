@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { ScheduleHandle } from '../../../src/client/schedules/schedule-handle.ts';
+
+/** Nothing is asked of a server before the options are right. */
+const handle = new ScheduleHandle('n', {} as never, {} as never);
+
+test('a backfill of times that are yet to come is refused', async () => {
+  const hour = 3_600_000;
+  const range = (from: number, to: number) => ({
+    from: new Date(Date.now() + from),
+    to: new Date(Date.now() + to),
+  });
+  for (const future of [range(-hour, hour), range(hour, 2 * hour)]) {
+    await expect(handle.backfill(future)).rejects.toMatchObject({
+      code: 'bad_option',
+      message: expect.stringContaining('Option --to lies in the future') as string,
+    });
+  }
+  await expect(handle.backfill(range(-hour, -2 * hour))).rejects.toThrow(
+    'Option --from must be a time before',
+  );
+});
+
+test('a change by an option that does not exist is refused', async () => {
+  await expect(handle.update({ modle: 'm' } as never)).rejects.toThrow(
+    'Option modle does not exist: did you mean model?',
+  );
+});
