@@ -1,6 +1,8 @@
 import { Command } from 'commander';
 import { BatchClient, type ScheduleHandle, type ScheduleStatus } from '../../client/index.ts';
 import type { ScheduleChanges } from '../../client/schedules/index.ts';
+import { assertBackfill } from '../../client/schedules/schedule-handle.ts';
+import { resolveSchedule } from '../../client/schedules/schedule-options.ts';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
 import { Overlap } from '../../core/schedule-spec.ts';
 import { addJobOptions, toJobOptions, type JobFlags } from '../job-options.ts';
@@ -51,14 +53,16 @@ function addCreate(schedule: Command): void {
     .option('--note <text>', 'shown beside it');
   addTiming(command).action(async (name: string, input: string, flags: CreateFlags) => {
     const { paused, note } = flags;
-    await using client = await connect();
-    const handle = await client.schedules.create({
+    const options = {
       name,
       ...toChanges(input, flags),
       input,
       ...(paused === undefined ? {} : { paused }),
       ...(note === undefined ? {} : { note }),
-    });
+    };
+    resolveSchedule(options, false); // what is wrong is told before a server is asked, or started
+    await using client = await connect();
+    const handle = await client.schedules.create(options);
     await show(schedule, handle);
   });
 }
@@ -130,10 +134,10 @@ function addBackfill(schedule: Command): void {
     .requiredOption('--from <time>', 'e.g. 2026-11-01T00:00Z, or a date for midnight UTC')
     .requiredOption('--to <time>', 'the end of the range')
     .action(async (name: string, flags: { from: string; to: string }) => {
+      const range = { from: toTime('from', flags.from), to: toTime('to', flags.to) };
+      assertBackfill(range, name);
       await using client = await connect();
-      await client.schedules
-        .get(name)
-        .backfill({ from: toTime('from', flags.from), to: toTime('to', flags.to) });
+      await client.schedules.get(name).backfill(range);
       print(
         schedule,
         { schedule: name, asked: 'backfill' },

@@ -129,19 +129,7 @@ export class ScheduleHandle {
 
   /** Takes place for each time at which it was or will be due in the range, one run after another. */
   async backfill({ from, to }: { from: Date; to: Date }): Promise<void> {
-    if (!(from.getTime() < to.getTime())) {
-      throw new BatchError(ErrorCode.BadOption, 'Option --from must be a time before that of --to.', {
-        details: { option: 'from', schedule: this.name },
-      });
-    }
-    // Not until this moment either: a run that is due meanwhile would be begun twice, and what is yet to come is the schedule's own.
-    if (to.getTime() > Date.now()) {
-      throw new BatchError(
-        ErrorCode.BadOption,
-        'Option --to lies in the future: a backfill begins runs that were due, and the schedule those to come. Give a time that is over.',
-        { details: { option: 'to', schedule: this.name } },
-      );
-    }
+    assertBackfill({ from, to }, this.name);
     const overlap = askedPolicy(specIn(await this.ask()));
     await this.call((handle) => handle.backfill({ start: from, end: to, overlap }));
   }
@@ -258,4 +246,22 @@ async function untilNextSecond({ info }: ScheduleDescription): Promise<void> {
 
 function specIn(description: ScheduleDescription): ScheduleSpec {
   return (description.action.args as [ScheduleSpec])[0];
+}
+
+/**
+ * A backfill begins runs that were due. One up to a time to come would begin those twice that fall due meanwhile.
+ * @throws BatchError `bad_option`
+ */
+export function assertBackfill({ from, to }: { from: Date; to: Date }, schedule: string): void {
+  const refuse = (option: string, message: string): BatchError =>
+    new BatchError(ErrorCode.BadOption, message, { details: { option, schedule } });
+  if (!(from.getTime() < to.getTime())) {
+    throw refuse('from', 'Option --from must be a time before that of --to.');
+  }
+  if (to.getTime() > Date.now()) {
+    throw refuse(
+      'to',
+      'Option --to lies in the future: a backfill begins runs that were due, and the schedule those to come. Give a time that is over.',
+    );
+  }
 }
