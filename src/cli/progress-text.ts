@@ -1,4 +1,4 @@
-import type { JobProgress } from '../core/progress.ts';
+import { isEndState, type JobProgress } from '../core/progress.ts';
 import { count, usd } from '../core/spoken-numbers.ts';
 
 /** A job's progress in one line, for logs. */
@@ -7,7 +7,7 @@ export function progressLine(progress: JobProgress): string {
   return [
     stateOf(progress),
     `round ${round}`,
-    `${count(answered)} of ${count(lines)} answered${failed > 0 ? `, ${count(failed)} failed` : ''}${running > 0 ? `, ${count(running)} more run` : ''}`,
+    `${count(answered)} of ${count(lines)} answered${failed > 0 ? `, ${count(failed)} failed` : ''}${running > 0 ? `, ${count(running)} more done at the API` : ''}`,
     `shards ${shards.done}/${shards.total}`,
     named('batches', batchesOf(progress)),
     named('tokens', tokensOf(progress)),
@@ -35,9 +35,15 @@ export function tokensOf({ inputTokens, outputTokens }: JobProgress): string {
 }
 
 /** What these tokens cost, and would cost without batches; empty where a price is not known, or a worker of version 0.1 tells none. */
-export function costOf({ inputTokens, outputTokens, costUsd, costUsdWithoutBatch }: JobProgress): string {
+export function costOf({
+  state,
+  inputTokens,
+  outputTokens,
+  costUsd,
+  costUsdWithoutBatch,
+}: JobProgress): string {
   if (costUsd == null || costUsdWithoutBatch == null || inputTokens + outputTokens === 0) return '';
-  return `${usd(costUsd)} so far (${usd(costUsdWithoutBatch)} without batches)`;
+  return `${usd(costUsd)}${isEndState(state) ? '' : ' so far'} (${usd(costUsdWithoutBatch)} without batches)`;
 }
 
 /** Sentences about what takes longer than it should. */

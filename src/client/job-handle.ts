@@ -333,7 +333,7 @@ export class JobHandle {
    * whoever looks, and kept in the job's history.
    * @throws BatchError `job_not_found`; `job_conflict` when the job has ended; `temporal_unavailable`, `client_closed`
    */
-  async pause(reason: string = 'asked for'): Promise<void> {
+  async pause(reason: string = 'on request'): Promise<void> {
     if (!(await this.#signalled((handle) => handle.signal(pauseSignal, reason)))) throw await this.#ended();
   }
 

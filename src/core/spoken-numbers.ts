@@ -5,8 +5,9 @@ export function count(n: number): string {
   return n.toLocaleString('en-US');
 }
 
-/** An amount of USD, with more digits where it is small. */
+/** An amount of USD, with more digits where it is small. Never nothing where there is something. */
 export function usd(amount: number): string {
+  if (amount > 0 && amount < 0.0001) return '<$0.0001';
   if (amount < 1) return `$${amount.toFixed(4)}`;
   return `$${amount.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
 }

@@ -43,8 +43,9 @@ export function reportPage(head: PageHead, drawn: string): string {
         </header>
         <main>${tiles(report)} ${notes(head)} ${new Html(drawn)}</main>
         <footer>
-          The same numbers, for programs: <code>report.json</code>. Rows: <code>results.jsonl</code>. This
-          page holds ids, counts and line numbers, no text of a request or an answer.
+          Programs find the totals and the errors in <code>report.json</code>, and the row of each line in
+          <code>results.jsonl</code>, both beside this page. It holds ids, counts and line numbers, no text of
+          a request or an answer.
         </footer>
       </body>
     </html> `.text;

@@ -109,7 +109,7 @@ describe.skipIf(browser === null)("Temporal's Web UI", () => {
         progress: { state: 'paused', lines: 160, failed: 0 },
       },
     ]);
-    expect((await lab.run(['list'])).out).toMatch(/reviews +paused +\d+ +0 +160 +\$/);
+    expect((await lab.run(['list'])).out).toMatch(/reviews +paused +\d+\/160 +0 +\$/);
   });
 
   test('keeps the sums in the memo when the job is done', async () => {

@@ -1,10 +1,8 @@
 import type { Command } from 'commander';
-import { table, getBorderCharacters } from 'table';
 import { BatchClient, type JobFilter, type JobSummary } from '../../client/index.ts';
 import { toVisibilityQuery } from '../../client/job-filter.ts';
-import { usd } from '../../core/job-description.ts';
 import { toNumber } from '../job-options.ts';
-import { count } from '../render.ts';
+import { listJobs } from '../render-list.ts';
 
 interface ListFlags {
   status?: string;
@@ -41,51 +39,13 @@ export function addList(program: Command): void {
       await using client = await BatchClient.connect();
       const jobs: JobSummary[] = [];
       for await (const job of client.list(filter)) jobs.push(job);
-      if (json === true) {
-        process.stdout.write(`${JSON.stringify(jobs)}\n`);
-      } else if (jobs.length === 0) {
-        process.stdout.write('No jobs.\n');
-      } else {
-        const rows = jobs.map((job) => cellsOf(job));
-        process.stdout.write(
-          table([[...columns], ...rows], {
-            border: getBorderCharacters('void'),
-            drawHorizontalLine: () => false,
-          }),
-        );
-      }
+      // A pipe has no width: a row is a line there.
+      const { columns = Number.POSITIVE_INFINITY } = process.stdout;
+      process.stdout.write(`${json === true ? JSON.stringify(jobs) : listJobs(jobs, columns)}\n`);
     });
 }
 
 /** The filter that the flags ask for; statuses may be typed in any case. */
 function toFilter({ status, ...flags }: ListFlags): JobFilter {
   return { ...flags, ...(status === undefined ? {} : { status: status.toUpperCase() }) } as JobFilter;
-}
-
-const columns = [
-  'job',
-  'state',
-  'answered',
-  'failed',
-  'lines',
-  'cost',
-  'schedule',
-  'started',
-  'ended',
-] as const;
-
-/** One job as a row; what it has not said stays empty. */
-function cellsOf({ jobId, state, progress, schedule, startedAt, closedAt }: JobSummary): string[] {
-  const cost = progress?.costUsd ?? null;
-  return [
-    jobId,
-    state,
-    progress === null ? '' : count(progress.answered),
-    progress === null ? '' : count(progress.failed),
-    progress === null ? '' : count(progress.lines),
-    cost === null ? '' : usd(cost),
-    schedule ?? '',
-    startedAt.toISOString(),
-    closedAt?.toISOString() ?? '',
-  ];
 }

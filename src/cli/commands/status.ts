@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { BatchClient, type JobStatus } from '../../client/index.ts';
-import { usd } from '../../core/job-description.ts';
 import type { ListedProgress } from '../../core/job-listing.ts';
+import { usd } from '../../core/spoken-numbers.ts';
 import { describeReport, count } from '../render.ts';
 import { troubleOf } from '../trouble.ts';
 
@@ -29,7 +29,7 @@ export function addStatus(program: Command): void {
       else if (progress !== null) {
         rows.push(
           `state       ${progress.state}${progress.reason === null ? '' : `: ${progress.reason}`}`,
-          `lines       ${count(progress.lines)}: ${count(progress.answered)} answered, ${count(progress.failed)} failed, ${count(progress.running)} more run`,
+          `lines       ${count(progress.lines)}: ${count(progress.answered)} answered, ${count(progress.failed)} failed, ${count(progress.running)} more done at the API`,
           `started     ${progress.startedAt}`,
           `round       ${progress.round}`,
           `shards      ${progress.shards.done} done, ${progress.shards.inFlight} in flight, ${progress.shards.waiting} waiting`,

@@ -135,7 +135,7 @@ export class ScheduleHandle {
   }
 
   /** Begins no more runs until `resume()`; a run that works goes on. */
-  async pause(note: string = 'asked for'): Promise<void> {
+  async pause(note: string = 'on request'): Promise<void> {
     await this.ask();
     await this.call((handle) => handle.pause(note));
   }

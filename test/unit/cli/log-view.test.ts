@@ -24,7 +24,7 @@ function logOf(...seen: [second: number, progress: Partial<JobProgress>][]): str
 
 test('a line has a timestamp, what the job does, and its numbers', () => {
   expect(logOf([12, {}])).toEqual([
-    '2026-11-24T08:00:12Z running · round 1 · 299 of 3,708 answered, 3 failed, 2,761 more run · shards 2/10 · batches: 6 in_progress, 1 validating · tokens: 13,101 in, 9,501 out · cost: $0.0111 so far ($0.0223 without batches)\n',
+    '2026-11-24T08:00:12Z running · round 1 · 299 of 3,708 answered, 3 failed, 2,761 more done at the API · shards 2/10 · batches: 6 in_progress, 1 validating · tokens: 13,101 in, 9,501 out · cost: $0.0111 so far ($0.0223 without batches)\n',
   ]);
 });
 

@@ -1,0 +1,38 @@
+import type { JobSummary } from '../client/index.ts';
+import { count, usd } from '../core/spoken-numbers.ts';
+
+const columns = ['job', 'state', 'answered', 'failed', 'cost', 'started UTC'] as const;
+
+/**
+ * Jobs as a table that fits a terminal: where ids are too long for it, each stands on a line of its own. Everything else that is
+ * known of them is in the JSON.
+ */
+export function listJobs(jobs: readonly JobSummary[], width: number, now: Date = new Date()): string {
+  if (jobs.length === 0) return 'No jobs.';
+  const table: readonly (readonly string[])[] = [columns, ...jobs.map((job) => cellsOf(job, now))];
+  const widths = columns.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
+  const all = widths.reduce((sum, column) => sum + column + GAP.length, -GAP.length);
+  return table
+    .map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)))
+    .map(([job, ...rest]) => {
+      const facts = rest.join(GAP).trimEnd();
+      return all <= width ? `${job}${GAP}${facts}` : `${job!.trimEnd()}\n${GAP}${facts}`;
+    })
+    .join('\n');
+}
+
+const GAP = '  ';
+
+/** One job as a row; what it has not said stays empty. */
+function cellsOf({ jobId, state, progress, startedAt }: JobSummary, now: Date): string[] {
+  const started = startedAt.toISOString();
+  const isThisYear = started.slice(0, 4) === now.toISOString().slice(0, 4);
+  return [
+    jobId,
+    state,
+    progress === null ? '' : `${count(progress.answered)}/${count(progress.lines)}`,
+    progress === null ? '' : count(progress.failed),
+    progress?.costUsd == null ? '' : usd(progress.costUsd),
+    isThisYear ? started.slice(5, 16).replace('T', ' ') : started.slice(0, 10),
+  ];
+}
