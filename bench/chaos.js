@@ -1,5 +1,6 @@
 // Kills real processes at random under jobs of many lines, and lets the emulator's ledger judge at the end.
-//   npm run chaos -- --minutes 20 [--lines 100000] [--seed N] [--mean SECONDS] [--summary FILE]
+//   npm run chaos -- --minutes 20 [--lines 100000,5000,1] [--seed N] [--mean SECONDS] [--summary FILE]
+// With several numbers of lines, a job of each is always under way, beside the others.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -35,7 +36,7 @@ const { values } = parseArgs({
   },
 });
 const minutes = Number(values.minutes);
-const lines = Number(values.lines);
+const sizes = values.lines.split(',').map(Number);
 const seed = Number(values.seed);
 const meanMs = Number(values.mean) * 1_000;
 
@@ -59,7 +60,7 @@ const note = (kind) => (kills[kind] = (kills[kind] ?? 0) + 1);
 let ending = false;
 
 say(
-  `seed ${seed}, ${minutes} minutes, jobs of ${lines} lines, a strike every ${values.mean} s on average; ${folder}`,
+  `seed ${seed}, ${minutes} minutes, jobs of ${sizes.join(', ')} lines, a strike every ${values.mean} s on average; ${folder}`,
 );
 
 // --- processes that come back when they die, as under any supervisor
@@ -141,19 +142,21 @@ const workers = Array.from({ length: WORKERS }, (_, i) =>
   keep(`worker ${i + 1}`, ['worker'], env, join(folder, `worker-${i + 1}.log`)),
 );
 
-// --- jobs, one after another
+// --- jobs of each size, one after another
 
-let client = null;
+const clients = new Set();
 const jobs = [];
+let begun = 0;
 
-async function runJobs() {
-  while (jobs.length === 0 || Date.now() < killsUntil) jobs.push(await runJob(jobs.length + 1));
+async function runJobs(lines) {
+  do jobs.push(await runJob((begun += 1), lines));
+  while (Date.now() < killsUntil);
 }
 
-async function runJob(number) {
+async function runJob(number, lines) {
   const id = `chaos-${seed}-${number}`;
   const input = join(folder, `${id}.jsonl`);
-  writeInput(input, number);
+  writeInput(input, number, lines);
   const flags = { shardLines: 5_000, attempts: 4, pollSeconds: 0.5, inFlight: 12 };
   const spec = await prepareJob({ input, jobId: id, ...flags });
   await startTuned(spec);
@@ -161,14 +164,15 @@ async function runJob(number) {
   const args = ['run', input, '--no-worker', '--job', id, '--out', out];
   args.push(...'--shard-lines 5000 --attempts 4 --poll 0.5 --in-flight 12 --json'.split(' '));
   for (;;) {
-    client = spawn(execPath, [cli, ...args], {
+    const client = spawn(execPath, [cli, ...args], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ...env },
     });
+    clients.add(client);
     let tail = '';
     client.stderr.on('data', (chunk) => (tail = (tail + chunk).slice(-2_000)));
     const [code, signal] = await once(client, 'exit');
-    client = null;
+    clients.delete(client);
     if (signal !== null) continue; // killed: the same command again
     // 2: the server stayed away for longer than `run` waits; anything else but an end is a finding.
     if (code === 0 || code === 3) break;
@@ -181,11 +185,11 @@ async function runJob(number) {
   }
   const end = await check(out);
   say(
-    `job ${number}: ${end.rows} rows, ${end.answered} answered, ${end.failed} failed, ${end.rounds} rounds, ${end.batches} batches`,
+    `job ${number} of ${lines} lines: ${end.rows} rows, ${end.answered} answered, ${end.failed} failed, ${end.rounds} rounds, ${end.batches} batches`,
   );
   rmSync(out, { recursive: true, force: true });
   rmSync(input);
-  return end;
+  return { ...end, lines };
 }
 
 /** Starts the job as `run` would, but with a short heartbeat, so that 20 minutes hold many deaths; `run` re-joins it. */
@@ -226,7 +230,7 @@ async function check(out) {
   };
 }
 
-function writeInput(path, job) {
+function writeInput(path, job, lines) {
   let text = '';
   for (let i = 1; i <= lines; i += 1)
     text += `{"custom_id":"r${i}","url":"/v1/chat/completions","body":{"model":"gpt-5-mini","messages":[{"role":"user","content":"Job ${job}, prompt ${i}."}]}}\n`;
@@ -273,6 +277,7 @@ function killWorker() {
 }
 
 function killClient() {
+  const [client] = [...clients].sort(() => random() - 0.5);
   return client?.kill('SIGKILL') === true;
 }
 
@@ -327,7 +332,7 @@ async function addFault(fault, call = '*') {
 // --- the end
 
 let failure = null;
-await Promise.all([runJobs(), strikeOn()]).catch((error) => {
+await Promise.all([...sizes.map(runJobs), strikeOn()]).catch((error) => {
   failure = error.message;
   say(failure);
 });
@@ -352,12 +357,12 @@ const summary = {
   kills,
   strikes: Object.values(kills).reduce((all, count) => all + count, 0),
   jobs: jobs.length,
-  lines: jobs.length * lines,
+  lines: sum('lines'),
   rows: sum('rows'),
   answered: sum('answered'),
   failed: sum('failed'),
   batches: ledger.batches,
-  lines_lost: jobs.length * lines - sum('rows'),
+  lines_lost: sum('lines') - sum('rows'),
   answers_lost: ledger.paid - sum('answered'),
   lines_paid_twice: ledger.lines_paid_twice_or_more,
   batches_unread: ledger.batches_unread,
