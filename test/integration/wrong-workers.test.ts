@@ -1,0 +1,94 @@
+/** Workers of one queue that differ in home, key and base URL, in every combination: what may happen, and what never may. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { BatchClient } from '../../src/index.ts';
+import { CommandLab, until } from '../support/command-lab.ts';
+
+/** Where the job is started; each key has an account of its own at its API. */
+const lab = new CommandLab();
+/** The other API. */
+const elsewhere = new CommandLab();
+
+beforeAll(async () => {
+  const perKey = { accounts: 'per-key' } as const;
+  await lab.useEmulator(perKey);
+  await elsewhere.useEmulator(perKey);
+  // The server of all.
+  await (await BatchClient.connect({ home: lab.home })).close();
+});
+afterAll(async () => {
+  await lab.close();
+  await elsewhere.close();
+});
+
+type Same = Record<'home' | 'key' | 'url', boolean>;
+const either = [true, false];
+const combinations: Same[] = either
+  .flatMap((home) => either.flatMap((key) => either.map((url) => ({ home, key, url }))))
+  .filter(({ home, key, url }) => !(home && key && url));
+
+const name = ({ home, key, url }: Same): string =>
+  [home ? '' : 'home', key ? '' : 'key', url ? '' : 'base URL'].filter((part) => part !== '').join(', ');
+
+async function ledgerOf({ emulator }: CommandLab, key: string): Promise<Record<string, number>> {
+  const headers = { authorization: `Bearer ${key}` };
+  const response = await fetch(new URL('/emulator/ledger', emulator.url), { headers });
+  return (await response.json()) as Record<string, number>;
+}
+
+describe.concurrent('beside a worker with another', () => {
+  test.each(combinations.map((same) => [name(same), same] as const))('%s', async (title, same) => {
+    const word = title.replaceAll(/\W+/g, '-');
+    const queue = { DURABLE_BATCH_TASK_QUEUE: word };
+    const client = await BatchClient.connect({ home: lab.home, taskQueue: word });
+    const { address } = client.target.connection;
+    const mine = { ...queue, OPENAI_API_KEY: `mine-${word}` };
+    const otherHome = join(lab.folder, `home-${word}`);
+    const strange = {
+      ...mine,
+      TEMPORAL_ADDRESS: address,
+      ...(same.home ? {} : { DURABLE_BATCH_HOME: otherHome }),
+      ...(same.key ? {} : { OPENAI_API_KEY: `other-${word}` }),
+      ...(same.url ? {} : { OPENAI_BASE_URL: elsewhere.emulator.url }),
+    };
+    const stranger = lab.start(['worker'], strange);
+    let said = '';
+    stranger.child.stderr!.on('data', (chunk) => (said += String(chunk)));
+    await until(() => said.includes('Worker on queue'));
+
+    const out = join(lab.folder, `out-${word}`);
+    const args = [
+      'run',
+      lab.requests(40),
+      '--job',
+      word,
+      '--out',
+      out,
+      '--shard-lines',
+      '10',
+      '--poll',
+      '0.1',
+    ];
+    const run = lab.start(args, mine);
+    const status = async () => await client.job(word).status();
+    await until(async () => await client.job(word).exists());
+    await until(async () => ['done', 'paused'].includes((await status()).state));
+    const { state, progress } = await status();
+    if (state === 'paused') {
+      // A key of another project cannot be told before the API answers with what it does not know.
+      expect(same).toMatchObject({ home: true, url: true, key: false });
+      expect(progress!.reason).toMatch(/wrong key|refused the account/);
+    } else {
+      expect(await run.ended).toMatchObject({ code: 0 });
+      expect(lab.rowsOf(out)).toHaveLength(40);
+    }
+    stranger.child.kill('SIGKILL');
+    run.child.kill('SIGKILL');
+    await client.close();
+    expect(existsSync(join(otherHome, 'store/jobs', word))).toBe(false);
+    expect(await ledgerOf(elsewhere, strange.OPENAI_API_KEY)).toMatchObject({ batches: 0 });
+    for (const key of new Set([mine.OPENAI_API_KEY, strange.OPENAI_API_KEY]))
+      expect(await ledgerOf(lab, key)).toMatchObject({ lines_paid_twice_or_more: 0 });
+  });
+});
