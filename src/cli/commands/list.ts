@@ -40,7 +40,7 @@ export function addList(program: Command): void {
       const jobs: JobSummary[] = [];
       for await (const job of client.list(filter)) jobs.push(job);
       // A pipe has no width: a row is a line there.
-      const { columns = Number.POSITIVE_INFINITY } = process.stdout;
+      const columns = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
       process.stdout.write(`${json === true ? JSON.stringify(jobs) : listJobs(jobs, columns)}\n`);
     });
 }
