@@ -1,6 +1,7 @@
-import type { ChildProcess } from 'node:child_process';
+import { exec, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { EmulatorOptions } from '../../src/emulator/index.ts';
 import { CommandLab, slow, until, type Ended, type Ledger, type Row } from '../support/command-lab.ts';
@@ -53,6 +54,27 @@ describe('run', () => {
     const second = await run(['run', input, '--out', out, '--poll', '0.1', '--json']);
     expect(second).toMatchObject({ code: 0, out: first.out });
     expect((await ledger()).paid).toBe(paid);
+  });
+
+  test('a reader of results may leave early, and other troubles of standard output are told', async () => {
+    const input = write(
+      Array.from({ length: 600 }, (_, i) => `${request(i + 1, 'x'.repeat(500))}\n`).join(''),
+    );
+    expect(
+      await run(['run', input, '--out', join(folder, 'early'), '--poll', '0.1', '--job', 'early']),
+    ).toMatchObject({
+      code: 0,
+    });
+    const { child, ended } = start(['results', 'early']);
+    child.stdout!.once('data', () => child.stdout!.destroy());
+    expect(await ended).toMatchObject({ code: 0, err: '' });
+    const { stdout } = await promisify(exec)(
+      `"${process.execPath}" dist/cli/main.js results early 2>&1 >/dev/full || echo "exit $?"`,
+      { env: { ...process.env, DURABLE_BATCH_HOME: home } },
+    );
+    expect(stdout).toBe(
+      'durable-batch: standard output cannot be written (ENOSPC): mend it and run the command again.\nexit 1\n',
+    );
   });
 
   test('pays every line once when lines fail, a batch expires, creates are reset or held, and downloads are cut', async () => {

@@ -28,6 +28,10 @@ test('a line has a timestamp, what the job does, and its numbers', () => {
   ]);
 });
 
+test('the cost of a job that has ended is no cost so far', () => {
+  expect(logOf([0, { state: 'done' }])[0]).toContain('cost: $0.0111 ($0.0223 without batches)');
+});
+
 test('the documentation shows such a line', () => {
   const page = readFileSync(join(import.meta.dirname, '../../../docs/progress-and-report.md'), 'utf8');
   expect(page).toContain(logOf([12, {}])[0]);
