@@ -1,64 +1,75 @@
 // The demo: real reviews through the Batch API protocol, on the embedded Temporal server, with things going wrong.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { argv, env, execPath, exit } from 'node:process';
-import { fileURLToPath } from 'node:url';
+import { randomBytes } from 'node:crypto';
+import { access, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+import { argv, env, exit } from 'node:process';
 import { readReviews, writeRequests } from './make-requests.js';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const out = join(root, 'out', 'reviews');
-
+const { runProgram } = await import('../../dist/cli/program.js');
 const { startEmulator } = await import('../../dist/emulator/index.js');
+const { readEnvironment } = await import('../../dist/environment.js');
+const { version } = createRequire(import.meta.url)('../../package.json');
+
+const out = resolve('out', 'reviews');
+const { home } = readEnvironment();
+const folder = join(home, 'demo');
+const record = join(folder, 'demo.json');
+
+// The job, its emulator's state and its port stay together, in the home: so the demo goes on with them when it is started again.
+const options = argv.slice(2);
+const before = options.includes('--fresh') ? null : await lastDemo();
+const job = before?.job ?? `reviews-${randomBytes(4).toString('hex')}`;
+const isFinished = before !== null && (await isThere(join(home, 'store', 'jobs', job, 'report.json')));
+
+const emulator = await startApi(before?.port ?? 0);
+await mkdir(folder, { recursive: true });
+await writeFile(`${record}.tmp`, JSON.stringify({ job, port: emulator.port }));
+await rename(`${record}.tmp`, record);
 
 await mkdir(out, { recursive: true });
+// Results of another demo would keep this one's away; its own are written again.
+for (const name of ['results.jsonl', 'results.partial.jsonl', 'report.json', 'report.html'])
+  await rm(join(out, name), { force: true });
 const input = join(out, 'reviews.jsonl');
 const lines = await writeRequests(input);
 console.log(`${lines} reviews → ${input}`);
+if (isFinished) {
+  console.log(
+    'The demo has run before: its job is finished, and its results are written again. Nothing is sent.',
+  );
+  console.log('For a new run: npm run demo -- --fresh\n');
+} else {
+  if (before !== null) console.log('An earlier run of the demo was stopped: its job goes on.');
+  console.log(
+    `The Batch API is played by the emulator at ${emulator.url}; its answers come from a sentiment lexicon, a stand-in for a model.`,
+  );
+  console.log('On purpose, 2 % of the lines fail at first and one batch expires half done.\n');
+}
 
-// Its state is kept, so that a demo that was killed goes on when it is started again.
-const emulator = await startEmulator({
-  dataDir: join(out, '.emulator'),
-  lifecycle: { mode: 'timed', validatingMs: 300, inProgressMs: 1_500, perLineMs: 8, finalizingMs: 300 },
-  faults: [
-    { on: 'line', fraction: 0.02, executions: 1, fault: { kind: 'status', status: 500 } },
-    { on: 'batch', nth: 3, fault: { kind: 'expire', afterFraction: 0.5 } },
-  ],
-});
-console.log(
-  `The Batch API is played by the emulator at ${emulator.url}; its answers come from a sentiment lexicon, a stand-in for a model.`,
+// In this process, so that whatever ends the demo ends all of it.
+env.OPENAI_BASE_URL = emulator.url;
+env.OPENAI_API_KEY = 'emulator';
+env.DURABLE_BATCH_PATIENCE = '0.01';
+argv.splice(
+  2,
+  argv.length,
+  'run',
+  input,
+  '--out',
+  out,
+  '--job',
+  job,
+  '--shard-lines',
+  '400',
+  '--poll',
+  '0.5',
 );
-console.log('On purpose, 2 % of the lines fail at first and one batch expires half done.\n');
-
-const run = spawn(
-  execPath,
-  [
-    join(root, 'dist', 'cli', 'main.js'),
-    'run',
-    input,
-    '--out',
-    out,
-    '--shard-lines',
-    '400',
-    '--poll',
-    '0.5',
-    ...argv.slice(2),
-  ],
-  {
-    stdio: 'inherit',
-    env: {
-      ...env,
-      OPENAI_BASE_URL: emulator.url,
-      OPENAI_API_KEY: 'emulator',
-      DURABLE_BATCH_PATIENCE: '0.01',
-    },
-  },
-);
-const [code] = await once(run, 'exit');
-if (code !== 0) {
+argv.push(...options.filter((option) => option !== '--fresh'));
+await runProgram(version);
+if (process.exitCode) {
   await emulator.close();
-  exit(code ?? 1);
+  exit();
 }
 
 const ledger = await (await fetch(new URL('/emulator/ledger', emulator.url))).json();
@@ -74,6 +85,39 @@ console.log(
 );
 await emulator.close();
 exit(0);
+
+/** The last demo of this home: its job, and the port at which the job's API is played. */
+async function lastDemo() {
+  return (await isThere(record)) ? JSON.parse(await readFile(record, 'utf8')) : null;
+}
+
+/** The emulator, at the port that the job's batches live at; 0 is any. */
+async function startApi(port) {
+  try {
+    return await startEmulator({
+      port,
+      dataDir: join(folder, job),
+      lifecycle: { mode: 'timed', validatingMs: 300, inProgressMs: 1_500, perLineMs: 8, finalizingMs: 300 },
+      faults: [
+        { on: 'line', fraction: 0.02, executions: 1, fault: { kind: 'status', status: 500 } },
+        { on: 'batch', nth: 3, fault: { kind: 'expire', afterFraction: 0.5 } },
+      ],
+    });
+  } catch (error) {
+    if (error.code !== 'EADDRINUSE') throw error;
+    console.error(
+      `Port ${port} on 127.0.0.1, where this demo's job has its Batch API, is taken: end the demo that runs, or begin a new one with \`npm run demo -- --fresh\`.`,
+    );
+    return exit(2);
+  }
+}
+
+async function isThere(path) {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}
 
 /** How often the label agrees with the raters, whose mean is taken as neutral between -0.5 and 0.5. */
 async function agreement() {
