@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { ApplicationFailure } from '@temporalio/common';
-import { isBatchError, type BatchError } from '../core/errors.ts';
+import { ErrorCode, isBatchError, type BatchError } from '../core/errors.ts';
 import { FailureType } from '../core/failure.ts';
 import { checkJobOptions, resolveJobSpec, type CheckedOptions, type JobSpec } from '../core/job-spec.ts';
 import type { JobReport } from '../core/progress.ts';
-import { fillPlaceholders, runJobId, type ScheduleSpec } from '../core/schedule-spec.ts';
+import { fillPlaceholders, runJobId, tellsRunsApart, type ScheduleSpec } from '../core/schedule-spec.ts';
 import { fingerprintInput } from '../store/fingerprint-input.ts';
 import { jobFiles, scheduleFiles } from '../store/job-files.ts';
 import { checkOutputFolder } from '../store/output-folder.ts';
@@ -77,7 +77,7 @@ export async function prepareScheduledJob(
       const report = await readRecord<JobReport>(store, jobFiles.report(jobId));
       return { input, skipped: null, job: { spec: job, identity: identityOf(job), out, report } };
     } catch (error) {
-      throw isBatchError(error) ? toFailure(error) : error;
+      throw isBatchError(error) ? toFailure(error, spec) : error;
     }
   });
 }
@@ -113,12 +113,17 @@ async function whyNothingToDo(input: string): Promise<string | null> {
 }
 
 /** Nothing that a retry mends: the run ends failed, and is begun again by a backfill of its time. */
-function toFailure({ message, details }: BatchError): ApplicationFailure {
+function toFailure({ code, message, details }: BatchError, { name, out }: ScheduleSpec): ApplicationFailure {
   const { file = null, line = null } = details;
+  // Schedules of earlier versions may name their folders by times alone.
+  const isShared = code === ErrorCode.BadOutput && out !== null && !tellsRunsApart(out);
+  const advice = isShared
+    ? ` Runs of schedule ${name} may share a folder: put {run} into its --out with \`durable-batch schedule update ${name} --out '${out.replace(/\/+$/, '')}/{run}'\`, then trigger a run, or backfill this one's time.`
+    : '';
   return ApplicationFailure.create({
     type: FailureType.BadInput,
     nonRetryable: true,
-    message,
+    message: `${message}${advice}`,
     details: [{ file, line }],
   });
 }

@@ -142,7 +142,7 @@ export function fillPlaceholders(name: string, dueAt: Date, timeZone: string, jo
 }
 
 /**
- * Checks that a name has no other placeholders than those that are filled in.
+ * Checks that a name has no other placeholders than those that are filled in, and that a folder of results is one run's.
  * @throws BatchError `bad_option`
  */
 export function assertPlaceholders(option: 'input' | 'out', name: string): void {
@@ -157,13 +157,21 @@ export function assertPlaceholders(option: 'input' | 'out', name: string): void 
       { details: { option } },
     );
   }
-  if (option === 'out' && found.length === 0) {
+  if (option === 'out' && !tellsRunsApart(name)) {
     throw new BatchError(
       ErrorCode.BadOption,
-      `Option --out would be the same folder for each run: put a placeholder into it, e.g. ${name.replace(/\/+$/, '')}/{run}.`,
+      `Option --out ${name} may be the same folder for two runs, such as one that is due and one that is triggered: put {run} into it, which is the id of each run's job, e.g. ${name.replace(/\/+$/, '')}/{run}.`,
       { details: { option } },
     );
   }
+}
+
+/**
+ * True for a name of a folder that no two runs share. Times do not tell runs apart: one is triggered in the minute of another,
+ * and a clock that is set back shows an hour twice.
+ */
+export function tellsRunsApart(out: string): boolean {
+  return out.includes(`{${RUN}}`);
 }
 
 const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;

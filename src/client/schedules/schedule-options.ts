@@ -32,7 +32,7 @@ export interface ScheduleTiming {
 export interface ScheduleChanges extends ScheduleTiming, Partial<Omit<JobOptions, 'jobId'>> {
   /** Answer only lines whose content no earlier run has answered. @default false */
   onlyNew?: boolean;
-  /** Folder on the worker for each run's results, with a placeholder. @default they stay in the store */
+  /** Folder on the worker for each run's results, with `{run}` in its name. @default they stay in the store */
   out?: string;
 }
 

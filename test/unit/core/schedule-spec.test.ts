@@ -46,7 +46,11 @@ test.each<[option: 'input' | 'out', name: string, message: RegExp | null]>([
   ['input', 'a-{toString}.jsonl', /placeholder \{toString\}/],
   ['input', 'a-{run}.jsonl', /placeholder \{run\}/],
   ['out', 'out/{run}', null],
-  ['out', 'out/', /same folder for each run: .* e\.g\. out\/\{run\}\.$/],
+  ['out', '{yyyy}/{run}', null],
+  ['out', 'out/', /same folder for two runs.* put \{run\} into it.* e\.g\. out\/\{run\}\.$/],
+  // A trigger in the minute of another run, or an hour that the clock shows twice.
+  ['out', '{yyyy}-{MM}-{dd}T{HH}-{mm}', /same folder for two runs/],
+  ['out', 'out/{yyyy}-{MM}-{dd}', /e\.g\. out\/\{yyyy\}-\{MM\}-\{dd\}\/\{run\}\.$/],
 ])('of %s, %s', (option, name, message) => {
   const check = (): void => assertPlaceholders(option, name);
   if (message === null) expect(check).not.toThrow();
