@@ -8,6 +8,7 @@ import { keepJobApi } from '../store/job-api.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { currentPass } from '../store/job-pass.ts';
 import { identityWord } from '../store/prepare-job.ts';
+import { inputPathOf } from '../store/same-job.ts';
 import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 import { claimEarlierAnswers, earlierAnswersGone } from './earlier-answers.ts';
@@ -34,24 +35,26 @@ export type FirstPlan = RoundPlan & {
  * is there, has no effect: also one with another input, which somebody has corrected since under the same id.
  * @throws ApplicationFailure `BadInput`; `WorkerBusy` (try again); those of `claimEarlierAnswers`
  */
-export async function buildShards(deps: Dependencies, spec: JobSpec): Promise<FirstPlan> {
+export async function buildShards(deps: Dependencies, started: JobSpec): Promise<FirstPlan> {
   const { store, files, observer, hasStepQueues = false } = deps;
-  const key = jobFiles.round(spec.jobId, 1);
+  const key = jobFiles.round(started.jobId, 1);
   const queues = hasStepQueues ? ({ transferQueues: true } as const) : {};
   const known = await readRecord<RoundPlan>(store, key);
   if (known !== null) {
-    await publish(store, spec.jobId, known);
-    const pass = await currentPass(store, spec.jobId);
+    await publish(store, started.jobId, known);
+    const pass = await currentPass(store, started.jobId);
     const isMarked = async (mark: string): Promise<boolean> => (await store.size(mark)) !== null;
     return {
       ...known,
       ...queues,
       ...(pass === 0 ? {} : { pass }),
-      ...((await isMarked(jobFiles.cancelled(spec.jobId, pass))) ? { cancelled: true } : {}),
-      ...((await isMarked(jobFiles.rebuy(spec.jobId))) ? { rebuy: true } : {}),
+      ...((await isMarked(jobFiles.cancelled(started.jobId, pass))) ? { cancelled: true } : {}),
+      ...((await isMarked(jobFiles.rebuy(started.jobId))) ? { rebuy: true } : {}),
     };
   }
-  leaveWhileBusy(files, spec.input);
+  leaveWhileBusy(files, started.input);
+  // What is read is compared with the input's hash, wherever it is.
+  const spec = { ...started, input: { ...started.input, path: await inputPathOf(store, started) } };
   await store.filePath(jobFiles.spec(spec.jobId));
   const counter = new ByteCounter();
   const built = identityWord(spec);

@@ -22,6 +22,7 @@ import type { JobReport } from '../core/progress.ts';
 import { readEnvironment } from '../environment.ts';
 import { FolderStore } from '../store/folder-store.ts';
 import { jobFiles } from '../store/job-files.ts';
+import { joinSameJob, rememberJob, type JoinedSpec } from '../store/same-job.ts';
 import { readRecord } from '../store/store.ts';
 import { storeIdentity } from '../store/store-identity.ts';
 import {
@@ -152,7 +153,8 @@ export class BatchClient {
    */
   async start(options: JobOptions): Promise<JobHandle> {
     this.#calls.assertOpen();
-    return await this.startSpec(await prepareJob(options));
+    const spec = await prepareJob(options);
+    return await this.startSpec(options.jobId === undefined ? (await this.joinSame(spec)).spec : spec);
   }
 
   /**
@@ -165,12 +167,21 @@ export class BatchClient {
     });
   }
 
+  /**
+   * See `joinSameJob`.
+   * @internal
+   */
+  async joinSame(spec: JobSpec): Promise<JoinedSpec> {
+    return await readingStore(() => joinSameJob(this.store, spec), spec.jobId);
+  }
+
   private async startOrJoin(spec: JobSpec): Promise<JobHandle> {
     const handle = this.job(spec.jobId);
     const identity = identityOf(spec);
     const kept = await readRecord<JobSpec>(this.store, jobFiles.spec(spec.jobId));
     if (kept !== null) assertSame(identityOf(kept), identity, spec.jobId);
     const report = await readRecord<JobReport>(this.store, jobFiles.report(spec.jobId));
+    if (kept !== null) await rememberJob(this.store, spec);
     // A finished job is finished even when the server's history of it has been deleted.
     if (report !== null && !(spec.rebuy && hasLostAnswers(report))) return handle;
     if (spec.rebuy && kept !== null) await this.markRebuy(spec.jobId);
@@ -210,6 +221,7 @@ export class BatchClient {
         if (!(ended instanceof WorkflowNotFoundError)) throw ended;
       });
     }
+    await rememberJob(this.store, spec);
     return handle;
   }
 

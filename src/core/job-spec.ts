@@ -7,7 +7,7 @@ export interface JobOptions {
   input: string;
   /**
    * Id of the job, 1 to 120 characters of `A-Z a-z 0-9 . _ -`.
-   * @default the input's name and a hash of its content and the options: the same call re-joins its job
+   * @default the input's name and a hash of its content and the options; a job that has the same content and options is re-joined, whatever its input was called
    */
   jobId?: string;
   /** Model of the lines whose body names none. @default none: such a line is bad input */

@@ -134,6 +134,12 @@ export function endStateOf({
   return lines > 0 && answered === 0 && failed === lines ? JobState.Failed : JobState.Done;
 }
 
+/** The command line's exit code for a job that has ended: 1 where lines were cancelled, else 3 where some failed. */
+export function exitCodeOfEnd({ failed, cancelled }: Pick<JobReport, 'failed' | 'cancelled'>): 0 | 1 | 3 {
+  if (cancelled > 0) return 1;
+  return failed > 0 ? 3 : 0;
+}
+
 /** `report.json`: the job's end in numbers. Its names are a contract with outsiders. */
 export interface JobReport {
   /** The job's id. */

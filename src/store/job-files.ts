@@ -7,6 +7,8 @@
 export const jobFiles = {
   /** What the job is: the spec it was started with. */
   spec: (job: string): string => `jobs/${job}/job.json`,
+  /** Where its input was when it was last started under another path, before its shards were built; see `inputPathOf`. */
+  input: (job: string): string => `jobs/${job}/input.json`,
   /** Where its batches live; see `claimJobApi`. */
   api: (job: string): string => `jobs/${job}/api.json`,
   /**
@@ -44,6 +46,12 @@ export const jobFiles = {
   report: (job: string): string => `jobs/${job}/report.json`,
   /** Index of what a finished job has answered, for later runs of its schedule; see `file-work/answer-index.ts`. */
   answers: (job: string): string => `jobs/${job}/answers.index`,
+} as const;
+
+/** The keys of requests and options. */
+export const identityFiles = {
+  /** Which job was started first of an input and options, by their hash; see `joinSameJob`. */
+  first: (identity: string): string => `identities/${identity}.json`,
 } as const;
 
 /** The keys of one schedule; its runs' jobs have theirs. */

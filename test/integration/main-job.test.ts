@@ -1,5 +1,5 @@
 import { exec, type ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -77,6 +77,42 @@ describe('run', () => {
     );
   });
 
+  test('an input that was renamed is the same job; so are two starts at once under two names', async () => {
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => join(folder, `renamed-${name}.jsonl`)) as [
+      string,
+      string,
+      string,
+    ];
+    renameSync(requests(3), a);
+    const { paid } = await ledger();
+    const out = join(folder, 'renamed');
+    const args = ['--out', out, '--poll', '0.1'];
+    const started = await run(['start', a, '--poll', '0.1']);
+    expect(started).toMatchObject({ code: 0 });
+    const job = started.out.trim();
+    // No worker has read it yet: its workflow knows only the first name.
+    renameSync(a, b);
+    const first = await run(['run', b, ...args]);
+    expect(first, first.err).toMatchObject({ code: 0 });
+    expect(first.err).toContain(`These are the requests of job ${job}, started from ${a}: it is joined`);
+    expect(rowsOf(out).map(({ status }) => status)).toEqual(['answered', 'answered', 'answered']);
+    expect((await ledger()).paid - paid).toBe(3);
+    renameSync(b, c);
+    expect(await run(['run', c, ...args])).toMatchObject({ code: 0, out: first.out });
+    expect((await ledger()).paid - paid).toBe(3);
+    // As before, whoever wants to pay again says so.
+    const fresh = await run(['start', c, '--poll', '0.1', '--fresh']);
+    expect(fresh.out.trim()).not.toBe(job);
+    expect((await run(['cancel', fresh.out.trim()])).code).toBe(0);
+
+    const two = [requests(2), join(folder, 'copy.jsonl')] as const;
+    copyFileSync(...two);
+    const ids = await Promise.all(two.map(async (input) => (await run(['start', input])).out));
+    expect(ids[0]).toMatch(/\S/);
+    expect(ids[1]).toBe(ids[0]);
+    expect((await run(['cancel', ids[0]!.trim()])).code).toBe(0);
+  });
+
   test('pays every line once when lines fail, a batch expires, creates are reset or held, and downloads are cut', async () => {
     await useEmulator({
       ...slow,
@@ -125,7 +161,11 @@ describe('run', () => {
     expect(ended.code).toBe(3);
     expect(rowsOf(out).map(({ status }) => status)).toEqual(['answered', 'failed', 'failed', 'answered']);
     expect(rowsOf(out)[2]!.error!.code).toBe('context_length_exceeded');
-    expect(JSON.parse(ended.out)).toMatchObject({ answered: 2, failed: 2, rounds: 2 });
+    const report = JSON.parse(ended.out) as { job_id: string };
+    expect(report).toMatchObject({ answered: 2, failed: 2, rounds: 2 });
+    // Whoever follows or fetches it elsewhere is told the same.
+    for (const how of [['watch'], ['results'], ['results', '--out', out]])
+      expect((await run([how[0]!, report.job_id, ...how.slice(1)])).code, how.join(' ')).toBe(3);
   });
 });
 
@@ -189,6 +229,14 @@ describe('control', () => {
     expect((await run(['cancel', 'to-cancel'])).code).toBe(0);
     const out = join(folder, 'cancelled');
     const ended = await run(['results', 'to-cancel', '--out', out, '--json']);
+    expect(ended.code).toBe(1);
+    for (const how of ['watch', 'results']) {
+      expect((await run([how, 'to-cancel'])).code, how).toBe(1);
+      expect(await run([how, 'no-such-job'])).toMatchObject({
+        code: 2,
+        err: expect.stringContaining('No job has the id no-such-job'),
+      });
+    }
     const { paid } = await ledger();
     expect(JSON.parse(ended.out)).toMatchObject({
       lines: 30,

@@ -133,6 +133,10 @@ test('a terminated job hands out the rows that it has, says so, and its results 
   const printed = await lab.run(['results', 'partial']);
   expect([printed.code, printed.out]).toEqual([1, kept]);
   expect(printed.err).toContain('The rows above are 10 of 40');
+  expect(await lab.run(['watch', 'partial'])).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('was terminated'),
+  });
   const lines: number[] = [];
   const reading = async (): Promise<void> => {
     for await (const row of client.job('partial').results()) lines.push(row.line);

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { once } from 'node:events';
 import { BatchClient, type JobHandle } from '../../client/index.ts';
-import { isEndState } from '../../core/progress.ts';
+import { exitCodeOfEnd, isEndState } from '../../core/progress.ts';
 import { count } from '../../core/spoken-numbers.ts';
 import { progressLine } from '../progress-text.ts';
 import { describeReport } from '../render.ts';
@@ -33,12 +33,14 @@ export function addResults(program: Command): void {
       }
       if (flags.out === undefined) {
         for await (const { text } of job.rowTexts()) await print(text);
+        process.exitCode = exitCodeOfEnd(await job.report());
         return;
       }
       const report = await job.save(flags.out);
       process.stdout.write(
         flags.json === true ? `${JSON.stringify(report)}\n` : `${describeReport(report, flags.out)}\n`,
       );
+      process.exitCode = exitCodeOfEnd(report);
     });
 }
 

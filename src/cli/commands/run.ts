@@ -4,17 +4,19 @@ import type { JobHandle } from '../../client/job-handle.ts';
 import { checkOutputFolder } from '../../store/output-folder.ts';
 import { prepareJob } from '../../store/prepare-job.ts';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
-import { mayRetry, type JobReport } from '../../core/progress.ts';
+import { exitCodeOfEnd, mayRetry, type JobReport } from '../../core/progress.ts';
 import type { StepBytes } from '../../client/pending-steps.ts';
+import { readingStore } from '../../client/store-failure.ts';
 import { readEnvironment } from '../../environment.ts';
 import { FolderStore } from '../../store/folder-store.ts';
 import { apiFingerprint, isOtherApi } from '../../store/job-api.ts';
 import { jobFiles } from '../../store/job-files.ts';
+import { joinSameJob } from '../../store/same-job.ts';
 import { keepEmbeddedServer, resolveTemporalTarget } from '../../temporal/index.ts';
 import type { JobWorker, JobWorkerOptions } from '../../worker/create-worker.ts';
 import { closeWorker } from '../close-worker.ts';
 import { lockJob } from '../job-lock.ts';
-import { addJobOptions, toJobOptions, type JobFlags } from '../job-options.ts';
+import { addJobOptions, isNamed, sameAs, toJobOptions, type JobFlags } from '../job-options.ts';
 import { startJob } from '../start-job.ts';
 import { TroubleTeller } from '../trouble.ts';
 import type { ProgressView } from '../view-of-progress.ts';
@@ -43,10 +45,14 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   let view: ProgressView | null = null;
   const say = (text: string): void =>
     view === null ? void process.stderr.write(`${text}\n`) : view.say(text);
-  let spec = await prepareJob(toJobOptions(input, flags), flags.fresh);
+  const store = new FolderStore(join(home, 'store'));
+  const prepared = await prepareJob(toJobOptions(input, flags), flags.fresh);
+  const { spec: joined, startedFrom } = isNamed(flags)
+    ? { spec: prepared, startedFrom: null }
+    : await readingStore(() => joinSameJob(store, prepared), prepared.jobId);
+  let spec = joined;
   await checkOutputFolder(flags.out, spec.jobId);
 
-  const store = new FolderStore(join(home, 'store'));
   // A finished job needs neither key nor API.
   const goesOn = spec.rebuy || flags.retryFailed === true;
   const isFinished = !goesOn && (await store.size(jobFiles.report(spec.jobId))) !== null;
@@ -78,6 +84,7 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   try {
     const job = await startJob(client, spec, flags, say);
     say(`job        ${job.id}`);
+    if (startedFrom !== null) say(sameAs(job.id, startedFrom));
     if (target.uiUrl !== undefined) {
       say(`web ui     ${target.uiUrl}/namespaces/${target.namespace}/workflows/${job.id}`);
     }
@@ -95,7 +102,7 @@ async function run(input: string, flags: RunFlags): Promise<void> {
     if (report.failed > 0) for (const text of await refusalsOf(job)) say(text);
     if (mayRetry(report))
       say('To send the lines without an answer again: the same command with --retry-failed.');
-    process.exitCode = report.cancelled > 0 ? 1 : report.failed > 0 ? 3 : 0;
+    process.exitCode = exitCodeOfEnd(report);
   } finally {
     worker ??= (await starting?.catch(() => null)) ?? null;
     if (worker !== null) await closeWorker(worker);

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { BatchClient, prepareJob } from '../../client/index.ts';
 import { startJob } from '../start-job.ts';
-import { addJobOptions, toJobOptions, type JobFlags } from '../job-options.ts';
+import { addJobOptions, isNamed, sameAs, toJobOptions, type JobFlags } from '../job-options.ts';
 
 export function addStart(program: Command): void {
   addJobOptions(program.command('start'))
@@ -9,10 +9,14 @@ export function addStart(program: Command): void {
     .argument('<input>', 'a .jsonl file of requests')
     .option('--json', 'print {"job_id"} as JSON')
     .action(async (input: string, flags: JobFlags & { json?: boolean }) => {
-      const spec = await prepareJob(toJobOptions(input, flags), flags.fresh);
+      const prepared = await prepareJob(toJobOptions(input, flags), flags.fresh);
       const say = (text: string): void => void process.stderr.write(`${text}\n`);
       await using client = await BatchClient.connect({ log: say });
+      const { spec, startedFrom } = isNamed(flags)
+        ? { spec: prepared, startedFrom: null }
+        : await client.joinSame(prepared);
       const job = await startJob(client, spec, flags, say);
+      if (startedFrom !== null) say(sameAs(job.id, startedFrom));
       process.stdout.write(flags.json === true ? `${JSON.stringify({ job_id: job.id })}\n` : `${job.id}\n`);
     });
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { BatchClient } from '../../client/index.ts';
 import type { StepBytes } from '../../client/pending-steps.ts';
+import { exitCodeOfEnd } from '../../core/progress.ts';
 import { openProgressView } from '../progress-view.ts';
 import { describeReport } from '../render.ts';
 import { TroubleTeller } from '../trouble.ts';
@@ -31,5 +32,6 @@ export function addWatch(program: Command): void {
       process.stdout.write(
         flags.json === true ? `${JSON.stringify(report)}\n` : `${describeReport(report, null)}\n`,
       );
+      process.exitCode = exitCodeOfEnd(report);
     });
 }

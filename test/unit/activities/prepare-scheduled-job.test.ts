@@ -17,9 +17,9 @@ test('a second run of a folder that an earlier version let two runs share is ref
     store: new FolderStore(folder.at('store')),
   } as Partial<Dependencies> as Dependencies;
   const prepare = async (dueAt: string): Promise<PreparedRun> =>
-    (await new MockActivityEnvironment().run(() =>
+    await new MockActivityEnvironment().run<[], PreparedRun, () => Promise<PreparedRun>>(() =>
       prepareScheduledJob(dependencies, { spec, dueAt }),
-    )) as PreparedRun;
+    );
 
   const first = await prepare('2026-11-24T06:00:00Z');
   expect(first.job).toMatchObject({ out: folder.at('out/2026-11-24') });

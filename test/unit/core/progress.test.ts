@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { endStateOf, isEndState, JobState } from '../../../src/core/progress.ts';
+import { endStateOf, exitCodeOfEnd, isEndState, JobState } from '../../../src/core/progress.ts';
 
 test.each<[state: JobState, lines: number, answered: number, failed: number, cancelled: number]>([
   ['done', 3, 3, 0, 0],
@@ -19,4 +19,13 @@ test('a job in any other state goes on', () => {
     'cancelled',
     'failed',
   ]);
+});
+
+test.each([
+  [0, 0, 0],
+  [3, 2, 0],
+  [1, 0, 1],
+  [1, 2, 1],
+])('the exit code is %d where %d lines failed and %d were cancelled', (code, failed, cancelled) => {
+  expect(exitCodeOfEnd({ failed, cancelled })).toBe(code);
 });
