@@ -29,6 +29,7 @@ import {
   connectClient,
   isSearchable,
   resolveTemporalTarget,
+  ServerSight,
   type TemporalTarget,
 } from '../temporal/index.ts';
 import { BATCH_JOB, pollSignal, rebuySignal } from '../workflows/messages.ts';
@@ -112,14 +113,15 @@ export class BatchClient {
     const home = options.home ?? readEnvironment().home;
     const log = options.log === undefined ? {} : { log: options.log };
     const target = options.target ?? (await resolveTemporalTarget({ home, ...log }));
-    const connection = await connectClient(target);
+    const sight = new ServerSight();
+    const connection = await connectClient(target, undefined, sight);
     const { dataConverter } = options;
     const client = new Client({
       connection,
       namespace: target.namespace,
       ...(dataConverter === undefined ? {} : { dataConverter }),
     });
-    return new BatchClient(new TemporalCalls(client, target, true), options);
+    return new BatchClient(new TemporalCalls(client, target, true, sight), options);
   }
 
   /**

@@ -8,6 +8,7 @@ import { endStateOf, mayRetry, type JobProgress, type JobReport } from '../core/
 import { jobFiles } from '../store/job-files.ts';
 import { askForPass, currentPass, keepCancel } from '../store/job-pass.ts';
 import { readRecord, type Store } from '../store/store.ts';
+import { storeIdentity, type StoreIdentity } from '../store/store-identity.ts';
 import { cancelSignal, pauseSignal, progressQuery, resumeSignal } from '../workflows/messages.ts';
 import { abortable, sleep } from './abortable.ts';
 import { failedRequests } from './failed-requests.ts';
@@ -16,7 +17,7 @@ import { checkOutputFolder, copyResults, writePartialResults } from '../store/ou
 import { retriesOf, stepBytesOf, withBeat, type StepBytes, type StepRetry } from './pending-steps.ts';
 import { parseRow, readRowTexts, type ResultRow, type RowText } from './result-rows.ts';
 import { SharedLook } from './shared-look.ts';
-import { readingStore } from './store-failure.ts';
+import { readingStore, resultsMissing } from './store-failure.ts';
 import { readRefusals, type Refusal } from './refusals.ts';
 import { findStoredRows, mergedRowTexts, partialResults, type StoredRows } from './stored-rows.ts';
 import type { TemporalCalls } from './temporal-calls.ts';
@@ -221,6 +222,7 @@ export class JobHandle {
     signal?.throwIfAborted();
     const failure = 'failure' in end ? end.failure : null;
     const part = failure === null ? null : await this.#storedRows(failure);
+    if (part === null) await this.#assertResults();
     const rows =
       part === null ? readRowTexts(await this.#resultsPath(), this.id) : mergedRowTexts(part.files, this.id);
     for await (const row of rows) {
@@ -264,6 +266,7 @@ export class JobHandle {
       throw partialResults(end.failure, part, this.id, file);
     }
     const { report } = end;
+    await this.#assertResults();
     const files = await readingStore(
       async () => ({
         results: await this.#resultsPath(),
@@ -364,7 +367,7 @@ export class JobHandle {
         return { failure: toBatchError(error, { jobId: this.id, target }) as BatchError };
       }
     };
-    return await this.#calls.run(result, { jobId: this.id, signal, patient: true });
+    return await this.#calls.run(result, { jobId: this.id, signal, patient: true, isLong: true });
   }
 
   /**
@@ -375,6 +378,38 @@ export class JobHandle {
     const stored = await readingStore(() => findStoredRows(this.#store, this.id), this.id);
     if (stored === null || stored.rows === 0) throw failure;
     return stored;
+  }
+
+  /** @throws BatchError `store_unavailable`, which names the place where the results of a finished job should be */
+  async #assertResults(): Promise<void> {
+    const [size, ours] = await readingStore(
+      async () =>
+        [await this.#store.size(jobFiles.results(this.id)), await storeIdentity(this.#store)] as const,
+      this.id,
+    );
+    if (size === null) throw resultsMissing(this.id, ours, await this.#startedIn());
+  }
+
+  /** The store that the job was started with, by its workflow's input; null where nobody can tell. */
+  async #startedIn(): Promise<StoreIdentity | null> {
+    try {
+      return await this.#calls.run(async ({ workflowService, options }) => {
+        const { history } = await workflowService.getWorkflowExecutionHistory({
+          namespace: options.namespace,
+          execution: { workflowId: this.id },
+          maximumPageSize: 1,
+        });
+        const { input } = history?.events?.[0]?.workflowExecutionStartedEventAttributes ?? {};
+        const { decodeArrayFromPayloads } =
+          await import('@temporalio/common/lib/internal-non-workflow/index.js');
+        const [spec] = (await decodeArrayFromPayloads(options.loadedDataConverter, input?.payloads)) as [
+          JobSpec?,
+        ];
+        return spec?.store ?? null;
+      });
+    } catch {
+      return null; // the server has forgotten the job, or is away: what is missing is told all the same
+    }
   }
 
   async #resultsPath(): Promise<string> {

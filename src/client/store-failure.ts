@@ -1,4 +1,6 @@
+import { dirname } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
+import type { StoreIdentity } from '../store/store-identity.ts';
 
 /**
  * Reads of the store as the client does them; what the file system says comes out as this package's error.
@@ -20,4 +22,22 @@ export async function readingStore<T>(read: () => Promise<T>, jobId: string): Pr
       { details: { jobId, ...(path === undefined ? {} : { file: path }) } },
     );
   }
+}
+
+/**
+ * The error for results that are not where they are looked for; `theirs` is the store that the job was started with, null
+ * where that is not known.
+ */
+export function resultsMissing(jobId: string, ours: StoreIdentity, theirs: StoreIdentity | null): BatchError {
+  const where =
+    theirs === null
+      ? 'read them with the DURABLE_BATCH_HOME that the job was started with'
+      : theirs.id === ours.id
+        ? 'the folder of the job, or a part of it, was deleted or moved'
+        : `they are in the store ${theirs.path}: set DURABLE_BATCH_HOME to ${dirname(theirs.path)}, as its workers have it`;
+  return new BatchError(
+    ErrorCode.StoreUnavailable,
+    `The results of job ${jobId} are not in the store ${ours.path}: ${where}.`,
+    { details: { jobId } },
+  );
 }

@@ -2,9 +2,9 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { BatchError, ErrorCode } from '../core/errors.ts';
-import type { TemporalTarget } from '../temporal/index.ts';
+import { ServerSight, type TemporalTarget } from '../temporal/index.ts';
 import { abortable, sleep } from './abortable.ts';
-import { isUnreachable, toBatchError } from './temporal-failure.ts';
+import { goneAway, isUnreachable, toBatchError } from './temporal-failure.ts';
 
 /** What a call to the server is about. */
 export interface CallOptions {
@@ -14,10 +14,18 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** True to ask again while the server is away, at most `SERVER_AWAY_MS`. */
   readonly patient?: boolean;
+  /** True for a call that the server answers when something has happened. */
+  readonly isLong?: boolean;
 }
 
-/** A server that is being restarted is waited for this long. */
+/** A server that is being restarted is waited for this long; no call waits longer for one that is away. */
 const SERVER_AWAY_MS = 60_000;
+
+/** A call that is not long and has no answer after this may have met a server that hangs. */
+const SILENT_MS = 10_000;
+
+/** How often a call that waits looks whether the server is away. */
+const LOOK_MS = 1_000;
 
 /** Between two attempts to reach it; the SDK makes a few of its own in each. */
 const AWAY_POLL_MS = 500;
@@ -33,43 +41,83 @@ export class TemporalCalls {
   readonly client: Client;
   readonly target: TemporalTarget;
   private readonly ownsConnection: boolean;
+  private readonly sight: ServerSight;
   private readonly closing = new AbortController();
   /** Calls that the SDK has not given up yet. */
   private readonly pending = new Set<Promise<void>>();
 
-  constructor(client: Client, target: TemporalTarget, ownsConnection: boolean) {
+  /** A connection of our own tells `sight` how its calls end; where there is none, only what fails is known of the server. */
+  constructor(client: Client, target: TemporalTarget, ownsConnection: boolean, sight?: ServerSight) {
     this.client = client;
     this.target = target;
     this.ownsConnection = ownsConnection;
+    this.sight = sight ?? new ServerSight();
   }
 
   /** @throws BatchError, whatever goes wrong; the signal's reason after an abort */
   async run<T>(call: (client: Client) => Promise<T>, options: CallOptions = {}): Promise<T> {
-    const { signal, jobId, patient = false } = options;
-    let awaySince: number | null = null;
+    const { signal, jobId = null, patient = false, isLong = false } = options;
+    const site = { jobId, target: this.target };
+    // How it was when somebody asked last may be long ago.
+    if (this.pending.size === 0) this.sight.seen();
     for (;;) {
       this.assertOpen();
       signal?.throwIfAborted();
+      const giveUp = new AbortController();
+      const stopLooking = this.whileAway(isLong, () => giveUp.abort());
       try {
-        return await this.once(call, signal);
+        const answer = await this.once(call, [giveUp.signal, ...(signal === undefined ? [] : [signal])]);
+        this.sight.seen();
+        return answer;
       } catch (error) {
         signal?.throwIfAborted();
         this.assertOpen();
-        awaySince ??= Date.now();
-        if (!patient || !isUnreachable(error) || Date.now() - awaySince > SERVER_AWAY_MS) {
-          throw toBatchError(error, { jobId: jobId ?? null, target: this.target });
-        }
-        await sleep(AWAY_POLL_MS, signal);
+        if (giveUp.signal.aborted) throw goneAway(site);
+        const isAway = isUnreachable(error);
+        if (isAway) this.sight.missedSince(performance.now());
+        else this.sight.seen();
+        if (!patient || !isAway || this.sight.awayMs() > SERVER_AWAY_MS) throw toBatchError(error, site);
+      } finally {
+        stopLooking();
       }
+      await sleep(AWAY_POLL_MS, signal);
     }
   }
 
-  /** One call, which ends with the signal or the client, whichever comes first. */
-  private async once<T>(call: (client: Client) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  /** Calls back when the server has been away for too long, also where nothing fails since it only hangs. */
+  private whileAway(isLong: boolean, giveUp: () => void): () => void {
+    const begunAt = performance.now();
+    let probedAt = begunAt;
+    const timer = setInterval(() => {
+      const now = performance.now();
+      if (!isLong && now - begunAt > SILENT_MS) this.sight.missedSince(begunAt);
+      // A long call that waits again at a server that is back has no answer either.
+      if (isLong && this.sight.awayMs() > 0 && now - probedAt > SILENT_MS) {
+        probedAt = now;
+        void this.probe();
+      }
+      if (this.sight.awayMs() > SERVER_AWAY_MS) giveUp();
+    }, LOOK_MS);
+    return () => clearInterval(timer);
+  }
+
+  private async probe(): Promise<void> {
+    try {
+      await this.client.withDeadline(Date.now() + SILENT_MS, () =>
+        this.client.workflowService.getSystemInfo({}),
+      );
+      this.sight.seen();
+    } catch {
+      // It is away, which is known.
+    }
+  }
+
+  /** One call, which ends with one of the signals or the client, whichever comes first. */
+  private async once<T>(call: (client: Client) => Promise<T>, endings: readonly AbortSignal[]): Promise<T> {
     // A controller for each call: the SDK never takes its listeners off, and signals of callers may live for long.
     const ending = new AbortController();
     const end = (): void => ending.abort();
-    const signals = signal === undefined ? [this.closing.signal] : [this.closing.signal, signal];
+    const signals = [this.closing.signal, ...endings];
     // As many calls wait at a time as there are jobs; each takes its listener off at its end: no leak to be warned of.
     for (const it of signals) setMaxListeners(0, it);
     for (const it of signals) it.addEventListener('abort', end, { once: true });

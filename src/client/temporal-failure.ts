@@ -81,20 +81,27 @@ function ofFailedJob(error: WorkflowFailedError, jobId: string): BatchError {
   );
 }
 
-function ofGrpc({ code, details }: GrpcError, { jobId, target }: FailureSite): BatchError {
+/** The error for a server that does not answer any more. */
+export function goneAway({ jobId, target }: FailureSite): BatchError {
+  const { address } = target.connection;
+  return new BatchError(
+    ErrorCode.TemporalUnavailable,
+    jobId === null
+      ? `The Temporal server at ${address} has gone away: start it and try again.`
+      : `The Temporal server at ${address} has gone away. Job ${jobId} keeps its place: start the server and run the same command again.`,
+    jobId === null ? {} : { details: { jobId } },
+  );
+}
+
+function ofGrpc({ code, details }: GrpcError, site: FailureSite): BatchError {
+  const { jobId, target } = site;
   const { address } = target.connection;
   const about = jobId === null ? {} : { details: { jobId } };
   switch (code) {
     case Grpc.Unavailable:
     case Grpc.DeadlineExceeded:
     case Grpc.Cancelled:
-      return new BatchError(
-        ErrorCode.TemporalUnavailable,
-        jobId === null
-          ? `The Temporal server at ${address} has gone away: start it and try again.`
-          : `The Temporal server at ${address} has gone away. Job ${jobId} keeps its place: start the server and run the same command again.`,
-        about,
-      );
+      return goneAway(site);
     case Grpc.NotFound:
       return jobId === null || /namespace/i.test(details) ? noNamespace(target) : jobNotFound(jobId);
     case Grpc.PermissionDenied:

@@ -49,9 +49,15 @@ const GREETING = Buffer.concat([
 /** The type of a SETTINGS frame, with which a server answers. */
 const SETTINGS = 4;
 
+/** What a server says that has nobody to pass a call on to. */
+const NOBODY_BEHIND = 'a balancer does so whose servers are all away: start them, or mend TEMPORAL_ADDRESS';
+
+/** What a first look sees, besides a mistake. */
+type Sight = 'greets back' | 'is silent' | 'hangs up';
+
 /**
  * Looks for a mistake in the way to the server: shakes hands as a gRPC client would, sends nothing but HTTP/2's greeting,
- * and hangs up. Null when the server greets back, or stays silent. No HTTP/2 session is used, which swallows some alerts.
+ * and hangs up. Null when the server stays silent, or is not there. No HTTP/2 session is used, which swallows some alerts.
  */
 export async function findConnectionMistake(
   connection: TemporalConnectionOptions,
@@ -59,55 +65,97 @@ export async function findConnectionMistake(
 ): Promise<ConnectionMistake | null> {
   const isSecure = connection.tls !== undefined && connection.tls !== null && connection.tls !== false;
   const place = splitAddress(connection.address);
+  const secure = { ...place, ALPNProtocols: ['h2'] };
   let socket: Socket;
   try {
-    socket = isSecure
-      ? connectSecurely({ ...place, ALPNProtocols: ['h2'], ...tlsOptions(connection) })
-      : connectPlainly(place);
+    socket = isSecure ? connectSecurely({ ...secure, ...tlsOptions(connection) }) : connectPlainly(place);
   } catch (error) {
     return badMaterial(error);
   }
+  const seen = await look(socket, isSecure, timeoutMs);
+  switch (seen) {
+    case 'greets back':
+      // Only looked at when calls fail: so this is not what is wrong.
+      return { what: `speaks HTTP/2, but does not answer calls; ${NOBODY_BEHIND}`, isFinal: false };
+    case 'hangs up':
+      if (
+        !isSecure &&
+        (await speaksTls(connectSecurely({ ...secure, rejectUnauthorized: false }), timeoutMs))
+      )
+        return { what: 'hangs up at once, as it demands TLS: set TEMPORAL_TLS=true', isFinal: true };
+      return hangsUp(connection);
+    case 'is silent':
+      return null;
+    default:
+      return seen;
+  }
+}
+
+/** Greets the server over a socket that is being connected. */
+async function look(
+  socket: Socket,
+  isSecure: boolean,
+  timeoutMs: number,
+): Promise<ConnectionMistake | Sight> {
   return await new Promise((resolve) => {
-    let hasShaken = false;
-    const end = (mistake: ConnectionMistake | null): void => {
+    let isConnected = false;
+    const end = (seen: ConnectionMistake | Sight): void => {
       socket.destroy();
-      resolve(mistake);
+      resolve(seen);
     };
-    socket.setTimeout(timeoutMs, () => end(null));
-    socket.once(isSecure ? 'secureConnect' : 'connect', () => {
-      hasShaken = true;
-      socket.write(GREETING);
+    socket.setTimeout(timeoutMs, () => end('is silent'));
+    socket.once('connect', () => (isConnected = true));
+    socket.once(isSecure ? 'secureConnect' : 'connect', () => socket.write(GREETING));
+    socket.once('data', (data: Buffer) =>
+      end(data[3] === SETTINGS ? 'greets back' : notHttp2(data, isSecure)),
+    );
+    socket.once('error', (error) => {
+      const wasReset = (error as NodeJS.ErrnoException).code === 'ECONNRESET';
+      end(mistakeOf(error, isSecure) ?? (isConnected || wasReset ? 'hangs up' : 'is silent'));
     });
-    socket.once('data', (data: Buffer) => end(data[3] === SETTINGS ? null : notHttp2(isSecure)));
-    socket.once('error', (error) => end(mistakeOf(error, isSecure, hasShaken)));
-    socket.once('close', () => end(hasShaken ? closedAtOnce(isSecure) : null));
+    socket.once('close', () => end(isConnected ? 'hangs up' : 'is silent'));
   });
 }
 
-function mistakeOf(error: Error, isSecure: boolean, hasShaken: boolean): ConnectionMistake | null {
+/** True when a server takes part in a handshake, however that ends. */
+async function speaksTls(socket: Socket, timeoutMs: number): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const end = (speaks: boolean): void => {
+      socket.destroy();
+      resolve(speaks);
+    };
+    socket.setTimeout(timeoutMs, () => end(false));
+    socket.once('secureConnect', () => end(true));
+    socket.once('error', (error) => end(/ALERT_/.test((error as NodeJS.ErrnoException).code ?? '')));
+    socket.once('close', () => end(false));
+  });
+}
+
+function mistakeOf(error: Error, isSecure: boolean): ConnectionMistake | null {
   const { code = '' } = error as NodeJS.ErrnoException;
   const known = mistakes.find(([codes]) => codes.test(code));
   if (isSecure && known !== undefined) return { what: known[1], isFinal: true };
-  if (code === 'ENOTFOUND') {
-    return { what: 'has a name that is not known here: mend TEMPORAL_ADDRESS', isFinal: false };
-  }
-  return hasShaken ? closedAtOnce(isSecure) : null;
+  if (code !== 'ENOTFOUND') return null;
+  return { what: 'has a name that is not known here: mend TEMPORAL_ADDRESS', isFinal: false };
 }
 
 /** A server that speaks TLS answers plain text with an alert. */
-function notHttp2(isSecure: boolean): ConnectionMistake {
+function notHttp2(data: Buffer, isSecure: boolean): ConnectionMistake {
+  const [, status] = /^HTTP\/1\.[01] (5\d\d)\b/.exec(data.toString('latin1', 0, 16)) ?? [];
+  if (status !== undefined) return { what: `answers HTTP ${status}; ${NOBODY_BEHIND}`, isFinal: false };
   const what = isSecure
     ? 'does not speak HTTP/2: mend TEMPORAL_ADDRESS'
     : 'does not answer in plain HTTP/2: set TEMPORAL_TLS=true if it demands TLS, or mend TEMPORAL_ADDRESS';
   return { what, isFinal: true };
 }
 
-/** In plain text, a balancer whose server is starting does so, too; with TLS it was the handshake that did not please. */
-function closedAtOnce(isSecure: boolean): ConnectionMistake {
-  const what = isSecure
-    ? `it may refuse the client certificate: check ${OWN_CERTIFICATE}`
-    : 'it may demand TLS: set TEMPORAL_TLS=true';
-  return { what: `hangs up at once; ${what}`, isFinal: isSecure };
+/** Without a word: where a client certificate is given, it may also be that which did not please. */
+function hangsUp({ tls }: TemporalConnectionOptions): ConnectionMistake {
+  const hasCertificate = typeof tls === 'object' && tls !== null && tls.clientCertPair != null;
+  const other = hasCertificate
+    ? ` If they run, it refuses the client certificate: check ${OWN_CERTIFICATE}`
+    : '';
+  return { what: `hangs up at once; ${NOBODY_BEHIND}${other === '' ? '' : `.${other}`}`, isFinal: false };
 }
 
 /** Certificates and keys that OpenSSL cannot read; its message may name a place in them, never their content. */

@@ -5,6 +5,7 @@ import type { NativeConnection } from '@temporalio/worker';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import type { ConnectionMistake } from './connection-mistake.ts';
 import type { EmbeddedServerOptions } from './embedded-server.ts';
+import type { ServerSight } from './server-sight.ts';
 import type { TemporalTarget } from './temporal-target.ts';
 
 const CONNECT_MS = 10_000;
@@ -36,17 +37,25 @@ export async function resolveTemporalTarget(options: EmbeddedServerOptions): Pro
 
 /**
  * An open connection for a client; fails within `timeoutMs` (10 s) with what to do, at once where waiting does not help. The
- * caller closes it.
+ * caller closes it. How its calls end is told to `sight`, attempt by attempt.
  * @throws BatchError `temporal_unavailable`
  */
 export async function connectClient(
   target: TemporalTarget,
   timeoutMs: number = CONNECT_MS,
+  sight: ServerSight | null = null,
 ): Promise<Connection> {
-  const { Connection } = await import('@temporalio/client');
+  const { Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } =
+    await import('@temporalio/client');
+  const retry = defaultGrpcRetryOptions();
+  const retryableDecider: typeof retry.retryableDecider = (attempt, status) => {
+    sight?.note(status.code);
+    return retry.retryableDecider(attempt, status);
+  };
+  const interceptors = [makeGrpcRetryInterceptor({ ...retry, retryableDecider })];
   let connection: Connection | null = null;
   try {
-    connection = Connection.lazy({ ...target.connection, connectTimeout: timeoutMs });
+    connection = Connection.lazy({ ...target.connection, interceptors, connectTimeout: timeoutMs });
     await unlessMistaken(connection.ensureConnected(), target);
     return connection;
   } catch (error) {

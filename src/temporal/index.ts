@@ -10,3 +10,4 @@ export type { Registration } from './search-attributes.ts';
 export { resolveTemporalCli } from './temporal-cli.ts';
 export type { ResolveCliOptions } from './temporal-cli.ts';
 export type { TemporalConnectionOptions, TemporalTarget } from './temporal-target.ts';
+export { ServerSight } from './server-sight.ts';

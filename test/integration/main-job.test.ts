@@ -1,5 +1,5 @@
 import { exec, type ChildProcess } from 'node:child_process';
-import { copyFileSync, readFileSync, renameSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -111,6 +111,34 @@ describe('run', () => {
     expect(ids[0]).toMatch(/\S/);
     expect(ids[1]).toBe(ids[0]);
     expect((await run(['cancel', ids[0]!.trim()])).code).toBe(0);
+  });
+
+  test('results that are in another home, or are gone, are said to be so, and where they should be', async () => {
+    const ended = await run([
+      'run',
+      requests(2),
+      '--out',
+      join(folder, 'at-home'),
+      '--poll',
+      '0.1',
+      '--json',
+    ]);
+    const { job_id: job } = JSON.parse(ended.out) as { job_id: string };
+    const { address } = JSON.parse((await run(['dev', '--json'])).out) as { address: string };
+    const away = { TEMPORAL_ADDRESS: address, DURABLE_BATCH_HOME: join(folder, 'elsewhere') };
+    const out = join(folder, 'from-elsewhere');
+    for (const to of [[], ['--out', out]]) {
+      expect(await run(['results', job, ...to], away)).toMatchObject({
+        code: 2,
+        out: '',
+        err: `durable-batch: The results of job ${job} are not in the store ${join(folder, 'elsewhere', 'store')}: they are in the store ${join(home, 'store')}: set DURABLE_BATCH_HOME to ${home}, as its workers have it.\n`,
+      });
+    }
+    expect(readdirSync(out)).toEqual([]);
+    rmSync(join(home, 'store/jobs', job), { recursive: true });
+    expect((await run(['results', job])).err).toContain(
+      'the folder of the job, or a part of it, was deleted or moved',
+    );
   });
 
   test('pays every line once when lines fail, a batch expires, creates are reset or held, and downloads are cut', async () => {

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { JobHandle } from '../../client/job-handle.ts';
 import { checkOutputFolder } from '../../store/output-folder.ts';
 import { prepareJob } from '../../store/prepare-job.ts';
-import { BatchError, ErrorCode } from '../../core/errors.ts';
+import { BatchError, ErrorCode, isBatchError } from '../../core/errors.ts';
 import { exitCodeOfEnd, mayRetry, type JobReport } from '../../core/progress.ts';
 import type { StepBytes } from '../../client/pending-steps.ts';
 import { readingStore } from '../../client/store-failure.ts';
@@ -29,6 +30,9 @@ interface RunFlags extends JobFlags {
 
 /** How often a running job is asked for its progress. */
 const WATCH_MS = 500;
+
+/** What running steps get where the server is away: as with a signal. */
+const STEPS_MS = 10_000;
 
 export function addRun(program: Command): void {
   addJobOptions(program.command('run'))
@@ -81,6 +85,7 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   const starting = !flags.worker || isFinished ? null : startOwnWorker({ target, home, taskQueue, patience });
   starting?.catch(() => undefined); // awaited below, after the job's own start has had its say
   let worker: JobWorker | null = null;
+  let isServerAway = false;
   try {
     const job = await startJob(client, spec, flags, say);
     say(`job        ${job.id}`);
@@ -103,9 +108,18 @@ async function run(input: string, flags: RunFlags): Promise<void> {
     if (mayRetry(report))
       say('To send the lines without an answer again: the same command with --retry-failed.');
     process.exitCode = exitCodeOfEnd(report);
+  } catch (error) {
+    isServerAway = isBatchError(error) && error.code === ErrorCode.TemporalUnavailable;
+    throw error;
   } finally {
-    worker ??= (await starting?.catch(() => null)) ?? null;
-    if (worker !== null) await closeWorker(worker);
+    const closing = (async () => {
+      const own = worker ?? (await starting?.catch(() => null)) ?? null;
+      if (own !== null) await closeWorker(own);
+    })();
+    closing.catch(() => undefined); // how it failed has been said
+    // A worker that waits for a server that hangs has nothing to end but its steps.
+    if (isServerAway) await Promise.race([closing, delay(STEPS_MS, undefined, { ref: false })]);
+    else await closing;
   }
 }
 

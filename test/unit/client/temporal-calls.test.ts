@@ -1,8 +1,9 @@
 import type { Client } from '@temporalio/client';
 import { getEventListeners } from 'node:events';
-import { expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { sleep } from '../../../src/client/abortable.ts';
 import { TemporalCalls } from '../../../src/client/temporal-calls.ts';
+import { ServerSight } from '../../../src/temporal/index.ts';
 
 const target = { kind: 'configured', connection: { address: 'a:1' }, namespace: 'n' } as const;
 
@@ -72,4 +73,64 @@ test("close() closes the connection at once where nothing waits, and never someb
   const theirs = deafClient();
   await new TemporalCalls(theirs.client, target, false).close();
   expect(theirs.isClosed()).toBe(false);
+});
+
+describe('of a server that is away', () => {
+  afterEach(() => void vi.useRealTimers());
+
+  /** Calls over a connection that tells its attempts, with a clock of their own. */
+  function started(options: { isLong: boolean }): { sight: ServerSight; ended: () => string | null } {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+    const sight = new ServerSight();
+    const calls = new TemporalCalls(deafClient().client, target, true, sight);
+    let end: string | null = null;
+    const ending = calls.run(never, { jobId: 'j', patient: true, ...options });
+    ending.catch((error: Error) => (end = error.message));
+    return { sight, ended: () => end };
+  }
+  const gone = expect.stringContaining('a:1 has gone away. Job j keeps its place') as string;
+  const UNAVAILABLE = 14;
+
+  test('a call is given up a minute after the first attempt that failed, whatever the SDK still tries', async () => {
+    const { sight, ended } = started({ isLong: true });
+    await vi.advanceTimersByTimeAsync(300_000);
+    expect(ended()).toBeNull(); // it may be long
+    for (let second = 0; second < 60; second += 5) {
+      sight.note(UNAVAILABLE);
+      await vi.advanceTimersByTimeAsync(5_000);
+      expect(ended()).toBeNull();
+    }
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(ended()).toEqual(gone);
+  });
+
+  test('a call goes on when the server is back within the minute', async () => {
+    const { sight, ended } = started({ isLong: true });
+    sight.note(UNAVAILABLE);
+    await vi.advanceTimersByTimeAsync(50_000);
+    sight.note(0);
+    await vi.advanceTimersByTimeAsync(50_000);
+    sight.note(UNAVAILABLE);
+    await vi.advanceTimersByTimeAsync(50_000);
+    sight.note(5); // NOT_FOUND is an answer, too
+    await vi.advanceTimersByTimeAsync(300_000);
+    expect(ended()).toBeNull();
+  });
+
+  test('a call that the server should answer at once is given up after a minute without any sign', async () => {
+    const { ended } = started({ isLong: false });
+    await vi.advanceTimersByTimeAsync(59_000);
+    expect(ended()).toBeNull();
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(ended()).toEqual(gone);
+  });
+
+  test('a call that is slow while others are answered is waited for', async () => {
+    const { sight, ended } = started({ isLong: false });
+    for (let second = 0; second < 300; second += 5) {
+      await vi.advanceTimersByTimeAsync(5_000);
+      sight.note(0);
+    }
+    expect(ended()).toBeNull();
+  });
 });
