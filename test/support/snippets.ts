@@ -21,6 +21,15 @@ export function snippetsOf(page: string): Snippet[] {
   }));
 }
 
+/** What a reader runs on a page, in its order: lines for the shell, and TypeScript. */
+export function stepsOf(page: string): { readonly language: 'sh' | 'ts'; readonly code: string }[] {
+  const text = readFileSync(join(root, page), 'utf8');
+  return [...text.matchAll(/```(sh|ts)\n([^]*?)```/g)].map(([, language, code]) => ({
+    language: language as 'sh' | 'ts',
+    code: code!,
+  }));
+}
+
 /** Writes snippets into an empty folder where they find this package and its dependencies by name; answers their paths. */
 export function writeSnippets(folder: string, snippets: readonly Snippet[]): string[] {
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');

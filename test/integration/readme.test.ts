@@ -1,0 +1,148 @@
+/** The README, followed by a reader from top to bottom: its lines and its code as they stand, again where one would. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freePort } from '../../src/temporal/free-port.ts';
+import { stopEmbeddedServer } from '../../src/temporal/index.ts';
+import { until, type Ended, type Ledger } from '../support/command-lab.ts';
+import { stepsOf, writeSnippets } from '../support/snippets.ts';
+import { TempFolder } from '../support/temp-folder.ts';
+
+const cli = resolve(import.meta.dirname, '../../dist/cli/main.js');
+const tsx = import.meta.resolve('tsx');
+const folder = new TempFolder();
+const children = new Set<ChildProcess>();
+let port: number;
+/** What the reader's shell has by then. */
+let exported = '';
+
+const steps = stepsOf('README.md').filter(
+  // The first sets this repository up; the demo has a test of its own, and these are the tests.
+  ({ code }) => !code.startsWith('npm ci && '),
+);
+/** The step with these words, at whatever port is free here. */
+const step = (words: string): string =>
+  steps.find(({ code }) => code.includes(words))!.code.replaceAll('8080', String(port));
+
+beforeAll(async () => {
+  port = await freePort(undefined);
+  const programs = steps.filter(({ language }) => language === 'ts');
+  writeSnippets(
+    folder.path,
+    programs.map(({ code }) => ({ code, isProgram: true })),
+  );
+  const lines = ['Good kettle.', 'Broke after a day.', 'It is a lid.'].map((content) =>
+    JSON.stringify({ body: { messages: [{ role: 'user', content }] } }),
+  );
+  writeFileSync(folder.at('requests.jsonl'), `${lines.join('\n')}\n`);
+});
+afterAll(async () => {
+  for (const { pid } of children) if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  await stopEmbeddedServer({ home: folder.at('.durable-batch') });
+  folder[Symbol.dispose]();
+});
+
+/** Runs lines in a shell whose `npx` finds this package. */
+function shell(code: string): { said: () => string; ended: Promise<Ended> } {
+  const npx = `npx() { shift; "${process.execPath}" "${cli}" "$@"; }`;
+  const { DURABLE_BATCH_HOME: _, TEMPORAL_ADDRESS: __, ...env } = process.env;
+  const child = spawn('bash', ['-ec', `${npx}\n${exported}\n${code}`], {
+    cwd: folder.path,
+    // Only the emulator needs no patience.
+    env: { ...env, DURABLE_BATCH_PATIENCE: '0.01' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  children.add(child);
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk) => (out += String(chunk)));
+  child.stderr.on('data', (chunk) => (err += String(chunk)));
+  const ended = once(child, 'close').then(([status]) => {
+    children.delete(child);
+    return { code: status as number | null, out, err };
+  });
+  return { said: () => out + err, ended };
+}
+
+async function ledger(): Promise<Ledger> {
+  return (await (await fetch(`http://127.0.0.1:${port}/emulator/ledger`)).json()) as Ledger;
+}
+
+test('has these steps, all of which are taken below', () => {
+  expect(steps.map(({ code }) => code.split('\n', 1)[0])).toEqual([
+    'npx durable-batch emulator --port 8080 --instant',
+    'export OPENAI_BASE_URL=http://127.0.0.1:8080/v1 OPENAI_API_KEY=any',
+    "import { BatchClient } from 'durable-batch';",
+    expect.stringMatching(/^npx durable-batch schedule create reviews 'reviews-/),
+  ]);
+});
+
+test('a file of the reader is answered offline, and paid once however often the command is given', async () => {
+  const emulator = shell(step('durable-batch emulator'));
+  await until(() => emulator.said().includes('The emulator listens'));
+  const [first] = step('durable-batch run').split('\n');
+  exported = first!;
+  for (const _time of [1, 2]) {
+    const ended = await shell(step('durable-batch run')).ended;
+    expect(ended, ended.err).toMatchObject({ code: 0 });
+    expect(ended.out).toMatch(/^lines +3: 3 answered, 0 failed, 0 cancelled\nbatches +1 in 1 round\n/);
+    expect(readdirSync(folder.at('out')).sort()).toEqual(['report.html', 'report.json', 'results.jsonl']);
+    expect(await ledger()).toMatchObject({ paid: 3 });
+  }
+});
+
+test('the code joins that job, and works with a worker for another one', async () => {
+  const worker = shell('npx durable-batch worker');
+  await until(() => worker.said().includes('Worker on'));
+  const program = `"${process.execPath}" --import "${tsx}" snippet-1.ts`;
+  const joined = await shell(program).ended;
+  expect(joined, joined.err).toMatchObject({ code: 0 });
+  expect(joined.out).toContain('done 3 of 3\n');
+  expect(joined.out).toMatch(/\n3 answered/);
+  expect(await ledger()).toMatchObject({ paid: 3 });
+  writeFileSync(
+    folder.at('requests.jsonl'),
+    `${JSON.stringify({ body: { messages: [{ role: 'user', content: 'Another one.' }] } })}\n`,
+  );
+  for (const _time of [1, 2]) {
+    const ended = await shell(program).ended;
+    expect(ended, ended.err).toMatchObject({ code: 0 });
+    expect(ended.out).toMatch(/^1 answered for/m);
+    expect(await ledger()).toMatchObject({ paid: 4 });
+  }
+});
+
+test('the schedule runs as often on one day as somebody wants', async () => {
+  const days = [0, 1].map((later) => {
+    const day = new Date(Date.now() + later * 86_400_000);
+    return new Intl.DateTimeFormat('sv-SE', { timeZone: 'Europe/Berlin' }).format(day);
+  });
+  // Also tomorrow's, should it begin meanwhile.
+  for (const day of days) {
+    const line = { body: { messages: [{ role: 'user', content: 'A review.' }] } };
+    writeFileSync(folder.at(`reviews-${day}.jsonl`), `${JSON.stringify(line)}\n`);
+  }
+  const created = await shell(step('schedule create')).ended;
+  expect(created, created.err).toMatchObject({ code: 0 });
+  const before = (await ledger()).paid;
+  for (const times of [1, 2]) {
+    const triggered = await shell('npx durable-batch schedule trigger reviews').ended;
+    expect(triggered, triggered.err).toMatchObject({ code: 0 });
+    await until(async () => {
+      const { out } = await shell('npx durable-batch schedule describe reviews --json').ended;
+      const { runs } = JSON.parse(out) as { runs: { status: string; reason: string | null }[] };
+      for (const { status, reason } of runs) expect(['running', 'done'], String(reason)).toContain(status);
+      return runs.length === times && runs.every(({ status }) => status === 'done');
+    });
+    const folders = readdirSync(folder.at('results'));
+    expect(folders).toHaveLength(times);
+    for (const it of folders) expect(readdirSync(folder.at('results', it))).toContain('results.jsonl');
+    // Only what is new is asked.
+    expect((await ledger()).paid - before).toBe(1);
+  }
+  const again = await shell(step('schedule create')).ended;
+  expect(again).toMatchObject({ code: 2, err: expect.stringContaining('A schedule named reviews exists') });
+});
