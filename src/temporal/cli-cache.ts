@@ -1,17 +1,48 @@
 /** The user's cache of the Temporal CLI: one binary per version, shared by all projects of the user. */
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { chmod, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { constants, createReadStream } from 'node:fs';
+import { access, chmod, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Readable } from 'node:stream';
-import envPaths from 'env-paths';
+import { privateFolder } from '../core/private-folder.ts';
 import { CLI_VERSION } from './cli-release.ts';
 
-/** Where the cached binary of the pinned version is, or would be: under `DURABLE_BATCH_CACHE` or the user's cache folder. */
-export function cachedCliPath(env: NodeJS.ProcessEnv = process.env): string {
-  const folder = env['DURABLE_BATCH_CACHE'] || envPaths('durable-batch', { suffix: '' }).cache;
-  return join(resolve(folder), `temporal-${CLI_VERSION}${process.platform === 'win32' ? '.exe' : ''}`);
+/**
+ * Where the binary of the pinned version may be cached, the place to look into first at the front: under `DURABLE_BATCH_CACHE`;
+ * else in the user's cache folder, or in the home where the user has none that can be written. A container started with any
+ * user id knows no user's folder, or has `/` as such.
+ */
+export async function cachedCliPaths(env: NodeJS.ProcessEnv = process.env): Promise<string[]> {
+  const inHome = join(env['DURABLE_BATCH_HOME'] || '.durable-batch', 'cache');
+  const chosen = env['DURABLE_BATCH_CACHE'];
+  const folders = chosen ? [chosen] : [...(await userCache()), inHome];
+  const name = `temporal-${CLI_VERSION}${process.platform === 'win32' ? '.exe' : ''}`;
+  return folders.map((folder) => join(resolve(folder), name));
+}
+
+async function userCache(): Promise<string[]> {
+  try {
+    // Loaded here, since loading it asks for the user's folder, which throws where nobody knows one.
+    const { default: envPaths } = await import('env-paths');
+    return [envPaths('durable-batch', { suffix: '' }).cache];
+  } catch {
+    return [];
+  }
+}
+
+/** The first of these places that a binary can be put into; the last one where none can, for the reason why not. */
+export async function writableCliPath(paths: readonly string[]): Promise<string> {
+  for (const path of paths) {
+    try {
+      await mkdir(dirname(path), privateFolder);
+      await access(dirname(path), constants.W_OK);
+      return path;
+    } catch {
+      // Read-only, or not ours: the next one may be.
+    }
+  }
+  return paths.at(-1)!;
 }
 
 /**

@@ -143,7 +143,7 @@ async function launch(
   try {
     const child = spawn(cli, serverArguments(files, port, uiPort), {
       cwd: files.folder,
-      env: serverEnvironment(process.env),
+      env: serverEnvironment(files, process.env),
       // A group of its own: Ctrl-C at the command must not reach the server.
       detached: true,
       stdio: ['ignore', log.fd, log.fd],

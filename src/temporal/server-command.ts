@@ -19,11 +19,15 @@ export function serverArguments(files: ServerFiles, port: number, uiPort: number
   return ['server', 'start-dev', ...ports, ...database, ...quiet, ...attributes];
 }
 
-/** Only what a program needs to run: the server outlives us, and our keys are no business of its. */
-export function serverEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+/**
+ * Only what a program needs to run: the server outlives us, and our keys are no business of its. It will not start without
+ * a user's name and folder (version 1.9.1), which a container with any user id has not; it writes to neither.
+ */
+export function serverEnvironment(files: ServerFiles, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const names = [
     'PATH',
     'HOME',
+    'USER',
     'TMPDIR',
     'TEMP',
     'TMP',
@@ -32,5 +36,6 @@ export function serverEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
     'LOCALAPPDATA',
     'APPDATA',
   ];
-  return Object.fromEntries(names.filter((name) => env[name] !== undefined).map((name) => [name, env[name]]));
+  const given = names.flatMap((name) => (env[name] ? [[name, env[name]]] : []));
+  return { USER: 'durable-batch', HOME: files.folder, ...(Object.fromEntries(given) as NodeJS.ProcessEnv) };
 }

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
-import { cachedCliPath } from './cli-cache.ts';
+import { cachedCliPaths, writableCliPath } from './cli-cache.ts';
 import { CLI_VERSION } from './cli-release.ts';
 
 /** Options of `resolveTemporalCli`. */
@@ -21,11 +21,12 @@ export interface ResolveCliOptions {
  */
 export async function resolveTemporalCli(options: ResolveCliOptions = {}): Promise<string> {
   const env = options.env ?? process.env;
-  const cached = cachedCliPath(env);
   const found = (await fromEnvironment(env)) ?? (await fromPath(env));
   if (found !== undefined) return found;
-  if (await isExecutable(cached)) return cached;
+  const places = await cachedCliPaths(env);
+  for (const place of places) if (await isExecutable(place)) return place;
 
+  const cached = await writableCliPath(places);
   options.log?.(`Fetching the Temporal CLI ${CLI_VERSION} (some 45 MB, once) into ${cached}`);
   // Loaded only here: a command with a cached binary needs neither zip nor download code.
   const failures: string[] = [];

@@ -125,7 +125,7 @@ test('a server that an earlier version has started, on its database, is given th
     const flags = args.indexOf('--search-attribute');
     const server = spawn(await resolveTemporalCli({}), args.slice(0, flags), {
       cwd: files.folder,
-      env: serverEnvironment(process.env),
+      env: serverEnvironment(files, process.env),
       stdio: 'ignore',
     });
     const ended = once(server, 'exit');

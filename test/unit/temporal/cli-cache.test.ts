@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { cachedCliPath, placeInCache } from '../../../src/temporal/cli-cache.ts';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { cachedCliPaths, placeInCache, writableCliPath } from '../../../src/temporal/cli-cache.ts';
 import { unpackCliWheel } from '../../../src/temporal/cli-wheel.ts';
+import { serverEnvironment } from '../../../src/temporal/server-command.ts';
+import { serverFiles } from '../../../src/temporal/server-files.ts';
 
 let folder: string;
 let path: string;
@@ -20,8 +22,38 @@ afterEach(() => rm(folder, { recursive: true }));
 
 const sha256 = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex');
 
-test('DURABLE_BATCH_CACHE moves the cache', () => {
-  expect(cachedCliPath({ DURABLE_BATCH_CACHE: folder }).startsWith(folder)).toBe(true);
+test('DURABLE_BATCH_CACHE moves the cache', async () => {
+  const paths = await cachedCliPaths({ DURABLE_BATCH_CACHE: folder });
+  expect(paths.map((place) => place.startsWith(folder))).toEqual([true]);
+});
+
+test('the cache is in the home where the folder of the user cannot be written', async () => {
+  const paths = await cachedCliPaths({ DURABLE_BATCH_HOME: folder });
+  expect(paths.at(-1)).toMatch(join(folder, 'cache', 'temporal-'));
+  await writeFile(join(folder, 'file'), '');
+  const inUse = join(folder, 'user', 'temporal-1');
+  expect(await writableCliPath([inUse, paths.at(-1)!])).toBe(inUse);
+  expect(await writableCliPath([join(folder, 'file', 'temporal-1'), paths.at(-1)!])).toBe(paths.at(-1));
+});
+
+test('a user that the system does not know has a cache in the home', async () => {
+  // What loading it does there.
+  vi.doMock('env-paths', () => {
+    throw new Error('uv_os_homedir returned ENOENT (no such file or directory)');
+  });
+  expect(await cachedCliPaths({ DURABLE_BATCH_HOME: folder })).toEqual([
+    expect.stringContaining(join(folder, 'cache', 'temporal-')),
+  ]);
+  vi.doUnmock('env-paths');
+});
+
+test('the server is given a name and a folder of a user where there are none, and no key', async () => {
+  const files = await serverFiles(folder);
+  const env = { PATH: '/bin', OPENAI_API_KEY: 'secret' };
+  const unknown = serverEnvironment(files, env);
+  expect(unknown).toEqual({ PATH: '/bin', USER: 'durable-batch', HOME: files.folder });
+  const known = serverEnvironment(files, { ...env, USER: 'ann', HOME: '/home/ann' });
+  expect(known).toEqual({ PATH: '/bin', USER: 'ann', HOME: '/home/ann' });
 });
 
 test('resolvers that run at once leave one whole, executable file and no litter', async () => {
