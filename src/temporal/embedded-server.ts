@@ -6,15 +6,18 @@
  * - state names a living process: that is the server (wait until it answers, it may still be starting);
  * - state names a dead process, or an id that went to another: start again, on the same ports if they are free;
  * - no state, yet a process has our database open: its starter was killed in between; adopt it;
- * - a lock whose holder is dead: take it over (`start-lock.ts`).
+ * - a lock whose holder is dead: take it over (`start-lock.ts`);
+ * - state names a process of another container or machine, whose id means nothing here: a server holds a lock of the operating
+ *   system for as long as it lives. Held: use that server where it can be reached (one pod, one loopback), else refuse to start.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { open } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { freePort } from './free-port.ts';
-import { isAlive, processStartTime } from './process-identity.ts';
+import { tryLock } from './os-lock.ts';
+import { isAlive, judge, ownPlace, processStartTime, sharesNetwork } from './process-identity.ts';
 import { serverArguments, serverEnvironment } from './server-command.ts';
 import {
   logSize,
@@ -27,7 +30,7 @@ import {
   type ServerFiles,
   type ServerState,
 } from './server-files.ts';
-import { becomesReady } from './server-readiness.ts';
+import { becomesReady, isListening } from './server-readiness.ts';
 import { searchServer } from './server-search.ts';
 import { withLock } from './start-lock.ts';
 import { resolveTemporalCli } from './temporal-cli.ts';
@@ -35,6 +38,7 @@ import { resolveTemporalCli } from './temporal-cli.ts';
 const READY_MS = 30_000;
 const STOP_MS = 10_000;
 const START_TRIES = 3;
+const LET_GO_MS = 1_000;
 const LOOK_AGAIN_MS = 25;
 
 /** Which home, and who is told of slow steps. */
@@ -62,11 +66,11 @@ export interface EmbeddedServer {
 export async function ensureEmbeddedServer(options: EmbeddedServerOptions): Promise<EmbeddedServer> {
   const files = await prepareServerFiles(options.home);
   // Without the lock: a server that answers needs no decision.
-  const recorded = await livingState(files);
+  const recorded = (await livingState(files)) ?? (await stateNextDoor(files));
   if (recorded !== undefined && (await becomesReady(recorded.port, 0))) return toServer(recorded, false);
   return withLock(files.lock, async () => {
-    const running = await findRunning(files);
-    if (running === undefined) return toServer(await start(files, options), true);
+    const running = (await findRunning(files)) ?? (await stateNextDoor(files));
+    if (running === undefined) return toServer(await startAlone(files, options), true);
     if (!(await becomesReady(running.port, READY_MS))) throw await silentServer(files, running);
     await writeState(files, { ...running, stopped: false });
     return toServer(running, false);
@@ -75,7 +79,11 @@ export async function ensureEmbeddedServer(options: EmbeddedServerOptions): Prom
 
 /** Stops the server of a home: politely, by force after 10 s. False if none ran. Its database stays. */
 export async function stopEmbeddedServer(options: { readonly home: string }): Promise<boolean> {
-  if ((await findRunning(await serverFiles(options.home))) === undefined) return false;
+  const found = await serverFiles(options.home);
+  if ((await findRunning(found)) === undefined) {
+    if ((await lockOfServer(found)) === 'held') throw await runsElsewhere(found);
+    return false;
+  }
   const files = await prepareServerFiles(options.home);
   return withLock(files.lock, async () => {
     const running = await findRunning(files);
@@ -91,7 +99,8 @@ export async function stopEmbeddedServer(options: { readonly home: string }): Pr
 export async function describeEmbeddedServer(options: {
   readonly home: string;
 }): Promise<EmbeddedServer | undefined> {
-  const running = await findRunning(await serverFiles(options.home));
+  const files = await serverFiles(options.home);
+  const running = (await findRunning(files)) ?? (await stateNextDoor(files));
   return running === undefined ? undefined : toServer(running, false);
 }
 
@@ -104,8 +113,76 @@ async function findRunning(files: ServerFiles): Promise<ServerState | undefined>
   return (await livingState(files)) ?? (await searchServer(files));
 }
 
+/** The server of another container that has this one's loopback, as in a pod. */
+async function stateNextDoor(files: ServerFiles): Promise<ServerState | undefined> {
+  const state = await readState(files);
+  if (state?.place === undefined || state.stopped || (await judge(state)) !== 'elsewhere') return undefined;
+  if (!sharesNetwork(state.place, await ownPlace())) return undefined;
+  const lock = await lockOfServer(files);
+  if (lock === 'unknown') return (await isListening(state.port)) ? state : undefined;
+  return lock === 'held' ? state : undefined;
+}
+
+/** Whether a server of this home runs, on whatever machine or in whatever container, as far as the operating system can tell. */
+async function lockOfServer(files: ServerFiles): Promise<'free' | 'held' | 'unknown'> {
+  const file = await open(files.running, 'r+').catch(() => null);
+  if (file === null) return 'free';
+  try {
+    const lock = await tryLock(file);
+    return lock === 'ours' ? 'free' : lock;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Starts the server where no other one has the database. */
+async function startAlone(files: ServerFiles, options: EmbeddedServerOptions): Promise<ServerState> {
+  const running = await open(files.running, 'a');
+  try {
+    const deadline = Date.now() + LET_GO_MS;
+    let lock = await tryLock(running);
+    // Held for a moment by whoever looks, and by a server that is just ending.
+    while (lock === 'held' && Date.now() < deadline) {
+      await delay(LOOK_AGAIN_MS);
+      lock = await tryLock(running);
+    }
+    if (lock === 'held') throw await runsElsewhere(files);
+    if (lock === 'unknown' && (await mayRunElsewhere(files))) {
+      throw await runsElsewhere(files, ` If it is gone for certain, delete ${files.state}.`);
+    }
+    return await start(files, options, running);
+  } finally {
+    // The server has it from now on, and with it the lock.
+    await running.close();
+  }
+}
+
+/** Where the operating system cannot tell: the last server was started in another place and not stopped; a reboot has ended its own. */
+async function mayRunElsewhere(files: ServerFiles): Promise<boolean> {
+  const state = await readState(files);
+  if (state?.place === undefined || state.stopped || (await judge(state)) !== 'elsewhere') return false;
+  const here = await ownPlace();
+  return state.place.host !== here.host && !sharesNetwork(state.place, here);
+}
+
+async function runsElsewhere(files: ServerFiles, doubt = ''): Promise<BatchError> {
+  const state = await readState(files);
+  const where =
+    state?.place === undefined ? 'elsewhere' : `on ${state.place.host} (process ${state.pid} there)`;
+  return new BatchError(
+    ErrorCode.TemporalUnavailable,
+    `The embedded Temporal server of this home runs ${where}, another container or machine, and one server only may have its ` +
+      'database open. End it there, or set TEMPORAL_ADDRESS to one server for all, or give each a DURABLE_BATCH_HOME of its own.' +
+      doubt,
+  );
+}
+
 /** Holds the lock. A port may be taken between the choice and the start, hence several tries. */
-async function start(files: ServerFiles, options: EmbeddedServerOptions): Promise<ServerState> {
+async function start(
+  files: ServerFiles,
+  options: EmbeddedServerOptions,
+  running: FileHandle,
+): Promise<ServerState> {
   const cli = await resolveTemporalCli({ log: options.log });
   const last = await readState(files);
   await rotateLog(files);
@@ -114,7 +191,7 @@ async function start(files: ServerFiles, options: EmbeddedServerOptions): Promis
     const port = await freePort(attempt === 1 ? last?.port : undefined);
     const uiPort = await freePort(attempt === 1 ? last?.uiPort : undefined);
     const since = await logSize(files);
-    const launched = await launch(files, cli, port, uiPort, options.onLaunch);
+    const launched = await launch(files, cli, port, uiPort, running, options.onLaunch);
     if (typeof launched !== 'string') return launched;
     const tail = await logTail(files, since);
     if (attempt < START_TRIES && isPortTaken(tail)) continue;
@@ -136,6 +213,7 @@ async function launch(
   cli: string,
   port: number,
   uiPort: number,
+  running: FileHandle,
   onLaunch: (() => void) | undefined,
 ): Promise<ServerState | string> {
   const log = await open(files.log, 'a');
@@ -146,7 +224,7 @@ async function launch(
       env: serverEnvironment(files, process.env),
       // A group of its own: Ctrl-C at the command must not reach the server.
       detached: true,
-      stdio: ['ignore', log.fd, log.fd],
+      stdio: ['ignore', log.fd, log.fd, running.fd],
       windowsHide: true,
     });
     child.once('exit', (code, signal) => ended.abort(`ended with ${signal ?? `code ${code}`}`));
@@ -157,7 +235,7 @@ async function launch(
       if (!ended.signal.aborted) await once(ended.signal, 'abort');
       return String(ended.signal.reason);
     }
-    const state = { pid: child.pid, startTime, port, uiPort, cli, stopped: false };
+    const state = { pid: child.pid, startTime, place: await ownPlace(), port, uiPort, cli, stopped: false };
     // Recorded before it is ready: if we are killed now, the next command finds it and waits.
     await writeState(files, state);
     onLaunch?.();

@@ -3,8 +3,6 @@ export { connectClient, connectWorker, resolveTemporalTarget } from './connectio
 export { describeEmbeddedServer, ensureEmbeddedServer, stopEmbeddedServer } from './embedded-server.ts';
 export type { EmbeddedServer, EmbeddedServerOptions } from './embedded-server.ts';
 export { keepEmbeddedServer } from './keep-embedded-server.ts';
-export { isAlive, processStartTime } from './process-identity.ts';
-export type { ProcessIdentity } from './process-identity.ts';
 export { isSearchable, registerSearchAttributes } from './search-attributes.ts';
 export type { Registration } from './search-attributes.ts';
 export { resolveTemporalCli } from './temporal-cli.ts';

@@ -1,8 +1,9 @@
 /** Brings a crashed embedded server back while a command depends on it. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { ensureEmbeddedServer, type EmbeddedServerOptions } from './embedded-server.ts';
-import { isAlive } from './process-identity.ts';
+import { judge } from './process-identity.ts';
 import { readState, serverFiles, type ServerFiles } from './server-files.ts';
+import { isListening } from './server-readiness.ts';
 
 /** A look costs two small reads; gRPC clients and workers find the server again within seconds anyway. */
 const LOOK_AGAIN_MS = 1_000;
@@ -46,5 +47,8 @@ async function watch(options: EmbeddedServerOptions, closing: AbortSignal): Prom
 /** True if the last server of a home ended without having been asked to. */
 export async function hasCrashed(files: ServerFiles): Promise<boolean> {
   const state = await readState(files);
-  return state !== undefined && !state.stopped && !(await isAlive(state));
+  if (state === undefined || state.stopped) return false;
+  const life = await judge(state);
+  // We use one of another container only where we have its loopback.
+  return life === 'elsewhere' ? !(await isListening(state.port)) : life === 'dead';
 }

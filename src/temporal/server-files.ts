@@ -4,7 +4,7 @@ import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/
 import { join, resolve } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { privateFolder } from '../core/private-folder.ts';
-import type { ProcessIdentity } from './process-identity.ts';
+import type { ProcessIdentity, ProcessPlace } from './process-identity.ts';
 
 /** A log that a restart finds larger than this is set aside first. */
 const LOG_LIMIT_BYTES = 10 * 1024 * 1024;
@@ -16,6 +16,8 @@ export interface ServerFiles {
   readonly log: string;
   readonly state: string;
   readonly lock: string;
+  /** Locked by the operating system while a server runs. */
+  readonly running: string;
 }
 
 /** The last server of a home that was started, whether or not it still runs. */
@@ -39,6 +41,7 @@ export async function serverFiles(home: string): Promise<ServerFiles> {
     log: join(folder, 'server.log'),
     state: join(folder, 'server.json'),
     lock: join(folder, 'server.lock'),
+    running: join(folder, 'server.running'),
   };
 }
 
@@ -70,15 +73,29 @@ export async function readState(files: ServerFiles): Promise<ServerState | undef
     // Never written, or damaged: the server's process is then searched for by its database.
     return undefined;
   }
-  const { pid, startTime, port, uiPort, cli, stopped } = found;
+  const { pid, startTime, place, port, uiPort, cli, stopped } = found;
   if (!isPositive(pid) || !isPositive(port) || !isPositive(uiPort)) return undefined;
   if (typeof startTime !== 'string' || typeof cli !== 'string') return undefined;
-  return { pid, startTime, port, uiPort, cli, stopped: stopped === true };
+  return {
+    pid,
+    startTime,
+    ...(isPlace(place) ? { place } : {}),
+    port,
+    uiPort,
+    cli,
+    stopped: stopped === true,
+  };
+}
+
+function isPlace(value: unknown): value is ProcessPlace {
+  if (typeof value !== 'object' || value === null) return false;
+  const { host, boot, pids, network } = value as Partial<Record<keyof ProcessPlace, unknown>>;
+  return [host, boot, pids, network].every((part) => typeof part === 'string');
 }
 
 /** Records the state; a reader sees the old or the new one, never a half. */
 export async function writeState(files: ServerFiles, state: ServerState): Promise<void> {
-  const draft = `${files.state}.${process.pid}`;
+  const draft = `${files.state}.${randomUUID()}.tmp`;
   await writeFile(draft, `${JSON.stringify(state, null, 2)}\n`);
   await rename(draft, files.state);
 }

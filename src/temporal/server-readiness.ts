@@ -21,7 +21,7 @@ export async function becomesReady(port: number, waitMs: number, signal?: AbortS
 }
 
 /** A socket costs a tenth of a gRPC channel, and a refused one no back-off. */
-function isListening(port: number): Promise<boolean> {
+export function isListening(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1', timeout: ANSWER_MS });
     const end = (listening: boolean) => (): void => {

@@ -1,6 +1,6 @@
 /** Finds the server of a home by its command line, where the state file cannot tell. */
 import { readdir, readFile } from 'node:fs/promises';
-import { processStartTime } from './process-identity.ts';
+import { ownPlace, processStartTime } from './process-identity.ts';
 import { runCommand } from './run-command.ts';
 import type { ServerFiles, ServerState } from './server-files.ts';
 
@@ -19,7 +19,15 @@ export async function searchServer(files: ServerFiles): Promise<ServerState | un
     const startTime = await processStartTime(pid);
     if (startTime === undefined) continue;
     const { cli = '', port, uiPort } = found.groups;
-    return { pid, startTime, port: Number(port), uiPort: Number(uiPort), cli, stopped: false };
+    return {
+      pid,
+      startTime,
+      place: await ownPlace(),
+      port: Number(port),
+      uiPort: Number(uiPort),
+      cli,
+      stopped: false,
+    };
   }
   return undefined;
 }

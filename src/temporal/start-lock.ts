@@ -6,12 +6,14 @@
  * `NAME.2`, …; the one with the highest number is in force. It is taken by creating the next number, which only one
  * process can do, once its holder has released it or is dead; the files below are then litter.
  */
-import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { privateFolder } from '../core/private-folder.ts';
-import { isAlive, processStartTime, type ProcessIdentity } from './process-identity.ts';
+import { findHolder, keepHeld, nameOf, type Holder } from './held-file.ts';
+import { ownIdentity } from './process-identity.ts';
 
 const LOOK_AGAIN_MS = 25;
 /** Longer than any holder may need: 30 s to start a server, and as much to give up. */
@@ -29,13 +31,18 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
 
 async function acquire(path: string): Promise<() => Promise<void>> {
   await mkdir(dirname(path), privateFolder);
-  const self = { pid: process.pid, startTime: (await processStartTime(process.pid)) ?? 'unknown' };
+  const self = JSON.stringify(await ownIdentity());
   const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
     const last = (await lockNumbers(path)).at(-1) ?? 0;
     const holder = last === 0 ? undefined : await livingHolder(`${path}.${last}`);
     if (holder === undefined && (await takeNumber(path, last + 1, self))) {
-      return () => replaceWhole(`${path}.${last + 1}`, '{}');
+      const mine = `${path}.${last + 1}`;
+      const held = await keepHeld(mine, self);
+      return async () => {
+        await held[Symbol.asyncDispose]();
+        await replaceWhole(mine, '{}');
+      };
     }
     if (Date.now() > deadline) throw heldTooLong(path, holder);
     await delay(LOOK_AGAIN_MS);
@@ -43,12 +50,12 @@ async function acquire(path: string): Promise<() => Promise<void>> {
 }
 
 /** False if another process was faster, or had already gone further when we looked. */
-async function takeNumber(path: string, number: number, self: ProcessIdentity): Promise<boolean> {
+async function takeNumber(path: string, number: number, self: string): Promise<boolean> {
   const mine = `${path}.${number}`;
   const draft = draftName(path);
   try {
     // `link` creates the file with its content at once; `wx` would show others an empty one for a moment.
-    await writeFile(draft, JSON.stringify(self));
+    await writeFile(draft, self);
     await link(draft, mine);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
@@ -64,17 +71,10 @@ async function takeNumber(path: string, number: number, self: ProcessIdentity): 
   return inForce;
 }
 
-async function livingHolder(file: string): Promise<ProcessIdentity | undefined> {
-  let holder: Partial<ProcessIdentity>;
-  try {
-    holder = JSON.parse(await readFile(file, 'utf8')) as Partial<ProcessIdentity>;
-  } catch {
-    // Cleared away since we listed it, or cut short by a power loss: nobody holds it.
-    return undefined;
-  }
-  const { pid, startTime } = holder;
-  if (pid === undefined || startTime === undefined) return undefined;
-  return (await isAlive({ pid, startTime })) ? { pid, startTime } : undefined;
+/** Cleared away since we listed it, or cut short by a power loss: nobody holds it. */
+async function livingHolder(file: string): Promise<Holder | undefined> {
+  const holder = await findHolder(file);
+  return typeof holder === 'string' ? undefined : holder;
 }
 
 /** The numbers in use, ascending. */
@@ -85,11 +85,9 @@ async function lockNumbers(path: string): Promise<number[]> {
   return numbers.map(Number).sort((a, b) => a - b);
 }
 
-let drafts = 0;
-
 function draftName(path: string): string {
-  drafts += 1;
-  return join(dirname(path), `draft-${process.pid}-${drafts}-${basename(path)}`);
+  // Processes of two containers may have the same id.
+  return join(dirname(path), `draft-${randomUUID()}-${basename(path)}`);
 }
 
 async function replaceWhole(file: string, text: string): Promise<void> {
@@ -98,8 +96,8 @@ async function replaceWhole(file: string, text: string): Promise<void> {
   await rename(draft, file);
 }
 
-function heldTooLong(path: string, holder: ProcessIdentity | undefined): BatchError {
-  const who = holder === undefined ? 'other commands' : `process ${holder.pid}`;
+function heldTooLong(path: string, holder: Holder | undefined): BatchError {
+  const who = holder === undefined ? 'other commands' : nameOf(holder);
   const seconds = PATIENCE_MS / 1000;
   return new BatchError(
     ErrorCode.TemporalUnavailable,

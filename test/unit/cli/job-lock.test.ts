@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { expect, test, vi } from 'vitest';
 import { lockJob } from '../../../src/cli/job-lock.ts';
 import { isBatchError } from '../../../src/core/errors.ts';
+import { ownIdentity } from '../../../src/temporal/process-identity.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 test('a second command on the same job is told which process has it', async () => {
@@ -55,4 +56,41 @@ test.each([
   const refused = locks.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
   const conflicts = refused.filter(({ reason }) => isBatchError(reason) && reason.code === 'job_conflict');
   expect([locks.length - refused.length, conflicts.length]).toEqual([1, 9]);
+});
+
+test('a job that is run in another container is refused while that one is heard', async () => {
+  using home = new TempFolder();
+  mkdirSync(home.at('run'));
+  const { place, ...process } = await ownIdentity();
+  const there = { ...process, pid: 7, place: { ...place, pids: 'pid:[1]', host: 'pod-b' } };
+  const file = home.at('run', 'job.lock');
+  writeFileSync(file, JSON.stringify(there));
+  const beat = setInterval(() => utimesSync(file, new Date(), new Date()), 20);
+  try {
+    await expect(lockJob(home.path, 'job')).rejects.toMatchObject({
+      code: 'job_conflict',
+      message: expect.stringContaining('process 7 of pod-b') as string,
+    });
+  } finally {
+    clearInterval(beat);
+  }
+  utimesSync(file, 1, 1);
+  await using lock = await lockJob(home.path, 'job');
+  expect(lock).toBeDefined();
+});
+
+test('a lock is renewed for whoever looks from another container', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  try {
+    using home = new TempFolder();
+    await using _ = await lockJob(home.path, 'job');
+    const file = home.at('run', 'job.lock');
+    const text = readFileSync(file, 'utf8');
+    utimesSync(file, 1, 1);
+    vi.advanceTimersByTime(2_000);
+    await expect.poll(() => statSync(file).mtimeMs).toBeGreaterThan(1_000);
+    expect(readFileSync(file, 'utf8')).toBe(text);
+  } finally {
+    vi.useRealTimers();
+  }
 });

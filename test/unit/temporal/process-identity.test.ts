@@ -1,7 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { isAlive, processStartTime } from '../../../src/temporal/process-identity.ts';
+import {
+  isAlive,
+  judge,
+  ownIdentity,
+  ownPlace,
+  processStartTime,
+  sharesNetwork,
+} from '../../../src/temporal/process-identity.ts';
 
 test('knows a process by its id and the time it began', async () => {
   const startTime = (await processStartTime(process.pid)) ?? '';
@@ -17,4 +24,22 @@ test('a process that was killed is dead', async () => {
   child.kill('SIGKILL');
   await once(child, 'exit');
   expect(await isAlive({ pid, startTime })).toBe(false);
+});
+
+test('a process of another container, machine or boot cannot be judged by its id', async () => {
+  const self = await ownIdentity();
+  const place = await ownPlace();
+  expect(await judge(self)).toBe('alive');
+  expect(await judge({ ...self, pid: 999_999_999 })).toBe('dead');
+  expect(await judge({ ...self, place: { ...place, pids: 'pid:[1]' } })).toBe('elsewhere');
+  expect(await judge({ ...self, place: { ...place, boot: 'another', host: 'b' } })).toBe('elsewhere');
+  // What version 0.1 wrote.
+  expect(await judge({ pid: self.pid, startTime: self.startTime })).toBe('alive');
+});
+
+test('containers of one pod share the loopback, machines never do', async () => {
+  const place = await ownPlace();
+  expect(sharesNetwork({ ...place, pids: 'pid:[1]', host: 'b' }, place)).toBe(true);
+  expect(sharesNetwork({ ...place, network: 'net:[1]' }, place)).toBe(false);
+  expect(sharesNetwork({ ...place, boot: 'another' }, place)).toBe(false);
 });

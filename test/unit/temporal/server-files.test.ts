@@ -1,10 +1,17 @@
-import { mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { describeEmbeddedServer, ensureEmbeddedServer } from '../../../src/temporal/embedded-server.ts';
+import {
+  describeEmbeddedServer,
+  ensureEmbeddedServer,
+  stopEmbeddedServer,
+} from '../../../src/temporal/embedded-server.ts';
 import { hasCrashed } from '../../../src/temporal/keep-embedded-server.ts';
-import { processStartTime } from '../../../src/temporal/process-identity.ts';
+import { tryLock } from '../../../src/temporal/os-lock.ts';
+import { ownIdentity, ownPlace, processStartTime } from '../../../src/temporal/process-identity.ts';
 import {
   logSize,
   logTail,
@@ -13,6 +20,7 @@ import {
   rotateLog,
   serverFiles,
   writeState,
+  type ServerState,
 } from '../../../src/temporal/server-files.ts';
 
 let home: string;
@@ -107,4 +115,61 @@ test('tells what a panic comes of, however long its stack', async () => {
   const stack = Array.from({ length: 100 }, (_, i) => `go.temporal.io/server.frame${i}()`);
   await writeFile(files.log, `${[...said, ...stack].join('\n')}\n`);
   expect(await logTail(files)).toBe(said.join('\n'));
+});
+
+/** A server of another container, which has a network of its own. */
+async function stateElsewhere(): Promise<ServerState> {
+  const place = { ...(await ownPlace()), pids: 'pid:[1]', network: 'net:[1]', host: 'pod-b' };
+  return { ...state, place };
+}
+
+test('a second server on a database that another container has open is never started', async () => {
+  const files = await prepareServerFiles(home);
+  const elsewhere = await stateElsewhere();
+  await writeState(files, elsewhere);
+  expect(await readState(files)).toEqual(elsewhere);
+  const running = await open(files.running, 'a');
+  expect(await tryLock(running)).toBe('ours');
+  const refusal = {
+    code: 'temporal_unavailable',
+    message: expect.stringMatching(/runs on pod-b \(process 7 there\).*TEMPORAL_ADDRESS/) as string,
+  };
+  await expect(ensureEmbeddedServer({ home })).rejects.toMatchObject(refusal);
+  await expect(stopEmbeddedServer({ home })).rejects.toMatchObject(refusal);
+  expect(await describeEmbeddedServer({ home })).toBeUndefined();
+  await running.close();
+  // Its lock went with it.
+  expect(await stopEmbeddedServer({ home })).toBe(false);
+});
+
+test('where the system has no locks, a server of another container is trusted to run until its state is deleted', async () => {
+  const path = process.env['PATH'];
+  const files = await prepareServerFiles(home);
+  await writeState(files, await stateElsewhere());
+  process.env['PATH'] = home; // no `flock` there
+  try {
+    await expect(ensureEmbeddedServer({ home })).rejects.toThrow(`gone for certain, delete ${files.state}`);
+  } finally {
+    process.env['PATH'] = path;
+  }
+});
+
+test('a server of another container with the same loopback has crashed when nothing listens', async () => {
+  const files = await prepareServerFiles(home);
+  const { place } = await stateElsewhere();
+  const listening = createServer().listen(0, '127.0.0.1');
+  await once(listening, 'listening');
+  const { port } = listening.address() as AddressInfo;
+  await writeState(files, {
+    ...(await ownIdentity()),
+    place,
+    port,
+    uiPort: 1,
+    cli: '',
+    stopped: false,
+  });
+  expect(await hasCrashed(files)).toBe(false);
+  listening.close();
+  await once(listening, 'close');
+  expect(await hasCrashed(files)).toBe(true);
 });

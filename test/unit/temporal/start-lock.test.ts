@@ -1,9 +1,9 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { processStartTime } from '../../../src/temporal/process-identity.ts';
+import { ownIdentity, processStartTime } from '../../../src/temporal/process-identity.ts';
 import { withLock } from '../../../src/temporal/start-lock.ts';
 
 let folder: string;
@@ -72,4 +72,18 @@ test('is free again after its work has thrown', async () => {
 test('leaves one small file behind, however often it was used', async () => {
   await crowd(3);
   expect(await readdir(folder)).toEqual(['server.lock.3']);
+});
+
+test('waits for a holder in another container while it is heard, and no longer', async () => {
+  const self = await ownIdentity();
+  const elsewhere = { ...self, pid: 999_999_999, place: { ...self.place, pids: 'pid:[1]' } };
+  await writeFile(`${path}.1`, JSON.stringify(elsewhere));
+  const order: string[] = [];
+  const second = withLock(path, async () => order.push('second'));
+  for (let i = 0; i < 20; i += 1) await turn();
+  order.push('silent');
+  await utimes(`${path}.1`, 1, 1);
+  await second;
+  expect(order).toEqual(['silent', 'second']);
+  expect(await readdir(folder)).toEqual(['server.lock.2']);
 });
