@@ -1,13 +1,15 @@
 import OpenAI, { APIConnectionTimeoutError } from 'openai';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { tellingFetch, type ApiCall } from './api-calls.ts';
+import { throughProxy } from './proxy-fetch.ts';
 import { leanUploads } from './upload-fetch.ts';
 
 /**
  * The SDK's client as activities need it: without retries, since a retried POST can create a second batch, and
  * Temporal retries anyway. Key and base URL come from the SDK's own environment variables.
  * `onCall` is told of every call.
- * @throws BatchError `api_refused` when there is no key, or none that can be sent; `api_unreachable` when the base URL is none
+ * @throws BatchError `api_refused` when there is no key, or none that can be sent; `api_unreachable` when the base URL is none,
+ * or a proxy's variable is no address
  */
 export function createApi(onCall?: (call: ApiCall) => void): OpenAI {
   const key = process.env['OPENAI_API_KEY']?.trim() ?? '';
@@ -19,7 +21,7 @@ export function createApi(onCall?: (call: ApiCall) => void): OpenAI {
     );
   }
   assertBaseUrl(process.env['OPENAI_BASE_URL']?.trim() ?? '');
-  const sending = leanUploads(fetch);
+  const sending = leanUploads(throughProxy(fetch));
   try {
     return new OpenAI({
       maxRetries: 0,

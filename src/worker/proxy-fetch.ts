@@ -1,0 +1,42 @@
+import { BatchError, ErrorCode } from '../core/errors.ts';
+import type { Fetch } from './api-calls.ts';
+
+/** As curl and Node read them: a name in small letters comes first. */
+const NAMES = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'] as const;
+
+/**
+ * A `fetch` that goes through the proxy of `HTTPS_PROXY` or `HTTP_PROXY`, except to the hosts of `NO_PROXY`. Node's own does
+ * so only from version 22.21 on, and only when it is told to. The loopback is no proxy's: an emulator may be there.
+ * @throws BatchError `api_unreachable` where a variable is no address of a proxy
+ */
+export function throughProxy(send: Fetch, env: NodeJS.ProcessEnv = process.env): Fetch {
+  const set = NAMES.filter((name) => env[name]);
+  if (set.length === 0) return send;
+  for (const name of set) assertProxy(name, env[name]!);
+  let agent: Promise<unknown> | undefined;
+  return async (url, init) => {
+    if (isLoopback(url instanceof Request ? url.url : String(url))) return await send(url, init);
+    agent ??= openAgent();
+    return await send(url, { ...init, dispatcher: await agent } as RequestInit);
+  };
+}
+
+/** Never quotes the value: it may hold a password. */
+function assertProxy(name: string, value: string): void {
+  if (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)) return;
+  throw new BatchError(
+    ErrorCode.ApiUnreachable,
+    `${name} is no address of a proxy: set it to one like http://proxy.example.com:3128, or unset it.`,
+  );
+}
+
+async function openAgent(): Promise<unknown> {
+  const { EnvHttpProxyAgent } = await import('undici');
+  return new EnvHttpProxyAgent();
+}
+
+function isLoopback(url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  const { hostname } = new URL(url);
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}
