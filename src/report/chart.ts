@@ -1,5 +1,5 @@
 import type { EChartsOption } from 'echarts';
-import { init } from 'echarts/dist/echarts.esm.min.mjs';
+import { init } from './echarts.ts';
 import { html, Html } from './html.ts';
 
 /** A page shows the one that fits; text in a drawing that is scaled down to a phone could not be read. */

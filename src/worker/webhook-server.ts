@@ -1,5 +1,6 @@
 import { Runtime } from '@temporalio/worker';
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { fastify } from './http-server.ts';
 import type OpenAI from 'openai';
 import type { JobMetrics, WebhookResult } from './job-metrics.ts';
 import { listenError, type ListenAddress } from './listen-address.ts';

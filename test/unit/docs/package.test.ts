@@ -1,0 +1,84 @@
+/** What `package.json` promises to whoever installs the package. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import semver from 'semver';
+import { expect, test } from 'vitest';
+import { snippetsOf } from '../../support/snippets.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const readJson = (path: string): unknown => JSON.parse(readFileSync(join(root, path), 'utf8'));
+const { engines } = readJson('package.json') as { engines: { node: string } };
+
+test('everything that is installed with us runs on the oldest Node that we ask for', () => {
+  const { packages } = readJson('package-lock.json') as {
+    packages: Record<string, { engines?: { node?: string }; dev?: boolean; devOptional?: boolean }>;
+  };
+  const oldest = semver.minVersion(engines.node)!;
+  const excluding = Object.entries(packages)
+    .filter(([, { dev, devOptional }]) => dev !== true && devOptional !== true)
+    .filter(([, { engines: asked }]) => asked?.node !== undefined && !semver.satisfies(oldest, asked.node))
+    .map(([path]) => path);
+  expect(excluding).toEqual([]);
+});
+
+test('the code of the README runs without a compiler on the Node that it asks for', () => {
+  using folder = new TempFolder();
+  for (const [i, { code }] of snippetsOf('README.md').entries()) {
+    const path = folder.at(`snippet-${i + 1}.mjs`);
+    writeFileSync(path, code);
+    execFileSync(process.execPath, ['--check', path], { stdio: 'pipe' });
+  }
+});
+
+test('links of the pages that are packed lead to files that are packed, and their headings', () => {
+  const packed = packedFiles();
+  const pages = packed.filter((path) => path.endsWith('.md'));
+  expect(pages).toContain('README.md');
+  const broken = pages.flatMap((page) =>
+    linksOf(page)
+      .filter((link) => !leadsSomewhere(packed, page, link))
+      .map((link) => `${page}: ${link}`),
+  );
+  expect(broken).toEqual([]);
+});
+
+/** What `npm pack` would take. */
+function packedFiles(): string[] {
+  const told = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const [{ files }] = Object.values(JSON.parse(told) as object) as [{ files: { path: string }[] }];
+  return files.map(({ path }) => path);
+}
+
+function linksOf(page: string): string[] {
+  const text = readFileSync(join(root, page), 'utf8').replaceAll(/```[^]*?```/g, '');
+  const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link!);
+  return links.filter((link) => !/^[a-z]+:/.test(link));
+}
+
+function leadsSomewhere(packed: readonly string[], page: string, link: string): boolean {
+  const [path = '', heading] = link.split('#');
+  const target = path === '' ? page : join(dirname(page), path);
+  if (!packed.some((file) => file === target || file.startsWith(`${target.replace(/\/$/, '')}/`)))
+    return false;
+  // The reference has anchors of its own, which its generator sees to.
+  if (heading === undefined || !target.endsWith('.md') || target.startsWith('docs/api/')) return true;
+  return headingsOf(target).includes(heading);
+}
+
+/** Anchors of a page, as GitHub makes them. */
+function headingsOf(page: string): string[] {
+  const text = readFileSync(join(root, page), 'utf8');
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
