@@ -179,7 +179,7 @@ test('a terminated job can be cancelled: its batch is cancelled at the API and r
   expect((await lab.run(['status', 'cancelled-late'])).out).toMatch(/status +cancelled\n/);
   const found = JSON.parse((await lab.run(['list', '--state', 'cancelled', '--json'])).out) as object[];
   expect(found).toMatchObject([
-    { jobId: 'cancelled-late', status: 'COMPLETED', state: 'cancelled', progress: { state: 'cancelled' } },
+    { job_id: 'cancelled-late', status: 'COMPLETED', state: 'cancelled', progress: { state: 'cancelled' } },
   ]);
   expect((await lab.run(['list'])).out).toMatch(/cancelled-late +cancelled +\d+ +0 +40 /);
 });

@@ -101,7 +101,7 @@ describe.skipIf(browser === null)("Temporal's Web UI", () => {
     const listed = await lab.run(['list', '--json']);
     expect(JSON.parse(listed.out)).toMatchObject([
       {
-        jobId: 'reviews',
+        job_id: 'reviews',
         status: 'RUNNING',
         account: 'team-reviews',
         schedule: null,

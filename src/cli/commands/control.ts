@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { BatchClient, type CancelAnswer, type JobHandle } from '../../client/index.ts';
+import { toJson } from '../to-json.ts';
 
 export function addCancel(program: Command): void {
   addControl(
@@ -35,7 +36,7 @@ function addControl(
       const restarted = (await act(client.job(jobId)))?.restarted === true;
       process.stdout.write(
         flags.json === true
-          ? `${JSON.stringify({ job_id: jobId, asked: name, ...(restarted ? { restarted } : {}) })}\n`
+          ? `${toJson({ job_id: jobId, asked: name, ...(restarted ? { restarted } : {}) })}\n`
           : `${name} asked of job ${jobId}\n`,
       );
       if (restarted)

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { readEnvironment } from '../../environment.ts';
 import { describeEmbeddedServer, ensureEmbeddedServer, stopEmbeddedServer } from '../../temporal/index.ts';
+import { toJson } from '../to-json.ts';
 
 export function addDev(program: Command): void {
   program
@@ -12,7 +13,7 @@ export function addDev(program: Command): void {
     .action(async (flags: { stop?: boolean; status?: boolean; json?: boolean }) => {
       const { home } = readEnvironment();
       const print = (value: object, text: string): void =>
-        void process.stdout.write(`${flags.json === true ? JSON.stringify(value) : text}\n`);
+        void process.stdout.write(`${flags.json === true ? toJson(value) : text}\n`);
       if (flags.stop === true) {
         const stopped = await stopEmbeddedServer({ home });
         print(

@@ -5,6 +5,7 @@ import { untilSignal } from '../until-signal.ts';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
 import type { EmulatorOptions } from '../../emulator/index.ts';
 import { readEnvironment } from '../../environment.ts';
+import { toJson } from '../to-json.ts';
 
 export function addEmulator(program: Command): void {
   program
@@ -56,7 +57,7 @@ export function addEmulator(program: Command): void {
         const { url, port } = emulator;
         process.stdout.write(
           flags.json === true
-            ? `${JSON.stringify({ url, port })}\n`
+            ? `${toJson({ url, port })}\n`
             : `The emulator listens: export OPENAI_BASE_URL=${url} OPENAI_API_KEY=any\n`,
         );
         await untilSignal();

@@ -3,6 +3,7 @@ import { BatchClient, type JobFilter, type JobSummary } from '../../client/index
 import { toVisibilityQuery } from '../../client/job-filter.ts';
 import { toNumber } from '../job-options.ts';
 import { listJobs } from '../render-list.ts';
+import { toJson } from '../to-json.ts';
 
 interface ListFlags {
   status?: string;
@@ -41,7 +42,7 @@ export function addList(program: Command): void {
       for await (const job of client.list(filter)) jobs.push(job);
       // A pipe has no width: a row is a line there.
       const columns = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
-      process.stdout.write(`${json === true ? JSON.stringify(jobs) : listJobs(jobs, columns)}\n`);
+      process.stdout.write(`${json === true ? toJson(jobs) : listJobs(jobs, columns)}\n`);
     });
 }
 

@@ -5,6 +5,7 @@ import { exitCodeOfEnd, isEndState } from '../../core/progress.ts';
 import { count } from '../../core/spoken-numbers.ts';
 import { progressLine } from '../progress-text.ts';
 import { describeReport } from '../render.ts';
+import { toJson } from '../to-json.ts';
 import { TroubleTeller } from '../trouble.ts';
 
 interface ResultsFlags {
@@ -38,7 +39,7 @@ export function addResults(program: Command): void {
       }
       const report = await job.save(flags.out);
       process.stdout.write(
-        flags.json === true ? `${JSON.stringify(report)}\n` : `${describeReport(report, flags.out)}\n`,
+        flags.json === true ? `${toJson(report)}\n` : `${describeReport(report, flags.out)}\n`,
       );
       process.exitCode = exitCodeOfEnd(report);
     });

@@ -21,6 +21,7 @@ import { addJobOptions, isNamed, sameAs, toJobOptions, type JobFlags } from '../
 import { startJob } from '../start-job.ts';
 import { TroubleTeller } from '../trouble.ts';
 import type { ProgressView } from '../view-of-progress.ts';
+import { toJson } from '../to-json.ts';
 
 interface RunFlags extends JobFlags {
   out: string;
@@ -102,7 +103,7 @@ async function run(input: string, flags: RunFlags): Promise<void> {
     }
     const { describeReport } = await loadReport();
     process.stdout.write(
-      flags.json === true ? `${JSON.stringify(report)}\n` : `${describeReport(report, flags.out)}\n`,
+      flags.json === true ? `${toJson(report)}\n` : `${describeReport(report, flags.out)}\n`,
     );
     if (report.failed > 0) for (const text of await refusalsOf(job)) say(text);
     if (mayRetry(report))

@@ -7,6 +7,7 @@ import { BatchError, ErrorCode } from '../../core/errors.ts';
 import { Overlap } from '../../core/schedule-spec.ts';
 import { addJobOptions, toJobOptions, type JobFlags } from '../job-options.ts';
 import { describeSchedule, listSchedules } from '../render-schedule.ts';
+import { toJson } from '../to-json.ts';
 
 interface TimingFlags extends JobFlags {
   cron?: string[];
@@ -244,5 +245,5 @@ function say(schedule: Command, name: string, asked: string, text: string): void
 
 function print(schedule: Command, json: unknown, text: () => string): void {
   const { json: isJson } = schedule.opts<{ json?: boolean }>();
-  process.stdout.write(`${isJson === true ? JSON.stringify(json) : text()}\n`);
+  process.stdout.write(`${isJson === true ? toJson(json) : text()}\n`);
 }

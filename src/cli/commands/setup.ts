@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { readEnvironment } from '../../environment.ts';
 import { connectClient, registerSearchAttributes, resolveTemporalTarget } from '../../temporal/index.ts';
+import { toJson } from '../to-json.ts';
 
 export function addSetup(program: Command): void {
   program
@@ -17,7 +18,7 @@ export function addSetup(program: Command): void {
         const { namespace } = target;
         process.stdout.write(
           flags.json === true
-            ? `${JSON.stringify({ namespace, added, present })}\n`
+            ? `${toJson({ namespace, added, present })}\n`
             : [
                 ...added.map((name) => `added    ${name}`),
                 ...present.map((name) => `present  ${name}`),

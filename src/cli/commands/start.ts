@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { BatchClient, prepareJob } from '../../client/index.ts';
 import { startJob } from '../start-job.ts';
 import { addJobOptions, isNamed, sameAs, toJobOptions, type JobFlags } from '../job-options.ts';
+import { toJson } from '../to-json.ts';
 
 export function addStart(program: Command): void {
   addJobOptions(program.command('start'))
@@ -17,6 +18,6 @@ export function addStart(program: Command): void {
         : await client.joinSame(prepared);
       const job = await startJob(client, spec, flags, say);
       if (startedFrom !== null) say(sameAs(job.id, startedFrom));
-      process.stdout.write(flags.json === true ? `${JSON.stringify({ job_id: job.id })}\n` : `${job.id}\n`);
+      process.stdout.write(flags.json === true ? `${toJson({ job_id: job.id })}\n` : `${job.id}\n`);
     });
 }

@@ -3,6 +3,7 @@ import { BatchClient, type JobStatus } from '../../client/index.ts';
 import type { ListedProgress } from '../../core/job-listing.ts';
 import { usd } from '../../core/spoken-numbers.ts';
 import { describeReport, count } from '../render.ts';
+import { toJson } from '../to-json.ts';
 import { troubleOf } from '../trouble.ts';
 
 export function addStatus(program: Command): void {
@@ -15,7 +16,7 @@ export function addStatus(program: Command): void {
       await using client = await BatchClient.connect();
       const status = await client.job(jobId).status();
       if (flags.json === true) {
-        process.stdout.write(`${JSON.stringify(status)}\n`);
+        process.stdout.write(`${toJson(status)}\n`);
         return;
       }
       const { progress, failure, report, listed, account, schedule } = status;

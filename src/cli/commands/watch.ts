@@ -4,6 +4,7 @@ import type { StepBytes } from '../../client/pending-steps.ts';
 import { exitCodeOfEnd } from '../../core/progress.ts';
 import { openProgressView } from '../progress-view.ts';
 import { describeReport } from '../render.ts';
+import { toJson } from '../to-json.ts';
 import { TroubleTeller } from '../trouble.ts';
 
 export function addWatch(program: Command): void {
@@ -22,16 +23,14 @@ export function addWatch(program: Command): void {
       const { see: onStatus } = new TroubleTeller((text) => view.say(text));
       for await (const progress of job.watch({ onStep: (told) => (step = told), onStatus })) {
         if (flags.json !== true) view.show(progress, step);
-        else if (JSON.stringify(progress) !== last) {
-          last = JSON.stringify(progress);
+        else if (toJson(progress) !== last) {
+          last = toJson(progress);
           process.stdout.write(`${last}\n`);
         }
       }
       view.end('stay');
       const report = await job.report();
-      process.stdout.write(
-        flags.json === true ? `${JSON.stringify(report)}\n` : `${describeReport(report, null)}\n`,
-      );
+      process.stdout.write(flags.json === true ? `${toJson(report)}\n` : `${describeReport(report, null)}\n`);
       process.exitCode = exitCodeOfEnd(report);
     });
 }

@@ -1,0 +1,18 @@
+/** Objects whose keys are words of others: statuses of batches, codes of errors. */
+const KEYED_BY_OTHERS: ReadonlySet<string> = new Set(['batches', 'errors']);
+
+/** What `--json` prints: one line, its keys spelt as in `report.json` (`job_id`). */
+export function toJson(value: unknown): string {
+  return JSON.stringify(spelt(value));
+}
+
+function spelt(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(spelt);
+  if (typeof value !== 'object' || value === null || 'toJSON' in value) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, held]) => [
+      key.replaceAll(/(?<=[a-z\d])[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      KEYED_BY_OTHERS.has(key) ? held : spelt(held),
+    ]),
+  );
+}
