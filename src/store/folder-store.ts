@@ -133,6 +133,16 @@ export class FolderStore implements Store {
   }
 }
 
+const NO_SYNC: ReadonlySet<string | undefined> = new Set([
+  'EISDIR',
+  'EPERM',
+  'EACCES',
+  'EINVAL',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+]);
+
 /** Makes new names outlast a power cut, too: a claimed record decides about money. */
 async function syncFolder(path: string): Promise<void> {
   let folder;
@@ -142,7 +152,7 @@ async function syncFolder(path: string): Promise<void> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // Windows opens no folders, and some shared file systems sync none: there the file's own sync has to do.
-    if (code !== 'EISDIR' && code !== 'EPERM' && code !== 'EACCES' && code !== 'EINVAL') throw error;
+    if (!NO_SYNC.has(code)) throw error;
   } finally {
     await folder?.close();
   }

@@ -1,13 +1,12 @@
-import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import type OpenAI from 'openai';
 import { createActivities, type Activities } from '../activities/index.ts';
-import { privateFolder } from '../core/private-folder.ts';
 import { neverThrows } from '../core/never-throws.ts';
 import { readEnvironment } from '../environment.ts';
 import { FileWork } from '../file-work/pool.ts';
+import { checkStore } from '../store/check-store.ts';
 import { FolderStore } from '../store/folder-store.ts';
 import { createJobMetrics, type JobMetrics } from './job-metrics.ts';
 import { observeJobs } from './observe-jobs.ts';
@@ -47,14 +46,14 @@ export interface ActivityHost {
 
 /**
  * Makes what the activities of jobs need: the store's folder, threads for file work, the API's client.
- * @throws BatchError `api_refused` when there is no key
+ * @throws BatchError `api_refused` when there is no key, `store_unavailable` where the folder cannot hold a store
  */
 export async function hostActivities(options: ActivityHostOptions = {}): Promise<ActivityHost> {
   const environment = readEnvironment();
   const metrics = neverThrows(options.metrics ?? createJobMetrics()); // calls of the API and failed steps are counted, too
   const api = withoutRetries(options.api ?? createApi((call) => metrics.apiCalled(call)));
   const folder = join(options.home ?? environment.home, 'store');
-  await mkdir(folder, privateFolder);
+  await checkStore(folder);
   const files = new FileWork(folder, options.threads ?? defaultThreads());
   const activities = createActivities({
     api,

@@ -9,6 +9,7 @@ import { exitCodeOfEnd, mayRetry, type JobReport } from '../../core/progress.ts'
 import type { StepBytes } from '../../client/pending-steps.ts';
 import { readingStore } from '../../client/store-failure.ts';
 import { readEnvironment } from '../../environment.ts';
+import { checkStore } from '../../store/check-store.ts';
 import { FolderStore } from '../../store/folder-store.ts';
 import { apiFingerprint, isOtherApi } from '../../store/job-api.ts';
 import { jobFiles } from '../../store/job-files.ts';
@@ -51,6 +52,7 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   const say = (text: string): void =>
     view === null ? void process.stderr.write(`${text}\n`) : view.say(text);
   const store = new FolderStore(join(home, 'store'));
+  await checkStore(store.folder);
   const prepared = await prepareJob(toJobOptions(input, flags), flags.fresh);
   const { spec: joined, startedFrom } = isNamed(flags)
     ? { spec: prepared, startedFrom: null }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
 import { readEnvironment } from '../../environment.ts';
+import { checkStore } from '../../store/check-store.ts';
 import { FolderStore } from '../../store/folder-store.ts';
 import { keepEmbeddedServer, resolveTemporalTarget } from '../../temporal/index.ts';
 import { parseListenAddress, type ListenAddress } from '../../worker/listen-address.ts';
@@ -43,6 +44,8 @@ async function work(flags: WorkerFlags): Promise<void> {
   const metricsAt = addressOf('metrics', flags.metricsHost, flags.metricsPort);
   const webhookAt = addressOf('webhook', flags.webhookHost, flags.webhookPort);
   checkAddresses(metricsAt, webhookAt, webhookSecret);
+  const store = new FolderStore(join(home, 'store'));
+  await checkStore(store.folder);
   const worker = await import('../../worker/index.ts');
   // Ports first: whoever has mistaken one shall hear of it before anything is started.
   if (metricsAt === null) worker.installRuntime(flags.logLevel);
@@ -71,7 +74,7 @@ async function work(flags: WorkerFlags): Promise<void> {
           target,
           metrics: metricsAt === null ? null : metrics,
           webhooks,
-          waker: { api, store: new FolderStore(join(home, 'store')), patience },
+          waker: { api, store, patience },
         });
   process.stderr.write(
     `Worker on queue ${taskQueue} at ${target.connection.address}. SIGTERM ends it within ${worker.SHUTDOWN_GRACE_MS / 1_000} s.\n`,
