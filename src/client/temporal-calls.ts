@@ -107,8 +107,8 @@ export class TemporalCalls {
         this.client.workflowService.getSystemInfo({}),
       );
       this.sight.seen();
-    } catch {
-      // It is away, which is known.
+    } catch (error) {
+      if (!isUnreachable(error)) this.sight.seen(); // a refusal is an answer
     }
   }
 
@@ -116,6 +116,8 @@ export class TemporalCalls {
   private async once<T>(call: (client: Client) => Promise<T>, endings: readonly AbortSignal[]): Promise<T> {
     // A controller for each call: the SDK never takes its listeners off, and signals of callers may live for long.
     const ending = new AbortController();
+    // A long call asks again and again, for a day perhaps: no leak to be warned of, nor are many calls at a time.
+    setMaxListeners(0, ending.signal, this.closing.signal);
     const end = (): void => ending.abort();
     const signals = [this.closing.signal, ...endings];
     // As many calls wait at a time as there are jobs; each takes its listener off at its end: no leak to be warned of.

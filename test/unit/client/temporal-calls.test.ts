@@ -66,6 +66,25 @@ test('the connection stays open until the SDK has given its calls up, though clo
   await expect.poll(isClosed).toBe(true);
 });
 
+test('a call that asks the SDK again and again, as a long one does, is not taken for a leak', async () => {
+  const warned: string[] = [];
+  const note = ({ name }: Error): void => void warned.push(name);
+  process.on('warning', note);
+  let given: AbortSignal | undefined;
+  const listening = {
+    withAbortSignal: async (signal: AbortSignal, call: () => Promise<unknown>) => {
+      given = signal;
+      return await call();
+    },
+  } as unknown as Client;
+  await new TemporalCalls(listening, target, true).run(async () => {
+    for (let poll = 0; poll < 20; poll += 1) given!.addEventListener('abort', () => undefined);
+  });
+  await new Promise(setImmediate); // warnings come a moment later
+  process.off('warning', note);
+  expect(warned).toEqual([]);
+});
+
 test("close() closes the connection at once where nothing waits, and never somebody else's", async () => {
   const own = deafClient();
   await new TemporalCalls(own.client, target, true).close();
