@@ -7,11 +7,14 @@ import { ServerSight } from '../../../src/temporal/index.ts';
 
 const target = { kind: 'configured', connection: { address: 'a:1' }, namespace: 'n' } as const;
 
+const never = async (): Promise<never> => await new Promise(() => undefined);
+
 /** A client of Temporal's whose calls never listen to a signal, as between two attempts of the SDK. */
 function deafClient(): { client: Client; isClosed: () => boolean } {
   let closed = false;
   const client = {
     withAbortSignal: async (_signal: AbortSignal, call: () => Promise<unknown>) => await call(),
+    withDeadline: never,
     connection: {
       close: async () => {
         closed = true;
@@ -20,8 +23,6 @@ function deafClient(): { client: Client; isClosed: () => boolean } {
   };
   return { client: client as unknown as Client, isClosed: () => closed };
 }
-
-const never = async (): Promise<never> => await new Promise(() => undefined);
 
 test('a call ends with its signal even where the SDK does not listen, and leaves no listener behind', async () => {
   const { client } = deafClient();
@@ -98,10 +99,13 @@ describe('of a server that is away', () => {
   afterEach(() => void vi.useRealTimers());
 
   /** Calls over a connection that tells its attempts, with a clock of their own. */
-  function started(options: { isLong: boolean }): { sight: ServerSight; ended: () => string | null } {
+  function started(
+    options: { isLong: boolean },
+    client: Client = deafClient().client,
+  ): { sight: ServerSight; ended: () => string | null } {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
     const sight = new ServerSight();
-    const calls = new TemporalCalls(deafClient().client, target, true, sight);
+    const calls = new TemporalCalls(client, target, true, sight);
     let end: string | null = null;
     const ending = calls.run(never, { jobId: 'j', patient: true, ...options });
     ending.catch((error: Error) => (end = error.message));
@@ -132,6 +136,17 @@ describe('of a server that is away', () => {
     sight.note(UNAVAILABLE);
     await vi.advanceTimersByTimeAsync(50_000);
     sight.note(5); // NOT_FOUND is an answer, too
+    await vi.advanceTimersByTimeAsync(300_000);
+    expect(ended()).toBeNull();
+  });
+
+  test('a long call that waits at a server that is back goes on, also where the server only refuses to say who it is', async () => {
+    const refusing = {
+      withAbortSignal: async (_signal: AbortSignal, call: () => Promise<unknown>) => await call(),
+      withDeadline: async () => await Promise.reject(new Error('not for you')),
+    } as unknown as Client;
+    const { sight, ended } = started({ isLong: true }, refusing);
+    sight.note(UNAVAILABLE);
     await vi.advanceTimersByTimeAsync(300_000);
     expect(ended()).toBeNull();
   });
