@@ -5,7 +5,14 @@ import { BatchError, ErrorCode } from '../core/errors.ts';
 import { privateFolder } from '../core/private-folder.ts';
 
 /** What waiting does not mend; a full disk may be emptied, and steps are tried again. */
-const READ_ONLY: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST']);
+const READ_ONLY: ReadonlySet<string | undefined> = new Set([
+  'EACCES',
+  'EPERM',
+  'EROFS',
+  'ENOTDIR',
+  'EEXIST',
+  'ENOENT',
+]);
 const NO_LINKS: ReadonlySet<string | undefined> = new Set([
   'EPERM',
   'EACCES',
