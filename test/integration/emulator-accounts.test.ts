@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import type OpenAI from 'openai';
 import type { Emulator, LedgerSummary } from '../../src/emulator/index.ts';
@@ -89,6 +91,19 @@ describe('requests of web pages', () => {
     const post = await fetch(`${emulator.adminUrl}/faults`, { method: 'POST', body: RULE, headers });
     expect(post.status).toBe(status);
     expect(await admin(emulator, 'GET', '/faults')).toHaveLength(status === 200 ? 1 : 0);
+  });
+
+  it('that have given their own name our address (DNS rebinding) read nothing', async () => {
+    const { emulator } = await startForTest();
+    const { port } = new URL(emulator.adminUrl);
+    const statusFor = async (host: string): Promise<number | undefined> => {
+      const asked = request({ port, host: '127.0.0.1', path: '/emulator/faults', headers: { host } }).end();
+      const [response] = (await once(asked, 'response')) as [IncomingMessage];
+      response.resume();
+      return response.statusCode;
+    };
+    expect(await statusFor(`evil.example:${port}`)).toBe(403);
+    expect(await statusFor(`localhost:${port}`)).toBe(200);
   });
 
   it('are also kept from what needs no body, and from deleting', async () => {
