@@ -117,11 +117,9 @@ export class TemporalCalls {
     // A controller for each call: the SDK never takes its listeners off, and signals of callers may live for long.
     const ending = new AbortController();
     // A long call asks again and again, for a day perhaps: no leak to be warned of, nor are many calls at a time.
-    setMaxListeners(0, ending.signal, this.closing.signal);
     const end = (): void => ending.abort();
     const signals = [this.closing.signal, ...endings];
-    // As many calls wait at a time as there are jobs; each takes its listener off at its end: no leak to be warned of.
-    for (const it of signals) setMaxListeners(0, it);
+    setMaxListeners(0, ending.signal, ...signals);
     for (const it of signals) it.addEventListener('abort', end, { once: true });
     const calling = this.client.withAbortSignal(ending.signal, () => call(this.client));
     const settled: Promise<void> = calling
