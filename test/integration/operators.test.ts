@@ -181,7 +181,7 @@ test('a terminated job can be cancelled: its batch is cancelled at the API and r
   expect(found).toMatchObject([
     { job_id: 'cancelled-late', status: 'COMPLETED', state: 'cancelled', progress: { state: 'cancelled' } },
   ]);
-  expect((await lab.run(['list'])).out).toMatch(/cancelled-late +cancelled +\d+ +0 +40 /);
+  expect((await lab.run(['list'])).out).toMatch(/cancelled-late +cancelled +\d+\/40 +0 /);
 });
 
 test('a job whose lines all fail has a state of its own', async () => {
@@ -198,7 +198,7 @@ test('a job whose lines all fail has a state of its own', async () => {
   ]);
   expect(code).toBe(3);
   expect(out).toMatch(/^state +failed\n/);
-  expect((await lab.run(['list', '--state', 'failed'])).out).toMatch(/failed +failed +0 +3 +3 /);
+  expect((await lab.run(['list', '--state', 'failed'])).out).toMatch(/failed +failed +0\/3 +3 /);
   expect((await client.job('failed').status()).state).toBe('failed');
 });
 
