@@ -105,7 +105,7 @@ export function detailsOf(progress: JobProgress, context: DetailsContext): strin
   const others =
     state === JobState.Cancelled
       ? `${grouped(lines - answered - failed)} cancelled`
-      : `${grouped(running)} more run`;
+      : `${grouped(running)} more done at the API`;
   return [
     `**${state}**${reason === null ? '' : `: ${plain(reason)}`}`,
     '',

@@ -137,7 +137,7 @@ test('the Web UI shows state and what to do, sums, notices and shards', () => {
       '',
       '**What to do:** `durable-batch resume job` goes on. Batches in flight go on and are fetched meanwhile.',
       '',
-      '- **lines:** 1,240; 30 answered, 1 failed, 7 more run',
+      '- **lines:** 1,240; 30 answered, 1 failed, 7 more done at the API',
       '- **shards:** 2 of 4 done in round 2',
       '- **batches:** in flight 12 in_progress, 1 validating; 5 created in all',
       '- **tokens:** 7,000 in, 9 out',
