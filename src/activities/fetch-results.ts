@@ -76,12 +76,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
     let ended = (await readRecord<EndedRecord>(store, shardFiles.ended(job, shard, batch)))!;
     const missedKey = shardFiles.missed(job, shard, batch);
     const missed = await readRecord<Miss>(store, missedKey);
-    let isKnown = true;
-    if (missed !== null) {
-      const now = await readBatchAgain(deps, request, ended, signal);
-      isKnown = now !== null;
-      ended = now ?? ended;
-    }
+    if (missed !== null) ended = (await readBatchAgain(deps, request, ended, signal)) ?? ended;
     const files = await downloads(() => downloadFiles(deps, request, ended, missed !== null, signal));
     const settle = async (missing: EndedShard['missing']): Promise<Settled> =>
       await deps.files.settleShard({
@@ -103,11 +98,18 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
     const isCancelled = request.cancelled === true && ended.status === BatchStatus.Cancelled;
     let settled = await settle(hasNeverRun(ended) ? (isCancelled ? 'cancelled' : 'retry') : 'ask');
     if ('missing' in settled) {
-      const { record: first } = await claimRecord<Miss>(store, missedKey, { at: Date.now() });
-      const waitedMs = Date.now() - first.at;
-      const askMs = ASK_MS * deps.patience;
-      if (missed === null || waitedMs < askMs) throw notReady(ended, request, waitedMs, deps.patience);
-      if (!isKnown && request.cancelled !== true) throw batchUnknown(ended, request);
+      // Read behind its files: with the key of another project, which may have come in between, they are not found either, and
+      // what was asked then was not asked of this batch.
+      const now = await readBatchAgain(deps, request, ended, signal);
+      const unknownKey = shardFiles.unknown(job, shard, batch);
+      await store.remove(now === null ? missedKey : unknownKey);
+      const miss = { at: Date.now() };
+      const { record, first } = await claimRecord<Miss>(store, now === null ? unknownKey : missedKey, miss);
+      const waitedMs = miss.at - record.at;
+      const isSame = now === null || hasSameFiles(now, ended);
+      if (first || !isSame || waitedMs < ASK_MS * deps.patience)
+        throw notReady(ended, request, waitedMs, deps.patience);
+      if (now === null && request.cancelled !== true) throw batchUnknown(ended, request);
       const errorsEmpty = (await store.size(shardFiles.errors(job, shard, batch))) === 0;
       settled = await settle(fateOfMissing(request, ended, files, { ...settled, errorsEmpty }));
     }
@@ -117,6 +119,10 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
     if (first) deps.observer?.onShardSettled({ job, shard, model, outcome, tokens, price: priceOf(cost) });
     return countsOf(outcome, { tokens, cost });
   });
+}
+
+function hasSameFiles(a: EndedRecord, b: EndedRecord): boolean {
+  return a.outputFileId === b.outputFileId && a.errorFileId === b.errorFileId;
 }
 
 /** When lines of an ended batch were first found to have no row, in ms since 1970 by this machine's clock. */

@@ -90,6 +90,9 @@ export const shardFiles = {
   /** When lines of its n-th batch were first found to have no row; from then on the API is asked again for a while. */
   missed: (job: string, shard: string, n: number): string =>
     `jobs/${job}/shards/${shard}/batch-${n}.missed.json`,
+  /** Since when the API does not know its n-th batch, whose end it has shown, while lines of it have no row. */
+  unknown: (job: string, shard: string, n: number): string =>
+    `jobs/${job}/shards/${shard}/batch-${n}.unknown.json`,
   /** Batches that were created besides its n-th one; see `activities/duplicate-batches.ts`. */
   duplicates: (job: string, shard: string, n: number): string =>
     `jobs/${job}/shards/${shard}/batch-${n}.duplicates.json`,

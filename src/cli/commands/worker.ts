@@ -45,7 +45,6 @@ async function work(flags: WorkerFlags): Promise<void> {
   const webhookAt = addressOf('webhook', flags.webhookHost, flags.webhookPort);
   checkAddresses(metricsAt, webhookAt, webhookSecret);
   const store = new FolderStore(join(home, 'store'));
-  await checkStore(store.folder);
   const worker = await import('../../worker/index.ts');
   // Ports first: whoever has mistaken one shall hear of it before anything is started.
   if (metricsAt === null) worker.installRuntime(flags.logLevel);
@@ -59,6 +58,7 @@ async function work(flags: WorkerFlags): Promise<void> {
           await import('../../worker/webhook-server.ts')
         ).startWebhookServer({ address: webhookAt, secret: webhookSecret!, api, metrics });
   await worker.checkApi(api);
+  await checkStore(store.folder);
   const target = await resolveTemporalTarget({
     home,
     log: (text) => void process.stderr.write(`${text}\n`),
