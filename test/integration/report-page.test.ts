@@ -70,7 +70,7 @@ test('a job leaves a page with the numbers of its report, the same wherever it i
     old.code,
     existsSync(join(without, 'report.json')),
     existsSync(join(without, 'report.html')),
-  ]).toEqual([0, true, false]);
+  ]).toEqual([3, true, false]);
   expect(old.out).not.toContain('report.html');
 });
 
