@@ -43,7 +43,7 @@ test('links of the pages that are packed lead to files that are packed, and thei
       .map((link) => `${page}: ${link}`),
   );
   expect(broken).toEqual([]);
-});
+}, 120_000); // npm takes some seconds, on a busy machine many
 
 /** What `npm pack` would take. */
 function packedFiles(): string[] {
