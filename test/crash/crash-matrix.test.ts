@@ -64,8 +64,21 @@ describe('the steps come from the running code', () => {
       'rebuy',
       'missed',
       'searched',
+      'unknown',
+      'input',
+      'pass',
+      // Folders.
+      'building',
+      'buildings',
     ],
-    activities: ['cancelBatch', 'findBought', 'checkAccount', 'settleRefusedShard', 'buildRebuyShards'],
+    activities: [
+      'cancelBatch',
+      'findBought',
+      'checkAccount',
+      'settleRefusedShard',
+      'buildRebuyShards',
+      'buildPass',
+    ],
   };
 
   test('every file of the store has steps', () => {

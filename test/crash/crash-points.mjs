@@ -82,6 +82,9 @@ function nameOf(path) {
       target
         .replace(/^shards\/[^/]+\//, '')
         .replace(job, 'JOB')
+        // Words that an attempt draws, and the folder in which the first round is made.
+        .replace(/rows-[0-9a-f]+\.jsonl/, 'rows-1.jsonl')
+        .replace(/^building\/[0-9a-f]+\/jobs\/JOB\/(?:shards\/[^/]+\/)?/, '')
         .replaceAll(/\d+/g, 'N')
     );
   }
