@@ -78,6 +78,7 @@ describe('the steps come from the running code', () => {
       'settleRefusedShard',
       'buildRebuyShards',
       'buildPass',
+      'pollBatches',
     ],
   };
 
