@@ -1,4 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
+import { isDeepStrictEqual } from 'node:util';
 import pLimit from 'p-limit';
 import { BatchStatus } from '../core/batch-status.ts';
 import { FailureType } from '../core/failure.ts';
@@ -13,7 +14,7 @@ import type { Dependencies } from './dependencies.ts';
 import { downloadFile } from './download-file.ts';
 import { whileBeating } from './heartbeat.ts';
 import { isNotFound, notTheApi, toFailure } from './openai-failure.ts';
-import { type EndedRecord, toEndedRecord } from './poll-batches.ts';
+import { type EndedRecord, toEndedRecord } from './ended-record.ts';
 
 export interface FetchRequest {
   readonly job: string;
@@ -50,7 +51,7 @@ const downloads = pLimit(DOWNLOADS_AT_ONCE);
 
 /** How long the API is asked again for rows of an ended batch (kaapi-backend#723: files may come late). */
 const ASK_MS = 600_000;
-/** The first wait before that, and the longest: each is as long as all waits before it. */
+/** The first wait before that, and the longest. */
 const ASK_AGAIN_MS = { least: 30_000, most: 240_000 } as const;
 
 /**
@@ -59,9 +60,9 @@ const ASK_AGAIN_MS = { least: 30_000, most: 240_000 } as const;
  * is kept.
  *
  * A line without a row in either file may have run all the same: files come late, and some are empty or cut short at
- * first. So the batch is read and its files are downloaded again for ten minutes after the first miss, whatever the
- * counts say. Then such lines go again where both files are there and hold rows of ours; else they end
- * `answer_unavailable`, since they may have been paid, unless `rebuy` is set.
+ * first. So its files are downloaded and the batch is read again for ten minutes after the first miss, whatever the counts
+ * say; a file that it names by then is downloaded at once. Then such lines go again where both files are there and hold rows
+ * of ours; else they end `answer_unavailable`, since they may have been paid, unless `rebuy` is set.
  * @throws ApplicationFailure `AnswersNotReady` (try again) for those ten minutes; `BatchUnknown` when the API does not
  * know the batch after them
  */
@@ -73,11 +74,10 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
   if (known !== null) return countsOf(known, paidFor(model, known));
 
   return await whileBeating(async (signal) => {
-    let ended = (await readRecord<EndedRecord>(store, shardFiles.ended(job, shard, batch)))!;
+    const ended = (await readRecord<EndedRecord>(store, shardFiles.ended(job, shard, batch)))!;
     const missedKey = shardFiles.missed(job, shard, batch);
-    const missed = await readRecord<Miss>(store, missedKey);
-    if (missed !== null) ended = (await readBatchAgain(deps, request, ended, signal)) ?? ended;
-    const files = await downloads(() => downloadFiles(deps, request, ended, missed !== null, signal));
+    const hasMissed = (await store.size(missedKey)) !== null;
+    const files = await downloads(() => downloadFiles(deps, request, ended, hasMissed, signal));
     const settle = async (missing: EndedShard['missing']): Promise<Settled> =>
       await deps.files.settleShard({
         job,
@@ -106,9 +106,9 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
       const miss = { at: Date.now() };
       const { record, first } = await claimRecord<Miss>(store, now === null ? unknownKey : missedKey, miss);
       const waitedMs = miss.at - record.at;
-      const isSame = now === null || hasSameFiles(now, ended);
+      const isSame = now === null || isDeepStrictEqual(filesOf(now), filesOf(ended));
       if (first || !isSame || waitedMs < ASK_MS * deps.patience)
-        throw notReady(ended, request, waitedMs, deps.patience);
+        throw notReady(ended, request, isSame ? askAgainIn(waitedMs, deps.patience) : 1);
       if (now === null && request.cancelled !== true) throw batchUnknown(ended, request);
       const errorsEmpty = (await store.size(shardFiles.errors(job, shard, batch))) === 0;
       settled = await settle(fateOfMissing(request, ended, files, { ...settled, errorsEmpty }));
@@ -121,8 +121,8 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
   });
 }
 
-function hasSameFiles(a: EndedRecord, b: EndedRecord): boolean {
-  return a.outputFileId === b.outputFileId && a.errorFileId === b.errorFileId;
+function filesOf({ outputFileId, errorFileId, duplicates = [] }: EndedRecord): (string | null)[] {
+  return [outputFileId, errorFileId, ...duplicates.flatMap(filesOf)];
 }
 
 /** When lines of an ended batch were first found to have no row, in ms since 1970 by this machine's clock. */
@@ -132,18 +132,18 @@ interface Miss {
 
 type Settled = Awaited<ReturnType<Dependencies['files']['settleShard']>>;
 
-function notReady(
-  { batchId }: EndedRecord,
-  { shard }: FetchRequest,
-  waitedMs: number,
-  patience: number,
-): ApplicationFailure {
+/** As long as all waits before it, within bounds; the last one ends with the ten minutes. */
+function askAgainIn(waitedMs: number, patience: number): number {
   const { least, most } = ASK_AGAIN_MS;
   const wait = Math.min(most * patience, Math.max(least * patience, waitedMs));
+  return Math.max(1, Math.min(wait, ASK_MS * patience - waitedMs));
+}
+
+function notReady({ batchId }: EndedRecord, { shard }: FetchRequest, waitMs: number): ApplicationFailure {
   return ApplicationFailure.create({
     type: FailureType.AnswersNotReady,
     message: `Lines of shard ${shard} have no row in the files of batch ${batchId}, which has ended: the API is asked again for ten minutes.`,
-    nextRetryDelay: Math.max(1, Math.min(wait, ASK_MS * patience - waitedMs)),
+    nextRetryDelay: waitMs,
   });
 }
 

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import OpenAI from 'openai';
 import { expect, test } from 'vitest';
 import { createActivities } from '../../../src/activities/index.ts';
-import type { EndedRecord } from '../../../src/activities/poll-batches.ts';
+import type { EndedRecord } from '../../../src/activities/ended-record.ts';
 import { fetchResults, type FetchRequest, type ShardCounts } from '../../../src/activities/fetch-results.ts';
 import type { JobObserver } from '../../../src/activities/job-observer.ts';
 import { shardId } from '../../../src/core/shard-plan.ts';
@@ -108,4 +108,35 @@ test('an observer that throws stops no step', async () => {
     request,
   );
   expect(counts).toMatchObject({ answered: 1, inputTokens: 1, costUsd: null, cost: null });
+});
+
+test('a file that the API names after the end is downloaded at once, and the batch is read once for it', async () => {
+  using folder = new TempFolder();
+  plan(folder.path, `${requestLine('a')}\n`);
+  const record = folder.at(shardFiles.ended(JOB, shard, 1));
+  mkdirSync(dirname(record), { recursive: true });
+  writeFileSync(record, JSON.stringify({ ...ended, outputFileId: null }));
+  const asked: string[] = [];
+  const answer = async (url: unknown): Promise<Response> => {
+    const path = new URL(String(url)).pathname.replace('/v1', '');
+    asked.push(path);
+    if (path === '/files/file-out/content')
+      return new Response(outputRow(1, { usage: { prompt_tokens: 1, completion_tokens: 1 } }));
+    return Response.json({ id: 'batch_1', object: 'batch', status: 'completed', output_file_id: 'file-out' });
+  };
+  const deps = {
+    api: new OpenAI({ apiKey: 'test', baseURL: 'http://127.0.0.1/v1', maxRetries: 0, fetch: answer }),
+    store: new FolderStore(folder.path),
+    files: {
+      settleShard: async (batch: Parameters<FileWork['settleShard']>[0]) => settleShard(folder.path, batch),
+    } as FileWork,
+    patience: 1,
+  };
+  const bound = fetchResults.bind(null, deps);
+  const fetched = async (): Promise<ShardCounts> =>
+    await new MockActivityEnvironment().run<[FetchRequest], ShardCounts, typeof bound>(bound, request);
+
+  await expect(fetched()).rejects.toMatchObject({ type: 'AnswersNotReady', nextRetryDelay: 1 });
+  expect(await fetched()).toMatchObject({ answered: 1, again: 0 });
+  expect(asked).toEqual(['/batches/batch_1', '/files/file-out', '/files/file-out/content']);
 });
