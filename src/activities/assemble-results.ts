@@ -3,12 +3,12 @@ import { ApplicationFailure } from '@temporalio/common';
 import { basename } from 'node:path';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { JobReport } from '../core/progress.ts';
-import { type RoundPlan, shardId, type ShardOutcome } from '../core/shard-plan.ts';
+import { type RoundPlan, shardId } from '../core/shard-plan.ts';
 import type { ShardStory } from '../report/job-story.ts';
 import { ByteCounter } from '../file-work/byte-counter.ts';
 import { reportPage } from '../report/page.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
-import { claimRecord, readRecord, type Store } from '../store/store.ts';
+import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating, type BeatDetails } from './heartbeat.ts';
 import { countDuplicates } from './late-duplicates.ts';
@@ -63,7 +63,7 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
         ...(plans[0]!.rejected === 0 ? [] : [await store.filePath(jobFiles.rejected(job))]),
         ...(plans[0]!.kept === undefined ? [] : [await store.filePath(jobFiles.kept(job))]),
       ];
-      for (const shard of shards) paths.push(await store.filePath(await rowsOf(store, job, shard)));
+      for (const { id, rows } of stories) paths.push(await store.filePath(shardFiles.rows(job, id, rows)));
       const replacing = shardsFromRebuy(plans);
       const target = await store.filePath(jobFiles.results(job));
       const rows = await files.mergeRows(paths, target, counter, replacing);
@@ -106,11 +106,6 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
     },
     { details: told },
   );
-}
-
-async function rowsOf(store: Store, job: string, shard: string): Promise<string> {
-  const outcome = await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard));
-  return shardFiles.rows(job, shard, outcome?.rows);
 }
 
 /** Lines that have a later row than the one that these counts were made of. */

@@ -3,7 +3,7 @@ import type { BatchStory, ShardStory } from '../report/job-story.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord, type Store } from '../store/store.ts';
 import type { BatchRecord } from './batch-record.ts';
-import type { EndedRecord } from './poll-batches.ts';
+import type { EndedRecord } from './ended-record.ts';
 
 /** Reads how a shard that has ended went, from its records. */
 export async function readShardStory(store: Store, job: string, shard: string): Promise<ShardStory> {
@@ -20,6 +20,7 @@ export async function readShardStory(store: Store, job: string, shard: string): 
     errors,
     examples,
     twice,
+    rows,
   } = outcome;
   const again = outcome.again.length;
   const batches = await readBatches(store, job, shard);
@@ -41,6 +42,7 @@ export async function readShardStory(store: Store, job: string, shard: string): 
     examples: examples ?? {},
     twice: twice ?? null,
     batches,
+    rows,
   };
 }
 

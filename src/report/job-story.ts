@@ -35,6 +35,8 @@ export interface ShardStory {
   readonly twice: PaidTwice | null;
   /** More than one where the API refused the first as a whole; none where a cancel came before. */
   readonly batches: readonly BatchStory[];
+  /** The word in the name of the file that holds its rows; none where an earlier version settled the shard. */
+  readonly rows: string | undefined;
 }
 
 /** One batch; times in ms since 1970 by the API's clock, null where it did not tell or a worker of version 0.1 did not keep them. */

@@ -24,6 +24,7 @@ export function shardStory(round: number, index: number, more: Partial<ShardStor
     examples: {},
     twice: null,
     batches: [batchStory(index)],
+    rows: undefined,
     ...more,
   };
 }
