@@ -1,13 +1,14 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type OpenAI from 'openai';
 import { type BatchRefusal, type BatchStatus, isTerminal, refusalOf } from '../core/batch-status.ts';
+import { jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import { cancelAll } from './cancel-batch.ts';
 import type { Dependencies } from './dependencies.ts';
 import {
   isDuplicate,
-  isOfItsFile,
+  isOfThisStore,
   noteDuplicate,
   oldestOf,
   parseBatchKey,
@@ -48,8 +49,33 @@ export interface BatchSight {
 /** Each look reads this share of the batches by themselves: the list may be stale, and some servers advance a batch only when it is read so. */
 const TURNS = 10;
 
+/**
+ * One look at batches. An end on record is not asked for, the others are taken from the account's list and from single reads.
+ * A batch that could not be read is left out, so that its last status stands. `turn` counts the looks, to choose which batches
+ * are read by themselves; null: none but those of which the list does not tell enough.
+ * @throws ApplicationFailure when nothing could be read
+ */
+export async function lookAtBatches(
+  deps: Dependencies,
+  { job, batches, turn }: { job: string; batches: readonly WatchedBatch[]; turn: number | null },
+  signal: AbortSignal,
+): Promise<BatchSight[]> {
+  const ended: BatchSight[] = [];
+  const running: WatchedBatch[] = [];
+  for (const watched of batches) {
+    const sight = await readEnded(deps, job, watched);
+    if (sight === null) running.push(watched);
+    else ended.push(sight);
+  }
+  if (running.length === 0) return ended;
+  const due = turn === null ? [] : dueBatches(running, turn);
+  const instance = await jobInstance(deps.store, job);
+  const snapshot = new BatchSnapshot(deps, job, instance, running, due, signal);
+  return [...ended, ...(await snapshot.take(ended.length > 0))];
+}
+
 /** The batches whose turn it is to be read by themselves. */
-export function dueBatches(batches: readonly WatchedBatch[], turn: number): WatchedBatch[] {
+function dueBatches(batches: readonly WatchedBatch[], turn: number): WatchedBatch[] {
   const count = Math.ceil(batches.length / TURNS);
   return batches.filter((_, index) => {
     const place = (index - turn * count) % batches.length;
@@ -58,7 +84,7 @@ export function dueBatches(batches: readonly WatchedBatch[], turn: number): Watc
 }
 
 /** The batch as its record shows its end; null while it has none. The API forgets batches, and a job may be started again later. */
-export async function readEnded(
+async function readEnded(
   { store }: Dependencies,
   job: string,
   { shard, batch, batchId }: WatchedBatch,
@@ -78,7 +104,7 @@ export async function readEnded(
 }
 
 /** One snapshot of all batches in flight. */
-export class BatchSnapshot {
+class BatchSnapshot {
   private readonly deps: Dependencies;
   private readonly job: string;
   private readonly instance: string | null;
@@ -189,7 +215,7 @@ export class BatchSnapshot {
       if (!ofShard && !ofFile) continue;
       const other = await asRead(listed, this.reader.read);
       if (ofFile && !(await this.isOfSameFile(watched, batch, other))) continue;
-      if (key?.isBare === true && !(await isOfItsFile(deps.store, job, watched.shard, other))) continue;
+      if (key !== null && !(await isOfThisStore(deps.store, job, key, other))) continue;
       found.set(other.id, other);
       await noteDuplicate(deps, job, watched, other.id);
     }
@@ -232,7 +258,7 @@ export class BatchSnapshot {
       try {
         const batch = await asRead(listed, this.reader.read);
         if (parseBatchKey(job, instance, batch) === null) continue;
-        if (key.isBare === true && !(await isOfItsFile(deps.store, job, key.shard, batch))) continue;
+        if (!(await isOfThisStore(deps.store, job, key, batch))) continue;
         await noteDuplicate(deps, job, key, batch.id);
         await cancelAll(deps.api, [batch], signal);
       } catch (error) {

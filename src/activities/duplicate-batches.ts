@@ -61,14 +61,17 @@ export function parseBatchKey(
     : null;
 }
 
-/** True for a batch of a shard whose input file this job has uploaded for it: nobody else has batches of that. */
-export async function isOfItsFile(
+/**
+ * True for a batch of this store's job: one that says so, or one that does not say of which store it is and was made of a file
+ * that this job has uploaded, since nobody else has batches of that.
+ */
+export async function isOfThisStore(
   store: Store,
   job: string,
-  shard: string,
+  { shard, isBare }: BatchKey,
   { input_file_id: fileId }: OpenAI.Batch,
 ): Promise<boolean> {
-  return (await readUploads(store, job, shard)).includes(fileId);
+  return isBare !== true || (await readUploads(store, job, shard)).includes(fileId);
 }
 
 /** The ids of the files that a shard was uploaded as. */

@@ -131,11 +131,10 @@ export async function findBatch(
   },
 ): Promise<OpenAI.Batch | null> {
   const isOurs = ({ metadata, input_file_id: fileId }: OpenAI.Batch): boolean => {
-    const { [SHARD_KEY]: key = wanted.key, [INSTANCE_KEY]: instance } = metadata ?? {};
-    if (key !== wanted.key) return false;
-    return metadata?.[SHARD_KEY] === undefined || instance === undefined
-      ? wanted.fileIds.includes(fileId)
-      : instance === wanted.instance;
+    const { [SHARD_KEY]: key, [INSTANCE_KEY]: instance } = metadata ?? {};
+    if (key !== undefined && key !== wanted.key) return false;
+    if (key === undefined || instance === undefined) return wanted.fileIds.includes(fileId);
+    return instance === wanted.instance;
   };
   const listed: OpenAI.Batch[] = [];
   await sweepSince(api, signal, wanted.notBefore, (batch) => {

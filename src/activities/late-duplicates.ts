@@ -13,7 +13,7 @@ import { cancelAll } from './cancel-batch.ts';
 import type { Dependencies } from './dependencies.ts';
 import {
   isDuplicate,
-  isOfItsFile,
+  isOfThisStore,
   parseBatchKey,
   noteDuplicate,
   readDuplicates,
@@ -107,7 +107,7 @@ async function findDuplicates(
   for (const { batch: listed, key } of ours) {
     if (!(await isDuplicate(store, job, key, listed.id))) continue;
     const batch = await asRead(listed, (batchId) => retrieveBatch(api, batchId, { signal }));
-    if (key.isBare === true && !(await isOfItsFile(store, job, key.shard, batch))) continue;
+    if (!(await isOfThisStore(store, job, key, batch))) continue;
     await noteDuplicate(deps, job, key, batch.id);
     await cancelAll(api, [batch], signal);
   }

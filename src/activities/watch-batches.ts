@@ -1,20 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { batchesOf, groupBatches, type BatchGroup, type SeenStatus } from '../core/batch-groups.ts';
+import {
+  batchesOf,
+  groupBatches,
+  type BatchGroup,
+  type NamedBatch,
+  type SeenStatus,
+} from '../core/batch-groups.ts';
 import { isTerminal, type BatchRefusal } from '../core/batch-status.ts';
 import { nextPollDelay } from '../core/poll-schedule.ts';
 import { SHARDS_SHOWN, type RunningCounts } from '../core/progress.ts';
 import { compareShards } from '../core/shard-plan.ts';
-import { jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
 import type { BatchRecord } from './batch-record.ts';
-import {
-  BatchSnapshot,
-  dueBatches,
-  readEnded,
-  type BatchSight,
-  type WatchedBatch,
-} from './batch-snapshot.ts';
+import { lookAtBatches, type BatchSight } from './batch-snapshot.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 
@@ -71,7 +70,7 @@ const BEATS = 2;
 
 /**
  * Looks at all batches in flight until one has changed its status, or for as long as it may. The workflow sends how it last
- * saw them and is told what differs; the ids of the batches are on record. What a look decides: see `BatchSnapshot`.
+ * saw them and is told what differs; the ids of the batches are on record. What a look decides: see `lookAtBatches`.
  *
  * It fails only when a look could read nothing. Safe twice, and beside another one that was given up: it reads; a cancel of a
  * cancelled duplicate is accepted; the record of an ended batch is written once; and how batches were last seen is asked of the
@@ -85,7 +84,8 @@ export async function watchBatches(deps: Dependencies, request: WatchRequest): P
   });
 }
 
-type KnownBatch = WatchedBatch & { readonly known: SeenStatus };
+/** A batch of a watch; null for the id of one that lacks its record. */
+type KnownBatch = NamedBatch & { readonly known: SeenStatus; readonly batchId: string | null };
 
 class Watch {
   private readonly deps: Dependencies;
@@ -105,16 +105,14 @@ class Watch {
 
   async untilChange(signal: AbortSignal): Promise<WatchReply> {
     const { afterMs, lookMs, turn } = this.request;
-    const instance = await jobInstance(this.deps.store, this.request.job);
     const batches = await this.readBatches();
     let delay = afterMs;
     let isReadDue = true;
     for (let looks = 0; ; looks += 1) {
       if (delay > 0) await sleep(delay, undefined, { signal });
-      const due = isReadDue ? turn + looks : null;
-      const sights = await this.look(instance, batches, due, signal);
-      const reply = toWatchReply(this.request, batches, sights, this.deps.hasStepQueues ?? false);
-      this.told = toBeat(runningOf(this.request, batches, sights));
+      const seen = await this.look(batches, isReadDue ? turn + looks : null, signal);
+      const reply = toWatchReply(seen, this.deps.hasStepQueues ?? false);
+      this.told = toBeat(seen);
       delay = this.nextDelay(reply);
       isReadDue = delay >= READS_APART_MS;
       if (reply.changed.length > 0 || this.elapsed() + delay > lookMs) return reply;
@@ -133,58 +131,45 @@ class Watch {
     return nextPollDelay({ smallestMs, quietMs: quietMs + this.elapsed(), nearEnd });
   }
 
-  /** The batches with their ids; one that lacks its record is left out, and told as unread. */
   private async readBatches(): Promise<KnownBatch[]> {
     const { job, groups } = this.request;
     const batches: KnownBatch[] = [];
-    for (const { shard, batch, status } of batchesOf(groups)) {
+    for (const { shard, batch, status: known } of batchesOf(groups)) {
       const record = await readRecord<BatchRecord>(this.deps.store, shardFiles.batch(job, shard, batch));
-      if (record !== null) batches.push({ shard, batch, batchId: record.batchId, known: status });
+      batches.push({ shard, batch, known, batchId: record?.batchId ?? null });
     }
-    return batches;
+    return batches.toSorted((a, b) => compareShards(a.shard, b.shard));
   }
 
   private async look(
-    instance: string | null,
     batches: readonly KnownBatch[],
     turn: number | null,
     signal: AbortSignal,
-  ): Promise<ReadonlyMap<string, BatchSight>> {
-    const { deps } = this;
+  ): Promise<SeenBatch[]> {
+    const recorded = batches.flatMap(({ shard, batch, batchId }) =>
+      batchId === null ? [] : [{ shard, batch, batchId }],
+    );
     const { job } = this.request;
-    const sights = new Map<string, BatchSight>();
-    const running: KnownBatch[] = [];
-    for (const batch of batches) {
-      const ended = await readEnded(deps, job, batch);
-      if (ended === null) running.push(batch);
-      else sights.set(batch.batchId, ended);
-    }
-    if (running.length > 0) {
-      const due = turn === null ? [] : dueBatches(running, turn);
-      const snapshot = new BatchSnapshot(deps, job, instance, running, due, signal);
-      for (const sight of await snapshot.take(sights.size > 0)) sights.set(sight.batchId, sight);
-    }
-    return sights;
+    const sights = await lookAtBatches(this.deps, { job, batches: recorded, turn }, signal);
+    const sightOf = new Map(sights.map((sight) => [sight.batchId, sight]));
+    return batches.map(({ batchId, ...batch }) => ({ ...batch, sight: sightOf.get(batchId ?? '') ?? null }));
   }
 }
 
-/** What a look has seen, as the workflow is told it. */
-export function toWatchReply(
-  request: Pick<WatchRequest, 'groups'>,
-  batches: readonly WatchedBatch[],
-  sights: ReadonlyMap<string, BatchSight>,
-  hasQueue: boolean,
-): WatchReply {
-  const watched = watchedOf(request, batches, sights);
-  const changed = watched.flatMap(({ shard, batch, status: known, sight }) => {
+/** A batch as it was last seen and as a look saw it; null where it could not be read. */
+export type SeenBatch = NamedBatch & { readonly known: SeenStatus; readonly sight: BatchSight | null };
+
+/** What a look has seen, as the workflow is told it; the batches are in ascending order of their shards. */
+export function toWatchReply(seen: readonly SeenBatch[], hasQueue: boolean): WatchReply {
+  const changed = seen.flatMap(({ shard, batch, known, sight }) => {
     if (sight === null || sight.status === known) return [];
     const { status, refusal } = sight;
     return [{ shard, batch, status: { status, ...(refusal === null ? {} : { refusal }) } }];
   });
-  const unread = watched.flatMap(({ shard, batch, sight }) =>
+  const unread = seen.flatMap(({ shard, batch, sight }) =>
     sight === null ? [{ shard, batch, status: null }] : [],
   );
-  const running = runningOf(request, batches, sights);
+  const running = runningOf(seen);
   const windows = running.flatMap(({ sight: { windowMs } }) => windowMs ?? []);
   const words = new Set(running.flatMap(({ sight: { unknownStatus } }) => unknownStatus ?? []));
   return {
@@ -199,7 +184,8 @@ export function toWatchReply(
   };
 }
 
-function toBeat(running: readonly RunningBatch[]): RunningCounts {
+function toBeat(seen: readonly SeenBatch[]): RunningCounts {
+  const running = runningOf(seen);
   const shards: Record<string, [number, number]> = {};
   for (const { shard, sight } of running.slice(0, SHARDS_SHOWN))
     shards[shard] = [sight.completed, sight.failed];
@@ -211,28 +197,13 @@ interface RunningBatch {
   readonly sight: BatchSight;
 }
 
-/** The batches that have not ended, in ascending order of their shards. */
-function runningOf(...look: Parameters<typeof watchedOf>): RunningBatch[] {
-  return watchedOf(...look)
-    .flatMap(({ shard, sight }) =>
-      sight !== null && sight.status !== 'missing' && !isTerminal(sight.status) ? [{ shard, sight }] : [],
-    )
-    .toSorted((a, b) => compareShards(a.shard, b.shard));
+/** The batches that have not ended. */
+function runningOf(seen: readonly SeenBatch[]): RunningBatch[] {
+  return seen.flatMap(({ shard, sight }) =>
+    sight !== null && sight.status !== 'missing' && !isTerminal(sight.status) ? [{ shard, sight }] : [],
+  );
 }
 
 function ranIn(running: readonly RunningBatch[]): number {
   return running.reduce((total, { sight: { completed, failed } }) => total + completed + failed, 0);
-}
-
-/** The batches of a request with what was seen of each; null where nothing was. */
-function watchedOf(
-  { groups }: Pick<WatchRequest, 'groups'>,
-  batches: readonly WatchedBatch[],
-  sights: ReadonlyMap<string, BatchSight>,
-) {
-  const idOf = new Map(batches.map(({ shard, batchId }) => [shard, batchId]));
-  return [...batchesOf(groups)].map((each) => ({
-    ...each,
-    sight: sights.get(idOf.get(each.shard) ?? '') ?? null,
-  }));
 }

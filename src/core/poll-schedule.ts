@@ -34,8 +34,7 @@ const LONGEST_LOOK_MS = 10 * 60_000;
 const LONGEST_SILENCE_MS = 150_000;
 
 /**
- * How long a poll that needs no timer may look. With the longest ones a day of waiting costs 144 activities and some 1,150
- * beats.
+ * How long a poll that needs no timer may look. A day without news costs some 170 of them and some 1,170 beats.
  */
 export function lookLength(quietMs: number): number {
   return Math.min(LONGEST_LOOK_MS, quietMs * SHARE_LOOKED);

@@ -90,7 +90,7 @@ export async function batchJob(
   if (tuning.heartbeatMs !== undefined) tuneHeartbeat(tuning.heartbeatMs);
   if (tuning.patience !== undefined) tunePatience(tuning.patience);
   if (tuning.retryMs !== undefined) tuneRetries(tuning.retryMs);
-  const job = new Job(spec, snapshot ?? newSnapshot(), tuning);
+  const job = new Job(spec, snapshot ?? newSnapshot(workflowInfo().startTime), tuning);
   job.listen();
   // A cancellation from Temporal's side means what our signal means: what was paid is kept.
   void CancellationScope.current().cancelRequested.catch(() => outsideCancel(() => job.cancel()));

@@ -557,9 +557,13 @@ function isNews({ sight: before, takenUp }: Watch, sight: BatchSight): boolean {
 }
 
 /** True for a batch that runs on although its cancel was accepted: a proxy or another server may have answered. */
-function isUnheard({ cancelled, cancelledAt, unheardMs, sight }: Watch): boolean {
-  const runsOn = sight?.status === 'validating' || sight?.status === 'in_progress';
-  return cancelled && runsOn && Date.now() - cancelledAt >= scaled(unheardMs) && patched(CANCEL_AT_ONCE);
+function isUnheard(watch: Watch): boolean {
+  const { cancelledAt, unheardMs } = watch;
+  return runsOnCancelled(watch) && Date.now() - cancelledAt >= scaled(unheardMs) && patched(CANCEL_AT_ONCE);
+}
+
+function runsOnCancelled({ cancelled, sight }: Watch): boolean {
+  return cancelled && (sight?.status === 'validating' || sight?.status === 'in_progress');
 }
 
 function counted(count: number): string {
@@ -584,12 +588,11 @@ function isUnserved(error: unknown): boolean {
 
 /** When a batch has to be looked at again because of what was seen before, in ms by the workflow's clock; infinite: at any time. */
 function nextJudgement(watch: Watch, isCancelling: boolean): number {
-  const { sight, missingSince, unreadSince, cancelled, cancelling, cancelledAt, unheardMs } = watch;
+  const { missingSince, unreadSince, cancelled, cancelling, cancelledAt, unheardMs } = watch;
   const dates: number[] = [];
   if (missingSince !== null) dates.push(missingSince + scaled(MISSING_MS));
   if (unreadSince !== null) dates.push(unreadSince + scaled(UNREAD_MS));
-  const runsOn = sight?.status === 'validating' || sight?.status === 'in_progress';
-  if (cancelled && runsOn) dates.push(cancelledAt + scaled(unheardMs));
+  if (runsOnCancelled(watch)) dates.push(cancelledAt + scaled(unheardMs));
   if (!cancelled && !cancelling) dates.push(Math.max(watch.cancelAgainAt, isCancelling ? 0 : watch.giveUpAt));
   return Math.min(...dates);
 }

@@ -1,4 +1,3 @@
-import { workflowInfo } from '@temporalio/workflow';
 import type { SettledShard } from '../core/progress.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
 import type { Cost } from '../core/token-cost.ts';
@@ -64,7 +63,7 @@ export interface JobSnapshot extends CarriedWatch {
 }
 
 /** Where a job begins. */
-export function newSnapshot(): JobSnapshot {
+export function newSnapshot(startedAt: Date): JobSnapshot {
   return {
     round: 1,
     plan: null,
@@ -83,6 +82,6 @@ export function newSnapshot(): JobSnapshot {
     paused: null,
     cancelled: false,
     window: 0,
-    startedAt: workflowInfo().startTime.toISOString(),
+    startedAt: startedAt.toISOString(),
   };
 }

@@ -7,7 +7,7 @@ import { batchesOf } from '../../src/core/batch-groups.ts';
 import type { BatchStatus } from '../../src/core/batch-status.ts';
 import type { JobProgress, JobReport } from '../../src/core/progress.ts';
 import { shardId } from '../../src/core/shard-plan.ts';
-import type { JobSnapshot } from '../../src/workflows/job-snapshot.ts';
+import { newSnapshot, type JobSnapshot } from '../../src/workflows/job-snapshot.ts';
 import {
   literalApi,
   recordHistories,
@@ -50,24 +50,13 @@ function quietJob(shards: number): JobSnapshot {
     refusals: 0,
   }));
   return {
-    round: 1,
+    ...newSnapshot(new Date(hourAgo)),
     plan: { shards, lines: shards * 10, shardLines: active.map(({ lines }) => lines), rejected: 0 },
     next: shards,
     active,
-    done: 0,
-    answered: 0,
-    failed: 0,
-    again: 0,
-    inputTokens: 0,
-    outputTokens: 0,
-    costUsd: 0,
-    costUsdWithoutBatch: 0,
     created: shards,
     lines: shards * 10,
-    paused: null,
-    cancelled: false,
     window: 1_000,
-    startedAt: new Date(hourAgo).toISOString(),
     changedAt: hourAgo,
     pollQueue: true,
   };
@@ -85,20 +74,14 @@ async function begin(id: string, snapshot: JobSnapshot, tuning: object = {}) {
 
 /** All batches of a request as they are, with 7 lines run in each. */
 function see(request: WatchRequest, status: BatchStatus): WatchReply {
-  const batches = [...batchesOf(request.groups)].map(({ shard, batch }) => ({
+  const sight = { status, completed: 7, failed: 0, windowMs: 24 * HOUR_MS, refusal: null };
+  const seen = [...batchesOf(request.groups)].map(({ shard, batch, status: known }) => ({
     shard,
     batch,
-    batchId: shard,
+    known,
+    sight: { ...sight, batchId: shard },
   }));
-  const sights = batches.map(({ batchId }) => ({
-    batchId,
-    status,
-    completed: 7,
-    failed: 0,
-    windowMs: 24 * HOUR_MS,
-    refusal: null,
-  }));
-  return toWatchReply(request, batches, new Map(sights.map((sight) => [sight.batchId, sight])), true);
+  return toWatchReply(seen, true);
 }
 
 /** Looks on until it is given up, and sees nothing. */

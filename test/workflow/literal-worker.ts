@@ -75,9 +75,10 @@ function withWatch(literal: LiteralActivities): Activities {
     watchBatches: async (request) => {
       const { job, turn, afterMs, lookMs } = request;
       const until = Date.now() + lookMs;
-      const batches = [...batchesOf(request.groups)].map(({ shard, batch }) => ({
+      const batches = [...batchesOf(request.groups)].map(({ shard, batch, status: known }) => ({
         shard,
         batch,
+        known,
         batchId: batchIds.get(keyOf(job, shard, batch)) ?? shard,
       }));
       for (;;) {
@@ -85,7 +86,8 @@ function withWatch(literal: LiteralActivities): Activities {
         heartbeat();
         const sights = await literal.pollBatches({ job, batches, afterMs: 0, turn });
         const byId = new Map(sights.map((sight) => [sight.batchId, sight]));
-        const reply = toWatchReply(request, batches, byId, false);
+        const seen = batches.map(({ batchId, ...batch }) => ({ ...batch, sight: byId.get(batchId) ?? null }));
+        const reply = toWatchReply(seen, false);
         if (reply.changed.length > 0 || Date.now() >= until) return reply;
       }
     },
