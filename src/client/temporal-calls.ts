@@ -116,9 +116,9 @@ export class TemporalCalls {
   private async once<T>(call: (client: Client) => Promise<T>, endings: readonly AbortSignal[]): Promise<T> {
     // A controller for each call: the SDK never takes its listeners off, and signals of callers may live for long.
     const ending = new AbortController();
-    // A long call asks again and again, for a day perhaps: no leak to be warned of, nor are many calls at a time.
     const end = (): void => ending.abort();
     const signals = [this.closing.signal, ...endings];
+    // A long call asks again and again, for a day perhaps: no leak to be warned of, nor are many calls at a time.
     setMaxListeners(0, ending.signal, ...signals);
     for (const it of signals) it.addEventListener('abort', end, { once: true });
     const calling = this.client.withAbortSignal(ending.signal, () => call(this.client));

@@ -8,8 +8,8 @@ const ADMIN_HEADER = 'x-emulator-admin';
 const LOOPBACK: readonly string[] = ['127.0.0.1', 'localhost', '[::1]'];
 
 /**
- * Keeps web pages from reading or changing faults, clock or state: their requests name an origin that is not this server, and what they may
- * send without asking first has no JSON. Other programs send neither header.
+ * Keeps web pages from reading or changing faults, clock or state: their requests name an origin that is not this server, and
+ * what they may send without asking first has no JSON. Other programs send neither header.
  */
 export function assertSameOrigin(request: FastifyRequest): void {
   // A page of another name whose address was changed to ours (DNS rebinding) is of its own origin, and names that host.

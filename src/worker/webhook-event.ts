@@ -23,7 +23,7 @@ const HEADERS = ['webhook-id', 'webhook-timestamp', 'webhook-signature'] as cons
 
 /**
  * Verifies and reads an event. The signature covers the bytes of the body: it must come as it was sent. Signatures older
- * or newer than five minutes are refused, so that a call that somebody has recorded is of no use to him later.
+ * or newer than five minutes are refused, so that a call that somebody has recorded is of no use later.
  */
 export async function readWebhookEvent(
   api: OpenAI,

@@ -120,7 +120,7 @@ test('the requests of failed lines are an input by themselves', async () => {
   expect(failed.length).toBeGreaterThan(2);
   const printed = await lab.run(['results', reportIn(out).job_id, '--failed']);
   expect(printed.code).toBe(0);
-  expect(printed.err).toContain('Left out: 1 lines that are no requests');
+  expect(printed.err).toContain('Left out: 1 line that is no request; its row in the results says why.');
   const requests = printed.out
     .split('\n')
     .slice(0, -1)

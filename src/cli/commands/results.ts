@@ -65,10 +65,13 @@ async function printFailed(job: JobHandle): Promise<void> {
   const requests = job.failedRequests();
   let result = await requests.next();
   for (; result.done !== true; result = await requests.next()) await print(result.value);
-  if (result.value > 0)
-    process.stderr.write(
-      `Left out: ${count(result.value)} lines that are no requests; their rows in the results say why.\n`,
-    );
+  const left = result.value;
+  if (left === 0) return;
+  const lines =
+    left === 1
+      ? '1 line that is no request; its row'
+      : `${count(left)} lines that are no requests; their rows`;
+  process.stderr.write(`Left out: ${lines} in the results ${left === 1 ? 'says' : 'say'} why.\n`);
 }
 
 async function print(text: string): Promise<void> {
