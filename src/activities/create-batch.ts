@@ -13,6 +13,7 @@ import { noteDuplicate, readUploads } from './duplicate-batches.ts';
 import { findBatch, INSTANCE_KEY, JOB_KEY, SHARD_KEY } from './find-batch.ts';
 import { whileBeating } from './heartbeat.ts';
 import { idOf, isRefusal, toFailure } from './openai-failure.ts';
+import { assertSeesUpload } from './right-worker.ts';
 
 /** The n-th batch of a shard: a shard gets another one only when the API refused the one before as a whole. */
 export interface CreateRequest {
@@ -102,7 +103,8 @@ export async function createBatch(deps: Dependencies, request: CreateRequest): P
 /**
  * The number of the shard's next POST, and the batch that an earlier one has created, if there is any: it is looked for
  * where the API has not refused them all, and kept as the shard's.
- * @throws ApplicationFailure `BatchNotListed` (try again) until it has been looked for in vain three times, over 90 s
+ * @throws ApplicationFailure `BatchNotListed` (try again) until it has been looked for in vain three times, over 90 s;
+ * `OtherApi` when this worker's key is of another project
  */
 export async function searchBatch(
   deps: Dependencies,
@@ -112,15 +114,19 @@ export async function searchBatch(
   const { api, store } = deps;
   const { post, doubtfulSince } = await readIntents(store, request);
   if (doubtfulSince === null) return { post, found: null };
+  const fileIds = await readUploads(store, request.job, request.shard);
   const wanted = {
     key: shardKey(request),
     instance: await jobInstance(store, request.job),
-    fileIds: await readUploads(store, request.job, request.shard),
+    fileIds,
     notBefore: doubtfulSince,
     known: await earlierBatches(store, request),
   };
   const found = await findBatch(api, signal, wanted);
   if (found !== null) return { post, found: await keep(deps, request, found, true) };
+  // The batch in doubt lives where its file does: only there a search in vain says something.
+  const fileId = fileIds.at(-1);
+  if (fileId !== undefined) await assertSeesUpload(deps, request.job, fileId, signal);
   await countSearch(deps, request, post);
   return { post, found: null };
 }

@@ -39,7 +39,7 @@ export interface SettledRefusal {
  * was terminated) may have bought them, or a POST whose reply was lost. What was paid is kept, and so is the outcome of a shard
  * that was refused: a later round may hold its lines.
  * Safe twice: it reads, adopts what it finds by a claim, and notes that the job is cancelled, which it stays.
- * @throws ApplicationFailure `BatchNotListed` (try again), once all shards have been looked for, while one is in doubt
+ * @throws ApplicationFailure `BatchNotListed` or `OtherApi`, once all shards have been looked for, while one is in doubt
  */
 export async function findBought(
   deps: Dependencies,
@@ -84,7 +84,7 @@ async function searchWherePossible(
   } catch (error) {
     if (!(error instanceof ApplicationFailure)) throw error;
     if (error.type === FailureType.RequestRefused) return null;
-    if (error.type === FailureType.BatchNotListed) return error;
+    if (error.type === FailureType.BatchNotListed || error.type === FailureType.OtherApi) return error;
     throw error;
   }
 }

@@ -1,16 +1,19 @@
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
+import type OpenAI from 'openai';
 import { FailureType } from '../core/failure.ts';
 import type { JobSpec } from '../core/job-spec.ts';
+import { MAX_LIST_PAGE } from '../core/limits.ts';
 import { claimJobApi } from '../store/job-api.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { storeIdentity } from '../store/store-identity.ts';
 import type { Dependencies } from './dependencies.ts';
+import { isFinal, isNoSuchCall, isNotFound, toFailure } from './openai-failure.ts';
 import { failingSafely } from './safe-failure.ts';
 
 /*
- * A queue may have workers of another store, or of another API: forgotten ones, or those of somebody else. What they do for a
- * job would be lost, or bought twice, so that they leave its steps to others.
+ * A queue may have workers of another store, another API or another project's key: forgotten ones, or those of somebody else.
+ * What they do for a job would be lost, or bought twice, so that they leave its steps to others.
  */
 
 /** A step that this worker cannot do is offered again after so long, times its attempts: the right worker may be busy. */
@@ -19,7 +22,7 @@ const TURN_MS = 1_000;
 /** The most of it. */
 const LONGEST_TURN_MS = 30_000;
 
-/** A step that so many attempts found at another API, in some three minutes, has no worker at the right one: the job pauses and says so. */
+/** After so many attempts, in some three minutes, no worker is at the right API with the right key: the job pauses and says so. */
 const TURNS = 20;
 
 /** Runs the first step of a job: in the store of whoever started it. */
@@ -44,12 +47,69 @@ export async function inItsStore<T>(deps: Dependencies, job: string, step: () =>
 export async function atItsApi<T>(deps: Dependencies, job: string, step: () => Promise<T>): Promise<T> {
   return await inItsStore(deps, job, async () => {
     if (await claimJobApi(deps.store, job, deps.api.baseURL)) return await step();
-    throw ApplicationFailure.create({
-      type: FailureType.OtherApi,
-      message: `This worker's OPENAI_BASE_URL is not the one where the batches of job ${job} live: start a worker with the right one, then \`durable-batch resume ${job}\`.`,
-      nonRetryable: activityInfo().attempt >= TURNS,
-      nextRetryDelay: untilNextTurn(deps),
-    });
+    throw otherApi(
+      deps,
+      `This worker's OPENAI_BASE_URL is not the one where the batches of job ${job} live: start a worker with the right one, then \`durable-batch resume ${job}\`.`,
+    );
+  });
+}
+
+/**
+ * Returns when this worker's key sees a file that the job has uploaded, or when the server cannot tell. A key survives its
+ * rotation so; one of another project sees neither the file nor the batches made of it, and its search for a batch in doubt
+ * would find nothing where there is one.
+ * @throws ApplicationFailure `OtherApi` when the key does not see the file, and would see it if it were there
+ */
+export async function assertSeesUpload(
+  deps: Dependencies,
+  job: string,
+  fileId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  if ((await seesFile(deps, fileId, signal)) !== false) return;
+  throw otherApi(
+    deps,
+    `This worker's OPENAI_API_KEY does not see ${fileId}, which job ${job} has uploaded, so that a batch made of it cannot be looked for: start a worker with a key of the same project, then \`durable-batch resume ${job}\`. If somebody has deleted the file, cancel the job and start its requests under another --job.`,
+  );
+}
+
+/** Whether the key sees the file; null when the server shows no file by itself or has no list of them. */
+async function seesFile({ api }: Dependencies, fileId: string, signal: AbortSignal): Promise<boolean | null> {
+  if (await isShown(api, fileId, signal)) return true;
+  const listed = await listFiles(api, signal);
+  if (listed === null || listed.includes(fileId)) return null;
+  const [other] = listed;
+  // A new project's list is empty.
+  return other === undefined || (await isShown(api, other, signal)) ? false : null;
+}
+
+async function isShown(api: OpenAI, fileId: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    return (await api.files.retrieve(fileId, { signal }))?.id === fileId;
+  } catch (error) {
+    if (isNotFound(error) || isNoSuchCall(error)) return false;
+    throw toFailure(error, 'GET /files/{id}');
+  }
+}
+
+/** The ids of the newest files; null where the server has no such list. */
+async function listFiles(api: OpenAI, signal: AbortSignal): Promise<string[] | null> {
+  try {
+    const { data } = await api.get<{ data?: unknown }>('/files', { query: { limit: MAX_LIST_PAGE }, signal });
+    return Array.isArray(data) ? data.map((file: { id?: unknown }) => String(file?.id)) : null;
+  } catch (error) {
+    const failure = toFailure(error, 'GET /files');
+    if (isFinal(failure)) return null;
+    throw failure;
+  }
+}
+
+function otherApi(deps: Dependencies, message: string): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: FailureType.OtherApi,
+    message,
+    nonRetryable: activityInfo().attempt >= TURNS,
+    nextRetryDelay: untilNextTurn(deps),
   });
 }
 

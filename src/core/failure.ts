@@ -11,7 +11,7 @@ export const FailureType = {
   BadInput: 'BadInput',
   /** The key or the account was refused (401, 403, billing): the job pauses until somebody acts. */
   AccountRefused: 'AccountRefused',
-  /** The worker's base URL is not the one where the job's batches live: the job pauses until a worker has the right one. */
+  /** The worker's base URL, or the project of its key, is not where the job's batches live: the job pauses until a worker has the right one. */
   OtherApi: 'OtherApi',
   /** The worker's store is not the one where the job lives: another worker has to do the step. */
   OtherStore: 'OtherStore',

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BatchClient } from '../../src/index.ts';
-import { CommandLab, until } from '../support/command-lab.ts';
+import { CommandLab, until, type Ledger } from '../support/command-lab.ts';
 
 /** Where the job is started; each key has an account of its own at its API. */
 const lab = new CommandLab();
@@ -31,10 +31,8 @@ const combinations: Same[] = either
 const name = ({ home, key, url }: Same): string =>
   [home ? '' : 'home', key ? '' : 'key', url ? '' : 'base URL'].filter((part) => part !== '').join(', ');
 
-async function ledgerOf({ emulator }: CommandLab, key: string): Promise<Record<string, number>> {
-  const headers = { authorization: `Bearer ${key}` };
-  const response = await fetch(new URL('/emulator/ledger', emulator.url), { headers });
-  return (await response.json()) as Record<string, number>;
+async function ledgerOf(of: CommandLab, key: string): Promise<Ledger> {
+  return await of.admin<Ledger>(`/emulator/ledger?key=${key}`);
 }
 
 describe.concurrent('beside a worker with another', () => {
@@ -91,4 +89,37 @@ describe.concurrent('beside a worker with another', () => {
     for (const key of new Set([mine.OPENAI_API_KEY, strange.OPENAI_API_KEY]))
       expect(await ledgerOf(lab, key)).toMatchObject({ lines_paid_twice_or_more: 0 });
   });
+});
+
+test('a batch in doubt is not looked for, nor bought again, by a key of another project', async () => {
+  const doubt = new CommandLab();
+  try {
+    const hold = { kind: 'hold', when: 'after' } as const;
+    await doubt.useEmulator({
+      accounts: 'per-key',
+      faults: [{ on: 'call', call: 'batches.create', nth: 1, fault: hold }],
+    });
+    const mine = { OPENAI_API_KEY: 'mine' };
+    const client = await BatchClient.connect({ home: doubt.home });
+    const first = doubt.start(['worker'], mine);
+    const job = await client.start({ input: doubt.requests(10), jobId: 'doubt', pollSeconds: 0.1 });
+    await until(async () => (await ledgerOf(doubt, 'mine')).batches === 1);
+    first.child.kill('SIGKILL');
+    await first.ended;
+
+    const stranger = doubt.start(['worker'], { OPENAI_API_KEY: 'other' });
+    await until(async () => (await job.status()).state === 'paused');
+    expect((await job.status()).progress!.reason).toMatch(/OPENAI_API_KEY does not see file-/);
+    stranger.child.kill('SIGKILL');
+    await stranger.ended;
+    expect(await ledgerOf(doubt, 'other')).toMatchObject({ batches: 0 });
+
+    doubt.start(['worker'], mine);
+    await job.resume();
+    expect(await job.report()).toMatchObject({ answered: 10, failed: 0 });
+    expect(await ledgerOf(doubt, 'mine')).toMatchObject({ batches: 1, lines_paid_twice_or_more: 0 });
+    await client.close();
+  } finally {
+    await doubt.close();
+  }
 });

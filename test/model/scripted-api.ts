@@ -89,7 +89,7 @@ export class ScriptedApi {
     this.counts.set(kind, nth);
     const fault = this.schedule.calls.find((rule) => rule.call === kind && rule.nth === nth)?.fault ?? null;
     if (fault !== null && kind === 'batches.create') this.listMustWork = true;
-    const early = this.before(kind, fault) ?? this.underOtherKey(kind);
+    const early = this.before(kind, fault) ?? this.underOtherKey(kind, path);
     if (early !== null) return early;
     const response = await attempt.step(
       async () =>
@@ -104,8 +104,8 @@ export class ScriptedApi {
   }
 
   /** What a worker with another project's key gets: nothing of ours is there. It creates nothing, so that nothing is lost there. */
-  private underOtherKey(kind: CallKind): Response | null {
-    if (this.otherKeyCalls <= 0 || this.listMustWork) return null;
+  private underOtherKey(kind: CallKind, path: string): Response | null {
+    if (this.otherKeyCalls <= 0) return null;
     // Nothing that is not sent can tell its owner of the key: another worker takes the step soon.
     if (kind === 'files.create' || kind === 'batches.create')
       this.otherKeyCalls = Math.min(this.otherKeyCalls, RESETS_UNDER_OTHER_KEY);
@@ -118,8 +118,9 @@ export class ScriptedApi {
         this.hasUnsureCreate = true;
         throw connectionReset();
       case 'batches.list':
-        return json({ object: 'list', data: [], has_more: false });
+        return noneListed();
       case 'files.retrieve':
+        return idIn(path) === '' ? noneListed() : notFound();
       case 'files.content':
       case 'batches.retrieve':
       case 'batches.cancel':
@@ -304,6 +305,10 @@ export class ScriptedApi {
   }
 
   private retrieveFile(id: string): Response {
+    if (id === '')
+      return json({ object: 'list', data: [...this.uploads.keys()].map((known) => ({ id: known })) });
+    const upload = this.uploads.get(id);
+    if (upload !== undefined) return json({ id, object: 'file', ...this.bytesSaid(upload) });
     const found = this.findFile(id);
     return found === null ? notFound() : json({ id, object: 'file', ...this.bytesSaid(found.bytes) });
   }
@@ -653,6 +658,7 @@ const listTroubles: Record<ListTrouble, () => Response> = {
 };
 
 const notFound = (): Response => refusal(404, 'No such object.', null);
+const noneListed = (): Response => json({ object: 'list', data: [], has_more: false });
 
 const accountRefusals: Partial<Record<Refusal['kind'], () => Response>> = {
   status_401: () => refusal(401, 'Incorrect API key provided.', 'invalid_api_key'),

@@ -23,6 +23,8 @@ class Batches {
   readonly cancelled: string[] = [];
   searches = 0;
   createdAt = 1_000;
+  /** Answers reads of files, by path. */
+  files: Record<string, () => Response> = {};
   /** Runs while the reply is on its way. */
   onCreated: () => Promise<void> = async () => undefined;
 
@@ -31,6 +33,8 @@ class Batches {
     maxRetries: 0,
     fetch: async (input, init) => {
       const { pathname } = new URL(input instanceof Request ? input.url : input);
+      const file = /\/files.*/.exec(pathname);
+      if (file !== null) return this.files[file[0]]!();
       if (init?.method?.toUpperCase() === 'GET') {
         this.searches += 1;
         return Response.json({ data: [], has_more: false });
@@ -204,5 +208,60 @@ describe('a batch whose creation is in doubt', () => {
     expect(await failureAt(95_000, 95_000 - 3_600_000)).toEqual(waiting(30_000));
     expect(await failureAt(30_000, 3_600_000)).toEqual(waiting(1_000));
     expect(batches.created).toEqual([]);
+  });
+
+  describe('with a key that', () => {
+    const noFile = (): Response =>
+      Response.json({ error: { message: 'No such File object' } }, { status: 404 });
+    const noRoute = (): Response => new Response('Not Found', { status: 404 });
+    const shown = (id: string) => (): Response => Response.json({ id, object: 'file' });
+    const listed = (ids: string[]) => (): Response =>
+      Response.json({ data: ids.map((id) => ({ id })), has_more: false });
+
+    beforeEach(async () => {
+      await store.claim(
+        shardFiles.upload('job', 'r1-00001', 1),
+        JSON.stringify({ fileId: 'file-1', bytes: 9 }),
+      );
+    });
+
+    test.each([
+      ['has no files', { '/files/file-1': noFile, '/files': listed([]) }],
+      [
+        'has other files',
+        { '/files/file-1': noFile, '/files': listed(['file-2']), '/files/file-2': shown('file-2') },
+      ],
+    ])('%s buys nothing and leaves the step to others', async (_, files) => {
+      batches.files = files;
+      const failure: unknown = await createPatiently().catch((error: unknown) => error);
+      expect(failure).toMatchObject({ type: 'OtherApi', nonRetryable: false });
+      expect((failure as Error).message).toContain('OPENAI_API_KEY does not see file-1');
+      expect(batches.created).toEqual([]);
+      // No search of that key counts.
+      expect(await store.size(shardFiles.searched('job', 'r1-00001', 1, 2, 1))).toBe(null);
+    });
+
+    test('is of the right project buys after its search', async () => {
+      batches.files = { '/files/file-1': shown('file-1') };
+      expect((await createPatiently()).record).toMatchObject({ batchId: 'batch_1' });
+    });
+
+    test.each<[string, Record<string, () => Response>]>([
+      ['has no routes for files', { '/files/file-1': noRoute, '/files': noRoute }],
+      ['shows no file by itself', { '/files/file-1': noRoute, '/files': listed(['file-1']) }],
+      [
+        'shows no listed file by itself',
+        { '/files/file-1': noRoute, '/files': listed(['file-2']), '/files/file-2': noRoute },
+      ],
+    ])('is at a server that %s buys after its search', async (_, files) => {
+      batches.files = files;
+      expect((await createPatiently()).record).toMatchObject({ batchId: 'batch_1' });
+    });
+
+    test('cannot read files for a moment counts no search', async () => {
+      batches.files = { '/files/file-1': () => new Response('', { status: 503 }) };
+      await expect(createPatiently()).rejects.toMatchObject({ type: 'ApiTrouble' });
+      expect(batches.created).toEqual([]);
+    });
   });
 });
