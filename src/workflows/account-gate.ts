@@ -1,85 +1,75 @@
 import { condition, patched } from '@temporalio/workflow';
-import { accountRefusal } from './step-failure.ts';
 import { checkAccount } from './activity-proxies.ts';
+import type { JobRun } from './job-state.ts';
+import { accountRefusal } from './step-failure.ts';
+import { scaled } from './tuning.ts';
+import { Version } from './versions.ts';
 
-/** Waits before a refused account is asked again: a card is mended within minutes, or over night. */
+/** Waits before a refused account is probed again: a card is replaced within minutes, or overnight. */
 const PROBE_MS = [60_000, 120_000, 240_000, 480_000, 900_000] as const;
 
-/** What is carried from run to run. */
-export interface AccountState {
-  /** Why the API refuses the key or the account; null while it does not. */
-  refused: string | null;
-  /** Probes since a batch last ended well: decides the next wait. */
-  probes: number;
-}
-
-/** A step that the API refused for the account, or that waits for money to be spent again. */
+/** A step that waits because the API refused it for the account. */
 export interface WaitingStep {
-  /** True while something else than the account holds the step up, so that it may not be the probe either. */
+  /** True while the step waits for another reason than the account; it cannot be the probe then. */
   isHeld(): boolean;
-  /** True once the API has let the step pass. */
+  /** True once the API has accepted the step. */
   accepted(): boolean;
-  /** True when the step need not wait any more, whatever the account. */
+  /** True when the step need not wait any more, whatever the state of the account. */
   leaves(): boolean;
 }
 
-/** What the gate needs of its job. */
-export interface GatedJob {
-  isParking(): boolean;
-  /** The reason has changed. */
-  onChange(): void;
-}
-
 /**
- * Where steps wait while the API refuses the key or the account. Nobody needs to do anything once the account is mended:
- * at growing intervals the gate probes, in two parts, and opens when both pass.
+ * Steps wait here while the API refuses the key or the account. The gate probes the account at growing intervals, in two parts,
+ * and opens when both pass; no user has to resume the job.
  *
- * 1. `check-account` reads one batch of the list, which shows a key that is still refused and costs nothing.
- * 2. A billing refusal shows only when something is bought. So one of the waiting steps, and only one, tries again;
- *    it would have been tried at that moment after `resume` anyhow, so that a probe buys nothing that was not asked for.
+ * 1. `check-account` reads one batch of the list. It costs nothing and fails while the key is refused.
+ * 2. A billing refusal shows only when something is bought. So exactly one of the waiting steps is tried again. `resume` would
+ *    let the same step go, so the probe buys nothing that was not asked for.
  */
 export class AccountGate {
-  private readonly state: AccountState;
-  private readonly job: GatedJob;
+  /** Called when the account is accepted again, before the change is shown. */
+  onOpen: () => void = () => undefined;
+  private readonly run: JobRun;
   private readonly waiting: (WaitingStep & { chosen: boolean })[] = [];
   private refusals = 0;
   private hurried = false;
   private probing = false;
 
-  constructor(state: AccountState, job: GatedJob) {
-    this.state = state;
-    this.job = job;
-    if (state.refused !== null) this.startProbing();
-  }
-
-  get reason(): string | null {
-    return this.state.refused;
+  constructor(run: JobRun) {
+    this.run = run;
+    if (run.account.refused !== null) this.startProbing();
   }
 
   /** The API has refused a step. */
   refuse(reason: string): void {
-    const first = this.state.refused === null;
-    this.state.refused = reason;
+    const { account } = this.run;
+    const first = account.refused === null;
+    account.refused = reason;
     this.refusals += 1;
     if (first) this.startProbing();
-    this.job.onChange();
+    this.changed();
   }
 
-  /** Lets all steps go, because somebody says so or a probe has passed. */
+  /** Lets all steps go, after `resume` or a probe that passed. */
   open(): void {
-    this.state.refused = null;
-    this.job.onChange();
+    this.run.account.refused = null;
+    this.changed();
+  }
+
+  private changed(): void {
+    if (this.run.account.refused === null) this.onOpen();
+    this.run.onChange();
   }
 
   /** Probes at once, and at short intervals again. */
   hurry(): void {
-    this.state.probes = 0;
+    this.run.account.probes = 0;
     this.hurried = true;
   }
 
   /** A batch has ended well: the next refusal is a new one. */
   forget(): void {
-    this.state.probes = 0;
+    this.run.account.probes = 0;
   }
 
   /**
@@ -90,7 +80,7 @@ export class AccountGate {
     const waiter = { ...step, chosen: false };
     this.waiting.push(waiter);
     const passed = condition(
-      () => step.leaves() || (!step.isHeld() && (this.state.refused === null || waiter.chosen)),
+      () => step.leaves() || (!step.isHeld() && (this.run.account.refused === null || waiter.chosen)),
     );
     void passed.then(() => this.waiting.splice(this.waiting.indexOf(waiter), 1));
     return passed;
@@ -98,7 +88,7 @@ export class AccountGate {
 
   private startProbing(): void {
     // Jobs that were refused under version 0.1 wait for `resume`.
-    if (this.probing || !patched('probe-account')) return;
+    if (this.probing || !patched(Version.ProbeAccount)) return;
     this.probing = true;
     void this.probe().finally(() => {
       this.probing = false;
@@ -106,29 +96,30 @@ export class AccountGate {
   }
 
   private async probe(): Promise<void> {
-    const { state, job } = this;
-    const over = (): boolean => state.refused === null || job.isParking();
+    const { account } = this.run;
+    const over = (): boolean => account.refused === null || this.run.isContinuing;
     while (!over()) {
-      const wait = PROBE_MS[Math.min(state.probes, PROBE_MS.length - 1)]!;
+      const wait = PROBE_MS[Math.min(account.probes, PROBE_MS.length - 1)]!;
       await condition(() => over() || this.hurried, scaled(wait), {
-        summary: `asks the refused account again, probe ${state.probes + 1}`,
+        summary: `asks the refused account again, probe ${account.probes + 1}`,
       });
       this.hurried = false;
       if (over()) return;
-      state.probes += 1;
+      account.probes += 1;
       const passed = (await this.keyIsAccepted()) && !over() && (await this.oneStepIsAccepted());
       if (passed && !over()) this.open();
     }
   }
 
   private async keyIsAccepted(): Promise<boolean> {
+    const { account } = this.run;
     try {
-      await checkAccount(`does the API accept the key again? probe ${this.state.probes}`);
+      await checkAccount(`does the API accept the key again? probe ${account.probes}`);
       return true;
     } catch (error) {
       const reason = accountRefusal(error);
-      if (reason !== null && this.state.refused !== null) this.state.refused = reason;
-      this.job.onChange();
+      if (reason !== null && account.refused !== null) account.refused = reason;
+      this.changed();
       return false; // refused, or the API cannot be reached: either way nothing can be bought
     }
   }
@@ -140,20 +131,8 @@ export class AccountGate {
     waiter.chosen = true;
     const refused = (): boolean => this.refusals > before;
     await condition(
-      () => refused() || waiter.accepted() || this.state.refused === null || this.job.isParking(),
+      () => refused() || waiter.accepted() || this.run.account.refused === null || this.run.isContinuing,
     );
     return !refused();
   }
-}
-
-let patience = 1;
-
-/** Tests against an emulator do not want to wait so long. A workflow has its own copy of this module. */
-export function tunePatience(factor: number): void {
-  patience = factor;
-}
-
-/** A wait of the workflow's that exists because the API or its owner is slow. */
-export function scaled(ms: number): number {
-  return Math.max(1, ms * patience);
 }

@@ -1,4 +1,4 @@
-import type { Priority, RetryPolicy } from '@temporalio/common';
+import type { Priority } from '@temporalio/common';
 import {
   ActivityCancellationType,
   proxyActivities,
@@ -10,31 +10,12 @@ import { fittingSummary } from '../core/job-description.ts';
 import { lookHeartbeat } from '../core/poll-schedule.ts';
 import { shardIndex } from '../core/shard-plan.ts';
 import { stepQueuesOf } from '../core/step-queues.ts';
+import { heartbeatMs, retryPolicy } from './tuning.ts';
 
-/**
- * Every activity with its timeouts and retries; a number without a reason here is a bug.
- *
- * Retries of activities that call the API are not counted but bounded in time by `scheduleToCloseTimeout`:
- * an outage of a day must not end a job, and final failures are thrown non-retryable. Attempts start again
- * after 1 s, doubling to a minute; a server's `retry-after` overrides that.
- */
-let retry: RetryPolicy = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' };
+/* Every activity with its timeouts; a number without a reason here is a bug. */
 
-/** Longer than any outage that somebody would wait out; then the job ends failed and can be started again without loss. */
+/** Longer than any outage that an operator would wait for; then the job ends failed and can be started again without loss. */
 const OUTAGE = '7 days';
-
-/** A worker that dies is noticed after this; beats come four times as often, and file work never holds them up. */
-let heartbeatMs = 20_000;
-
-/** Tests that kill workers do not want to wait so long. A workflow has its own copy of this module. */
-export function tuneHeartbeat(timeoutMs: number): void {
-  heartbeatMs = timeoutMs;
-}
-
-/** Tests that let activities fail by the thousand do not want to wait a second for each. */
-export function tuneRetries(firstMs: number): void {
-  retry = { ...retry, initialInterval: firstMs };
-}
 
 /** True where transfers have queues of their own; a worker that somebody hosts may take all steps from one. */
 let hasStepQueues = false;
@@ -73,8 +54,8 @@ export const pollBatches: Call<'pollBatches'> = activity('pollBatches', {
 });
 
 /**
- * Looks at the batches in flight: in the queue of polls, where a worker has to take it in so many ms, or for null in the main
- * one. A watch that is given up ends at once.
+ * Polls the batches in flight: in the queue of polls, where a worker has to take the step within `queueMs`, or, for null, in the
+ * main queue. A poll that is given up ends at once.
  */
 export async function watchBatches(
   summary: string,
@@ -85,7 +66,7 @@ export async function watchBatches(
   const watch = activity('watchBatches', {
     // The time for looks, and one last look as long as that of `pollBatches`.
     startToCloseTimeout: request.afterMs + request.lookMs + 10 * 60_000,
-    heartbeatTimeout: lookHeartbeat(request.lookMs, heartbeatMs),
+    heartbeatTimeout: lookHeartbeat(request.lookMs, heartbeatMs()),
     cancellationType: ActivityCancellationType.TRY_CANCEL,
     ...(queueMs === null ? {} : { taskQueue: polls, scheduleToStartTimeout: queueMs }),
   });
@@ -159,8 +140,8 @@ function activity<K extends keyof Activities>(name: K, limits: ActivityOptions):
       scheduleToCloseTimeout: OUTAGE,
       // A step that is given up may just have done its work: what it has put on record counts.
       cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-      heartbeatTimeout: heartbeatMs,
-      retry,
+      heartbeatTimeout: heartbeatMs(),
+      retry: retryPolicy(),
       taskQueue: queueOf(name),
       ...limits,
       priority: priorityOf(name, request[0]),

@@ -1,6 +1,6 @@
 import type { ShardCounts } from '../activities/index.ts';
 import { addCosts, costFromUsd, priceOf, type Cost } from '../core/token-cost.ts';
-import type { JobSnapshot } from './job-snapshot.ts';
+import type { JobSnapshot } from './job-state.ts';
 
 /** Adds what a settled shard cost to the sums of its job; called before its lines are counted. */
 export function addShardCost(state: JobSnapshot, { cost, costUsdWithoutBatch }: ShardCounts): void {

@@ -1,83 +1,11 @@
 import { grouped, usd } from '../core/job-description.ts';
 import { byStatus } from '../core/job-listing.ts';
 import { JobState, type JobProgress, type SettledShard, type ShardView } from '../core/progress.ts';
-import type { WatchTroubles } from './batch-watch.ts';
-import type { ShardRecord } from './shard-run.ts';
 
 const NBSP = '\u00A0';
 
-/** A shard refused so often in a row is told of. */
-const STUBBORN_REFUSALS = 3;
-
-/** What the notices of a job are made from. */
-export interface JobTroubles {
-  /** True while the API refuses the key or the account. */
-  readonly isRefused: boolean;
-  /** Batches that should have ended. */
-  readonly overdue: number;
-  /** Batches that were created on top of others. */
-  readonly duplicates: number;
-  readonly active: readonly ShardRecord[];
-  /** Shards that the API refused for good, the first of them each in a sentence. */
-  readonly refused: readonly string[];
-  readonly refusedShards: number;
-  /** What keeps batches from being seen. */
-  readonly watch?: WatchTroubles;
-}
-
-/** What goes on but takes longer, or costs more, than it should: a sentence each. */
-export function noticesOf({
-  isRefused,
-  overdue,
-  duplicates,
-  active,
-  refused,
-  refusedShards,
-  watch,
-}: JobTroubles): string[] {
-  const notices: string[] = [];
-  if (isRefused) notices.push('asked again at growing intervals, up to 15 min; `resume` asks at once');
-  if (overdue > 0)
-    notices.push(
-      `${overdue} ${overdue === 1 ? 'batch is' : 'batches are'} long past the time to end: waiting; only \`--give-up-after\` cancels such`,
-    );
-  if (duplicates > 0)
-    notices.push(
-      `${duplicates} ${duplicates === 1 ? 'batch was' : 'batches were'} created twice: the later ones are cancelled, and what they answered is kept`,
-    );
-  if (watch !== undefined) notices.push(...watchNotices(watch));
-  const stubborn = active.filter(({ refusals }) => refusals >= STUBBORN_REFUSALS);
-  const wanting = stubborn.filter(({ refusedFor }) => refusedFor === 'token_limit');
-  if (wanting.length > 0) {
-    const alone = wanting.find(({ refusedAlone }) => (refusedAlone ?? 0) >= STUBBORN_REFUSALS);
-    const more =
-      alone === undefined
-        ? ''
-        : `; ${alone.lines} lines were refused even alone: if nobody else uses this model's allowance they are more than all of it, and the job needs a smaller \`--shard-lines\``;
-    notices.push(`${shardsIn(wanting.length)} the token allowance${more}`);
-  }
-  const fileless = stubborn.filter(({ refusedFor }) => refusedFor === 'file_not_found');
-  if (fileless.length > 0) notices.push(`${shardsIn(fileless.length)} the API to find their files`);
-  for (const shard of refused) notices.push(`the API refused ${shard}`);
-  if (refusedShards > refused.length)
-    notices.push(`the API refused ${grouped(refusedShards - refused.length)} more shards`);
-  return notices;
-}
-
 /** Why a job is paused: a user asked for it, the account is refused, a batch is unknown to the API, or a step fails and no retry helps. */
 export type PauseCause = 'asked' | 'account' | 'lost' | 'stuck';
-function watchNotices({ unread, uncancelled, failure, unknownStatuses }: WatchTroubles): string[] {
-  const notices: string[] = [];
-  if (failure !== null) notices.push(`the batches cannot be read: ${failure}; tried again every minute`);
-  if (unread > 0) notices.push(`${batchesIn(unread)} could not be read for 10 min: tried again at each poll`);
-  if (uncancelled > 0)
-    notices.push(`${batchesIn(uncancelled)} could not be cancelled yet: tried again before each poll`);
-  if (unknownStatuses.length > 0)
-    notices.push(
-      `the API shows a batch status that is not known here (${unknownStatuses.join(', ')}): such a batch counts as completed once it names a file and its counts do not say otherwise, until then as running`,
-    );
-  return notices;
-}
 
 /** What progress does not say of itself. */
 export interface DetailsContext {
@@ -210,12 +138,4 @@ function ageOf(ms: number): string {
   if (minutes < 60) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);
   return hours < 24 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
-}
-
-function batchesIn(count: number): string {
-  return `${count} ${count === 1 ? 'batch' : 'batches'}`;
-}
-
-function shardsIn(count: number): string {
-  return `${count} ${count === 1 ? 'shard waits' : 'shards wait'} for`;
 }

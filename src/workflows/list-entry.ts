@@ -4,6 +4,7 @@ import { PROGRESS_MEMO, type ListedProgress } from '../core/job-listing.ts';
 import type { JobLabels } from '../core/job-spec.ts';
 import { isEndState } from '../core/progress.ts';
 import { fittingWords, searchAttributes } from '../core/search-attributes.ts';
+import { Version } from './versions.ts';
 
 /** Counts are written a minute after a change of state, then at waits that double up to this: an event each, beside some hundred of polling. */
 const LONGEST_MS = 10 * 60_000;
@@ -11,7 +12,7 @@ const FIRST_MS = 60_000;
 
 /** True for jobs that tell the server's list where they stand, and poll by status alone; those of version 0.1 do neither. */
 export function isListed(): boolean {
-  return patched('listed');
+  return patched(Version.Listed);
 }
 
 /** What the list may tell of a job. */

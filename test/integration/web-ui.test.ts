@@ -51,7 +51,7 @@ describe.skipIf(browser === null)("Temporal's Web UI", () => {
   test('says beside each activity and timer what it is for', async () => {
     await until(() => inProgress(4));
     await ui.openJob('reviews', 'timeline');
-    await ui.shows(/watchBatches • look at \d batch(?:es)? in flight/);
+    await ui.shows(/watchBatches • poll \d batch(?:es)? in flight/);
     await ui.oldestFirst();
     await ui.shows(
       'buildShards • read, check and cut input-1.jsonl',

@@ -7,7 +7,7 @@ import { batchesOf } from '../../src/core/batch-groups.ts';
 import type { BatchStatus } from '../../src/core/batch-status.ts';
 import type { JobProgress, JobReport } from '../../src/core/progress.ts';
 import { shardId } from '../../src/core/shard-plan.ts';
-import { newSnapshot, type JobSnapshot } from '../../src/workflows/job-snapshot.ts';
+import { newSnapshot, type JobSnapshot } from '../../src/workflows/job-state.ts';
 import {
   literalApi,
   recordHistories,

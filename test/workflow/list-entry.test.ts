@@ -264,13 +264,13 @@ test('every activity and every timer says what it is for', async () => {
     'createBatch: create the batch of shard r1-00001, 10 lines',
     'checkAccount: does the API accept the key again? probe 1',
     'timer: asks the refused account again, probe 1',
-    'timer: until the next look at 2 batches',
-    'watchBatches: look at 1 batch in flight',
+    'timer: until the next poll of 2 batches',
+    'watchBatches: poll 1 batch in flight',
     'fetchResults: fetch and settle shard r1-00001, 10 lines, batch_r1-00001_1',
     'buildRetryShards: pack 12 lines that go again into shards of round 2',
     'assembleResults: join the rows of 2 rounds into results.jsonl, add up the report',
     `cancelBatch: cancel ${longId('r1-00001')} of shard r1-00001`,
-    'findBought: look for batches of 1 shards that were not sent',
+    'findBought: search for batches of 1 shards that were not sent',
   ])
     expect(summaries).toContain(summary);
   expect(summaries.join('\n')).toMatch(

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ShardCounts } from '../../../src/activities/index.ts';
 import { addShardCost } from '../../../src/workflows/job-cost.ts';
-import type { JobSnapshot } from '../../../src/workflows/job-snapshot.ts';
+import type { JobSnapshot } from '../../../src/workflows/job-state.ts';
 
 const snapshot = (more: Partial<JobSnapshot>): JobSnapshot =>
   ({ answered: 0, failed: 0, again: 0, ...more }) as JobSnapshot;

@@ -1,12 +1,8 @@
 import { expect, test } from 'vitest';
 import type { JobProgress } from '../../../src/core/progress.ts';
-import {
-  detailsOf,
-  noticesOf,
-  type JobTroubles,
-  type PauseCause,
-} from '../../../src/workflows/job-details.ts';
-import type { ShardRecord } from '../../../src/workflows/shard-run.ts';
+import { detailsOf, type PauseCause } from '../../../src/workflows/job-details.ts';
+import { noticesOf, type JobTroubles } from '../../../src/workflows/job-notices.ts';
+import type { ShardRecord } from '../../../src/workflows/shard-record.ts';
 
 const calm: JobTroubles = {
   isRefused: false,

@@ -1,0 +1,123 @@
+import { condition, patched } from '@temporalio/workflow';
+import type { ShardCounts } from '../activities/index.ts';
+import { SETTLED_SHOWN, type SettledShard } from '../core/progress.ts';
+import type { RoundPlan } from '../core/shard-plan.ts';
+import { addShardCost } from './job-cost.ts';
+import type { JobControl } from './job-control.ts';
+import { REFUSED_SHOWN } from './job-state.ts';
+import { mayHaveBought, recoverBought } from './recover-bought.ts';
+import type { ShardRecord } from './shard-record.ts';
+import { runShard } from './shard-run.ts';
+import { isRoundOver, mayBegin, takeNext, widen } from './shard-window.ts';
+import { Version } from './versions.ts';
+
+/**
+ * Runs the shards of a round, a window of them at a time, beside the poll loop, until all are settled; or until the history is
+ * too long, and then the run `isContinuing`.
+ */
+export async function runRound(job: JobControl, plan: RoundPlan): Promise<void> {
+  const { run, watch } = job;
+  const { state } = run;
+  let stopped = false;
+  let failure: unknown = null;
+  let running = 0;
+  const isOver = (): boolean => running === 0 && isRoundOver(run, plan);
+  const begin = (shard: ShardRecord): void => {
+    running += 1;
+    void settle(job, shard)
+      .catch((error: unknown) => {
+        failure ??= error;
+      })
+      .finally(() => {
+        running -= 1;
+      });
+  };
+
+  if (state.cancelled) watch.cancelAll();
+  const polling = watch
+    .run(() => stopped)
+    .catch((error: unknown) => {
+      failure ??= error;
+    });
+  for (const shard of state.active) begin(shard);
+  for (;;) {
+    // A paused round with nothing in flight is not over: its other shards are still to come.
+    await condition(() => failure !== null || run.mustContinueAsNew() || mayBegin(run, plan) || isOver());
+    if (failure !== null || run.mustContinueAsNew()) break;
+    if (mayBegin(run, plan)) {
+      begin(takeNext(run, plan));
+    } else if (mayHaveBought(run, plan)) {
+      for (const shard of await recoverBought(job, plan)) begin(shard);
+    } else {
+      const isEnd = isOver();
+      // What let the next shard begin may have been followed, in the same task, by a pause or a refusal.
+      if (isEnd || !patched(Version.HeldAgain)) break;
+    }
+  }
+
+  const isSettled = (): boolean => isOver() && !mayHaveBought(run, plan);
+  if (failure === null && run.mustContinueAsNew() && !isSettled()) {
+    run.isContinuing = true;
+    if (patched(Version.GiveUpSteps)) {
+      job.steps.giveUpAll();
+      // Polls go on until the last step has ended.
+      await condition(() => failure !== null || running <= job.inFlight.size);
+    }
+    watch.handOver();
+  }
+  await condition(() => failure !== null || running === 0);
+  if (failure !== null) throw failure;
+  stopped = true;
+  await polling;
+  if (run.isContinuing && isSettled()) run.isContinuing = false;
+}
+
+/** Takes a shard as far as this run may, and adds its outcome to the job's sums. */
+async function settle(job: JobControl, shard: ShardRecord): Promise<void> {
+  const { run } = job;
+  const { state } = run;
+  const end = await runShard(shard, job);
+  if (end === 'goes on') return; // it stays active, for the next run
+  state.active.splice(state.active.indexOf(shard), 1);
+  state.done += 1;
+  if (end === 'not sent') (state.unsent ??= []).push(shard.id);
+  else addOutcome(job, shard, end.counts);
+  run.onChange();
+}
+
+function addOutcome({ run, gate }: JobControl, shard: ShardRecord, counts: ShardCounts): void {
+  const { state } = run;
+  addShardCost(state, counts);
+  state.answered += counts.answered;
+  state.failed += counts.failed;
+  state.again += counts.again;
+  state.inputTokens += counts.inputTokens;
+  state.outputTokens += counts.outputTokens;
+  if (counts.refused !== undefined) {
+    state.refused = [...(state.refused ?? []), counts.refused].slice(0, REFUSED_SHOWN);
+    state.refusedShards = (state.refusedShards ?? 0) + 1;
+  }
+  state.settled = [settledView(shard, counts), ...(state.settled ?? [])].slice(0, SETTLED_SHOWN);
+  if (counts.accountRefused !== undefined) {
+    gate.refuse(`the API refused the account: ${counts.accountRefused} in rows of ${shard.batchId}`);
+  } else if (shard.batchId !== undefined) {
+    gate.forget();
+    widen(run);
+  }
+}
+
+function settledView(shard: ShardRecord, counts: ShardCounts): SettledShard {
+  return {
+    id: shard.id,
+    lines: shard.lines,
+    answered: counts.answered,
+    failed: counts.failed,
+    again: counts.again,
+    batchId: shard.batchId ?? '',
+    sentAt: shard.sentAt === undefined ? null : new Date(shard.sentAt).toISOString(),
+    settledAt: new Date().toISOString(),
+    inputTokens: counts.inputTokens,
+    outputTokens: counts.outputTokens,
+    costUsd: counts.costUsd ?? null,
+  };
+}
