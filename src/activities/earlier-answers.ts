@@ -6,7 +6,7 @@ import type { JobSpec } from '../core/job-spec.ts';
 import type { EarlierAnswers } from '../file-work/find-known-lines.ts';
 import { isOtherApi, jobInstance } from '../store/job-api.ts';
 import { jobFiles, scheduleFiles } from '../store/job-files.ts';
-import { identityWord } from '../store/prepare-job.ts';
+import { identityWord } from '../job/job-identity.ts';
 import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 

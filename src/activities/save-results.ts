@@ -2,7 +2,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { isBatchError } from '../core/errors.ts';
 import { FailureType } from '../core/failure.ts';
 import { jobFiles } from '../store/job-files.ts';
-import { checkOutputFolder, copyResults } from '../store/output-folder.ts';
+import { checkOutputFolder, copyResults } from '../output/output-folder.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 

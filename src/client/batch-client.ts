@@ -23,7 +23,7 @@ import { readEnvironment } from '../environment.ts';
 import { FolderStore } from '../store/folder-store.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { currentPass } from '../store/job-pass.ts';
-import { joinSameJob, rememberJob, type JoinedSpec } from '../store/same-job.ts';
+import { joinSameJob, rememberJob, type JoinedSpec } from '../job/same-job.ts';
 import { readRecord } from '../store/store.ts';
 import { storeIdentity } from '../store/store-identity.ts';
 import {
@@ -38,7 +38,8 @@ import { toVisibilityQuery, type JobFilter } from './job-filter.ts';
 import { JobHandle } from './job-handle.ts';
 import { listedLabels, startAttributes } from './job-labels.ts';
 import { Schedules } from './schedules/index.ts';
-import { identityOf, prepareJob } from '../store/prepare-job.ts';
+import { identityOf } from '../job/job-identity.ts';
+import { prepareJob } from '../job/prepare-job.ts';
 import { readingStore } from './store-failure.ts';
 import { TemporalCalls } from './temporal-calls.ts';
 

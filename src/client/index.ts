@@ -18,8 +18,8 @@ export { JobServerStatus, type JobFilter } from './job-filter.ts';
 export type { StepBytes, StepRetry } from './pending-steps.ts';
 export type { ResultRow } from './result-rows.ts';
 export { toTypedRow, type AnswerIssue, type InvalidRow, type TypedRow, type ValidRow } from './typed-row.ts';
-export { checkOutputFolder } from '../store/output-folder.ts';
-export { prepareJob } from '../store/prepare-job.ts';
+export { checkOutputFolder } from '../output/output-folder.ts';
+export { prepareJob } from '../job/prepare-job.ts';
 export { prepareChildJob, type ChildJob, type ChildJobOptions } from './prepare-child-job.ts';
 export {
   ScheduleHandle,

@@ -13,7 +13,7 @@ import { cancelSignal, pauseSignal, progressQuery, resumeSignal } from '../workf
 import { abortable, sleep } from './abortable.ts';
 import { failedRequests } from './failed-requests.ts';
 import { listedLabels } from './job-labels.ts';
-import { checkOutputFolder, copyResults, writePartialResults } from '../store/output-folder.ts';
+import { checkOutputFolder, copyResults, writePartialResults } from '../output/output-folder.ts';
 import { retriesOf, stepBytesOf, withBeat, type StepBytes, type StepRetry } from './pending-steps.ts';
 import { parseRow, readRowTexts, type ResultRow, type RowText } from './result-rows.ts';
 import { SharedLook } from './shared-look.ts';

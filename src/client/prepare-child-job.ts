@@ -1,7 +1,8 @@
 import { staticDetailsOf, summaryOf } from '../core/job-description.ts';
 import { firstListing, IDENTITY_MEMO, PROGRESS_MEMO } from '../core/job-listing.ts';
 import type { JobOptions, JobSpec } from '../core/job-spec.ts';
-import { identityOf, prepareJob } from '../store/prepare-job.ts';
+import { identityOf } from '../job/job-identity.ts';
+import { prepareJob } from '../job/prepare-job.ts';
 
 /** How a workflow of yours runs a job as its child: the options of `executeChild` or `startChild`, as plain data. */
 export interface ChildJob {

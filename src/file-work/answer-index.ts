@@ -5,7 +5,7 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { shardId } from '../core/shard-plan.ts';
-import type { WholeFileWriter } from '../store/whole-file.ts';
+import type { WholeFileWriter } from '../files/whole-file.ts';
 import { KEY_BYTES } from './request-key.ts';
 
 export const ENTRY_BYTES: number = KEY_BYTES + 16;

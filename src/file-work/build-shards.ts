@@ -21,8 +21,8 @@ import {
   type ShardManifest,
 } from '../core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
-import { NotAFile } from '../store/plain-file.ts';
-import { WholeFileWriter } from '../store/whole-file.ts';
+import { NotAFile } from '../files/plain-file.ts';
+import { WholeFileWriter } from '../files/whole-file.ts';
 import { BodyOpenings } from './body-opening.ts';
 import { ByteCounter } from './byte-counter.ts';
 import { EarlierAnswersGone, type EarlierAnswers } from './find-known-lines.ts';

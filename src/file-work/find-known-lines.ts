@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import type { JobSpec } from '../core/job-spec.ts';
 import { isLineFault } from '../core/request-line.ts';
-import { WholeFileWriter } from '../store/whole-file.ts';
+import { WholeFileWriter } from '../files/whole-file.ts';
 import { eachEntry, ENTRY_BYTES } from './answer-index.ts';
-import type { AroundRead } from './cut-lines.ts';
+import type { AroundRead } from '../files/cut-lines.ts';
 import { KnownKeys } from './known-keys.ts';
 import { readRequests, type InputLine } from './read-requests.ts';
 import { KEY_BYTES, RequestKeys } from './request-key.ts';

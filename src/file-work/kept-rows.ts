@@ -1,9 +1,9 @@
 import { closeSync, openSync, readSync, rmSync } from 'node:fs';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { RequestLine } from '../core/request-line.ts';
-import { temporaryName, WholeFileWriter } from '../store/whole-file.ts';
+import { temporaryName, WholeFileWriter } from '../files/whole-file.ts';
 import { unpackShard } from './answer-index.ts';
-import type { AroundRead } from './cut-lines.ts';
+import type { AroundRead } from '../files/cut-lines.ts';
 import {
   EarlierAnswersGone,
   findKnownLines,

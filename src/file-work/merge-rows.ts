@@ -1,5 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
-import { WholeFileWriter } from '../store/whole-file.ts';
+import { WholeFileWriter } from '../files/whole-file.ts';
 import { ByteCounter } from './byte-counter.ts';
 import { RowFile } from './row-file.ts';
 

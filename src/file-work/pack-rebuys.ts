@@ -10,7 +10,7 @@ import {
 } from '../core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { ShardSetWriter } from './build-shards.ts';
-import { cutLines } from './cut-lines.ts';
+import { cutLines } from '../files/cut-lines.ts';
 import { embeddingInputsOf } from './pack-retries.ts';
 import { RowFile } from './row-file.ts';
 import { readManifest, readOutcome, rowsPath, ShardIds } from './shard-records.ts';

@@ -10,9 +10,9 @@ import {
   type WholeRefusal,
 } from '../core/shard-plan.ts';
 import { shardFiles } from '../store/job-files.ts';
-import { WholeFileWriter } from '../store/whole-file.ts';
+import { WholeFileWriter } from '../files/whole-file.ts';
 import { ShardSetWriter, type ShardGroup } from './build-shards.ts';
-import { cutLines } from './cut-lines.ts';
+import { cutLines } from '../files/cut-lines.ts';
 import { readManifest, readOutcome, ShardIds } from './shard-records.ts';
 
 /** Which round's leftovers go into the next one, and how large its shards may be. */

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { JobSpec } from '../core/job-spec.ts';
 import { isLineFault, RequestLineReader, type LineFault, type RequestLine } from '../core/request-line.ts';
-import { cutLines, type AroundRead, type CutLine } from './cut-lines.ts';
-import { otherFormat } from './file-format.ts';
+import { cutLines, type AroundRead, type CutLine } from '../files/cut-lines.ts';
+import { otherFormat } from '../input/file-format.ts';
 import { SeparatorSearch } from './separators.ts';
 
 /** A line of an input that is not blank: a checked request, or why it is none. One object serves all lines. */

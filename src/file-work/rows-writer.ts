@@ -1,5 +1,5 @@
 import { fstatSync, readFileSync, readSync } from 'node:fs';
-import { WholeFileWriter } from '../store/whole-file.ts';
+import { WholeFileWriter } from '../files/whole-file.ts';
 import type { ShardIds } from './shard-records.ts';
 import { lineState, type ShardTally } from './shard-tally.ts';
 

@@ -3,7 +3,7 @@ import { existsSync, linkSync, readdirSync, readFileSync, rmSync } from 'node:fs
 import { basename, dirname, join } from 'node:path';
 import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
 import { shardFiles } from '../store/job-files.ts';
-import { temporaryName, WholeFileWriter } from '../store/whole-file.ts';
+import { temporaryName, WholeFileWriter } from '../files/whole-file.ts';
 
 const LINE_FEED = 0x0a;
 const QUOTE = 0x22;

@@ -10,7 +10,7 @@ import {
   type WholeRefusal,
 } from '../core/shard-plan.ts';
 import { TokenSum, type Cost, type ModelRates } from '../core/token-cost.ts';
-import { cutLines, type CutLine } from './cut-lines.ts';
+import { cutLines, type CutLine } from '../files/cut-lines.ts';
 import { ResultRowReader, type ReadRow } from './read-result-row.ts';
 import { UsageState } from './read-usage.ts';
 import type { SpareBodies } from './spare-bodies.ts';

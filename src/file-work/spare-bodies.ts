@@ -1,6 +1,6 @@
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { temporaryName } from '../store/whole-file.ts';
+import { temporaryName } from '../files/whole-file.ts';
 
 /**
  * Bodies of answers that do not stand in a raw file as strict JSON: wrapped in a string, or repaired. They wait in a file

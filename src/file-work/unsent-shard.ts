@@ -1,6 +1,6 @@
 import { plainCode } from '../core/result-line.ts';
 import { EXAMPLES_KEPT, ShardLines, type ShardOutcome } from '../core/shard-plan.ts';
-import { WholeFileWriter } from '../store/whole-file.ts';
+import { WholeFileWriter } from '../files/whole-file.ts';
 import { cancelledTail, writeRowHead } from './rows-writer.ts';
 import { claimOutcome, readManifest, readOutcome, ShardIds, type ClaimedOutcome } from './shard-records.ts';
 

@@ -3,7 +3,7 @@ import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/
 import { dirname, join, relative } from 'node:path';
 import { privateFolder } from '../core/private-folder.ts';
 import type { Store } from './store.ts';
-import { temporaryName } from './whole-file.ts';
+import { temporaryName } from '../files/whole-file.ts';
 
 /** A store in a folder of a local or shared file system that has hard links and atomic renames. */
 export class FolderStore implements Store {

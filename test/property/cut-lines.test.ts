@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { writeFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cutLines } from '../../src/file-work/cut-lines.ts';
+import { cutLines } from '../../src/files/cut-lines.ts';
 import { TempFolder } from '../support/temp-folder.ts';
 
 interface Seen {

@@ -4,8 +4,8 @@ import { beforeEach, expect, test } from 'vitest';
 import type { JobSpec } from '../../../src/core/job-spec.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { jobFiles } from '../../../src/store/job-files.ts';
-import { prepareJob } from '../../../src/store/prepare-job.ts';
-import { inputPathOf, joinSameJob, rememberJob } from '../../../src/store/same-job.ts';
+import { prepareJob } from '../../../src/job/prepare-job.ts';
+import { inputPathOf, joinSameJob, rememberJob } from '../../../src/job/same-job.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 let folder: TempFolder;

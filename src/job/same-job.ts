@@ -1,8 +1,8 @@
 import { access } from 'node:fs/promises';
 import type { JobSpec } from '../core/job-spec.ts';
-import { identityFiles, jobFiles } from './job-files.ts';
-import { identityOf } from './prepare-job.ts';
-import { claimRecord, readRecord, type Store } from './store.ts';
+import { identityFiles, jobFiles } from '../store/job-files.ts';
+import { identityOf } from './job-identity.ts';
+import { claimRecord, readRecord, type Store } from '../store/store.ts';
 
 /** The job that was started first of some requests and options. */
 interface FirstJob {

@@ -11,7 +11,7 @@ import {
 } from '../core/job-spec.ts';
 import { assertKnownOptions } from '../core/known-options.ts';
 import { readEnvironment } from '../environment.ts';
-import { fingerprintInput } from './fingerprint-input.ts';
+import { fingerprintInput } from '../input/fingerprint-input.ts';
 
 /**
  * Checks the options, reads the input once and puts the job's spec together; nothing is started.
@@ -37,14 +37,4 @@ function assertInput(options: JobOptions): void {
   throw new BatchError(ErrorCode.BadOption, 'Option input must be the path of a .jsonl file.', {
     details: { option: 'input' },
   });
-}
-
-/** What tells two jobs of one id apart: input and options, as a hash. */
-export function identityOf(spec: JobSpec): string {
-  return createHash('sha256').update(jobIdentity(spec, spec.input.sha256)).digest('hex');
-}
-
-/** The first digits of it, which suffice in names of files of one job. */
-export function identityWord(spec: JobSpec): string {
-  return identityOf(spec).slice(0, 12);
 }

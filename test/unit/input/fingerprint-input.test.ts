@@ -4,7 +4,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { relative } from 'node:path';
 import { expect, test } from 'vitest';
-import { fingerprintInput } from '../../../src/store/fingerprint-input.ts';
+import { fingerprintInput } from '../../../src/input/fingerprint-input.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 test('says where the input is, how long, and what', async () => {

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { closeSync, readSync } from 'node:fs';
-import { openFileSync } from '../store/plain-file.ts';
+import { openFileSync } from './plain-file.ts';
 
 /** Large enough that reading costs little, small enough to keep two threads within a few MB. */
 const BLOCK_BYTES = 2 << 20;

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { prepareJob } from '../../../src/store/prepare-job.ts';
+import { prepareJob } from '../../../src/job/prepare-job.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 test('a misspelt option is refused before anything is read or started', async () => {

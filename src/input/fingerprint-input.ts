@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import type { InputFingerprint } from '../core/job-spec.ts';
-import { NotAFile, openFile } from './plain-file.ts';
+import { NotAFile, openFile } from '../files/plain-file.ts';
 
 /**
  * Reads an input once and says what it is. The worker compares when it builds the shards; after that nobody

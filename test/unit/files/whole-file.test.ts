@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { temporaryName, WholeFileWriter } from '../../../src/store/whole-file.ts';
+import { temporaryName, WholeFileWriter } from '../../../src/files/whole-file.ts';
 import { openFiles } from '../../support/open-files.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { cutLines } from '../../../src/file-work/cut-lines.ts';
+import { cutLines } from '../../../src/files/cut-lines.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 function linesOf(bytes: string | Uint8Array, maxLineBytes = 1_000): string[] {

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { checkOutputFolder, copyResults, writePartialResults } from '../../../src/store/output-folder.ts';
+import { checkOutputFolder, copyResults, writePartialResults } from '../../../src/output/output-folder.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 const report = (job: unknown): string => JSON.stringify({ job_id: job });
