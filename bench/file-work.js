@@ -2,8 +2,8 @@
 import { copyFileSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { ByteCounter } from '../dist/file-work/byte-counter.js';
-import { FileWork } from '../dist/file-work/pool.js';
+import { ByteCounter } from '../dist/file-work/threads/byte-counter.js';
+import { FileWork } from '../dist/file-work/threads/pool.js';
 import { shardFiles } from '../dist/store/job-files.js';
 
 const seconds = async (work) => {

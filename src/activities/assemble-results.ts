@@ -5,7 +5,7 @@ import type { JobSpec } from '../core/job-spec.ts';
 import type { JobReport } from '../core/progress.ts';
 import { type RoundPlan, shardId } from '../core/shard-plan.ts';
 import type { ShardStory } from '../report/job-story.ts';
-import { ByteCounter } from '../file-work/byte-counter.ts';
+import { ByteCounter } from '../file-work/threads/byte-counter.ts';
 import { reportPage } from '../report/page.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';

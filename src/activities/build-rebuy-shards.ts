@@ -1,5 +1,5 @@
 import type { RoundPlan } from '../core/shard-plan.ts';
-import type { RebuyRound } from '../file-work/pack-rebuys.ts';
+import type { RebuyRound } from '../file-work/shards/pack-rebuys.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';

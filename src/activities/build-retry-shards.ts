@@ -1,4 +1,4 @@
-import type { RetryRound } from '../file-work/pack-retries.ts';
+import type { RetryRound } from '../file-work/shards/pack-retries.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';

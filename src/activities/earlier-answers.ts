@@ -3,7 +3,7 @@ import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
 import { randomBytes } from 'node:crypto';
 import { FailureType } from '../core/failure.ts';
 import type { JobSpec } from '../core/job-spec.ts';
-import type { EarlierAnswers } from '../file-work/find-known-lines.ts';
+import type { EarlierAnswers } from '../file-work/earlier/find-known-lines.ts';
 import { isOtherApi, jobInstance } from '../store/job-api.ts';
 import { jobFiles, scheduleFiles } from '../store/job-files.ts';
 import { identityWord } from '../job/job-identity.ts';

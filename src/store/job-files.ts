@@ -44,7 +44,7 @@ export const jobFiles = {
   page: (job: string): string => `jobs/${job}/report.html`,
   /** Written last. */
   report: (job: string): string => `jobs/${job}/report.json`,
-  /** Index of what a finished job has answered, for later runs of its schedule; see `file-work/answer-index.ts`. */
+  /** Index of what a finished job has answered, for later runs of its schedule; see `file-work/earlier/answer-index.ts`. */
   answers: (job: string): string => `jobs/${job}/answers.index`,
 } as const;
 

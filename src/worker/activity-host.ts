@@ -5,7 +5,7 @@ import type OpenAI from 'openai';
 import { createActivities, type Activities } from '../activities/index.ts';
 import { neverThrows } from '../core/never-throws.ts';
 import { readEnvironment } from '../environment.ts';
-import { FileWork } from '../file-work/pool.ts';
+import { FileWork } from '../file-work/threads/pool.ts';
 import { checkStore } from '../store/check-store.ts';
 import { FolderStore } from '../store/folder-store.ts';
 import { createJobMetrics, type JobMetrics } from './job-metrics.ts';

@@ -1,4 +1,4 @@
-import type { FileWork } from '../../src/file-work/pool.ts';
+import type { FileWork } from '../../src/file-work/threads/pool.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { Death } from './schedule.ts';
 

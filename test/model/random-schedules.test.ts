@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { FileWork } from '../../src/file-work/pool.ts';
+import { FileWork } from '../../src/file-work/threads/pool.ts';
 import { FolderStore } from '../../src/store/folder-store.ts';
 import { stepWorkers } from '../../src/worker/create-worker.ts';
 import { bundle, startServer } from '../workflow/literal-worker.ts';

@@ -4,9 +4,9 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { BatchStatus } from '../../src/core/batch-status.ts';
 import { shardId, type RoundPlan } from '../../src/core/shard-plan.ts';
-import { mergeRows } from '../../src/file-work/merge-rows.ts';
-import { packRetries } from '../../src/file-work/pack-retries.ts';
-import { settledRowsPath } from '../../src/file-work/shard-records.ts';
+import { mergeRows } from '../../src/file-work/rows/merge-rows.ts';
+import { packRetries } from '../../src/file-work/shards/pack-retries.ts';
+import { settledRowsPath } from '../../src/file-work/records/shard-records.ts';
 import { jobFiles } from '../../src/store/job-files.ts';
 import {
   JOB,

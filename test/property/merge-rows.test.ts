@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { mergeRows } from '../../src/file-work/merge-rows.ts';
+import { mergeRows } from '../../src/file-work/rows/merge-rows.ts';
 import { TempFolder } from '../support/temp-folder.ts';
 
 const row = (line: number, text: string): string => `{"line":${line},"text":"${text}"}\n`;

@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { checkJobOptions, resolveJobSpec, type JobOptions, type JobSpec } from '../../src/core/job-spec.ts';
 import { shardId, type RoundPlan, type ShardManifest, type ShardOutcome } from '../../src/core/shard-plan.ts';
-import { buildShards, type BuildResult } from '../../src/file-work/build-shards.ts';
-import { settleShard, type EndedShard } from '../../src/file-work/settle-shard.ts';
-import { settledRowsPath } from '../../src/file-work/shard-records.ts';
+import { buildShards, type BuildResult } from '../../src/file-work/shards/shard-input.ts';
+import { settleShard, type EndedShard } from '../../src/file-work/rows/settle-shard.ts';
+import { settledRowsPath } from '../../src/file-work/records/shard-records.ts';
 import { jobFiles, shardFiles } from '../../src/store/job-files.ts';
 
 /** The id of the job that these helpers build. */

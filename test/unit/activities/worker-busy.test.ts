@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'vitest';
 import { leaveWhileBusy } from '../../../src/activities/worker-busy.ts';
-import { FileWork } from '../../../src/file-work/pool.ts';
+import { FileWork } from '../../../src/file-work/threads/pool.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 const folder = new TempFolder();

@@ -1,0 +1,97 @@
+import { existsSync, statSync } from 'node:fs';
+import { WholeFileWriter } from '../../files/whole-file.ts';
+import { ByteCounter } from '../threads/byte-counter.ts';
+import { RowFile } from './row-file.ts';
+
+/** Files that are held open at a time. Those of an input with as many models may all be needed at once. */
+const MAX_HELD = 64;
+
+/**
+ * Merges files of rows, each in ascending order of lines, into one; returns the number of rows.
+ * A file is opened when the merge comes to its first line. Rows of the last `replacing` files take the place of rows of
+ * the same lines in files before them: those lines were bought again.
+ * @throws Error when two other files hold a row of the same line: that would break "exactly once"
+ */
+export function mergeRows(
+  paths: readonly string[],
+  target: string,
+  counter: ByteCounter = new ByteCounter(),
+  replacing: number = 0,
+): number {
+  const there = paths
+    .map((path, index) => ({ path, rank: Math.max(0, index - (paths.length - replacing) + 1) }))
+    .filter(({ path }) => existsSync(path));
+  counter.expect(there.reduce((sum, { path }) => sum + statSync(path).size, 0));
+  const waiting = there
+    .map(({ path, rank }) => ({ path, rank, first: firstLineOf(path) }))
+    .filter(({ first }) => first !== null)
+    .sort((a, b) => b.first! - a.first!);
+  const open: RankedRows[] = [];
+  const writer = new WholeFileWriter(target);
+  let rows = 0;
+  let last = 0;
+  let lastRank = 0;
+  try {
+    for (;;) {
+      while (waiting.length > 0 && (open.length === 0 || waiting.at(-1)!.first! <= smallest(open).line)) {
+        const { path, rank } = waiting.pop()!;
+        open.push(new RankedRows(path, rank, open.length >= MAX_HELD));
+      }
+      if (open.length === 0) break;
+      const from = smallest(open);
+      // Copy from this file until another one, open or waiting, has a smaller line.
+      let limit = waiting.at(-1)?.first ?? Number.POSITIVE_INFINITY;
+      for (const other of open) if (other !== from) limit = Math.min(limit, other.line);
+      do {
+        if (from.line > last) {
+          last = from.line;
+          lastRank = from.rank;
+          rows += 1;
+          writer.write(from.block, from.start, from.end);
+        } else if (from.line < last || from.rank >= lastRank) {
+          throw new Error(`Line ${from.line} has two rows or stands out of order.`);
+        }
+        from.next();
+      } while (!from.done && from.line < limit);
+      if (from.done) {
+        counter.add(from.offset);
+        from.close();
+        open.splice(open.indexOf(from), 1);
+      }
+    }
+    writer.finish();
+    return rows;
+  } catch (error) {
+    writer.abandon();
+    throw error;
+  } finally {
+    for (const file of open) file.close();
+  }
+}
+
+/** A file of rows; its rows take the place of rows of the same lines in files of a lower rank. */
+class RankedRows extends RowFile {
+  readonly rank: number;
+
+  constructor(path: string, rank: number, lean: boolean) {
+    super(path, lean);
+    this.rank = rank;
+  }
+}
+
+/** The file whose row comes next: of rows of one line, that of the highest rank. */
+function smallest(open: readonly RankedRows[]): RankedRows {
+  let best = open[0]!;
+  for (const file of open)
+    if (file.line < best.line || (file.line === best.line && file.rank > best.rank)) best = file;
+  return best;
+}
+
+function firstLineOf(path: string): number | null {
+  const file = new RowFile(path, true);
+  try {
+    return file.done ? null : file.line;
+  } finally {
+    file.close();
+  }
+}

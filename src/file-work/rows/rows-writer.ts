@@ -1,0 +1,108 @@
+import { fstatSync, readFileSync, readSync } from 'node:fs';
+import { WholeFileWriter } from '../../files/whole-file.ts';
+import type { ShardIds } from '../records/shard-records.ts';
+import { lineState, type ShardTally } from './shard-tally.ts';
+
+/** A raw file up to this size is held in memory while its rows are written; larger ones are read row by row. */
+const HELD_BYTES = 12 << 20;
+
+const beforeLine = Buffer.from('{"line":');
+const beforeId = Buffer.from(',"id":');
+const quote = Buffer.from('"');
+const beforeInput = Buffer.from(',"error":null,"usage":{"input_tokens":');
+const beforeOutput = Buffer.from(',"output_tokens":');
+const rowTail = Buffer.from('}}\n');
+
+/** A row as far as the line's id: the user's, or the line's number as text. */
+export function writeRowHead(file: WholeFileWriter, line: number, id: Uint8Array | null): void {
+  file.write(beforeLine);
+  file.writeNumber(line);
+  file.write(beforeId);
+  if (id !== null) {
+    file.write(id);
+    return;
+  }
+  file.write(quote);
+  file.writeNumber(line);
+  file.write(quote);
+}
+
+/** The rest of the row of a line that a cancel has ended; `batch` is JSON. */
+export function cancelledTail(attempts: number, batch: string): string {
+  return `,"status":"cancelled","attempts":${attempts},"batch_id":${batch},"response":null,"error":{"code":"cancelled","message":"The job was cancelled before this line had an answer."},"usage":null}\n`;
+}
+
+/** Writes rows in the lines' order, taking each answer's bytes from where they stand in the raw file. */
+export class RowsWriter {
+  private readonly file: WholeFileWriter;
+  private readonly ids: ShardIds;
+  private readonly scratch = Buffer.allocUnsafe(64 << 10);
+  /** Raw files that are small enough to be held: their answers are taken in any order without a read each. */
+  private held: (Buffer | null)[] = [];
+
+  constructor(path: string, ids: ShardIds) {
+    this.file = new WholeFileWriter(path);
+    this.ids = ids;
+  }
+
+  /** @param sources the raw files, open since before the tally was made: an attempt that stood still may replace them at any time */
+  write(tally: ShardTally, sources: readonly (number | null)[], batchIds: readonly string[]): void {
+    this.held = sources.map((source) =>
+      source !== null && fstatSync(source).size <= HELD_BYTES ? readFileSync(source) : null,
+    );
+    const batches = batchIds.map((batchId) => JSON.stringify(batchId));
+    const answered = (attempts: number, batch: string): Buffer =>
+      Buffer.from(`,"status":"answered","attempts":${attempts},"batch_id":${batch},"response":`);
+    const answeredAtOnce = batches.map((batch) => answered(1, batch));
+    try {
+      for (let position = 0; position < tally.states.length; position += 1) {
+        const stateHere = tally.states[position];
+        if (stateHere === lineState.again) continue;
+        const line = tally.lines.numbers[position]!;
+        writeRowHead(this.file, line, this.ids.at(position));
+        const attempts = tally.lines.historyOf(line).sent + 1;
+        if (stateHere === lineState.answered) {
+          const which = tally.file[position]!;
+          this.file.write(attempts === 1 ? answeredAtOnce[which]! : answered(attempts, batches[which]!));
+          this.writeBody(tally, sources, position);
+          this.file.write(beforeInput);
+          this.file.writeNumber(tally.input[position]!);
+          this.file.write(beforeOutput);
+          this.file.writeNumber(tally.output[position]!);
+          this.file.write(rowTail);
+        } else if (stateHere === lineState.cancelled) {
+          this.file.writeText(cancelledTail(attempts, batches[0]!));
+        } else {
+          const { code, message } = tally.errors.get(position)!;
+          this.file.writeText(
+            `,"status":"failed","attempts":${attempts},"batch_id":${batches[0]},"response":null,"error":${JSON.stringify({ code, message })},"usage":null}\n`,
+          );
+        }
+      }
+      this.file.finish();
+    } catch (error) {
+      this.file.abandon();
+      throw error;
+    }
+  }
+
+  private writeBody(tally: ShardTally, sources: readonly (number | null)[], position: number): void {
+    const which = tally.file[position]!;
+    const spare = tally.spare.sourceOf(position);
+    const source = spare ?? sources[which]!;
+    let offset = tally.offset[position]!;
+    let left = tally.length[position]!;
+    const held = spare === null ? this.held[which]! : null;
+    if (held !== null) {
+      this.file.write(held, offset, offset + left);
+      return;
+    }
+    while (left > 0) {
+      const read = readSync(source, this.scratch, 0, Math.min(left, this.scratch.length), offset);
+      if (read === 0) throw new Error('A raw output file became shorter while it was read.');
+      this.file.write(this.scratch, 0, read);
+      offset += read;
+      left -= read;
+    }
+  }
+}

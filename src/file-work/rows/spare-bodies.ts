@@ -1,0 +1,47 @@
+import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { temporaryName } from '../../files/whole-file.ts';
+
+/**
+ * Bodies of answers that do not stand in a raw file as strict JSON: wrapped in a string, or repaired. They wait in a file
+ * until rows are written, so that a batch that has no others costs no more memory than any.
+ */
+export class SpareBodies implements Disposable {
+  private readonly path: string;
+  private readonly positions = new Set<number>();
+  private file: number | null = null;
+  private bytes = 0;
+
+  /** @param target the file beside which they wait */
+  constructor(target: string) {
+    this.path = temporaryName(target);
+  }
+
+  /** Keeps the body of the line at a position; returns its offset in `source`. */
+  add(position: number, body: Uint8Array, start: number, end: number): number {
+    if (this.file === null) {
+      mkdirSync(dirname(this.path), { recursive: true });
+      this.file = openSync(this.path, 'wx+');
+    }
+    const offset = this.bytes;
+    while (start < end) {
+      const written = writeSync(this.file, body, start, end - start, this.bytes);
+      start += written;
+      this.bytes += written;
+    }
+    this.positions.add(position);
+    return offset;
+  }
+
+  /** The file that holds the body of the line at a position; null when a raw file does. */
+  sourceOf(position: number): number | null {
+    return this.positions.has(position) ? this.file : null;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.file === null) return;
+    closeSync(this.file);
+    rmSync(this.path, { force: true });
+    this.file = null;
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * What a pool thread can do. Each task works on whole files of one job and answers a few numbers;
+ * tasks take one argument, the tuple of what they need.
+ */
+import type { JobSpec } from '../../core/job-spec.ts';
+import type { PaidTwice, RoundPlan, ShardOutcome } from '../../core/shard-plan.ts';
+import type { ModelRates } from '../../core/token-cost.ts';
+import { ByteCounter } from './byte-counter.ts';
+import * as build from '../shards/shard-input.ts';
+import type { EarlierAnswers } from '../earlier/find-known-lines.ts';
+import * as index from '../earlier/index-answers.ts';
+import * as merge from '../rows/merge-rows.ts';
+import * as rebuy from '../shards/pack-rebuys.ts';
+import * as pack from '../shards/pack-retries.ts';
+import * as settle from '../rows/settle-shard.ts';
+import * as unsent from '../rows/unsent-shard.ts';
+
+export const buildShards = ([folder, spec, counter, earlier, under]: [
+  folder: string,
+  spec: JobSpec,
+  counter: SharedArrayBuffer,
+  earlier: readonly EarlierAnswers[] | null,
+  under: string,
+]): build.BuildResult => build.buildShards(folder, spec, new ByteCounter(counter), earlier, under);
+
+export const indexAnswers = ([folder, job, target]: [folder: string, job: string, target: string]):
+  | number
+  | null => index.indexAnswers(folder, job, target);
+
+export const settleShard = ([folder, ended]: [folder: string, ended: settle.EndedShard]):
+  | settle.ClaimedOutcome
+  | settle.MissingRows => settle.settleShard(folder, ended);
+
+export const refuseShard = ([folder, refused]: [
+  folder: string,
+  refused: unsent.RefusedShard,
+]): settle.ClaimedOutcome => unsent.refuseShard(folder, refused);
+
+export const countAnswers = ([folder, job, shard, path, rates]: [
+  folder: string,
+  job: string,
+  shard: string,
+  path: string,
+  rates: ModelRates | null | undefined,
+]): PaidTwice => settle.countAnswers(folder, job, shard, path, rates);
+
+export const cancelShard = ([folder, job, shard]: [
+  folder: string,
+  job: string,
+  shard: string,
+]): ShardOutcome => unsent.cancelShard(folder, job, shard);
+
+export const packRetries = ([folder, round]: [folder: string, round: pack.RetryRound]): RoundPlan =>
+  pack.packRetries(folder, round);
+
+export const packRebuys = ([folder, round]: [folder: string, round: rebuy.RebuyRound]): RoundPlan =>
+  rebuy.packRebuys(folder, round);
+
+export const mergeRows = ([paths, target, counter, replacing]: [
+  paths: readonly string[],
+  target: string,
+  counter: SharedArrayBuffer,
+  replacing: number,
+]): number => merge.mergeRows(paths, target, new ByteCounter(counter), replacing);

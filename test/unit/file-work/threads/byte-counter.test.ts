@@ -1,0 +1,34 @@
+import { statSync, writeFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { buildShards } from '../../../../src/file-work/shards/shard-input.ts';
+import { ByteCounter } from '../../../../src/file-work/threads/byte-counter.ts';
+import { mergeRows } from '../../../../src/file-work/rows/merge-rows.ts';
+import { requestLine, specFor } from '../../../support/file-job.ts';
+import { TempFolder } from '../../../support/temp-folder.ts';
+
+test('what a thread counts is seen through the memory that it was sent', () => {
+  const here = new ByteCounter();
+  const there = new ByteCounter(here.shared);
+  there.expect(2 ** 40);
+  there.add(2 ** 39);
+  there.add(1);
+  expect([here.done, here.of]).toEqual([2 ** 39 + 1, 2 ** 40]);
+});
+
+test('reading the input counts all of its bytes', () => {
+  using folder = new TempFolder();
+  const spec = specFor(folder.path, `${requestLine('one')}\n${requestLine('two')}\n`);
+  const counter = new ByteCounter();
+  buildShards(folder.path, spec, counter);
+  expect([counter.done, counter.of]).toEqual([spec.input.bytes, spec.input.bytes]);
+});
+
+test('merging rows counts all of theirs', () => {
+  using folder = new TempFolder();
+  writeFileSync(folder.at('a'), '{"line":1,"x":1}\n{"line":3,"x":1}\n');
+  writeFileSync(folder.at('b'), '{"line":2,"x":1}\n');
+  const counter = new ByteCounter();
+  mergeRows([folder.at('a'), folder.at('none'), folder.at('b')], folder.at('all'), counter);
+  const { size } = statSync(folder.at('all'));
+  expect([counter.done, counter.of]).toEqual([size, size]);
+});
