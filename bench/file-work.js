@@ -2,7 +2,7 @@
 import { copyFileSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { ByteCounter } from '../dist/file-work/threads/byte-counter.js';
+import { ByteCounter } from '../dist/file-work/byte-counter.js';
 import { FileWork } from '../dist/file-work/threads/pool.js';
 import { shardFiles } from '../dist/store/job-files.js';
 
@@ -38,7 +38,7 @@ export async function benchFileWork(folder, makeLine, lines, threads) {
   await files.cancelShard('none', 'none').catch(() => undefined); // starts the first thread
 
   const copy = await seconds(() => copyFileSync(input, `${input}.copy`));
-  const build = await seconds(() => files.buildShards(spec, new ByteCounter()));
+  const build = await seconds(() => files.shardInput({ spec, counter: new ByteCounter() }));
   console.log(
     `build-shards     ${rate(bytes, build)} MB/s, every line checked (one thread); plain copy ${rate(bytes, copy)} MB/s; ratio ${(build / copy).toFixed(1)}`,
   );

@@ -5,7 +5,7 @@ import type { JobSpec } from '../core/job-spec.ts';
 import type { JobReport } from '../core/progress.ts';
 import { type RoundPlan, shardId } from '../core/shard-plan.ts';
 import type { ShardStory } from '../report/job-story.ts';
-import { ByteCounter } from '../file-work/threads/byte-counter.ts';
+import { ByteCounter } from '../file-work/byte-counter.ts';
 import { reportPage } from '../report/page.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
@@ -59,14 +59,14 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
       const drawing = quietly(job, () =>
         files.drawReport({ startedAt, shards: stories, models }, AbortSignal.timeout(DRAWING_MS)),
       );
-      const paths = [
-        ...(plans[0]!.rejected === 0 ? [] : [await store.filePath(jobFiles.rejected(job))]),
-        ...(plans[0]!.kept === undefined ? [] : [await store.filePath(jobFiles.kept(job))]),
+      const sources = [
+        ...(plans[0]!.rejected === 0 ? [] : [jobFiles.rejected(job)]),
+        ...(plans[0]!.kept === undefined ? [] : [jobFiles.kept(job)]),
+        ...stories.map(({ id, rows }) => shardFiles.rows(job, id, rows)),
       ];
-      for (const { id, rows } of stories) paths.push(await store.filePath(shardFiles.rows(job, id, rows)));
       const replacing = shardsFromRebuy(plans);
-      const target = await store.filePath(jobFiles.results(job));
-      const rows = await files.mergeRows(paths, target, counter, replacing);
+      const target = jobFiles.results(job);
+      const rows = await files.mergeRows({ files: sources, target, counter, replacing });
       if (replacing > 0) await store.remove(jobFiles.answers(job)); // made before: it lacks what was bought again
       const again = boughtAgain(plans);
       const { rejected, kept } = plans[0]!;
@@ -167,6 +167,6 @@ async function cancelRest(
   shards: readonly string[],
 ): Promise<void> {
   for (const shard of shards) {
-    if ((await store.size(shardFiles.outcome(job, shard))) === null) await files.cancelShard(job, shard);
+    if ((await store.size(shardFiles.outcome(job, shard))) === null) await files.cancelShard({ job, shard });
   }
 }

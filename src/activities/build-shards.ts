@@ -2,8 +2,8 @@ import { ApplicationFailure } from '@temporalio/common';
 import { FailureType } from '../core/failure.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
-import type { BuildResult } from '../file-work/shards/shard-input.ts';
-import { ByteCounter } from '../file-work/threads/byte-counter.ts';
+import type { ShardedInput } from '../file-work/shards/shard-input.ts';
+import { ByteCounter } from '../file-work/byte-counter.ts';
 import { keepJobApi } from '../store/job-api.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { currentPass } from '../store/job-pass.ts';
@@ -59,8 +59,8 @@ export async function buildShards(deps: Dependencies, started: JobSpec): Promise
   const counter = new ByteCounter();
   const built = identityWord(spec);
   const under = jobFiles.building(spec.jobId, built);
-  const build = async (): Promise<BuildResult> =>
-    await files.buildShards(spec, counter, await claimEarlierAnswers(deps, spec), under);
+  const build = async (): Promise<ShardedInput> =>
+    await files.shardInput({ spec, earlier: await claimEarlierAnswers(deps, spec), under, counter });
   const result = await whileBeating(build, {
     details: (): BeatDetails => ({ done: counter.done, of: counter.of }),
   });

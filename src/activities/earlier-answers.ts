@@ -3,7 +3,7 @@ import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
 import { randomBytes } from 'node:crypto';
 import { FailureType } from '../core/failure.ts';
 import type { JobSpec } from '../core/job-spec.ts';
-import type { EarlierAnswers } from '../file-work/earlier/find-known-lines.ts';
+import type { EarlierAnswers } from '../file-work/earlier/earlier-answers.ts';
 import { isOtherApi, jobInstance } from '../store/job-api.ts';
 import { jobFiles, scheduleFiles } from '../store/job-files.ts';
 import { identityWord } from '../job/job-identity.ts';
@@ -107,7 +107,7 @@ async function findAnswers(
       ? jobFiles.answers(job)
       : jobFiles.earlierIndex(jobId, randomBytes(8).toString('hex'));
     if (!isFinished) own.push(index);
-    const answers = (await store.size(index)) ?? (await files.indexAnswers(job, index));
+    const answers = (await store.size(index)) ?? (await files.indexAnswers({ job, target: index }));
     if (answers === null) throw filesMissing(job);
     if (answers > 0) found.push({ job, index, instance });
   }

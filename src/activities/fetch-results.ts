@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import pLimit from 'p-limit';
 import { BatchStatus } from '../core/batch-status.ts';
 import { FailureType } from '../core/failure.ts';
-import type { EndedShard, MissingRows } from '../file-work/rows/settle-shard.ts';
+import type { EndedShard, MissingRows } from '../file-work/rows/ended-shard.ts';
 import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
 import { DOWNLOADS_AT_ONCE } from '../core/step-queues.ts';
 import { shardFiles } from '../store/job-files.ts';

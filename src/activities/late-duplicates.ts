@@ -133,8 +133,8 @@ async function lossOf(
       const key = shardFiles.duplicateOutput(job, shard, batch, batchId);
       if (!(await fetchOutput(deps, batchId, key, signal))) continue;
       const { model } = (await readRecord<ShardManifest>(deps.store, shardFiles.manifest(job, shard)))!;
-      const path = await deps.store.filePath(key);
-      late = add(late, await deps.files.countAnswers(job, shard, path, ratesOf(model)));
+      const output = { job, shard, output: key, rates: ratesOf(model) };
+      late = add(late, await deps.files.countAnswers(output));
     }
   }
   return batches === 0 ? null : { shard, batches, late };

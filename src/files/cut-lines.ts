@@ -29,19 +29,26 @@ export interface CutLine {
   overlong: boolean;
 }
 
+/** Who takes part in the reading of a file. */
+export interface ReadWatch {
+  /** Gets the file's bytes as they are read. */
+  readonly onBytes?: ((bytes: Uint8Array) => void) | undefined;
+  /** Makes each call of the file system. */
+  readonly around?: AroundRead | undefined;
+}
+
 /**
  * Calls `onLine` for each line of a file, in order. Lines end at `\n` and nowhere else: U+2028 and a lone `\r`
  * are legal inside JSON strings. Memory is one block, or one line where that is longer.
  *
- * The block and the line's object are valid during the call only. Each call of the file system is made by `around`.
+ * The block and the line's object are valid during the call only.
  * @throws NotAFile for pipes, devices, sockets and folders
  */
 export function cutLines(
   path: string,
   maxLineBytes: number,
   onLine: (block: Buffer, line: CutLine) => void,
-  onBytes?: (bytes: Uint8Array) => void,
-  around: AroundRead = (read) => read(),
+  { onBytes, around = (read) => read() }: ReadWatch = {},
 ): void {
   const file = around(() => openFileSync(path));
   let block = spareBlock ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);

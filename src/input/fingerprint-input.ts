@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import type { InputFingerprint } from '../core/job-spec.ts';
 import { NotAFile, openFile } from '../files/plain-file.ts';
+import { InputCheck } from './input-check.ts';
 
 /**
  * Reads an input once and says what it is. The worker compares when it builds the shards; after that nobody
@@ -14,14 +14,10 @@ export async function fingerprintInput(path: string): Promise<InputFingerprint> 
   if (path === '-' || /^\/(dev\/(stdin$|fd\/)|proc\/[^/]+\/fd\/)/.test(path)) {
     throw badInput(path, 'is standard input or another stream that only this process has', SAVE_IT);
   }
-  const hash = createHash('sha256');
-  let bytes = 0;
+  const read = new InputCheck();
   try {
     const file = await openFile(path);
-    for await (const chunk of file.createReadStream({ highWaterMark: 1 << 20 })) {
-      bytes += (chunk as Buffer).length;
-      hash.update(chunk as Buffer);
-    }
+    for await (const chunk of file.createReadStream({ highWaterMark: 1 << 20 })) read.add(chunk as Buffer);
   } catch (error) {
     if (error instanceof NotAFile) {
       const advice = error.kind === 'a folder' ? 'name a .jsonl file' : SAVE_IT;
@@ -34,8 +30,9 @@ export async function fingerprintInput(path: string): Promise<InputFingerprint> 
     if (code === undefined) throw error;
     throw badInput(path, `cannot be read (${code})`, 'check the path and the disk');
   }
-  if (bytes === 0) throw badInput(path, 'is empty', 'write one JSON request per line');
-  return { path: resolve(path), bytes, sha256: hash.digest('hex') };
+  const fingerprint = read.fingerprint();
+  if (fingerprint.bytes === 0) throw badInput(path, 'is empty', 'write one JSON request per line');
+  return { path: resolve(path), ...fingerprint };
 }
 
 /** The worker reads the input again, and others may, too. */

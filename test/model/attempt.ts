@@ -96,14 +96,14 @@ async function* arriving(attempt: Attempt, chunks: AsyncIterable<Uint8Array>): A
 export function filesOf(attempt: Attempt, files: FileWork): FileWork {
   const work: Omit<FileWork, 'close' | 'indexAnswers'> = {
     isBusyFor: () => false,
-    buildShards: (...building) => attempt.step(() => files.buildShards(...building)),
+    shardInput: (sharding) => attempt.step(() => files.shardInput(sharding)),
     settleShard: (ended) => attempt.step(() => files.settleShard(ended)),
-    cancelShard: (job, shard) => attempt.step(() => files.cancelShard(job, shard)),
+    cancelShard: (unsent) => attempt.step(() => files.cancelShard(unsent)),
     refuseShard: (refused) => attempt.step(() => files.refuseShard(refused)),
-    countAnswers: (...counted) => attempt.step(() => files.countAnswers(...counted)),
+    countAnswers: (output) => attempt.step(() => files.countAnswers(output)),
     packRetries: (round) => attempt.step(() => files.packRetries(round)),
     packRebuys: (round) => attempt.step(() => files.packRebuys(round)),
-    mergeRows: (...merged) => attempt.step(() => files.mergeRows(...merged)),
+    mergeRows: (rows) => attempt.step(() => files.mergeRows(rows)),
     warmUpDrawing: () => undefined,
     drawReport: async () => '<p>Drawn.</p>', // a drawing has no effect outside the process, and takes longer than all the rest
   };

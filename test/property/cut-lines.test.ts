@@ -30,7 +30,7 @@ function cut(path: string, maxLineBytes: number): { lines: Seen[]; passed: Buffe
         bytes,
       });
     },
-    (bytes) => chunks.push(Buffer.from(bytes)),
+    { onBytes: (bytes) => void chunks.push(Buffer.from(bytes)) },
   );
   return { lines, passed: Buffer.concat(chunks) };
 }

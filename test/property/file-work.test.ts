@@ -4,12 +4,12 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { BatchStatus } from '../../src/core/batch-status.ts';
 import { shardId, type RoundPlan } from '../../src/core/shard-plan.ts';
-import { mergeRows } from '../../src/file-work/rows/merge-rows.ts';
 import { packRetries } from '../../src/file-work/shards/pack-retries.ts';
 import { settledRowsPath } from '../../src/file-work/records/shard-records.ts';
 import { jobFiles } from '../../src/store/job-files.ts';
 import {
   JOB,
+  mergeFiles,
   neverRanRow,
   outputRow,
   plan,
@@ -158,7 +158,7 @@ test('whatever the batches do, each line ends exactly once, and no answered line
 
       const target = folder.at('results.jsonl');
       const numbers = lines.flatMap(({ kind }, i) => (kind === 'blank' ? [] : [i + 1]));
-      expect(mergeRows(rows, target)).toBe(numbers.length);
+      expect(mergeFiles(rows, target)).toBe(numbers.length);
       expect(answered + failed).toBe(numbers.length);
       const results = rowsIn(target);
       expect(results.map(({ line }) => line)).toEqual(numbers);

@@ -9,11 +9,9 @@ const row = (line: number, text: string): string => `{"line":${line},"text":"${t
 /** Writes the files, merges them, and answers the merged text. */
 function merged(files: readonly string[]): string {
   using folder = new TempFolder();
-  const paths = files.map((text, i) => {
-    writeFileSync(folder.at(String(i)), text);
-    return folder.at(String(i));
-  });
-  const rows = mergeRows([...paths, folder.at('not there')], folder.at('merged'));
+  const keys = files.map((_, i) => String(i));
+  for (const [i, text] of files.entries()) writeFileSync(folder.at(keys[i]!), text);
+  const rows = mergeRows(folder.path, { files: [...keys, 'not there'], target: 'merged' });
   const text = readFileSync(folder.at('merged'), 'utf8');
   expect(rows).toBe(text.split('\n').length - 1);
   return text;

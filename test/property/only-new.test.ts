@@ -5,15 +5,16 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { checkJobOptions, resolveJobSpec, type JobSpec } from '../../src/core/job-spec.ts';
 import { shardId } from '../../src/core/shard-plan.ts';
-import { buildShards } from '../../src/file-work/shards/shard-input.ts';
-import { findKnownLines, type EarlierAnswers } from '../../src/file-work/earlier/find-known-lines.ts';
+import { shardInput } from '../../src/file-work/shards/shard-input.ts';
+import type { EarlierAnswers } from '../../src/file-work/earlier/earlier-answers.ts';
+import { findKnownLines } from '../../src/file-work/earlier/find-known-lines.ts';
 import { indexAnswers } from '../../src/file-work/earlier/index-answers.ts';
-import { mergeRows } from '../../src/file-work/rows/merge-rows.ts';
+import { jsonlInput } from '../../src/input/jsonl-input.ts';
 import { packRetries } from '../../src/file-work/shards/pack-retries.ts';
 import { settleShard } from '../../src/file-work/rows/settle-shard.ts';
 import { settledRowsPath } from '../../src/file-work/records/shard-records.ts';
 import { jobFiles, shardFiles } from '../../src/store/job-files.ts';
-import { outputRow, rowsIn } from '../support/file-job.ts';
+import { mergeFiles, outputRow, rowsIn } from '../support/file-job.ts';
 import { TempFolder } from '../support/temp-folder.ts';
 
 /** Few texts, models and endpoints, so that lines repeat within an input and from one to the next. */
@@ -63,7 +64,7 @@ class Schedule {
     const job = `job-${number}`;
     const spec = this.specOf(job, lines, shardLines);
     const known = new Map(this.bought);
-    const built = buildShards(this.folder, spec, undefined, this.earlier);
+    const built = shardInput(this.folder, { spec, earlier: this.earlier });
     if ('gone' in built) throw new Error(`answers of ${built.gone} are gone`);
     if ('fault' in built) {
       expect(lines.every(({ kind }) => kind === 'blank')).toBe(true);
@@ -137,7 +138,7 @@ class Schedule {
   private judge(rows: string[], lines: Line[], known: Map<string, string[]>): void {
     const target = join(this.folder, 'results.jsonl');
     const numbers = lines.flatMap(({ kind }, i) => (kind === 'blank' ? [] : [i + 1]));
-    expect(mergeRows(rows, target)).toBe(numbers.length);
+    expect(mergeFiles(rows, target)).toBe(numbers.length);
     const texts = readFileSync(target, 'utf8').split('\n');
     for (const [i, row] of rowsIn(target).entries()) {
       expect(row.line).toBe(numbers[i]);
@@ -158,8 +159,8 @@ class Schedule {
   private index(job: string): void {
     const index = jobFiles.answers(job);
     // Twice: it is written whole, and comes out the same.
-    const answers = indexAnswers(this.folder, job, index)!;
-    expect(indexAnswers(this.folder, job, index)).toBe(answers);
+    const answers = indexAnswers(this.folder, { job, target: index })!;
+    expect(indexAnswers(this.folder, { job, target: index })).toBe(answers);
     if (answers > 0) this.earlier.push({ job, index });
   }
 
@@ -201,9 +202,11 @@ test('however many lines are looked up at a time, the same ones are known', () =
         const schedule = new Schedule(folder.path);
         runs.forEach((played, i) => schedule.play(played, i));
         const spec = schedule.specOf('last', lines, 5);
-        const found = [atATime, undefined].map((linesAtATime) => {
+        const input = jsonlInput(spec.input.path);
+        const found = [{ linesAtATime: atATime }, {}].map((bound) => {
           const target = folder.at('known');
-          expect(findKnownLines(folder.path, spec, schedule.earlier, target, linesAtATime)).toBe(true);
+          const lookUp = { input, spec, earlier: schedule.earlier, target, ...bound };
+          expect(findKnownLines(folder.path, lookUp)).toBe(true);
           const records = readFileSync(target);
           rmSync(target);
           return records;

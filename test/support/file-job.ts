@@ -3,8 +3,10 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { checkJobOptions, resolveJobSpec, type JobOptions, type JobSpec } from '../../src/core/job-spec.ts';
 import { shardId, type RoundPlan, type ShardManifest, type ShardOutcome } from '../../src/core/shard-plan.ts';
-import { buildShards, type BuildResult } from '../../src/file-work/shards/shard-input.ts';
-import { settleShard, type EndedShard } from '../../src/file-work/rows/settle-shard.ts';
+import { shardInput, type ShardedInput } from '../../src/file-work/shards/shard-input.ts';
+import type { EndedShard } from '../../src/file-work/rows/ended-shard.ts';
+import { mergeRows } from '../../src/file-work/rows/merge-rows.ts';
+import { settleShard } from '../../src/file-work/rows/settle-shard.ts';
 import { settledRowsPath } from '../../src/file-work/records/shard-records.ts';
 import { jobFiles, shardFiles } from '../../src/store/job-files.ts';
 
@@ -37,8 +39,8 @@ export function build(
   folder: string,
   input: string | Uint8Array,
   options: Omit<JobOptions, 'input' | 'jobId'> = {},
-): BuildResult {
-  return buildShards(folder, specFor(folder, input, options));
+): ShardedInput {
+  return shardInput(folder, { spec: specFor(folder, input, options) });
 }
 
 /** Builds round 1 and expects that nothing is wrong with the input. */
@@ -137,6 +139,11 @@ export function settle(
     ...ended,
   });
   return 'outcome' in settled ? settled.outcome : null;
+}
+
+/** Merges files of rows, named by their paths. */
+export function mergeFiles(paths: readonly string[], target: string): number {
+  return mergeRows('/', { files: paths, target });
 }
 
 /** A row of an output file. */

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { ByteCounter } from '../../src/file-work/threads/byte-counter.ts';
+import { ByteCounter } from '../../src/file-work/byte-counter.ts';
 
 /** How many files this process has open. */
 export function openFiles(): number {

@@ -2,70 +2,41 @@ import { join } from 'node:path';
 import type { JobSpec } from '../../core/job-spec.ts';
 import { isLineFault } from '../../core/request-line.ts';
 import { WholeFileWriter } from '../../files/whole-file.ts';
+import { InputCheck } from '../../input/input-check.ts';
+import type { InputReader } from '../../input/input-reader.ts';
 import { eachEntry, ENTRY_BYTES } from './answer-index.ts';
-import type { AroundRead } from '../../files/cut-lines.ts';
+import { ofEarlierJob, type EarlierAnswers } from './earlier-answers.ts';
 import { KnownKeys } from './known-keys.ts';
+import { KNOWN_BYTES } from './known-lines.ts';
 import { readRequests, type InputLine } from '../requests/read-requests.ts';
 import { KEY_BYTES, RequestKeys } from '../requests/request-key.ts';
-
-/** A job whose answers may be used again, and the store's key of their index. */
-export interface EarlierAnswers {
-  readonly job: string;
-  readonly index: string;
-}
-
-/** Answers of an earlier job cannot be read, or are not what its index says. */
-export class EarlierAnswersGone extends Error {
-  readonly job: string;
-
-  constructor(job: string, cause?: unknown) {
-    super(`The answers of the earlier job ${job} went away while they were read.`, { cause });
-    this.job = job;
-  }
-}
-
-/** Reads a file of an earlier job; that it is missing is told as such, and never taken for a missing input. */
-export function ofEarlierJob<T>(job: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new EarlierAnswersGone(job, error);
-  }
-}
 
 /** Lines looked up at a time: some 30 MB of memory, and one reading of all indexes for each so many lines. */
 const LINES_AT_A_TIME = 1 << 19;
 
-/** A record of a known line: line, offset (8 bytes each), length, source, shard and room (4 bytes each). */
-export const KNOWN_BYTES = 32;
-
-/** A line of the input that an earlier job has answered. */
-export interface KnownLine {
-  line: number;
-  /** Place in the list of earlier jobs, from 0. */
-  source: number;
-  /** See `unpackShard`. */
-  shard: number;
-  offset: number;
-  length: number;
+/** An input whose lines are looked up. */
+export interface LookUp {
+  readonly input: InputReader;
+  readonly spec: JobSpec;
+  /** Of several jobs that have answered a line the first counts. */
+  readonly earlier: readonly EarlierAnswers[];
+  /** Path of the file that takes the records of known lines. */
+  readonly target: string;
+  readonly linesAtATime?: number;
 }
 
 /**
- * Reads the input and writes, in its order, a record of every line that an earlier job has answered; of several the
- * first in the list counts. Answers whether the input's bytes are those that the spec names.
+ * Reads the input and writes, in its order, a record of every line that an earlier job has answered. Answers whether the input's
+ * bytes are those that the spec names.
  */
 export function findKnownLines(
   folder: string,
-  spec: JobSpec,
-  earlier: readonly EarlierAnswers[],
-  target: string,
-  linesAtATime: number = LINES_AT_A_TIME,
-  around?: AroundRead,
+  { input, spec, earlier, target, linesAtATime = LINES_AT_A_TIME }: LookUp,
 ): boolean {
   const known = new KnownKeys(linesAtATime);
   const keys = new RequestKeys();
   const file = new WholeFileWriter(target);
+  const read = new InputCheck();
   try {
     const onLine = ({ number, block, request }: Readonly<InputLine>): boolean => {
       if (isLineFault(request)) return true; // told of when the shards are built
@@ -74,10 +45,10 @@ export function findKnownLines(
       if (request.escapeBytes > 0) known.addAlias(place, keys.ofRawRequest(block, request));
       return true;
     };
-    const isSame = readRequests(spec, onLine, around);
+    readRequests(input, { spec, onLine, onBytes: (bytes) => read.add(bytes) });
     lookUp(folder, earlier, known, file);
     file.finish();
-    return isSame;
+    return read.isOf(spec.input);
   } catch (error) {
     file.abandon();
     throw error;
@@ -115,15 +86,4 @@ function lookUp(
     file.write(record);
   }
   known.clear();
-}
-
-/** Reads the records of known lines one after another. */
-export function toKnownLine(block: Buffer, at: number): KnownLine {
-  return {
-    line: block.readDoubleLE(at),
-    offset: block.readDoubleLE(at + 8),
-    length: block.readUInt32LE(at + 16),
-    source: block.readUInt32LE(at + 20),
-    shard: block.readUInt32LE(at + 24),
-  };
 }

@@ -12,13 +12,19 @@ import { readManifest, readOutcome, rowsPath } from '../records/shard-records.ts
 
 const answeredTail = Buffer.from(',"status":"answered"');
 
+/** A job whose answers are indexed, and the key of the index. */
+export interface AnswersToIndex {
+  readonly job: string;
+  readonly target: string;
+}
+
 /**
  * Writes the index of what a job has answered itself: of all its shards that are settled, so that it can be made of a
  * job that came to no end, too. Rows it has kept from earlier jobs are in their indexes.
  * Answers how many there are; null when files of the job are missing, as while somebody deletes its folder.
  * Running it twice writes the same, or more where more shards are settled.
  */
-export function indexAnswers(folder: string, job: string, target: string): number | null {
+export function indexAnswers(folder: string, { job, target }: AnswersToIndex): number | null {
   // Written all the same, an empty index would outlast the folder and hide what a job of this id answers later.
   if (!existsSync(join(folder, jobFiles.round(job, 1)))) return null;
   try {

@@ -1,26 +1,26 @@
-import { closeSync, openSync, readSync, rmSync } from 'node:fs';
 import type { JobSpec } from '../../core/job-spec.ts';
 import type { RequestLine } from '../../core/request-line.ts';
 import { temporaryName, WholeFileWriter } from '../../files/whole-file.ts';
-import { unpackShard } from './answer-index.ts';
-import type { AroundRead } from '../../files/cut-lines.ts';
-import {
-  EarlierAnswersGone,
-  findKnownLines,
-  KNOWN_BYTES,
-  ofEarlierJob,
-  toKnownLine,
-  type EarlierAnswers,
-  type KnownLine,
-} from './find-known-lines.ts';
-import { writeRowHead } from '../rows/rows-writer.ts';
+import type { InputReader } from '../../input/input-reader.ts';
 import { settledRowsPath } from '../records/shard-records.ts';
+import { writeRowHead } from '../rows/row-text.ts';
+import { unpackShard } from './answer-index.ts';
+import { EarlierAnswersGone, ofEarlierJob, type EarlierAnswers } from './earlier-answers.ts';
+import { EarlierRows } from './earlier-rows.ts';
+import { findKnownLines } from './find-known-lines.ts';
+import { KnownLines, type KnownLine } from './known-lines.ts';
 
-/** Files of rows open at a time, a block of each in memory; an input in the order of an earlier one reads them one after another. */
+/** Files of rows open at a time; an input in the order of an earlier one reads them one after another. */
 const OPEN_FILES = 32;
-const BLOCK_BYTES = 256 << 10;
 
-const RECORDS_AT_A_TIME = 1 << 12;
+/** What kept rows are made of. */
+export interface KeptRowsOptions {
+  readonly input: InputReader;
+  readonly spec: JobSpec;
+  readonly earlier: readonly EarlierAnswers[];
+  /** Path of the file that takes the rows. */
+  readonly path: string;
+}
 
 /**
  * The rows of lines that earlier jobs have answered, with the line's present number and id and the answer as it was.
@@ -37,19 +37,12 @@ export class KeptRows {
   private readonly known: KnownLines | null;
   private readonly open = new Map<string, EarlierRows>();
 
-  constructor(
-    folder: string,
-    spec: JobSpec,
-    earlier: readonly EarlierAnswers[],
-    path: string,
-    around?: AroundRead,
-  ) {
-    const records = temporaryName(path);
+  constructor(folder: string, { input, spec, earlier, path }: KeptRowsOptions) {
+    const target = temporaryName(path);
     this.folder = folder;
     this.earlier = earlier;
-    this.isSameInput =
-      earlier.length === 0 || findKnownLines(folder, spec, earlier, records, undefined, around);
-    this.known = earlier.length === 0 ? null : new KnownLines(records);
+    this.isSameInput = earlier.length === 0 || findKnownLines(folder, { input, spec, earlier, target });
+    this.known = earlier.length === 0 ? null : new KnownLines(target);
     this.file = new WholeFileWriter(path);
   }
 
@@ -112,81 +105,4 @@ const answered = Buffer.from(',"status":"answered",');
 
 function isAnswer(piece: Uint8Array): boolean {
   return answered.equals(piece.subarray(0, answered.length));
-}
-
-/** A file of rows, read a block at a time: neighbours are mostly asked for one after another. */
-class EarlierRows {
-  private readonly descriptor: number;
-  private readonly block = Buffer.allocUnsafe(BLOCK_BYTES);
-  private start = 0;
-  private filled = 0;
-
-  constructor(path: string) {
-    this.descriptor = openSync(path, 'r');
-  }
-
-  /** Bytes from an offset, as many as the block holds of them; none behind the file's end. */
-  at(offset: number, length: number): Uint8Array {
-    const held = this.start + this.filled - offset;
-    if (offset < this.start || held < Math.min(length, BLOCK_BYTES)) {
-      this.start = offset;
-      this.filled = readSync(this.descriptor, this.block, 0, BLOCK_BYTES, offset);
-    }
-    const from = offset - this.start;
-    return this.block.subarray(from, Math.min(this.filled, from + length));
-  }
-
-  close(): void {
-    closeSync(this.descriptor);
-  }
-}
-
-/** Records of known lines, asked for in the lines' order. */
-class KnownLines {
-  private readonly path: string;
-  private descriptor: number | null;
-  private readonly block = Buffer.allocUnsafe(RECORDS_AT_A_TIME * KNOWN_BYTES);
-  private filled = 0;
-  private next = 0;
-  private offset = 0;
-
-  constructor(path: string) {
-    this.path = path;
-    this.descriptor = openSync(path, 'r');
-  }
-
-  /** The record of a line; null when it has none. */
-  at(line: number): KnownLine | null {
-    if (this.next === this.filled && !this.read()) return null;
-    if (this.block.readDoubleLE(this.next) !== line) return null;
-    const known = toKnownLine(this.block, this.next);
-    this.next += KNOWN_BYTES;
-    return known;
-  }
-
-  close(): void {
-    if (this.descriptor === null) return;
-    closeSync(this.descriptor);
-    this.descriptor = null;
-    rmSync(this.path, { force: true });
-  }
-
-  private read(): boolean {
-    if (this.descriptor === null) return false;
-    // Local files give whole blocks; elsewhere a record may come in two.
-    this.filled = this.next = 0;
-    while (this.filled < this.block.length) {
-      const read = readSync(
-        this.descriptor,
-        this.block,
-        this.filled,
-        this.block.length - this.filled,
-        this.offset,
-      );
-      if (read === 0) break;
-      this.filled += read;
-      this.offset += read;
-    }
-    return this.filled > 0;
-  }
 }

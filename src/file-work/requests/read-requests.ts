@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { JobSpec } from '../../core/job-spec.ts';
 import { isLineFault, RequestLineReader, type LineFault, type RequestLine } from '../../core/request-line.ts';
-import { cutLines, type AroundRead, type CutLine } from '../../files/cut-lines.ts';
 import { otherFormat } from '../../input/file-format.ts';
+import type { InputReader, InputRow } from '../../input/input-reader.ts';
 import { SeparatorSearch } from './separators.ts';
 
 /** A line of an input that is not blank: a checked request, or why it is none. One object serves all lines. */
@@ -17,29 +16,27 @@ export interface InputLine {
   request: RequestLine | LineFault;
 }
 
-/**
- * Reads a job's input and checks every line of it, until `onLine` answers false; answers whether the bytes are those
- * that the spec names. What `onLine` is given is valid during the call only.
- */
-export function readRequests(
-  spec: JobSpec,
-  onLine: (line: Readonly<InputLine>) => boolean,
-  around?: AroundRead,
-  onBytes?: (bytes: number) => void,
-): boolean {
-  const reader = new RequestLineReader(spec);
-  const separators = new SeparatorSearch();
-  const hash = createHash('sha256');
-  let bytes = 0;
+/** How an input is read; what `onLine` is given is valid during the call only. */
+export interface RequestReading {
+  /** Of the job: its defaults for lines, and the most that a batch may hold. */
+  readonly spec: JobSpec;
+  /** False: no further line is wanted. The input is read to its end all the same, for whoever looks at its bytes. */
+  readonly onLine: (line: Readonly<InputLine>) => boolean;
+  readonly onBytes: (bytes: Uint8Array) => void;
+}
+
+/** Reads an input and checks every line of it. */
+export function readRequests(input: InputReader, { spec, onLine, onBytes }: RequestReading): void {
+  const checker = new LineChecker(spec);
   let isWanted = true;
   let line: InputLine | null = null;
-  const onCut = (block: Buffer, cut: CutLine): void => {
+  const onRow = (block: Buffer, row: Readonly<InputRow>): void => {
     if (!isWanted) return;
-    if (cut.start === 0) separators.begin(block.subarray(0, cut.blockEnd));
-    const { start, end } = trimLine(block, cut);
-    const { number, overlong } = cut;
+    if (row.start === 0) checker.begin(block.subarray(0, row.blockEnd));
+    const { start, end } = trimRow(block, row);
+    const { number, overlong } = row;
     if (start === end && !overlong) return; // a blank line is no line
-    const checked = checkLine({ reader, separators }, block, cut, start, end, spec.shardBytes);
+    const checked = checker.check(block, row, start, end);
     const isFirst = line === null;
     const other =
       isFirst && isLineFault(checked) && !overlong ? otherFormat(block.subarray(start, end)) : null;
@@ -47,19 +44,13 @@ export function readRequests(
     line = Object.assign(line ?? {}, { number, block, start, end, overlong, request });
     isWanted = onLine(line);
   };
-  const onChunk = (chunk: Uint8Array): void => {
-    bytes += chunk.length;
-    onBytes?.(chunk.length);
-    hash.update(chunk);
-  };
-  cutLines(spec.input.path, spec.shardBytes, onCut, onChunk, around);
-  return bytes === spec.input.bytes && hash.digest('hex') === spec.input.sha256;
+  input.read({ maxRowBytes: spec.shardBytes, onRow, onBytes });
 }
 
 /** Leaves out a byte order mark, the `\r` of Windows line ends, and blanks around the line. */
-function trimLine(block: Buffer, cut: CutLine): { start: number; end: number } {
-  let { start, end } = cut;
-  if (cut.number === 1 && startsWithMark(block, start, end)) start += 3;
+function trimRow(block: Buffer, row: Readonly<InputRow>): { start: number; end: number } {
+  let { start, end } = row;
+  if (row.number === 1 && startsWithMark(block, start, end)) start += 3;
   while (end > start && isBlank(block[end - 1]!)) end -= 1;
   while (start < end && isBlank(block[start]!)) start += 1;
   return { start, end };
@@ -74,40 +65,47 @@ export function isBlank(byte: number): boolean {
   return byte === 0x20 || byte === 0x0d || byte === 0x09;
 }
 
-function checkLine(
-  { reader, separators }: { reader: RequestLineReader; separators: SeparatorSearch },
-  block: Buffer,
-  cut: CutLine,
-  start: number,
-  end: number,
-  maxBytes: number,
-): RequestLine | LineFault {
-  if (cut.overlong) {
+/** Checks the lines of an input, in order. */
+class LineChecker {
+  private readonly reader: RequestLineReader;
+  private readonly separators = new SeparatorSearch();
+  private readonly maxBytes: number;
+
+  constructor(spec: JobSpec) {
+    this.reader = new RequestLineReader(spec);
+    this.maxBytes = spec.shardBytes;
+  }
+
+  /** Begins with a block, whose lines come next. */
+  begin(block: Buffer): void {
+    this.separators.begin(block);
+  }
+
+  /** Checks a row without what surrounds its line, `block[start..end)`. */
+  check(block: Buffer, row: Readonly<InputRow>, start: number, end: number): RequestLine | LineFault {
+    if (row.overlong) return this.tooLong();
+    if (startsWithMark(block, start, end)) {
+      return {
+        reason: 'begins with a byte order mark, as where files were joined',
+        advice: 'remove it: only the start of the file may have one',
+      };
+    }
+    if (!row.utf8) return { reason: 'is not valid UTF-8', advice: 'save the file as UTF-8' };
+    const request = this.reader.read(block, start, end);
+    if (isLineFault(request) && block.subarray(start, end).includes(0)) {
+      return { reason: 'holds a NUL byte', advice: 'remove it, or write it as \\u0000 inside a string' };
+    }
+    if (isLineFault(request)) return request;
+    request.escapeBytes = this.separators.growth(request.bodyStart, request.bodyEnd);
+    return lineBytes(request) > this.maxBytes ? this.tooLong() : request;
+  }
+
+  private tooLong(): LineFault {
     return {
-      reason: `is longer than a batch may be (${maxBytes} bytes)`,
+      reason: `is longer than a batch may be (${this.maxBytes} bytes)`,
       advice: 'make it shorter or raise --shard-bytes',
     };
   }
-  if (startsWithMark(block, start, end)) {
-    return {
-      reason: 'begins with a byte order mark, as where files were joined',
-      advice: 'remove it: only the start of the file may have one',
-    };
-  }
-  if (!cut.utf8) return { reason: 'is not valid UTF-8', advice: 'save the file as UTF-8' };
-  const request = reader.read(block, start, end);
-  if (isLineFault(request) && block.subarray(start, end).includes(0)) {
-    return { reason: 'holds a NUL byte', advice: 'remove it, or write it as \\u0000 inside a string' };
-  }
-  if (isLineFault(request)) return request;
-  request.escapeBytes = separators.growth(request.bodyStart, request.bodyEnd);
-  if (lineBytes(request) > maxBytes) {
-    return {
-      reason: `is longer than a batch may be (${maxBytes} bytes)`,
-      advice: 'make it shorter or raise --shard-bytes',
-    };
-  }
-  return request;
 }
 
 /** An upper bound of what the request takes in an uploaded file. */

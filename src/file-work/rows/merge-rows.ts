@@ -1,25 +1,35 @@
 import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { WholeFileWriter } from '../../files/whole-file.ts';
-import { ByteCounter } from '../threads/byte-counter.ts';
+import { ByteCounter } from '../byte-counter.ts';
 import { RowFile } from './row-file.ts';
 
 /** Files that are held open at a time. Those of an input with as many models may all be needed at once. */
 const MAX_HELD = 64;
 
+/** Files of rows, by their keys, each in ascending order of lines. */
+export interface RowsToMerge {
+  readonly files: readonly string[];
+  readonly target: string;
+  /** So many files, from the end, hold rows of lines that were bought again: those take the place of rows in files before. @default 0 */
+  readonly replacing?: number;
+  /** Is told the bytes that are merged. */
+  readonly counter?: ByteCounter;
+}
+
 /**
- * Merges files of rows, each in ascending order of lines, into one; returns the number of rows.
- * A file is opened when the merge comes to its first line. Rows of the last `replacing` files take the place of rows of
- * the same lines in files before them: those lines were bought again.
- * @throws Error when two other files hold a row of the same line: that would break "exactly once"
+ * Merges files of rows into one; returns the number of rows. A file is opened when the merge comes to its first line.
+ * @throws Error when two files hold a row of the same line, of which none is to be replaced: that would break "exactly once"
  */
 export function mergeRows(
-  paths: readonly string[],
-  target: string,
-  counter: ByteCounter = new ByteCounter(),
-  replacing: number = 0,
+  folder: string,
+  { files, target, replacing = 0, counter = new ByteCounter() }: RowsToMerge,
 ): number {
-  const there = paths
-    .map((path, index) => ({ path, rank: Math.max(0, index - (paths.length - replacing) + 1) }))
+  const there = files
+    .map((key, index) => ({
+      path: join(folder, key),
+      rank: Math.max(0, index - (files.length - replacing) + 1),
+    }))
     .filter(({ path }) => existsSync(path));
   counter.expect(there.reduce((sum, { path }) => sum + statSync(path).size, 0));
   const waiting = there
@@ -27,7 +37,7 @@ export function mergeRows(
     .filter(({ first }) => first !== null)
     .sort((a, b) => b.first! - a.first!);
   const open: RankedRows[] = [];
-  const writer = new WholeFileWriter(target);
+  const writer = new WholeFileWriter(join(folder, target));
   let rows = 0;
   let last = 0;
   let lastRank = 0;

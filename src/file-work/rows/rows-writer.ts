@@ -1,36 +1,15 @@
 import { fstatSync, readFileSync, readSync } from 'node:fs';
 import { WholeFileWriter } from '../../files/whole-file.ts';
-import type { ShardIds } from '../records/shard-records.ts';
+import type { ShardIds } from '../records/shard-ids.ts';
+import { cancelledRowTail, writeRowHead } from './row-text.ts';
 import { lineState, type ShardTally } from './shard-tally.ts';
 
 /** A raw file up to this size is held in memory while its rows are written; larger ones are read row by row. */
 const HELD_BYTES = 12 << 20;
 
-const beforeLine = Buffer.from('{"line":');
-const beforeId = Buffer.from(',"id":');
-const quote = Buffer.from('"');
 const beforeInput = Buffer.from(',"error":null,"usage":{"input_tokens":');
 const beforeOutput = Buffer.from(',"output_tokens":');
 const rowTail = Buffer.from('}}\n');
-
-/** A row as far as the line's id: the user's, or the line's number as text. */
-export function writeRowHead(file: WholeFileWriter, line: number, id: Uint8Array | null): void {
-  file.write(beforeLine);
-  file.writeNumber(line);
-  file.write(beforeId);
-  if (id !== null) {
-    file.write(id);
-    return;
-  }
-  file.write(quote);
-  file.writeNumber(line);
-  file.write(quote);
-}
-
-/** The rest of the row of a line that a cancel has ended; `batch` is JSON. */
-export function cancelledTail(attempts: number, batch: string): string {
-  return `,"status":"cancelled","attempts":${attempts},"batch_id":${batch},"response":null,"error":{"code":"cancelled","message":"The job was cancelled before this line had an answer."},"usage":null}\n`;
-}
 
 /** Writes rows in the lines' order, taking each answer's bytes from where they stand in the raw file. */
 export class RowsWriter {
@@ -71,7 +50,7 @@ export class RowsWriter {
           this.file.writeNumber(tally.output[position]!);
           this.file.write(rowTail);
         } else if (stateHere === lineState.cancelled) {
-          this.file.writeText(cancelledTail(attempts, batches[0]!));
+          this.file.writeText(cancelledRowTail(attempts, batches[0]!));
         } else {
           const { code, message } = tally.errors.get(position)!;
           this.file.writeText(

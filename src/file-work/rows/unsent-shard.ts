@@ -1,19 +1,18 @@
 import { plainCode } from '../../core/result-line.ts';
 import { EXAMPLES_KEPT, ShardLines, type ShardOutcome } from '../../core/shard-plan.ts';
 import { WholeFileWriter } from '../../files/whole-file.ts';
-import { cancelledTail, writeRowHead } from './rows-writer.ts';
-import {
-  claimOutcome,
-  readManifest,
-  readOutcome,
-  ShardIds,
-  type ClaimedOutcome,
-} from '../records/shard-records.ts';
+import { cancelledRowTail, writeRowHead } from './row-text.ts';
+import { ShardIds } from '../records/shard-ids.ts';
+import { claimOutcome, readManifest, readOutcome, type ClaimedOutcome } from '../records/shard-records.ts';
 
 /** A shard that no batch was created for. */
-export interface RefusedShard {
+export interface UnsentShard {
   readonly job: string;
   readonly shard: string;
+}
+
+/** One of which the API refused the file or the batch for good. */
+export interface RefusedShard extends UnsentShard {
   /** True where its lines go again in smaller shards; else they end `failed`. */
   readonly halve: boolean;
   readonly code: string;
@@ -46,11 +45,11 @@ export function refuseShard(folder: string, refused: RefusedShard): ClaimedOutco
 }
 
 /** Ends every line of a shard that was never sent, after a cancel. */
-export function cancelShard(folder: string, job: string, shard: string): ShardOutcome {
+export function cancelShard(folder: string, { job, shard }: UnsentShard): ShardOutcome {
   const done = readOutcome(folder, job, shard);
   if (done !== null) return done;
   const manifest = readManifest(folder, job, shard);
-  const rowTail = (sent: number): string => cancelledTail(sent, 'null');
+  const rowTail = (sent: number): string => cancelledRowTail(sent, 'null');
   const ids = new ShardIds(folder, job, shard, manifest);
   const write = (path: string): void => writeRows(path, new ShardLines(manifest), ids, rowTail);
   return claimOutcome(folder, job, shard, nothing, write).outcome;

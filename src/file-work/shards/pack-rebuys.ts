@@ -9,11 +9,12 @@ import {
   type ShardOutcome,
 } from '../../core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../../store/job-files.ts';
-import { ShardSetWriter } from './shard-input.ts';
 import { cutLines } from '../../files/cut-lines.ts';
-import { embeddingInputsOf } from './pack-retries.ts';
+import { embeddingInputsOf } from '../requests/embedding-inputs.ts';
 import { RowFile } from '../rows/row-file.ts';
-import { readManifest, readOutcome, rowsPath, ShardIds } from '../records/shard-records.ts';
+import { ShardSetWriter } from './shard-set-writer.ts';
+import { ShardIds } from '../records/shard-ids.ts';
+import { readManifest, readOutcome, rowsPath } from '../records/shard-records.ts';
 
 /** The last round of a job, behind which lines are bought again, and how large shards may be. */
 export interface RebuyRound {
@@ -46,7 +47,8 @@ export function packRebuys(
   { job, round, shardLines, shardBytes, which = 'lost' }: RebuyRound,
 ): RoundPlan {
   const ended = { failed: 0, cancelled: 0 };
-  const writer = new ShardSetWriter(folder, job, round + 1, { lines: shardLines, bytes: shardBytes });
+  const limits = { lines: shardLines, bytes: shardBytes };
+  const writer = new ShardSetWriter({ folder, job, round: round + 1, limits });
   try {
     for (const [shard, lines] of endedLines(folder, job, round, which)) {
       const manifest = readManifest(folder, job, shard);
@@ -61,8 +63,9 @@ export function packRebuys(
         const [line, { attempts, status }] = found;
         ended[status] += 1;
         const bytes = block.subarray(cut.start, cut.end);
-        const inputs = embeddingInputsOf(manifest.endpoint, bytes);
-        writer.addAgain(manifest, [line, attempts, 0, 0], bytes, inputs, ids.at(cut.number - 1));
+        const embeddingInputs = embeddingInputsOf(manifest.endpoint, bytes);
+        const id = ids.at(cut.number - 1);
+        writer.addAgain(manifest, { line: [line, attempts, 0, 0], bytes, embeddingInputs, id });
       });
     }
     const plan = { ...writer.finish(), rejected: 0, rebought: true } as const;

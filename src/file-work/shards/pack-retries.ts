@@ -1,19 +1,15 @@
 import { join } from 'node:path';
-import { Endpoint, MAX_BATCH_BYTES } from '../../core/limits.ts';
+import { MAX_BATCH_BYTES } from '../../core/limits.ts';
 import { plainCode } from '../../core/result-line.ts';
-import {
-  shardId,
-  ShardLines,
-  type RoundPlan,
-  type ShardManifest,
-  type ShardOutcome,
-  type WholeRefusal,
-} from '../../core/shard-plan.ts';
+import { shardId, ShardLines, type RoundPlan, type WholeRefusal } from '../../core/shard-plan.ts';
 import { shardFiles } from '../../store/job-files.ts';
 import { WholeFileWriter } from '../../files/whole-file.ts';
-import { ShardSetWriter, type ShardGroup } from './shard-input.ts';
 import { cutLines } from '../../files/cut-lines.ts';
-import { readManifest, readOutcome, ShardIds } from '../records/shard-records.ts';
+import { ShardIds } from '../records/shard-ids.ts';
+import { readManifest, readOutcome } from '../records/shard-records.ts';
+import { embeddingInputsOf } from '../requests/embedding-inputs.ts';
+import { AcceptedCuts, groupOf, groupOfHopeless, isHopeless } from './retry-groups.ts';
+import { ShardSetWriter } from './shard-set-writer.ts';
 
 /** Which round's leftovers go into the next one, and how large its shards may be. */
 export interface RetryRound {
@@ -36,7 +32,8 @@ export function packRetries(
   folder: string,
   { job, round, shards, shardLines, shardBytes, cancelled }: RetryRound,
 ): RoundPlan {
-  const writer = new ShardSetWriter(folder, job, round + 1, { lines: shardLines, bytes: shardBytes });
+  const limits = { lines: shardLines, bytes: shardBytes };
+  const writer = new ShardSetWriter({ folder, job, round: round + 1, limits });
   const accepted = new AcceptedCuts(folder, job, round, shards);
   try {
     for (let index = 0; index < shards; index += 1) {
@@ -52,17 +49,11 @@ export function packRetries(
       const ids = new ShardIds(folder, job, shard, manifest);
       const again = new Map(outcome.again.map((entry) => [lines.positionOf(entry[0]), entry]));
       cutLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, cut) => {
-        const entry = again.get(cut.number - 1);
-        if (entry === undefined) return;
+        const line = again.get(cut.number - 1);
+        if (line === undefined) return;
         const bytes = block.subarray(cut.start, cut.end);
-        writer.addAgain(
-          manifest,
-          entry,
-          bytes,
-          embeddingInputsOf(manifest.endpoint, bytes),
-          ids.at(cut.number - 1),
-          group,
-        );
+        const embeddingInputs = embeddingInputsOf(manifest.endpoint, bytes);
+        writer.addAgain(manifest, { line, bytes, embeddingInputs, id: ids.at(cut.number - 1) }, group);
       });
       if (group.name !== shard) continue; // lines of other shards may join it
       const places = writer.closeGroup(group);
@@ -73,88 +64,6 @@ export function packRetries(
   } catch (error) {
     writer.abandon();
     throw error;
-  }
-}
-
-/**
- * How a shard's lines go again. After a refusal as a whole:
- * - too large: in halves by bytes;
- * - lines were named, and those have ended: the others together, and in halves from the second time on, since the API may
- *   name only the first hundred bad lines at a time;
- * - no line was named: once more as they are, since the reason may pass; then in pieces of a half, a quarter and so on
- *   down to one line. A piece that is refused is cut in the same way if another piece was accepted. If none was, not
- *   even one line alone, the API refuses them all, and that has cost about log2(lines) + 3 batches.
- */
-function groupOf(shard: string, manifest: ShardManifest, outcome: ShardOutcome): ShardGroup {
-  const { refusal, again } = outcome;
-  const refusals = (manifest.refusals ?? 0) + 1;
-  const size = manifest.maxBytes === undefined ? {} : { maxBytes: manifest.maxBytes };
-  if (outcome.tooLarge === true) {
-    const bytes = Math.ceil(manifest.bytes / 2);
-    return { name: shard, bytes, marks: { maxBytes: bytes } };
-  }
-  if (refusal === undefined) {
-    return manifest.maxBytes === undefined
-      ? { name: '' }
-      : { name: `${manifest.maxBytes} bytes`, bytes: manifest.maxBytes, marks: size };
-  }
-  if (refusals === 1) return { name: shard, marks: { refusals, ...size } };
-  if (refusal.named > 0)
-    return { name: shard, lines: [Math.ceil(again.length / 2)], marks: { refusals, ...size } };
-  return { name: shard, lines: pieces(again.length), marks: { refusals, cutFrom: shard, ...size } };
-}
-
-/** Lines that are not sent again; their refusals have been counted. */
-function groupOfHopeless(shard: string, { refusals = 0 }: ShardManifest): ShardGroup {
-  return { name: shard, marks: { refusals: refusals + 1 } };
-}
-
-/** A half, a quarter, … and the last line: 6 lines are cut into 3, 2 and 1. */
-function pieces(lines: number): number[] {
-  const sizes: number[] = [];
-  for (let left = lines; left > 0; left -= sizes.at(-1)!) sizes.push(Math.ceil(left / 2));
-  return sizes;
-}
-
-function isHopeless(
-  { cutFrom }: ShardManifest,
-  { refusal, tooLarge }: ShardOutcome,
-  accepted: AcceptedCuts,
-): boolean {
-  return (
-    cutFrom !== undefined &&
-    tooLarge !== true &&
-    refusal !== undefined &&
-    refusal.named === 0 &&
-    !accepted.has(cutFrom)
-  );
-}
-
-/** The shards that were cut and of which a piece was accepted in this round. */
-class AcceptedCuts {
-  private readonly args: readonly [folder: string, job: string, round: number, shards: number];
-  private cuts: Set<string> | null = null;
-
-  constructor(folder: string, job: string, round: number, shards: number) {
-    this.args = [folder, job, round, shards];
-  }
-
-  has(cut: string): boolean {
-    this.cuts ??= this.read(); // only rounds with refused pieces read all manifests
-    return this.cuts.has(cut);
-  }
-
-  private read(): Set<string> {
-    const [folder, job, round, shards] = this.args;
-    const cuts = new Set<string>();
-    for (let index = 0; index < shards; index += 1) {
-      const shard = shardId(round, index);
-      const outcome = readOutcome(folder, job, shard);
-      if (outcome === null || outcome.refusal !== undefined || outcome.tooLarge === true) continue;
-      const { cutFrom } = readManifest(folder, job, shard);
-      if (cutFrom !== undefined) cuts.add(cutFrom);
-    }
-    return cuts;
   }
 }
 
@@ -171,11 +80,4 @@ function writeRefusal(folder: string, job: string, shard: string, { code, messag
     }),
   );
   file.finish();
-}
-
-/** Inputs of an uploaded request; 0 for other endpoints than embeddings. */
-export function embeddingInputsOf(endpoint: string, line: Buffer): number {
-  if (endpoint !== Endpoint.Embeddings) return 0;
-  const { body } = JSON.parse(line.toString('utf8')) as { body: { input: unknown } };
-  return Array.isArray(body.input) && typeof body.input[0] !== 'number' ? body.input.length : 1;
 }

@@ -1,17 +1,19 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 import { Piscina } from 'piscina';
-import type { JobSpec } from '../../core/job-spec.ts';
 import type { PaidTwice, RoundPlan, ShardOutcome } from '../../core/shard-plan.ts';
-import type { ModelRates } from '../../core/token-cost.ts';
 import type { JobStory } from '../../report/job-story.ts';
-import type { ByteCounter } from './byte-counter.ts';
-import type { BuildResult } from '../shards/shard-input.ts';
-import type { EarlierAnswers } from '../earlier/find-known-lines.ts';
+import type { ByteCounter } from '../byte-counter.ts';
+import type { AnswersToIndex } from '../earlier/index-answers.ts';
+import type { ClaimedOutcome } from '../records/shard-records.ts';
+import type { RowsToMerge } from '../rows/merge-rows.ts';
+import type { LateOutput } from '../rows/count-answers.ts';
+import type { EndedShard, MissingRows } from '../rows/ended-shard.ts';
+import type { RefusedShard, UnsentShard } from '../rows/unsent-shard.ts';
 import type { RebuyRound } from '../shards/pack-rebuys.ts';
 import type { RetryRound } from '../shards/pack-retries.ts';
-import type { ClaimedOutcome, EndedShard, MissingRows } from '../rows/settle-shard.ts';
+import type { InputSharding, ShardedInput } from '../shards/shard-input.ts';
 import { StuckReads } from './stuck-reads.ts';
-import type { RefusedShard } from '../rows/unsent-shard.ts';
+import type * as thread from './thread.ts';
 
 /** Run from source (tests), threads still need JavaScript: they take the built file. */
 function threadFile(name: string): string {
@@ -31,6 +33,9 @@ const LONG_BYTES = 64_000_000;
 /** Work over more shards is long. */
 const LONG_SHARDS = 8;
 
+/** Work over all shards of a job. */
+const ALL_SHARDS: WorkSize = { shards: Number.POSITIVE_INFINITY };
+
 /** True for work that may hold a thread for longer than a small job should have to wait. */
 function isLong({ bytes = 0, shards = 0 }: WorkSize): boolean {
   return bytes > LONG_BYTES || shards > LONG_SHARDS;
@@ -38,6 +43,10 @@ function isLong({ bytes = 0, shards = 0 }: WorkSize): boolean {
 
 /** A thread that has nothing to draw for so long gives its memory back. */
 const DRAWING_IDLE_MS = 60_000;
+
+type StepName = keyof typeof thread;
+type Task<N extends StepName> = Parameters<(typeof thread)[N]>[0];
+type Result<N extends StepName> = ReturnType<(typeof thread)[N]>;
 
 /**
  * File work in threads, so that the event loop stays free for heartbeats and other jobs.
@@ -77,63 +86,44 @@ export class FileWork {
     return isLong(size) && this.long.activeCount + this.long.pendingCount >= this.longPlaces;
   }
 
-  /**
-   * `under`: a folder of keys that the shards' keys come behind.
-   * @throws Error when a read of the input does not end
-   */
-  buildShards(
-    spec: JobSpec,
-    counter: ByteCounter,
-    earlier: readonly EarlierAnswers[] | null = null,
-    under: string = '',
-  ): Promise<BuildResult> {
-    const { path, bytes } = spec.input;
-    const task = [this.folder, spec, counter.shared, earlier, under];
-    return this.stuck.leave(path, counter, (signal) => this.run('buildShards', task, { bytes }, signal));
+  /** @throws Error when a read of the input does not end */
+  shardInput({ counter, ...options }: InputSharding & { counter: ByteCounter }): Promise<ShardedInput> {
+    const { path, bytes } = options.spec.input;
+    const task = { folder: this.folder, options, counter: counter.shared };
+    return this.stuck.leave(path, counter, (signal) => this.run('shardInput', task, { bytes }, signal));
   }
 
-  /** Writes the index under `target`, a key of the store; answers its entries, or null when files of the job are missing. */
-  indexAnswers(job: string, target: string): Promise<number | null> {
-    return this.run('indexAnswers', [this.folder, job, target], { shards: Number.POSITIVE_INFINITY });
+  indexAnswers(options: AnswersToIndex): Promise<number | null> {
+    return this.run('indexAnswers', { folder: this.folder, options }, ALL_SHARDS);
   }
 
-  settleShard(ended: EndedShard): Promise<ClaimedOutcome | MissingRows> {
-    return this.run('settleShard', [this.folder, ended]);
+  settleShard(options: EndedShard): Promise<ClaimedOutcome | MissingRows> {
+    return this.run('settleShard', { folder: this.folder, options });
   }
 
-  refuseShard(refused: RefusedShard): Promise<ClaimedOutcome> {
-    return this.run('refuseShard', [this.folder, refused]);
+  refuseShard(options: RefusedShard): Promise<ClaimedOutcome> {
+    return this.run('refuseShard', { folder: this.folder, options });
   }
 
-  countAnswers(
-    job: string,
-    shard: string,
-    path: string,
-    rates: ModelRates | null | undefined,
-  ): Promise<PaidTwice> {
-    return this.run('countAnswers', [this.folder, job, shard, path, rates]);
+  countAnswers(options: LateOutput): Promise<PaidTwice> {
+    return this.run('countAnswers', { folder: this.folder, options });
   }
 
-  cancelShard(job: string, shard: string): Promise<ShardOutcome> {
-    return this.run('cancelShard', [this.folder, job, shard]);
+  cancelShard(options: UnsentShard): Promise<ShardOutcome> {
+    return this.run('cancelShard', { folder: this.folder, options });
   }
 
-  packRetries(round: RetryRound): Promise<RoundPlan> {
-    return this.run('packRetries', [this.folder, round], round);
+  packRetries(options: RetryRound): Promise<RoundPlan> {
+    return this.run('packRetries', { folder: this.folder, options }, options);
   }
 
-  packRebuys(round: RebuyRound): Promise<RoundPlan> {
-    return this.run('packRebuys', [this.folder, round], { shards: Number.POSITIVE_INFINITY });
+  packRebuys(options: RebuyRound): Promise<RoundPlan> {
+    return this.run('packRebuys', { folder: this.folder, options }, ALL_SHARDS);
   }
 
-  /** The last `replacing` files hold rows of lines that were bought again. */
-  mergeRows(
-    paths: readonly string[],
-    target: string,
-    counter: ByteCounter,
-    replacing: number = 0,
-  ): Promise<number> {
-    return this.run('mergeRows', [paths, target, counter.shared, replacing], { shards: paths.length });
+  mergeRows({ counter, ...options }: RowsToMerge & { counter: ByteCounter }): Promise<number> {
+    const size = { shards: options.files.length };
+    return this.run('mergeRows', { folder: this.folder, options, counter: counter.shared }, size);
   }
 
   /** Readies the thread that draws, so that a short job need not wait for it at its end. A failure shows when it draws. */
@@ -152,9 +142,14 @@ export class FileWork {
   }
 
   /** A signal that is given ends the thread. */
-  private run<T>(name: string, task: unknown[], size: WorkSize = {}, signal?: AbortSignal): Promise<T> {
+  private run<N extends StepName>(
+    name: N,
+    task: Task<N>,
+    size: WorkSize = {},
+    signal?: AbortSignal,
+  ): Promise<Result<N>> {
     const given = signal === undefined ? {} : { signal };
-    const run = (): Promise<T> => this.pool.run(task, { name, ...given }) as Promise<T>;
+    const run = (): Promise<Result<N>> => this.pool.run(task, { name, ...given }) as Promise<Result<N>>;
     return isLong(size) ? this.long(run) : run();
   }
 }

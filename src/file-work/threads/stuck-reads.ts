@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Piscina } from 'piscina';
-import type { ByteCounter } from './byte-counter.ts';
+import type { ByteCounter } from '../byte-counter.ts';
 
 /** Slow disks take seconds for a block: whoever takes longer does not answer, as a mount whose server is away. */
 const STUCK_MS = 60_000;

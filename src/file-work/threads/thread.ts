@@ -1,64 +1,37 @@
-/**
- * What a pool thread can do. Each task works on whole files of one job and answers a few numbers;
- * tasks take one argument, the tuple of what they need.
- */
-import type { JobSpec } from '../../core/job-spec.ts';
-import type { PaidTwice, RoundPlan, ShardOutcome } from '../../core/shard-plan.ts';
-import type { ModelRates } from '../../core/token-cost.ts';
-import { ByteCounter } from './byte-counter.ts';
-import * as build from '../shards/shard-input.ts';
-import type { EarlierAnswers } from '../earlier/find-known-lines.ts';
+/** What a pool thread can do. Each step works on whole files of a folder and answers a few numbers. */
+import { ByteCounter } from '../byte-counter.ts';
+import * as count from '../rows/count-answers.ts';
 import * as index from '../earlier/index-answers.ts';
 import * as merge from '../rows/merge-rows.ts';
-import * as rebuy from '../shards/pack-rebuys.ts';
-import * as pack from '../shards/pack-retries.ts';
 import * as settle from '../rows/settle-shard.ts';
 import * as unsent from '../rows/unsent-shard.ts';
+import * as rebuys from '../shards/pack-rebuys.ts';
+import * as retries from '../shards/pack-retries.ts';
+import * as input from '../shards/shard-input.ts';
 
-export const buildShards = ([folder, spec, counter, earlier, under]: [
-  folder: string,
-  spec: JobSpec,
-  counter: SharedArrayBuffer,
-  earlier: readonly EarlierAnswers[] | null,
-  under: string,
-]): build.BuildResult => build.buildShards(folder, spec, new ByteCounter(counter), earlier, under);
+/** A step as it is sent to a thread. */
+export interface StepTask<O> {
+  /** Holds the files that the step reads, and takes those that it writes, each at its key. */
+  readonly folder: string;
+  readonly options: Omit<O, 'counter'>;
+  /** The memory of the step's counter, for steps that have one. */
+  readonly counter?: SharedArrayBuffer;
+}
 
-export const indexAnswers = ([folder, job, target]: [folder: string, job: string, target: string]):
-  | number
-  | null => index.indexAnswers(folder, job, target);
+/** A step that a thread does. */
+type Step<F> = F extends (folder: string, options: infer O) => infer R ? (task: StepTask<O>) => R : never;
 
-export const settleShard = ([folder, ended]: [folder: string, ended: settle.EndedShard]):
-  | settle.ClaimedOutcome
-  | settle.MissingRows => settle.settleShard(folder, ended);
+function inThread<O, R>(step: (folder: string, options: O) => R): (task: StepTask<O>) => R {
+  return ({ folder, options, counter }) =>
+    step(folder, (counter === undefined ? options : { ...options, counter: new ByteCounter(counter) }) as O);
+}
 
-export const refuseShard = ([folder, refused]: [
-  folder: string,
-  refused: unsent.RefusedShard,
-]): settle.ClaimedOutcome => unsent.refuseShard(folder, refused);
-
-export const countAnswers = ([folder, job, shard, path, rates]: [
-  folder: string,
-  job: string,
-  shard: string,
-  path: string,
-  rates: ModelRates | null | undefined,
-]): PaidTwice => settle.countAnswers(folder, job, shard, path, rates);
-
-export const cancelShard = ([folder, job, shard]: [
-  folder: string,
-  job: string,
-  shard: string,
-]): ShardOutcome => unsent.cancelShard(folder, job, shard);
-
-export const packRetries = ([folder, round]: [folder: string, round: pack.RetryRound]): RoundPlan =>
-  pack.packRetries(folder, round);
-
-export const packRebuys = ([folder, round]: [folder: string, round: rebuy.RebuyRound]): RoundPlan =>
-  rebuy.packRebuys(folder, round);
-
-export const mergeRows = ([paths, target, counter, replacing]: [
-  paths: readonly string[],
-  target: string,
-  counter: SharedArrayBuffer,
-  replacing: number,
-]): number => merge.mergeRows(paths, target, new ByteCounter(counter), replacing);
+export const shardInput: Step<typeof input.shardInput> = inThread(input.shardInput);
+export const packRetries: Step<typeof retries.packRetries> = inThread(retries.packRetries);
+export const packRebuys: Step<typeof rebuys.packRebuys> = inThread(rebuys.packRebuys);
+export const settleShard: Step<typeof settle.settleShard> = inThread(settle.settleShard);
+export const countAnswers: Step<typeof count.countAnswers> = inThread(count.countAnswers);
+export const refuseShard: Step<typeof unsent.refuseShard> = inThread(unsent.refuseShard);
+export const cancelShard: Step<typeof unsent.cancelShard> = inThread(unsent.cancelShard);
+export const mergeRows: Step<typeof merge.mergeRows> = inThread(merge.mergeRows);
+export const indexAnswers: Step<typeof index.indexAnswers> = inThread(index.indexAnswers);

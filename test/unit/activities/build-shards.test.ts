@@ -10,7 +10,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { buildShards, type FirstPlan } from '../../../src/activities/build-shards.ts';
 import type { JobSpec } from '../../../src/core/job-spec.ts';
 import { shardId } from '../../../src/core/shard-plan.ts';
-import * as build from '../../../src/file-work/shards/shard-input.ts';
+import { shardInput } from '../../../src/file-work/shards/shard-input.ts';
 import { indexAnswers } from '../../../src/file-work/earlier/index-answers.ts';
 import type { FileWork } from '../../../src/file-work/threads/pool.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
@@ -77,8 +77,8 @@ const client = {
 /** File work in this thread. */
 const files: Partial<FileWork> = {
   isBusyFor: () => false,
-  buildShards: async (...building) => build.buildShards(folder.path, ...building),
-  indexAnswers: async (job, target) => indexAnswers(folder.path, job, target),
+  shardInput: async (sharding) => shardInput(folder.path, sharding),
+  indexAnswers: async (answers) => indexAnswers(folder.path, answers),
   warmUpDrawing: () => undefined,
 };
 
@@ -158,11 +158,11 @@ describe('an attempt that stood still while another one built', () => {
     const spec = nextJob(['a', 'b', 'c']);
     let planned: FirstPlan | undefined;
     const frozen = await attempt(spec, {
-      buildShards: async (...building) => {
+      shardInput: async (sharding) => {
         answer(2); // the earlier job was started again, and went on
         put(jobFiles.report(JOB), {});
         planned = await attempt(spec);
-        return await files.buildShards!(...building);
+        return await files.shardInput!(sharding);
       },
     });
     expect(planned).toMatchObject({ lines: 1, kept: 2 });
@@ -175,8 +175,8 @@ describe('an attempt that stood still while another one built', () => {
     const spec = nextJob(['a', 'b', 'c']);
     let planned: FirstPlan | undefined;
     const frozen = await attempt(spec, {
-      indexAnswers: async (job, target) => {
-        const answers = indexAnswers(folder.path, job, target);
+      indexAnswers: async (indexed) => {
+        const answers = indexAnswers(folder.path, indexed);
         answer(1);
         planned = await attempt(spec);
         return answers;
@@ -192,10 +192,10 @@ describe('an attempt that stood still while another one built', () => {
     earlierJob(['a', 'b'], 1);
     const spec = nextJob(['a', 'b']);
     const frozen = attempt(spec, {
-      buildShards: async (...building) => {
+      shardInput: async (sharding) => {
         await attempt(spec);
         rmSync(folder.at('jobs', JOB), { recursive: true });
-        return await files.buildShards!(...building);
+        return await files.shardInput!(sharding);
       },
     });
     expect(await failureOf(frozen)).toMatchObject({ type: 'EarlierAnswersGone' });
@@ -208,7 +208,7 @@ describe('an attempt that stood still while another one built', () => {
 describe('a list of earlier jobs', () => {
   /** An attempt that dies when the list is claimed and nothing is built. */
   async function claimOnly(spec: JobSpec): Promise<void> {
-    const died = attempt(spec, { buildShards: async () => await Promise.reject(new Error('died')) });
+    const died = attempt(spec, { shardInput: async () => await Promise.reject(new Error('died')) });
     await expect(died).rejects.toThrow('died');
   }
 
@@ -306,8 +306,8 @@ describe('an attempt that stood still', () => {
   test('with another input, corrected since, puts nothing among the shards of the plan', async () => {
     const wrong = jobOf(['wrong', 'one more']);
     const late = attempt(wrong, {
-      buildShards: async (...building) => {
-        const result = await files.buildShards!(...building);
+      shardInput: async (sharding) => {
+        const result = await files.shardInput!(sharding);
         // Meanwhile it was terminated, and the corrected input was started under its id.
         await attempt(jobOf(['right']));
         return result;
@@ -329,7 +329,7 @@ describe('an attempt that stood still', () => {
     }
     await expect(attempt(spec, {}, new DyingStore(folder.path))).rejects.toThrow('died');
     expect(existsSync(folder.at(shardFiles.manifest(JOB, 'r1-00001')))).toBe(false);
-    const read = { buildShards: async () => await Promise.reject(new Error('nothing is read')) };
+    const read = { shardInput: async () => await Promise.reject(new Error('nothing is read')) };
     expect(await attempt(spec, read)).toMatchObject({ lines: 2 });
     expect(existsSync(folder.at(shardFiles.manifest(JOB, 'r1-00001')))).toBe(true);
     expect(existsSync(folder.at(jobFiles.buildings(JOB)))).toBe(false);

@@ -3,12 +3,11 @@ import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { findStoredRows, mergedRowTexts, partialResults } from '../../../src/client/stored-rows.ts';
 import { BatchError } from '../../../src/core/errors.ts';
-import { mergeRows } from '../../../src/file-work/rows/merge-rows.ts';
 import { settledRowsPath } from '../../../src/file-work/records/shard-records.ts';
 import { packRetries } from '../../../src/file-work/shards/pack-retries.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { jobFiles } from '../../../src/store/job-files.ts';
-import { JOB, outputRow, plan, requestLine, settle } from '../../support/file-job.ts';
+import { JOB, mergeFiles, outputRow, plan, requestLine, settle } from '../../support/file-job.ts';
 import { openFiles } from '../../support/open-files.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
@@ -94,7 +93,7 @@ test('rows of settled shards of all rounds come in the order of their lines, byt
   answerAll(folder.path, 'r2-00001');
   const paths = [folder.at('jobs', JOB, 'rejected.jsonl'), settledRowsPath(folder.path, JOB, 'r2-00001')];
   for (let i = 1; i <= first.shards; i += 1) paths.push(settledRowsPath(folder.path, JOB, `r1-0000${i}`));
-  const whole = mergeRows(paths, folder.at('merged'));
+  const whole = mergeFiles(paths, folder.at('merged'));
   const { rows, lines: all, texts } = await textsOf(folder.path);
   expect(second.shards).toBeGreaterThan(1);
   expect([rows, all]).toEqual([whole, 12]);

@@ -12,7 +12,7 @@ import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { shardId } from '../../../../src/core/shard-plan.ts';
 import { ENTRY_BYTES } from '../../../../src/file-work/earlier/answer-index.ts';
-import { buildShards, type BuildResult } from '../../../../src/file-work/shards/shard-input.ts';
+import { shardInput, type ShardedInput } from '../../../../src/file-work/shards/shard-input.ts';
 import { indexAnswers } from '../../../../src/file-work/earlier/index-answers.ts';
 import { KEY_BYTES } from '../../../../src/file-work/requests/request-key.ts';
 import { settledRowsPath } from '../../../../src/file-work/records/shard-records.ts';
@@ -30,12 +30,12 @@ function answer(folder: string, texts: readonly string[]): void {
   settle(folder, shardId(1, 0), {
     output: texts.map((text, i) => outputRow(i + 1, { answer: text })).join(''),
   });
-  expect(indexAnswers(folder, JOB, jobFiles.answers(JOB))).toBe(texts.length);
+  expect(indexAnswers(folder, { job: JOB, target: jobFiles.answers(JOB) })).toBe(texts.length);
 }
 
 /** A second job of these lines; answers what was built. */
-function buildNext(folder: string, lines: string): BuildResult {
-  return buildShards(folder, { ...specFor(folder, lines), jobId: 'next' }, undefined, earlier);
+function buildNext(folder: string, lines: string): ShardedInput {
+  return shardInput(folder, { spec: { ...specFor(folder, lines), jobId: 'next' }, earlier });
 }
 
 test('a kept row has the present number and id, and the answer to the byte', () => {
@@ -80,7 +80,7 @@ test.each([1, 2, 3, 100])(
     const index = folder.at(jobFiles.answers(JOB));
     const now = readFileSync(index);
     const keys = asUploadedBefore(folder.path);
-    indexAnswers(folder.path, JOB, jobFiles.answers(JOB));
+    indexAnswers(folder.path, { job: JOB, target: jobFiles.answers(JOB) });
     expect(readFileSync(index)).toEqual(now);
     const before = Buffer.from(now);
     for (const [i, key] of keys.entries()) key.copy(before, i * ENTRY_BYTES, 0, KEY_BYTES);
@@ -117,7 +117,7 @@ test('an input that has changed is refused', () => {
   answer(folder.path, ['a']);
   const spec = { ...specFor(folder.path, `${requestLine('a')}\n`), jobId: 'next' };
   appendFileSync(spec.input.path, `${requestLine('b')}\n`);
-  expect(buildShards(folder.path, spec, undefined, earlier)).toMatchObject({
+  expect(shardInput(folder.path, { spec, earlier })).toMatchObject({
     fault: { reason: 'has changed since the job was started' },
   });
 });
@@ -146,9 +146,9 @@ test('of a job whose files are missing no index is made', () => {
   answer(folder.path, ['a']);
   rmSync(settledRowsPath(folder.path, JOB, 'r1-00001'));
   rmSync(folder.at(jobFiles.answers(JOB)));
-  expect(indexAnswers(folder.path, JOB, jobFiles.answers(JOB))).toBe(null);
+  expect(indexAnswers(folder.path, { job: JOB, target: jobFiles.answers(JOB) })).toBe(null);
   expect(readdirSync(folder.at('jobs', JOB)).filter((name) => name.includes('index'))).toEqual([]);
   rmSync(folder.at('jobs', JOB), { recursive: true });
-  expect(indexAnswers(folder.path, JOB, jobFiles.answers(JOB))).toBe(null);
+  expect(indexAnswers(folder.path, { job: JOB, target: jobFiles.answers(JOB) })).toBe(null);
   expect(existsSync(folder.at('jobs', JOB))).toBe(false);
 });

@@ -5,11 +5,9 @@ import { openFiles, OpenFileWatch } from '../../../support/open-files.ts';
 import { TempFolder } from '../../../support/temp-folder.ts';
 
 function merge(folder: TempFolder, files: readonly string[]): number {
-  const paths = files.map((text, i) => {
-    writeFileSync(folder.at(`rows-${i}`), text);
-    return folder.at(`rows-${i}`);
-  });
-  return mergeRows([...paths, folder.at('never-written')], folder.at('results'));
+  const keys = files.map((_, i) => `rows-${i}`);
+  for (const [i, text] of files.entries()) writeFileSync(folder.at(keys[i]!), text);
+  return mergeRows(folder.path, { files: [...keys, 'never-written'], target: 'results' });
 }
 
 const row = (line: number): string => `{"line":${line},"id":"é"}\n`;
@@ -24,10 +22,10 @@ test('hundreds of files that overlap are merged, whatever the limit of open file
   using folder = new TempFolder();
   const long = (line: number): string =>
     `{"line":${line},"id":"${'x'.repeat(line % 7 === 0 ? 20_000 : 10)}"}\n`;
-  const paths = Array.from({ length: 300 }, (_, i) => folder.at(`rows-${i}`));
-  paths.forEach((path, i) => writeFileSync(path, [i + 1, i + 301, i + 601].map(long).join('')));
+  const files = Array.from({ length: 300 }, (_, i) => `rows-${i}`);
+  files.forEach((key, i) => writeFileSync(folder.at(key), [i + 1, i + 301, i + 601].map(long).join('')));
   const counter = new OpenFileWatch();
-  expect(mergeRows(paths, folder.at('results'), counter)).toBe(900);
+  expect(mergeRows(folder.path, { files, target: 'results', counter })).toBe(900);
   expect(readFileSync(folder.at('results'), 'utf8')).toBe(
     Array.from({ length: 900 }, (_, i) => long(i + 1)).join(''),
   );

@@ -4,7 +4,9 @@ import { describe, expect, test } from 'vitest';
 import type { BatchErrorEntry } from '../../../../src/core/batch-status.ts';
 import { shardId, ShardLines, type ShardOutcome } from '../../../../src/core/shard-plan.ts';
 import { packRetries } from '../../../../src/file-work/shards/pack-retries.ts';
-import { countAnswers, settleShard, type EndedShard } from '../../../../src/file-work/rows/settle-shard.ts';
+import { countAnswers } from '../../../../src/file-work/rows/count-answers.ts';
+import type { EndedShard } from '../../../../src/file-work/rows/ended-shard.ts';
+import { settleShard } from '../../../../src/file-work/rows/settle-shard.ts';
 import { cancelShard, refuseShard } from '../../../../src/file-work/rows/unsent-shard.ts';
 import {
   JOB,
@@ -751,7 +753,7 @@ describe('cancelShard', () => {
   test('ends every line of a shard that was never sent', () => {
     using folder = new TempFolder();
     plan(folder.path, `${requestLine('a', { custom_id: 'é' })}\n${requestLine('b')}`);
-    expect(cancelShard(folder.path, JOB, shard)).toMatchObject({
+    expect(cancelShard(folder.path, { job: JOB, shard })).toMatchObject({
       answered: 0,
       failed: 0,
       again: [],
@@ -767,7 +769,7 @@ describe('cancelShard', () => {
     using folder = new TempFolder();
     plan(folder.path, requestLine('a'));
     const outcome = settle(folder.path, shard, { output: outputRow(1, answer) });
-    expect(cancelShard(folder.path, JOB, shard)).toEqual(outcome);
+    expect(cancelShard(folder.path, { job: JOB, shard })).toEqual(outcome);
     expect(shardRows(folder.path, shard)).toMatchObject([{ status: 'answered' }]);
   });
 });
@@ -902,9 +904,11 @@ describe('a batch that was created on top of the shard’s', () => {
   test('counts answers of a file of which none can be used', () => {
     using folder = new TempFolder();
     plan(folder.path, `${requestLine('a')}\n${requestLine('b')}`);
-    const path = folder.at('late.jsonl');
-    writeFileSync(path, outputRow(1, twin) + neverRanRow(2, 'batch_cancelled') + outputRow(9, twin));
-    expect(countAnswers(folder.path, JOB, shard, path)).toEqual({
+    writeFileSync(
+      folder.at('late.jsonl'),
+      outputRow(1, twin) + neverRanRow(2, 'batch_cancelled') + outputRow(9, twin),
+    );
+    expect(countAnswers(folder.path, { job: JOB, shard, output: 'late.jsonl' })).toEqual({
       answers: 1,
       inputTokens: 50,
       cachedTokens: 0,

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { JobOptions } from '../../../../src/core/job-spec.ts';
 import type { RoundPlan } from '../../../../src/core/shard-plan.ts';
-import { buildShards } from '../../../../src/file-work/shards/shard-input.ts';
+import { shardInput } from '../../../../src/file-work/shards/shard-input.ts';
 import {
   allRequests,
   build,
@@ -215,11 +215,11 @@ describe('refused input', () => {
     using folder = new TempFolder();
     const spec = specFor(folder.path, `${a}\n`);
     writeFileSync(spec.input.path, `${b}\n`);
-    expect(buildShards(folder.path, spec)).toMatchObject({
+    expect(shardInput(folder.path, { spec })).toMatchObject({
       fault: { line: null, reason: expect.stringContaining('changed') },
     });
     writeFileSync(spec.input.path, `${a}\n${b}\n`);
-    expect(buildShards(folder.path, spec)).toMatchObject({
+    expect(shardInput(folder.path, { spec })).toMatchObject({
       fault: { line: null, reason: expect.stringContaining('changed') },
     });
   });
@@ -328,7 +328,7 @@ describe('shards', () => {
     );
     const spec = specFor(folder.path, lines.join(''));
     const counter = new OpenFileWatch();
-    const { plan: round } = buildShards(folder.path, spec, counter) as { plan: RoundPlan };
+    const { plan: round } = shardInput(folder.path, { spec, counter }) as { plan: RoundPlan };
     expect(round).toMatchObject({ shards: 300, lines: 900 });
     expect(counter.most - openFiles()).toBeLessThan(150);
     expect(allRequests(folder.path, round)).toHaveLength(900);
@@ -394,7 +394,7 @@ describe('an input that the worker cannot read', () => {
   test('is a fault where it is missing, or a folder', () => {
     using folder = new TempFolder();
     const spec = specFor(folder.path, `${a}\n`);
-    const reason = (): unknown => buildShards(folder.path, spec);
+    const reason = (): unknown => shardInput(folder.path, { spec });
     rmSync(spec.input.path);
     expect(reason()).toMatchObject({ fault: { line: null, reason: 'cannot be found by the worker' } });
     mkdirSync(spec.input.path);
@@ -408,7 +408,7 @@ describe('an input that the worker cannot read', () => {
     const spec = specFor(folder.path, `${a}\n`);
     rmSync(spec.input.path);
     execFileSync('mkfifo', [spec.input.path]);
-    expect(buildShards(folder.path, spec)).toMatchObject({
+    expect(shardInput(folder.path, { spec })).toMatchObject({
       fault: { line: null, reason: 'is a pipe where the worker reads it' },
     });
   });
@@ -417,6 +417,6 @@ describe('an input that the worker cannot read', () => {
     using folder = new TempFolder();
     const spec = specFor(folder.path, `${a}\n`);
     writeFileSync(folder.at('no-folder'), '');
-    expect(() => buildShards(folder.at('no-folder'), spec)).toThrow('ENOTDIR');
+    expect(() => shardInput(folder.at('no-folder'), { spec })).toThrow('ENOTDIR');
   });
 });

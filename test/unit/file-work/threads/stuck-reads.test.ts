@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { open } from 'node:fs/promises';
 import { Piscina } from 'piscina';
 import { expect, test, vi } from 'vitest';
-import { ByteCounter } from '../../../../src/file-work/threads/byte-counter.ts';
+import { ByteCounter } from '../../../../src/file-work/byte-counter.ts';
 import { StuckReads } from '../../../../src/file-work/threads/stuck-reads.ts';
 import { TempFolder } from '../../../support/temp-folder.ts';
 

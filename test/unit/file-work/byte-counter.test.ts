@@ -1,10 +1,10 @@
 import { statSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { buildShards } from '../../../../src/file-work/shards/shard-input.ts';
-import { ByteCounter } from '../../../../src/file-work/threads/byte-counter.ts';
-import { mergeRows } from '../../../../src/file-work/rows/merge-rows.ts';
-import { requestLine, specFor } from '../../../support/file-job.ts';
-import { TempFolder } from '../../../support/temp-folder.ts';
+import { shardInput } from '../../../src/file-work/shards/shard-input.ts';
+import { ByteCounter } from '../../../src/file-work/byte-counter.ts';
+import { mergeRows } from '../../../src/file-work/rows/merge-rows.ts';
+import { requestLine, specFor } from '../../support/file-job.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
 
 test('what a thread counts is seen through the memory that it was sent', () => {
   const here = new ByteCounter();
@@ -19,7 +19,7 @@ test('reading the input counts all of its bytes', () => {
   using folder = new TempFolder();
   const spec = specFor(folder.path, `${requestLine('one')}\n${requestLine('two')}\n`);
   const counter = new ByteCounter();
-  buildShards(folder.path, spec, counter);
+  shardInput(folder.path, { spec, counter });
   expect([counter.done, counter.of]).toEqual([spec.input.bytes, spec.input.bytes]);
 });
 
@@ -28,7 +28,7 @@ test('merging rows counts all of theirs', () => {
   writeFileSync(folder.at('a'), '{"line":1,"x":1}\n{"line":3,"x":1}\n');
   writeFileSync(folder.at('b'), '{"line":2,"x":1}\n');
   const counter = new ByteCounter();
-  mergeRows([folder.at('a'), folder.at('none'), folder.at('b')], folder.at('all'), counter);
+  mergeRows(folder.path, { files: ['a', 'none', 'b'], target: 'all', counter });
   const { size } = statSync(folder.at('all'));
   expect([counter.done, counter.of]).toEqual([size, size]);
 });

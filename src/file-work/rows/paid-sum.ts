@@ -1,0 +1,53 @@
+import { Verdict } from '../../core/result-line.ts';
+import type { PaidTwice } from '../../core/shard-plan.ts';
+import { TokenSum, type Cost, type ModelRates } from '../../core/token-cost.ts';
+import type { ReadRow } from '../read-result-row.ts';
+import { UsageState } from '../read-usage.ts';
+
+/** Adds up rows that were paid. */
+export class PaidSum {
+  private answers = 0;
+  private input = 0;
+  private cached = 0;
+  private output = 0;
+  private readonly sum: TokenSum;
+  private readonly isPriced: boolean;
+
+  /** `rates`: the model's list prices; null when they are not known, undefined where nobody looked. */
+  constructor(rates: ModelRates | null | undefined) {
+    this.sum = new TokenSum(rates ?? null);
+    this.isPriced = rates !== undefined;
+  }
+
+  /** Every row with usage was paid, whatever follows for its line; of an answer without usage it is not known how much. */
+  add({ usage }: ReadRow, verdict: Verdict): void {
+    if (verdict === Verdict.Answered) this.answers += 1;
+    if (usage.state === UsageState.Absent) {
+      if (verdict === Verdict.Answered || verdict === Verdict.Unreadable) this.sum.addUnknown();
+      return;
+    }
+    const { tokens, hasRareKinds } = usage;
+    this.input += tokens.input;
+    this.cached += tokens.cached;
+    this.output += tokens.output;
+    if (usage.state === UsageState.Known) this.sum.add(tokens, hasRareKinds);
+    else this.sum.addUnknown();
+  }
+
+  get isEmpty(): boolean {
+    return this.answers === 0 && this.input === 0 && this.output === 0 && this.sum.unpriced === 0;
+  }
+
+  get unpriced(): number {
+    return this.sum.unpriced;
+  }
+
+  tokens(): { inputTokens: number; cachedTokens: number; outputTokens: number; cost?: Cost } {
+    const { input: inputTokens, cached: cachedTokens, output: outputTokens } = this;
+    return { inputTokens, cachedTokens, outputTokens, ...(this.isPriced ? { cost: this.sum.cost() } : {}) };
+  }
+
+  asTwice(): PaidTwice {
+    return { answers: this.answers, ...this.tokens() };
+  }
+}

@@ -1,0 +1,40 @@
+import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A raw file of a batch, as the API gave it. */
+export interface RawFile {
+  readonly path: string;
+  /** Its key in the store, for messages. */
+  readonly key: string;
+}
+
+/** The raw file of a key; null for a batch that has none. */
+export function rawFile(folder: string, key: string | null): RawFile | null {
+  return key === null ? null : { path: join(folder, key), key };
+}
+
+/**
+ * The raw files of a shard, open from before their rows are told until their bytes are taken: an attempt that stood still, and
+ * downloads them once more, puts others in their places.
+ */
+export class OpenRawFiles implements Disposable {
+  readonly descriptors: readonly (number | null)[];
+  private readonly files: readonly (RawFile | null)[];
+
+  constructor(files: readonly (RawFile | null)[]) {
+    this.files = files;
+    this.descriptors = files.map((file) => (file === null ? null : openSync(file.path, 'r')));
+  }
+
+  /** @throws Error (try again) when what stands under a name is not what was opened */
+  assertSame(): void {
+    for (const [i, file] of this.files.entries()) {
+      if (file === null || statSync(file.path).ino === fstatSync(this.descriptors[i]!).ino) continue;
+      throw new Error(`${file.key} was replaced while it was read: read again by itself.`);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const descriptor of this.descriptors) if (descriptor !== null) closeSync(descriptor);
+  }
+}

@@ -1,0 +1,102 @@
+import { BatchStatus, type BatchErrorEntry } from '../../core/batch-status.ts';
+import { afterTry, TryUse } from '../../core/result-line.ts';
+import type { WholeRefusal } from '../../core/shard-plan.ts';
+import type { EndedShard } from './ended-shard.ts';
+import { lineState, type LineError, type ShardTally } from './shard-tally.ts';
+
+/**
+ * Gives every line without a row its fate, then applies the line's budget of attempts. Returns why the API refused the batch as a
+ * whole, null where it did not. `refusals`: how often in a row batches of these lines were refused as a whole before.
+ */
+export function settleRest(tally: ShardTally, ended: EndedShard, refusals: number): WholeRefusal | null {
+  const refusal = ended.status === BatchStatus.Failed ? settleRefused(tally, ended, refusals) : null;
+  const { states, lines, errors } = tally;
+  const fate = fateOf(ended);
+  for (let position = 0; position < states.length; position += 1) {
+    if (states[position] !== lineState.none) continue;
+    if (fate === null) states[position] = lineState.cancelled;
+    else tally.set(position, fate.state, fate.error);
+  }
+  for (const [position, { use }] of errors) {
+    if (states[position] !== lineState.again) continue;
+    const history = lines.historyOf(lines.numbers[position]!);
+    if (!afterTry(history, use, ended.attempts).again) states[position] = lineState.failed;
+  }
+  return refusal;
+}
+
+/** What becomes of lines without a row; null where the cancel has ended them. */
+function fateOf({ missing, status }: EndedShard): { state: number; error: LineError } | null {
+  if (missing === 'cancelled') return null;
+  if (missing === 'unavailable') {
+    const message = 'The batch ended, but the API never offered this answer or deleted it.';
+    return {
+      state: lineState.failed,
+      error: { code: 'answer_unavailable', message, use: TryUse.Attempt },
+    };
+  }
+  const error: LineError =
+    status === BatchStatus.Completed
+      ? {
+          code: 'missing_row',
+          message: 'The batch completed without a row for this line.',
+          use: TryUse.Attempt,
+        }
+      : {
+          code: `batch_${status}`,
+          message: `The batch ended ${status} before this line ran.`,
+          use: TryUse.Idle,
+        };
+  return { state: lineState.again, error };
+}
+
+/**
+ * A batch that was refused as a whole: the lines it names fail, the others go again. Where it names none, all go again,
+ * once as they are and then in pieces (`shards/retry-groups.ts`), until the line that is at fault stands alone.
+ */
+function settleRefused(tally: ShardTally, ended: EndedShard, refusals: number): WholeRefusal | null {
+  const { states, lines } = tally;
+  if (states.some((state) => state !== lineState.none)) return null; // it has rows: it ran
+  const named = namedLines(ended.refused, states.length);
+  for (const [position, { code, message }] of named)
+    tally.set(position, lineState.failed, { code, message, use: TryUse.Attempt });
+  if (ended.missing !== 'retry') return null;
+  const { code, message } = reasonOf(ended.refused);
+  const refusal = { code, message, named: named.size };
+  if (named.size === 0 && states.length === 1 && refusals > 0) {
+    tally.set(0, lineState.failed, { code, message, use: TryUse.Attempt });
+    return refusal;
+  }
+  for (let position = 0; position < states.length; position += 1) {
+    if (states[position] !== lineState.none) continue;
+    if (named.size > 0) {
+      const others = 'The API refused the batch for other lines of it.';
+      tally.set(position, lineState.again, { code: 'batch_failed', message: others, use: TryUse.Nothing });
+      continue;
+    }
+    // The reason may pass: the first try uses an attempt where the line has another one.
+    const history = lines.historyOf(lines.numbers[position]!);
+    const isFirst = refusals === 0 && afterTry(history, TryUse.Attempt, ended.attempts).again;
+    const use = isFirst ? TryUse.Attempt : TryUse.Nothing;
+    tally.set(position, lineState.again, { code, message, use });
+  }
+  return refusal;
+}
+
+/** The lines of a shard that the API named, by their positions. */
+function namedLines(refused: readonly BatchErrorEntry[], lines: number): Map<number, BatchErrorEntry> {
+  const named = new Map<number, BatchErrorEntry>();
+  for (const entry of refused)
+    if (entry.line !== null && entry.line >= 1 && entry.line <= lines) named.set(entry.line - 1, entry);
+  return named;
+}
+
+function reasonOf(refused: readonly BatchErrorEntry[]): Pick<BatchErrorEntry, 'code' | 'message'> {
+  return (
+    refused.find(({ line }) => line === null) ??
+    refused[0] ?? {
+      code: 'batch_failed',
+      message: 'The API refused the batch as a whole and did not say why.',
+    }
+  );
+}

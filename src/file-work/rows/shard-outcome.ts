@@ -1,0 +1,76 @@
+import { afterTry, plainCode, TryUse } from '../../core/result-line.ts';
+import {
+  EXAMPLES_KEPT,
+  toCarriedLine,
+  type CarriedLine,
+  type ShardOutcome,
+  type WholeRefusal,
+} from '../../core/shard-plan.ts';
+import { lineState, type ShardTally } from './shard-tally.ts';
+
+/** What is on record of how a shard ended, once each line has its fate. */
+export function outcomeOf(tally: ShardTally, attempts: number, refusal: WholeRefusal | null): ShardOutcome {
+  const { states, lines, errors, paid, twice } = tally;
+  const again: CarriedLine[] = [];
+  let answered = 0;
+  let failed = 0;
+  for (let position = 0; position < states.length; position += 1) {
+    const state = states[position];
+    if (state === lineState.answered) answered += 1;
+    else if (state === lineState.failed) failed += 1;
+    else if (state === lineState.again) {
+      const line = lines.numbers[position]!;
+      const { use } = errors.get(position)!;
+      again.push(toCarriedLine(line, afterTry(lines.historyOf(line), use, attempts)));
+    }
+  }
+  const unpriced = paid.unpriced + twice.unpriced;
+  const refusedLines = refusal === null ? accountRefused(tally) : null; // a refused batch has no rows
+  return {
+    answered,
+    failed,
+    again,
+    ...paid.tokens(),
+    ...(unpriced === 0 ? {} : { unpriced }),
+    ...errorsByCode(tally),
+    ...(twice.isEmpty ? {} : { twice: twice.asTwice() }),
+    ...(refusedLines === null ? {} : { accountRefused: refusedLines }),
+    ...(refusal === null ? {} : { refusal }),
+  };
+}
+
+function accountRefused({ errors }: ShardTally): Required<ShardOutcome>['accountRefused'] | null {
+  let code: string | null = null;
+  let lines = 0;
+  for (const error of errors.values()) {
+    if (error.use !== TryUse.Nothing) continue;
+    code ??= plainCode(error.code);
+    lines += 1;
+  }
+  return code === null ? null : { code, lines };
+}
+
+function errorsByCode({ errors, lines }: ShardTally): Required<Pick<ShardOutcome, 'errors' | 'examples'>> {
+  // Codes come from outside: in a plain object `constructor` would be there before it is counted.
+  const found = new Map<string, number[]>();
+  for (const [position, { code }] of errors) {
+    const name = plainCode(code);
+    const positions = found.get(name);
+    if (positions === undefined) found.set(name, [position]);
+    else positions.push(position);
+  }
+  const entries = [...found];
+  const linesOf = (positions: readonly number[]): number[] =>
+    firstOf(positions).map((position) => lines.numbers[position]!);
+  return {
+    errors: Object.fromEntries(entries.map(([name, positions]) => [name, positions.length])),
+    examples: Object.fromEntries(entries.map(([name, positions]) => [name, linesOf(positions)])),
+  };
+}
+
+/** The smallest few: errors are known in the order in which they were found. */
+function firstOf(positions: readonly number[]): number[] {
+  return Array.from(positions)
+    .sort((a, b) => a - b)
+    .slice(0, EXAMPLES_KEPT);
+}

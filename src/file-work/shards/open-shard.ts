@@ -1,0 +1,139 @@
+import { join } from 'node:path';
+import { requestHead, type RequestLine } from '../../core/request-line.ts';
+import {
+  RangeList,
+  ShardFill,
+  type CarriedLine,
+  type LineSize,
+  type ShardLimits,
+  type ShardManifest,
+} from '../../core/shard-plan.ts';
+import { WholeFileWriter } from '../../files/whole-file.ts';
+import { shardFiles } from '../../store/job-files.ts';
+import type { BodyOpenings } from '../requests/body-opening.ts';
+import { escapeSeparators } from '../requests/separators.ts';
+
+const requestTail = Buffer.from('}\n');
+const lineFeed = Buffer.from('\n');
+/** Stands where a line has no id. */
+const nullId = Buffer.from('null');
+
+/** What the requests of a shard have in common. */
+export interface ShardKind {
+  readonly model: string;
+  readonly endpoint: string;
+}
+
+/** Where a shard's files are written. */
+export interface ShardPlace {
+  readonly folder: string;
+  readonly job: string;
+  readonly shard: string;
+}
+
+/** One shard while its files are written. */
+export class OpenShard {
+  readonly kind: ShardKind;
+  private readonly place: ShardPlace;
+  private readonly limits: ShardLimits;
+  private readonly fill = new ShardFill();
+  private readonly numbers = new RangeList();
+  private readonly carried: CarriedLine[] = [];
+  /** The bytes before and behind a line's number in its request. */
+  private readonly head: readonly [Uint8Array, Uint8Array];
+  private readonly requests: WholeFileWriter;
+  /** Null as long as no line has an id: a shard without any has no file of them. */
+  private ids: WholeFileWriter | null = null;
+
+  constructor(place: ShardPlace, kind: ShardKind, limits: ShardLimits) {
+    const [before, behind] = requestHead(kind.endpoint);
+    this.place = place;
+    this.kind = kind;
+    this.limits = limits;
+    this.head = [Buffer.from(before), Buffer.from(behind)];
+    this.requests = new WholeFileWriter(join(place.folder, shardFiles.requests(place.job, place.shard)));
+  }
+
+  get lines(): number {
+    return this.fill.lines;
+  }
+
+  /** The line that was added last; 0 before the first. */
+  get lastLine(): number {
+    return this.numbers.last;
+  }
+
+  isFullFor(size: LineSize): boolean {
+    return this.fill.isFullFor(size, this.limits);
+  }
+
+  /** Adds a checked request of an input, whose bytes are in `block`. */
+  add(line: number, block: Buffer, request: RequestLine, size: LineSize, openings: BodyOpenings): void {
+    const { requests, head } = this;
+    const { addsModel, model, bodyStart, bodyEnd, idStart, idEnd } = request;
+    this.fill.add(size);
+    requests.write(head[0]);
+    requests.writeNumber(line);
+    requests.write(head[1]);
+    if (addsModel) requests.writeText(openings.of(block, bodyStart, model));
+    const from = addsModel ? bodyStart + 1 : bodyStart;
+    if (request.escapeBytes === 0) requests.write(block, from, bodyEnd);
+    else requests.write(escapeSeparators(block.subarray(from, bodyEnd)));
+    requests.write(requestTail);
+    if (idEnd > 0) this.addId(block, idStart, idEnd);
+    else this.addNoId();
+    this.numbers.add(line);
+  }
+
+  /** Adds a request as it was written before, with its line's history. */
+  addAgain(line: CarriedLine, written: Buffer, size: LineSize, id: Uint8Array | null): void {
+    this.fill.add(size);
+    this.requests.write(written);
+    this.requests.write(lineFeed);
+    if (id === null) this.addNoId();
+    else this.addId(id, 0, id.length);
+    this.numbers.add(line[0]);
+    this.carried.push(line);
+  }
+
+  /** Gives the shard's files their names; `marks` are kept in its manifest. */
+  finish(marks: Partial<ShardManifest>): void {
+    const { folder, job, shard } = this.place;
+    this.requests.finish();
+    this.ids?.finish();
+    const manifest: ShardManifest = {
+      ...this.kind,
+      lines: this.fill.lines,
+      bytes: this.requests.bytes,
+      ranges: this.numbers.ranges,
+      carried: this.carried,
+      hasIds: this.ids !== null,
+      ...marks,
+    };
+    const file = new WholeFileWriter(join(folder, shardFiles.manifest(job, shard)));
+    file.writeText(JSON.stringify(manifest));
+    file.finish();
+  }
+
+  abandon(): void {
+    this.requests.abandon();
+    this.ids?.abandon();
+  }
+
+  /** Appends the id of the line that is being added, JSON in `bytes[start..end)`. */
+  private addId(bytes: Uint8Array, start: number, end: number): void {
+    if (this.ids === null) {
+      const { folder, job, shard } = this.place;
+      this.ids = new WholeFileWriter(join(folder, shardFiles.ids(job, shard)));
+      this.ids.writeAscii('null\n'.repeat(this.fill.lines - 1));
+    }
+    this.ids.write(bytes, start, end);
+    this.ids.write(lineFeed);
+  }
+
+  private addNoId(): void {
+    if (this.ids === null) return;
+    this.ids.write(nullId);
+    this.ids.write(lineFeed);
+  }
+}

@@ -1,0 +1,32 @@
+import { rmSync } from 'node:fs';
+import type { LineFault } from '../../core/request-line.ts';
+import { WholeFileWriter } from '../../files/whole-file.ts';
+
+/** Rows of lines of the input that were refused; the file exists only when there are any. */
+export class RejectedRows {
+  count = 0;
+  private readonly path: string;
+  private writer: WholeFileWriter | null = null;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  add(line: number, { reason, advice }: LineFault, id: string | null): void {
+    this.count += 1;
+    this.writer ??= new WholeFileWriter(this.path);
+    const error = JSON.stringify({ code: 'bad_line', message: `The line ${reason}: ${advice}.` });
+    this.writer.writeText(
+      `{"line":${line},"id":${JSON.stringify(id ?? String(line))},"status":"failed","attempts":0,"batch_id":null,"response":null,"error":${error},"usage":null}\n`,
+    );
+  }
+
+  finish(): void {
+    if (this.writer === null) rmSync(this.path, { force: true });
+    else this.writer.finish();
+  }
+
+  abandon(): void {
+    this.writer?.abandon();
+  }
+}
