@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import type { JobOptions } from '../../../../src/core/job-spec.ts';
 import type { RoundPlan } from '../../../../src/core/shard-plan.ts';
 import { shardInput } from '../../../../src/file-work/shards/shard-input.ts';
+import { arrayInput } from '../../../support/array-input.ts';
 import {
   allRequests,
   build,
@@ -418,5 +419,30 @@ describe('an input that the worker cannot read', () => {
     const spec = specFor(folder.path, `${a}\n`);
     writeFileSync(folder.at('no-folder'), '');
     expect(() => shardInput(folder.at('no-folder'), { spec })).toThrow('ENOTDIR');
+  });
+});
+
+describe('an input of another kind', () => {
+  const rows = [requestLine('a', { custom_id: 'é' }), '', 'not JSON', requestLine('\u2028'), ` ${a} `];
+  const options: Options = { skipBadLines: true, shardLines: 2 };
+
+  test('is cut into the same shards as a file with the same rows', () => {
+    using fromFile = new TempFolder();
+    using fromArray = new TempFolder();
+    const round = plan(fromFile.path, rows.join('\n'), options);
+    const spec = specFor(fromArray.path, rows.join(''), options);
+    rmSync(spec.input.path);
+    expect(shardInput(fromArray.path, { spec }, arrayInput(rows))).toEqual({ plan: round });
+    expect(round).toMatchObject({ shards: 2, lines: 3, rejected: 1 });
+    const { 'input.jsonl': _, ...files } = filesIn(fromFile.path);
+    expect(filesIn(fromArray.path)).toEqual(files);
+  });
+
+  test('is compared with its own fingerprint', () => {
+    using folder = new TempFolder();
+    const spec = specFor(folder.path, rows.join(''), options);
+    expect(shardInput(folder.path, { spec }, arrayInput([...rows, a]))).toMatchObject({
+      fault: { line: null, reason: 'has changed since the job was started' },
+    });
   });
 });

@@ -1,0 +1,77 @@
+import { writeFileSync } from 'node:fs';
+import { afterAll, describe, expect, test } from 'vitest';
+import type { InputReader } from '../../../src/input/input-reader.ts';
+import { jsonlInput } from '../../../src/input/jsonl-input.ts';
+import { arrayInput } from '../../support/array-input.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
+
+const folder = new TempFolder();
+afterAll(() => folder[Symbol.dispose]());
+
+function fileOf(rows: readonly (string | Uint8Array)[]): InputReader {
+  const lines = rows.flatMap((row) => [Buffer.from(row), Buffer.from('\n')]);
+  writeFileSync(folder.at('input.jsonl'), Buffer.concat(lines));
+  return jsonlInput(folder.at('input.jsonl'));
+}
+
+interface ToldRow {
+  readonly number: number;
+  readonly text: string | null;
+}
+
+/** Reads an input, whose rows are UTF-8. */
+function rowsOf(input: InputReader, maxRowBytes = 1_000): ToldRow[] {
+  const told: ToldRow[] = [];
+  let known = 0; // where the bytes end that are known of a block
+  input.read({
+    maxRowBytes,
+    onRow(block, { number, start, end, blockEnd, utf8, overlong }) {
+      if (start === 0) known = blockEnd;
+      expect(utf8 || overlong).toBe(true);
+      expect(overlong || (end <= known && blockEnd === known)).toBe(true);
+      told.push({ number, text: overlong ? null : block.toString('utf8', start, end) });
+    },
+  });
+  return told;
+}
+
+describe.each([
+  ['a JSONL file', fileOf],
+  ['an array', arrayInput],
+])('%s as an input', (_, inputOf) => {
+  test('is rows with numbers, blank ones too', () => {
+    const rows = ['{"a":1}', '', '{"é":"\u2028"}', ' '];
+    expect(rowsOf(inputOf(rows))).toEqual(rows.map((text, i) => ({ number: i + 1, text })));
+  });
+
+  test('has rows that are too long, which are told by their numbers', () => {
+    expect(rowsOf(inputOf(['short', 'x'.repeat(20), 'short']), 10)).toEqual([
+      { number: 1, text: 'short' },
+      { number: 2, text: null },
+      { number: 3, text: 'short' },
+    ]);
+  });
+
+  test('has rows that are not UTF-8, told as such', () => {
+    const told: boolean[] = [];
+    const rows = [Buffer.from('good'), Buffer.from([0x22, 0xff, 0x22]), Buffer.from('good')];
+    inputOf(rows).read({ maxRowBytes: 10, onRow: (_, { utf8 }) => void told.push(utf8) });
+    expect(told).toEqual([true, false, true]);
+  });
+
+  test('is read again from its start', () => {
+    const input = inputOf(['one', 'two']);
+    expect(rowsOf(input)).toEqual(rowsOf(input));
+  });
+
+  test('gives its bytes to whoever compares them, before the rows that they end', () => {
+    const rows = ['one', 'two', 'three'];
+    let bytes = '';
+    inputOf(rows).read({
+      maxRowBytes: 1_000,
+      onRow: (block, { start, end }) => expect(bytes).toContain(block.toString('utf8', start, end)),
+      onBytes: (piece) => void (bytes += Buffer.from(piece).toString()),
+    });
+    expect(bytes.replaceAll('\n', '')).toBe(rows.join(''));
+  });
+});
