@@ -3,8 +3,9 @@ import { copyFileSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:f
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { ByteCounter } from '../dist/file-work/byte-counter.js';
-import { FileWork } from '../dist/file-work/threads/pool.js';
+import { FileWork } from '../dist/file-work/file-work.js';
 import { shardFiles } from '../dist/store/job-files.js';
+import { openStore } from '../dist/store/open-store.js';
 
 const seconds = async (work) => {
   const started = performance.now();
@@ -23,7 +24,7 @@ export async function benchFileWork(folder, makeLine, lines, threads) {
   const sha256 = createHash('sha256').update(text).digest('hex');
   text = '';
   const store = join(folder, 'store');
-  const files = new FileWork(store, threads);
+  const files = new FileWork({ store: openStore(store), threads });
   const shardLines = Math.ceil(lines / 4);
   const spec = {
     v: 1,
@@ -35,7 +36,7 @@ export async function benchFileWork(folder, makeLine, lines, threads) {
     shardBytes: 190_000_000,
     skipBadLines: false,
   };
-  await files.cancelShard('none', 'none').catch(() => undefined); // starts the first thread
+  await files.cancelShard({ job: 'none', shard: 'none' }).catch(() => undefined); // starts the first thread
 
   const copy = await seconds(() => copyFileSync(input, `${input}.copy`));
   const build = await seconds(() => files.shardInput({ spec, counter: new ByteCounter() }));

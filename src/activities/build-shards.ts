@@ -55,7 +55,6 @@ export async function buildShards(deps: Dependencies, started: JobSpec): Promise
   leaveWhileBusy(files, started.input);
   // What is read is compared with the input's hash, wherever it is.
   const spec = { ...started, input: { ...started.input, path: await inputPathOf(store, started) } };
-  await store.filePath(jobFiles.spec(spec.jobId));
   const counter = new ByteCounter();
   const built = identityWord(spec);
   const under = jobFiles.building(spec.jobId, built);
@@ -79,7 +78,7 @@ export async function buildShards(deps: Dependencies, started: JobSpec): Promise
 /** Gives the files of a plan their places; what was made for other inputs under the job's id is no longer needed. */
 async function publish(store: Store, job: string, { built }: RoundPlan): Promise<void> {
   if (built === undefined) return;
-  await store.publish(jobFiles.building(job, built));
+  await store.moveOut(jobFiles.building(job, built));
   await store.removeAll(jobFiles.buildings(job));
 }
 

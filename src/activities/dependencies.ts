@@ -1,5 +1,5 @@
 import type OpenAI from 'openai';
-import type { FileWork } from '../file-work/threads/pool.ts';
+import type { FileWork } from '../file-work/file-work.ts';
 import type { Store } from '../store/store.ts';
 import type { JobObserver } from './job-observer.ts';
 

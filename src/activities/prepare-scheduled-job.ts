@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { ApplicationFailure } from '@temporalio/common';
 import { ErrorCode, isBatchError, type BatchError } from '../core/errors.ts';
 import { FailureType } from '../core/failure.ts';
@@ -6,8 +5,9 @@ import { checkJobOptions, resolveJobSpec, type CheckedOptions, type JobSpec } fr
 import type { JobReport } from '../core/progress.ts';
 import { fillPlaceholders, runJobId, tellsRunsApart, type ScheduleSpec } from '../core/schedule-spec.ts';
 import { fingerprintInput } from '../input/fingerprint-input.ts';
+import { whyNoInput } from '../input/look-for-input.ts';
 import { jobFiles, scheduleFiles } from '../store/job-files.ts';
-import { checkOutputFolder } from '../output/output-folder.ts';
+import { checkOutputFolder } from '../output/check-output.ts';
 import { identityOf } from '../job/job-identity.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import { storeIdentity } from '../store/store-identity.ts';
@@ -62,7 +62,7 @@ export async function prepareScheduledJob(
     const isBegun = kept !== null && (await store.size(jobFiles.round(jobId, 1))) !== null;
     if (isBegun) assertSameJob(kept, options, input);
     else {
-      const reason = await whyNothingToDo(input);
+      const reason = await whyNoInput(input);
       if (reason !== null) return { input, skipped: reason, job: null };
     }
     try {
@@ -98,18 +98,6 @@ function assertSameJob(kept: JobSpec, options: CheckedOptions, input: string): v
     `Job ${kept.jobId} of this run's time exists with another input or other options, and a run is never doubled: start a job for the input by hand, or use a schedule of another name.`,
     FailureType.RunConflict,
   );
-}
-
-/** The reason in a few words, or null when there is an input with something in it. */
-async function whyNothingToDo(input: string): Promise<string | null> {
-  try {
-    const found = await stat(input);
-    return found.isFile() && found.size === 0 ? `${input} is empty` : null;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return `${input} does not exist`;
-    throw error;
-  }
 }
 
 /** Nothing that a retry mends: the run ends failed, and is begun again by a backfill of its time. */

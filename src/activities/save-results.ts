@@ -1,8 +1,8 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { isBatchError } from '../core/errors.ts';
 import { FailureType } from '../core/failure.ts';
-import { jobFiles } from '../store/job-files.ts';
-import { checkOutputFolder, copyResults } from '../output/output-folder.ts';
+import { checkOutputFolder } from '../output/check-output.ts';
+import { copyResults } from '../output/write-output.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 
@@ -21,12 +21,7 @@ export async function saveResults({ store }: Dependencies, { job, folder }: Save
   try {
     await whileBeating(async () => {
       await checkOutputFolder(folder, job);
-      const files = {
-        results: await store.filePath(jobFiles.results(job)),
-        page: await store.filePath(jobFiles.page(job)),
-        report: await store.filePath(jobFiles.report(job)),
-      };
-      await copyResults(files, folder, job);
+      await copyResults(store, job, folder);
     });
   } catch (error) {
     if (!isBatchError(error)) throw error;

@@ -20,11 +20,11 @@ import {
 import { assertJobId, type JobOptions, type JobSpec } from '../core/job-spec.ts';
 import type { JobReport } from '../core/progress.ts';
 import { readEnvironment } from '../environment.ts';
-import { FolderStore } from '../store/folder-store.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { currentPass } from '../store/job-pass.ts';
 import { joinSameJob, rememberJob, type JoinedSpec } from '../job/same-job.ts';
-import { readRecord } from '../store/store.ts';
+import { openStore } from '../store/open-store.ts';
+import { readRecord, type Store } from '../store/store.ts';
 import { storeIdentity } from '../store/store-identity.ts';
 import {
   connectClient,
@@ -95,7 +95,7 @@ export class BatchClient {
   readonly home: string;
   // Private to the runtime, too: whoever prints a client must not print the connection, which holds the API key.
   readonly #calls: TemporalCalls;
-  private readonly store: FolderStore;
+  private readonly store: Store;
   private readonly taskQueue: string;
 
   private constructor(calls: TemporalCalls, options: BatchClientOptions) {
@@ -103,7 +103,7 @@ export class BatchClient {
     this.#calls = calls;
     this.home = options.home ?? environment.home;
     this.taskQueue = options.taskQueue ?? environment.taskQueue;
-    this.store = new FolderStore(join(this.home, 'store'));
+    this.store = openStore(join(this.home, 'store'));
   }
 
   /**

@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { shardId, ShardLines, type RoundPlan, type ShardManifest } from '../core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { readRecord, type Store } from '../store/store.ts';
@@ -26,9 +25,9 @@ export async function* failedRequests(
     const manifest = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
     const { numbers } = new ShardLines({ ...manifest, carried: [] });
     if (!numbers.some((line) => holds(lines, line))) continue;
-    const ids = manifest.hasIds ? await linesOf(store, shardFiles.ids(job, shard)) : null;
+    const ids = manifest.hasIds ? linesOf(store, shardFiles.ids(job, shard)) : null;
     let position = 0;
-    for await (const request of await linesOf(store, shardFiles.requests(job, shard))) {
+    for await (const request of linesOf(store, shardFiles.requests(job, shard))) {
       const id = ids === null ? 'null' : ((await ids.next()).value ?? 'null');
       const line = numbers[position++];
       if (line === undefined || !holds(lines, line)) continue;
@@ -45,8 +44,8 @@ function withId(request: string, id: string): string {
   return id === 'null' ? `{${rest}` : `{"custom_id":${id},${rest}`;
 }
 
-async function linesOf(store: Store, key: string): Promise<AsyncGenerator<string, void, undefined>> {
-  return splitLines(createReadStream(await store.filePath(key), { highWaterMark: 1 << 18 }));
+function linesOf(store: Store, key: string): AsyncGenerator<string, void, undefined> {
+  return splitLines(store.readStream(key));
 }
 
 /** Whether a list in ascending order holds a number. */

@@ -18,7 +18,7 @@ export { JobServerStatus, type JobFilter } from './job-filter.ts';
 export type { StepBytes, StepRetry } from './pending-steps.ts';
 export type { ResultRow } from './result-rows.ts';
 export { toTypedRow, type AnswerIssue, type InvalidRow, type TypedRow, type ValidRow } from './typed-row.ts';
-export { checkOutputFolder } from '../output/output-folder.ts';
+export { checkOutputFolder } from '../output/check-output.ts';
 export { prepareJob } from '../job/prepare-job.ts';
 export { prepareChildJob, type ChildJob, type ChildJobOptions } from './prepare-child-job.ts';
 export {

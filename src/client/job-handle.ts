@@ -13,9 +13,10 @@ import { cancelSignal, pauseSignal, progressQuery, resumeSignal } from '../workf
 import { abortable, sleep } from './abortable.ts';
 import { failedRequests } from './failed-requests.ts';
 import { listedLabels } from './job-labels.ts';
-import { checkOutputFolder, copyResults, writePartialResults } from '../output/output-folder.ts';
+import { checkOutputFolder } from '../output/check-output.ts';
+import { copyResults, writePartialResults } from '../output/write-output.ts';
 import { retriesOf, stepBytesOf, withBeat, type StepBytes, type StepRetry } from './pending-steps.ts';
-import { parseRow, readRowTexts, type ResultRow, type RowText } from './result-rows.ts';
+import { parseRow, readRowTexts, type ResultRow, type RowsToRead, type RowText } from './result-rows.ts';
 import { SharedLook } from './shared-look.ts';
 import { readingStore, resultsMissing } from './store-failure.ts';
 import { readRefusals, type Refusal } from './refusals.ts';
@@ -224,7 +225,7 @@ export class JobHandle {
     const part = failure === null ? null : await this.#storedRows(failure);
     if (part === null) await this.#assertResults();
     const rows =
-      part === null ? readRowTexts(await this.#resultsPath(), this.id) : mergedRowTexts(part.files, this.id);
+      part === null ? readRowTexts(this.#results()) : mergedRowTexts(this.#store, part.files, this.id);
     for await (const row of rows) {
       yield row;
       signal?.throwIfAborted();
@@ -240,7 +241,7 @@ export class JobHandle {
    */
   async *failedRequests(options: WaitOptions = {}): AsyncGenerator<string, number, undefined> {
     await this.report(options);
-    const rows = readRowTexts(await this.#resultsPath(), this.id);
+    const rows = readRowTexts(this.#results());
     const requests = failedRequests(this.#store, this.id, rows);
     for (;;) {
       const { value, done } = await readingStore(() => requests.next(), this.id);
@@ -262,20 +263,13 @@ export class JobHandle {
     const end = await this.#end(options);
     if ('failure' in end) {
       const part = await this.#storedRows(end.failure);
-      const file = await writePartialResults(textsOf(mergedRowTexts(part.files, this.id)), folder, this.id);
+      const rows = mergedRowTexts(this.#store, part.files, this.id);
+      const file = await writePartialResults(textsOf(rows), folder, this.id);
       throw partialResults(end.failure, part, this.id, file);
     }
     const { report } = end;
     await this.#assertResults();
-    const files = await readingStore(
-      async () => ({
-        results: await this.#resultsPath(),
-        page: await this.#store.filePath(jobFiles.page(this.id)),
-        report: await this.#store.filePath(jobFiles.report(this.id)),
-      }),
-      this.id,
-    );
-    await copyResults(files, folder, this.id);
+    await copyResults(this.#store, this.id, folder);
     return report;
   }
 
@@ -412,8 +406,8 @@ export class JobHandle {
     }
   }
 
-  async #resultsPath(): Promise<string> {
-    return await readingStore(() => this.#store.filePath(jobFiles.results(this.id)), this.id);
+  #results(): RowsToRead {
+    return { store: this.#store, key: jobFiles.results(this.id), jobId: this.id };
   }
 
   async #keptReport(): Promise<JobReport | null> {

@@ -1,6 +1,5 @@
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { BatchError, ErrorCode } from '../core/errors.ts';
+import type { Store } from '../store/store.ts';
 
 /** One row of `results.jsonl`: how one line of the input ended. */
 export interface ResultRow {
@@ -22,15 +21,6 @@ export interface ResultRow {
   readonly usage: { readonly input_tokens: number; readonly output_tokens: number } | null;
 }
 
-/**
- * Reads rows one by one, as fast as they are taken: what is in memory is one row and one block of the file. The file is
- * closed when the last row was read, and when the caller leaves early.
- * @throws BatchError `store_unavailable` when the file is gone, cannot be read, or holds something else
- */
-export async function* readRows(path: string, jobId: string): AsyncGenerator<ResultRow, void, undefined> {
-  for await (const row of readRowTexts(path, jobId)) yield parseRow(row, jobId);
-}
-
 /** A row as it stands in a file. */
 export interface RowText {
   readonly text: string;
@@ -39,20 +29,30 @@ export interface RowText {
   readonly number: number;
 }
 
+/** A file of rows of a job. */
+export interface RowsToRead {
+  readonly store: Store;
+  readonly key: string;
+  readonly jobId: string;
+  /** True for one that is opened for each block, and counts for no limit of open files. @default false */
+  readonly lean?: boolean;
+}
+
 /**
- * Reads rows as text, as `readRows` does: numbers beyond 2^53 stay as they were answered. A `lean` file is opened for each block, and
- * counts for no limit of open files.
+ * Reads rows one by one, as fast as they are taken: what is in memory is one row and one block of the file. The file is
+ * closed when the last row was read, and when the caller leaves early. As text, numbers beyond 2^53 stay as they were answered.
  * @throws BatchError `store_unavailable` when the file is gone or cannot be read
  */
-export async function* readRowTexts(
-  path: string,
-  jobId: string,
-  lean: boolean = false,
-): AsyncGenerator<RowText, void, undefined> {
+export async function* readRowTexts({
+  store,
+  key,
+  jobId,
+  lean = false,
+}: RowsToRead): AsyncGenerator<RowText, void, undefined> {
+  const path = store.placeOf(key);
   let number = 0;
   try {
-    const chunks = lean ? leanChunks(path) : createReadStream(path, { highWaterMark: BLOCK_BYTES });
-    for await (const text of splitLines(chunks)) {
+    for await (const text of splitLines(lean ? leanChunks(store, key) : store.readStream(key))) {
       number += 1;
       yield { text, path, number };
     }
@@ -61,25 +61,14 @@ export async function* readRowTexts(
   }
 }
 
-const BLOCK_BYTES = 256 << 10;
 const LEAN_BYTES = 16 << 10;
 
-async function* leanChunks(path: string): AsyncGenerator<Buffer, void, undefined> {
+async function* leanChunks(store: Store, key: string): AsyncGenerator<Buffer, void, undefined> {
   for (let at = 0; ;) {
-    const chunk = await chunkAt(path, at);
+    const chunk = await store.readAt(key, at, LEAN_BYTES);
     if (chunk.length === 0) return;
     yield chunk;
     at += chunk.length;
-  }
-}
-
-async function chunkAt(path: string, at: number): Promise<Buffer> {
-  const file = await open(path, 'r');
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(LEAN_BYTES), 0, LEAN_BYTES, at);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
   }
 }
 

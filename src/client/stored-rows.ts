@@ -12,7 +12,7 @@ import { readRowTexts, type RowText } from './result-rows.ts';
 
 /** A file of rows in ascending order of lines. */
 interface RowsFile {
-  readonly path: string;
+  readonly key: string;
   /** No row of the file is of a line before this one. */
   readonly from: number;
   /** Its rows take the place of rows of the same lines in files of a lower rank: those lines were bought again. */
@@ -35,8 +35,8 @@ export async function findStoredRows(store: Store, job: string): Promise<StoredR
   const { lines, rejected, kept = 0 } = first;
   const files: RowsFile[] = [];
   let rows = rejected + kept;
-  if (rejected > 0) files.push({ path: await store.filePath(jobFiles.rejected(job)), from: 0, rank: 0 });
-  if (kept > 0) files.push({ path: await store.filePath(jobFiles.kept(job)), from: 0, rank: 0 });
+  if (rejected > 0) files.push({ key: jobFiles.rejected(job), from: 0, rank: 0 });
+  if (kept > 0) files.push({ key: jobFiles.kept(job), from: 0, rank: 0 });
   let rank = 0;
   for (let round = 1, plan: RoundPlan | null = first; plan !== null;) {
     if (rank > 0 || plan.rebought === true) rank = round;
@@ -49,7 +49,7 @@ export async function findStoredRows(store: Store, job: string): Promise<StoredR
       if (ended === 0) continue;
       if (rank === 0) rows += ended; // else its lines had rows before
       files.push({
-        path: await store.filePath(shardFiles.rows(job, shard, outcome.rows)),
+        key: shardFiles.rows(job, shard, outcome.rows),
         from: manifest.ranges[0]?.[0] ?? 0,
         rank,
       });
@@ -65,6 +65,7 @@ const MAX_HELD = 64;
 
 /** The rows of these files in the order of their lines. A file is opened when the merge comes to its first line. */
 export async function* mergedRowTexts(
+  store: Store,
   files: readonly RowsFile[],
   jobId: string,
 ): AsyncGenerator<RowText, void, undefined> {
@@ -74,8 +75,8 @@ export async function* mergedRowTexts(
   try {
     for (;;) {
       while (waiting.length > 0 && waiting.at(-1)!.from <= smallest(open)) {
-        const { path, rank } = waiting.pop()!;
-        const rest = readRowTexts(path, jobId, open.length >= MAX_HELD);
+        const { key, rank } = waiting.pop()!;
+        const rest = readRowTexts({ store, key, jobId, lean: open.length >= MAX_HELD });
         const { value: row, done } = await rest.next();
         if (done !== true) open.push({ row, line: lineOf(row), rank, rest });
       }

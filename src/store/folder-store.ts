@@ -1,22 +1,34 @@
-import { openAsBlob } from 'node:fs';
+import { createReadStream, openAsBlob } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { privateFolder } from '../core/private-folder.ts';
-import type { Store } from './store.ts';
 import { temporaryName } from '../files/whole-file.ts';
+import { checkFolder } from './check-folder.ts';
+import type { KeysToFetch, Store } from './store.ts';
+import { syncFolder } from './sync-folder.ts';
+
+const BLOCK_BYTES = 256 << 10;
 
 /** A store in a folder of a local or shared file system that has hard links and atomic renames. */
 export class FolderStore implements Store {
-  readonly folder: string;
+  private readonly folder: string;
   private isMade = false;
 
   constructor(folder: string) {
     this.folder = folder;
   }
 
+  placeOf(key: string): string {
+    return join(this.folder, key);
+  }
+
+  async check(): Promise<void> {
+    await checkFolder(this.folder);
+  }
+
   async read(key: string): Promise<string | null> {
     try {
-      return await readFile(this.path(key), 'utf8');
+      return await readFile(this.placeOf(key), 'utf8');
     } catch (error) {
       return ignoreMissing(error);
     }
@@ -24,54 +36,54 @@ export class FolderStore implements Store {
 
   async replace(key: string, text: string): Promise<void> {
     const temporary = await this.writeTemporary(key, text);
-    await rename(temporary, this.path(key));
+    await rename(temporary, this.placeOf(key));
   }
 
   async claim(key: string, text: string): Promise<{ text: string; first: boolean }> {
     const temporary = await this.writeTemporary(key, text);
     try {
       // A link fails when the name exists, where a rename would replace it: the first writer wins.
-      await link(temporary, this.path(key));
+      await link(temporary, this.placeOf(key));
       await syncFolder(dirname(temporary));
       return { text, first: true };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      return { text: await readFile(this.path(key), 'utf8'), first: false };
+      return { text: await readFile(this.placeOf(key), 'utf8'), first: false };
     } finally {
       await rm(temporary, { force: true });
     }
   }
 
   async remove(key: string): Promise<void> {
-    await rm(this.path(key), { force: true });
+    await rm(this.placeOf(key), { force: true });
   }
 
-  async publish(folder: string): Promise<void> {
-    const root = this.path(folder);
+  async moveOut(folder: string): Promise<void> {
+    const root = this.placeOf(folder);
     const entries = await readdir(root, { withFileTypes: true, recursive: true }).catch(ignoreMissing);
     for (const entry of entries ?? []) {
       // What a killed process left half written is no value.
       if (!entry.isFile() || entry.name.endsWith('.tmp')) continue;
       const path = join(entry.parentPath, entry.name);
-      const target = await this.filePath(relative(root, path));
+      const target = await this.pathToWrite(relative(root, path));
       await rename(path, target).catch(ignoreMissing); // another attempt was faster
     }
   }
 
   async removeAll(folder: string): Promise<void> {
-    await rm(this.path(folder), { recursive: true, force: true });
+    await rm(this.placeOf(folder), { recursive: true, force: true });
   }
 
   async size(key: string): Promise<number | null> {
     try {
-      return (await stat(this.path(key))).size;
+      return (await stat(this.placeOf(key))).size;
     } catch (error) {
       return ignoreMissing(error);
     }
   }
 
   async writeStream(key: string, chunks: AsyncIterable<Uint8Array>): Promise<number> {
-    const path = await this.filePath(key);
+    const path = await this.pathToWrite(key);
     const temporary = temporaryName(path);
     const file = await open(temporary, 'wx');
     let bytes = 0;
@@ -93,7 +105,7 @@ export class FolderStore implements Store {
 
   async list(folder: string): Promise<string[]> {
     try {
-      const entries = await readdir(this.path(folder), { withFileTypes: true });
+      const entries = await readdir(this.placeOf(folder), { withFileTypes: true });
       // What a killed process left half written is no value.
       return entries
         .filter((entry) => entry.isFile() && !entry.name.endsWith('.tmp'))
@@ -105,23 +117,44 @@ export class FolderStore implements Store {
   }
 
   async blob(key: string): Promise<Blob> {
-    return await openAsBlob(this.path(key));
+    return await openAsBlob(this.placeOf(key));
   }
 
-  async filePath(key: string): Promise<string> {
-    const path = this.path(key);
+  readStream(key: string): AsyncIterable<Buffer> {
+    return createReadStream(this.placeOf(key), { highWaterMark: BLOCK_BYTES });
+  }
+
+  async readAt(key: string, offset: number, length: number): Promise<Buffer> {
+    const file = await open(this.placeOf(key), 'r');
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, offset);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** The values are files at their keys already, and so is what the work makes. */
+  async withFiles<T>(_keys: KeysToFetch, work: (folder: string) => Promise<T>): Promise<T> {
+    await this.makeRoot();
+    return await work(this.folder);
+  }
+
+  private async makeRoot(): Promise<void> {
     if (!this.isMade) await mkdir(this.folder, privateFolder);
     this.isMade = true;
+  }
+
+  /** The path of a value that is to be written; its folder exists afterwards. */
+  private async pathToWrite(key: string): Promise<string> {
+    await this.makeRoot();
+    const path = this.placeOf(key);
     await mkdir(dirname(path), { recursive: true });
     return path;
   }
 
-  private path(key: string): string {
-    return join(this.folder, key);
-  }
-
   private async writeTemporary(key: string, text: string): Promise<string> {
-    const temporary = temporaryName(await this.filePath(key));
+    const temporary = temporaryName(await this.pathToWrite(key));
     const file = await open(temporary, 'wx');
     try {
       await file.writeFile(text);
@@ -130,31 +163,6 @@ export class FolderStore implements Store {
       await file.close();
     }
     return temporary;
-  }
-}
-
-const NO_SYNC: ReadonlySet<string | undefined> = new Set([
-  'EISDIR',
-  'EPERM',
-  'EACCES',
-  'EINVAL',
-  'ENOTSUP',
-  'EOPNOTSUPP',
-  'ENOSYS',
-]);
-
-/** Makes new names outlast a power cut, too: a claimed record decides about money. */
-async function syncFolder(path: string): Promise<void> {
-  let folder;
-  try {
-    folder = await open(path, 'r');
-    await folder.sync();
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    // Windows opens no folders, and some shared file systems sync none: there the file's own sync has to do.
-    if (!NO_SYNC.has(code)) throw error;
-  } finally {
-    await folder?.close();
   }
 }
 

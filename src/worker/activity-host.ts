@@ -5,9 +5,8 @@ import type OpenAI from 'openai';
 import { createActivities, type Activities } from '../activities/index.ts';
 import { neverThrows } from '../core/never-throws.ts';
 import { readEnvironment } from '../environment.ts';
-import { FileWork } from '../file-work/threads/pool.ts';
-import { checkStore } from '../store/check-store.ts';
-import { FolderStore } from '../store/folder-store.ts';
+import { FileWork } from '../file-work/file-work.ts';
+import { openStore } from '../store/open-store.ts';
 import { createJobMetrics, type JobMetrics } from './job-metrics.ts';
 import { observeJobs } from './observe-jobs.ts';
 import { createApi } from './openai-api.ts';
@@ -52,12 +51,12 @@ export async function hostActivities(options: ActivityHostOptions = {}): Promise
   const environment = readEnvironment();
   const metrics = neverThrows(options.metrics ?? createJobMetrics()); // calls of the API and failed steps are counted, too
   const api = withoutRetries(options.api ?? createApi((call) => metrics.apiCalled(call)));
-  const folder = join(options.home ?? environment.home, 'store');
-  await checkStore(folder);
-  const files = new FileWork(folder, options.threads ?? defaultThreads());
+  const store = openStore(join(options.home ?? environment.home, 'store'));
+  await store.check();
+  const files = new FileWork({ store, threads: options.threads ?? defaultThreads() });
   const activities = createActivities({
     api,
-    store: new FolderStore(folder),
+    store,
     files,
     patience: options.patience ?? environment.patience,
     hasStepQueues: options.stepQueues ?? false,

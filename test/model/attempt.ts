@@ -1,4 +1,4 @@
-import type { FileWork } from '../../src/file-work/threads/pool.ts';
+import type { FileWork } from '../../src/file-work/file-work.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { Death } from './schedule.ts';
 
@@ -77,13 +77,17 @@ export function storeOf(attempt: Attempt, store: Store): Store {
     replace: (key, text) => attempt.step(() => store.replace(key, text)),
     claim: (key, text) => attempt.step(() => store.claim(key, text)),
     remove: (key) => attempt.step(() => store.remove(key)),
-    publish: (folder) => attempt.step(() => store.publish(folder)),
+    moveOut: (folder) => attempt.step(() => store.moveOut(folder)),
     removeAll: (folder) => attempt.step(() => store.removeAll(folder)),
     size: (key) => attempt.step(() => store.size(key)),
     list: (folder) => attempt.step(() => store.list(folder)),
     writeStream: (key, chunks) => attempt.step(() => store.writeStream(key, arriving(attempt, chunks))),
     blob: (key) => attempt.step(() => store.blob(key)),
-    filePath: (key) => attempt.step(() => store.filePath(key)),
+    readAt: (key, offset, length) => attempt.step(() => store.readAt(key, offset, length)),
+    readStream: (key) => store.readStream(key),
+    withFiles: (keys, work) => store.withFiles(keys, work),
+    placeOf: (key) => store.placeOf(key),
+    check: () => store.check(),
   };
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { FileWork } from '../../src/file-work/threads/pool.ts';
+import { FileWork } from '../../src/file-work/file-work.ts';
 import { FolderStore } from '../../src/store/folder-store.ts';
 import { stepWorkers } from '../../src/worker/create-worker.ts';
 import { bundle, startServer } from '../workflow/literal-worker.ts';
@@ -38,8 +38,8 @@ beforeAll(async () => {
   // Thousands of activities fail here on purpose.
   Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
   server = await startServer();
-  files = new FileWork(join(folder, 'store'), 2);
   const store = new FolderStore(join(folder, 'store'));
+  files = new FileWork({ store, threads: 2 });
   const activities = { ...activitiesOf(worlds, store, files) };
   for (const steps of stepWorkers(TASK_QUEUE))
     workers.push(await Worker.create({ connection: server.native, activities, ...steps }));

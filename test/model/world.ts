@@ -2,7 +2,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { activityInfo, Context } from '@temporalio/activity';
 import OpenAI from 'openai';
 import { createActivities, type Activities, type Dependencies } from '../../src/activities/index.ts';
-import type { FileWork } from '../../src/file-work/threads/pool.ts';
+import type { FileWork } from '../../src/file-work/file-work.ts';
 import type { Store } from '../../src/store/store.ts';
 import { Attempt, filesOf, storeOf } from './attempt.ts';
 import { activityNames, type ActivityName, type Schedule } from './schedule.ts';

@@ -120,7 +120,7 @@ class Schedule {
       }
     }
     this.write(shardFiles.output(job, shard, 1), output);
-    settleShard(this.folder, {
+    const outcome = settleShard(this.folder, {
       job,
       shard,
       batch: 1,
@@ -132,6 +132,7 @@ class Schedule {
       missing: 'retry',
       attempts: 3,
     });
+    this.write(shardFiles.outcome(job, shard), JSON.stringify(outcome));
     return numbers;
   }
 

@@ -138,7 +138,14 @@ export function settle(
     duplicates: Object.keys(raw.duplicates ?? {}),
     ...ended,
   });
-  return 'outcome' in settled ? settled.outcome : null;
+  return 'missing' in settled ? null : keepOutcome(folder, shard, settled);
+}
+
+/** Keeps the first outcome of a shard, as file work does; answers the one that is kept. */
+export function keepOutcome(folder: string, shard: string, outcome: ShardOutcome): ShardOutcome {
+  const path = join(folder, shardFiles.outcome(JOB, shard));
+  if (!existsSync(path)) writeFileSync(path, JSON.stringify(outcome));
+  return JSON.parse(readFileSync(path, 'utf8')) as ShardOutcome;
 }
 
 /** Merges files of rows, named by their paths. */

@@ -2,17 +2,16 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { JobHandle } from '../../client/job-handle.ts';
-import { checkOutputFolder } from '../../output/output-folder.ts';
+import { checkOutputFolder } from '../../output/check-output.ts';
 import { prepareJob } from '../../job/prepare-job.ts';
 import { BatchError, ErrorCode, isBatchError } from '../../core/errors.ts';
 import { exitCodeOfEnd, mayRetry, type JobReport } from '../../core/progress.ts';
 import type { StepBytes } from '../../client/pending-steps.ts';
 import { readingStore } from '../../client/store-failure.ts';
 import { readEnvironment } from '../../environment.ts';
-import { checkStore } from '../../store/check-store.ts';
-import { FolderStore } from '../../store/folder-store.ts';
 import { apiFingerprint, isOtherApi } from '../../store/job-api.ts';
 import { jobFiles } from '../../store/job-files.ts';
+import { openStore } from '../../store/open-store.ts';
 import { joinSameJob } from '../../job/same-job.ts';
 import { keepEmbeddedServer, resolveTemporalTarget } from '../../temporal/index.ts';
 import type { JobWorker, JobWorkerOptions } from '../../worker/create-worker.ts';
@@ -51,8 +50,8 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   let view: ProgressView | null = null;
   const say = (text: string): void =>
     view === null ? void process.stderr.write(`${text}\n`) : view.say(text);
-  const store = new FolderStore(join(home, 'store'));
-  await checkStore(store.folder);
+  const store = openStore(join(home, 'store'));
+  await store.check();
   const prepared = await prepareJob(toJobOptions(input, flags), flags.fresh);
   const { spec: joined, startedFrom } = isNamed(flags)
     ? { spec: prepared, startedFrom: null }

@@ -2,8 +2,7 @@ import { join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
 import { readEnvironment } from '../../environment.ts';
-import { checkStore } from '../../store/check-store.ts';
-import { FolderStore } from '../../store/folder-store.ts';
+import { openStore } from '../../store/open-store.ts';
 import { keepEmbeddedServer, resolveTemporalTarget } from '../../temporal/index.ts';
 import { parseListenAddress, type ListenAddress } from '../../worker/listen-address.ts';
 import type { WorkerLogLevel } from '../../worker/install-runtime.ts';
@@ -44,7 +43,7 @@ async function work(flags: WorkerFlags): Promise<void> {
   const metricsAt = addressOf('metrics', flags.metricsHost, flags.metricsPort);
   const webhookAt = addressOf('webhook', flags.webhookHost, flags.webhookPort);
   checkAddresses(metricsAt, webhookAt, webhookSecret);
-  const store = new FolderStore(join(home, 'store'));
+  const store = openStore(join(home, 'store'));
   const worker = await import('../../worker/index.ts');
   // Ports first: whoever has mistaken one shall hear of it before anything is started.
   if (metricsAt === null) worker.installRuntime(flags.logLevel);
@@ -58,7 +57,7 @@ async function work(flags: WorkerFlags): Promise<void> {
           await import('../../worker/webhook-server.ts')
         ).startWebhookServer({ address: webhookAt, secret: webhookSecret!, api, metrics });
   await worker.checkApi(api);
-  await checkStore(store.folder);
+  await store.check();
   const target = await resolveTemporalTarget({
     home,
     log: (text) => void process.stderr.write(`${text}\n`),

@@ -1,13 +1,7 @@
-import { ShardLines } from '../../core/shard-plan.ts';
+import { ShardLines, type ShardOutcome } from '../../core/shard-plan.ts';
 import { shardFiles } from '../../store/job-files.ts';
 import { ShardIds } from '../records/shard-ids.ts';
-import {
-  claimOutcome,
-  readManifest,
-  readOutcome,
-  rowsPath,
-  type ClaimedOutcome,
-} from '../records/shard-records.ts';
+import { ownRows, readManifest } from '../records/shard-records.ts';
 import type { EndedShard, MissingRows } from './ended-shard.ts';
 import { OpenRawFiles, rawFile } from './raw-files.ts';
 import { RowsWriter } from './rows-writer.ts';
@@ -18,15 +12,14 @@ import { SpareBodies } from './spare-bodies.ts';
 
 /**
  * Decides for every line of a shard how it ended, and writes the rows of those that did. `rule` says what a row means for its line.
- * Running it twice reads the same files and keeps the first outcome.
+ * Running it twice reads the same files, and writes rows into a file of its own each time.
  * Writes nothing and returns `MissingRows` when `ended.missing` is `ask` and lines have no row.
  */
-export function settleShard(folder: string, ended: EndedShard, rule?: RowRule): ClaimedOutcome | MissingRows {
+export function settleShard(folder: string, ended: EndedShard, rule?: RowRule): ShardOutcome | MissingRows {
   const { job, shard, batch, batchId } = ended;
-  const done = readOutcome(folder, job, shard);
-  if (done !== null) return { outcome: done, first: false };
   const manifest = readManifest(folder, job, shard);
-  using spare = new SpareBodies(rowsPath(folder, job, shard, {}));
+  const { rows, path } = ownRows(folder, job, shard);
+  using spare = new SpareBodies(path);
   const tally = new ShardTally({ lines: new ShardLines(manifest), spare, rates: ended.rates, rule });
   const output = rawFile(folder, ended.hasOutput ? shardFiles.output(job, shard, batch) : null);
   const errors = rawFile(folder, ended.hasErrors ? shardFiles.errors(job, shard, batch) : null);
@@ -44,7 +37,6 @@ export function settleShard(folder: string, ended: EndedShard, rule?: RowRule): 
   const refusal = settleRest(tally, ended, manifest.refusals ?? 0);
   files.assertSame();
   const ids = new ShardIds(folder, job, shard, manifest);
-  return claimOutcome(folder, job, shard, outcomeOf(tally, ended.attempts, refusal), (path) =>
-    new RowsWriter(path, ids).write(tally, files.descriptors, [batchId, batchId, ...twins]),
-  );
+  new RowsWriter(path, ids).write(tally, files.descriptors, [batchId, batchId, ...twins]);
+  return { rows, ...outcomeOf(tally, ended.attempts, refusal) };
 }

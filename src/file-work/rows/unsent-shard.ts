@@ -1,18 +1,13 @@
 import { plainCode } from '../../core/result-line.ts';
-import { EXAMPLES_KEPT, ShardLines, type ShardOutcome } from '../../core/shard-plan.ts';
+import { EXAMPLES_KEPT, ShardLines, type ShardManifest, type ShardOutcome } from '../../core/shard-plan.ts';
 import { WholeFileWriter } from '../../files/whole-file.ts';
-import { cancelledRowTail, writeRowHead } from './row-text.ts';
+import type { ShardName } from '../records/claim-outcome.ts';
 import { ShardIds } from '../records/shard-ids.ts';
-import { claimOutcome, readManifest, readOutcome, type ClaimedOutcome } from '../records/shard-records.ts';
+import { ownRows, readManifest } from '../records/shard-records.ts';
+import { cancelledRowTail, writeRowHead } from './row-text.ts';
 
-/** A shard that no batch was created for. */
-export interface UnsentShard {
-  readonly job: string;
-  readonly shard: string;
-}
-
-/** One of which the API refused the file or the batch for good. */
-export interface RefusedShard extends UnsentShard {
+/** A shard that no batch was created for, since the API refused its file or its batch for good. */
+export interface RefusedShard extends ShardName {
   /** True where its lines go again in smaller shards; else they end `failed`. */
   readonly halve: boolean;
   readonly code: string;
@@ -21,48 +16,50 @@ export interface RefusedShard extends UnsentShard {
 
 /**
  * Ends the lines of a shard that the API refused, or has them go again in halves. No line of it was in a batch: no try is
- * counted. Running it twice writes the same rows and keeps the first outcome.
+ * counted. Running it twice writes the same rows, each time into a file of its own.
  */
-export function refuseShard(folder: string, refused: RefusedShard): ClaimedOutcome {
+export function refuseShard(folder: string, refused: RefusedShard): ShardOutcome {
   const { job, shard, halve, code, message } = refused;
-  const done = readOutcome(folder, job, shard);
-  if (done !== null) return { outcome: done, first: false };
   const manifest = readManifest(folder, job, shard);
   const lines = new ShardLines(manifest);
-  if (halve) return claimOutcome(folder, job, shard, { ...nothing, again: lines.carry(), tooLarge: true });
+  if (halve) return { ...nothing, again: lines.carry(), tooLarge: true };
   const error = JSON.stringify({ code, message });
   const rowTail = (sent: number): string =>
     `,"status":"failed","attempts":${sent},"batch_id":null,"response":null,"error":${error},"usage":null}\n`;
-  const outcome = {
+  return {
+    rows: writeRows(folder, refused, manifest, rowTail),
     ...nothing,
     failed: manifest.lines,
     // Lines that are not sent any more after refusals of their batches have been counted with those.
     ...(manifest.refusals === undefined ? counted(plainCode(code), lines) : {}),
     refusal: { code, message, named: 0 },
   };
-  const ids = new ShardIds(folder, job, shard, manifest);
-  return claimOutcome(folder, job, shard, outcome, (path) => writeRows(path, lines, ids, rowTail));
 }
 
-/** Ends every line of a shard that was never sent, after a cancel. */
-export function cancelShard(folder: string, { job, shard }: UnsentShard): ShardOutcome {
-  const done = readOutcome(folder, job, shard);
-  if (done !== null) return done;
-  const manifest = readManifest(folder, job, shard);
+/** Ends every line of a shard that was never sent, after a cancel. Running it twice is as safe as `refuseShard`. */
+export function cancelShard(folder: string, unsent: ShardName): ShardOutcome {
+  const manifest = readManifest(folder, unsent.job, unsent.shard);
   const rowTail = (sent: number): string => cancelledRowTail(sent, 'null');
-  const ids = new ShardIds(folder, job, shard, manifest);
-  const write = (path: string): void => writeRows(path, new ShardLines(manifest), ids, rowTail);
-  return claimOutcome(folder, job, shard, nothing, write).outcome;
+  return { rows: writeRows(folder, unsent, manifest, rowTail), ...nothing };
 }
 
-/** Writes a row for each line; `rowTail` makes the part behind its id, of how often the line was sent. */
-function writeRows(path: string, lines: ShardLines, ids: ShardIds, rowTail: (sent: number) => string): void {
+/** Writes a row for each line; `rowTail` makes the part behind its id, of how often the line was sent. Answers the file's word. */
+function writeRows(
+  folder: string,
+  { job, shard }: ShardName,
+  manifest: ShardManifest,
+  rowTail: (sent: number) => string,
+): string {
+  const lines = new ShardLines(manifest);
+  const ids = new ShardIds(folder, job, shard, manifest);
+  const { rows, path } = ownRows(folder, job, shard);
   const file = new WholeFileWriter(path);
   lines.numbers.forEach((line, position) => {
     writeRowHead(file, line, ids.at(position));
     file.writeText(rowTail(lines.historyOf(line).sent));
   });
   file.finish();
+  return rows;
 }
 
 const nothing: ShardOutcome = {

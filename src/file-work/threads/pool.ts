@@ -1,17 +1,7 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 import { Piscina } from 'piscina';
-import type { PaidTwice, RoundPlan, ShardOutcome } from '../../core/shard-plan.ts';
 import type { JobStory } from '../../report/job-story.ts';
 import type { ByteCounter } from '../byte-counter.ts';
-import type { AnswersToIndex } from '../earlier/index-answers.ts';
-import type { ClaimedOutcome } from '../records/shard-records.ts';
-import type { RowsToMerge } from '../rows/merge-rows.ts';
-import type { LateOutput } from '../rows/count-answers.ts';
-import type { EndedShard, MissingRows } from '../rows/ended-shard.ts';
-import type { RefusedShard, UnsentShard } from '../rows/unsent-shard.ts';
-import type { RebuyRound } from '../shards/pack-rebuys.ts';
-import type { RetryRound } from '../shards/pack-retries.ts';
-import type { InputSharding, ShardedInput } from '../shards/shard-input.ts';
 import { StuckReads } from './stuck-reads.ts';
 import type * as thread from './thread.ts';
 
@@ -33,9 +23,6 @@ const LONG_BYTES = 64_000_000;
 /** Work over more shards is long. */
 const LONG_SHARDS = 8;
 
-/** Work over all shards of a job. */
-const ALL_SHARDS: WorkSize = { shards: Number.POSITIVE_INFINITY };
-
 /** True for work that may hold a thread for longer than a small job should have to wait. */
 function isLong({ bytes = 0, shards = 0 }: WorkSize): boolean {
   return bytes > LONG_BYTES || shards > LONG_SHARDS;
@@ -49,21 +36,19 @@ type Task<N extends StepName> = Parameters<(typeof thread)[N]>[0];
 type Result<N extends StepName> = ReturnType<(typeof thread)[N]>;
 
 /**
- * File work in threads, so that the event loop stays free for heartbeats and other jobs.
+ * The threads that do file work, so that the event loop stays free for heartbeats and other jobs.
  * A thread's heap is bounded: a shard's index is a few MB, whatever the size of its bytes.
  * Long work leaves one thread free, so that shards are settled and small inputs are read whatever else is done.
  */
-export class FileWork {
-  private readonly folder: string;
+export class ThreadPool {
   private readonly pool: Piscina;
   private readonly drawing: Piscina;
   private readonly stuck: StuckReads;
   private readonly long: LimitFunction;
   private readonly longPlaces: number;
 
-  /** `stuckMs`: how long a read of an input may take. */
-  constructor(folder: string, threads: number, stuckMs?: number) {
-    this.folder = folder;
+  /** `stuckMs`: how long a read may take that is watched. */
+  constructor(threads: number, stuckMs?: number) {
     this.longPlaces = Math.max(1, threads - 1);
     this.long = pLimit(this.longPlaces);
     this.pool = new Piscina({
@@ -86,44 +71,22 @@ export class FileWork {
     return isLong(size) && this.long.activeCount + this.long.pendingCount >= this.longPlaces;
   }
 
-  /** @throws Error when a read of the input does not end */
-  shardInput({ counter, ...options }: InputSharding & { counter: ByteCounter }): Promise<ShardedInput> {
-    const { path, bytes } = options.spec.input;
-    const task = { folder: this.folder, options, counter: counter.shared };
-    return this.stuck.leave(path, counter, (signal) => this.run('shardInput', task, { bytes }, signal));
+  /** Does work of this size when it has a place: all of it, as what it needs may be large, too. */
+  async inTurn<T>(size: WorkSize, work: () => Promise<T>): Promise<T> {
+    return isLong(size) ? await this.long(work) : await work();
   }
 
-  indexAnswers(options: AnswersToIndex): Promise<number | null> {
-    return this.run('indexAnswers', { folder: this.folder, options }, ALL_SHARDS);
+  /**
+   * Does work of which a step reads a file that it may wait for in vain, and counts its reads.
+   * @throws Error when a read of the file does not end
+   */
+  async watch<T>(path: string, counter: ByteCounter, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return await this.stuck.leave(path, counter, work);
   }
 
-  settleShard(options: EndedShard): Promise<ClaimedOutcome | MissingRows> {
-    return this.run('settleShard', { folder: this.folder, options });
-  }
-
-  refuseShard(options: RefusedShard): Promise<ClaimedOutcome> {
-    return this.run('refuseShard', { folder: this.folder, options });
-  }
-
-  countAnswers(options: LateOutput): Promise<PaidTwice> {
-    return this.run('countAnswers', { folder: this.folder, options });
-  }
-
-  cancelShard(options: UnsentShard): Promise<ShardOutcome> {
-    return this.run('cancelShard', { folder: this.folder, options });
-  }
-
-  packRetries(options: RetryRound): Promise<RoundPlan> {
-    return this.run('packRetries', { folder: this.folder, options }, options);
-  }
-
-  packRebuys(options: RebuyRound): Promise<RoundPlan> {
-    return this.run('packRebuys', { folder: this.folder, options }, ALL_SHARDS);
-  }
-
-  mergeRows({ counter, ...options }: RowsToMerge & { counter: ByteCounter }): Promise<number> {
-    const size = { shards: options.files.length };
-    return this.run('mergeRows', { folder: this.folder, options, counter: counter.shared }, size);
+  /** Lets a thread do a step. A signal that is given ends the thread. */
+  async run<N extends StepName>(name: N, task: Task<N>, signal?: AbortSignal): Promise<Result<N>> {
+    return (await this.pool.run(task, { name, ...(signal && { signal }) })) as Result<N>;
   }
 
   /** Readies the thread that draws, so that a short job need not wait for it at its end. A failure shows when it draws. */
@@ -132,24 +95,12 @@ export class FileWork {
   }
 
   /** The drawings and tables of a job's report, as HTML. The signal ends a thread that draws for too long. */
-  drawReport(story: JobStory, signal: AbortSignal): Promise<string> {
-    return this.drawing.run([story], { name: 'drawReport', signal }) as Promise<string>;
+  async drawReport(story: JobStory, signal: AbortSignal): Promise<string> {
+    return (await this.drawing.run([story], { name: 'drawReport', signal })) as string;
   }
 
   /** Ends the threads, as soon as their reads end. */
   async close(): Promise<void> {
     await Promise.all([this.pool.destroy(), this.drawing.destroy(), this.stuck.ended()]);
-  }
-
-  /** A signal that is given ends the thread. */
-  private run<N extends StepName>(
-    name: N,
-    task: Task<N>,
-    size: WorkSize = {},
-    signal?: AbortSignal,
-  ): Promise<Result<N>> {
-    const given = signal === undefined ? {} : { signal };
-    const run = (): Promise<Result<N>> => this.pool.run(task, { name, ...given }) as Promise<Result<N>>;
-    return isLong(size) ? this.long(run) : run();
   }
 }

@@ -4,7 +4,7 @@ import OpenAI from 'openai';
 import { beforeEach, expect, test } from 'vitest';
 import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from '../../../src/activities/find-batch.ts';
 import { pollBatches, type BatchSight, type PollRequest } from '../../../src/activities/poll-batches.ts';
-import type { FileWork } from '../../../src/file-work/threads/pool.ts';
+import type { FileWork } from '../../../src/file-work/file-work.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { claimJobApi, jobInstance } from '../../../src/store/job-api.ts';
 import { shardFiles } from '../../../src/store/job-files.ts';

@@ -12,7 +12,7 @@ import type { JobSpec } from '../../../src/core/job-spec.ts';
 import { shardId } from '../../../src/core/shard-plan.ts';
 import { shardInput } from '../../../src/file-work/shards/shard-input.ts';
 import { indexAnswers } from '../../../src/file-work/earlier/index-answers.ts';
-import type { FileWork } from '../../../src/file-work/threads/pool.ts';
+import type { FileWork } from '../../../src/file-work/file-work.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { settledRowsPath } from '../../../src/file-work/records/shard-records.ts';
 import { jobFiles, scheduleFiles, shardFiles } from '../../../src/store/job-files.ts';
@@ -122,7 +122,9 @@ function built(): { kept: (number | undefined)[]; sent: string[] } {
 
 /** Names of the files that the next job has for its earlier ones. */
 const filesForEarlier = (): string[] =>
-  readdirSync(folder.at('jobs', NEXT)).filter((name) => name.startsWith('earlier-'));
+  (existsSync(folder.at('jobs', NEXT)) ? readdirSync(folder.at('jobs', NEXT)) : []).filter((name) =>
+    name.startsWith('earlier-'),
+  );
 
 test('lines that an earlier job has answered are kept, the others are sent', async () => {
   earlierJob(['a', 'b', 'c'], 2);
@@ -323,7 +325,7 @@ describe('an attempt that stood still', () => {
   test('and died between the plan and its files has them put in place by the next one', async () => {
     const spec = jobOf(['a', 'b']);
     class DyingStore extends FolderStore {
-      override async publish(): Promise<void> {
+      override async moveOut(): Promise<void> {
         throw new Error('died');
       }
     }

@@ -5,7 +5,7 @@ import OpenAI from 'openai';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { BatchRecord } from '../../../src/activities/batch-record.ts';
 import { createBatch } from '../../../src/activities/create-batch.ts';
-import type { FileWork } from '../../../src/file-work/threads/pool.ts';
+import type { FileWork } from '../../../src/file-work/file-work.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { claimJobApi } from '../../../src/store/job-api.ts';
 import { shardFiles } from '../../../src/store/job-files.ts';

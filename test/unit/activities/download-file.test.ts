@@ -2,7 +2,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import OpenAI from 'openai';
 import { expect, test } from 'vitest';
 import { downloadFile } from '../../../src/activities/download-file.ts';
-import type { FileWork } from '../../../src/file-work/threads/pool.ts';
+import type { FileWork } from '../../../src/file-work/file-work.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 

@@ -3,17 +3,19 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import OpenAI from 'openai';
-import { expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { createActivities } from '../../../src/activities/index.ts';
 import type { EndedRecord } from '../../../src/activities/ended-record.ts';
 import { fetchResults, type FetchRequest, type ShardCounts } from '../../../src/activities/fetch-results.ts';
 import type { JobObserver } from '../../../src/activities/job-observer.ts';
 import { shardId } from '../../../src/core/shard-plan.ts';
-import type { FileWork } from '../../../src/file-work/threads/pool.ts';
-import { settleShard } from '../../../src/file-work/rows/settle-shard.ts';
+import { ByteCounter } from '../../../src/file-work/byte-counter.ts';
+import { FileWork } from '../../../src/file-work/file-work.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { jobFiles, shardFiles } from '../../../src/store/job-files.ts';
-import { JOB, outputRow, plan, requestLine } from '../../support/file-job.ts';
+import type { Store } from '../../../src/store/store.ts';
+import { JOB, outputRow, plan, requestLine, specFor } from '../../support/file-job.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 const shard = shardId(1, 0);
@@ -29,6 +31,17 @@ const ended = {
   ran: true,
   errors: [],
 } as unknown as EndedRecord;
+
+const opened: FileWork[] = [];
+afterAll(async () => {
+  for (const files of opened) await files.close();
+});
+
+function fileWorkOn(store: Store): FileWork {
+  const files = new FileWork({ store, threads: 1 });
+  opened.push(files);
+  return files;
+}
 
 test('the price of a settled shard is the same for observer and workflow, and its manifest is read once', async () => {
   using folder = new TempFolder();
@@ -51,12 +64,11 @@ test('the price of a settled shard is the same for observer and workflow, and it
       return await super.read(key);
     }
   }
+  const store = new CountingStore(folder.path);
   const deps = {
     api: new OpenAI({ apiKey: 'test', fetch: async () => await Promise.reject(new Error('not asked')) }),
-    store: new CountingStore(folder.path),
-    files: {
-      settleShard: async (batch: Parameters<FileWork['settleShard']>[0]) => settleShard(folder.path, batch),
-    } as FileWork,
+    store,
+    files: fileWorkOn(store),
     patience: 0,
     observer: { onShardSettled: (event) => told.push(event) } as Partial<JobObserver> as JobObserver,
   };
@@ -93,12 +105,11 @@ test('an observer that throws stops no step', async () => {
   const fail = (): void => {
     throw new Error('no metrics today');
   };
+  const store = new FolderStore(folder.path);
   const activities = createActivities({
     api: new OpenAI({ apiKey: 'test', fetch: async () => await Promise.reject(new Error('not asked')) }),
-    store: new FolderStore(folder.path),
-    files: {
-      settleShard: async (batch: Parameters<FileWork['settleShard']>[0]) => settleShard(folder.path, batch),
-    } as FileWork,
+    store,
+    files: fileWorkOn(store),
     patience: 0,
     observer: { onShardSettled: fail, onDownloaded: fail } as Partial<JobObserver> as JobObserver,
   });
@@ -124,12 +135,11 @@ test('a file that the API names after the end is downloaded at once, and the bat
       return new Response(outputRow(1, { usage: { prompt_tokens: 1, completion_tokens: 1 } }));
     return Response.json({ id: 'batch_1', object: 'batch', status: 'completed', output_file_id: 'file-out' });
   };
+  const store = new FolderStore(folder.path);
   const deps = {
     api: new OpenAI({ apiKey: 'test', baseURL: 'http://127.0.0.1/v1', maxRetries: 0, fetch: answer }),
-    store: new FolderStore(folder.path),
-    files: {
-      settleShard: async (batch: Parameters<FileWork['settleShard']>[0]) => settleShard(folder.path, batch),
-    } as FileWork,
+    store,
+    files: fileWorkOn(store),
     patience: 1,
   };
   const bound = fetchResults.bind(null, deps);
@@ -139,4 +149,58 @@ test('a file that the API names after the end is downloaded at once, and the bat
   await expect(fetched()).rejects.toMatchObject({ type: 'AnswersNotReady', nextRetryDelay: 1 });
   expect(await fetched()).toMatchObject({ answered: 1, again: 0 });
   expect(asked).toEqual(['/batches/batch_1', '/files/file-out', '/files/file-out/content']);
+});
+
+/** The API has the file; the store, which is in memory and no folder, fails now and then. */
+describe('a store that fails', () => {
+  const usage = { prompt_tokens: 10, completion_tokens: 1 };
+
+  async function begin(): Promise<{
+    store: MemoryStore;
+    told: unknown[];
+    fetched: () => Promise<ShardCounts>;
+  }> {
+    using folder = new TempFolder();
+    const store = new MemoryStore();
+    const files = fileWorkOn(store);
+    const spec = specFor(folder.path, `${requestLine('a')}\n`);
+    await files.shardInput({ spec, counter: new ByteCounter() });
+    await store.replace(shardFiles.ended(JOB, shard, 1), JSON.stringify(ended));
+    const answer = async (url: unknown): Promise<Response> =>
+      String(url).endsWith('/content')
+        ? new Response(outputRow(1, { usage }))
+        : Response.json({ id: 'file-out', object: 'file', bytes: outputRow(1, { usage }).length });
+    const told: unknown[] = [];
+    const deps = {
+      api: new OpenAI({ apiKey: 'test', baseURL: 'http://127.0.0.1/v1', maxRetries: 0, fetch: answer }),
+      store,
+      files,
+      patience: 1,
+      observer: {
+        onShardSettled: (event) => told.push(event),
+        onDownloaded: () => undefined,
+      } as Partial<JobObserver> as JobObserver,
+    };
+    const bound = fetchResults.bind(null, deps);
+    const fetched = async (): Promise<ShardCounts> =>
+      await new MockActivityEnvironment().run<[FetchRequest], ShardCounts, typeof bound>(bound, request);
+    return { store, told, fetched };
+  }
+
+  test.each<[string, (access: string, key: string) => boolean]>([
+    ['when the answers come', (access) => access === 'writeStream'],
+    ['when rows are published', (access, key) => access === 'withFiles' && key.includes('/rows-')],
+    ['when the outcome is claimed', (access) => access === 'claim'],
+  ])('%s has settled nothing, and the next attempt settles and tells once', async (_, isFailing) => {
+    const { store, told, fetched } = await begin();
+    store.failWhere((access, key) => (isFailing(access, key) ? new Error('no room') : null));
+    await expect(fetched()).rejects.toThrow('no room');
+    expect(await store.size(shardFiles.outcome(JOB, shard))).toBeNull();
+    store.failWhere(null);
+    expect(await fetched()).toMatchObject({ answered: 1, inputTokens: 10 });
+    expect(await fetched()).toMatchObject({ answered: 1, inputTokens: 10 });
+    expect(told).toHaveLength(1);
+    const rows = (await store.list(`jobs/${JOB}/shards/${shard}`)).filter((name) => name.startsWith('rows'));
+    expect(rows).toHaveLength(1);
+  });
 });

@@ -7,7 +7,7 @@ import {
   type BoughtShard,
   type SettledRefusal,
 } from '../../../src/activities/find-bought.ts';
-import type { FileWork } from '../../../src/file-work/threads/pool.ts';
+import type { FileWork } from '../../../src/file-work/file-work.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { shardFiles } from '../../../src/store/job-files.ts';
 import { claimRecord } from '../../../src/store/store.ts';

@@ -3,7 +3,7 @@ import OpenAI from 'openai';
 import { expect, test } from 'vitest';
 import { uploadInput, type UploadRequest } from '../../../src/activities/upload-input.ts';
 import { MULTIPART_FROM_BYTES } from '../../../src/core/limits.ts';
-import type { FileWork } from '../../../src/file-work/threads/pool.ts';
+import type { FileWork } from '../../../src/file-work/file-work.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { shardFiles } from '../../../src/store/job-files.ts';
 import { TempFolder } from '../../support/temp-folder.ts';

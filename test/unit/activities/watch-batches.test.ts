@@ -5,7 +5,7 @@ import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from '../../../src/activities/find-b
 import { watchBatches, type WatchReply, type WatchRequest } from '../../../src/activities/watch-batches.ts';
 import { groupBatches, type SeenStatus } from '../../../src/core/batch-groups.ts';
 import { shardId } from '../../../src/core/shard-plan.ts';
-import type { FileWork } from '../../../src/file-work/threads/pool.ts';
+import type { FileWork } from '../../../src/file-work/file-work.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { claimJobApi, jobInstance } from '../../../src/store/job-api.ts';
 import { shardFiles } from '../../../src/store/job-files.ts';

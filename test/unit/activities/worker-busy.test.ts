@@ -1,10 +1,11 @@
 import { afterAll, expect, test } from 'vitest';
 import { leaveWhileBusy } from '../../../src/activities/worker-busy.ts';
-import { FileWork } from '../../../src/file-work/threads/pool.ts';
+import { FileWork } from '../../../src/file-work/file-work.ts';
+import { FolderStore } from '../../../src/store/folder-store.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 const folder = new TempFolder();
-const files = new FileWork(folder.path, 2);
+const files = new FileWork({ store: new FolderStore(folder.path), threads: 2 });
 afterAll(async () => {
   await files.close();
   folder[Symbol.dispose]();

@@ -1,6 +1,7 @@
 import { readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { readRows } from '../../../src/client/result-rows.ts';
+import { parseRow, readRowTexts, type ResultRow } from '../../../src/client/result-rows.ts';
+import { FolderStore } from '../../../src/store/folder-store.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 /** How many descriptors of this process are of this file; only Linux tells. */
@@ -12,6 +13,12 @@ function openDescriptors(path: string): number {
       return false; // the one that reads the folder is gone already
     }
   }).length;
+}
+
+/** The rows of a file in a folder, which is a store. */
+async function* rowsIn(folder: TempFolder, key = 'results.jsonl'): AsyncGenerator<ResultRow> {
+  const store = new FolderStore(folder.path);
+  for await (const row of readRowTexts({ store, key, jobId: 'job' })) yield parseRow(row, 'job');
 }
 
 async function codeOf(promise: Promise<unknown>): Promise<unknown> {
@@ -27,7 +34,7 @@ test('rows end at \\n only, may be longer than a block, and the last one needs n
   const texts = ['a\u2028b\u2029c\u0085', '漢'.repeat(400_000), '', 'z'];
   writeFileSync(path, texts.map((text, i) => JSON.stringify({ line: i + 1, id: text })).join('\n'));
   const rows = [];
-  for await (const row of readRows(path, 'job')) rows.push([row.line, row.id]);
+  for await (const row of rowsIn(folder)) rows.push([row.line, row.id]);
   expect(rows).toEqual(texts.map((text, i) => [i + 1, text]));
 });
 
@@ -37,7 +44,7 @@ test('whoever leaves early has read a little only, and the file is closed', asyn
   writeFileSync(path, `${JSON.stringify({ line: 1, id: 'x'.repeat(1_000) })}\n`.repeat(20_000));
   const before = process.memoryUsage().arrayBuffers;
   let seen = 0;
-  for await (const _row of readRows(path, 'job')) {
+  for await (const _row of rowsIn(folder)) {
     seen += 1;
     if (seen === 1) {
       await new Promise((resolve) => void setTimeout(resolve, 50)); // time to run ahead, for who would
@@ -55,7 +62,7 @@ test('a row that is no JSON is named with its file and line, not quoted', async 
   const path = folder.at('results.jsonl');
   writeFileSync(path, '{"line":1}\nsecret words\n');
   const reading = async (): Promise<void> => {
-    for await (const _row of readRows(path, 'job'));
+    for await (const _row of rowsIn(folder));
   };
   const error = await codeOf(reading());
   expect(error).toMatchObject({
@@ -73,7 +80,7 @@ test.each([
 ])('a file that %s says so', async (_what, name, message) => {
   using folder = new TempFolder();
   const path = name === '' ? folder.path : folder.at(name);
-  const error = await codeOf(readRows(path, 'job').next());
+  const error = await codeOf(rowsIn(folder, name).next());
   expect(error).toMatchObject({ code: 'store_unavailable', details: { file: path } });
   expect(String(error)).toMatch(message);
 });
@@ -84,7 +91,7 @@ test('an error of whoever reads is not taken for one of the file', async () => {
   writeFileSync(path, '{"line":1}\n');
   const mine = new SyntaxError('mine');
   const reading = async (): Promise<void> => {
-    for await (const _row of readRows(path, 'job')) throw mine;
+    for await (const _row of rowsIn(folder)) throw mine;
   };
   expect(await codeOf(reading())).toBe(mine);
 });

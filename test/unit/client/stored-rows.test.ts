@@ -39,9 +39,10 @@ const answerAll = (folder: string, shard: string, body: object = { n: 1 }): unkn
   });
 
 async function textsOf(folder: string): Promise<{ rows: number; lines: number; texts: string[] }> {
-  const stored = (await findStoredRows(new FolderStore(folder), JOB))!;
+  const store = new FolderStore(folder);
+  const stored = (await findStoredRows(store, JOB))!;
   const texts: string[] = [];
-  for await (const { text } of mergedRowTexts(stored.files, JOB)) texts.push(text);
+  for await (const { text } of mergedRowTexts(store, stored.files, JOB)) texts.push(text);
   return { rows: stored.rows, lines: stored.lines, texts };
 }
 
@@ -56,13 +57,13 @@ test('a job whose input was not cut has no rows, and one without a settled shard
 
 test('hundreds of shards that overlap are merged, whatever the limit of open files', async () => {
   using folder = new TempFolder();
-  const files = Array.from({ length: 200 }, (_, i) => ({ path: folder.at(`${i}`), from: i + 1, rank: 0 }));
+  const files = Array.from({ length: 200 }, (_, i) => ({ key: `${i}`, from: i + 1, rank: 0 }));
   const row = (line: number): string => `{"line":${line},"id":"${'x'.repeat(line % 9 === 0 ? 20_000 : 10)}"}`;
-  files.forEach(({ path }, i) => writeFileSync(path, `${row(i + 1)}\n${row(i + 201)}\n`));
+  files.forEach(({ key }, i) => writeFileSync(folder.at(key), `${row(i + 1)}\n${row(i + 201)}\n`));
   const texts: string[] = [];
   const before = openFiles();
   let most = 0;
-  for await (const { text } of mergedRowTexts(files, JOB)) {
+  for await (const { text } of mergedRowTexts(new FolderStore(folder.path), files, JOB)) {
     texts.push(text);
     if (texts.length % 50 === 0) most = Math.max(most, openFiles());
   }

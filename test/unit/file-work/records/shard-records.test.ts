@@ -1,10 +1,13 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
-import { claimOutcome, settledRowsPath } from '../../../../src/file-work/records/shard-records.ts';
+import { claimOutcome } from '../../../../src/file-work/records/claim-outcome.ts';
+import { settledRowsPath } from '../../../../src/file-work/records/shard-records.ts';
 import { shardFiles } from '../../../../src/store/job-files.ts';
+import { MemoryStore } from '../../../support/memory-store.ts';
 import { TempFolder } from '../../../support/temp-folder.ts';
 
+const name = { job: 'job', shard: 'r1-00001' };
 const outcome = {
   answered: 1,
   failed: 0,
@@ -15,26 +18,32 @@ const outcome = {
   errors: {},
 };
 
-test('of two attempts that settle a shard only one is told that it was first, and both get its outcome', () => {
-  using folder = new TempFolder();
-  mkdirSync(dirname(folder.at(shardFiles.outcome('job', 'r1-00001'))), { recursive: true });
-  const claim = (answered: number) => claimOutcome(folder.path, 'job', 'r1-00001', { ...outcome, answered });
-  expect(claim(1)).toEqual({ outcome, first: true });
-  expect(claim(2)).toEqual({ outcome, first: false });
+test('of two attempts that settle a shard only one is told that it was first, and both get its outcome', async () => {
+  const store = new MemoryStore();
+  const claim = (answered: number) => claimOutcome(store, name, { ...outcome, answered });
+  expect(await claim(1)).toEqual({ outcome, first: true });
+  expect(await claim(2)).toEqual({ outcome, first: false });
 });
 
-test('the rows of a shard are those of the outcome that is kept, whoever writes and whoever was killed', () => {
-  using folder = new TempFolder();
-  const path = folder.at(shardFiles.outcome('job', 'r1-00001'));
-  mkdirSync(dirname(path), { recursive: true });
-  // An attempt was killed between its rows and its outcome.
-  writeFileSync(folder.at(shardFiles.rows('job', 'r1-00001', 'killed')), 'killed');
-  const claim = (word: string) =>
-    claimOutcome(folder.path, 'job', 'r1-00001', outcome, (rows) => writeFileSync(rows, word));
-  const first = claim('first');
-  expect(claim('late')).toEqual({ outcome: first.outcome, first: false });
-  expect(readFileSync(settledRowsPath(folder.path, 'job', 'r1-00001'), 'utf8')).toBe('first');
-  expect(readdirSync(dirname(path))).toEqual(['outcome.json', `rows-${first.outcome.rows}.jsonl`]);
+test('the rows of a shard are those of the outcome that is kept, whoever writes and whoever was killed', async () => {
+  const store = new MemoryStore();
+  const write = (rows: string) => store.replace(shardFiles.rows(name.job, name.shard, rows), rows);
+  const claim = (rows: string) => claimOutcome(store, name, { ...outcome, rows });
+  await write('killed'); // an attempt was killed between its rows and its outcome
+  await write('first');
+  const first = await claim('first');
+  expect(first).toEqual({ outcome: { ...outcome, rows: 'first' }, first: true });
+  await write('late');
+  expect(await claim('late')).toEqual({ outcome: first.outcome, first: false });
+  expect(await store.list('jobs/job/shards/r1-00001')).toEqual(['outcome.json', 'rows-first.jsonl']);
+});
+
+test('rows whose outcome may be on record stay where the claim fails', async () => {
+  const store = new MemoryStore();
+  await store.replace(shardFiles.rows(name.job, name.shard, 'own'), 'rows');
+  store.failWhere((access) => (access === 'claim' ? new Error('the disk is away') : null));
+  await expect(claimOutcome(store, name, { ...outcome, rows: 'own' })).rejects.toThrow('away');
+  expect(await store.list('jobs/job/shards/r1-00001')).toEqual(['rows-own.jsonl']);
 });
 
 test('the rows of a shard that version 0.1 has settled are found', () => {

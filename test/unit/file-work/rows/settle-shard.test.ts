@@ -2,14 +2,17 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { BatchErrorEntry } from '../../../../src/core/batch-status.ts';
+import { Verdict } from '../../../../src/core/result-line.ts';
 import { shardId, ShardLines, type ShardOutcome } from '../../../../src/core/shard-plan.ts';
 import { packRetries } from '../../../../src/file-work/shards/pack-retries.ts';
 import { countAnswers } from '../../../../src/file-work/rows/count-answers.ts';
 import type { EndedShard } from '../../../../src/file-work/rows/ended-shard.ts';
 import { settleShard } from '../../../../src/file-work/rows/settle-shard.ts';
+import type { RowRule } from '../../../../src/file-work/rows/shard-tally.ts';
 import { cancelShard, refuseShard } from '../../../../src/file-work/rows/unsent-shard.ts';
 import {
   JOB,
+  keepOutcome,
   manifestOf,
   neverRanRow,
   outputRow,
@@ -543,7 +546,8 @@ describe('a batch that the API refuses as a whole, round after round', () => {
         const refusal = folder.at(shardFiles.refused(JOB, name));
         if (existsSync(refusal)) {
           const { code, text } = JSON.parse(readFileSync(refusal, 'utf8')) as { code: string; text: string };
-          refuseShard(folder.path, { job: JOB, shard: name, halve: false, code, message: text });
+          const refused = { job: JOB, shard: name, halve: false, code, message: text };
+          keepOutcome(folder.path, name, refuseShard(folder.path, refused));
         } else {
           batches += 1;
           const { numbers } = new ShardLines(manifestOf(folder.path, name));
@@ -658,7 +662,7 @@ describe('a file that should be there is not', () => {
     const names = readdirSync(folder.at('jobs', JOB, 'shards', shard));
     expect(names.filter((name) => /^(rows|outcome)/.test(name))).toEqual([]);
     const output = outputRow(1, answer) + outputRow(2, answer);
-    expect(ask(folder.path, { output })).toMatchObject({ outcome: { answered: 2 }, first: true });
+    expect(ask(folder.path, { output })).toMatchObject({ answered: 2 });
   });
 
   test('lines that a cancel ended are no errors', () => {
@@ -737,41 +741,33 @@ describe('tries', () => {
   });
 });
 
-test('settling twice keeps the first outcome, whatever the files say then', () => {
+test('a cancel ends every line of a shard that was never sent', () => {
   using folder = new TempFolder();
-  plan(folder.path, requestLine('a'));
-  const first = settle(folder.path, shard, { output: outputRow(1, answer) });
-  const rows = shardRows(folder.path, shard);
-  expect(settle(folder.path, shard, { output: '' })).toEqual(first);
-  expect(shardRows(folder.path, shard)).toEqual(rows);
-  expect(
-    readdirSync(folder.at('jobs', JOB, 'shards', shard)).filter((name) => name.endsWith('.tmp')),
-  ).toEqual([]);
+  plan(folder.path, `${requestLine('a', { custom_id: 'é' })}\n${requestLine('b')}`);
+  const outcome = cancelShard(folder.path, { job: JOB, shard });
+  expect(outcome).toMatchObject({ answered: 0, failed: 0, again: [], errors: {} });
+  keepOutcome(folder.path, shard, outcome);
+  expect(shardRows(folder.path, shard)).toMatchObject([
+    { line: 1, id: 'é', status: 'cancelled', attempts: 0, batch_id: null, error: { code: 'cancelled' } },
+    { line: 2, id: '2', status: 'cancelled', attempts: 0 },
+  ]);
 });
 
-describe('cancelShard', () => {
-  test('ends every line of a shard that was never sent', () => {
-    using folder = new TempFolder();
-    plan(folder.path, `${requestLine('a', { custom_id: 'é' })}\n${requestLine('b')}`);
-    expect(cancelShard(folder.path, { job: JOB, shard })).toMatchObject({
-      answered: 0,
-      failed: 0,
-      again: [],
-      errors: {},
-    });
-    expect(shardRows(folder.path, shard)).toMatchObject([
-      { line: 1, id: 'é', status: 'cancelled', attempts: 0, batch_id: null, error: { code: 'cancelled' } },
-      { line: 2, id: '2', status: 'cancelled', attempts: 0 },
-    ]);
-  });
-
-  test('keeps what a shard has paid for', () => {
-    using folder = new TempFolder();
-    plan(folder.path, requestLine('a'));
-    const outcome = settle(folder.path, shard, { output: outputRow(1, answer) });
-    expect(cancelShard(folder.path, { job: JOB, shard })).toEqual(outcome);
-    expect(shardRows(folder.path, shard)).toMatchObject([{ status: 'answered' }]);
-  });
+test("a rule of one's own says what rows mean", () => {
+  using folder = new TempFolder();
+  plan(folder.path, [requestLine('a'), requestLine('b'), requestLine('c')].join('\n'));
+  const output = [1, 2, 3].map((n) => outputRow(n, { ...answer, n })).join('');
+  writeFileSync(folder.at(shardFiles.output(JOB, shard, 1)), output);
+  const seen: string[] = [];
+  const rule: RowRule = (row) => {
+    seen.push(row.source.toString('utf8', row.bodyStart, row.bodyEnd));
+    return [Verdict.Answered, Verdict.Retry, Verdict.Failed][row.line! - 1]!;
+  };
+  const ended = { job: JOB, shard, batch: 1, batchId: 'batch_1', status: 'completed' } as const;
+  const files = { hasOutput: true, hasErrors: false, refused: [], missing: 'retry', attempts: 3 } as const;
+  const outcome = settleShard(folder.path, { ...ended, ...files }, rule);
+  expect(outcome).toMatchObject({ answered: 1, failed: 1, again: [[2, 1, 1]] });
+  expect(seen.map((body) => (JSON.parse(body) as { n: number }).n)).toEqual([1, 2, 3]);
 });
 
 describe('packRetries', () => {

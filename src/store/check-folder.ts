@@ -28,7 +28,7 @@ const NO_LINKS: ReadonlySet<string | undefined> = new Set([
  * the middle of a job.
  * @throws BatchError `store_unavailable`
  */
-export async function checkStore(folder: string): Promise<void> {
+export async function checkFolder(folder: string): Promise<void> {
   const probe = join(folder, `probe-${randomUUID()}.tmp`);
   const linked = probe.replace('.tmp', '-linked.tmp');
   try {

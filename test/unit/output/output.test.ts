@@ -1,6 +1,10 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { checkOutputFolder, copyResults, writePartialResults } from '../../../src/output/output-folder.ts';
+import { checkOutputFolder } from '../../../src/output/check-output.ts';
+import { copyResults, writePartialResults } from '../../../src/output/write-output.ts';
+import { FolderStore } from '../../../src/store/folder-store.ts';
+import { jobFiles } from '../../../src/store/job-files.ts';
+import type { Store } from '../../../src/store/store.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 const report = (job: unknown): string => JSON.stringify({ job_id: job });
@@ -76,18 +80,22 @@ test('refuses a folder that cannot be one', async () => {
   await expect(checkOutputFolder(folder.at('file'), 'mine')).rejects.toMatchObject({ code: 'bad_output' });
 });
 
-function filesIn(folder: TempFolder): Parameters<typeof copyResults>[0] {
-  return { results: folder.at('results'), page: folder.at('page'), report: folder.at('report') };
+/** Puts finished files of the job into the store. */
+async function finish(
+  store: Store,
+  files: Partial<Record<'results' | 'page' | 'report', string>>,
+): Promise<void> {
+  for (const [name, text] of Object.entries(files))
+    await store.replace(jobFiles[name as keyof typeof files]('mine'), text);
 }
 
 test('copies results, page and report, over earlier ones, and leaves no other file', async () => {
   using folder = new TempFolder();
   mkdirSync(folder.at('out'));
-  writeFileSync(folder.at('results'), 'rows\n');
-  writeFileSync(folder.at('report'), report('mine'));
+  const store = new FolderStore(folder.at('store'));
+  await finish(store, { results: 'rows\n', page: '<!doctype html>', report: report('mine') });
   writeFileSync(folder.at('out', 'results.jsonl'), 'earlier and longer\n');
-  writeFileSync(folder.at('page'), '<!doctype html>');
-  await copyResults(filesIn(folder), folder.at('out'), 'mine');
+  await copyResults(store, 'mine', folder.at('out'));
   expect(readdirSync(folder.at('out')).sort()).toEqual(['report.html', 'report.json', 'results.jsonl']);
   expect(readFileSync(folder.at('out', 'report.html'), 'utf8')).toBe('<!doctype html>');
   expect(readFileSync(folder.at('out', 'results.jsonl'), 'utf8')).toBe('rows\n');
@@ -97,17 +105,18 @@ test('copies results, page and report, over earlier ones, and leaves no other fi
 test('a job that has no page is copied without', async () => {
   using folder = new TempFolder();
   mkdirSync(folder.at('out'));
-  writeFileSync(folder.at('results'), 'rows\n');
-  writeFileSync(folder.at('report'), report('mine'));
-  await copyResults(filesIn(folder), folder.at('out'), 'mine');
+  const store = new FolderStore(folder.at('store'));
+  await finish(store, { results: 'rows\n', report: report('mine') });
+  await copyResults(store, 'mine', folder.at('out'));
   expect(readdirSync(folder.at('out')).sort()).toEqual(['report.json', 'results.jsonl']);
 });
 
 test('a copy that fails leaves nothing, and no report without results', async () => {
   using folder = new TempFolder();
   mkdirSync(folder.at('out'));
-  writeFileSync(folder.at('report'), report('mine'));
-  const copied = copyResults(filesIn(folder), folder.at('out'), 'mine');
+  const store = new FolderStore(folder.at('store'));
+  await finish(store, { report: report('mine') });
+  const copied = copyResults(store, 'mine', folder.at('out'));
   await expect(copied).rejects.toThrow('ENOENT');
   expect(readdirSync(folder.at('out'))).toEqual([]);
 });
@@ -126,10 +135,11 @@ test('a part of the results is written whole, again, and goes when the results c
   expect(readFileSync(path, 'utf8').split('\n')).toHaveLength(40_001);
   await expect(writePartialResults(rows(2, true), folder.at('out'), 'mine')).rejects.toThrow('no more');
   expect(readFileSync(path, 'utf8').split('\n')).toHaveLength(40_001);
-  writeFileSync(folder.at('results'), 'rows\n');
-  await expect(copyResults(filesIn(folder), folder.at('out'), 'mine')).rejects.toThrow('ENOENT');
+  const store = new FolderStore(folder.at('store'));
+  await finish(store, { results: 'rows\n' });
+  await expect(copyResults(store, 'mine', folder.at('out'))).rejects.toThrow('ENOENT');
   await checkOutputFolder(folder.at('out'), 'mine');
-  writeFileSync(folder.at('report'), report('mine'));
-  await copyResults(filesIn(folder), folder.at('out'), 'mine');
+  await finish(store, { report: report('mine') });
+  await copyResults(store, 'mine', folder.at('out'));
   expect(readdirSync(folder.at('out')).sort()).toEqual(['report.json', 'results.jsonl']);
 });

@@ -1,7 +1,7 @@
 import fs, { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { expect, onTestFinished, test } from 'vitest';
-import { checkStore } from '../../../src/store/check-store.ts';
+import { checkFolder } from '../../../src/store/check-folder.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 /** Lets a call of the file system fail, as a file system does that has none. */
@@ -17,7 +17,7 @@ function refuse(call: 'link' | 'writeFile', code: string): void {
 
 test('a folder that can do all is made for its owner, and left empty', async () => {
   using home = new TempFolder();
-  await checkStore(home.at('store'));
+  await checkFolder(home.at('store'));
   expect(readdirSync(home.at('store'))).toEqual([]);
   expect(statSync(home.at('store')).mode & 0o777).toBe(0o700);
 });
@@ -27,7 +27,7 @@ test.each(['EPERM', 'ENOTSUP', 'ENOSYS'])(
   async (code) => {
     using home = new TempFolder();
     refuse('link', code);
-    await expect(checkStore(home.at('store'))).rejects.toMatchObject({
+    await expect(checkFolder(home.at('store'))).rejects.toMatchObject({
       code: 'store_unavailable',
       message: expect.stringMatching(/no hard links.*DURABLE_BATCH_HOME/) as string,
     });
@@ -38,13 +38,13 @@ test.each(['EPERM', 'ENOTSUP', 'ENOSYS'])(
 test('a home that cannot be written is refused', async () => {
   using home = new TempFolder();
   refuse('writeFile', 'EROFS');
-  await expect(checkStore(home.at('store'))).rejects.toThrow(/Cannot write to .*store \(EROFS\)/);
+  await expect(checkFolder(home.at('store'))).rejects.toThrow(/Cannot write to .*store \(EROFS\)/);
   writeFileSync(home.at('file'), '');
-  await expect(checkStore(home.at('file', 'store'))).rejects.toThrow(/Cannot write to .* \(ENOTDIR\)/);
+  await expect(checkFolder(home.at('file', 'store'))).rejects.toThrow(/Cannot write to .* \(ENOTDIR\)/);
 });
 
 test('a full disk is nothing that is told at the start: steps wait for room', async () => {
   using home = new TempFolder();
   refuse('writeFile', 'ENOSPC');
-  await checkStore(home.at('store'));
+  await checkFolder(home.at('store'));
 });

@@ -1,0 +1,74 @@
+import { shardId, type RoundPlan, type ShardOutcome } from '../core/shard-plan.ts';
+import { jobFiles, shardFiles } from '../store/job-files.ts';
+import { readRecord, type Store } from '../store/store.ts';
+import type { EarlierAnswers } from './earlier/earlier-answers.ts';
+import type { ShardName } from './records/claim-outcome.ts';
+import type { EndedShard } from './rows/ended-shard.ts';
+import type { RetryRound } from './shards/pack-retries.ts';
+
+/*
+ * The keys of what each step reads. A store whose values are local files asks for none of them: then nothing here is run.
+ */
+
+type Keys = AsyncGenerator<string, void, undefined>;
+
+/** What is on record of a shard when it was built. */
+export function builtFiles({ job, shard }: ShardName): string[] {
+  return [shardFiles.manifest(job, shard), shardFiles.ids(job, shard)];
+}
+
+/** A shard whose batch has ended, and what the API gave of it. */
+export function endedFiles(ended: EndedShard): string[] {
+  const { job, shard, batch, duplicates = [] } = ended;
+  return [
+    ...builtFiles(ended),
+    shardFiles.output(job, shard, batch),
+    shardFiles.errors(job, shard, batch),
+    ...duplicates.map((batchId) => shardFiles.duplicateOutput(job, shard, batch, batchId)),
+  ];
+}
+
+/** The shards of a round of which lines go again. */
+export function* retriedFiles({
+  job,
+  round,
+  shards,
+}: Pick<RetryRound, 'job' | 'round' | 'shards'>): Generator<string, void, undefined> {
+  for (let index = 0; index < shards; index += 1) {
+    const shard = shardId(round, index);
+    yield* [...builtFiles({ job, shard }), shardFiles.requests(job, shard), shardFiles.outcome(job, shard)];
+  }
+}
+
+/** All that was asked and answered in the rounds of a job. */
+export async function* jobRoundFiles(store: Store, job: string, rounds: number): Keys {
+  for (let round = 1; round <= rounds; round += 1) {
+    const plan = await readRecord<RoundPlan>(store, jobFiles.round(job, round));
+    if (plan === null) return;
+    yield jobFiles.round(job, round);
+    yield* retriedFiles({ job, round, shards: plan.shards });
+    for (let index = 0; index < plan.shards; index += 1)
+      yield* rowsOf(store, { job, shard: shardId(round, index) });
+  }
+}
+
+/** The answers of earlier jobs: their indexes, and the rows that these name. */
+export async function* earlierFiles(store: Store, earlier: readonly EarlierAnswers[]): Keys {
+  for (const { job, index } of earlier) {
+    yield index;
+    for (let round = 1; ; round += 1) {
+      const plan = await readRecord<RoundPlan>(store, jobFiles.round(job, round));
+      if (plan === null) break;
+      for (let at = 0; at < plan.shards; at += 1) {
+        const shard = shardId(round, at);
+        yield shardFiles.outcome(job, shard);
+        yield* rowsOf(store, { job, shard });
+      }
+    }
+  }
+}
+
+async function* rowsOf(store: Store, { job, shard }: ShardName): Keys {
+  const outcome = await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard));
+  if (outcome !== null) yield shardFiles.rows(job, shard, outcome.rows);
+}

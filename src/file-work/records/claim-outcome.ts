@@ -1,0 +1,43 @@
+import type { ShardOutcome } from '../../core/shard-plan.ts';
+import { shardFiles } from '../../store/job-files.ts';
+import type { Store } from '../../store/store.ts';
+
+/** A shard of a job. */
+export interface ShardName {
+  readonly job: string;
+  readonly shard: string;
+}
+
+/** An outcome that is on record, and whether this call put it there. */
+export interface ClaimedOutcome {
+  readonly outcome: ShardOutcome;
+  readonly first: boolean;
+}
+
+/**
+ * Keeps the first outcome of a shard; answers the one that is kept. The rows that an outcome names are there before it. Rows that
+ * belong to no outcome are taken away, those of attempts that were killed by the one that is kept.
+ */
+export async function claimOutcome(
+  store: Store,
+  { job, shard }: ShardName,
+  outcome: ShardOutcome,
+): Promise<ClaimedOutcome> {
+  const key = shardFiles.outcome(job, shard);
+  const { text, first } = await store.claim(key, JSON.stringify(outcome));
+  const kept = first ? outcome : (JSON.parse(text) as ShardOutcome);
+  if (outcome.rows !== undefined) {
+    const own = shardFiles.rows(job, shard, outcome.rows);
+    if (kept.rows === outcome.rows) await removeOtherRows(store, own);
+    else await store.remove(own);
+  }
+  return { outcome: kept, first };
+}
+
+async function removeOtherRows(store: Store, own: string): Promise<void> {
+  const folder = own.slice(0, own.lastIndexOf('/'));
+  for (const name of await store.list(folder)) {
+    const key = `${folder}/${name}`;
+    if (/^rows-.*\.jsonl$/.test(name) && key !== own) await store.remove(key);
+  }
+}

@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { BatchError, ErrorCode } from '../core/errors.ts';
+import { isThere, outputFiles } from './output-files.ts';
+
+/**
+ * Makes sure that a folder can take the results of a job: it can be written and holds no other job's.
+ * @throws BatchError `bad_output`
+ */
+export async function checkOutputFolder(folder: string, jobId: string): Promise<void> {
+  const probe = join(folder, `.durable-batch-${randomUUID().slice(0, 8)}.tmp`);
+  try {
+    await makeFolder(resolve(folder));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const reason =
+      code === 'EEXIST' || code === 'ENOTDIR'
+        ? 'cannot be made, as a file stands there or in its path'
+        : `cannot be made (${code})`;
+    throw badOutput(folder, reason, 'choose another folder or mend the permissions above it', error);
+  }
+  try {
+    await writeFile(probe, '');
+    await rm(probe);
+  } catch (error) {
+    throw badOutput(
+      folder,
+      `cannot be written (${(error as NodeJS.ErrnoException).code})`,
+      'choose another folder or mend its permissions',
+      error,
+    );
+  }
+  const report = await readIfThere(join(folder, outputFiles.report));
+  const results =
+    (await isThere(join(folder, outputFiles.results))) || (await isThere(join(folder, outputFiles.partial)));
+  if (report === null && !results) return;
+  const owner = report === null ? await readIfThere(join(folder, outputFiles.mark)) : ownerOf(report);
+  if (owner === jobId) return;
+  throw badOutput(
+    folder,
+    `holds the results of ${owner === null ? 'something else' : `job ${owner}`}`,
+    'choose another folder or move them away',
+  );
+}
+
+/** Makes a folder with those above it. Node's own `recursive` tries for ever where nothing can be made, as in `/proc`. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && dirname(path) !== path) {
+      await makeFolder(dirname(path));
+      await mkdir(path).catch(ignoreOther);
+    } else if (!(await isFolder(path))) throw error;
+  }
+}
+
+/** Somebody else may make it at the same time. */
+function ignoreOther(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EEXIST') throw error;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+function ownerOf(report: string): string | null {
+  try {
+    return (JSON.parse(report) as { job_id?: string }).job_id ?? null;
+  } catch {
+    return null; // not a report of ours
+  }
+}
+
+async function readIfThere(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch {
+    return null; // no report: the folder is new, or not ours, which the caller tells from the results
+  }
+}
+
+function badOutput(folder: string, what: string, advice: string, cause?: unknown): BatchError {
+  return new BatchError(ErrorCode.BadOutput, `${folder}: the folder ${what}: ${advice}.`, {
+    details: { file: folder },
+    cause,
+  });
+}

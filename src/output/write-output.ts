@@ -1,0 +1,65 @@
+import { constants } from 'node:fs';
+import { copyFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { jobFiles } from '../store/job-files.ts';
+import type { Store } from '../store/store.ts';
+import { appearWhole, isThere, outputFiles } from './output-files.ts';
+
+/** Characters written at a time. */
+const PIECE_CHARACTERS = 1 << 18;
+
+/**
+ * Copies the finished files of a job into a folder; each appears only when whole, `report.json` last. A job need not have
+ * a page: it may not have been drawn, and version 0.1 made none.
+ */
+export async function copyResults(store: Store, jobId: string, folder: string): Promise<void> {
+  const keys = [jobFiles.results(jobId), jobFiles.page(jobId), jobFiles.report(jobId)] as const;
+  await store.withFiles(keys, async (local) => {
+    const [results, page, report] = keys.map((key) => join(local, key)) as [string, string, string];
+    const mark = join(folder, outputFiles.mark);
+    const partial = join(folder, outputFiles.partial);
+    await writeFile(mark, jobId);
+    try {
+      await copyWhole(results, join(folder, outputFiles.results));
+    } catch (error) {
+      if (!(await isThere(partial))) await rm(mark, { force: true });
+      throw error;
+    }
+    if (await isThere(page)) await copyWhole(page, join(folder, outputFiles.page));
+    await copyWhole(report, join(folder, outputFiles.report));
+    await rm(partial, { force: true });
+    await rm(mark, { force: true });
+  });
+}
+
+/**
+ * Writes the rows of a job that has no results yet as `results.partial.jsonl`, in place of earlier ones; returns the file's path.
+ * The folder stays the job's: its results replace them.
+ */
+export async function writePartialResults(
+  rows: AsyncIterable<string>,
+  folder: string,
+  jobId: string,
+): Promise<string> {
+  const path = join(folder, outputFiles.partial);
+  await writeFile(join(folder, outputFiles.mark), jobId);
+  await appearWhole(path, async (temporary) => await writeFile(temporary, inPieces(rows)));
+  return path;
+}
+
+/** Rows joined to pieces that are worth a write. */
+async function* inPieces(rows: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
+  let piece = '';
+  for await (const row of rows) {
+    piece += `${row}\n`;
+    if (piece.length < PIECE_CHARACTERS) continue;
+    yield piece;
+    piece = '';
+  }
+  yield piece;
+}
+
+async function copyWhole(from: string, to: string): Promise<void> {
+  // Where the file system can share blocks, this costs nothing; the store keeps a file of its own.
+  await appearWhole(to, async (temporary) => await copyFile(from, temporary, constants.COPYFILE_FICLONE));
+}

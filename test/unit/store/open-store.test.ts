@@ -1,0 +1,23 @@
+import { pathToFileURL } from 'node:url';
+import { expect, test } from 'vitest';
+import { openStore } from '../../../src/store/open-store.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
+
+test('a path and a file URL are the same store, and nothing is made before it is used', async () => {
+  using folder = new TempFolder();
+  const path = folder.at('with space', 'store');
+  await openStore(path).claim('record', 'one');
+  expect(await openStore(pathToFileURL(path).href).read('record')).toBe('one');
+  expect(openStore('relative/store').placeOf('record')).toBe('relative/store/record');
+  expect(openStore('C:\\home\\store').placeOf('')).toContain('C:\\home');
+});
+
+test('a store of another scheme is refused by its scheme alone, which holds no password', () => {
+  const open = (): unknown => openStore('s3://key:secret@bucket/store');
+  expect(open).toThrow(
+    expect.objectContaining({
+      code: 'store_unavailable',
+      message: 'There is no store for s3: URLs: set DURABLE_BATCH_HOME to a folder, by its path.',
+    }),
+  );
+});
