@@ -36,6 +36,7 @@ export class OpenShard {
   readonly kind: ShardKind;
   private readonly place: ShardPlace;
   private readonly limits: ShardLimits;
+  private readonly openings: BodyOpenings;
   private readonly fill = new ShardFill();
   private readonly numbers = new RangeList();
   private readonly carried: CarriedLine[] = [];
@@ -45,11 +46,13 @@ export class OpenShard {
   /** Null as long as no line has an id: a shard without any has no file of them. */
   private ids: WholeFileWriter | null = null;
 
-  constructor(place: ShardPlace, kind: ShardKind, limits: ShardLimits) {
+  /** `openings`: of bodies that the job's model is put into, shared by all shards. */
+  constructor(place: ShardPlace, kind: ShardKind, limits: ShardLimits, openings: BodyOpenings) {
     const [before, behind] = requestHead(kind.endpoint);
     this.place = place;
     this.kind = kind;
     this.limits = limits;
+    this.openings = openings;
     this.head = [Buffer.from(before), Buffer.from(behind)];
     this.requests = new WholeFileWriter(join(place.folder, shardFiles.requests(place.job, place.shard)));
   }
@@ -68,8 +71,8 @@ export class OpenShard {
   }
 
   /** Adds a checked request of an input, whose bytes are in `block`. */
-  add(line: number, block: Buffer, request: RequestLine, size: LineSize, openings: BodyOpenings): void {
-    const { requests, head } = this;
+  add(line: number, block: Buffer, request: RequestLine, size: LineSize): void {
+    const { requests, head, openings } = this;
     const { addsModel, model, bodyStart, bodyEnd, idStart, idEnd } = request;
     this.fill.add(size);
     requests.write(head[0]);

@@ -72,7 +72,7 @@ export class ShardSetWriter {
   /** Adds a checked request of the input. */
   add(line: number, block: Buffer, request: RequestLine): void {
     const size = { bytes: lineBytes(request), embeddingInputs: request.embeddingInputs };
-    this.placeFor(request, size, anyShard).shard.add(line, block, request, size, this.openings);
+    this.placeFor(request, size, anyShard).shard.add(line, block, request, size);
   }
 
   /** Adds an already written request again, with its history. Earlier versions have written separators raw. */
@@ -134,7 +134,7 @@ export class ShardSetWriter {
     this.shardLines.push(0);
     this.models.add(model);
     const place = { folder, job, shard: shardId(round, index) };
-    const shard = new OpenShard(place, kind, this.limitsOf(group, index));
+    const shard = new OpenShard(place, kind, this.limitsOf(group, index), this.openings);
     return { index, group, key: keyOf(kind, group), shard };
   }
 
