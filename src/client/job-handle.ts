@@ -14,6 +14,7 @@ import { abortable, sleep } from './abortable.ts';
 import { failedRequests } from './failed-requests.ts';
 import { listedLabels } from './job-labels.ts';
 import { checkOutputFolder, copyResults, writePartialResults } from '../store/output-folder.ts';
+import { nameFailures, type NamedReport } from './named-failures.ts';
 import { retriesOf, stepBytesOf, withBeat, type StepBytes, type StepRetry } from './pending-steps.ts';
 import { parseRow, readRowTexts, type ResultRow, type RowText } from './result-rows.ts';
 import { SharedLook } from './shared-look.ts';
@@ -498,6 +499,14 @@ export class JobHandle {
    */
   async refusals(): Promise<Refusal[]> {
     return await readingStore(() => readRefusals(this.#store, this.id), this.id);
+  }
+
+  /**
+   * The report, whose first failed lines have their ids where the results are in this client's store.
+   * @internal
+   */
+  async named(report: JobReport): Promise<NamedReport> {
+    return await nameFailures(this.#store, report);
   }
 
   /** The error of a call that came too late. */
