@@ -11,6 +11,7 @@ import { abortable, sleep } from './abortable.ts';
 import { JobRecords } from './job-records.ts';
 import { JobResults, type WaitOptions } from './job-results.ts';
 import { JobStatusReader, type JobStatus } from './job-status.ts';
+import { nameFailures, type NamedReport } from './named-failures.ts';
 import type { StepBytes } from './pending-steps.ts';
 import { parseRow, type ResultRow, type RowText } from './result-rows.ts';
 import { readingStore } from './store-failure.ts';
@@ -290,6 +291,14 @@ export class JobHandle {
    */
   async refusals(): Promise<Refusal[]> {
     return await readingStore(() => readRefusals(this.#store, this.id), this.id);
+  }
+
+  /**
+   * The report, whose first failed lines have their ids where the results are in this client's store.
+   * @internal
+   */
+  async named(report: JobReport): Promise<NamedReport> {
+    return await nameFailures(this.#store, report);
   }
 
   /** The error of a call that came after the job's end. */

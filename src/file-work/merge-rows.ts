@@ -1,4 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
+import type { FailedLine } from '../core/progress.ts';
+import { plainCode } from '../core/result-line.ts';
 import { WholeFileWriter } from '../store/whole-file.ts';
 import { ByteCounter } from './byte-counter.ts';
 import { RowFile } from './row-file.ts';
@@ -6,8 +8,15 @@ import { RowFile } from './row-file.ts';
 /** Files that are held open at a time. Those of an input with as many models may all be needed at once. */
 const MAX_HELD = 64;
 
+/** What a merge has written. */
+export interface MergedRows {
+  readonly rows: number;
+  /** The first failed lines, as many as were asked for. */
+  readonly failed: readonly FailedLine[];
+}
+
 /**
- * Merges files of rows, each in ascending order of lines, into one; returns the number of rows.
+ * Merges files of rows, each in ascending order of lines, into one. Rows are looked into only until `examples` failed ones are found.
  * A file is opened when the merge comes to its first line. Rows of the last `replacing` files take the place of rows of
  * the same lines in files before them: those lines were bought again.
  * @throws Error when two other files hold a row of the same line: that would break "exactly once"
@@ -17,7 +26,8 @@ export function mergeRows(
   target: string,
   counter: ByteCounter = new ByteCounter(),
   replacing: number = 0,
-): number {
+  examples: number = 0,
+): MergedRows {
   const there = paths
     .map((path, index) => ({ path, rank: Math.max(0, index - (paths.length - replacing) + 1) }))
     .filter(({ path }) => existsSync(path));
@@ -28,6 +38,7 @@ export function mergeRows(
     .sort((a, b) => b.first! - a.first!);
   const open: RankedRows[] = [];
   const writer = new WholeFileWriter(target);
+  const failed: FailedLine[] = [];
   let rows = 0;
   let last = 0;
   let lastRank = 0;
@@ -48,6 +59,7 @@ export function mergeRows(
           lastRank = from.rank;
           rows += 1;
           writer.write(from.block, from.start, from.end);
+          if (failed.length < examples && from.isFailed) failed.push(failedLine(from));
         } else if (from.line < last || from.rank >= lastRank) {
           throw new Error(`Line ${from.line} has two rows or stands out of order.`);
         }
@@ -60,7 +72,7 @@ export function mergeRows(
       }
     }
     writer.finish();
-    return rows;
+    return { rows, failed };
   } catch (error) {
     writer.abandon();
     throw error;
@@ -85,6 +97,11 @@ function smallest(open: readonly RankedRows[]): RankedRows {
   for (const file of open)
     if (file.line < best.line || (file.line === best.line && file.rank > best.rank)) best = file;
   return best;
+}
+
+function failedLine({ line, block, start, end }: RowFile): FailedLine {
+  const { error } = JSON.parse(block.toString('utf8', start, end)) as { error: { code: string } };
+  return { line, code: plainCode(error.code) };
 }
 
 function firstLineOf(path: string): number | null {

@@ -7,6 +7,7 @@ import type { JobStory } from '../report/job-story.ts';
 import type { ByteCounter } from './byte-counter.ts';
 import type { BuildResult } from './build-shards.ts';
 import type { EarlierAnswers } from './find-known-lines.ts';
+import type { MergedRows } from './merge-rows.ts';
 import type { RebuyRound } from './pack-rebuys.ts';
 import type { RetryRound } from './pack-retries.ts';
 import type { ClaimedOutcome, EndedShard, MissingRows } from './settle-shard.ts';
@@ -126,14 +127,16 @@ export class FileWork {
     return this.run('packRebuys', [this.folder, round], { shards: Number.POSITIVE_INFINITY });
   }
 
-  /** The last `replacing` files hold rows of lines that were bought again. */
+  /** The last `replacing` files hold rows of lines that were bought again; `examples`: how many failed lines to name. */
   mergeRows(
     paths: readonly string[],
     target: string,
     counter: ByteCounter,
-    replacing: number = 0,
-  ): Promise<number> {
-    return this.run('mergeRows', [paths, target, counter.shared, replacing], { shards: paths.length });
+    replacing: number,
+    examples: number,
+  ): Promise<MergedRows> {
+    const task = [paths, target, counter.shared, replacing, examples];
+    return this.run('mergeRows', task, { shards: paths.length });
   }
 
   /** Readies the thread that draws, so that a short job need not wait for it at its end. A failure shows when it draws. */

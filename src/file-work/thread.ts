@@ -56,9 +56,10 @@ export const packRetries = ([folder, round]: [folder: string, round: pack.RetryR
 export const packRebuys = ([folder, round]: [folder: string, round: rebuy.RebuyRound]): RoundPlan =>
   rebuy.packRebuys(folder, round);
 
-export const mergeRows = ([paths, target, counter, replacing]: [
+export const mergeRows = ([paths, target, counter, replacing, examples]: [
   paths: readonly string[],
   target: string,
   counter: SharedArrayBuffer,
   replacing: number,
-]): number => merge.mergeRows(paths, target, new ByteCounter(counter), replacing);
+  examples: number,
+]): merge.MergedRows => merge.mergeRows(paths, target, new ByteCounter(counter), replacing, examples);

@@ -158,7 +158,7 @@ test('whatever the batches do, each line ends exactly once, and no answered line
 
       const target = folder.at('results.jsonl');
       const numbers = lines.flatMap(({ kind }, i) => (kind === 'blank' ? [] : [i + 1]));
-      expect(mergeRows(rows, target)).toBe(numbers.length);
+      expect(mergeRows(rows, target).rows).toBe(numbers.length);
       expect(answered + failed).toBe(numbers.length);
       const results = rowsIn(target);
       expect(results.map(({ line }) => line)).toEqual(numbers);

@@ -13,7 +13,7 @@ function merged(files: readonly string[]): string {
     writeFileSync(folder.at(String(i)), text);
     return folder.at(String(i));
   });
-  const rows = mergeRows([...paths, folder.at('not there')], folder.at('merged'));
+  const { rows } = mergeRows([...paths, folder.at('not there')], folder.at('merged'));
   const text = readFileSync(folder.at('merged'), 'utf8');
   expect(rows).toBe(text.split('\n').length - 1);
   return text;

@@ -137,7 +137,7 @@ class Schedule {
   private judge(rows: string[], lines: Line[], known: Map<string, string[]>): void {
     const target = join(this.folder, 'results.jsonl');
     const numbers = lines.flatMap(({ kind }, i) => (kind === 'blank' ? [] : [i + 1]));
-    expect(mergeRows(rows, target)).toBe(numbers.length);
+    expect(mergeRows(rows, target).rows).toBe(numbers.length);
     const texts = readFileSync(target, 'utf8').split('\n');
     for (const [i, row] of rowsIn(target).entries()) {
       expect(row.line).toBe(numbers[i]);

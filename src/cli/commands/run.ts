@@ -104,8 +104,9 @@ async function run(input: string, flags: RunFlags): Promise<void> {
       return;
     }
     const { describeReport } = await loadReport();
+    const shown = await job.named(report);
     process.stdout.write(
-      flags.json === true ? `${toJson(report)}\n` : `${describeReport(report, flags.out)}\n`,
+      flags.json === true ? `${toJson(shown)}\n` : `${describeReport(shown, flags.out)}\n`,
     );
     if (report.failed > 0) for (const text of await refusalsOf(job)) say(text);
     if (mayRetry(report))

@@ -94,7 +94,7 @@ test('rows of settled shards of all rounds come in the order of their lines, byt
   answerAll(folder.path, 'r2-00001');
   const paths = [folder.at('jobs', JOB, 'rejected.jsonl'), settledRowsPath(folder.path, JOB, 'r2-00001')];
   for (let i = 1; i <= first.shards; i += 1) paths.push(settledRowsPath(folder.path, JOB, `r1-0000${i}`));
-  const whole = mergeRows(paths, folder.at('merged'));
+  const whole = mergeRows(paths, folder.at('merged')).rows;
   const { rows, lines: all, texts } = await textsOf(folder.path);
   expect(second.shards).toBeGreaterThan(1);
   expect([rows, all]).toEqual([whole, 12]);

@@ -14,11 +14,11 @@ const { engines } = readJson('package.json') as { engines: { node: string } };
 
 test('everything that is installed with us runs on the oldest Node that we ask for', () => {
   const { packages } = readJson('package-lock.json') as {
-    packages: Record<string, { engines?: { node?: string }; dev?: boolean; devOptional?: boolean }>;
+    packages: Record<string, { engines?: { node?: string }; dev?: boolean }>;
   };
   const oldest = semver.minVersion(engines.node)!;
   const excluding = Object.entries(packages)
-    .filter(([, { dev, devOptional }]) => dev !== true && devOptional !== true)
+    .filter(([, { dev }]) => dev !== true)
     .filter(([, { engines: asked }]) => asked?.node !== undefined && !semver.satisfies(oldest, asked.node))
     .map(([path]) => path);
   expect(excluding).toEqual([]);
