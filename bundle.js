@@ -24,7 +24,7 @@ const clients = await build({
   format: 'cjs',
   minifyWhitespace: true,
   // A worker's code has threads and a native part, which find each other by their places in `node_modules`.
-  external: ['@temporalio/worker', '*/worker/index.js', '*/emulator/index.js', 'openai', 'pino'],
+  external: ['@temporalio/worker', '*/worker/index.js', '*/emulator/command.js', 'openai', 'pino'],
 });
 
 const libraries = await build({

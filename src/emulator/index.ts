@@ -5,11 +5,20 @@ import type { EmulatorOptions } from './options.ts';
 
 export { emulatorOptionsSchema, resolveEmulatorOptions } from './options.ts';
 export type { EmulatorOptions, LifecycleOptions, ResolvedEmulatorOptions } from './options.ts';
-export { CallKind, faultRuleSchema } from './fault-rule.ts';
+export {
+  AnswerForm,
+  BatchObjectForm,
+  CallKind,
+  ContentForm,
+  faultRuleSchema,
+  ResultFileForm,
+  UnreadableForm,
+} from './fault-rule.ts';
 export type {
   BatchErrorItem,
   BatchFault,
   BatchFaultRule,
+  BytesFault,
   CallFault,
   CallFaultRule,
   FaultCondition,
@@ -19,6 +28,8 @@ export type {
   FileFaultRule,
   LineFault,
   LineFaultRule,
+  RefusedFault,
+  ResultFiles,
 } from './fault-rule.ts';
 export type { LedgerLine, LedgerSummary } from './ledger.ts';
 export type { CallCount, CallReport } from './call-counters.ts';

@@ -1,8 +1,7 @@
 import { APIConnectionError, APIConnectionTimeoutError } from 'openai';
 import type { APIError } from 'openai';
 import { describe, expect, it } from 'vitest';
-import { AnswerForm } from '../../src/emulator/fault-rule.ts';
-import type { FaultRule } from '../../src/emulator/index.ts';
+import { AnswerForm, type FaultRule } from '../../src/emulator/index.ts';
 import {
   addFault,
   admin,

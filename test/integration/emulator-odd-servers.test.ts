@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type OpenAI from 'openai';
-import { ContentForm, UnreadableForm } from '../../src/emulator/fault-rule.ts';
-import type { BatchFault, FaultRule } from '../../src/emulator/index.ts';
+import { ContentForm, UnreadableForm, type BatchFault, type FaultRule } from '../../src/emulator/index.ts';
 import {
   addFault,
   admin,

@@ -20,7 +20,7 @@ export function standInText(body: JsonObject, text: RequestText, format: unknown
 /** By the request's own word in its metadata, or because its instructions speak of sentiment. */
 function asksForSentiment(body: JsonObject, text: RequestText): boolean {
   const metadata = body['metadata'];
-  if (isObject(metadata) && metadata['durable_batch_answer'] === 'sentiment') return true;
+  if (isObject(metadata) && metadata['emulator_answer'] === 'sentiment') return true;
   return /sentiment/i.test(text.instructions);
 }
 

@@ -30,7 +30,7 @@ describe('answerRequest', () => {
 
   it('labels sentiment when the instructions speak of it or the metadata asks for it', () => {
     const system = { role: 'system', content: 'Give the Sentiment of the review.' };
-    const asked = { model: 'm', messages: [REVIEW], metadata: { durable_batch_answer: 'sentiment' } };
+    const asked = { model: 'm', messages: [REVIEW], metadata: { emulator_answer: 'sentiment' } };
     const { chatCompletions, responses } = BatchEndpoint;
     expect(
       answerOf(chatCompletions, { model: 'm', messages: [system, REVIEW] })['choices'][0].message.content,
