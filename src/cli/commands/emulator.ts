@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
-import { commandOptions, runCommand, UsageError, type CommandFlags } from '../../emulator/command.ts';
+import { commandOptions, runCommand, UsageError, type CommandFlags } from '../../emulator/index.ts';
 
 /** The emulator's own command, as one of ours. */
 export function addEmulator(program: Command): void {

@@ -17,18 +17,3 @@ test('a port in use is told with its option', async () => {
   });
   other.close();
 });
-
-test.each([
-  [['--port', 'many'], 'Option --port: "many" is not a number.'],
-  [['--port', '70000'], /^Emulator option port: /],
-  [['--options', '[]'], 'Option --options: it must be a JSON object or @FILE.'],
-  [['--options', '{"spede": 1}'], /^Emulator option .*spede/],
-  [['--webhook-url', 'http://127.0.0.1:1/'], 'Emulator option webhookSecret: is needed with webhookUrl.'],
-])('%j are refused', async (options, message) => {
-  const program = new Command();
-  addEmulator(program);
-  await expect(program.parseAsync(['node', 'durable-batch', 'emulator', ...options])).rejects.toMatchObject({
-    code: 'bad_option',
-    message: typeof message === 'string' ? message : expect.stringMatching(message),
-  });
-});
