@@ -7,7 +7,7 @@ import { ApiError } from './api-error.ts';
 import { addUp } from './emulated-api.ts';
 import type { EmulatedApi } from './emulated-api.ts';
 import type { BookedRule } from './fault-book.ts';
-import { faultRuleSchema } from './fault-rule.ts';
+import { faultRuleSchema } from './fault-rule-schema.ts';
 import type { Ledger } from './ledger.ts';
 
 const clockChange = z.strictObject({ advanceSeconds: z.number().min(0) });

@@ -1,6 +1,7 @@
 import { ApiError, htmlPage, typeOfStatus } from './api-error.ts';
 import type { FaultBook } from './fault-book.ts';
-import { batchFaultSchema, callFaultSchema, CallKind, fileFaultSchema } from './fault-rule.ts';
+import { CallKind } from './fault-rule.ts';
+import { batchFaultSchema, callFaultSchema, fileFaultSchema } from './fault-rule-schema.ts';
 import type { BatchFault, CallFault, FaultMoment, FileFault, RefusedFault } from './fault-rule.ts';
 
 /** The faults that strike one call, those of what it creates included. */

@@ -1,6 +1,9 @@
 /** The command, for the program of this package and for programs that have it as one of their commands. */
 import { readFile } from 'node:fs/promises';
 import type { EmulatorOptions } from './options.ts';
+import { UsageError } from './usage-error.ts';
+
+export { UsageError };
 
 /** An option of the command. */
 export interface CommandOption {
@@ -42,17 +45,13 @@ export interface CommandFlags {
   readonly json?: boolean;
 }
 
-/** Options that are not what they should be. The message says which one, and what to do. */
-export class UsageError extends Error {
-  override readonly name: string = 'UsageError';
-}
-
 /**
  * Starts an emulator, prints where it listens, and closes it at SIGINT or SIGTERM.
  * @throws UsageError where an option is wrong, or its port cannot be listened at.
  */
 export async function runCommand(flags: CommandFlags): Promise<void> {
-  const given = {
+  // `startEmulator` checks them.
+  const options = {
     ...(await readOptions(flags.options)),
     ...(flags.port === undefined ? {} : { port: numberOf('port', flags.port) }),
     ...(flags.speed === undefined
@@ -61,14 +60,9 @@ export async function runCommand(flags: CommandFlags): Promise<void> {
     ...(flags.instant === true ? { lifecycle: { mode: 'instant' } } : {}),
     ...(flags.data === undefined ? {} : { dataDir: flags.data }),
     ...webhookOptions(flags),
-  };
+  } as EmulatorOptions;
   // The server takes a quarter of a second to load, and the help does not need it.
-  const { emulatorOptionsSchema, startEmulator } = await import('./index.ts');
-  const { data: options, error } = emulatorOptionsSchema.safeParse(given);
-  if (error !== undefined) {
-    const [issue] = error.issues;
-    throw new UsageError(`Emulator option ${issue?.path.join('.')}: ${issue?.message}.`);
-  }
+  const { startEmulator } = await import('./index.ts');
   await using emulator = await startEmulator(options).catch((error: unknown) => {
     throw portTaken(error, options);
   });

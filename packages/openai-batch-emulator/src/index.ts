@@ -1,16 +1,15 @@
 import { openEmulatedApi } from './emulated-api.ts';
 import { createHttpServer } from './http-server.ts';
-import { resolveEmulatorOptions } from './options.ts';
+import { resolveEmulatorOptions } from './resolve-options.ts';
 import type { EmulatorOptions } from './options.ts';
 
-export { emulatorOptionsSchema, resolveEmulatorOptions } from './options.ts';
-export type { EmulatorOptions, LifecycleOptions, ResolvedEmulatorOptions } from './options.ts';
+export { UsageError } from './usage-error.ts';
+export type { EmulatorOptions, LifecycleOptions } from './options.ts';
 export {
   AnswerForm,
   BatchObjectForm,
   CallKind,
   ContentForm,
-  faultRuleSchema,
   ResultFileForm,
   UnreadableForm,
 } from './fault-rule.ts';
@@ -46,7 +45,10 @@ export interface Emulator {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Starts an emulator of OpenAI's Files, Uploads and Batches API on loopback. */
+/**
+ * Starts an emulator of OpenAI's Files, Uploads and Batches API on loopback.
+ * @throws UsageError that names each option that is not what it should be.
+ */
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const resolved = resolveEmulatorOptions(options);
   const api = await openEmulatedApi(resolved);

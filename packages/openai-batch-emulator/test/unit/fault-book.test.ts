@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createFaultBook } from '../../src/fault-book.ts';
 import type { BookedRule, FaultBook } from '../../src/fault-book.ts';
-import { faultRuleSchema } from '../../src/fault-rule.ts';
+import { faultRuleSchema } from '../../src/fault-rule-schema.ts';
 import type { CallFaultRule, FaultRule, LineFaultRule } from '../../src/fault-rule.ts';
 
 function bookOf(...rules: FaultRule[]): FaultBook {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { resolveEmulatorOptions } from '../../src/options.ts';
+import { resolveEmulatorOptions } from '../../src/resolve-options.ts';
 
 describe('resolveEmulatorOptions', () => {
   it('fills in the limits of the real API', () => {
@@ -18,7 +18,7 @@ describe('resolveEmulatorOptions', () => {
   it.each([
     ['a host that others can reach', { host: '0.0.0.0' }, 'host'],
     ['a speed of nothing', { speed: 0 }, 'speed'],
-    ['a rule that is none', { faults: [{ on: 'nothing' }] }, 'faults[0]'],
+    ['a rule that is none', { faults: [{ on: 'nothing' }] }, 'faults.0'],
     ['an option there is not', { sped: 2 }, 'sped'],
   ])('refuses %s and names it', (_name, options, named) => {
     expect(() => resolveEmulatorOptions(options as object)).toThrow(named);
