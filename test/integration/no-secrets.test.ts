@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startEmulator, type Emulator, type FaultRule } from '../../src/emulator/index.ts';
+import { startEmulator, type Emulator, type FaultRule } from 'openai-batch-emulator';
 import { connectClient, resolveTemporalTarget, stopEmbeddedServer } from '../../src/temporal/index.ts';
 
 const cli = join(import.meta.dirname, '../../dist/cli/main.js');

@@ -1,0 +1,154 @@
+import { ApiError, htmlPage, typeOfStatus } from './api-error.ts';
+import type { FaultBook } from './fault-book.ts';
+import { CallKind } from './fault-rule.ts';
+import { batchFaultSchema, callFaultSchema, fileFaultSchema } from './fault-rule-schema.ts';
+import type { BatchFault, CallFault, FaultMoment, FileFault, RefusedFault } from './fault-rule.ts';
+
+/** The faults that strike one call, those of what it creates included. */
+export interface StruckFaults {
+  call: CallFault[];
+  file: FileFault[];
+  batch: BatchFault[];
+}
+
+/** The header that carries faults for the call it comes with: the JSON of one `fault`, or of several. */
+export const FAULT_HEADER = 'x-emulator-fault';
+
+/** Draws the rules for a call and reads its header. */
+export function faultsOfCall(call: CallKind, header: string | undefined, book: FaultBook): StruckFaults {
+  const struck: StruckFaults = { call: book.forCall(call), file: [], batch: [] };
+  for (const fault of header === undefined ? [] : parseHeader(header)) {
+    const asCall = callFaultSchema.safeParse(fault);
+    if (asCall.success) {
+      struck.call.push(asCall.data);
+      continue;
+    }
+    if (call === CallKind.batchesCreate)
+      struck.batch.push(parsedOrRefused(batchFaultSchema.safeParse(fault)));
+    else if (call === CallKind.filesCreate || call === CallKind.uploadsComplete)
+      struck.file.push(parsedOrRefused(fileFaultSchema.safeParse(fault)));
+    else throw badHeader(asCall.error.message);
+  }
+  return struck;
+}
+
+/** What a call's faults make of it at one moment: an answer of their own, no answer, or nothing. */
+export type Interference =
+  | { kind: 'reset' }
+  | { kind: 'hold'; ms: number | undefined }
+  | { kind: 'answer'; status: number; contentType: string; body: string; headers: Record<string, string> };
+
+/** The interferences due at a moment, in the order of their rules. */
+export function interferences(faults: readonly CallFault[], moment: FaultMoment): Interference[] {
+  const due: Interference[] = [];
+  for (const fault of faults) {
+    switch (fault.kind) {
+      case 'status':
+        if ((fault.when ?? 'before') === moment) due.push(answerOf(fault));
+        break;
+      case 'reset':
+        if ((fault.when ?? 'before') === moment) due.push({ kind: 'reset' });
+        break;
+      case 'hold':
+        if ((fault.when ?? 'before') === moment) due.push({ kind: 'hold', ms: fault.ms });
+        break;
+      case 'stall':
+      case 'truncate':
+      case 'slow':
+      case 'endless_paging':
+      case 'no_has_more':
+      case 'repeated_page':
+      case 'summary_list':
+      case 'too_large':
+        break;
+      default:
+        fault satisfies never;
+    }
+  }
+  return due;
+}
+
+/** After how many bytes of its body a call is to be reset, if a fault says so. */
+export function resetDuring(faults: readonly CallFault[]): number | undefined {
+  const fault = faults.find((each) => each.kind === 'reset' && each.when === 'during');
+  return fault?.kind === 'reset' ? (fault.afterBytes ?? 1) : undefined;
+}
+
+/** How many bytes a call may bring, if a fault limits them, and what more are answered with. */
+export function sizeLimit(faults: readonly CallFault[]): { bytes: number; refusal: ApiError } | undefined {
+  const fault = faults.find((each) => each.kind === 'too_large');
+  if (fault === undefined) return undefined;
+  const { bytes, body, message = '413 Request Entity Too Large', code = null } = fault;
+  return { bytes, refusal: new ApiError(413, message, { code, html: body === 'html' }) };
+}
+
+/** Refuses what is larger than a fault allows. */
+export function assertSize(faults: readonly CallFault[], bytes: unknown): void {
+  const limit = sizeLimit(faults);
+  if (limit && typeof bytes === 'number' && bytes > limit.bytes) throw limit.refusal;
+}
+
+/** What a fault that refuses for good is answered with. */
+export function refusalOf(fault: Omit<RefusedFault, 'kind'>): ApiError {
+  const { status, code = null } = fault;
+  const message =
+    fault.message ?? DEFAULT_MESSAGES[status] ?? `The request is refused with status ${status}.`;
+  return new ApiError(status, message, { code });
+}
+
+function answerOf(fault: Extract<CallFault, { kind: 'status' }>): Interference {
+  const message = fault.message ?? DEFAULT_MESSAGES[fault.status] ?? `Fault with status ${fault.status}.`;
+  const headers: Record<string, string> =
+    fault.retryAfterSeconds === undefined ? {} : { 'retry-after': String(fault.retryAfterSeconds) };
+  const answer = { kind: 'answer', status: fault.status, headers } as const;
+  const form = fault.body ?? 'json';
+  switch (form) {
+    case 'text':
+      return { ...answer, contentType: 'text/plain; charset=utf-8', body: message };
+    case 'html':
+      return {
+        ...answer,
+        contentType: 'text/html',
+        body: htmlPage(fault.status, message),
+      };
+    case 'json':
+      return {
+        ...answer,
+        contentType: 'application/json',
+        body: JSON.stringify({
+          error: { message, type: typeOfStatus(fault.status), param: null, code: fault.code ?? null },
+        }),
+      };
+    default:
+      return form satisfies never;
+  }
+}
+
+const DEFAULT_MESSAGES: Readonly<Record<number, string>> = {
+  200: 'Welcome',
+  401: 'Incorrect API key provided.',
+  403: 'You have insufficient permissions for this operation.',
+  429: 'Rate limit reached. Please try again later.',
+  500: 'The server had an error while processing your request. Sorry about that!',
+  502: 'Bad gateway',
+  503: 'The server is currently overloaded. Please try again later.',
+  504: 'Gateway time-out',
+};
+
+function parseHeader(header: string): unknown[] {
+  try {
+    const value: unknown = JSON.parse(header);
+    return Array.isArray(value) ? value : [value];
+  } catch (error) {
+    throw badHeader(String(error));
+  }
+}
+
+function parsedOrRefused<T>(result: { success: true; data: T } | { success: false; error: Error }): T {
+  if (result.success) return result.data;
+  throw badHeader(result.error.message);
+}
+
+function badHeader(why: string): ApiError {
+  return new ApiError(400, `The header ${FAULT_HEADER} holds no fault for this call: ${why}`);
+}

@@ -1,0 +1,75 @@
+import { openEmulatedApi } from './emulated-api.ts';
+import { createHttpServer } from './http-server.ts';
+import { resolveEmulatorOptions } from './resolve-options.ts';
+import type { EmulatorOptions } from './options.ts';
+
+export { UsageError } from './usage-error.ts';
+export type { EmulatorOptions, LifecycleOptions } from './options.ts';
+export {
+  AnswerForm,
+  BatchObjectForm,
+  CallKind,
+  ContentForm,
+  ResultFileForm,
+  UnreadableForm,
+} from './fault-rule.ts';
+export type {
+  BatchErrorItem,
+  BatchFault,
+  BatchFaultRule,
+  BytesFault,
+  CallFault,
+  CallFaultRule,
+  FaultCondition,
+  FaultMoment,
+  FaultRule,
+  FileFault,
+  FileFaultRule,
+  LineFault,
+  LineFaultRule,
+  RefusedFault,
+  ResultFiles,
+} from './fault-rule.ts';
+export type { LedgerLine, LedgerSummary } from './ledger.ts';
+export type { CallCount, CallReport } from './call-counters.ts';
+
+/** A running emulator. */
+export interface Emulator {
+  /** What to give the SDK as `baseURL`, for example `http://127.0.0.1:8123/v1`. */
+  url: string;
+  /** Where the routes under /emulator begin, for example `http://127.0.0.1:8123/emulator`. */
+  adminUrl: string;
+  port: number;
+  /** Stops listening and working. With a `dataDir`, batches in flight go on at the next start. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Starts an emulator of OpenAI's Files, Uploads and Batches API on loopback.
+ * @throws UsageError that names each option that is not what it should be.
+ */
+export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
+  const resolved = resolveEmulatorOptions(options);
+  const api = await openEmulatedApi(resolved);
+  const app = createHttpServer(api);
+  const close = async (): Promise<void> => {
+    await app.close();
+    await api.close();
+  };
+  try {
+    await app.listen({ port: resolved.port, host: resolved.host });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const { port } = app.server.address() as { port: number };
+  const origin = `http://${resolved.host === '::1' ? '[::1]' : resolved.host}:${port}`;
+  return {
+    url: `${origin}/v1`,
+    adminUrl: `${origin}/emulator`,
+    port,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
