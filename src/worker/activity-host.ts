@@ -1,16 +1,15 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
-import type OpenAI from 'openai';
 import { createActivities, type Activities } from '../activities/index.ts';
 import { neverThrows } from '../core/never-throws.ts';
 import { readEnvironment } from '../environment.ts';
 import { FileWork } from '../file-work/pool.ts';
+import { createApi, type OpenAI } from '../openai/client.ts';
 import { checkStore } from '../store/check-store.ts';
 import { FolderStore } from '../store/folder-store.ts';
 import { createJobMetrics, type JobMetrics } from './job-metrics.ts';
 import { observeJobs } from './observe-jobs.ts';
-import { createApi } from './openai-api.ts';
 import { tellFailures } from './tell-failures.ts';
 
 /** What the activities of a worker work with. Every field is optional. */
