@@ -17,7 +17,7 @@ import {
 } from './duplicate-batches.ts';
 import { toEndedRecord, type EndedRecord } from './ended-record.ts';
 import { asRead, SHARD_KEY } from './find-batch.ts';
-import { isAccountRefused, isFinal } from './openai-failure.ts';
+import { isAccountRefused, isFinal } from '../openai/failure.ts';
 import { BatchReader, listBatches, type ListedBatches, type UntrackedBatch } from './read-batches.ts';
 import { countsOf, isText, shownStatus } from './shown-status.ts';
 

@@ -4,7 +4,7 @@ import { keepCancel } from '../store/job-pass.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readDuplicates } from './duplicate-batches.ts';
 import { whileBeating } from './heartbeat.ts';
-import { idOf, isAccountRefused, isNoSuchCall, isRefusal, toFailure } from './openai-failure.ts';
+import { idOf, isAccountRefused, isNoSuchCall, isRefusal, toFailure } from '../openai/failure.ts';
 import { shownStatus } from './shown-status.ts';
 
 /** A batch in flight. Version 0.1 named its id only. */

@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
-import { callApi, isAccountRefused, isFinal } from './openai-failure.ts';
+import { callApi, isAccountRefused, isFinal } from '../openai/failure.ts';
 
 /** A hanging list is not waited for: the step has a minute. */
 const LIST_MS = 20_000;

@@ -12,7 +12,7 @@ import type { Dependencies } from './dependencies.ts';
 import { noteDuplicate, readUploads } from './duplicate-batches.ts';
 import { findBatch, INSTANCE_KEY, JOB_KEY, SHARD_KEY } from './find-batch.ts';
 import { whileBeating } from './heartbeat.ts';
-import { idOf, isRefusal, toFailure } from './openai-failure.ts';
+import { idOf, isRefusal, toFailure } from '../openai/failure.ts';
 import { assertSeesUpload } from './right-worker.ts';
 
 /** The n-th batch of a shard: a shard gets another one only when the API refused the one before as a whole. */

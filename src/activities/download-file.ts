@@ -2,7 +2,7 @@ import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { FailureType } from '../core/failure.ts';
 import type { Dependencies } from './dependencies.ts';
-import { apiTrouble, isNoSuchCall, isNotFound, notTheApi, toFailure } from './openai-failure.ts';
+import { apiTrouble, isNoSuchCall, isNotFound, notTheApi, toFailure } from '../openai/failure.ts';
 
 /** No byte for this long: the download is dead. The SDK's own timeout ends at the response's headers. */
 const IDLE_MS = 60_000;

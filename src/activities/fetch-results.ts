@@ -9,11 +9,11 @@ import { DOWNLOADS_AT_ONCE } from '../core/step-queues.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { addCosts, priceOf, type Cost } from '../core/token-cost.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
-import { costOf, ratesOf } from './batch-price.ts';
+import { costOf, ratesOf } from '../openai/price.ts';
 import type { Dependencies } from './dependencies.ts';
 import { downloadFile } from './download-file.ts';
 import { whileBeating } from './heartbeat.ts';
-import { isNotFound, notTheApi, toFailure } from './openai-failure.ts';
+import { isNotFound, notTheApi, toFailure } from '../openai/failure.ts';
 import { type EndedRecord, toEndedRecord } from './ended-record.ts';
 
 export interface FetchRequest {

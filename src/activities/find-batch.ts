@@ -1,6 +1,6 @@
 import type OpenAI from 'openai';
 import { MAX_LIST_PAGE } from '../core/limits.ts';
-import { apiTrouble, callApi, isFinal, isNotFound, notTheApi, toFailure } from './openai-failure.ts';
+import { apiTrouble, callApi, isFinal, isNotFound, notTheApi, toFailure } from '../openai/failure.ts';
 
 /** The metadata key under which a batch carries the name of the shard it was created for. */
 export const SHARD_KEY = 'durable_batch_shard';

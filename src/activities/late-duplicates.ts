@@ -8,7 +8,7 @@ import { addCosts } from '../core/token-cost.ts';
 import { isOtherApi, jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
-import { ratesOf } from './batch-price.ts';
+import { ratesOf } from '../openai/price.ts';
 import { cancelAll } from './cancel-batch.ts';
 import type { Dependencies } from './dependencies.ts';
 import {
@@ -22,7 +22,7 @@ import {
 import { downloadFile } from './download-file.ts';
 import { toEndedRecord, type EndedRecord } from './ended-record.ts';
 import { asRead, retrieveBatch, sweepSince } from './find-batch.ts';
-import { isAccountRefused, isFinal } from './openai-failure.ts';
+import { isAccountRefused, isFinal } from '../openai/failure.ts';
 import { shownStatus } from './shown-status.ts';
 
 /** What batches answered that were created on top of a shard's own. */

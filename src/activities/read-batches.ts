@@ -5,7 +5,7 @@ import { MAX_LIST_PAGE } from '../core/limits.ts';
 import type { Dependencies } from './dependencies.ts';
 import { parseBatchKey, type BatchKey } from './duplicate-batches.ts';
 import { retrieveBatch, SHARD_KEY, sweepBatches } from './find-batch.ts';
-import { apiTrouble, isAccountRefused } from './openai-failure.ts';
+import { apiTrouble, isAccountRefused } from '../openai/failure.ts';
 
 /** A listed batch that is none of the watched ones. */
 export interface UntrackedBatch {

@@ -7,7 +7,7 @@ import { doubtfulSince } from './create-batch.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { ShardCounts } from './fetch-results.ts';
 import { whileBeating } from './heartbeat.ts';
-import { apiText } from './openai-failure.ts';
+import { apiText } from '../openai/failure.ts';
 
 /** How the API refused a shard's file or batch for good. Its text may quote a prompt: it stays in the store. */
 interface RefusedRecord {

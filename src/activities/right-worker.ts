@@ -8,7 +8,7 @@ import { claimJobApi } from '../store/job-api.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { storeIdentity } from '../store/store-identity.ts';
 import type { Dependencies } from './dependencies.ts';
-import { isFinal, isNoSuchCall, isNotFound, toFailure } from './openai-failure.ts';
+import { isFinal, isNoSuchCall, isNotFound, toFailure } from '../openai/failure.ts';
 import { failingSafely } from './safe-failure.ts';
 
 /*

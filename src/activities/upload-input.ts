@@ -6,7 +6,7 @@ import { shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
-import { apiTrouble, callApi, idOf } from './openai-failure.ts';
+import { apiTrouble, callApi, idOf } from '../openai/failure.ts';
 
 /** One upload of a shard; `upload` counts from 1 and grows when the API lost the file. */
 export interface UploadRequest {

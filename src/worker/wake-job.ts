@@ -2,7 +2,7 @@ import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type OpenAI from 'openai';
 import { INSTANCE_KEY, JOB_KEY } from '../activities/find-batch.ts';
 import { parseBatchKey, type BatchKey } from '../activities/duplicate-batches.ts';
-import { isNotFound } from '../activities/openai-failure.ts';
+import { isNotFound } from '../openai/failure.ts';
 import { isJobId } from '../core/job-spec.ts';
 import { jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
