@@ -56,7 +56,7 @@ export async function keepingRefusal<T>(
   try {
     return await step();
   } catch (error) {
-    if (error instanceof ApplicationFailure && isFinal(error.type)) {
+    if (error instanceof ApplicationFailure && isKept(error.type)) {
       const { status = null, code = null } = (error.details?.[0] ?? {}) as Partial<RefusedRecord>;
       await claimRecord<RefusedRecord>(store, key, {
         reason: error.message.split(';')[0]!, // the advice behind it is for steps that fail
@@ -70,7 +70,7 @@ export async function keepingRefusal<T>(
   }
 }
 
-function isFinal(type: string | null | undefined): boolean {
+function isKept(type: string | null | undefined): boolean {
   return type === FailureType.RequestRefused || type === FailureType.InputTooLarge;
 }
 

@@ -18,15 +18,6 @@ export const MAX_EMBEDDING_INPUTS = 50_000;
 /** Inputs of one embeddings request. Spec, CreateEmbeddingRequest.input. */
 export const MAX_INPUTS_PER_EMBEDDING_LINE = 2_048;
 
-/** Batches on one page of `GET /batches`. Spec. */
-export const MAX_LIST_PAGE = 100;
-
-/** Bytes from which an input file goes up in parts (`POST /uploads`): each part can be retried alone. */
-export const MULTIPART_FROM_BYTES = 32_000_000;
-
-/** Bytes of one part; the API allows 64 MB. Spec, CreateUploadPart. */
-export const UPLOAD_PART_BYTES = 16_000_000;
-
 /** The endpoints that accept batches. Spec, CreateBatchRequest.endpoint, less `/v1/videos`, shut down 24 Sep 2026. */
 export const Endpoint = {
   Responses: '/v1/responses',

@@ -58,7 +58,7 @@ const MAX_API_TEXT = 2_000;
  * made of it. For the store only: it may quote a prompt.
  */
 export function apiText(error: unknown): string | null {
-  const cause = error instanceof ApplicationFailure ? errorsOf.get(error) : error;
+  const cause = apiErrorOf(error);
   if (!(cause instanceof APIError) || cause.status === undefined) return null;
   const text = cause.message.replace(/^\d{3} /, '').trim();
   return text === '' || text === 'status code (no body)' ? null : text.slice(0, MAX_API_TEXT);
@@ -74,16 +74,24 @@ export function apiTrouble(what: string): ApplicationFailure {
   return ApplicationFailure.create({ type: FailureType.ApiTrouble, message: `${what}; ${advice.proxy}` });
 }
 
-/** True when the server has said that the request was refused and therefore did nothing. */
+/**
+ * True when the server has said that the request was refused and therefore did nothing; takes the SDK's error or the failure that
+ * `toFailure` made of it.
+ */
 export function isRefusal(error: unknown): boolean {
+  const cause = apiErrorOf(error);
   return (
-    error instanceof APIError &&
-    !(error instanceof APIConnectionError) &&
-    error.status !== undefined &&
-    error.status >= 400 &&
-    error.status < 500 &&
-    error.status !== 408
+    cause instanceof APIError &&
+    !(cause instanceof APIConnectionError) &&
+    cause.status !== undefined &&
+    cause.status >= 400 &&
+    cause.status < 500 &&
+    cause.status !== 408
   );
+}
+
+function apiErrorOf(error: unknown): unknown {
+  return error instanceof ApplicationFailure ? errorsOf.get(error) : error;
 }
 
 /** True when the API does not have the thing: HTTP 404, or 410. */

@@ -50,7 +50,7 @@ export interface ActivityHost {
 export async function hostActivities(options: ActivityHostOptions = {}): Promise<ActivityHost> {
   const environment = readEnvironment();
   const metrics = neverThrows(options.metrics ?? createJobMetrics()); // calls of the API and failed steps are counted, too
-  const api = withoutRetries(options.api ?? createApi((call) => metrics.apiCalled(call)));
+  const api = options.api ?? createApi((call) => metrics.apiCalled(call));
   const folder = join(options.home ?? environment.home, 'store');
   await checkStore(folder);
   const files = new FileWork(folder, options.threads ?? defaultThreads());
@@ -64,11 +64,6 @@ export async function hostActivities(options: ActivityHostOptions = {}): Promise
   });
   const close = async (): Promise<void> => await files.close();
   return { activities, interceptors: [tellFailures(metrics)], close, [Symbol.asyncDispose]: close };
-}
-
-/** A POST that the SDK sends again can create a second batch. */
-function withoutRetries(api: OpenAI): OpenAI {
-  return api.maxRetries === 0 ? api : api.withOptions({ maxRetries: 0 });
 }
 
 function defaultThreads(): number {

@@ -1,9 +1,8 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
-import type OpenAI from 'openai';
-import { INSTANCE_KEY, JOB_KEY } from '../activities/find-batch.ts';
-import { parseBatchKey, type BatchKey } from '../activities/duplicate-batches.ts';
-import { isNotFound } from '../openai/failure.ts';
 import { isJobId } from '../core/job-spec.ts';
+import type { OpenAI } from '../openai/client.ts';
+import { isNotFound } from '../openai/failure.ts';
+import { parseBatchKey, readLabels, type BatchKey } from '../openai/labels.ts';
 import { jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import type { Store } from '../store/store.ts';
@@ -56,12 +55,13 @@ export class JobWaker {
    */
   async wake(batchId: string): Promise<Woken> {
     const batch = await this.retrieve(batchId);
-    const job = batch?.metadata?.[JOB_KEY];
+    const labels = readLabels(batch?.metadata);
+    const job = labels?.job;
     // Anybody who may create batches of the account writes the metadata: it must not become a path elsewhere.
-    if (batch === null || job === undefined || !isJobId(job)) return { result: 'not_ours' };
+    if (job === undefined || !isJobId(job)) return { result: 'not_ours' };
     const instance = await jobInstance(this.deps.store, job);
-    if (instance === null || batch.metadata?.[INSTANCE_KEY] !== instance) return { result: 'not_ours' };
-    const meant = parseBatchKey(job, instance, batch);
+    if (instance === null || labels?.instance !== instance) return { result: 'not_ours' };
+    const meant = parseBatchKey(job, instance, labels);
     const found = meant === null ? { job } : { job, shard: meant.shard };
     if (!(await this.signal(job))) return { result: 'job_over', ...found };
     if (meant !== null) this.lookLater(job, meant, 0);
