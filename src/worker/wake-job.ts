@@ -1,8 +1,8 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { isJobId } from '../core/job-spec.ts';
+import { BatchApi } from '../openai/batch-api.ts';
 import type { OpenAI } from '../openai/client.ts';
-import { isNotFound } from '../openai/failure.ts';
-import { parseBatchKey, readLabels, type BatchKey } from '../openai/labels.ts';
+import { parseBatchKey, type BatchKey } from '../openai/labels.ts';
 import { jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import type { Store } from '../store/store.ts';
@@ -43,10 +43,12 @@ const MOST_LOOKS = 1_000;
  */
 export class JobWaker {
   private readonly deps: WakerDependencies;
+  private readonly api: BatchApi;
   private readonly looks = new Set<NodeJS.Timeout>();
 
   constructor(deps: WakerDependencies) {
     this.deps = deps;
+    this.api = new BatchApi(deps.api, deps.patience);
   }
 
   /**
@@ -54,8 +56,9 @@ export class JobWaker {
    * @throws when the API or Temporal cannot be asked now: nothing has been done, and the event has to come again
    */
   async wake(batchId: string): Promise<Woken> {
-    const batch = await this.retrieve(batchId);
-    const labels = readLabels(batch?.metadata);
+    // Null for a batch of another project, whose events come to the same address.
+    const batch = await this.api.readBatch(batchId, { timeout: CALL_MS });
+    const labels = batch?.labels ?? null;
     const job = labels?.job;
     // Anybody who may create batches of the account writes the metadata: it must not become a path elsewhere.
     if (job === undefined || !isJobId(job)) return { result: 'not_ours' };
@@ -71,15 +74,6 @@ export class JobWaker {
   close(): void {
     for (const timer of this.looks) clearTimeout(timer);
     this.looks.clear();
-  }
-
-  private async retrieve(batchId: string): Promise<OpenAI.Batch | null> {
-    try {
-      return await this.deps.api.batches.retrieve(batchId, { timeout: CALL_MS });
-    } catch (error) {
-      if (isNotFound(error)) return null; // of another project, whose events come to the same address
-      throw error;
-    }
   }
 
   /** False when the job has ended. */
