@@ -1,5 +1,6 @@
 /**
- * The API's published limits, each with its source and the day it was read.
+ * What the API publishes of its batches, each with its source and the day it was read: what one may hold, and its price. Plans
+ * are made by it, also where no calls are made.
  * Guide: https://developers.openai.com/api/docs/guides/batch (Oct 2026). Spec: github.com/openai/openai-openapi (21 Aug 2026).
  */
 
@@ -17,6 +18,9 @@ export const MAX_EMBEDDING_INPUTS = 50_000;
 
 /** Inputs of one embeddings request. Spec, CreateEmbeddingRequest.input. */
 export const MAX_INPUTS_PER_EMBEDDING_LINE = 2_048;
+
+/** The share of the list price that batches cost, as a divisor. Guide, "Batch API": 50 % discount on inputs and outputs. */
+export const BATCH_DIVISOR = 2n;
 
 /** The endpoints that accept batches. Spec, CreateBatchRequest.endpoint, less `/v1/videos`, shut down 24 Sep 2026. */
 export const Endpoint = {
