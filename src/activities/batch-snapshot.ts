@@ -1,6 +1,10 @@
 import { ApplicationFailure } from '@temporalio/common';
-import type OpenAI from 'openai';
-import { type BatchRefusal, type BatchStatus, isTerminal, refusalOf } from '../core/batch-status.ts';
+import { type BatchRefusal, type BatchStatus, isTerminal } from '../core/batch-status.ts';
+import type { ApiBatch } from '../openai/api-batch.ts';
+import { refusalOf } from '../openai/batch-refusal.ts';
+import { isAccountRefused, isFinal } from '../openai/failure.ts';
+import { asRead } from '../openai/find-batch.ts';
+import { parseBatchKey } from '../openai/labels.ts';
 import { jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
@@ -11,15 +15,11 @@ import {
   isOfThisStore,
   noteDuplicate,
   oldestOf,
-  parseBatchKey,
   readDuplicates,
   readEarlierBatches,
 } from './duplicate-batches.ts';
 import { toEndedRecord, type EndedRecord } from './ended-record.ts';
-import { asRead, SHARD_KEY } from './find-batch.ts';
-import { isAccountRefused, isFinal } from './openai-failure.ts';
 import { BatchReader, listBatches, type ListedBatches, type UntrackedBatch } from './read-batches.ts';
-import { countsOf, isText, shownStatus } from './shown-status.ts';
 
 /** A batch in flight. */
 export interface WatchedBatch {
@@ -177,13 +177,12 @@ class BatchSnapshot {
   }
 
   /** The batch as it is by itself, or as listed while nothing is to be decided. */
-  private async read(watched: WatchedBatch, list: ListedBatches): Promise<OpenAI.Batch | null> {
+  private async read(watched: WatchedBatch, list: ListedBatches): Promise<ApiBatch | null> {
     const listed = list.watched.get(watched.batchId);
-    const { status, unknown } = listed === undefined ? { status: null, unknown: null } : shownStatus(listed);
-    const isDecided = status === null || isTerminal(status) || unknown !== null;
+    const isDecided = listed === undefined || isTerminal(listed.status) || listed.unknownStatus !== null;
     if (listed !== undefined && !isDecided && list.works && !this.due.has(watched)) return listed;
     try {
-      return (await this.reader.read(watched.batchId)) ?? (isDecided && !isWhole(listed) ? null : listed!);
+      return (await this.reader.read(watched.batchId)) ?? (isDecided && !isWhole(listed) ? null : listed);
     } catch (error) {
       if (this.signal.aborted || !(error instanceof ApplicationFailure)) throw error;
       // The list is all that is known where single reads do not work; it does not show an end that a trouble hides.
@@ -202,16 +201,15 @@ class BatchSnapshot {
    */
   private async duplicatesOf(
     watched: WatchedBatch,
-    batch: OpenAI.Batch | null,
+    batch: ApiBatch | null,
     untracked: readonly UntrackedBatch[],
-  ): Promise<OpenAI.Batch[]> {
+  ): Promise<ApiBatch[]> {
     const { deps, job } = this;
-    const found = new Map<string, OpenAI.Batch>();
+    const found = new Map<string, ApiBatch>();
     for (const { batch: listed, key } of untracked) {
       if (listed.id === watched.batchId) continue;
       const ofShard = key !== null && key.shard === watched.shard && key.batch === watched.batch;
-      const ofFile =
-        key === null && isText(listed.input_file_id) && listed.input_file_id === batch?.input_file_id;
+      const ofFile = key === null && Boolean(listed.inputFileId) && listed.inputFileId === batch?.inputFileId;
       if (!ofShard && !ofFile) continue;
       const other = await asRead(listed, this.reader.read);
       if (ofFile && !(await this.isOfSameFile(watched, batch, other))) continue;
@@ -227,7 +225,7 @@ class BatchSnapshot {
   }
 
   /** Null also where the API refuses to show it for good. */
-  private async readDuplicate(batchId: string): Promise<OpenAI.Batch | null> {
+  private async readDuplicate(batchId: string): Promise<ApiBatch | null> {
     try {
       return await this.reader.read(batchId);
     } catch (error) {
@@ -237,14 +235,10 @@ class BatchSnapshot {
   }
 
   /** True when a server that drops metadata has made another batch of the watched one's file, after it. */
-  private async isOfSameFile(
-    watched: WatchedBatch,
-    listed: OpenAI.Batch,
-    other: OpenAI.Batch,
-  ): Promise<boolean> {
-    if (other.metadata?.[SHARD_KEY] !== undefined) return false;
+  private async isOfSameFile(watched: WatchedBatch, listed: ApiBatch, other: ApiBatch): Promise<boolean> {
+    if (other.labels?.key !== undefined) return false;
     const batch = await asRead(listed, this.reader.read);
-    if (batch.metadata?.[SHARD_KEY] !== undefined || !(other.created_at >= batch.created_at)) return false;
+    if (batch.labels?.key !== undefined || !(other.createdAt >= batch.createdAt)) return false;
     return !(await readEarlierBatches(this.deps.store, this.job, watched)).includes(other.id);
   }
 
@@ -252,12 +246,12 @@ class BatchSnapshot {
   private async cancelLateDuplicates(untracked: readonly UntrackedBatch[]): Promise<void> {
     const { deps, job, instance, batches, signal } = this;
     for (const { batch: listed, key } of untracked) {
-      if (key === null || isTerminal(shownStatus(listed).status)) continue;
+      if (key === null || isTerminal(listed.status)) continue;
       if (batches.some(({ shard, batch }) => shard === key.shard && batch === key.batch)) continue;
       if (!(await isDuplicate(deps.store, job, key, listed.id))) continue;
       try {
         const batch = await asRead(listed, this.reader.read);
-        if (parseBatchKey(job, instance, batch) === null) continue;
+        if (parseBatchKey(job, instance, batch.labels) === null) continue;
         if (!(await isOfThisStore(deps.store, job, key, batch))) continue;
         await noteDuplicate(deps, job, key, batch.id);
         await cancelAll(deps.api, [batch], signal);
@@ -274,7 +268,7 @@ async function lookAtAll(
   deps: Dependencies,
   job: string,
   watched: WatchedBatch,
-  group: readonly OpenAI.Batch[],
+  group: readonly ApiBatch[],
   signal: AbortSignal,
 ): Promise<BatchSight> {
   const kept = oldestOf(group);
@@ -293,19 +287,19 @@ async function look(
   { store, observer }: Dependencies,
   job: string,
   watched: WatchedBatch,
-  batch: OpenAI.Batch,
+  batch: ApiBatch,
   duplicates: 'going on' | readonly EndedRecord[] = [],
 ): Promise<BatchSight> {
   const ended = toEndedRecord(batch);
-  const { unknown } = shownStatus(batch);
+  const { status, unknownStatus, counts, windowMs } = batch;
   const sight = {
     batchId: watched.batchId,
-    status: ended.status,
-    completed: ended.completed,
-    failed: countsOf(batch).failed,
-    windowMs: windowOf(batch),
+    status,
+    completed: counts.completed,
+    failed: counts.failed,
+    windowMs,
     refusal: null,
-    ...(unknown === null ? {} : { unknownStatus: unknown }),
+    ...(unknownStatus === null ? {} : { unknownStatus }),
   };
   if (!isTerminal(ended.status)) return sight;
   // What its duplicates answer decides about its lines, too: it has not ended before them.
@@ -318,15 +312,11 @@ async function look(
   return { ...sight, refusal };
 }
 
-function windowOf({ created_at: from, expires_at: to }: OpenAI.Batch): number | null {
-  return typeof to === 'number' && to > from ? (to - from) * 1_000 : null;
-}
-
 function missing(batchId: string): BatchSight {
   return { batchId, status: 'missing', completed: 0, failed: 0, windowMs: null, refusal: null };
 }
 
 /** True for a list's entry that is no summary: an end that a summary shows says nothing of files and errors. */
-function isWhole(listed: OpenAI.Batch | undefined): listed is OpenAI.Batch {
-  return listed !== undefined && ('output_file_id' in listed || 'errors' in listed);
+function isWhole(listed: ApiBatch | undefined): listed is ApiBatch {
+  return listed !== undefined && !listed.isSummary;
 }

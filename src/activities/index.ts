@@ -5,6 +5,8 @@ import type { JobSpec } from '../core/job-spec.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
 import type { RebuyRound } from '../file-work/pack-rebuys.ts';
 import type { RetryRound } from '../file-work/pack-retries.ts';
+import { BatchApi } from '../openai/batch-api.ts';
+import type { OpenAI } from '../openai/client.ts';
 import { assembleResults, type AssembleRequest } from './assemble-results.ts';
 import { awaitReport, type AwaitRequest } from './await-report.ts';
 import type { BatchRecord } from './batch-record.ts';
@@ -59,9 +61,16 @@ export interface ScheduleActivities {
   saveResults(request: SaveRequest): Promise<void>;
 }
 
+/** What the activities of a worker are made of. */
+export interface ActivityParts extends Omit<Dependencies, 'api'> {
+  /** A client of the SDK; used without its own retries, whatever it says: Temporal is the only retrier. */
+  readonly api: OpenAI;
+}
+
 /** The activities of one worker, ready to be registered. */
-export function createActivities(given: Dependencies): Activities & ScheduleActivities {
-  const deps = reportingQuietly(given);
+export function createActivities(given: ActivityParts): Activities & ScheduleActivities {
+  const api = new BatchApi(given.api, given.patience);
+  const deps = reportingQuietly({ ...given, api });
   const { store } = deps;
   return {
     buildShards: (spec) => inStoreOf(deps, spec, () => buildShards(deps, spec)),
@@ -99,11 +108,11 @@ function reportingQuietly(deps: Dependencies): Dependencies {
 }
 
 export type {
+  ActivityParts as Dependencies,
   BatchRecord,
   BatchSight,
   BoughtShard,
   CreateRequest,
-  Dependencies,
   FinalRefusal,
   FirstPlan,
   JobObserver,

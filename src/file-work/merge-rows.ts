@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import type { FailedLine } from '../core/progress.ts';
-import { plainCode } from '../core/result-line.ts';
+import { plainCode } from '../core/plain-code.ts';
 import { WholeFileWriter } from '../store/whole-file.ts';
 import { ByteCounter } from './byte-counter.ts';
 import { RowFile } from './row-file.ts';

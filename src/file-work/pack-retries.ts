@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Endpoint, MAX_BATCH_BYTES } from '../core/limits.ts';
-import { plainCode } from '../core/result-line.ts';
+import { plainCode } from '../core/plain-code.ts';
 import {
   shardId,
   ShardLines,

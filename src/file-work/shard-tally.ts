@@ -1,5 +1,6 @@
 import { BatchStatus, type BatchErrorEntry } from '../core/batch-status.ts';
-import { afterTry, classifyRow, plainCode, TryUse, Verdict } from '../core/result-line.ts';
+import { afterTry, TryUse } from '../core/line-tries.ts';
+import { plainCode } from '../core/plain-code.ts';
 import {
   EXAMPLES_KEPT,
   toCarriedLine,
@@ -10,9 +11,10 @@ import {
   type WholeRefusal,
 } from '../core/shard-plan.ts';
 import { TokenSum, type Cost, type ModelRates } from '../core/token-cost.ts';
+import { ResultRowReader, type ReadRow } from '../openai/rows/read-result-row.ts';
+import { UsageState } from '../openai/rows/read-usage.ts';
+import { meaningOf, RowMeaning } from '../openai/rows/row-meaning.ts';
 import { cutLines, type CutLine } from './cut-lines.ts';
-import { ResultRowReader, type ReadRow } from './read-result-row.ts';
-import { UsageState } from './read-usage.ts';
 import type { SpareBodies } from './spare-bodies.ts';
 
 /** What is known of a shard's ended batch. */
@@ -118,18 +120,18 @@ export class ShardTally {
     let isRead = false;
     eachRow(this.lines, file.path, (position, row, cut, block) => {
       isRead = true;
-      const verdict = classifyRow(row);
+      const meaning = meaningOf(row);
       // The first success wins. A batch runs a line once: a row that comes again was not paid again.
       if (this.states[position] === lineState.answered) return;
-      this.paid.add(row, verdict);
-      if (verdict === Verdict.Answered) this.take(position, row, cut, block, which);
-      else if (verdict === Verdict.Unreadable) this.endUnreadable(position, file, cut);
+      this.paid.add(row, meaning);
+      if (meaning === RowMeaning.Answered) this.take(position, row, cut, block, which);
+      else if (meaning === RowMeaning.Unreadable) this.endUnreadable(position, file, cut);
       else if (this.errors.get(position)?.code !== ownCode.unreadable) {
-        this.states[position] = verdict === Verdict.Failed ? lineState.failed : lineState.again;
+        this.states[position] = meaning === RowMeaning.Failed ? lineState.failed : lineState.again;
         this.errors.set(position, {
           code: codeOf(row),
           message: row.errorMessage ?? `The request ended with HTTP status ${row.statusCode ?? 'unknown'}.`,
-          use: useOf(verdict),
+          use: useOf(meaning),
         });
       }
     });
@@ -139,16 +141,16 @@ export class ShardTally {
   /** Takes answers that the shard's own batch does not have, and counts those that it has. */
   readDuplicate(file: RawFile, which: number): void {
     eachRow(this.lines, file.path, (position, row, cut, block) => {
-      const verdict = classifyRow(row);
+      const meaning = meaningOf(row);
       const isAnswered = this.states[position] === lineState.answered;
-      if (verdict === Verdict.Answered && !isAnswered) {
-        this.paid.add(row, verdict);
+      if (meaning === RowMeaning.Answered && !isAnswered) {
+        this.paid.add(row, meaning);
         this.take(position, row, cut, block, which);
         return;
       }
-      this.twice.add(row, verdict);
+      this.twice.add(row, meaning);
       // It was answered all the same: bought again it would be paid twice.
-      if (verdict === Verdict.Unreadable && !isAnswered && this.states[position] !== lineState.failed)
+      if (meaning === RowMeaning.Unreadable && !isAnswered && this.states[position] !== lineState.failed)
         this.endUnreadable(position, file, cut);
     });
   }
@@ -345,7 +347,7 @@ export class ShardTally {
 /** Counts the answers to a shard's lines in an output file of which none can be used. */
 export function countAnswersIn(lines: ShardLines, path: string, rates?: ModelRates | null): PaidTwice {
   const sum = new PaidSum(rates);
-  eachRow(lines, path, (_position, row) => sum.add(row, classifyRow(row)));
+  eachRow(lines, path, (_position, row) => sum.add(row, meaningOf(row)));
   return sum.asTwice();
 }
 
@@ -380,10 +382,10 @@ class PaidSum {
   }
 
   /** Every row with usage was paid, whatever follows for its line; of an answer without usage it is not known how much. */
-  add({ usage }: ReadRow, verdict: Verdict): void {
-    if (verdict === Verdict.Answered) this.answers += 1;
+  add({ usage }: ReadRow, meaning: RowMeaning): void {
+    if (meaning === RowMeaning.Answered) this.answers += 1;
     if (usage.state === UsageState.Absent) {
-      if (verdict === Verdict.Answered || verdict === Verdict.Unreadable) this.sum.addUnknown();
+      if (meaning === RowMeaning.Answered || meaning === RowMeaning.Unreadable) this.sum.addUnknown();
       return;
     }
     const { tokens, hasRareKinds } = usage;
@@ -412,9 +414,9 @@ class PaidSum {
   }
 }
 
-function useOf(verdict: Verdict): TryUse {
-  if (verdict === Verdict.AccountRefused) return TryUse.Nothing;
-  return verdict === Verdict.RetryFree ? TryUse.Idle : TryUse.Attempt;
+function useOf(meaning: RowMeaning): TryUse {
+  if (meaning === RowMeaning.AccountRefused) return TryUse.Nothing;
+  return meaning === RowMeaning.RetryFree ? TryUse.Idle : TryUse.Attempt;
 }
 
 function codeOf({ errorCode, statusCode }: ReadRow): string {

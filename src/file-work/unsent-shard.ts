@@ -1,4 +1,4 @@
-import { plainCode } from '../core/result-line.ts';
+import { plainCode } from '../core/plain-code.ts';
 import { EXAMPLES_KEPT, ShardLines, type ShardOutcome } from '../core/shard-plan.ts';
 import { WholeFileWriter } from '../store/whole-file.ts';
 import { cancelledTail, writeRowHead } from './rows-writer.ts';

@@ -1,16 +1,15 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
-import type OpenAI from 'openai';
 import { createActivities, type Activities } from '../activities/index.ts';
 import { neverThrows } from '../core/never-throws.ts';
 import { readEnvironment } from '../environment.ts';
 import { FileWork } from '../file-work/pool.ts';
+import { createApi, type OpenAI } from '../openai/client.ts';
 import { checkStore } from '../store/check-store.ts';
 import { FolderStore } from '../store/folder-store.ts';
 import { createJobMetrics, type JobMetrics } from './job-metrics.ts';
 import { observeJobs } from './observe-jobs.ts';
-import { createApi } from './openai-api.ts';
 import { tellFailures } from './tell-failures.ts';
 
 /** What the activities of a worker work with. Every field is optional. */
@@ -51,7 +50,7 @@ export interface ActivityHost {
 export async function hostActivities(options: ActivityHostOptions = {}): Promise<ActivityHost> {
   const environment = readEnvironment();
   const metrics = neverThrows(options.metrics ?? createJobMetrics()); // calls of the API and failed steps are counted, too
-  const api = withoutRetries(options.api ?? createApi((call) => metrics.apiCalled(call)));
+  const api = options.api ?? createApi((call) => metrics.apiCalled(call));
   const folder = join(options.home ?? environment.home, 'store');
   await checkStore(folder);
   const files = new FileWork(folder, options.threads ?? defaultThreads());
@@ -65,11 +64,6 @@ export async function hostActivities(options: ActivityHostOptions = {}): Promise
   });
   const close = async (): Promise<void> => await files.close();
   return { activities, interceptors: [tellFailures(metrics)], close, [Symbol.asyncDispose]: close };
-}
-
-/** A POST that the SDK sends again can create a second batch. */
-function withoutRetries(api: OpenAI): OpenAI {
-  return api.maxRetries === 0 ? api : api.withOptions({ maxRetries: 0 });
 }
 
 function defaultThreads(): number {

@@ -64,7 +64,8 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   const goesOn = spec.rebuy || flags.retryFailed === true;
   const isFinished = !goesOn && (await store.size(jobFiles.report(spec.jobId))) !== null;
   if (flags.worker && !isFinished) {
-    const { checkApi, createApi } = await import('../../worker/openai-api.ts');
+    const { checkApi } = await import('../../openai/check-api.ts');
+    const { createApi } = await import('../../openai/client.ts');
     const api = createApi();
     await checkApi(api);
     if (await isOtherApi(store, spec.jobId, api.baseURL)) {

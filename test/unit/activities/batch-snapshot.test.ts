@@ -2,7 +2,8 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import OpenAI from 'openai';
 import { beforeEach, expect, test } from 'vitest';
-import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from '../../../src/activities/find-batch.ts';
+import { BatchApi } from '../../../src/openai/batch-api.ts';
+import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from '../../../src/openai/labels.ts';
 import { pollBatches, type BatchSight, type PollRequest } from '../../../src/activities/poll-batches.ts';
 import type { FileWork } from '../../../src/file-work/pool.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
@@ -56,7 +57,12 @@ const shardOf = (n: number): string => `r1-0000${n}`;
 /** Polls batches 1 to `count`. */
 async function poll(count = 1, turn = 0): Promise<BatchSight[]> {
   await claimJobApi(store, 'job', api.baseURL);
-  const bound = pollBatches.bind(null, { api, store, files: {} as FileWork, patience: 0 });
+  const bound = pollBatches.bind(null, {
+    api: new BatchApi(api, 0),
+    store,
+    files: {} as FileWork,
+    patience: 0,
+  });
   const batches = Array.from({ length: count }, (_, i) => ({
     shard: shardOf(i + 1),
     batch: 1,

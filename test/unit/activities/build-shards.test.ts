@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { BatchApi } from '../../../src/openai/batch-api.ts';
 import { buildShards, type FirstPlan } from '../../../src/activities/build-shards.ts';
 import type { JobSpec } from '../../../src/core/job-spec.ts';
 import { shardId } from '../../../src/core/shard-plan.ts';
@@ -89,7 +90,7 @@ async function attempt(
   through: Store = store,
 ): Promise<FirstPlan> {
   const deps = {
-    api: new OpenAI({ apiKey: 'test', baseURL }),
+    api: new BatchApi(new OpenAI({ apiKey: 'test', baseURL }), 0),
     store: through,
     files: { ...files, ...changed } as FileWork,
     patience: 0,

@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import OpenAI from 'openai';
 import { expect, test } from 'vitest';
+import { BatchApi } from '../../../src/openai/batch-api.ts';
 import { createActivities } from '../../../src/activities/index.ts';
 import type { EndedRecord } from '../../../src/activities/ended-record.ts';
 import { fetchResults, type FetchRequest, type ShardCounts } from '../../../src/activities/fetch-results.ts';
@@ -52,7 +53,10 @@ test('the price of a settled shard is the same for observer and workflow, and it
     }
   }
   const deps = {
-    api: new OpenAI({ apiKey: 'test', fetch: async () => await Promise.reject(new Error('not asked')) }),
+    api: new BatchApi(
+      new OpenAI({ apiKey: 'test', fetch: async () => await Promise.reject(new Error('not asked')) }),
+      0,
+    ),
     store: new CountingStore(folder.path),
     files: {
       settleShard: async (batch: Parameters<FileWork['settleShard']>[0]) => settleShard(folder.path, batch),
@@ -125,7 +129,7 @@ test('a file that the API names after the end is downloaded at once, and the bat
     return Response.json({ id: 'batch_1', object: 'batch', status: 'completed', output_file_id: 'file-out' });
   };
   const deps = {
-    api: new OpenAI({ apiKey: 'test', baseURL: 'http://127.0.0.1/v1', maxRetries: 0, fetch: answer }),
+    api: new BatchApi(new OpenAI({ apiKey: 'test', baseURL: 'http://127.0.0.1/v1', fetch: answer }), 1),
     store: new FolderStore(folder.path),
     files: {
       settleShard: async (batch: Parameters<FileWork['settleShard']>[0]) => settleShard(folder.path, batch),

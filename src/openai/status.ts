@@ -1,8 +1,37 @@
 import type OpenAI from 'openai';
-import { BatchStatus, knownBatchStatus, parseBatchStatus } from '../core/batch-status.ts';
+import { BatchStatus } from '../core/batch-status.ts';
+
+/** Words of servers that speak the Batch API in their own way, in lower case with `_` between words; some print capitals. */
+const synonyms: Readonly<Record<string, BatchStatus>> = {
+  created: BatchStatus.InProgress,
+  submitted: BatchStatus.InProgress,
+  pending: BatchStatus.InProgress,
+  queued: BatchStatus.InProgress,
+  scheduled: BatchStatus.InProgress,
+  running: BatchStatus.InProgress,
+  processing: BatchStatus.InProgress,
+  canceling: BatchStatus.Cancelling,
+  succeeded: BatchStatus.Completed,
+  success: BatchStatus.Completed,
+  done: BatchStatus.Completed,
+  finished: BatchStatus.Completed,
+  complete: BatchStatus.Completed,
+  error: BatchStatus.Failed,
+  failure: BatchStatus.Failed,
+  timeout: BatchStatus.Expired,
+  timeout_exceeded: BatchStatus.Expired,
+  canceled: BatchStatus.Cancelled,
+};
+
+/** The API's own counts: for progress, never to decide anything about a line. */
+export interface BatchCounts {
+  readonly total: number;
+  readonly completed: number;
+  readonly failed: number;
+}
 
 /** The status of a batch object, and the server's word for it where that is not known. */
-export interface ShownStatus {
+interface ShownStatus {
   readonly status: BatchStatus;
   /** Null for a known word; a word that may not be shown is replaced. */
   readonly unknown: string | null;
@@ -13,7 +42,7 @@ export interface ShownStatus {
  * lines are done; else it runs: nothing is bought again on a guess.
  */
 export function shownStatus(batch: OpenAI.Batch): ShownStatus {
-  const known = knownBatchStatus(batch.status);
+  const known = knownStatus(batch.status);
   if (known !== null) return { status: known, unknown: null };
   const namesFile = isText(batch.output_file_id) || isText(batch.error_file_id);
   const { total, completed, failed } = countsOf(batch);
@@ -21,17 +50,26 @@ export function shownStatus(batch: OpenAI.Batch): ShownStatus {
   const hasNone = typeof batch.request_counts !== 'object' || batch.request_counts === null;
   const isOver = namesFile && (hasNone || (total > 0 && completed + failed >= total));
   return {
-    status: isOver ? BatchStatus.Completed : parseBatchStatus(batch.status),
+    status: isOver ? BatchStatus.Completed : BatchStatus.InProgress,
     unknown: printable(batch.status),
   };
 }
 
+/** A server's word for a status as ours; null for a word that is not known. */
+function knownStatus(word: unknown): BatchStatus | null {
+  const lower =
+    typeof word === 'string'
+      ? word
+          .trim()
+          .toLowerCase()
+          .replaceAll(/[\s-]+/g, '_')
+      : '';
+  if ((Object.values(BatchStatus) as string[]).includes(lower)) return lower as BatchStatus;
+  return Object.hasOwn(synonyms, lower) ? synonyms[lower]! : null;
+}
+
 /** The counts of a batch object; 0 for what the server does not send as a number. */
-export function countsOf({ request_counts: counts }: OpenAI.Batch): {
-  total: number;
-  completed: number;
-  failed: number;
-} {
+export function countsOf({ request_counts: counts }: OpenAI.Batch): BatchCounts {
   const sent = (typeof counts === 'object' && counts !== null ? counts : {}) as Record<string, unknown>;
   return { total: count(sent['total']), completed: count(sent['completed']), failed: count(sent['failed']) };
 }

@@ -7,13 +7,7 @@ import {
   OpenAIError,
 } from 'openai';
 import { describe, expect, test } from 'vitest';
-import {
-  apiText,
-  callApi,
-  isNotFound,
-  isRefusal,
-  toFailure,
-} from '../../../src/activities/openai-failure.ts';
+import { apiText, callApi, isNotFound, isRefusal, toFailure } from '../../../src/openai/failure.ts';
 
 const SECRET = 'prompt text sk-key';
 

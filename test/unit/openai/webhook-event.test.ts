@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import OpenAI from 'openai';
 import { expect, test } from 'vitest';
-import { readWebhookEvent } from '../../../src/worker/webhook-event.ts';
+import { readWebhookEvent } from '../../../src/openai/webhook-event.ts';
 
 const secret = `whsec_${Buffer.from('a key of some length').toString('base64')}`;
 const api = new OpenAI({ apiKey: 'none', baseURL: 'http://127.0.0.1:1/v1' });

@@ -1,6 +1,5 @@
 import type OpenAI from 'openai';
 import { InvalidWebhookSignatureError } from 'openai';
-import type { WebhookResult } from './job-metrics.ts';
 
 /** An event that OpenAI has signed, as far as it matters here. */
 export interface WebhookEvent {
@@ -13,7 +12,7 @@ export interface WebhookEvent {
 
 /** Why a call is no event of OpenAI's. */
 export interface RefusedCall {
-  readonly refused: Extract<WebhookResult, 'bad_signature' | 'bad_time' | 'malformed' | 'bad_request'>;
+  readonly refused: 'bad_signature' | 'bad_time' | 'malformed' | 'bad_request';
   readonly status: 400 | 401;
   /** For whoever called; says nothing of the body. */
   readonly reason: string;
@@ -42,7 +41,7 @@ export async function readWebhookEvent(
   try {
     event = await api.webhooks.unwrap(body, headers, secret);
   } catch (error) {
-    return refusalOf(error);
+    return refusedFor(error);
   }
   const { type, data } = (event ?? {}) as { type?: unknown; data?: { id?: unknown } | null };
   const deliveryId = headers['webhook-id']!;
@@ -58,7 +57,7 @@ export async function readWebhookEvent(
 
 const malformed = { refused: 'malformed', status: 400 } as const;
 
-function refusalOf(error: unknown): RefusedCall {
+function refusedFor(error: unknown): RefusedCall {
   if (error instanceof SyntaxError) return { ...malformed, reason: 'the body is not JSON' };
   if (!(error instanceof InvalidWebhookSignatureError)) throw error;
   return /timestamp/i.test(error.message)

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, onTestFinished, test } from 'vitest';
-import { leanUploads } from '../../../src/worker/upload-fetch.ts';
+import { leanUploads } from '../../../src/openai/upload-fetch.ts';
 
 const FILE_BYTES = 64 << 20;
 const send = leanUploads(fetch);

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { throughProxy } from '../../../src/worker/proxy-fetch.ts';
-import { leanUploads } from '../../../src/worker/upload-fetch.ts';
+import { throughProxy } from '../../../src/openai/proxy-fetch.ts';
+import { leanUploads } from '../../../src/openai/upload-fetch.ts';
 
 /** An API that answers with what it was sent. */
 async function openApi(): Promise<number> {

@@ -2,11 +2,9 @@ import { calcPrice } from '@pydantic/genai-prices';
 import {
   arePlausible,
   noTokens,
-  priceOf,
   TokenSum,
   type Cost,
   type ModelRates,
-  type Price,
   type TokenCounts,
   type TokenRates,
 } from '../core/token-cost.ts';
@@ -26,13 +24,8 @@ export function ratesOf(model: string): ModelRates | null {
   }
 }
 
-/** What the tokens of one prompt cost in USD, as a batch and at list price; null when that is not known. */
-export function batchPrice(model: string, tokens: Partial<TokenCounts>): Price | null {
-  return priceOf(costOfPrompt(model, tokens));
-}
-
-/** The same, exact, at list price. */
-function costOfPrompt(model: string, tokens: Partial<TokenCounts>): Cost {
+/** What the tokens of one prompt cost, exact, at list price; null when that is not known. */
+export function costOfPrompt(model: string, tokens: Partial<TokenCounts>): Cost {
   const counts = { ...noTokens(), ...tokens };
   const isCount = Object.values(counts).every((count) => Number.isSafeInteger(count) && count >= 0);
   if (!isCount || !arePlausible(counts)) return null;

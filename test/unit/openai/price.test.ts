@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { batchPrice, costOf, ratesOf } from '../../../src/activities/batch-price.ts';
+import { priceOf } from '../../../src/core/token-cost.ts';
+import { costOf, costOfPrompt, ratesOf } from '../../../src/openai/price.ts';
 
 const nothing = { input: 0, cached: 0, output: 0 };
 
@@ -14,7 +15,7 @@ test.each<[model: string, tokens: object, batchUsd: number]>([
   ['gpt-audio', { input: 1_000, audioInput: 500, output: 100, audioOutput: 100 }, 0.011825],
   ['text-embedding-3-small', { input: 1_000 }, 0.00001],
 ])('one prompt of %s with %o costs %d', (model, tokens, batchUsd) => {
-  const price = batchPrice(model, { ...nothing, ...tokens });
+  const price = priceOf(costOfPrompt(model, { ...nothing, ...tokens }));
   expect(price?.batchUsd).toBe(batchUsd);
   expect(price?.listUsd).toBeCloseTo(2 * batchUsd, 9);
 });
@@ -30,7 +31,7 @@ test.each<[title: string, model: string, tokens: object]>([
   ['no number', 'gpt-4o-mini', { input: Number.NaN }],
   ['text', 'gpt-4o-mini', { input: 'many' }],
 ])('the price of %s is not known', (_, model, tokens) => {
-  expect(batchPrice(model, { ...nothing, ...tokens })).toBeNull();
+  expect(priceOf(costOfPrompt(model, { ...nothing, ...tokens }))).toBeNull();
 });
 
 test('an outcome of an earlier version has the price of the sum of its tokens', () => {

@@ -1,5 +1,5 @@
-import { NOT_JSON, type JsonScanner } from '../core/json-scan.ts';
-import { arePlausible, noTokens, type TokenCounts } from '../core/token-cost.ts';
+import { NOT_JSON, type JsonScanner } from '../../core/json-scan.ts';
+import { arePlausible, noTokens, type TokenCounts } from '../../core/token-cost.ts';
 
 /** How far an answer's usage can be priced. */
 export const UsageState = {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { tellingFetch, type ApiCall } from '../../../src/worker/api-calls.ts';
+import { tellingFetch, type ApiCall } from '../../../src/openai/api-calls.ts';
 
 async function told(url: string, method: string | undefined, answer: () => Response): Promise<ApiCall[]> {
   const calls: ApiCall[] = [];

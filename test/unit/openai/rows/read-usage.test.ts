@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { JsonScanner } from '../../../src/core/json-scan.ts';
-import { noTokens, type TokenCounts } from '../../../src/core/token-cost.ts';
-import { UsageReader, type UsageState } from '../../../src/file-work/read-usage.ts';
+import { JsonScanner } from '../../../../src/core/json-scan.ts';
+import { noTokens, type TokenCounts } from '../../../../src/core/token-cost.ts';
+import { UsageReader, type UsageState } from '../../../../src/openai/rows/read-usage.ts';
 
 const reader = new UsageReader(new JsonScanner(new Uint8Array(0)));
 
