@@ -15,7 +15,7 @@ const tsx = import.meta.resolve('tsx');
 const folder = new TempFolder();
 const children = new Set<ChildProcess>();
 let port: number;
-/** What the reader's shell has by then. */
+/** What the reader has exported so far. */
 let exported = '';
 
 const steps = stepsOf('README.md').filter(
@@ -126,7 +126,7 @@ test('the code joins that job, and works with a worker for another one', async (
   }
 });
 
-test('the schedule runs as often on one day as somebody wants', async () => {
+test('a schedule can be triggered several times on one day', async () => {
   const days = [0, 1].map((later) => {
     const day = new Date(Date.now() + later * 86_400_000);
     return new Intl.DateTimeFormat('sv-SE', { timeZone: 'Europe/Berlin' }).format(day);

@@ -1,4 +1,4 @@
-/** What docs/cli.md says about commands, options and the environment is what the sources have. */
+/** The commands, options and environment variables of docs/cli.md match the sources. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ const page = readFileSync(join(root, 'docs/cli.md'), 'utf8');
 const program = new Command();
 await addCommands(program, undefined);
 
-/** Cells of the rows of the table whose header starts so. */
+/** Cells of the rows of the table whose header starts with this text. */
 function tableAfter(header: string): string[][] {
   const lines = page.split('\n');
   const start = lines.findIndex((line) => line.startsWith(`| ${header}`));

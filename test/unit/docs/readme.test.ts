@@ -1,4 +1,4 @@
-/** What the README shows is what the package has; its pages of commands and options have a test of their own. */
+/** The set-up lines, the code and the links of the README are right. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
