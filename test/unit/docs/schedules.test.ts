@@ -1,4 +1,4 @@
-/** What docs/schedules.md shows is what the sources have. */
+/** The commands, options and code of docs/schedules.md match the sources. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
