@@ -67,7 +67,6 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
       const replacing = shardsFromRebuy(plans);
       const target = await store.filePath(jobFiles.results(job));
       const rows = await files.mergeRows(paths, target, counter, replacing);
-      if (replacing > 0) await store.remove(jobFiles.answers(job)); // made before: it lacks what was bought again
       const again = boughtAgain(plans);
       const { rejected, kept } = plans[0]!;
       const lines = plans[0]!.lines + rejected + (kept ?? 0);

@@ -5,7 +5,7 @@ import { isTerminal } from '../core/batch-status.ts';
 import { FailureType } from '../core/failure.ts';
 import type { PaidTwice, ShardManifest } from '../core/shard-plan.ts';
 import { addCosts } from '../core/token-cost.ts';
-import { isOtherApi, jobInstance } from '../store/job-api.ts';
+import { apiFingerprint, isOtherApi, jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
 import { ratesOf } from './batch-price.ts';
@@ -61,7 +61,7 @@ export async function countDuplicates(
       nextRetryDelay: LOOK_AGAIN_MS * deps.patience,
     });
   try {
-    if (!(await isOtherApi(deps.store, job, deps.api.baseURL)))
+    if (!(await isOtherApi(deps.store, job, apiFingerprint(deps.api.baseURL))))
       await findDuplicates(deps, job, startedAt, signal);
   } catch (error) {
     if (signal.aborted) throw error;
