@@ -27,7 +27,7 @@ export function describeReport(report: JobReport, folder: string | null): string
     ],
     ...(report.reused === undefined
       ? []
-      : [['kept', `${count(report.reused)} of the answers, bought by earlier runs`]]),
+      : [['kept', `${count(report.reused)} of the answers, bought by earlier jobs`]]),
     ['batches', `${count(batches)} in ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`],
     ['tokens', `${count(input)} in, ${count(output)} out`],
     [
