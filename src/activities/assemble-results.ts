@@ -71,7 +71,6 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
       const failed = sums.failed + rejected - again.failed;
       const examples = Math.min(failed, FAILED_SHOWN);
       const merged = await files.mergeRows(paths, target, counter, replacing, examples);
-      if (replacing > 0) await store.remove(jobFiles.answers(job)); // made before: it lacks what was bought again
       const lines = plans[0]!.lines + rejected + (kept ?? 0);
       if (merged.rows !== lines) {
         throw ApplicationFailure.nonRetryable(

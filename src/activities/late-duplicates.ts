@@ -9,7 +9,7 @@ import { isAccountRefused, isFinal } from '../openai/failure.ts';
 import { asRead, visitSince } from '../openai/find-batch.ts';
 import { parseBatchKey, type BatchKey } from '../openai/labels.ts';
 import { ratesOf } from '../openai/price.ts';
-import { isOtherApi, jobInstance } from '../store/job-api.ts';
+import { apiFingerprint, isOtherApi, jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
 import { cancelAll } from './cancel-batch.ts';
@@ -54,7 +54,7 @@ export async function countDuplicates(
       nextRetryDelay: LOOK_AGAIN_MS * deps.patience,
     });
   try {
-    if (!(await isOtherApi(deps.store, job, deps.api.baseURL)))
+    if (!(await isOtherApi(deps.store, job, apiFingerprint(deps.api.baseURL))))
       await findDuplicates(deps, job, startedAt, signal);
   } catch (error) {
     if (signal.aborted) throw error;

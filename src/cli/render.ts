@@ -29,7 +29,7 @@ export function describeReport(report: NamedReport, folder: string | null): stri
     ],
     ...(report.reused === undefined
       ? []
-      : [['kept', `${count(report.reused)} of the answers, bought by earlier runs`]]),
+      : [['kept', `${count(report.reused)} of the answers, bought by earlier jobs`]]),
     ['batches', `${count(batches)} in ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`],
     ['tokens', `${count(input)} in, ${count(output)} out`],
     [

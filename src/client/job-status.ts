@@ -23,7 +23,7 @@ export interface JobStatus {
   readonly progress: JobProgress | null;
   /** Why a job ended without results; null for others. */
   readonly failure: string | null;
-  /** Steps that have failed and are tried again. */
+  /** Steps that have failed, or wait, and are tried again. */
   readonly retries: readonly StepRetry[];
   /** The step that works through a file; null where none does, or none has told how far it is. */
   readonly step: StepBytes | null;

@@ -154,7 +154,7 @@ export interface JobReport {
   readonly unavailable?: number;
   /** Lines that a cancelled job did not send, or whose answer did not come. */
   readonly cancelled: number;
-  /** Of the answered lines, those whose answers an earlier run of the schedule had bought; absent where nobody looked. */
+  /** Of the answered lines, those whose answers an earlier job of the series had bought; absent where nobody looked. */
   readonly reused?: number;
   /** Passes over the lines without an answer. */
   readonly rounds: number;

@@ -94,8 +94,8 @@ export class FileWork {
   }
 
   /** Writes the index under `target`, a key of the store; answers its entries, or null when files of the job are missing. */
-  indexAnswers(job: string, target: string): Promise<number | null> {
-    return this.run('indexAnswers', [this.folder, job, target], { shards: Number.POSITIVE_INFINITY });
+  indexAnswers(job: string, rounds: number, target: string): Promise<number | null> {
+    return this.run('indexAnswers', [this.folder, job, rounds, target], { shards: Number.POSITIVE_INFINITY });
   }
 
   settleShard(ended: EndedShard): Promise<ClaimedOutcome | MissingRows> {

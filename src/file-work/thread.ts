@@ -23,9 +23,12 @@ export const buildShards = ([folder, spec, counter, earlier, under]: [
   under: string,
 ]): build.BuildResult => build.buildShards(folder, spec, new ByteCounter(counter), earlier, under);
 
-export const indexAnswers = ([folder, job, target]: [folder: string, job: string, target: string]):
-  | number
-  | null => index.indexAnswers(folder, job, target);
+export const indexAnswers = ([folder, job, rounds, target]: [
+  folder: string,
+  job: string,
+  rounds: number,
+  target: string,
+]): number | null => index.indexAnswers(folder, job, rounds, target);
 
 export const settleShard = ([folder, ended]: [folder: string, ended: settle.EndedShard]):
   | settle.ClaimedOutcome

@@ -85,6 +85,26 @@ test('lines that failed are sent again, with all their attempts, as often as it 
   expect((await lab.ledger()).batches).toBe(5);
 });
 
+test('answers of another pass are kept by later jobs of the series', async () => {
+  await lab.useEmulator({
+    faults: [{ on: 'line', customId: '2', executions: 1, fault: { kind: 'status', status: 500 } }],
+  });
+  const runOf = (texts: string[], out: string, ...more: string[]): string[] => {
+    const input = lab.write(texts.map((text, i) => `${lab.request(i, text)}\n`).join(''));
+    const options = ['--only-new', 'passes', '--poll', '0.1', '--attempts', '1', ...more];
+    return ['run', input, '--out', join(lab.folder, out), ...options];
+  };
+  const first = runOf(['x', 'y'], 'first');
+  expect((await lab.run(first)).code).toBe(3);
+  // What it has answered so far is indexed for this one.
+  expect((await lab.run(runOf(['z', 'x'], 'second'))).code).toBe(0);
+  expect(reportIn(join(lab.folder, 'second'))).toMatchObject({ answered: 2, reused: 1 });
+  expect((await lab.run([...first, '--retry-failed'])).code).toBe(0);
+  expect((await lab.run(runOf(['z', 'y', 'x'], 'third'))).code).toBe(0);
+  expect(reportIn(join(lab.folder, 'third'))).toMatchObject({ answered: 3, reused: 3, batches: 0 });
+  expect(await lab.ledger()).toMatchObject({ paid: 3, lines_paid_twice_or_more: 0 });
+});
+
 test('a job that was cancelled by mistake goes on, and can be cancelled again', async () => {
   await lab.useEmulator({ ...slow });
   const { out, args } = argsOf(lab.requests(60));

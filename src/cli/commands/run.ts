@@ -68,14 +68,15 @@ async function run(input: string, flags: RunFlags): Promise<void> {
     const { createApi } = await import('../../openai/client.ts');
     const api = createApi();
     await checkApi(api);
-    if (await isOtherApi(store, spec.jobId, api.baseURL)) {
+    const fingerprint = apiFingerprint(api.baseURL);
+    if (await isOtherApi(store, spec.jobId, fingerprint)) {
       throw new BatchError(
         ErrorCode.JobConflict,
         `The batches of job ${spec.jobId} live at another API: set OPENAI_BASE_URL as it was, or start a new job with --fresh, which pays every line again.`,
         { details: { jobId: spec.jobId } },
       );
     }
-    spec = { ...spec, api: apiFingerprint(api.baseURL) };
+    spec = { ...spec, api: fingerprint };
   }
   await using _lock = await lockJob(home, spec.jobId);
   // The code of client and worker takes as long to load as the server takes to start: do both at once, the server first.

@@ -42,8 +42,12 @@ export function addStatus(program: Command): void {
           ...(progress.notices ?? []).map((notice) => `note        ${notice}`),
         );
       }
-      for (const { activity, attempt, reason } of status.retries)
-        rows.push(`retrying    ${activity}, attempt ${attempt}: ${reason}`);
+      for (const { activity, attempt, reason, waits } of status.retries)
+        rows.push(
+          waits
+            ? `waiting     ${activity}: ${reason}`
+            : `retrying    ${activity}, attempt ${attempt}: ${reason}`,
+        );
       process.stdout.write(`${rows.join('\n')}\n`);
     });
 }
