@@ -28,8 +28,8 @@ export interface WatchedBatch {
   readonly batchId: string;
 }
 
-/** What a poll saw of one batch. */
-export interface BatchSight {
+/** What a poll read of one batch. */
+export interface BatchReading {
   readonly batchId: string;
   /** `missing`: the API does not know the batch, or refuses to show it (a wrong key, another account, or a lag). */
   readonly status: BatchStatus | 'missing';
@@ -42,30 +42,30 @@ export interface BatchSight {
   readonly duplicates?: number;
   /** Why a `failed` batch was refused as a whole, where that decides what to do; null otherwise. */
   readonly refusal: BatchRefusal | null;
-  /** The server's word for the status, where it is not known. */
+  /** The server's own status, where it is not known here. */
   readonly unknownStatus?: string;
 }
 
-/** Each look reads this share of the batches by themselves: the list may be stale, and some servers advance a batch only when it is read so. */
+/** Each snapshot reads one in so many batches individually: the list may be stale, and some servers advance a batch only when it is read. */
 const TURNS = 10;
 
 /**
- * One look at batches. An end on record is not asked for, the others are taken from the account's list and from single reads.
- * A batch that could not be read is left out, so that its last status stands. `turn` counts the looks, to choose which batches
- * are read by themselves; null: none but those of which the list does not tell enough.
+ * Reads batches: their ends from the store where they are on record, the others from the account's list and by single reads.
+ * A batch that could not be read is left out, and keeps its last status. `turn` counts the snapshots, to choose which batches
+ * are read individually; null: only those whose entry in the list is incomplete.
  * @throws ApplicationFailure when nothing could be read
  */
-export async function lookAtBatches(
+export async function takeSnapshot(
   deps: Dependencies,
   { job, batches, turn }: { job: string; batches: readonly WatchedBatch[]; turn: number | null },
   signal: AbortSignal,
-): Promise<BatchSight[]> {
-  const ended: BatchSight[] = [];
+): Promise<BatchReading[]> {
+  const ended: BatchReading[] = [];
   const running: WatchedBatch[] = [];
   for (const watched of batches) {
-    const sight = await readEnded(deps, job, watched);
-    if (sight === null) running.push(watched);
-    else ended.push(sight);
+    const reading = await readEnded(deps, job, watched);
+    if (reading === null) running.push(watched);
+    else ended.push(reading);
   }
   if (running.length === 0) return ended;
   const due = turn === null ? [] : dueBatches(running, turn);
@@ -74,7 +74,7 @@ export async function lookAtBatches(
   return [...ended, ...(await snapshot.take(ended.length > 0))];
 }
 
-/** The batches whose turn it is to be read by themselves. */
+/** The batches that are read individually in this turn. */
 function dueBatches(batches: readonly WatchedBatch[], turn: number): WatchedBatch[] {
   const count = Math.ceil(batches.length / TURNS);
   return batches.filter((_, index) => {
@@ -83,12 +83,12 @@ function dueBatches(batches: readonly WatchedBatch[], turn: number): WatchedBatc
   });
 }
 
-/** The batch as its record shows its end; null while it has none. The API forgets batches, and a job may be started again later. */
+/** The batch's end from the store; null while it has none. The API deletes batches, and a job may be started again later. */
 async function readEnded(
   { store }: Dependencies,
   job: string,
   { shard, batch, batchId }: WatchedBatch,
-): Promise<BatchSight | null> {
+): Promise<BatchReading | null> {
   const record = await readRecord<EndedRecord>(store, shardFiles.ended(job, shard, batch));
   if (record === null) return null;
   const { status, completed, errors, duplicates = [] } = record;
@@ -131,7 +131,7 @@ class BatchSnapshot {
   }
 
   /** @throws ApplicationFailure when nothing could be read, unless that is allowed */
-  async take(mayBeEmpty: boolean): Promise<BatchSight[]> {
+  async take(mayBeEmpty: boolean): Promise<BatchReading[]> {
     const { deps, job, instance, batches, signal } = this;
     const begun = performance.now();
     const batchIds = batches.map(({ batchId }) => batchId);
@@ -139,28 +139,28 @@ class BatchSnapshot {
     // Those whose turn it is come first: where time does not suffice for all, each has its turn.
     const order = batches.toSorted((a, b) => Number(this.due.has(b)) - Number(this.due.has(a)));
     const read = await Promise.all(order.map(async (watched) => await this.attempt(watched, list)));
-    const sights: BatchSight[] = [];
+    const readings: BatchReading[] = [];
     const failures: ApplicationFailure[] = [];
     // A key that the API accepts elsewhere is not refused: the refusal concerns the batch.
     const isAccepted = list.works || this.reader.shown > 0;
     for (const [index, each] of read.entries()) {
-      if (!(each instanceof ApplicationFailure)) sights.push(each);
-      else if (isAccountRefused(each) && isAccepted) sights.push(missing(order[index]!.batchId));
+      if (!(each instanceof ApplicationFailure)) readings.push(each);
+      else if (isAccountRefused(each) && isAccepted) readings.push(missing(order[index]!.batchId));
       else failures.push(each);
     }
-    if (sights.length === 0 && !mayBeEmpty)
+    if (readings.length === 0 && !mayBeEmpty)
       throw failures.find((failure) => isAccountRefused(failure)) ?? failures[0]!;
     await this.cancelLateDuplicates(list.untracked);
     const seconds = (performance.now() - begun) / 1_000;
     deps.observer?.onPolled({ job, batches: batches.length, seconds });
-    return sights;
+    return readings;
   }
 
-  /** What was seen of a batch, or why nothing was: it must not cost what others' reads showed. */
+  /** The reading of a batch, or why there is none: one failure must not lose the readings of the others. */
   private async attempt(
     watched: WatchedBatch,
     list: ListedBatches,
-  ): Promise<BatchSight | ApplicationFailure> {
+  ): Promise<BatchReading | ApplicationFailure> {
     const { deps, job, signal } = this;
     try {
       const batch = await this.read(watched, list);
@@ -168,15 +168,15 @@ class BatchSnapshot {
       const group = batch === null ? others : [batch, ...others];
       if (group.length === 0) return missing(watched.batchId);
       return group.length === 1 && batch !== null
-        ? await look(deps, job, watched, batch)
-        : await lookAtAll(deps, job, watched, group, signal);
+        ? await recordReading(deps, job, watched, batch)
+        : await readGroup(deps, job, watched, group, signal);
     } catch (error) {
       if (signal.aborted || !(error instanceof ApplicationFailure)) throw error;
       return error;
     }
   }
 
-  /** The batch as it is by itself, or as listed while nothing is to be decided. */
+  /** The batch as read individually, or as listed while nothing is to be decided. */
   private async read(watched: WatchedBatch, list: ListedBatches): Promise<ApiBatch | null> {
     const listed = list.watched.get(watched.batchId);
     const isDecided = listed === undefined || isTerminal(listed.status) || listed.unknownStatus !== null;
@@ -185,7 +185,7 @@ class BatchSnapshot {
       return (await this.reader.read(watched.batchId)) ?? (isDecided && !isWhole(listed) ? null : listed);
     } catch (error) {
       if (this.signal.aborted || !(error instanceof ApplicationFailure)) throw error;
-      // The list is all that is known where single reads do not work; it does not show an end that a trouble hides.
+      // Where single reads do not work, the list is all that is known; but no end is decided while a read may work later.
       const suffices =
         listed !== undefined &&
         (!isDecided || (isWhole(listed) && isFinal(error) && !isAccountRefused(error)));
@@ -256,7 +256,7 @@ class BatchSnapshot {
         await noteDuplicate(deps, job, key, batch.id);
         await cancelAll(deps.api, [batch], signal);
       } catch (error) {
-        // The next poll finds it again; what this one has seen must not be lost.
+        // The next poll finds it again; the readings of this one must not be lost.
         if (signal.aborted || !(error instanceof ApplicationFailure)) throw error;
       }
     }
@@ -264,13 +264,13 @@ class BatchSnapshot {
 }
 
 /** Batches that are all meant to be one: the oldest stays, the others are cancelled, and all are waited for. */
-async function lookAtAll(
+async function readGroup(
   deps: Dependencies,
   job: string,
   watched: WatchedBatch,
   group: readonly ApiBatch[],
   signal: AbortSignal,
-): Promise<BatchSight> {
+): Promise<BatchReading> {
   const kept = oldestOf(group);
   const others = group.filter((batch) => batch !== kept);
   await cancelAll(deps.api, others, signal).catch((error: unknown) => {
@@ -279,20 +279,20 @@ async function lookAtAll(
   });
   const duplicates = others.map(toEndedRecord);
   const waiting = duplicates.some(({ status }) => !isTerminal(status));
-  const sight = await look(deps, job, watched, kept, waiting ? 'going on' : duplicates);
-  return { ...sight, duplicates: others.length };
+  const reading = await recordReading(deps, job, watched, kept, waiting ? 'going on' : duplicates);
+  return { ...reading, duplicates: others.length };
 }
 
-async function look(
+async function recordReading(
   { store, observer }: Dependencies,
   job: string,
   watched: WatchedBatch,
   batch: ApiBatch,
   duplicates: 'going on' | readonly EndedRecord[] = [],
-): Promise<BatchSight> {
+): Promise<BatchReading> {
   const ended = toEndedRecord(batch);
   const { status, unknownStatus, counts, windowMs } = batch;
-  const sight = {
+  const reading = {
     batchId: watched.batchId,
     status,
     completed: counts.completed,
@@ -301,18 +301,18 @@ async function look(
     refusal: null,
     ...(unknownStatus === null ? {} : { unknownStatus }),
   };
-  if (!isTerminal(ended.status)) return sight;
+  if (!isTerminal(ended.status)) return reading;
   // What its duplicates answer decides about its lines, too: it has not ended before them.
-  if (duplicates === 'going on') return { ...sight, status: 'finalizing' };
+  if (duplicates === 'going on') return { ...reading, status: 'finalizing' };
   const record = duplicates.length === 0 ? ended : { ...ended, duplicates };
   const { shard, batch: number, batchId } = watched;
   const { first } = await claimRecord(store, shardFiles.ended(job, shard, number), record);
   const refusal = ended.status === 'failed' ? refusalOf(ended.errors) : null;
   if (first) observer?.onBatchEnded({ job, shard, batch: number, batchId, status: ended.status, refusal });
-  return { ...sight, refusal };
+  return { ...reading, refusal };
 }
 
-function missing(batchId: string): BatchSight {
+function missing(batchId: string): BatchReading {
   return { batchId, status: 'missing', completed: 0, failed: 0, windowMs: null, refusal: null };
 }
 

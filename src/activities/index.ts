@@ -21,7 +21,7 @@ import type { Dependencies } from './dependencies.ts';
 import { findBought, type BoughtRequest, type BoughtShard, type SettledRefusal } from './find-bought.ts';
 import type { JobObserver } from './job-observer.ts';
 import { fetchResults, type FetchRequest, type ShardCounts } from './fetch-results.ts';
-import { pollBatches, type BatchSight, type PollRequest, type WatchedBatch } from './poll-batches.ts';
+import { pollBatches, type BatchReading, type PollRequest, type WatchedBatch } from './poll-batches.ts';
 import { prepareScheduledJob, type PreparedRun, type RunRequest } from './prepare-scheduled-job.ts';
 import {
   keepingRefusal,
@@ -42,7 +42,7 @@ export interface Activities {
   createBatch(request: CreateRequest): Promise<BatchRecord>;
   watchBatches(request: WatchRequest): Promise<WatchReply>;
   /** For jobs that began under version 0.2 or before. */
-  pollBatches(request: PollRequest): Promise<BatchSight[]>;
+  pollBatches(request: PollRequest): Promise<BatchReading[]>;
   fetchResults(request: FetchRequest): Promise<ShardCounts>;
   settleRefusedShard(request: RefusedRequest): Promise<ShardCounts>;
   buildRetryShards(round: RetryRound): Promise<RoundPlan>;
@@ -110,7 +110,7 @@ function reportingQuietly(deps: Dependencies): Dependencies {
 export type {
   ActivityParts as Dependencies,
   BatchRecord,
-  BatchSight,
+  BatchReading,
   BoughtShard,
   CreateRequest,
   FinalRefusal,

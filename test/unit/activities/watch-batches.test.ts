@@ -4,7 +4,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { BatchApi } from '../../../src/openai/batch-api.ts';
 import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from '../../../src/openai/labels.ts';
 import { watchBatches, type WatchReply, type WatchRequest } from '../../../src/activities/watch-batches.ts';
-import { groupBatches, type SeenStatus } from '../../../src/core/batch-groups.ts';
+import { groupBatches, type KnownStatus } from '../../../src/core/batch-groups.ts';
 import { shardId } from '../../../src/core/shard-plan.ts';
 import type { FileWork } from '../../../src/file-work/pool.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
@@ -29,7 +29,7 @@ interface Watched {
   readonly afterMs?: number;
   readonly lookMs?: number;
   /** How the shards' batches were last seen, in order. */
-  readonly known?: readonly SeenStatus[];
+  readonly known?: readonly KnownStatus[];
   readonly beats?: unknown[];
   /** Shards whose batch is not on record. */
   readonly unrecorded?: readonly string[];
