@@ -6,8 +6,8 @@ import { bodyOf, paramOf, queryOf } from './api-call.ts';
 import { ApiError } from './api-error.ts';
 import { addUp } from './emulated-api.ts';
 import type { EmulatedApi } from './emulated-api.ts';
-import type { BookedRule } from './fault-book.ts';
-import { faultRuleSchema } from './fault-rule-schema.ts';
+import type { RegisteredRule } from './fault-registry.ts';
+import { faultRuleSchema } from './faults/fault-rule-schema.ts';
 import type { Ledger } from './ledger.ts';
 
 const clockChange = z.strictObject({ advanceSeconds: z.number().min(0) });
@@ -31,7 +31,7 @@ export function addAdminRoutes(app: FastifyInstance, api: EmulatedApi): void {
   });
 
   app.get('/emulator/faults', () => faults.list());
-  app.post('/emulator/faults', (request): BookedRule[] => {
+  app.post('/emulator/faults', (request): RegisteredRule[] => {
     const { body } = request;
     const rules = Array.isArray(body)
       ? parseBody(z.array(faultRuleSchema), body)

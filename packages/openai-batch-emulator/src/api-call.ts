@@ -2,18 +2,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import type { Account } from './account.ts';
 import { ApiError } from './api-error.ts';
-import { faultsOfCall, FAULT_HEADER, interferences } from './call-faults.ts';
-import type { StruckFaults } from './call-faults.ts';
+import { findFaults, FAULT_HEADER, effectsDue } from './call-faults.ts';
+import type { FaultsOfRequest } from './call-faults.ts';
 import { sendDownload } from './download.ts';
 import type { Download } from './download.ts';
 import type { EmulatedApi } from './emulated-api.ts';
-import type { CallKind, FaultMoment } from './fault-rule.ts';
+import type { CallKind, FaultMoment } from './faults/call-fault.ts';
 
 /** What a call does: changes the account of its key and says what to answer. */
-export type CallWork = (request: FastifyRequest, faults: StruckFaults, account: Account) => unknown;
+export type CallHandler = (request: FastifyRequest, faults: FaultsOfRequest, account: Account) => unknown;
 
 /** An answer that is a file instead of an object; `onSent` is told when all of it goes out. */
-export class DownloadAnswer {
+export class DownloadResponse {
   readonly download: Download;
   readonly onSent: () => void;
 
@@ -33,7 +33,7 @@ export function apiCall(
   call: CallKind,
   method: HTTPMethods,
   url: string,
-  work: CallWork,
+  work: CallHandler,
 ): void {
   /** Calls whose answer is still to be counted; those a fault or a download takes over count themselves. */
   const open = new WeakSet<FastifyRequest>();
@@ -52,7 +52,7 @@ export function apiCall(
       else api.calls.answered(call, reply.statusCode);
     },
     handler: async (request, reply) => {
-      const faults = faultsOfCall(call, headerOf(request, FAULT_HEADER), api.faults);
+      const faults = findFaults(call, headerOf(request, FAULT_HEADER), api.faults);
       const takeOver = (): void => {
         open.delete(request);
         reply.hijack();
@@ -64,7 +64,7 @@ export function apiCall(
       if (await interfere(faults, 'before', unanswered, request, reply)) return reply;
       const answer = await work(request, faults, await api.accountOf(keyOf(request)));
       if (await interfere(faults, 'after', unanswered, request, reply)) return reply;
-      if (!(answer instanceof DownloadAnswer)) return answer;
+      if (!(answer instanceof DownloadResponse)) return answer;
       takeOver();
       let whole = false;
       await sendRaw(answer.download, reply, () => {
@@ -112,41 +112,41 @@ export function paramOf(request: FastifyRequest, name: string): string {
 
 /** Says whether the call's answer has been dealt with. */
 async function interfere(
-  faults: StruckFaults,
+  faults: FaultsOfRequest,
   moment: FaultMoment,
   unanswered: () => void,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<boolean> {
-  for (const interference of interferences(faults.call, moment)) {
-    switch (interference.kind) {
+  for (const effect of effectsDue(faults.call, moment)) {
+    switch (effect.kind) {
       case 'reset':
         unanswered();
         request.raw.socket.resetAndDestroy();
         return true;
       case 'hold':
-        if (interference.ms === undefined) {
+        if (effect.ms === undefined) {
           unanswered();
           return true;
         }
-        await delay(interference.ms, undefined, { ref: false });
+        await delay(effect.ms, undefined, { ref: false });
         break;
       case 'answer':
-        reply.code(interference.status).headers(interference.headers).type(interference.contentType);
-        await reply.send(interference.body);
+        reply.code(effect.status).headers(effect.headers).type(effect.contentType);
+        await reply.send(effect.body);
         return true;
       default:
-        interference satisfies never;
+        effect satisfies never;
     }
   }
   return false;
 }
 
-async function sendRaw(download: Download, reply: FastifyReply, onWhole: () => void): Promise<void> {
+async function sendRaw(download: Download, reply: FastifyReply, onComplete: () => void): Promise<void> {
   for (const [name, value] of Object.entries(reply.getHeaders()))
     if (value !== undefined) reply.raw.setHeader(name, value);
   try {
-    await sendDownload(reply.raw, download, onWhole);
+    await sendDownload(reply.raw, download, onComplete);
   } catch {
     // The client went away, or the file did: either way there is nobody left to tell.
     reply.raw.destroy();

@@ -1,9 +1,9 @@
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { BatchEndpoint } from './answers/batch-endpoint.ts';
-import { hash32, shuffledIndexes } from './answers/deterministic-draw.ts';
+import { hash32, seededOrder } from './answers/seeded-random.ts';
 import { PromptCache } from './answers/prompt-cache.ts';
-import type { ContextLimits } from './refuse-request.ts';
+import type { ContextLimits } from './assert-request.ts';
 import { AppendFile } from './append-file.ts';
 import { batchFault } from './batch-record.ts';
 import type { BatchRecord, ValidatedInput } from './batch-record.ts';
@@ -11,17 +11,17 @@ import type { Clock } from './clock.ts';
 import { executeLine } from './execute-line.ts';
 import type { LineContext } from './execute-line.ts';
 import { ExecutionPacker } from './execution-log.ts';
-import type { FaultBook } from './fault-book.ts';
+import type { FaultRegistry } from './fault-registry.ts';
 import type { Ledger } from './ledger.ts';
 import { lineStarts, lineText, readBlock } from './line-blocks.ts';
 import type { LineBlock } from './line-blocks.ts';
 import { lineKey } from './line-key.ts';
-import { ResultFileForm } from './fault-rule.ts';
-import { errorBody, responseRow, unrunRow } from './result-row.ts';
-import type { RowIds, UnrunCode } from './result-row.ts';
-import { createTurn } from './turn-taking.ts';
+import { ResultFileForm } from './faults/batch-fault.ts';
+import { errorBody, responseRow, notExecutedRow } from './result-row.ts';
+import type { RowIds, NotExecutedCode } from './result-row.ts';
+import { createTimeSlice } from './time-slice.ts';
 
-export interface ExecutorSetting {
+export interface BatchExecutorOptions {
   record: BatchRecord;
   input: ValidatedInput;
   blocks: LineBlock[];
@@ -32,7 +32,7 @@ export interface ExecutorSetting {
   seed: number;
   contextTokens: ContextLimits;
   clock: Clock;
-  faults: FaultBook;
+  faults: FaultRegistry;
   ledger: Ledger;
   /** Called when `record.checkpoint` has moved. */
   onCheckpoint: () => void;
@@ -51,7 +51,7 @@ interface InputRequest {
  * The order depends only on seed and batch, so that a position in it is all a restart needs.
  */
 export class BatchExecutor {
-  readonly #setting: ExecutorSetting;
+  readonly #setting: BatchExecutorOptions;
   readonly #input: FileHandle;
   readonly #output: AppendFile;
   readonly #errors: AppendFile;
@@ -65,7 +65,7 @@ export class BatchExecutor {
   #sealed = false;
 
   private constructor(
-    setting: ExecutorSetting,
+    setting: BatchExecutorOptions,
     input: FileHandle,
     output: AppendFile,
     errors: AppendFile,
@@ -76,11 +76,11 @@ export class BatchExecutor {
     this.#output = output;
     this.#errors = errors;
     this.#log = log;
-    this.#blockOrder = shuffledIndexes(setting.blocks.length, this.#seedOf('blocks'));
+    this.#blockOrder = seededOrder(setting.blocks.length, this.#seedOf('blocks'));
     this.#idPrefix = setting.record.id.slice('batch_'.length, 'batch_'.length + 16);
   }
 
-  static async open(setting: ExecutorSetting): Promise<BatchExecutor> {
+  static async open(setting: BatchExecutorOptions): Promise<BatchExecutor> {
     const { checkpoint } = setting.record;
     return new BatchExecutor(
       setting,
@@ -102,13 +102,13 @@ export class BatchExecutor {
   /** Executes lines until `target` of them are done, or `stop` says to leave it there. */
   async advanceTo(target: number, stop: () => boolean): Promise<void> {
     const { record } = this.#setting;
-    const turn = createTurn();
+    const slice = createTimeSlice();
     for await (const { text, number } of this.#linesFrom(record.progress.position)) {
       if (record.progress.position >= target) break;
       this.#execute(text, number);
       if (this.#isFull()) await this.#flush();
-      if (turn.due()) {
-        await turn.yieldTurn();
+      if (slice.isOver()) {
+        await slice.yieldToOthers();
         if (stop()) break;
       }
     }
@@ -116,15 +116,15 @@ export class BatchExecutor {
   }
 
   /** Writes a row for every line not executed; they are beyond the checkpoint, so a restart writes them anew. */
-  async fillUnfinished(code: UnrunCode, stop: () => boolean): Promise<void> {
+  async fillUnfinished(code: NotExecutedCode, stop: () => boolean): Promise<void> {
     this.#sealed = true;
-    const turn = createTurn();
+    const slice = createTimeSlice();
     for await (const { text, number } of this.#linesFrom(this.#setting.record.progress.position)) {
       const { custom_id: customId } = JSON.parse(text) as InputRequest;
-      this.#add(this.#errors, unrunRow(this.#idsOf(number, customId), code));
+      this.#add(this.#errors, notExecutedRow(this.#idsOf(number, customId), code));
       if (this.#isFull()) await this.#flush();
-      if (turn.due()) {
-        await turn.yieldTurn();
+      if (slice.isOver()) {
+        await slice.yieldToOthers();
         if (stop()) break;
       }
     }
@@ -212,7 +212,7 @@ export class BatchExecutor {
       }
       const bytes = await readBlock(this.#input, block);
       const starts = lineStarts(bytes, block.lines);
-      const order = shuffledIndexes(block.lines, this.#seedOf(`block ${at}`));
+      const order = seededOrder(block.lines, this.#seedOf(`block ${at}`));
       for (const line of order) {
         if (passed++ < position) continue;
         yield { text: lineText(bytes, starts, line), number: block.firstLine + line };

@@ -1,4 +1,4 @@
-import { CallKind } from './fault-rule.ts';
+import { CallKind } from './faults/call-fault.ts';
 
 /** What became of the calls of one kind. */
 export interface CallCount {

@@ -1,11 +1,13 @@
 import { ApiError, htmlPage, typeOfStatus } from './api-error.ts';
-import type { FaultBook } from './fault-book.ts';
-import { CallKind } from './fault-rule.ts';
-import { batchFaultSchema, callFaultSchema, fileFaultSchema } from './fault-rule-schema.ts';
-import type { BatchFault, CallFault, FaultMoment, FileFault, RefusedFault } from './fault-rule.ts';
+import type { FaultRegistry } from './fault-registry.ts';
+import { CallKind } from './faults/call-fault.ts';
+import { batchFaultSchema, callFaultSchema, fileFaultSchema } from './faults/fault-rule-schema.ts';
+import type { BatchFault } from './faults/batch-fault.ts';
+import type { CallFault, FaultMoment } from './faults/call-fault.ts';
+import type { FileFault, RefusedFault } from './faults/file-fault.ts';
 
 /** The faults that strike one call, those of what it creates included. */
-export interface StruckFaults {
+export interface FaultsOfRequest {
   call: CallFault[];
   file: FileFault[];
   batch: BatchFault[];
@@ -15,8 +17,12 @@ export interface StruckFaults {
 export const FAULT_HEADER = 'x-emulator-fault';
 
 /** Draws the rules for a call and reads its header. */
-export function faultsOfCall(call: CallKind, header: string | undefined, book: FaultBook): StruckFaults {
-  const struck: StruckFaults = { call: book.forCall(call), file: [], batch: [] };
+export function findFaults(
+  call: CallKind,
+  header: string | undefined,
+  registry: FaultRegistry,
+): FaultsOfRequest {
+  const struck: FaultsOfRequest = { call: registry.forCall(call), file: [], batch: [] };
   for (const fault of header === undefined ? [] : parseHeader(header)) {
     const asCall = callFaultSchema.safeParse(fault);
     if (asCall.success) {
@@ -33,14 +39,14 @@ export function faultsOfCall(call: CallKind, header: string | undefined, book: F
 }
 
 /** What a call's faults make of it at one moment: an answer of their own, no answer, or nothing. */
-export type Interference =
+export type CallFaultEffect =
   | { kind: 'reset' }
   | { kind: 'hold'; ms: number | undefined }
   | { kind: 'answer'; status: number; contentType: string; body: string; headers: Record<string, string> };
 
-/** The interferences due at a moment, in the order of their rules. */
-export function interferences(faults: readonly CallFault[], moment: FaultMoment): Interference[] {
-  const due: Interference[] = [];
+/** The effectsDue due at a moment, in the order of their rules. */
+export function effectsDue(faults: readonly CallFault[], moment: FaultMoment): CallFaultEffect[] {
+  const due: CallFaultEffect[] = [];
   for (const fault of faults) {
     switch (fault.kind) {
       case 'status':
@@ -89,14 +95,14 @@ export function assertSize(faults: readonly CallFault[], bytes: unknown): void {
 }
 
 /** What a fault that refuses for good is answered with. */
-export function refusalOf(fault: Omit<RefusedFault, 'kind'>): ApiError {
+export function toRefusal(fault: Omit<RefusedFault, 'kind'>): ApiError {
   const { status, code = null } = fault;
   const message =
     fault.message ?? DEFAULT_MESSAGES[status] ?? `The request is refused with status ${status}.`;
   return new ApiError(status, message, { code });
 }
 
-function answerOf(fault: Extract<CallFault, { kind: 'status' }>): Interference {
+function answerOf(fault: Extract<CallFault, { kind: 'status' }>): CallFaultEffect {
   const message = fault.message ?? DEFAULT_MESSAGES[fault.status] ?? `Fault with status ${fault.status}.`;
   const headers: Record<string, string> =
     fault.retryAfterSeconds === undefined ? {} : { 'retry-after': String(fault.retryAfterSeconds) };

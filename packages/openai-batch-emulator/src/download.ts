@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { CallFault } from './fault-rule.ts';
+import type { CallFault } from './faults/call-fault.ts';
 
 /** A file to be sent, with what shall go wrong on the way. */
 export interface Download {
@@ -16,13 +16,13 @@ export interface Download {
 const READ_BUFFER_BYTES = 256 * 1024;
 
 /**
- * Sends the bytes with their length announced. `onWhole` is called just before the last of them go, so that a client
+ * Sends the bytes with their length announced. `onComplete` is called just before the last of them go, so that a client
  * that has read everything finds it noted; it is not called when a fault withholds some.
  */
 export async function sendDownload(
   response: ServerResponse,
   download: Download,
-  onWhole: () => void,
+  onComplete: () => void,
 ): Promise<void> {
   const { bytes, source } = download;
   const stall = download.faults.find((fault) => fault.kind === 'stall');
@@ -47,7 +47,7 @@ export async function sendDownload(
     await delay(stall.ms, undefined, { ref: false });
   }
   const rest = readRange(source, stall ? cut : 0, bytes);
-  await pipeline(beforeLast(slow ? inPieces(rest, bytes, slow) : rest, onWhole), response);
+  await pipeline(beforeLast(slow ? inPieces(rest, bytes, slow) : rest, onComplete), response);
 }
 
 async function* inPieces(

@@ -7,8 +7,8 @@ import type { Account } from './account.ts';
 import { CallCounters } from './call-counters.ts';
 import { createClock } from './clock.ts';
 import type { Clock } from './clock.ts';
-import { createFaultBook } from './fault-book.ts';
-import type { BookedRule, FaultBook } from './fault-book.ts';
+import { createFaultRegistry } from './fault-registry.ts';
+import type { RegisteredRule, FaultRegistry } from './fault-registry.ts';
 import { openJournal, valuesOf } from './journal.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import type { LedgerSummary } from './ledger.ts';
@@ -18,7 +18,7 @@ import type { ResolvedEmulatorOptions } from './options.ts';
 export interface EmulatedApi {
   options: ResolvedEmulatorOptions;
   clock: Clock;
-  faults: FaultBook;
+  faults: FaultRegistry;
   calls: CallCounters;
   /** The account a key belongs to. */
   accountOf(key: string): Promise<Account>;
@@ -38,7 +38,7 @@ export async function openEmulatedApi(options: ResolvedEmulatorOptions): Promise
   mkdirSync(dataDir, { recursive: true });
   const { journal, entries } = openJournalOf(dataDir);
   const clock = createClock(valuesOf<number>(entries, 'clock')[0] ?? options.clockOffsetSeconds * 1000);
-  const faults = openFaultBook(options, clock, journal, valuesOf<BookedRule>(entries, 'rule'));
+  const faults = openFaultRegistry(options, clock, journal, valuesOf<RegisteredRule>(entries, 'rule'));
   const calls = new CallCounters();
   const perKey = options.accounts === 'per-key';
   const accounts = new Map<string, Promise<Account>>();
@@ -135,19 +135,19 @@ function openJournalOf(folder: string): { journal: Journal; entries: JournalEntr
 }
 
 /** Rules of the options are added on the first start only; later their counts come from the journal. */
-function openFaultBook(
+function openFaultRegistry(
   options: ResolvedEmulatorOptions,
   clock: Clock,
   journal: Journal,
-  restored: readonly BookedRule[],
-): FaultBook {
-  const book = createFaultBook(
+  restored: readonly RegisteredRule[],
+): FaultRegistry {
+  const registry = createFaultRegistry(
     options.seed,
     restored,
-    (id, booked) => journal.append('rule', id, booked),
+    (id, registered) => journal.append('rule', id, registered),
     () => clock.now(),
   );
   const known = new Set(restored.map(({ rule }) => JSON.stringify(rule)));
-  for (const rule of options.faults) if (!known.has(JSON.stringify(rule))) book.add(rule);
-  return book;
+  for (const rule of options.faults) if (!known.has(JSON.stringify(rule))) registry.add(rule);
+  return registry;
 }

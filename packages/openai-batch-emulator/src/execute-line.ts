@@ -2,12 +2,12 @@ import { answerRequest } from './answers/answer-request.ts';
 import type { Answer } from './answers/answer.ts';
 import type { BatchEndpoint } from './answers/batch-endpoint.ts';
 import type { PromptCache } from './answers/prompt-cache.ts';
-import { assertContext, assertRequest } from './refuse-request.ts';
-import type { ContextLimits } from './refuse-request.ts';
+import { assertContext, assertRequest } from './assert-request.ts';
+import type { ContextLimits } from './assert-request.ts';
 import { ApiError, toEnvelope } from './api-error.ts';
-import { AnswerForm } from './fault-rule.ts';
-import type { LineFault } from './fault-rule.ts';
-import { errorBody, responseRow, unrunRow } from './result-row.ts';
+import { AnswerForm } from './faults/line-fault.ts';
+import type { LineFault } from './faults/line-fault.ts';
+import { errorBody, responseRow, notExecutedRow } from './result-row.ts';
 import { unreadableRow } from './unreadable-row.ts';
 import type { RowIds } from './result-row.ts';
 
@@ -52,7 +52,7 @@ export function executeLine(
       return unpaid('completed', responseRow(context.ids, 200, refusal), 'output');
     }
     case 'request_timeout':
-      return unpaid('failed', unrunRow(context.ids, 'request_timeout'), 'error');
+      return unpaid('failed', notExecutedRow(context.ids, 'request_timeout'), 'error');
     case 'lost':
       if (fault.paid) return { ...answered(body, context), row: undefined };
       return { ...unpaid('completed', '', 'output'), row: undefined };

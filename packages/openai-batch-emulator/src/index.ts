@@ -5,31 +5,21 @@ import type { EmulatorOptions } from './options.ts';
 
 export { UsageError } from './usage-error.ts';
 export type { EmulatorOptions, LifecycleOptions } from './options.ts';
-export {
-  AnswerForm,
-  BatchObjectForm,
-  CallKind,
-  ContentForm,
-  ResultFileForm,
-  UnreadableForm,
-} from './fault-rule.ts';
+export { BatchObjectForm, ContentForm, ResultFileForm } from './faults/batch-fault.ts';
+export { CallKind } from './faults/call-fault.ts';
+export { AnswerForm, UnreadableForm } from './faults/line-fault.ts';
+export type { BatchErrorItem, BatchFault, ResultFiles } from './faults/batch-fault.ts';
+export type { CallFault, FaultMoment } from './faults/call-fault.ts';
 export type {
-  BatchErrorItem,
-  BatchFault,
   BatchFaultRule,
-  BytesFault,
-  CallFault,
   CallFaultRule,
   FaultCondition,
-  FaultMoment,
   FaultRule,
-  FileFault,
   FileFaultRule,
-  LineFault,
   LineFaultRule,
-  RefusedFault,
-  ResultFiles,
-} from './fault-rule.ts';
+} from './faults/fault-rule.ts';
+export type { BytesFault, FileFault, RefusedFault } from './faults/file-fault.ts';
+export type { LineFault } from './faults/line-fault.ts';
 export type { LedgerLine, LedgerSummary } from './ledger.ts';
 export type { CallCount, CallReport } from './call-counters.ts';
 

@@ -1,5 +1,5 @@
 import { ApiError, assertInteger } from './api-error.ts';
-import type { CallFault } from './fault-rule.ts';
+import type { CallFault } from './faults/call-fault.ts';
 
 /** One page of a list, as the API frames it. */
 export interface ListPage<T> {
@@ -10,7 +10,7 @@ export interface ListPage<T> {
   has_more?: boolean;
 }
 
-export interface ListTerms {
+export interface ListLimits {
   defaultLimit: number;
   maxLimit: number;
 }
@@ -19,7 +19,7 @@ export interface ListTerms {
 export function listPage<R extends { id: string }, T>(
   records: readonly R[],
   query: Readonly<Record<string, string | undefined>>,
-  terms: ListTerms,
+  terms: ListLimits,
   faults: readonly CallFault[],
   show: (record: R) => T,
 ): ListPage<T> {

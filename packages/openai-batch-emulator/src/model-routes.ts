@@ -3,7 +3,7 @@ import { KNOWN_MODELS } from './answers/model-kind.ts';
 import { apiCall, paramOf } from './api-call.ts';
 import { ApiError } from './api-error.ts';
 import type { EmulatedApi } from './emulated-api.ts';
-import { CallKind } from './fault-rule.ts';
+import { CallKind } from './faults/call-fault.ts';
 
 /** The day the emulator says its models were made. */
 const CREATED = 1_735_689_600;

@@ -7,7 +7,7 @@ import { Busboy } from '@fastify/busboy';
 import type { BusboyHeaders, BusboyInstance } from '@fastify/busboy';
 import { ApiError, missingParameter } from './api-error.ts';
 
-export interface MultipartTerms {
+export interface MultipartOptions {
   /** The field that holds the bytes. */
   fileField: string;
   /** Where they go. */
@@ -27,7 +27,7 @@ export interface Multipart {
 const WRITE_BUFFER_BYTES = 1024 * 1024;
 
 /** Reads a multipart body, its file going to disk as it comes; a refused or broken one leaves nothing behind. */
-export async function readMultipart(request: IncomingMessage, terms: MultipartTerms): Promise<Multipart> {
+export async function readMultipart(request: IncomingMessage, terms: MultipartOptions): Promise<Multipart> {
   try {
     const multipart = await receive(
       request,
@@ -61,7 +61,7 @@ function openParser(request: IncomingMessage, maxBytes: number): BusboyInstance 
 async function receive(
   request: IncomingMessage,
   parser: BusboyInstance,
-  terms: MultipartTerms,
+  terms: MultipartOptions,
 ): Promise<{ fields: Map<string, string>; filename: string | undefined }> {
   const fields = new Map<string, string>();
   let filename: string | undefined;

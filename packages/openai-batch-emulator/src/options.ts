@@ -1,4 +1,4 @@
-import type { FaultRule } from './fault-rule.ts';
+import type { FaultRule } from './faults/fault-rule.ts';
 
 /**
  * How the emulator behaves. Everything is plain JSON, so that a command line can pass it on; everything is optional.

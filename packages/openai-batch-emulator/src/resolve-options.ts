@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { faultRuleSchema } from './fault-rule-schema.ts';
+import { faultRuleSchema } from './faults/fault-rule-schema.ts';
 import type { EmulatorOptions, ResolvedEmulatorOptions } from './options.ts';
 import { UsageError } from './usage-error.ts';
 

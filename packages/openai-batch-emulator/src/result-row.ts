@@ -8,8 +8,8 @@ export function responseRow(ids: RowIds, statusCode: number, bodyJson: string): 
 }
 
 /** A request that never ran. */
-export function unrunRow(ids: RowIds, code: UnrunCode): string {
-  const error = JSON.stringify({ code, message: UNRUN_MESSAGES[code] });
+export function notExecutedRow(ids: RowIds, code: NotExecutedCode): string {
+  const error = JSON.stringify({ code, message: NOT_EXECUTED_MESSAGES[code] });
   return `{"id":"${ids.rowId}","custom_id":${JSON.stringify(ids.customId)},"response":null,"error":${error}}\n`;
 }
 
@@ -19,9 +19,9 @@ export interface RowIds {
   customId: string;
 }
 
-export type UnrunCode = keyof typeof UNRUN_MESSAGES;
+export type NotExecutedCode = keyof typeof NOT_EXECUTED_MESSAGES;
 
-const UNRUN_MESSAGES = {
+const NOT_EXECUTED_MESSAGES = {
   batch_expired: 'This request could not be executed before the completion window expired.',
   batch_cancelled: 'This request was cancelled before it could be executed.',
   request_timeout: 'This request timed out before it could be completed.',

@@ -1,4 +1,4 @@
-import { UnreadableForm } from './fault-rule.ts';
+import { UnreadableForm } from './faults/line-fault.ts';
 
 const DEFAULT_DEPTH = 5000;
 /** A grinning face as UTF-8 never writes it: each half of the surrogate pair for itself. */

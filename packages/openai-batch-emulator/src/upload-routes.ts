@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { apiCall, bodyOf, paramOf } from './api-call.ts';
 import { assertSize, resetDuring, sizeLimit } from './call-faults.ts';
 import type { EmulatedApi } from './emulated-api.ts';
-import { CallKind } from './fault-rule.ts';
+import { CallKind } from './faults/call-fault.ts';
 import { readMultipart } from './multipart.ts';
 
 /** The Uploads API. */

@@ -4,10 +4,10 @@ import { isObject } from './answers/request-text.ts';
 import { estimateInputTokens } from './answers/token-estimate.ts';
 import { describeJsonType } from './api-error.ts';
 import type { ValidatedInput } from './batch-record.ts';
-import type { BatchErrorItem } from './fault-rule.ts';
+import type { BatchErrorItem } from './faults/batch-fault.ts';
 import { lineStarts, lineText, readBlocks } from './line-blocks.ts';
 import type { LineBlock } from './line-blocks.ts';
-import { createTurn } from './turn-taking.ts';
+import { createTimeSlice } from './time-slice.ts';
 
 export interface BatchLimits {
   maxBatchBytes: number;
@@ -19,7 +19,7 @@ export interface BatchLimits {
 }
 
 /** What validation has to say: errors, or what the file holds. */
-export type Verdict =
+export type ValidationResult =
   | { errors: BatchErrorItem[] }
   | { errors: null; input: ValidatedInput; blocks: LineBlock[] };
 
@@ -33,11 +33,11 @@ export async function validateBatch(
   endpoint: BatchEndpoint,
   limits: BatchLimits,
   stop: () => boolean,
-): Promise<Verdict | undefined> {
+): Promise<ValidationResult | undefined> {
   const check = new LineCheck(endpoint, limits);
   const blocks: LineBlock[] = [];
   const errors: BatchErrorItem[] = [];
-  const turn = createTurn();
+  const slice = createTimeSlice();
 
   for await (const { block, bytes } of readBlocks(path)) {
     blocks.push(block);
@@ -45,8 +45,8 @@ export async function validateBatch(
     for (let line = 0; line < block.lines; line++) {
       const error = check.line(lineText(bytes, starts, line), block.firstLine + line);
       if (error && errors.length < limits.maxReportedErrors) errors.push(error);
-      if (turn.due()) {
-        await turn.yieldTurn();
+      if (slice.isOver()) {
+        await slice.yieldToOthers();
         if (stop()) return undefined;
       }
     }

@@ -1,7 +1,7 @@
 import { modelOf } from './answer.ts';
 import type { Answer, AnswerContext, JsonObject } from './answer.ts';
-import { cutAnswer, logprobsOf } from './cut-answer.ts';
-import type { CutAnswer } from './cut-answer.ts';
+import { truncateAnswer, logprobsOf } from './truncate-answer.ts';
+import type { TruncatedAnswer } from './truncate-answer.ts';
 import { modelSnapshot } from './model-snapshot.ts';
 import { cacheDetails, PromptCache } from './prompt-cache.ts';
 import { requiredCall } from './required-call.ts';
@@ -18,8 +18,12 @@ export function chatCompletion(body: JsonObject, context: AnswerContext): Answer
   const call = requiredCall(body);
   const most = body['max_completion_tokens'] ?? body['max_tokens'];
   const said = call
-    ? cutAnswer(JSON.stringify(schemaValue(call.parameters, prompt.lastUser, undefined) ?? {}), null, most)
-    : cutAnswer(standInText(body, prompt, body['response_format']), body['stop'], most);
+    ? truncateAnswer(
+        JSON.stringify(schemaValue(call.parameters, prompt.lastUser, undefined) ?? {}),
+        null,
+        most,
+      )
+    : truncateAnswer(standInText(body, prompt, body['response_format']), body['stop'], most);
   const choices = typeof body['n'] === 'number' ? Math.max(1, body['n']) : 1;
   const inputTokens = promptTokens(prompt);
   const outputTokens = said.tokens * choices;
@@ -58,20 +62,20 @@ export function chatCompletion(body: JsonObject, context: AnswerContext): Answer
   };
 }
 
-function messageOf(said: CutAnswer, call: RequiredCall | undefined, id: string): JsonObject {
+function messageOf(said: TruncatedAnswer, call: RequiredCall | undefined, id: string): JsonObject {
   if (!call) return { role: 'assistant', content: said.text, refusal: null, annotations: [] };
   const made = { id, type: 'function', function: { name: call.name, arguments: said.text } };
   return { role: 'assistant', content: null, tool_calls: [made], refusal: null, annotations: [] };
 }
 
-function choiceLogprobs(body: JsonObject, said: CutAnswer, call: RequiredCall | undefined): unknown {
+function choiceLogprobs(body: JsonObject, said: TruncatedAnswer, call: RequiredCall | undefined): unknown {
   if (body['logprobs'] !== true || call) return null;
   const alternatives = typeof body['top_logprobs'] === 'number' ? body['top_logprobs'] : 0;
   return { content: logprobsOf(said.text, alternatives), refusal: null };
 }
 
 /** A function asked for by name ends in `stop`: the model had no choice in it. */
-function finishReason(said: CutAnswer, call: RequiredCall | undefined): string {
-  if (said.isCut) return 'length';
+function finishReason(said: TruncatedAnswer, call: RequiredCall | undefined): string {
+  if (said.isTruncated) return 'length';
   return call && !call.named ? 'tool_calls' : 'stop';
 }

@@ -1,4 +1,4 @@
-import { createRandom, hash32 } from './deterministic-draw.ts';
+import { createSeededRandom, hash32 } from './seeded-random.ts';
 import { modelOf } from './answer.ts';
 import type { Answer, JsonObject } from './answer.ts';
 import { inputTokens } from './token-estimate.ts';
@@ -49,10 +49,10 @@ export function embeddingInputs(input: unknown): string[] {
  */
 export function embeddingVector(text: string, dimensions: number): Float32Array {
   const vector = new Float32Array(dimensions);
-  const noise = createRandom(hash32(text));
+  const noise = createSeededRandom(hash32(text));
   for (let i = 0; i < dimensions; i++) vector[i] = (noise() - 0.5) * NOISE;
   for (const word of text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []) {
-    const draw = createRandom(hash32(word));
+    const draw = createSeededRandom(hash32(word));
     for (let i = 0; i < SPREAD; i++) {
       const at = Math.floor(draw() * dimensions);
       vector[at] = (vector[at] as number) + (draw() < 0.5 ? -1 : 1);

@@ -1,7 +1,7 @@
 import { modelOf } from './answer.ts';
 import type { Answer, AnswerContext, JsonObject } from './answer.ts';
-import { cutAnswer, logprobsOf } from './cut-answer.ts';
-import type { CutAnswer } from './cut-answer.ts';
+import { truncateAnswer, logprobsOf } from './truncate-answer.ts';
+import type { TruncatedAnswer } from './truncate-answer.ts';
 import { modelSnapshot } from './model-snapshot.ts';
 import { cacheDetails, PromptCache } from './prompt-cache.ts';
 import { requiredCall } from './required-call.ts';
@@ -18,9 +18,13 @@ export function modelResponse(body: JsonObject, context: AnswerContext): Answer 
   const call = requiredCall(body);
   const most = body['max_output_tokens'];
   const said = call
-    ? cutAnswer(JSON.stringify(schemaValue(call.parameters, prompt.lastUser, undefined) ?? {}), null, most)
-    : cutAnswer(standInText(body, prompt, format), null, most);
-  const status = said.isCut ? 'incomplete' : 'completed';
+    ? truncateAnswer(
+        JSON.stringify(schemaValue(call.parameters, prompt.lastUser, undefined) ?? {}),
+        null,
+        most,
+      )
+    : truncateAnswer(standInText(body, prompt, format), null, most);
+  const status = said.isTruncated ? 'incomplete' : 'completed';
   const inputTokens = promptTokens(prompt);
   const outputTokens = said.tokens;
   const cached = (context.cache ?? new PromptCache()).use(model, prompt);
@@ -36,7 +40,7 @@ export function modelResponse(body: JsonObject, context: AnswerContext): Answer 
       status,
       background: false,
       error: null,
-      incomplete_details: said.isCut ? { reason: 'max_output_tokens' } : null,
+      incomplete_details: said.isTruncated ? { reason: 'max_output_tokens' } : null,
       instructions: body['instructions'] ?? null,
       max_output_tokens: body['max_output_tokens'] ?? null,
       model: modelSnapshot(model),
@@ -85,7 +89,7 @@ export function modelResponse(body: JsonObject, context: AnswerContext): Answer 
 }
 
 /** Given where the request includes them. */
-function textLogprobs(body: JsonObject, said: CutAnswer): JsonObject[] {
+function textLogprobs(body: JsonObject, said: TruncatedAnswer): JsonObject[] {
   const { include } = body;
   if (!Array.isArray(include) || !include.includes('message.output_text.logprobs')) return [];
   return logprobsOf(said.text, typeof body['top_logprobs'] === 'number' ? body['top_logprobs'] : 0);

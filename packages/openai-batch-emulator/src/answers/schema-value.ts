@@ -1,4 +1,4 @@
-import { drawFraction } from './deterministic-draw.ts';
+import { seededFraction } from './seeded-random.ts';
 import { isObject } from './request-text.ts';
 
 /**
@@ -188,7 +188,7 @@ class SchemaWriter {
   }
 
   #draw(path: string): number {
-    return drawFraction(0, `${path} ${this.#text}`);
+    return seededFraction(0, `${path} ${this.#text}`);
   }
 }
 

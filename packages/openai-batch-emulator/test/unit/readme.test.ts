@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { commandOptions } from '../../src/command.ts';
-import { faultRuleSchema } from '../../src/fault-rule-schema.ts';
+import { faultRuleSchema } from '../../src/faults/fault-rule-schema.ts';
 import { resolveEmulatorOptions } from '../../src/resolve-options.ts';
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');

@@ -3,19 +3,20 @@ import { byteLength } from './request-text.ts';
 import { BYTES_PER_TOKEN, tokensOfText } from './token-estimate.ts';
 
 /** What is left of an answer after `stop` and the token limit. */
-export interface CutAnswer {
+export interface TruncatedAnswer {
   text: string;
   tokens: number;
   /** Whether the token limit cut it. */
-  isCut: boolean;
+  isTruncated: boolean;
 }
 
 /** Ends a text before the first stop sequence and after the most tokens allowed, whichever comes first. */
-export function cutAnswer(text: string, stop: unknown, maxTokens: unknown): CutAnswer {
+export function truncateAnswer(text: string, stop: unknown, maxTokens: unknown): TruncatedAnswer {
   const ended = stop === undefined || stop === null ? text : beforeStop(text, stop);
   const tokens = tokensOfText(ended);
-  if (typeof maxTokens !== 'number' || tokens <= maxTokens) return { text: ended, tokens, isCut: false };
-  return { text: firstBytes(ended, maxTokens * BYTES_PER_TOKEN), tokens: maxTokens, isCut: true };
+  if (typeof maxTokens !== 'number' || tokens <= maxTokens)
+    return { text: ended, tokens, isTruncated: false };
+  return { text: firstBytes(ended, maxTokens * BYTES_PER_TOKEN), tokens: maxTokens, isTruncated: true };
 }
 
 /** The first tokens as the log probabilities name them: pieces of up to four bytes, no character cut in two. */

@@ -44,7 +44,7 @@ const endedStatuses: readonly BatchStatus[] = [
 ];
 
 /** Sends the events of ended batches to the account's webhook, signed as Standard Webhooks has it, until they are received. */
-export class WebhookDesk {
+export class WebhookSender {
   readonly #options: ResolvedEmulatorOptions;
   readonly #journal: Journal;
   readonly #deliveries = new Map<string, WebhookDelivery>();

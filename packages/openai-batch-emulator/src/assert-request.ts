@@ -2,9 +2,9 @@ import { ApiError, invalidValue } from './api-error.ts';
 import type { JsonObject } from './answers/answer.ts';
 import { BatchEndpoint } from './answers/batch-endpoint.ts';
 import { modelFacts } from './answers/model-kind.ts';
-import { assertInputItems, assertMessages } from './refuse-messages.ts';
-import { assertParameters } from './refuse-parameters.ts';
-import { assertTools } from './refuse-tools.ts';
+import { assertInputItems, assertMessages } from './assert-messages.ts';
+import { assertParameters } from './assert-parameters.ts';
+import { assertTools } from './assert-tools.ts';
 import { tokensOfText } from './answers/token-estimate.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { createGate } from '../../src/turn-taking.ts';
+import { createConcurrencyLimiter } from '../../src/concurrency-limiter.ts';
 
 test('the last step of something comes before works that have not begun', async () => {
-  const gate = createGate(1);
+  const gate = createConcurrencyLimiter(1);
   const done: string[] = [];
   const live = async (name: string): Promise<void> => {
     await gate(async () => void done.push(`${name} runs`));
@@ -13,7 +13,7 @@ test('the last step of something comes before works that have not begun', async 
 });
 
 test('at most so many works run at a time, those that fail included', async () => {
-  const gate = createGate(2);
+  const gate = createConcurrencyLimiter(2);
   let running = 0;
   let most = 0;
   const work = async (fails: boolean): Promise<void> => {

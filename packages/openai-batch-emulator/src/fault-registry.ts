@@ -1,18 +1,12 @@
-import { drawFraction } from './answers/deterministic-draw.ts';
-import type {
-  BatchFault,
-  BatchFaultRule,
-  CallFault,
-  CallKind,
-  FaultCondition,
-  FaultRule,
-  FileFault,
-  LineFault,
-  LineFaultRule,
-} from './fault-rule.ts';
+import { seededFraction } from './answers/seeded-random.ts';
+import type { BatchFault } from './faults/batch-fault.ts';
+import type { CallFault, CallKind } from './faults/call-fault.ts';
+import type { BatchFaultRule, FaultCondition, FaultRule, LineFaultRule } from './faults/fault-rule.ts';
+import type { FileFault } from './faults/file-fault.ts';
+import type { LineFault } from './faults/line-fault.ts';
 
-/** A rule as the book keeps it: named, with how often it was met and how often it struck. */
-export interface BookedRule {
+/** A rule as the registry keeps it: named, with how often it was met and how often it struck. */
+export interface RegisteredRule {
   id: string;
   rule: FaultRule;
   met: number;
@@ -31,9 +25,9 @@ interface LineIdentity {
 }
 
 /** The rules in force. Several may strike one file, batch or call; of the line rules the first that fits does. */
-export interface FaultBook {
-  add(rule: FaultRule): BookedRule;
-  list(): BookedRule[];
+export interface FaultRegistry {
+  add(rule: FaultRule): RegisteredRule;
+  list(): RegisteredRule[];
   remove(id: string): boolean;
   clear(): void;
   forCall(call: CallKind): CallFault[];
@@ -44,37 +38,37 @@ export interface FaultBook {
   hasLineRules(): boolean;
 }
 
-/** Creates a book; `onChange` is told of every rule added, met or removed, so that counts outlive a restart. */
-export function createFaultBook(
+/** Creates a registry; `onChange` is told of every rule added, met or removed, so that counts outlive a restart. */
+export function createFaultRegistry(
   seed: number,
-  restored: readonly BookedRule[],
-  onChange: (id: string, booked: BookedRule | null) => void,
+  restored: readonly RegisteredRule[],
+  onChange: (id: string, registered: RegisteredRule | null) => void,
   now: () => number = Date.now,
-): FaultBook {
-  const rules = new Map<string, BookedRule>(restored.map((booked) => [booked.id, booked]));
-  let lineRules: { booked: BookedRule; rule: LineFaultRule }[] = [];
+): FaultRegistry {
+  const rules = new Map<string, RegisteredRule>(restored.map((registered) => [registered.id, registered]));
+  let lineRules: { registered: RegisteredRule; rule: LineFaultRule }[] = [];
   let named = 0;
 
   const indexLineRules = (): void => {
-    lineRules = [...rules.values()].flatMap((booked) =>
-      booked.rule.on === 'line' ? [{ booked, rule: booked.rule }] : [],
+    lineRules = [...rules.values()].flatMap((registered) =>
+      registered.rule.on === 'line' ? [{ registered, rule: registered.rule }] : [],
     );
   };
   indexLineRules();
 
-  const isOver = ({ addedAtMs, rule }: BookedRule): boolean =>
+  const isOver = ({ addedAtMs, rule }: RegisteredRule): boolean =>
     rule.seconds !== undefined && addedAtMs !== undefined && now() >= addedAtMs + rule.seconds * 1000;
 
-  const strikes = (booked: BookedRule, condition: FaultCondition): boolean => {
-    booked.met++;
+  const strikes = (registered: RegisteredRule, condition: FaultCondition): boolean => {
+    registered.met++;
     const strike =
-      !isOver(booked) &&
-      isNth(condition.nth, booked.met) &&
-      (condition.count === undefined || booked.struck < condition.count) &&
+      !isOver(registered) &&
+      isNth(condition.nth, registered.met) &&
+      (condition.count === undefined || registered.struck < condition.count) &&
       (condition.probability === undefined ||
-        drawFraction(seed, `${booked.id} ${booked.met}`) < condition.probability);
-    if (strike) booked.struck++;
-    onChange(booked.id, booked);
+        seededFraction(seed, `${registered.id} ${registered.met}`) < condition.probability);
+    if (strike) registered.struck++;
+    onChange(registered.id, registered);
     return strike;
   };
 
@@ -82,11 +76,11 @@ export function createFaultBook(
     add(rule) {
       let id = rule.id;
       while (id === undefined || (rule.id === undefined && rules.has(id))) id = `rule-${++named}`;
-      const booked = { id, rule, met: 0, struck: 0, addedAtMs: now() };
-      rules.set(id, booked);
+      const registered = { id, rule, met: 0, struck: 0, addedAtMs: now() };
+      rules.set(id, registered);
       indexLineRules();
-      onChange(id, booked);
-      return booked;
+      onChange(id, registered);
+      return registered;
     },
     list: () => [...rules.values()],
     remove(id) {
@@ -102,31 +96,34 @@ export function createFaultBook(
     },
     forCall(call) {
       const struck: CallFault[] = [];
-      for (const booked of rules.values()) {
-        const { rule } = booked;
-        if (rule.on === 'call' && namesCall(rule.call, call) && strikes(booked, rule))
+      for (const registered of rules.values()) {
+        const { rule } = registered;
+        if (rule.on === 'call' && namesCall(rule.call, call) && strikes(registered, rule))
           struck.push(rule.fault);
       }
       return struck;
     },
     forFile() {
       const struck: FileFault[] = [];
-      for (const booked of rules.values()) {
-        if (booked.rule.on === 'file' && strikes(booked, booked.rule)) struck.push(booked.rule.fault);
+      for (const registered of rules.values()) {
+        if (registered.rule.on === 'file' && strikes(registered, registered.rule))
+          struck.push(registered.rule.fault);
       }
       return struck;
     },
     forBatch(metadata) {
       const struck: BatchFault[] = [];
-      for (const booked of rules.values()) {
-        const { rule } = booked;
-        if (rule.on === 'batch' && carries(metadata, rule) && strikes(booked, rule)) struck.push(rule.fault);
+      for (const registered of rules.values()) {
+        const { rule } = registered;
+        if (rule.on === 'batch' && carries(metadata, rule) && strikes(registered, rule))
+          struck.push(rule.fault);
       }
       return struck;
     },
     forLine: (line) =>
-      lineRules.find(({ booked, rule }) => strikesLine(booked.id, rule, line, seed) && !isOver(booked))?.rule
-        .fault,
+      lineRules.find(
+        ({ registered, rule }) => strikesLine(registered.id, rule, line, seed) && !isOver(registered),
+      )?.rule.fault,
     hasLineRules: () => lineRules.length > 0,
   };
 }
@@ -154,5 +151,5 @@ function strikesLine(ruleId: string, rule: LineFaultRule, line: LineIdentity, se
       typeof customId === 'string' ? customId === line.customId : customId.includes(line.customId);
     if (!named) return false;
   }
-  return rule.fraction === undefined || drawFraction(seed, `${ruleId} ${line.key}`) < rule.fraction;
+  return rule.fraction === undefined || seededFraction(seed, `${ruleId} ${line.key}`) < rule.fraction;
 }

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ApiError, assertInteger, invalidType, missingParameter } from './api-error.ts';
 import type { Clock } from './clock.ts';
-import { toFileObject } from './file-shelf.ts';
-import type { FileObject, FileRecord, FileShelf } from './file-shelf.ts';
-import type { FileFault } from './fault-rule.ts';
-import { assertExpiresAfter, assertUploadPurpose } from './file-terms.ts';
+import { toFileObject } from './file-storage.ts';
+import type { FileObject, FileRecord, FileStorage } from './file-storage.ts';
+import type { FileFault } from './faults/file-fault.ts';
+import { parseExpiresAfter, assertUploadPurpose } from './file-parameters.ts';
 import type { Journal } from './journal.ts';
-import { assertJsonlName } from './jsonl-opening.ts';
+import { assertJsonlFilename } from './assert-batch-input-file.ts';
 import { newPartId, newUploadId } from './object-ids.ts';
 
 interface PartRecord {
@@ -56,18 +56,18 @@ const LIFE_MS = 3_600_000;
 const MAX_UPLOAD_BYTES = 8 * 1024 ** 3;
 
 /** The Uploads API: parts in any order, put together in the order the client names at the end. */
-export class UploadDesk {
+export class UploadService {
   readonly #folder: string;
   readonly #clock: Clock;
   readonly #journal: Journal;
-  readonly #shelf: FileShelf;
+  readonly #files: FileStorage;
   readonly #uploads = new Map<string, UploadRecord>();
 
-  constructor(dataDir: string, clock: Clock, journal: Journal, shelf: FileShelf) {
+  constructor(dataDir: string, clock: Clock, journal: Journal, files: FileStorage) {
     this.#folder = join(dataDir, 'parts');
     this.#clock = clock;
     this.#journal = journal;
-    this.#shelf = shelf;
+    this.#files = files;
     mkdirSync(this.#folder, { recursive: true });
   }
 
@@ -86,7 +86,7 @@ export class UploadDesk {
     if (typeof filename !== 'string') throw invalidType('filename', 'a string', filename);
     if (typeof mimeType !== 'string') throw invalidType('mime_type', 'a string', mimeType);
     assertUploadPurpose(purpose);
-    if (purpose === 'batch') assertJsonlName(filename);
+    if (purpose === 'batch') assertJsonlFilename(filename);
     const now = this.#clock.now();
     const record: UploadRecord = {
       id: newUploadId(),
@@ -94,7 +94,7 @@ export class UploadDesk {
       filename,
       mimeType,
       purpose,
-      expiresAfterSeconds: assertExpiresAfter(body['expires_after'], 'expires_after') ?? null,
+      expiresAfterSeconds: parseExpiresAfter(body['expires_after'], 'expires_after') ?? null,
       createdAtMs: now,
       expiresAtMs: now + LIFE_MS,
       status: 'pending',
@@ -149,7 +149,7 @@ export class UploadDesk {
         purpose: record.purpose,
         expiresAfterSeconds: record.expiresAfterSeconds ?? undefined,
       };
-      record.file = await this.#shelf.adopt(joined, terms, faults);
+      record.file = await this.#files.adopt(joined, terms, faults);
       record.status = 'completed';
     } catch (error) {
       record.status = 'pending';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { BatchEndpoint } from '../../src/answers/batch-endpoint.ts';
 import { ApiError } from '../../src/api-error.ts';
-import { assertContext, assertRequest } from '../../src/refuse-request.ts';
+import { assertContext, assertRequest } from '../../src/assert-request.ts';
 
 const { chatCompletions, responses, embeddings, completions, moderations, imageGenerations } = BatchEndpoint;
 const user = { role: 'user', content: 'hello' };
