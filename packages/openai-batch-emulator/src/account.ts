@@ -15,20 +15,20 @@ import type { UploadRecord } from './upload-service.ts';
 import { WebhookSender } from './webhook-sender.ts';
 import type { WebhookDelivery } from './webhook-sender.ts';
 
-/** Everything the emulator keeps for one account, opened from the account's folder. */
+/** The state of one account, in the account's folder. */
 export interface Account {
   files: FileStorage;
   uploads: UploadService;
   batches: BatchService;
   webhooks: WebhookSender;
-  /** Where bytes are gathered while they come in. */
+  /** The path for bytes while they arrive. */
   incomingPath(name: string): string;
-  /** Forgets everything. */
+  /** Removes everything. */
   clear(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** What all accounts share. */
+/** What an account needs: the options, clock and faults of all accounts, and its own journal. */
 export interface AccountContext {
   options: ResolvedEmulatorOptions;
   clock: Clock;
@@ -36,15 +36,15 @@ export interface AccountContext {
   journal: Journal;
 }
 
-/** Opens an account with what its journal held: batches that had not ended are taken up. */
+/** Opens an account from the entries of its journal, and continues the batches that have not ended. */
 export async function openAccount(
   folder: string,
-  setting: AccountContext,
+  context: AccountContext,
   entries: readonly JournalEntry[],
 ): Promise<Account> {
-  const { options, clock, faults, journal } = setting;
+  const { options, clock, faults, journal } = context;
   const incoming = join(folder, 'incoming');
-  // What was still coming in when the last process died will never be complete.
+  // Bytes that were arriving when the last process died will never be complete.
   rmSync(incoming, { recursive: true, force: true });
   mkdirSync(incoming, { recursive: true });
 
@@ -55,7 +55,7 @@ export async function openAccount(
     webhooks.announce(ended),
   );
   for (const record of valuesOf<FileRecord>(entries, 'file')) files.restore(record);
-  for (const refused of valuesOf<PermanentRefusal>(entries, 'refused')) files.refusals.restore(refused);
+  for (const refusal of valuesOf<PermanentRefusal>(entries, 'refused')) files.refusals.restore(refusal);
   for (const record of valuesOf<UploadRecord>(entries, 'upload')) uploads.restore(record);
   for (const record of valuesOf<BatchRecord>(entries, 'batch')) batches.restore(record);
   for (const delivery of valuesOf<WebhookDelivery>(entries, 'webhook')) webhooks.restore(delivery);

@@ -3,7 +3,7 @@ import type { BatchEndpoint } from './answers/batch-endpoint.ts';
 import { ApiError, invalidType, invalidValue, missingParameter } from './api-error.ts';
 import { parseExpiresAfter } from './file-parameters.ts';
 
-/** What a client asks for in `POST /v1/batches`. */
+/** The body of `POST /v1/batches`. */
 export interface BatchCreateParams {
   inputFileId: string;
   endpoint: BatchEndpoint;
@@ -16,8 +16,8 @@ const MAX_METADATA_KEY = 64;
 const MAX_METADATA_VALUE = 512;
 
 /**
- * Checks the little that is refused at once. Whether the input file exists, and everything in it, is left to validation:
- * the API answers such a request with a batch that fails.
+ * Checks what the API refuses at once. The input file and its content are checked by validation: if they are wrong, the
+ * API creates a batch that fails.
  */
 export function parseBatchCreateParams(body: Record<string, unknown>): BatchCreateParams {
   const { input_file_id: inputFileId, endpoint, completion_window: window } = body;

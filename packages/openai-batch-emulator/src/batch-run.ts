@@ -219,12 +219,12 @@ export class BatchRun {
   /** Writes the remaining rows and publishes the files. Only the closing of the emulator stops this. */
   async #end(status: EndedWithFiles): Promise<void> {
     this.#endingAs = status;
-    const unfinished = UNFINISHED[status];
+    const code = NOT_EXECUTED_CODES[status];
     if (this.#record.validated && this.#record.enteredAtMs[BatchStatus.inProgress] !== undefined) {
       const executor = await this.#openExecutor();
       await this.#context.limiter(async () => {
-        if (unfinished) await executor.fillUnfinished(unfinished, () => this.#isClosing);
-        await executor.finish();
+        if (code) await executor.writeNotExecuted(code, () => this.#isClosing);
+        await executor.writeFaultRows();
       }, 'next');
       if (this.#isClosing) return;
       this.#record.hasOutput = executor.outputBytes > 0;
@@ -293,7 +293,7 @@ const ORGANIZATION = 'org-emulator';
 type EndedWithFiles = 'completed' | 'expired' | 'cancelled';
 
 /** The code in the rows of lines that were not executed. */
-const UNFINISHED: Readonly<Record<EndedWithFiles, NotExecutedCode | undefined>> = {
+const NOT_EXECUTED_CODES: Readonly<Record<EndedWithFiles, NotExecutedCode | undefined>> = {
   completed: undefined,
   expired: 'batch_expired',
   cancelled: 'batch_cancelled',

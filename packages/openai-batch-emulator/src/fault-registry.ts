@@ -5,26 +5,28 @@ import type { BatchFaultRule, FaultCondition, FaultRule, LineFaultRule } from '.
 import type { FileFault } from './faults/file-fault.ts';
 import type { LineFault } from './faults/line-fault.ts';
 
-/** A rule as the registry keeps it: named, with how often it was met and how often it struck. */
+/** A rule with its id and counts, as in the journal and in `GET /emulator/faults`. */
 export interface RegisteredRule {
   id: string;
   rule: FaultRule;
+  /** How many occurrences have matched the rule. */
   met: number;
+  /** How many times the rule was applied. */
   struck: number;
   /** When it was added, by the account's clock; absent in older journals. */
   addedAtMs?: number;
 }
 
-/** What a line rule looks at. */
+/** What a line rule is matched against. */
 interface LineIdentity {
   customId: string;
-  /** The content key, as text, from which shares of lines are drawn. */
+  /** The line's key as text; with the seed it decides whether the line belongs to a share. */
   key: string;
-  /** How often the line was executed before. */
+  /** How many times the line was executed before. */
   executions: number;
 }
 
-/** The rules in force. Several may strike one file, batch or call; of the line rules the first that fits does. */
+/** The active rules. Several may apply to one file, batch or call; of the line rules only the first that matches. */
 export interface FaultRegistry {
   add(rule: FaultRule): RegisteredRule;
   list(): RegisteredRule[];
@@ -33,25 +35,24 @@ export interface FaultRegistry {
   forCall(call: CallKind): CallFault[];
   forFile(): FileFault[];
   forBatch(metadata: Record<string, string>): BatchFault[];
-  /** Returns undefined at once when no line rule is in force, the case that must cost nothing. */
   forLine(line: LineIdentity): LineFault | undefined;
   hasLineRules(): boolean;
 }
 
-/** Creates a registry; `onChange` is told of every rule added, met or removed, so that counts outlive a restart. */
+/** Creates a registry. `onChange` is called for each rule that was added, matched or removed, to keep the counts across restarts. */
 export function createFaultRegistry(
   seed: number,
   restored: readonly RegisteredRule[],
-  onChange: (id: string, registered: RegisteredRule | null) => void,
+  onChange: (id: string, entry: RegisteredRule | null) => void,
   now: () => number = Date.now,
 ): FaultRegistry {
-  const rules = new Map<string, RegisteredRule>(restored.map((registered) => [registered.id, registered]));
-  let lineRules: { registered: RegisteredRule; rule: LineFaultRule }[] = [];
-  let named = 0;
+  const rules = new Map<string, RegisteredRule>(restored.map((entry) => [entry.id, entry]));
+  let lineRules: { entry: RegisteredRule; rule: LineFaultRule }[] = [];
+  let generatedIds = 0;
 
   const indexLineRules = (): void => {
-    lineRules = [...rules.values()].flatMap((registered) =>
-      registered.rule.on === 'line' ? [{ registered, rule: registered.rule }] : [],
+    lineRules = [...rules.values()].flatMap((entry) =>
+      entry.rule.on === 'line' ? [{ entry, rule: entry.rule }] : [],
     );
   };
   indexLineRules();
@@ -59,28 +60,28 @@ export function createFaultRegistry(
   const isOver = ({ addedAtMs, rule }: RegisteredRule): boolean =>
     rule.seconds !== undefined && addedAtMs !== undefined && now() >= addedAtMs + rule.seconds * 1000;
 
-  const strikes = (registered: RegisteredRule, condition: FaultCondition): boolean => {
-    registered.met++;
-    const strike =
-      !isOver(registered) &&
-      isNth(condition.nth, registered.met) &&
-      (condition.count === undefined || registered.struck < condition.count) &&
+  const applies = (entry: RegisteredRule, condition: FaultCondition): boolean => {
+    entry.met++;
+    const isApplied =
+      !isOver(entry) &&
+      isNth(condition.nth, entry.met) &&
+      (condition.count === undefined || entry.struck < condition.count) &&
       (condition.probability === undefined ||
-        seededFraction(seed, `${registered.id} ${registered.met}`) < condition.probability);
-    if (strike) registered.struck++;
-    onChange(registered.id, registered);
-    return strike;
+        seededFraction(seed, `${entry.id} ${entry.met}`) < condition.probability);
+    if (isApplied) entry.struck++;
+    onChange(entry.id, entry);
+    return isApplied;
   };
 
   return {
     add(rule) {
       let id = rule.id;
-      while (id === undefined || (rule.id === undefined && rules.has(id))) id = `rule-${++named}`;
-      const registered = { id, rule, met: 0, struck: 0, addedAtMs: now() };
-      rules.set(id, registered);
+      while (id === undefined || (rule.id === undefined && rules.has(id))) id = `rule-${++generatedIds}`;
+      const entry = { id, rule, met: 0, struck: 0, addedAtMs: now() };
+      rules.set(id, entry);
       indexLineRules();
-      onChange(id, registered);
-      return registered;
+      onChange(id, entry);
+      return entry;
     },
     list: () => [...rules.values()],
     remove(id) {
@@ -95,34 +96,34 @@ export function createFaultRegistry(
       indexLineRules();
     },
     forCall(call) {
-      const struck: CallFault[] = [];
-      for (const registered of rules.values()) {
-        const { rule } = registered;
-        if (rule.on === 'call' && namesCall(rule.call, call) && strikes(registered, rule))
-          struck.push(rule.fault);
+      const faults: CallFault[] = [];
+      for (const entry of rules.values()) {
+        const { rule } = entry;
+        if (rule.on === 'call' && matchesCall(rule.call, call) && applies(entry, rule))
+          faults.push(rule.fault);
       }
-      return struck;
+      return faults;
     },
     forFile() {
-      const struck: FileFault[] = [];
-      for (const registered of rules.values()) {
-        if (registered.rule.on === 'file' && strikes(registered, registered.rule))
-          struck.push(registered.rule.fault);
+      const faults: FileFault[] = [];
+      for (const entry of rules.values()) {
+        if (entry.rule.on === 'file' && applies(entry, entry.rule))
+          faults.push(entry.rule.fault);
       }
-      return struck;
+      return faults;
     },
     forBatch(metadata) {
-      const struck: BatchFault[] = [];
-      for (const registered of rules.values()) {
-        const { rule } = registered;
-        if (rule.on === 'batch' && carries(metadata, rule) && strikes(registered, rule))
-          struck.push(rule.fault);
+      const faults: BatchFault[] = [];
+      for (const entry of rules.values()) {
+        const { rule } = entry;
+        if (rule.on === 'batch' && matchesMetadata(metadata, rule) && applies(entry, rule))
+          faults.push(rule.fault);
       }
-      return struck;
+      return faults;
     },
     forLine: (line) =>
       lineRules.find(
-        ({ registered, rule }) => strikesLine(registered.id, rule, line, seed) && !isOver(registered),
+        ({ entry, rule }) => appliesToLine(entry.id, rule, line, seed) && !isOver(entry),
       )?.rule.fault,
     hasLineRules: () => lineRules.length > 0,
   };
@@ -133,16 +134,16 @@ function isNth(nth: FaultCondition['nth'], occurrence: number): boolean {
   return typeof nth === 'number' ? nth === occurrence : nth.includes(occurrence);
 }
 
-function namesCall(named: CallKind | '*' | CallKind[], call: CallKind): boolean {
+function matchesCall(named: CallKind | '*' | CallKind[], call: CallKind): boolean {
   if (Array.isArray(named)) return named.includes(call);
   return named === '*' || named === call;
 }
 
-function carries(metadata: Record<string, string>, rule: BatchFaultRule): boolean {
+function matchesMetadata(metadata: Record<string, string>, rule: BatchFaultRule): boolean {
   return Object.entries(rule.metadata ?? {}).every(([key, value]) => metadata[key] === value);
 }
 
-function strikesLine(ruleId: string, rule: LineFaultRule, line: LineIdentity, seed: number): boolean {
+function appliesToLine(ruleId: string, rule: LineFaultRule, line: LineIdentity, seed: number): boolean {
   const limit = rule.executions === undefined ? 1 : rule.executions;
   if (limit !== null && line.executions >= limit) return false;
   const { customId } = rule;

@@ -11,7 +11,7 @@ export function assertUploadPurpose(purpose: unknown): asserts purpose is string
     throw invalidValue('purpose', purpose, UPLOAD_PURPOSES);
 }
 
-/** Reads `{anchor: "created_at", seconds}` as it comes in `expires_after` and `output_expires_after`. */
+/** Returns the seconds of `{anchor: "created_at", seconds}` in `expires_after` or `output_expires_after`. */
 export function parseExpiresAfter(value: unknown, param: string): number | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'object' || Array.isArray(value)) throw invalidType(param, 'an object', value);

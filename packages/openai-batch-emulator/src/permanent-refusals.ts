@@ -3,44 +3,44 @@ import { toRefusal } from './call-faults.ts';
 import type { RefusedFault } from './faults/file-fault.ts';
 import type { Journal } from './journal.ts';
 
-/** What was refused for good, as it is journalled. */
+/** A permanent refusal of a content, as in the journal. */
 export interface PermanentRefusal {
   call: 'upload' | 'create';
-  /** What the content is known by. */
+  /** The key of the content. */
   content: string;
   fault: RefusedFault;
 }
 
-/** Contents refused for good: whoever brings the same bytes again is answered the same. */
+/** Refused contents: later calls with the same bytes get the same error. */
 export class PermanentRefusals {
   readonly #journal: Journal;
-  readonly #refused = new Map<string, PermanentRefusal>();
+  readonly #refusals = new Map<string, PermanentRefusal>();
 
   constructor(journal: Journal) {
     this.#journal = journal;
   }
 
-  restore(refused: PermanentRefusal): void {
-    this.#refused.set(keyOf(refused.call, refused.content), refused);
+  restore(refusal: PermanentRefusal): void {
+    this.#refusals.set(keyOf(refusal.call, refusal.content), refusal);
   }
 
-  /** Throws for a content that was refused before; costs nothing while there is none. */
+  /** Throws the error of an earlier refusal of this content. The key is computed only if there are refusals. */
   async assertNotRefused(call: PermanentRefusal['call'], content: () => Promise<string>): Promise<void> {
-    if (this.#refused.size === 0) return;
-    const known = this.#refused.get(keyOf(call, await content()));
+    if (this.#refusals.size === 0) return;
+    const known = this.#refusals.get(keyOf(call, await content()));
     if (known) throw toRefusal(known.fault);
   }
 
-  /** Notes a refusal and returns what it is answered with. */
+  /** Records a refusal and returns its error. */
   refuse(call: PermanentRefusal['call'], content: string, fault: RefusedFault): ApiError {
-    const refused = { call, content, fault };
-    this.restore(refused);
-    this.#journal.append('refused', keyOf(call, content), refused);
+    const refusal = { call, content, fault };
+    this.restore(refusal);
+    this.#journal.append('refused', keyOf(call, content), refusal);
     return toRefusal(fault);
   }
 
   clear(): void {
-    this.#refused.clear();
+    this.#refusals.clear();
   }
 }
 

@@ -181,7 +181,7 @@ const condition = {
 };
 const callKind = z.enum(CallKind);
 
-/** Turns unknown JSON into a rule, or says which field of it is wrong. */
+/** Parses unknown JSON into a rule; the error names the wrong field. */
 export const faultRuleSchema: z.ZodType<FaultRule> = z.discriminatedUnion('on', [
   z.strictObject({
     on: z.literal('call'),
