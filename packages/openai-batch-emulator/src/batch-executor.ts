@@ -228,7 +228,8 @@ export class BatchExecutor {
     await this.#output.flush();
     await this.#errors.flush();
     if (this.#packer.sizeBytes > 0) await this.#log.append(this.#packer.take());
-    if (!this.#checkpointIsFinal && performance.now() - this.#checkpointAt > CHECKPOINT_MS) this.#moveCheckpoint();
+    if (!this.#checkpointIsFinal && performance.now() - this.#checkpointAt > CHECKPOINT_MS)
+      this.#moveCheckpoint();
   }
 
   async #checkpoint(): Promise<void> {

@@ -29,8 +29,7 @@ export function findFaults(
       faults.call.push(asCall.data);
       continue;
     }
-    if (call === CallKind.batchesCreate)
-      faults.batch.push(dataOf(batchFaultSchema.safeParse(fault)));
+    if (call === CallKind.batchesCreate) faults.batch.push(dataOf(batchFaultSchema.safeParse(fault)));
     else if (call === CallKind.filesCreate || call === CallKind.uploadsComplete)
       faults.file.push(dataOf(fileFaultSchema.safeParse(fault)));
     else throw badHeader(asCall.error.message);

@@ -107,8 +107,7 @@ export function createFaultRegistry(
     forFile() {
       const faults: FileFault[] = [];
       for (const entry of rules.values()) {
-        if (entry.rule.on === 'file' && applies(entry, entry.rule))
-          faults.push(entry.rule.fault);
+        if (entry.rule.on === 'file' && applies(entry, entry.rule)) faults.push(entry.rule.fault);
       }
       return faults;
     },
@@ -122,9 +121,8 @@ export function createFaultRegistry(
       return faults;
     },
     forLine: (line) =>
-      lineRules.find(
-        ({ entry, rule }) => appliesToLine(entry.id, rule, line, seed) && !isOver(entry),
-      )?.rule.fault,
+      lineRules.find(({ entry, rule }) => appliesToLine(entry.id, rule, line, seed) && !isOver(entry))?.rule
+        .fault,
     hasLineRules: () => lineRules.length > 0,
   };
 }

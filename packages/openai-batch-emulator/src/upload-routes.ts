@@ -25,7 +25,7 @@ export function addUploadRoutes(app: FastifyInstance, api: EmulatedApi): void {
     '/v1/uploads/:id/parts',
     async (request, faults, account) => {
       const id = paramOf(request, 'id');
-      account.uploads.assertTakesParts(id);
+      account.uploads.assertPending(id);
       const path = account.incomingPath(randomUUID());
       await readMultipart(request.raw, {
         fileField: 'data',

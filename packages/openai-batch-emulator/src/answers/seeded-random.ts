@@ -1,4 +1,4 @@
-/** FNV-1a over UTF-16 code units: cheap, and good enough to seed a generator with. */
+/** FNV-1a over UTF-16 code units: cheap, and good enough to seed a generator. */
 export function hash32(text: string, seed = 0): number {
   let hash = (0x811c9dc5 ^ seed) >>> 0;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
@@ -7,7 +7,7 @@ export function hash32(text: string, seed = 0): number {
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-/** A number in [0, 1) that is always the same for the same seed and text: how a "random" fault is drawn. */
+/** A number in [0, 1) that is always the same for the same seed and text; decides "random" faults. */
 export function seededFraction(seed: number, text: string): number {
   return hash32(text, seed) / 2 ** 32;
 }

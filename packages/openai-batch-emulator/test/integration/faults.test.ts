@@ -22,7 +22,7 @@ const KEY = { headers: { authorization: 'Bearer sk-test' } };
 const CREATE = { endpoint: '/v1/chat/completions', completion_window: '24h' } as const;
 
 describe('faults of calls', () => {
-  it('resets a create before it is done: no batch', async () => {
+  it('resets a create before the work: no batch exists', async () => {
     const { client, emulator } = await startForTest();
     const input_file_id = await upload(client, jsonl(chatLines(1)));
     await addFault(emulator, {
@@ -38,7 +38,7 @@ describe('faults of calls', () => {
     expect((await client.batches.list()).data).toHaveLength(1);
   });
 
-  it('resets a create after it is done: a batch nobody was told of', async () => {
+  it('resets a create after the work: a batch exists without a response', async () => {
     const { client, emulator } = await startForTest();
     const input_file_id = await upload(client, jsonl(chatLines(1)));
     await addFault(emulator, {
@@ -52,7 +52,7 @@ describe('faults of calls', () => {
     expect((await client.batches.list()).data).toHaveLength(1);
   });
 
-  it('resets an upload before, in the middle and after', async () => {
+  it('resets an upload before, during and after the work', async () => {
     const { client, emulator } = await startForTest();
     const content = jsonl(chatLines(5000));
     const kept = async (when: string): Promise<number> => {
@@ -70,7 +70,7 @@ describe('faults of calls', () => {
     });
   });
 
-  it('answers with a status, as JSON, text or a page, with retry-after', async () => {
+  it('returns a status, as JSON, text or a page, with retry-after', async () => {
     const { client, emulator } = await startForTest();
     const list = async (fault: object): Promise<APIError> =>
       refusalOf(client.batches.list({}, { headers: { 'x-emulator-fault': JSON.stringify(fault) } }));
@@ -93,14 +93,14 @@ describe('faults of calls', () => {
     });
   });
 
-  it('does the work and answers 500 all the same', async () => {
+  it('does the work and returns 500', async () => {
     const { client } = await startForTest();
     const headers = { 'x-emulator-fault': '{"kind":"status","status":500,"when":"after"}' };
     expect((await refusalOf(submit(client, chatLines(1), {}, headers))).status).toBe(500);
     expect((await client.batches.list()).data).toHaveLength(1);
   });
 
-  it('holds an answer back for a time or for ever', async () => {
+  it('delays a response for some time or for ever', async () => {
     const { client } = await startForTest();
     const impatient = client.withOptions({ timeout: 150 });
     const held = (fault: object): Promise<unknown> =>
@@ -119,7 +119,7 @@ describe('faults of calls', () => {
     expect((await client.batches.list()).data).toHaveLength(1);
   });
 
-  it('cuts downloads short, stalls them, or quietly loses their end', async () => {
+  it('truncates downloads with or without an error, and stalls them', async () => {
     const { client, emulator } = await startForTest();
     const content = jsonl(chatLines(2000));
     const id = await upload(client, content);
@@ -139,7 +139,7 @@ describe('faults of calls', () => {
     });
   });
 
-  it('pages without an end', async () => {
+  it('returns pages without an end', async () => {
     const { client } = await startForTest({
       faults: [{ on: 'call', call: 'batches.list', fault: { kind: 'endless_paging' } }],
     });
@@ -172,7 +172,7 @@ describe('faults of calls', () => {
 });
 
 describe('faults of lines', () => {
-  it('lets a share of lines fail the first time only, known again in another batch', async () => {
+  it('makes a share of lines fail at their first execution only, also in another batch', async () => {
     const { client, emulator } = await startForTest({
       faults: [{ on: 'line', fraction: 0.3, executions: 1, fault: { kind: 'status', status: 500 } }],
     });
@@ -237,8 +237,8 @@ describe('faults of lines', () => {
   });
 });
 
-describe('answers and files in the forms of other servers', () => {
-  it('writes an answer in each form, once paid but for a failed one', async () => {
+describe('answers, objects and files of other servers', () => {
+  it('writes an answer in each form; only a failed response is not paid', async () => {
     const forms = Object.values(AnswerForm);
     const { client, emulator } = await startForTest({
       faults: forms.map((form, i) => ({
@@ -279,7 +279,7 @@ describe('answers and files in the forms of other servers', () => {
     expect(Buffer.from(bytes).toString('utf8')).toMatch(shape);
   });
 
-  it('shows batches as other servers do, and lists without an end in sight', async () => {
+  it('returns batches in the forms of other servers, and lists without has_more', async () => {
     const { client, emulator } = await startForTest({
       clockOffsetSeconds: -3_600,
       faults: [
@@ -311,7 +311,7 @@ describe('faults of batches', () => {
     return { ...started, id };
   };
 
-  it.each(['expire', 'cancel'] as const)('ends half done: %s', async (kind) => {
+  it.each(['expire', 'cancel'] as const)('ends when half of the lines are done: %s', async (kind) => {
     const { client, id } = await run({ kind, afterFraction: 0.5 });
     const batch = await untilEnded(client, id);
     const [status, code] =
@@ -325,7 +325,7 @@ describe('faults of batches', () => {
     expect(new Set([...done, ...undone].map((row) => row.custom_id)).size).toBe(10);
   });
 
-  it('strikes the nth batch created', async () => {
+  it('applies to the nth created batch', async () => {
     const { client } = await startForTest({
       faults: [{ on: 'batch', nth: 2, fault: { kind: 'expire', afterFraction: 0 } }],
     });
@@ -347,7 +347,7 @@ describe('faults of batches', () => {
     },
   );
 
-  it('sticks for a time and then goes on; cancelling too', async () => {
+  it('is stuck for some time and then continues, also in cancelling', async () => {
     const { client, emulator, id } = await run({
       kind: 'stuck',
       status: 'in_progress',
@@ -372,7 +372,7 @@ describe('faults of batches', () => {
     expect((await untilEnded(client, other.id)).status).toBe('cancelled');
   });
 
-  it('lives on beyond its window when it never expires', async () => {
+  it('continues after its window with never_expires', async () => {
     const { client, emulator } = await startForTest({
       faults: [
         { on: 'batch', fault: { kind: 'never_expires' } },
@@ -385,7 +385,7 @@ describe('faults of batches', () => {
     expect((await client.batches.retrieve(id)).status).toBe('in_progress');
   });
 
-  it('fails with the errors given', async () => {
+  it('fails with the given errors', async () => {
     const errors = [
       {
         code: 'billing_hard_limit_reached',
@@ -401,7 +401,7 @@ describe('faults of batches', () => {
     });
   });
 
-  it('withholds, empties or delays the id of the output file', async () => {
+  it('reports no id, an empty id or a late id of the output file', async () => {
     const missing = await run({ kind: 'output_file_id', value: 'missing' });
     expect((await untilEnded(missing.client, missing.id)).output_file_id).toBeNull();
     const empty = await run({ kind: 'output_file_id', value: 'empty' });
@@ -412,12 +412,12 @@ describe('faults of batches', () => {
     expect((await late.client.batches.retrieve(late.id)).output_file_id).toMatch(/^file-/);
   });
 
-  it('lies about counts', async () => {
+  it('reports wrong counts', async () => {
     const { client, id } = await run({ kind: 'counts', completed: 3, failed: 9 });
     expect((await untilEnded(client, id)).request_counts).toEqual({ total: 10, completed: 3, failed: 9 });
   });
 
-  it('adds rows nobody asked for and rows that were there already', async () => {
+  it('adds rows of unknown ids and repeated rows', async () => {
     const strange = await run({ kind: 'stranger_rows', rows: 2 });
     const withStrangers = await untilEnded(strange.client, strange.id);
     const ids = (await rowsOf(strange.client, withStrangers.output_file_id)).map((row) => row.custom_id);
@@ -431,7 +431,7 @@ describe('faults of batches', () => {
     expect(await ledgerOf(repeated.emulator)).toMatchObject({ executed: 10, paid: 10 });
   });
 
-  it('names an empty error file, and ends a file without its newline', async () => {
+  it('has an empty error file, and a file without its last newline', async () => {
     const empty = await run({ kind: 'empty_error_file' });
     const { error_file_id } = await untilEnded(empty.client, empty.id);
     expect(await (await empty.client.files.content(error_file_id as string)).text()).toBe('');
@@ -461,7 +461,7 @@ describe('faults of batches', () => {
     expect(await rowsOf(client, ended.output_file_id)).toHaveLength(2);
   });
 
-  it('loses its output file', async () => {
+  it('returns 404 for its output file', async () => {
     const { client, id } = await run({ kind: 'output_gone' });
     const { output_file_id } = await untilEnded(client, id);
     expect(output_file_id).toMatch(/^file-/);
@@ -469,8 +469,8 @@ describe('faults of batches', () => {
   });
 });
 
-describe('the routes of the emulator', () => {
-  it('add, list and remove rules, and refuse what is none', async () => {
+describe('the routes under /emulator', () => {
+  it('add, list and remove rules, and refuse invalid ones', async () => {
     const { emulator } = await startForTest();
     const added = await addFault(emulator, { on: 'batch', id: 'mine', fault: { kind: 'never_expires' } });
     expect(added).toMatchObject([{ id: 'mine', met: 0, struck: 0 }]);
@@ -490,7 +490,7 @@ describe('the routes of the emulator', () => {
     });
   });
 
-  it('tell of lines paid twice, of lines unpaid, and of results not fetched', async () => {
+  it('report lines paid twice, lines not paid, and results not fetched', async () => {
     const { client, emulator } = await startForTest({
       faults: [{ on: 'line', customId: 'b', executions: null, fault: { kind: 'status', status: 500 } }],
     });
@@ -524,7 +524,7 @@ describe('the routes of the emulator', () => {
     expect((await ledgerOf(emulator)).batches_unread).toBe(0);
   });
 
-  it('forget everything on reset, but not the rules of the options', async () => {
+  it('remove everything on reset except the rules of the options', async () => {
     const rule: FaultRule = {
       on: 'call',
       call: 'files.delete',

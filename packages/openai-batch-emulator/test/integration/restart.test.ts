@@ -26,7 +26,7 @@ beforeAll(() => {
 afterAll(() => compiled.remove());
 
 describe('a restart with the same folder', () => {
-  it('knows files, uploads, ended batches, rules and the ledger', async () => {
+  it('keeps files, uploads, ended batches, rules and the ledger', async () => {
     const options: EmulatorOptions = {
       dataDir: freshFolder(),
       faults: [{ on: 'call', call: 'batches.cancel', nth: 2, fault: { kind: 'status', status: 500 } }],
@@ -64,7 +64,7 @@ describe('a restart with the same folder', () => {
     );
   });
 
-  it('goes on with batches it was killed in the middle of, without a line lost, doubled or paid twice', async () => {
+  it('continues batches after a kill without a line lost, duplicated or paid twice', async () => {
     const options: EmulatorOptions = {
       dataDir: freshFolder(),
       lifecycle: { mode: 'timed', validatingMs: 0, inProgressMs: 0, perLineMs: 0.05, finalizingMs: 0 },
@@ -112,7 +112,7 @@ describe('a restart with the same folder', () => {
     });
   });
 
-  it('goes on with a cancel and with a validation', async () => {
+  it('continues a cancel and a validation', async () => {
     const slow = {
       mode: 'timed',
       validatingMs: 60_000,

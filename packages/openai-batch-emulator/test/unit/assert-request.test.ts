@@ -89,7 +89,7 @@ describe('assertRequest', () => {
       { model: 'text-embedding-3-small', input: [[1, 2], [3]], dimensions: 1536 },
     ],
     ['a prompt', completions, { model: 'gpt-3.5-turbo-instruct', prompt: 'x', logprobs: 5 }],
-  ])('takes %s', (_name, endpoint, body) => {
+  ])('accepts %s', (_name, endpoint, body) => {
     expect(refusalOf(endpoint, body)).toBeUndefined();
   });
 
@@ -331,7 +331,7 @@ describe('assertContext', () => {
       {},
       false,
     ],
-  ])('judges %s', (_name, endpoint, body, tokens, limits, fits) => {
+  ])('checks %s', (_name, endpoint, body, tokens, limits, fits) => {
     const judged = (): void => assertContext(endpoint, body, tokens, limits);
     if (fits) expect(judged).not.toThrow();
     else expect(judged).toThrow(/context/);

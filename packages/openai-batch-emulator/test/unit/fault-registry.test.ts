@@ -31,7 +31,7 @@ describe('createFaultRegistry', () => {
     ['calls of the kinds listed', { call: ['files.list', 'batches.create'] as const, nth: 1 }, [1]],
     ['no call of another kind', { call: 'files.list' as const }, []],
     ['none at probability 0', { probability: 0 }, []],
-  ])('strikes %s', (_name, rest, expected) => {
+  ])('applies to %s', (_name, rest, expected) => {
     expect(struckOf(registryOf(callRule(rest as Partial<CallFaultRule>)), 4)).toEqual(expected);
   });
 
@@ -43,7 +43,7 @@ describe('createFaultRegistry', () => {
     expect(struck.length).toBeLessThan(70);
   });
 
-  it('goes on counting where a restart left it', () => {
+  it('keeps its counts across a restart', () => {
     const changes = new Map<string, RegisteredRule | null>();
     const first = createFaultRegistry(1, [], (id, registered) =>
       changes.set(id, structuredClone(registered)),
@@ -54,7 +54,7 @@ describe('createFaultRegistry', () => {
     expect(second.forCall('batches.create')).toEqual([{ kind: 'reset' }]);
   });
 
-  it('strikes batches by their metadata', () => {
+  it('matches batches by their metadata', () => {
     const registry = registryOf({
       on: 'batch',
       metadata: { job: 'a' },
@@ -66,7 +66,7 @@ describe('createFaultRegistry', () => {
     expect(registry.forBatch({ job: 'a' })).toEqual([]);
   });
 
-  it('strikes a line by share, by id, and only in its first executions', () => {
+  it('applies to a line by share, by id, and only in its first executions', () => {
     const line = { customId: 'a', key: 'k', executions: 0 };
     const strikes = (rule: Partial<LineFaultRule>, of: Partial<typeof line>): boolean =>
       registryOf({ on: 'line', fault: { kind: 'lost' }, ...rule }).forLine({ ...line, ...of }) !== undefined;

@@ -3,12 +3,12 @@ import { createSeededRandom } from '../../src/answers/seeded-random.ts';
 import { LedgerTable } from '../../src/ledger-table.ts';
 
 describe('LedgerTable', () => {
-  it('counts as a map of objects would, through many growths', () => {
+  it('counts like a map of objects while it grows', () => {
     const table = new LedgerTable();
     const expected = new Map<string, { executed: number; paid: number }>();
     const random = createSeededRandom(7);
     for (let i = 0; i < 50_000; i++) {
-      // Few distinct words on purpose: keys that share one half must not be taken for each other.
+      // Few distinct values: keys that share one half must not be confused.
       const [hi, lo] = [Math.floor(random() * 200), Math.floor(random() * 200)];
       const paid = random() < 0.5;
       const line = expected.get(`${hi} ${lo}`) ?? { executed: 0, paid: 0 };
@@ -23,7 +23,7 @@ describe('LedgerTable', () => {
     expect(counted).toEqual([...expected.values()].map(({ executed }) => executed));
   });
 
-  it('remembers each execution of a line in order', () => {
+  it('keeps each execution of a line in order', () => {
     const table = new LedgerTable();
     table.record(1, 2, 0, 10, false);
     table.record(9, 9, 0, 30, true);

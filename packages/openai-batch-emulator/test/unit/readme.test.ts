@@ -1,4 +1,4 @@
-/** The README names what the sources have. */
+/** The README lists all flags, options and faults of the sources. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
@@ -7,7 +7,7 @@ import { faultRuleSchema } from '../../src/faults/fault-rule-schema.ts';
 import { resolveEmulatorOptions } from '../../src/resolve-options.ts';
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-/** Words of the table whose header begins so, which stand between backticks in the cell of that number. */
+/** The names between backticks in one column of the table with this header. */
 function namedIn(header: string, cell: number): string[] {
   const [, rows = ''] = readme.split(`| ${header}`);
   const [table = ''] = rows.split('\n\n');
