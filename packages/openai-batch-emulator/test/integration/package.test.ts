@@ -16,8 +16,8 @@ const folderOf = (file: string): string => dirname(fileURLToPath(import.meta.res
 
 beforeAll(() => {
   const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
-  const told = JSON.parse(execFileSync('npm', pack, { cwd: root, encoding: 'utf8' })) as object;
-  const [{ filename }] = Object.values(told) as [{ filename: string }];
+  const packed = JSON.parse(execFileSync('npm', pack, { cwd: root, encoding: 'utf8' })) as object;
+  const [{ filename }] = Object.values(packed) as [{ filename: string }];
   mkdirSync(installed, { recursive: true });
   execFileSync('tar', ['-xzf', join(folder, filename), '--strip-components=1', '-C', installed]);
   // The user has only the SDK: dependencies of the package would be missing here.

@@ -73,7 +73,7 @@ describe('a restart with the same folder', () => {
     const lines = chatLines(20_000);
     let running = await spawnEmulator(compiled, options);
     const { id } = await submit(clientOf(running.url), lines);
-    const seen: number[] = [];
+    const counts: number[] = [];
     for (const least of [2_000, 8_000, 15_000]) {
       const isSoFar = (done: { total: number; completed: number; failed: number } | undefined): boolean =>
         (done?.completed ?? 0) + (done?.failed ?? 0) >= least;
@@ -81,11 +81,11 @@ describe('a restart with the same folder', () => {
         isSoFar(request_counts),
       );
       expect(batch.status).toBe('in_progress');
-      seen.push(batch.request_counts?.completed ?? 0);
+      counts.push(batch.request_counts?.completed ?? 0);
       await running.kill();
       running = await spawnEmulator(compiled, options);
     }
-    expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+    expect(counts).toEqual(counts.toSorted((a, b) => a - b));
 
     const client = clientOf(running.url);
     const batch = await untilEnded(client, id);

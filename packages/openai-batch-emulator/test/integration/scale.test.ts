@@ -51,7 +51,7 @@ describe('the emulator at full size', () => {
 
   // The peak memory of another process is read from /proc, which only Linux has.
   it.runIf(existsSync('/proc/self/status'))(
-    'takes in, runs and gives back 200 MB without holding them',
+    'uploads, runs and downloads 200 MB without holding them in memory',
     async () => {
       const emulator = await spawnEmulator(compiled, {});
       const client = clientOf(emulator.url).withOptions({ timeout: 60_000 });

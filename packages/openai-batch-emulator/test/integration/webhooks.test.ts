@@ -23,13 +23,13 @@ interface Received {
 
 /** The events that a receiver got, and its next responses. */
 let received: Received[];
-let answers: number[];
+let responses: number[];
 let server: Server;
 let url: string;
 
 beforeEach(async () => {
   received = [];
-  answers = [];
+  responses = [];
   server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -47,7 +47,7 @@ beforeEach(async () => {
             batchId: (data as { id: string }).id,
           }),
         )
-        .finally(() => response.writeHead(answers.shift() ?? 200).end());
+        .finally(() => response.writeHead(responses.shift() ?? 200).end());
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -88,7 +88,7 @@ test('an event is sent once, signed, for each batch that ends, and for no other 
 
 test('an event that is not accepted is sent again with the same id', async () => {
   const { client, emulator } = await startForTest(options());
-  answers = [500, 404];
+  responses = [500, 404];
   const { id } = await submit(client, chatLines(2));
   await until(() => received.length === 3);
   expect(new Set(received.map((event) => event.id)).size).toBe(1);
@@ -103,7 +103,7 @@ test('an event that is not accepted is sent again with the same id', async () =>
 
 test('an event that is never accepted is given up', async () => {
   const { client, emulator } = await startForTest(options({ speed: 5_000_000 }));
-  answers = Array.from({ length: 1_000 }, () => 503);
+  responses = Array.from({ length: 1_000 }, () => 503);
   await submit(client, chatLines(2));
   await until(async () => {
     const [delivery] = (await admin(emulator, 'GET', '/webhooks')) as { state: string }[];
@@ -138,7 +138,7 @@ test('faults lose, repeat and delay events, and hide the end of the batch', asyn
 
 test('an event survives a restart of the emulator', async () => {
   const dataDir = freshFolder();
-  answers = [503];
+  responses = [503];
   const before = await startEmulator(options({ dataDir, speed: 10 }));
   const client = clientOf(before.url);
   const { id } = await submit(client, chatLines(2));

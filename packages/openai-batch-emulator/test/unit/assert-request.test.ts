@@ -21,7 +21,7 @@ function refusalOf(endpoint: BatchEndpoint, body: Record<string, unknown>): ApiE
 describe('assertRequest', () => {
   it.each<[string, BatchEndpoint, Record<string, unknown>]>([
     ['a plain chat', chatCompletions, chat({})],
-    ['a model nobody knows', chatCompletions, chat({ model: 'm' })],
+    ['an unknown model', chatCompletions, chat({ model: 'm' })],
     [
       'every role',
       chatCompletions,
@@ -321,7 +321,7 @@ describe('assertContext', () => {
     ['a prompt and its answer', chatCompletions, chat({ max_tokens: 1000 }), 127_500, {}, false],
     ['a limit of its own', chatCompletions, chat({}), 11, { 'gpt-4o-mini': 10 }, false],
     ['a limit of all others', responses, { model: 'm', input: 'x' }, 11, { '*': 10 }, false],
-    ['a model nobody knows', responses, { model: 'm', input: 'x' }, 1e9, {}, true],
+    ['an unknown model', responses, { model: 'm', input: 'x' }, 1e9, {}, true],
     ['many short inputs', embeddings, { model: 'text-embedding-3-small', input: ['a', 'b'] }, 9000, {}, true],
     [
       'a long input',
