@@ -1,12 +1,12 @@
 /**
- * The last step of `npm run build`: makes the program of its sources and the libraries that it uses, so that whoever installs
- * the package installs nothing else. Their licences go into `dist/LICENCES.txt`.
+ * The last step of `npm run build`: bundles the sources with the libraries that they use, so that the package has no
+ * dependencies. The licences of the libraries are written to `dist/LICENCES.txt`.
  */
 import { rmSync } from 'node:fs';
 import { build } from 'esbuild';
 import { writeLicences } from '../../licences.js';
 
-// Parts are named by their content: those of an earlier build would stay.
+// Parts are named by a hash of their content, so the parts of an earlier build must be removed.
 rmSync('dist/parts', { recursive: true, force: true });
 const { metafile } = await build({
   entryPoints: ['src/index.ts', 'src/command.ts', 'src/main.ts'],
@@ -21,9 +21,9 @@ const { metafile } = await build({
   metafile: true,
   legalComments: 'none',
   minify: true,
-  // Names of errors and schemas are read by people.
+  // Names of errors and schemas are shown to users.
   keepNames: true,
-  // Fastify is CommonJS and asks for Node's own modules so.
+  // Fastify is CommonJS and loads Node's modules with `require`.
   banner: {
     js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
   },

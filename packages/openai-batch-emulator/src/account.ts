@@ -1,61 +1,61 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { BatchDesk } from './batch-desk.ts';
+import { BatchService } from './batch-service.ts';
 import type { BatchRecord } from './batch-record.ts';
 import type { Clock } from './clock.ts';
-import type { FaultBook } from './fault-book.ts';
-import { FileShelf } from './file-shelf.ts';
-import type { FileRecord } from './file-shelf.ts';
+import type { FaultRegistry } from './fault-registry.ts';
+import { FileStorage } from './file-storage.ts';
+import type { FileRecord } from './file-storage.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import { valuesOf } from './journal.ts';
 import type { ResolvedEmulatorOptions } from './options.ts';
-import type { Refused } from './refused-content.ts';
-import { UploadDesk } from './upload-desk.ts';
-import type { UploadRecord } from './upload-desk.ts';
-import { WebhookDesk } from './webhook-desk.ts';
-import type { WebhookDelivery } from './webhook-desk.ts';
+import type { PermanentRefusal } from './permanent-refusals.ts';
+import { UploadService } from './upload-service.ts';
+import type { UploadRecord } from './upload-service.ts';
+import { WebhookSender } from './webhook-sender.ts';
+import type { WebhookDelivery } from './webhook-sender.ts';
 
-/** Everything the emulator keeps for one account, opened from the account's folder. */
+/** The state of one account, in the account's folder. */
 export interface Account {
-  shelf: FileShelf;
-  uploads: UploadDesk;
-  batches: BatchDesk;
-  webhooks: WebhookDesk;
-  /** Where bytes are gathered while they come in. */
+  files: FileStorage;
+  uploads: UploadService;
+  batches: BatchService;
+  webhooks: WebhookSender;
+  /** The path for bytes while they arrive. */
   incomingPath(name: string): string;
-  /** Forgets everything. */
+  /** Removes everything. */
   clear(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** What all accounts share. */
-export interface AccountSetting {
+/** What an account needs: the options, clock and faults of all accounts, and its own journal. */
+export interface AccountContext {
   options: ResolvedEmulatorOptions;
   clock: Clock;
-  faults: FaultBook;
+  faults: FaultRegistry;
   journal: Journal;
 }
 
-/** Opens an account with what its journal held: batches that had not ended are taken up. */
+/** Opens an account from the entries of its journal, and continues the batches that have not ended. */
 export async function openAccount(
   folder: string,
-  setting: AccountSetting,
+  context: AccountContext,
   entries: readonly JournalEntry[],
 ): Promise<Account> {
-  const { options, clock, faults, journal } = setting;
+  const { options, clock, faults, journal } = context;
   const incoming = join(folder, 'incoming');
-  // What was still coming in when the last process died will never be complete.
+  // Bytes that were arriving when the last process died will never be complete.
   rmSync(incoming, { recursive: true, force: true });
   mkdirSync(incoming, { recursive: true });
 
-  const shelf = new FileShelf(folder, clock, journal, faults);
-  const uploads = new UploadDesk(folder, clock, journal, shelf);
-  const webhooks = new WebhookDesk(options, journal);
-  const batches = new BatchDesk(folder, options, clock, journal, shelf, faults, (ended) =>
+  const files = new FileStorage(folder, clock, journal, faults);
+  const uploads = new UploadService(folder, clock, journal, files);
+  const webhooks = new WebhookSender(options, journal);
+  const batches = new BatchService(folder, options, clock, journal, files, faults, (ended) =>
     webhooks.announce(ended),
   );
-  for (const record of valuesOf<FileRecord>(entries, 'file')) shelf.restore(record);
-  for (const refused of valuesOf<Refused>(entries, 'refused')) shelf.refused.restore(refused);
+  for (const record of valuesOf<FileRecord>(entries, 'file')) files.restore(record);
+  for (const refusal of valuesOf<PermanentRefusal>(entries, 'refused')) files.refusals.restore(refusal);
   for (const record of valuesOf<UploadRecord>(entries, 'upload')) uploads.restore(record);
   for (const record of valuesOf<BatchRecord>(entries, 'batch')) batches.restore(record);
   for (const delivery of valuesOf<WebhookDelivery>(entries, 'webhook')) webhooks.restore(delivery);
@@ -63,7 +63,7 @@ export async function openAccount(
   await batches.resume();
 
   return {
-    shelf,
+    files,
     uploads,
     batches,
     webhooks,
@@ -72,7 +72,7 @@ export async function openAccount(
       await batches.clear();
       await webhooks.clear();
       await uploads.clear();
-      await shelf.clear();
+      await files.clear();
       journal.clear();
     },
     async close() {

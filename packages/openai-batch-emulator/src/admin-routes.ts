@@ -4,15 +4,15 @@ import * as z from 'zod';
 import type { Account } from './account.ts';
 import { bodyOf, paramOf, queryOf } from './api-call.ts';
 import { ApiError } from './api-error.ts';
-import { addUp } from './emulated-api.ts';
+import { sumLedgers } from './emulated-api.ts';
 import type { EmulatedApi } from './emulated-api.ts';
-import type { BookedRule } from './fault-book.ts';
-import { faultRuleSchema } from './fault-rule-schema.ts';
+import type { RegisteredRule } from './fault-registry.ts';
+import { faultRuleSchema } from './faults/fault-rule-schema.ts';
 import type { Ledger } from './ledger.ts';
 
 const clockChange = z.strictObject({ advanceSeconds: z.number().min(0) });
 
-/** The routes under /emulator, which the real API does not have: faults, ledger, counters, clock. */
+/** The routes under /emulator, which the real API does not have: faults, ledger, counters, webhooks and clock. */
 export function addAdminRoutes(app: FastifyInstance, api: EmulatedApi): void {
   const { faults, calls, clock } = api;
 
@@ -31,7 +31,7 @@ export function addAdminRoutes(app: FastifyInstance, api: EmulatedApi): void {
   });
 
   app.get('/emulator/faults', () => faults.list());
-  app.post('/emulator/faults', (request): BookedRule[] => {
+  app.post('/emulator/faults', (request): RegisteredRule[] => {
     const { body } = request;
     const rules = Array.isArray(body)
       ? parseBody(z.array(faultRuleSchema), body)
@@ -50,13 +50,13 @@ export function addAdminRoutes(app: FastifyInstance, api: EmulatedApi): void {
 
   app.get('/emulator/ledger', async (request, reply) => {
     const { detail, all } = queryOf(request);
-    const ledgers = (await accountsAsked(api, request)).map(({ batches }) => batches.ledger);
-    if (detail !== '1' && all !== '1') return addUp(ledgers.map((ledger) => ledger.summary()));
+    const ledgers = (await requestedAccounts(api, request)).map(({ batches }) => batches.ledger);
+    if (detail !== '1' && all !== '1') return sumLedgers(ledgers.map((ledger) => ledger.summary()));
     return reply.type('application/jsonl').send(Readable.from(detailsOf(ledgers, all === '1')));
   });
   app.get('/emulator/calls', () => calls.report());
   app.get('/emulator/webhooks', async (request) =>
-    (await accountsAsked(api, request)).flatMap(({ webhooks }) => webhooks.list()),
+    (await requestedAccounts(api, request)).flatMap(({ webhooks }) => webhooks.list()),
   );
 
   app.post('/emulator/clock', (request) => {
@@ -65,12 +65,12 @@ export function addAdminRoutes(app: FastifyInstance, api: EmulatedApi): void {
   });
   app.post('/emulator/reset', async () => {
     await api.reset();
-    return addUp([]);
+    return sumLedgers([]);
   });
 }
 
-/** The account of the `key` or `project` asked for, or all. */
-async function accountsAsked(api: EmulatedApi, request: FastifyRequest): Promise<Account[]> {
+/** The account of the `key` or `project` in the query, or all accounts. */
+async function requestedAccounts(api: EmulatedApi, request: FastifyRequest): Promise<Account[]> {
   const { key, project } = queryOf(request);
   if (key !== undefined) return [await api.accountOf(key)];
   if (project === undefined) return api.accounts();

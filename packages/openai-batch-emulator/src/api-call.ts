@@ -2,18 +2,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import type { Account } from './account.ts';
 import { ApiError } from './api-error.ts';
-import { faultsOfCall, FAULT_HEADER, interferences } from './call-faults.ts';
-import type { StruckFaults } from './call-faults.ts';
+import { findFaults, FAULT_HEADER, effectsDue } from './call-faults.ts';
+import type { FaultsOfRequest } from './call-faults.ts';
 import { sendDownload } from './download.ts';
 import type { Download } from './download.ts';
 import type { EmulatedApi } from './emulated-api.ts';
-import type { CallKind, FaultMoment } from './fault-rule.ts';
+import type { CallKind, FaultMoment } from './faults/call-fault.ts';
 
-/** What a call does: changes the account of its key and says what to answer. */
-export type CallWork = (request: FastifyRequest, faults: StruckFaults, account: Account) => unknown;
+/** The work of a call: changes the account of its key and returns the body of the response. */
+export type CallHandler = (request: FastifyRequest, faults: FaultsOfRequest, account: Account) => unknown;
 
-/** An answer that is a file instead of an object; `onSent` is told when all of it goes out. */
-export class DownloadAnswer {
+/** A response that is a file; `onSent` is called when all of it is sent. */
+export class DownloadResponse {
   readonly download: Download;
   readonly onSent: () => void;
 
@@ -24,8 +24,8 @@ export class DownloadAnswer {
 }
 
 /**
- * Registers one call of the API. Faults are let in at the two moments that matter to a client: before the work, when
- * nothing has happened, and after it, when all has happened and only the answer is lost.
+ * Registers one call of the API. Faults apply at the two moments that matter to a client: before the work, when nothing
+ * has changed, and after it, when everything has changed and only the response is lost.
  */
 export function apiCall(
   app: FastifyInstance,
@@ -33,52 +33,52 @@ export function apiCall(
   call: CallKind,
   method: HTTPMethods,
   url: string,
-  work: CallWork,
+  work: CallHandler,
 ): void {
-  /** Calls whose answer is still to be counted; those a fault or a download takes over count themselves. */
-  const open = new WeakSet<FastifyRequest>();
+  /** Calls whose response `onSend` counts; faults and downloads count theirs. */
+  const counted = new WeakSet<FastifyRequest>();
   app.route({
     method,
     url,
     exposeHeadRoute: false,
     onRequest: async (request) => {
-      open.add(request);
-      api.calls.begun(call, headerOf(request, 'idempotency-key'));
+      counted.add(request);
+      api.calls.countCall(call, headerOf(request, 'idempotency-key'));
     },
-    // Counted before the answer leaves, so that a client that has it finds it counted.
+    // Counted before the response is sent, so that a client that has received it finds it counted.
     onSend: async (request, reply) => {
-      if (!open.has(request)) return;
-      if (request.raw.socket.destroyed) api.calls.unanswered(call);
-      else api.calls.answered(call, reply.statusCode);
+      if (!counted.has(request)) return;
+      if (request.raw.socket.destroyed) api.calls.countUnanswered(call);
+      else api.calls.countResponse(call, reply.statusCode);
     },
     handler: async (request, reply) => {
-      const faults = faultsOfCall(call, headerOf(request, FAULT_HEADER), api.faults);
+      const faults = findFaults(call, headerOf(request, FAULT_HEADER), api.faults);
       const takeOver = (): void => {
-        open.delete(request);
+        counted.delete(request);
         reply.hijack();
       };
-      const unanswered = (): void => {
+      const countUnanswered = (): void => {
         takeOver();
-        api.calls.unanswered(call);
+        api.calls.countUnanswered(call);
       };
-      if (await interfere(faults, 'before', unanswered, request, reply)) return reply;
-      const answer = await work(request, faults, await api.accountOf(keyOf(request)));
-      if (await interfere(faults, 'after', unanswered, request, reply)) return reply;
-      if (!(answer instanceof DownloadAnswer)) return answer;
+      if (await applyFaults(faults, 'before', countUnanswered, request, reply)) return reply;
+      const response = await work(request, faults, await api.accountOf(keyOf(request)));
+      if (await applyFaults(faults, 'after', countUnanswered, request, reply)) return reply;
+      if (!(response instanceof DownloadResponse)) return response;
       takeOver();
-      let whole = false;
-      await sendRaw(answer.download, reply, () => {
-        whole = true;
-        api.calls.answered(call, 200);
-        answer.onSent();
+      let isComplete = false;
+      await sendRaw(response.download, reply, () => {
+        isComplete = true;
+        api.calls.countResponse(call, 200);
+        response.onSent();
       });
-      if (!whole) api.calls.unanswered(call);
+      if (!isComplete) api.calls.countUnanswered(call);
       return reply;
     },
   });
 }
 
-/** The key a call comes with; throws the API's 401 without one. */
+/** The API key of a call; throws the API's 401 without one. */
 export function keyOf(request: FastifyRequest): string {
   const key = /^Bearer\s+(\S+)$/i.exec(headerOf(request, 'authorization') ?? '')?.[1];
   if (key === undefined)
@@ -94,7 +94,7 @@ export function headerOf(request: FastifyRequest, name: string): string | undefi
   return Array.isArray(value) ? value[0] : value;
 }
 
-/** The body as an object: one that is not an object has no members, and is refused for the first that is missing. */
+/** The body as an object. A body that is not an object counts as `{}`, and is refused for its first missing member. */
 export function bodyOf(request: FastifyRequest): Record<string, unknown> {
   const { body } = request;
   return typeof body === 'object' && body !== null && !Array.isArray(body)
@@ -110,45 +110,45 @@ export function paramOf(request: FastifyRequest, name: string): string {
   return (request.params as Record<string, string>)[name] ?? '';
 }
 
-/** Says whether the call's answer has been dealt with. */
-async function interfere(
-  faults: StruckFaults,
+/** Returns whether a fault has responded in place of the call. */
+async function applyFaults(
+  faults: FaultsOfRequest,
   moment: FaultMoment,
-  unanswered: () => void,
+  countUnanswered: () => void,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<boolean> {
-  for (const interference of interferences(faults.call, moment)) {
-    switch (interference.kind) {
+  for (const effect of effectsDue(faults.call, moment)) {
+    switch (effect.kind) {
       case 'reset':
-        unanswered();
+        countUnanswered();
         request.raw.socket.resetAndDestroy();
         return true;
       case 'hold':
-        if (interference.ms === undefined) {
-          unanswered();
+        if (effect.ms === undefined) {
+          countUnanswered();
           return true;
         }
-        await delay(interference.ms, undefined, { ref: false });
+        await delay(effect.ms, undefined, { ref: false });
         break;
-      case 'answer':
-        reply.code(interference.status).headers(interference.headers).type(interference.contentType);
-        await reply.send(interference.body);
+      case 'response':
+        reply.code(effect.status).headers(effect.headers).type(effect.contentType);
+        await reply.send(effect.body);
         return true;
       default:
-        interference satisfies never;
+        effect satisfies never;
     }
   }
   return false;
 }
 
-async function sendRaw(download: Download, reply: FastifyReply, onWhole: () => void): Promise<void> {
+async function sendRaw(download: Download, reply: FastifyReply, onComplete: () => void): Promise<void> {
   for (const [name, value] of Object.entries(reply.getHeaders()))
     if (value !== undefined) reply.raw.setHeader(name, value);
   try {
-    await sendDownload(reply.raw, download, onWhole);
+    await sendDownload(reply.raw, download, onComplete);
   } catch {
-    // The client went away, or the file did: either way there is nobody left to tell.
+    // The client has closed the connection, or the file was deleted.
     reply.raw.destroy();
   }
 }

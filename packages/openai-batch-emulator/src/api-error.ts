@@ -1,11 +1,11 @@
-/** A refusal as the API words it: a status and OpenAI's error envelope. */
+/** An error response of the API: a status and OpenAI's error envelope. */
 export class ApiError extends Error {
   readonly status: number;
   readonly param: string | null;
   readonly code: string | null;
   readonly type: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** A page in the envelope's stead, as gateways answer. */
+  /** Whether the body is an HTML page, as from a gateway, instead of the envelope. */
   readonly html: boolean;
 
   constructor(status: number, message: string, detail: ApiErrorDetail = {}) {
@@ -35,7 +35,7 @@ export function toEnvelope(error: ApiError): ErrorEnvelope {
   return { error: { message: error.message, type: error.type, param: error.param, code: error.code } };
 }
 
-/** The page of a gateway. */
+/** The HTML page of a gateway. */
 export function htmlPage(status: number, message: string): string {
   return `<html>\r\n<head><title>${status}</title></head>\r\n<body><center><h1>${message}</h1></center><hr><center>cloudflare</center></body>\r\n</html>\r\n`;
 }
@@ -72,7 +72,7 @@ export function invalidType(param: string, expected: string, got: unknown): ApiE
   );
 }
 
-/** Refuses an integer outside its bounds in the API's own words. */
+/** Throws the API's error unless `value` is an integer in its bounds. */
 export function assertInteger(
   param: string,
   value: unknown,
@@ -99,7 +99,7 @@ function outOfBounds(
   );
 }
 
-/** The same for a number that need not be whole. */
+/** The same for a number that need not be an integer. */
 export function assertDecimal(
   param: string,
   value: unknown,

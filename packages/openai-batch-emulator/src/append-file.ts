@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 
 const FLUSH_CHARS = 256 * 1024;
 
-/** A file that grows by whole rows, gathered so that rows cost no system call each. */
+/** A file that grows by whole rows, which are buffered so that not every row costs a system call. */
 export class AppendFile {
   readonly #handle: FileHandle;
   #rows: (string | Buffer)[] = [];
@@ -15,14 +15,14 @@ export class AppendFile {
     this.#sizeBytes = sizeBytes;
   }
 
-  /** Opens at a known length: what a killed predecessor wrote beyond it is cut off. */
+  /** Opens the file at a known length: bytes that a killed process wrote after it are cut off. */
   static async openAt(path: string, sizeBytes: number): Promise<AppendFile> {
     const handle = await open(path, 'a');
     await handle.truncate(sizeBytes);
     return new AppendFile(handle, sizeBytes);
   }
 
-  /** Takes bytes where a row is no text. */
+  /** Adds a row; bytes if it is not valid text. */
   add(row: string | Buffer): void {
     this.#rows.push(row);
     this.#chars += row.length;
@@ -36,7 +36,7 @@ export class AppendFile {
     return this.#chars >= FLUSH_CHARS;
   }
 
-  /** Bytes written out so far. */
+  /** Bytes written so far. */
   get sizeBytes(): number {
     return this.#sizeBytes;
   }

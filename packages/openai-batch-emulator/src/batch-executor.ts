@@ -1,9 +1,9 @@
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { BatchEndpoint } from './answers/batch-endpoint.ts';
-import { hash32, shuffledIndexes } from './answers/deterministic-draw.ts';
+import { hash32, seededOrder } from './answers/seeded-random.ts';
 import { PromptCache } from './answers/prompt-cache.ts';
-import type { ContextLimits } from './refuse-request.ts';
+import type { ContextLimits } from './assert-request.ts';
 import { AppendFile } from './append-file.ts';
 import { batchFault } from './batch-record.ts';
 import type { BatchRecord, ValidatedInput } from './batch-record.ts';
@@ -11,17 +11,17 @@ import type { Clock } from './clock.ts';
 import { executeLine } from './execute-line.ts';
 import type { LineContext } from './execute-line.ts';
 import { ExecutionPacker } from './execution-log.ts';
-import type { FaultBook } from './fault-book.ts';
+import type { FaultRegistry } from './fault-registry.ts';
 import type { Ledger } from './ledger.ts';
 import { lineStarts, lineText, readBlock } from './line-blocks.ts';
 import type { LineBlock } from './line-blocks.ts';
 import { lineKey } from './line-key.ts';
-import { ResultFileForm } from './fault-rule.ts';
-import { errorBody, responseRow, unrunRow } from './result-row.ts';
-import type { RowIds, UnrunCode } from './result-row.ts';
-import { createTurn } from './turn-taking.ts';
+import { ResultFileForm } from './faults/batch-fault.ts';
+import { errorBody, responseRow, notExecutedRow } from './result-row.ts';
+import type { RowIds, NotExecutedCode } from './result-row.ts';
+import { createTimeSlice } from './time-slice.ts';
 
-export interface ExecutorSetting {
+export interface BatchExecutorOptions {
   record: BatchRecord;
   input: ValidatedInput;
   blocks: LineBlock[];
@@ -32,9 +32,9 @@ export interface ExecutorSetting {
   seed: number;
   contextTokens: ContextLimits;
   clock: Clock;
-  faults: FaultBook;
+  faults: FaultRegistry;
   ledger: Ledger;
-  /** Called when `record.checkpoint` has moved. */
+  /** Called when `record.checkpoint` has changed. */
   onCheckpoint: () => void;
 }
 
@@ -46,12 +46,12 @@ interface InputRequest {
 }
 
 /**
- * Executes the lines of one batch and writes their rows. Results must come out of order, yet the file must not be held
- * in memory nor read line by line: so blocks of lines are taken in shuffled order, and the lines of each are shuffled.
- * The order depends only on seed and batch, so that a position in it is all a restart needs.
+ * Executes the lines of one batch and writes their rows. Results must be out of order, but the file must be neither held
+ * in memory nor read line by line: blocks of lines are read in random order, and the lines of each are shuffled. The order
+ * depends only on the seed and the batch, so that a restart needs only a position in it.
  */
 export class BatchExecutor {
-  readonly #setting: ExecutorSetting;
+  readonly #options: BatchExecutorOptions;
   readonly #input: FileHandle;
   readonly #output: AppendFile;
   readonly #errors: AppendFile;
@@ -61,33 +61,33 @@ export class BatchExecutor {
   readonly #blockOrder: Uint32Array;
   readonly #idPrefix: string;
   #checkpointAt = 0;
-  /** Set once only rows are written that a restart would write anew. */
-  #sealed = false;
+  /** True once all further rows are ones that a restart would write again: the checkpoint stays before them. */
+  #checkpointIsFinal = false;
 
   private constructor(
-    setting: ExecutorSetting,
+    options: BatchExecutorOptions,
     input: FileHandle,
     output: AppendFile,
     errors: AppendFile,
     log: AppendFile,
   ) {
-    this.#setting = setting;
+    this.#options = options;
     this.#input = input;
     this.#output = output;
     this.#errors = errors;
     this.#log = log;
-    this.#blockOrder = shuffledIndexes(setting.blocks.length, this.#seedOf('blocks'));
-    this.#idPrefix = setting.record.id.slice('batch_'.length, 'batch_'.length + 16);
+    this.#blockOrder = seededOrder(options.blocks.length, this.#seedOf('blocks'));
+    this.#idPrefix = options.record.id.slice('batch_'.length, 'batch_'.length + 16);
   }
 
-  static async open(setting: ExecutorSetting): Promise<BatchExecutor> {
-    const { checkpoint } = setting.record;
+  static async open(options: BatchExecutorOptions): Promise<BatchExecutor> {
+    const { checkpoint } = options.record;
     return new BatchExecutor(
-      setting,
-      await open(setting.inputPath),
-      await AppendFile.openAt(setting.outputPath, checkpoint.outputBytes),
-      await AppendFile.openAt(setting.errorPath, checkpoint.errorBytes),
-      await AppendFile.openAt(setting.logPath, checkpoint.logBytes),
+      options,
+      await open(options.inputPath),
+      await AppendFile.openAt(options.outputPath, checkpoint.outputBytes),
+      await AppendFile.openAt(options.errorPath, checkpoint.errorBytes),
+      await AppendFile.openAt(options.logPath, checkpoint.logBytes),
     );
   }
 
@@ -99,42 +99,42 @@ export class BatchExecutor {
     return this.#errors.sizeBytes;
   }
 
-  /** Executes lines until `target` of them are done, or `stop` says to leave it there. */
+  /** Executes lines until `target` of them are done or `stop` returns true. */
   async advanceTo(target: number, stop: () => boolean): Promise<void> {
-    const { record } = this.#setting;
-    const turn = createTurn();
+    const { record } = this.#options;
+    const slice = createTimeSlice();
     for await (const { text, number } of this.#linesFrom(record.progress.position)) {
       if (record.progress.position >= target) break;
       this.#execute(text, number);
       if (this.#isFull()) await this.#flush();
-      if (turn.due()) {
-        await turn.yieldTurn();
+      if (slice.isOver()) {
+        await slice.yieldToOthers();
         if (stop()) break;
       }
     }
     await this.#checkpoint();
   }
 
-  /** Writes a row for every line not executed; they are beyond the checkpoint, so a restart writes them anew. */
-  async fillUnfinished(code: UnrunCode, stop: () => boolean): Promise<void> {
-    this.#sealed = true;
-    const turn = createTurn();
-    for await (const { text, number } of this.#linesFrom(this.#setting.record.progress.position)) {
+  /** Writes a row for each line that was not executed. These rows are after the checkpoint: a restart writes them again. */
+  async writeNotExecuted(code: NotExecutedCode, stop: () => boolean): Promise<void> {
+    this.#checkpointIsFinal = true;
+    const slice = createTimeSlice();
+    for await (const { text, number } of this.#linesFrom(this.#options.record.progress.position)) {
       const { custom_id: customId } = JSON.parse(text) as InputRequest;
-      this.#add(this.#errors, unrunRow(this.#idsOf(number, customId), code));
+      this.#add(this.#errors, notExecutedRow(this.#idsOf(number, customId), code));
       if (this.#isFull()) await this.#flush();
-      if (turn.due()) {
-        await turn.yieldTurn();
+      if (slice.isOver()) {
+        await slice.yieldToOthers();
         if (stop()) break;
       }
     }
     await this.#flush();
   }
 
-  /** Adds what its faults add to a batch's output. */
-  async finish(): Promise<void> {
-    this.#sealed = true;
-    this.#addStrangers(batchFault(this.#setting.record, 'stranger_rows')?.rows ?? 0);
+  /** Adds the rows of the faults `stranger_rows` and `file_form`. */
+  async writeFaultRows(): Promise<void> {
+    this.#checkpointIsFinal = true;
+    this.#addUnknownRows(batchFault(this.#options.record, 'stranger_rows')?.rows ?? 0);
     if (this.#form === ResultFileForm.garbageRow) this.#output.add('{"custom_id":"1","response":{"stat\n');
     await this.#flush();
   }
@@ -144,7 +144,7 @@ export class BatchExecutor {
   }
 
   #execute(text: string, number: number): void {
-    const { record, faults, ledger } = this.#setting;
+    const { record, faults, ledger } = this.#options;
     const { custom_id: customId, body } = JSON.parse(text) as InputRequest;
     const key = lineKey(customId, body);
     const fault = faults.hasLineRules()
@@ -169,20 +169,20 @@ export class BatchExecutor {
     const repeat = batchFault(record, 'repeated_rows');
     if (outcome.row.file === 'error' || repeat === undefined || progress.completed > repeat.rows)
       return this.#add(file, outcome.row.text);
-    const other =
+    const secondRow =
       repeat.as === undefined || repeat.as === 'same'
         ? outcome.row.text
         : responseRow(context.ids, 500, errorBody(500, undefined, undefined));
-    if (repeat.as === 'error_before') this.#add(file, other);
+    if (repeat.as === 'error_before') this.#add(file, secondRow);
     this.#add(file, outcome.row.text);
-    if (repeat.as !== 'error_before') this.#add(file, other);
+    if (repeat.as !== 'error_before') this.#add(file, secondRow);
   }
 
   get #form(): ResultFileForm | undefined {
-    return batchFault(this.#setting.record, 'file_form')?.form;
+    return batchFault(this.#options.record, 'file_form')?.form;
   }
 
-  /** Writes a row in the form its batch's files have. */
+  /** Adds a row in the form of the batch's files. */
   #add(file: AppendFile, row: string | Buffer): void {
     if (typeof row !== 'string') return file.add(row);
     const form = this.#form;
@@ -201,20 +201,20 @@ export class BatchExecutor {
     }
   }
 
-  /** Every line from a position of the execution order on. */
+  /** The lines from a position of the execution order on. */
   async *#linesFrom(position: number): AsyncGenerator<{ text: string; number: number }> {
-    let passed = 0;
+    let skipped = 0;
     for (const at of this.#blockOrder) {
-      const block = this.#setting.blocks[at] as LineBlock;
-      if (passed + block.lines <= position) {
-        passed += block.lines;
+      const block = this.#options.blocks[at] as LineBlock;
+      if (skipped + block.lines <= position) {
+        skipped += block.lines;
         continue;
       }
       const bytes = await readBlock(this.#input, block);
       const starts = lineStarts(bytes, block.lines);
-      const order = shuffledIndexes(block.lines, this.#seedOf(`block ${at}`));
+      const order = seededOrder(block.lines, this.#seedOf(`block ${at}`));
       for (const line of order) {
-        if (passed++ < position) continue;
+        if (skipped++ < position) continue;
         yield { text: lineText(bytes, starts, line), number: block.firstLine + line };
       }
     }
@@ -228,7 +228,8 @@ export class BatchExecutor {
     await this.#output.flush();
     await this.#errors.flush();
     if (this.#packer.sizeBytes > 0) await this.#log.append(this.#packer.take());
-    if (!this.#sealed && performance.now() - this.#checkpointAt > CHECKPOINT_MS) this.#moveCheckpoint();
+    if (!this.#checkpointIsFinal && performance.now() - this.#checkpointAt > CHECKPOINT_MS)
+      this.#moveCheckpoint();
   }
 
   async #checkpoint(): Promise<void> {
@@ -237,7 +238,7 @@ export class BatchExecutor {
   }
 
   #moveCheckpoint(): void {
-    const { record, onCheckpoint } = this.#setting;
+    const { record, onCheckpoint } = this.#options;
     record.checkpoint = {
       ...record.progress,
       outputBytes: this.#output.sizeBytes,
@@ -248,22 +249,22 @@ export class BatchExecutor {
     onCheckpoint();
   }
 
-  #addStrangers(rows: number): void {
-    const { record, input } = this.#setting;
-    const prompt = 'a row nobody asked for';
-    const asked =
+  #addUnknownRows(rows: number): void {
+    const { record, input } = this.#options;
+    const prompt = 'a row that was not requested';
+    const content =
       record.endpoint === BatchEndpoint.chatCompletions
         ? { messages: [{ role: 'user', content: prompt }] }
         : { input: prompt, prompt };
     for (let i = 1; i <= rows; i++) {
       const context = this.#contextOf(this.#idsOf(input.lines + i, `stranger-${i}`));
-      const { row } = executeLine({ model: input.model, ...asked }, context, undefined);
+      const { row } = executeLine({ model: input.model, ...content }, context, undefined);
       this.#add(this.#output, row?.text ?? '');
     }
   }
 
   #contextOf(ids: RowIds): LineContext {
-    const { record, clock, contextTokens } = this.#setting;
+    const { record, clock, contextTokens } = this.#options;
     return {
       endpoint: record.endpoint,
       ids,
@@ -283,6 +284,6 @@ export class BatchExecutor {
   }
 
   #seedOf(purpose: string): number {
-    return hash32(`${this.#setting.record.sequence} ${purpose}`, this.#setting.seed);
+    return hash32(`${this.#options.record.sequence} ${purpose}`, this.#options.seed);
   }
 }

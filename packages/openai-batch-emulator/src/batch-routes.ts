@@ -2,23 +2,23 @@ import type { FastifyInstance } from 'fastify';
 import { apiCall, bodyOf, paramOf, queryOf } from './api-call.ts';
 import { assertSize } from './call-faults.ts';
 import type { EmulatedApi } from './emulated-api.ts';
-import { CallKind, SUMMARY_WITHOUT } from './fault-rule.ts';
-import type { CallFault } from './fault-rule.ts';
+import { CallKind, SUMMARY_WITHOUT } from './faults/call-fault.ts';
+import type { CallFault } from './faults/call-fault.ts';
 import { listPage } from './list-page.ts';
 
-const LIST_TERMS = { defaultLimit: 20, maxLimit: 100 };
+const LIST_LIMITS = { defaultLimit: 20, maxLimit: 100 };
 
 /** The Batches API. */
 export function addBatchRoutes(app: FastifyInstance, api: EmulatedApi): void {
-  apiCall(app, api, CallKind.batchesCreate, 'POST', '/v1/batches', (request, faults, { shelf, batches }) => {
+  apiCall(app, api, CallKind.batchesCreate, 'POST', '/v1/batches', (request, faults, { files, batches }) => {
     const body = bodyOf(request);
-    assertSize(faults.call, shelf.find(String(body['input_file_id']))?.bytes);
+    assertSize(faults.call, files.find(String(body['input_file_id']))?.bytes);
     return batches.create(body, faults.batch);
   });
 
   apiCall(app, api, CallKind.batchesList, 'GET', '/v1/batches', (request, faults, { batches }) =>
-    listPage(batches.listed(), queryOf(request), LIST_TERMS, faults.call, (record) =>
-      summarised(batches.showInList(record), faults.call),
+    listPage(batches.listed(), queryOf(request), LIST_LIMITS, faults.call, (record) =>
+      withoutOmitted(batches.toListObject(record), faults.call),
     ),
   );
 
@@ -36,8 +36,8 @@ export function addBatchRoutes(app: FastifyInstance, api: EmulatedApi): void {
   );
 }
 
-/** A batch as a list shows it, or as little of it as a fault leaves. */
-function summarised(batch: object, faults: readonly CallFault[]): object {
+/** Removes the members that the fault `summary_list` leaves out. */
+function withoutOmitted(batch: object, faults: readonly CallFault[]): object {
   const fault = faults.find((each) => each.kind === 'summary_list');
   if (!fault) return batch;
   const without = fault.without ?? SUMMARY_WITHOUT;

@@ -1,40 +1,40 @@
-import { CallKind } from './fault-rule.ts';
+import { CallKind } from './faults/call-fault.ts';
 
-/** What became of the calls of one kind. */
+/** The calls of one kind. */
 export interface CallCount {
   count: number;
-  /** Answers by HTTP status. */
+  /** Responses by HTTP status. */
   statuses: Record<string, number>;
-  /** Calls whose connection was reset or whose answer was withheld. */
+  /** Calls without a complete response: the connection was reset, or a fault withheld it. */
   unanswered: number;
 }
 
 export interface CallReport {
   calls: Record<CallKind, CallCount>;
-  /** The newest `Idempotency-Key` headers. They are noted, not obeyed: the API promises nothing for them. */
+  /** The newest `Idempotency-Key` headers. They are recorded but have no effect, as the API documents none. */
   idempotency_keys: { call: CallKind; key: string }[];
 }
 
 const KEYS_KEPT = 1000;
 
-/** Counts calls since the start or the last reset; unlike the rest of the state it does not outlive the process. */
+/** Counts calls since the start or the last reset. Unlike the rest of the state, the counts are lost at a restart. */
 export class CallCounters {
-  #calls = zeroes();
+  #calls = noCalls();
   #keys: CallReport['idempotency_keys'] = [];
 
-  begun(call: CallKind, idempotencyKey: string | undefined): void {
+  countCall(call: CallKind, idempotencyKey: string | undefined): void {
     this.#calls[call].count++;
     if (idempotencyKey === undefined) return;
     this.#keys.push({ call, key: idempotencyKey });
     if (this.#keys.length > KEYS_KEPT) this.#keys.shift();
   }
 
-  answered(call: CallKind, status: number): void {
+  countResponse(call: CallKind, status: number): void {
     const { statuses } = this.#calls[call];
     statuses[status] = (statuses[status] ?? 0) + 1;
   }
 
-  unanswered(call: CallKind): void {
+  countUnanswered(call: CallKind): void {
     this.#calls[call].unanswered++;
   }
 
@@ -43,12 +43,12 @@ export class CallCounters {
   }
 
   clear(): void {
-    this.#calls = zeroes();
+    this.#calls = noCalls();
     this.#keys = [];
   }
 }
 
-function zeroes(): Record<CallKind, CallCount> {
+function noCalls(): Record<CallKind, CallCount> {
   const kinds = Object.values(CallKind);
   return Object.fromEntries(
     kinds.map((kind) => [kind, { count: 0, statuses: {}, unanswered: 0 }]),

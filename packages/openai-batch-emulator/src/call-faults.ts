@@ -1,56 +1,61 @@
 import { ApiError, htmlPage, typeOfStatus } from './api-error.ts';
-import type { FaultBook } from './fault-book.ts';
-import { CallKind } from './fault-rule.ts';
-import { batchFaultSchema, callFaultSchema, fileFaultSchema } from './fault-rule-schema.ts';
-import type { BatchFault, CallFault, FaultMoment, FileFault, RefusedFault } from './fault-rule.ts';
+import type { FaultRegistry } from './fault-registry.ts';
+import { CallKind } from './faults/call-fault.ts';
+import { batchFaultSchema, callFaultSchema, fileFaultSchema } from './faults/fault-rule-schema.ts';
+import type { BatchFault } from './faults/batch-fault.ts';
+import type { CallFault, FaultMoment } from './faults/call-fault.ts';
+import type { FileFault, RefusedFault } from './faults/file-fault.ts';
 
-/** The faults that strike one call, those of what it creates included. */
-export interface StruckFaults {
+/** The faults of one call, and those of the file or batch that it creates. */
+export interface FaultsOfRequest {
   call: CallFault[];
   file: FileFault[];
   batch: BatchFault[];
 }
 
-/** The header that carries faults for the call it comes with: the JSON of one `fault`, or of several. */
+/** The request header with faults of the call itself: the JSON of one `fault` or of an array. */
 export const FAULT_HEADER = 'x-emulator-fault';
 
-/** Draws the rules for a call and reads its header. */
-export function faultsOfCall(call: CallKind, header: string | undefined, book: FaultBook): StruckFaults {
-  const struck: StruckFaults = { call: book.forCall(call), file: [], batch: [] };
+/** Returns the faults of the rules and of the call's header. */
+export function findFaults(
+  call: CallKind,
+  header: string | undefined,
+  registry: FaultRegistry,
+): FaultsOfRequest {
+  const faults: FaultsOfRequest = { call: registry.forCall(call), file: [], batch: [] };
   for (const fault of header === undefined ? [] : parseHeader(header)) {
     const asCall = callFaultSchema.safeParse(fault);
     if (asCall.success) {
-      struck.call.push(asCall.data);
+      faults.call.push(asCall.data);
       continue;
     }
-    if (call === CallKind.batchesCreate)
-      struck.batch.push(parsedOrRefused(batchFaultSchema.safeParse(fault)));
+    if (call === CallKind.batchesCreate) faults.batch.push(dataOf(batchFaultSchema.safeParse(fault)));
     else if (call === CallKind.filesCreate || call === CallKind.uploadsComplete)
-      struck.file.push(parsedOrRefused(fileFaultSchema.safeParse(fault)));
+      faults.file.push(dataOf(fileFaultSchema.safeParse(fault)));
     else throw badHeader(asCall.error.message);
   }
-  return struck;
+  return faults;
 }
 
-/** What a call's faults make of it at one moment: an answer of their own, no answer, or nothing. */
-export type Interference =
+/** The effect of a fault on a call at one moment. */
+export type CallFaultEffect =
   | { kind: 'reset' }
   | { kind: 'hold'; ms: number | undefined }
-  | { kind: 'answer'; status: number; contentType: string; body: string; headers: Record<string, string> };
+  | { kind: 'response'; status: number; contentType: string; body: string; headers: Record<string, string> };
 
-/** The interferences due at a moment, in the order of their rules. */
-export function interferences(faults: readonly CallFault[], moment: FaultMoment): Interference[] {
-  const due: Interference[] = [];
+/** The effects at one moment, in the order of their rules. */
+export function effectsDue(faults: readonly CallFault[], moment: FaultMoment): CallFaultEffect[] {
+  const effects: CallFaultEffect[] = [];
   for (const fault of faults) {
     switch (fault.kind) {
       case 'status':
-        if ((fault.when ?? 'before') === moment) due.push(answerOf(fault));
+        if ((fault.when ?? 'before') === moment) effects.push(responseOf(fault));
         break;
       case 'reset':
-        if ((fault.when ?? 'before') === moment) due.push({ kind: 'reset' });
+        if ((fault.when ?? 'before') === moment) effects.push({ kind: 'reset' });
         break;
       case 'hold':
-        if ((fault.when ?? 'before') === moment) due.push({ kind: 'hold', ms: fault.ms });
+        if ((fault.when ?? 'before') === moment) effects.push({ kind: 'hold', ms: fault.ms });
         break;
       case 'stall':
       case 'truncate':
@@ -65,16 +70,16 @@ export function interferences(faults: readonly CallFault[], moment: FaultMoment)
         fault satisfies never;
     }
   }
-  return due;
+  return effects;
 }
 
-/** After how many bytes of its body a call is to be reset, if a fault says so. */
+/** The number of bytes of the request's body after which a fault resets the connection. */
 export function resetDuring(faults: readonly CallFault[]): number | undefined {
   const fault = faults.find((each) => each.kind === 'reset' && each.when === 'during');
   return fault?.kind === 'reset' ? (fault.afterBytes ?? 1) : undefined;
 }
 
-/** How many bytes a call may bring, if a fault limits them, and what more are answered with. */
+/** The number of bytes to which a fault limits a call, and the error beyond it. */
 export function sizeLimit(faults: readonly CallFault[]): { bytes: number; refusal: ApiError } | undefined {
   const fault = faults.find((each) => each.kind === 'too_large');
   if (fault === undefined) return undefined;
@@ -82,38 +87,38 @@ export function sizeLimit(faults: readonly CallFault[]): { bytes: number; refusa
   return { bytes, refusal: new ApiError(413, message, { code, html: body === 'html' }) };
 }
 
-/** Refuses what is larger than a fault allows. */
+/** Throws if `bytes` is more than a fault allows. */
 export function assertSize(faults: readonly CallFault[], bytes: unknown): void {
   const limit = sizeLimit(faults);
   if (limit && typeof bytes === 'number' && bytes > limit.bytes) throw limit.refusal;
 }
 
-/** What a fault that refuses for good is answered with. */
-export function refusalOf(fault: Omit<RefusedFault, 'kind'>): ApiError {
+/** The error of a permanent refusal. */
+export function toRefusal(fault: Omit<RefusedFault, 'kind'>): ApiError {
   const { status, code = null } = fault;
   const message =
     fault.message ?? DEFAULT_MESSAGES[status] ?? `The request is refused with status ${status}.`;
   return new ApiError(status, message, { code });
 }
 
-function answerOf(fault: Extract<CallFault, { kind: 'status' }>): Interference {
+function responseOf(fault: Extract<CallFault, { kind: 'status' }>): CallFaultEffect {
   const message = fault.message ?? DEFAULT_MESSAGES[fault.status] ?? `Fault with status ${fault.status}.`;
   const headers: Record<string, string> =
     fault.retryAfterSeconds === undefined ? {} : { 'retry-after': String(fault.retryAfterSeconds) };
-  const answer = { kind: 'answer', status: fault.status, headers } as const;
+  const response = { kind: 'response', status: fault.status, headers } as const;
   const form = fault.body ?? 'json';
   switch (form) {
     case 'text':
-      return { ...answer, contentType: 'text/plain; charset=utf-8', body: message };
+      return { ...response, contentType: 'text/plain; charset=utf-8', body: message };
     case 'html':
       return {
-        ...answer,
+        ...response,
         contentType: 'text/html',
         body: htmlPage(fault.status, message),
       };
     case 'json':
       return {
-        ...answer,
+        ...response,
         contentType: 'application/json',
         body: JSON.stringify({
           error: { message, type: typeOfStatus(fault.status), param: null, code: fault.code ?? null },
@@ -144,11 +149,11 @@ function parseHeader(header: string): unknown[] {
   }
 }
 
-function parsedOrRefused<T>(result: { success: true; data: T } | { success: false; error: Error }): T {
+function dataOf<T>(result: { success: true; data: T } | { success: false; error: Error }): T {
   if (result.success) return result.data;
   throw badHeader(result.error.message);
 }
 
 function badHeader(why: string): ApiError {
-  return new ApiError(400, `The header ${FAULT_HEADER} holds no fault for this call: ${why}`);
+  return new ApiError(400, `The header ${FAULT_HEADER} contains no fault of this call: ${why}`);
 }

@@ -1,21 +1,21 @@
 /**
- * The emulator's time: the machine's clock plus whatever `POST /emulator/clock` has added to it, so that a test can
- * step over a 24 h window or a file's 30 days without waiting.
+ * The emulator's time: the machine's clock plus what `POST /emulator/clock` has added to it, so that a test can skip a
+ * 24 h window or a file's 30 days.
  */
 export interface Clock {
   /** Milliseconds since 1970, as the emulated API sees them. */
   now(): number;
-  /** The same in whole seconds, the unit of every timestamp in the API. */
+  /** The same in whole seconds, the unit of all timestamps of the API. */
   nowSeconds(): number;
-  /** Moves time forward and wakes every sleeper whose hour has come. */
+  /** Moves time forward and ends the sleeps that are due. */
   advance(ms: number): void;
-  /** How far it has been moved in all. */
+  /** The difference to the machine's clock. */
   offsetMs(): number;
-  /** Resolves when `now() >= atMs`, or as soon as `signal` aborts; it never rejects. */
+  /** Resolves when `now() >= atMs` or when `signal` aborts; never rejects. */
   sleepUntil(atMs: number, signal: AbortSignal): Promise<void>;
 }
 
-/** Node cuts longer timeouts to 1 ms, so a far deadline is slept towards in steps. */
+/** Node cuts longer timeouts to 1 ms, so a longer sleep is several timeouts. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 export function createClock(initialOffsetMs: number): Clock {

@@ -1,4 +1,4 @@
-/** The command, for the program of this package and for programs that have it as one of their commands. */
+/** The command of this package, also for programs that have it as one of their own commands. */
 import { readFile } from 'node:fs/promises';
 import type { EmulatorOptions } from './options.ts';
 import { UsageError } from './usage-error.ts';
@@ -7,33 +7,33 @@ export { UsageError };
 
 /** An option of the command. */
 export interface CommandOption {
-  /** Its name, and the name of its value where it takes one, for example `--port <n>`. */
+  /** The name, with the name of the value if it takes one, for example `--port <n>`. */
   readonly flags: string;
   readonly description: string;
 }
 
-/** All of them but `--help` and `--version`. */
+/** All options of the command except `--help` and `--version`. */
 export const commandOptions: readonly CommandOption[] = [
-  { flags: '--port <n>', description: 'port on 127.0.0.1 (default: a free one)' },
-  { flags: '--instant', description: 'answer batches at once (the default without --speed)' },
+  { flags: '--port <n>', description: 'port on 127.0.0.1 (default: a free port)' },
+  { flags: '--instant', description: 'complete batches at once (the default without --speed)' },
   {
     flags: '--speed <factor>',
-    description: 'let batches take their time, this many times faster than the real API',
+    description: 'run batches this many times faster than the real API',
   },
   {
     flags: '--data <dir>',
-    description: 'folder of its files and state; a later emulator goes on from there',
+    description: 'folder for files and state; a later emulator continues from it',
   },
-  { flags: '--webhook-url <url>', description: 'send the events of ended batches there' },
+  { flags: '--webhook-url <url>', description: 'URL that receives the events of ended batches' },
   {
     flags: '--webhook-secret <secret>',
-    description: 'signs them, whsec_ and base64 (default: OPENAI_WEBHOOK_SECRET)',
+    description: 'secret that signs the events: whsec_ and base64 (default: OPENAI_WEBHOOK_SECRET)',
   },
-  { flags: '--options <json>', description: 'further options as JSON, or @FILE' },
+  { flags: '--options <json>', description: 'other options as JSON, or @FILE' },
   { flags: '--json', description: 'print {"url","port"} as JSON' },
 ];
 
-/** What was given for the options, by their names in camel case. */
+/** The values of the options, by their names in camel case. */
 export interface CommandFlags {
   readonly port?: string;
   readonly instant?: boolean;
@@ -46,11 +46,11 @@ export interface CommandFlags {
 }
 
 /**
- * Starts an emulator, prints where it listens, and closes it at SIGINT or SIGTERM.
- * @throws UsageError where an option is wrong, or its port cannot be listened at.
+ * Starts an emulator, prints its address, and closes it at SIGINT or SIGTERM.
+ * @throws UsageError if an option is wrong, or if the emulator cannot listen on the port.
  */
 export async function runCommand(flags: CommandFlags): Promise<void> {
-  // `startEmulator` checks them.
+  // `startEmulator` validates them.
   const options = {
     ...(await readOptions(flags.options)),
     ...(flags.port === undefined ? {} : { port: numberOf('port', flags.port) }),
@@ -61,10 +61,10 @@ export async function runCommand(flags: CommandFlags): Promise<void> {
     ...(flags.data === undefined ? {} : { dataDir: flags.data }),
     ...webhookOptions(flags),
   } as EmulatorOptions;
-  // The server takes a quarter of a second to load, and the help does not need it.
+  // Loading the server takes a quarter of a second, which the help does not need.
   const { startEmulator } = await import('./index.ts');
   await using emulator = await startEmulator(options).catch((error: unknown) => {
-    throw portTaken(error, options);
+    throw toUsageError(error, options);
   });
   const { url, port } = emulator;
   process.stdout.write(
@@ -85,7 +85,7 @@ function numberOf(option: string, text: string): number {
 async function readOptions(text: string | undefined): Promise<object> {
   if (text === undefined) return {};
   if (!text.startsWith('@') && !text.trimStart().startsWith('{'))
-    throw new UsageError('Option --options: it must be a JSON object or @FILE.');
+    throw new UsageError('Option --options must be a JSON object or @FILE.');
   try {
     return JSON.parse(text.startsWith('@') ? await readFile(text.slice(1), 'utf8') : text) as object;
   } catch (error) {
@@ -93,7 +93,7 @@ async function readOptions(text: string | undefined): Promise<object> {
   }
 }
 
-/** The secret of the environment may be somebody else's: it signs only where events are asked for. */
+/** The secret of the environment may belong to another program: it is used only with `--webhook-url`. */
 function webhookOptions({ webhookUrl, webhookSecret }: CommandFlags): object {
   const secret =
     webhookSecret ?? (webhookUrl === undefined ? '' : process.env['OPENAI_WEBHOOK_SECRET']?.trim());
@@ -103,18 +103,18 @@ function webhookOptions({ webhookUrl, webhookSecret }: CommandFlags): object {
   };
 }
 
-/** What somebody has to do about a port that cannot be listened at; other errors as they are. */
-function portTaken(error: unknown, { host = '127.0.0.1', port }: EmulatorOptions): unknown {
+/** Returns a UsageError for a port that cannot be used, and other errors as they are. */
+function toUsageError(error: unknown, { host = '127.0.0.1', port }: EmulatorOptions): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (syscall !== 'listen' || port === undefined) return error;
   const reason =
     code === 'EADDRINUSE'
       ? 'is in use: choose another --port, or end the process that has it'
-      : `cannot be listened at (${code}): choose another --port, from 1024`;
+      : `cannot be used (${code}): choose another --port, from 1024`;
   return new UsageError(`Port ${port} of ${host} ${reason}.`);
 }
 
-/** Resolves at SIGINT or SIGTERM; a second one ends the process. */
+/** Resolves at the first SIGINT or SIGTERM; a second one ends the process. */
 function untilSignal(): Promise<void> {
   return new Promise((resolve) => {
     process.once('SIGINT', () => resolve());

@@ -2,11 +2,11 @@ import { createReadStream } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { CallFault } from './fault-rule.ts';
+import type { CallFault } from './faults/call-fault.ts';
 
-/** A file to be sent, with what shall go wrong on the way. */
+/** A file to send, with the faults of the download. */
 export interface Download {
-  /** Where it lies, or its bytes. */
+  /** The path of the file, or its bytes. */
   source: string | Buffer;
   bytes: number;
   filename: string;
@@ -16,13 +16,13 @@ export interface Download {
 const READ_BUFFER_BYTES = 256 * 1024;
 
 /**
- * Sends the bytes with their length announced. `onWhole` is called just before the last of them go, so that a client
- * that has read everything finds it noted; it is not called when a fault withholds some.
+ * Sends the bytes with their length in `content-length`. `onComplete` is called just before the last chunk is sent, so that
+ * a client that has read everything finds it recorded; it is not called if a fault withholds bytes.
  */
 export async function sendDownload(
   response: ServerResponse,
   download: Download,
-  onWhole: () => void,
+  onComplete: () => void,
 ): Promise<void> {
   const { bytes, source } = download;
   const stall = download.faults.find((fault) => fault.kind === 'stall');
@@ -47,7 +47,7 @@ export async function sendDownload(
     await delay(stall.ms, undefined, { ref: false });
   }
   const rest = readRange(source, stall ? cut : 0, bytes);
-  await pipeline(beforeLast(slow ? inPieces(rest, bytes, slow) : rest, onWhole), response);
+  await pipeline(beforeLast(slow ? inPieces(rest, bytes, slow) : rest, onComplete), response);
 }
 
 async function* inPieces(
@@ -70,7 +70,7 @@ async function* readRange(source: string | Buffer, from: number, to: number): As
   else yield* createReadStream(source, { start: from, end: to - 1, highWaterMark: READ_BUFFER_BYTES });
 }
 
-/** Passes chunks on, the last of them only after the call. */
+/** Yields the chunks, and makes the call before the last one. */
 async function* beforeLast(chunks: AsyncIterable<Buffer>, call: () => void): AsyncGenerator<Buffer> {
   let held: Buffer | undefined;
   for await (const chunk of chunks) {

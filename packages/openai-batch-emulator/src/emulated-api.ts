@@ -7,38 +7,38 @@ import type { Account } from './account.ts';
 import { CallCounters } from './call-counters.ts';
 import { createClock } from './clock.ts';
 import type { Clock } from './clock.ts';
-import { createFaultBook } from './fault-book.ts';
-import type { BookedRule, FaultBook } from './fault-book.ts';
+import { createFaultRegistry } from './fault-registry.ts';
+import type { RegisteredRule, FaultRegistry } from './fault-registry.ts';
 import { openJournal, valuesOf } from './journal.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import type { LedgerSummary } from './ledger.ts';
 import type { ResolvedEmulatorOptions } from './options.ts';
 
-/** The whole emulator behind its HTTP side: its accounts, and the clock, faults and counters they share. */
+/** The emulator without its HTTP server: the accounts, and the clock, faults and counters that they share. */
 export interface EmulatedApi {
   options: ResolvedEmulatorOptions;
   clock: Clock;
-  faults: FaultBook;
+  faults: FaultRegistry;
   calls: CallCounters;
-  /** The account a key belongs to. */
+  /** The account of an API key. */
   accountOf(key: string): Promise<Account>;
   /** The account of a project, by its name in the options. */
   accountOfProject(name: string): Promise<Account>;
-  /** Every account there is. */
+  /** All accounts that exist. */
   accounts(): Promise<Account[]>;
   advanceClock(ms: number): void;
-  /** Forgets everything but the options. */
+  /** Removes everything except the options. */
   reset(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Opens the emulator's folder: reads the journals, takes up batches that had not ended. */
+/** Opens the emulator's folder: reads the journals and continues the batches that have not ended. */
 export async function openEmulatedApi(options: ResolvedEmulatorOptions): Promise<EmulatedApi> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'openai-emulator-'));
   mkdirSync(dataDir, { recursive: true });
   const { journal, entries } = openJournalOf(dataDir);
   const clock = createClock(valuesOf<number>(entries, 'clock')[0] ?? options.clockOffsetSeconds * 1000);
-  const faults = openFaultBook(options, clock, journal, valuesOf<BookedRule>(entries, 'rule'));
+  const faults = openFaultRegistry(options, clock, journal, valuesOf<RegisteredRule>(entries, 'rule'));
   const calls = new CallCounters();
   const perKey = options.accounts === 'per-key';
   const accounts = new Map<string, Promise<Account>>();
@@ -48,13 +48,13 @@ export async function openEmulatedApi(options: ResolvedEmulatorOptions): Promise
     if (known) return known;
     const folder = join(dataDir, ACCOUNTS, folderName);
     mkdirSync(folder, { recursive: true });
-    const own = openJournalOf(folder);
-    const opened = openAccount(folder, { options, clock, faults, journal: own.journal }, own.entries);
+    const account = openJournalOf(folder);
+    const opened = openAccount(folder, { options, clock, faults, journal: account.journal }, account.entries);
     accounts.set(folderName, opened);
     return opened;
   };
   if (perKey) await Promise.all(foldersIn(join(dataDir, ACCOUNTS)).map(open));
-  else accounts.set(THE_ONE, openAccount(dataDir, { options, clock, faults, journal }, entries));
+  else accounts.set(SHARED_ACCOUNT, openAccount(dataDir, { options, clock, faults, journal }, entries));
   await Promise.all(accounts.values());
 
   const projectOf = new Map(
@@ -66,7 +66,7 @@ export async function openEmulatedApi(options: ResolvedEmulatorOptions): Promise
     return project === undefined ? digestOf(`key ${key}`) : folderOfProject(project);
   };
   const account = (folderName: string): Promise<Account> =>
-    perKey ? open(folderName) : (accounts.get(THE_ONE) as Promise<Account>);
+    perKey ? open(folderName) : (accounts.get(SHARED_ACCOUNT) as Promise<Account>);
 
   return {
     options,
@@ -96,8 +96,8 @@ export async function openEmulatedApi(options: ResolvedEmulatorOptions): Promise
   };
 }
 
-/** One ledger of several accounts. */
-export function addUp(summaries: readonly LedgerSummary[]): LedgerSummary {
+/** The sum of the ledgers of several accounts. */
+export function sumLedgers(summaries: readonly LedgerSummary[]): LedgerSummary {
   const sum: LedgerSummary = {
     lines: 0,
     executed: 0,
@@ -116,10 +116,10 @@ export function addUp(summaries: readonly LedgerSummary[]): LedgerSummary {
 
 /** The folder below the data directory that holds a folder for each account. */
 const ACCOUNTS = 'accounts';
-/** Stands for the one account of all keys, which lies in the data directory itself. */
-const THE_ONE = '';
+/** The name of the shared account of all keys, which is in the data directory itself. */
+const SHARED_ACCOUNT = '';
 
-/** No key is written anywhere: an account's folder is named by a digest. */
+/** The folder of an account is named by a digest, so that no key is written to disk. */
 function digestOf(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 24);
 }
@@ -134,20 +134,20 @@ function openJournalOf(folder: string): { journal: Journal; entries: JournalEntr
   return { journal, entries };
 }
 
-/** Rules of the options are added on the first start only; later their counts come from the journal. */
-function openFaultBook(
+/** The rules of the options are added at the first start only; later starts read them from the journal with their counts. */
+function openFaultRegistry(
   options: ResolvedEmulatorOptions,
   clock: Clock,
   journal: Journal,
-  restored: readonly BookedRule[],
-): FaultBook {
-  const book = createFaultBook(
+  restored: readonly RegisteredRule[],
+): FaultRegistry {
+  const registry = createFaultRegistry(
     options.seed,
     restored,
-    (id, booked) => journal.append('rule', id, booked),
+    (id, registered) => journal.append('rule', id, registered),
     () => clock.now(),
   );
   const known = new Set(restored.map(({ rule }) => JSON.stringify(rule)));
-  for (const rule of options.faults) if (!known.has(JSON.stringify(rule))) book.add(rule);
-  return book;
+  for (const rule of options.faults) if (!known.has(JSON.stringify(rule))) registry.add(rule);
+  return registry;
 }

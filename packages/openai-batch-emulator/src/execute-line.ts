@@ -2,20 +2,20 @@ import { answerRequest } from './answers/answer-request.ts';
 import type { Answer } from './answers/answer.ts';
 import type { BatchEndpoint } from './answers/batch-endpoint.ts';
 import type { PromptCache } from './answers/prompt-cache.ts';
-import { assertContext, assertRequest } from './refuse-request.ts';
-import type { ContextLimits } from './refuse-request.ts';
+import { assertContext, assertRequest } from './assert-request.ts';
+import type { ContextLimits } from './assert-request.ts';
 import { ApiError, toEnvelope } from './api-error.ts';
-import { AnswerForm } from './fault-rule.ts';
-import type { LineFault } from './fault-rule.ts';
-import { errorBody, responseRow, unrunRow } from './result-row.ts';
+import { AnswerForm } from './faults/line-fault.ts';
+import type { LineFault } from './faults/line-fault.ts';
+import { errorBody, responseRow, notExecutedRow } from './result-row.ts';
 import { unreadableRow } from './unreadable-row.ts';
 import type { RowIds } from './result-row.ts';
 
-/** What executing one line came to. */
+/** The result of executing one line. */
 export interface LineOutcome {
-  /** The row and the file it goes to; absent when the line was lost. */
+  /** The row and its file; absent for the fault `lost`. */
   row: { text: string | Buffer; file: 'output' | 'error' } | undefined;
-  /** Which of `request_counts` it adds to. */
+  /** The member of `request_counts` that counts the line. */
   counted: 'completed' | 'failed';
   paid: boolean;
   inputTokens: number;
@@ -32,7 +32,7 @@ export interface LineContext {
   cache: PromptCache;
 }
 
-/** Executes one request line, or lets it fail as its fault says. */
+/** Executes one request line, or makes it fail as its fault specifies. */
 export function executeLine(
   body: Record<string, unknown>,
   context: LineContext,
@@ -42,7 +42,7 @@ export function executeLine(
   switch (fault.kind) {
     case 'status': {
       const { status } = fault;
-      // A status of 0 has been seen in output files, counted as completed: the request never got an answer.
+      // Users have found rows with status 0 in output files, counted as completed: the request got no answer.
       if (status === 0) return unpaid('completed', responseRow(context.ids, 0, 'null'), 'output');
       const refusal = errorBody(status, fault.code, fault.message);
       return unpaid('failed', responseRow(context.ids, status, refusal), 'error');
@@ -52,12 +52,12 @@ export function executeLine(
       return unpaid('completed', responseRow(context.ids, 200, refusal), 'output');
     }
     case 'request_timeout':
-      return unpaid('failed', unrunRow(context.ids, 'request_timeout'), 'error');
+      return unpaid('failed', notExecutedRow(context.ids, 'request_timeout'), 'error');
     case 'lost':
       if (fault.paid) return { ...answered(body, context), row: undefined };
       return { ...unpaid('completed', '', 'output'), row: undefined };
     case 'answer_form':
-      return inForm(fault.form, body, context);
+      return answeredInForm(fault.form, body, context);
     case 'unreadable_row':
       return unreadable(answered(body, context), fault);
     default:
@@ -65,7 +65,7 @@ export function executeLine(
   }
 }
 
-/** The answer, or the refusal that the endpoint gives in its stead. */
+/** The row of the answer, or of the endpoint's error. */
 function answered(body: Record<string, unknown>, context: LineContext): LineOutcome {
   const { ids } = context;
   const answer = answerOrRefusal(body, context);
@@ -91,7 +91,7 @@ function answerOrRefusal(body: Record<string, unknown>, context: LineContext): A
   }
 }
 
-/** An answer whose row breaks a rule of JSON or UTF-8; a refusal stays as it is. */
+/** Makes the row of an answer break a rule of JSON or UTF-8; the row of an error is not changed. */
 function unreadable(
   outcome: LineOutcome,
   fault: Extract<LineFault, { kind: 'unreadable_row' }>,
@@ -113,13 +113,12 @@ function paid(answer: Answer, text: string): LineOutcome {
   };
 }
 
-function inForm(form: AnswerForm, body: Record<string, unknown>, context: LineContext): LineOutcome {
+function answeredInForm(form: AnswerForm, body: Record<string, unknown>, context: LineContext): LineOutcome {
   const { ids } = context;
-  const given = answerOrRefusal(body, context);
-  if (given instanceof ApiError) return answered(body, context);
-  const answer = given.body;
-  const json = JSON.stringify(answer);
-  const as = (text: string): LineOutcome => paid(given, text);
+  const answer = answerOrRefusal(body, context);
+  if (answer instanceof ApiError) return answered(body, context);
+  const json = JSON.stringify(answer.body);
+  const as = (text: string): LineOutcome => paid(answer, text);
   const text = responseRow(ids, 200, json);
   switch (form) {
     case AnswerForm.string:
@@ -134,7 +133,7 @@ function inForm(form: AnswerForm, body: Record<string, unknown>, context: LineCo
       return as(text.replace('"status_code":200,', ''));
     case AnswerForm.emptyError:
       return as(
-        responseRow(ids, 200, JSON.stringify({ ...answer, error: {} })).replace(
+        responseRow(ids, 200, JSON.stringify({ ...answer.body, error: {} })).replace(
           /"error":null\}\n$/,
           '"error":{}}\n',
         ),
@@ -145,7 +144,7 @@ function inForm(form: AnswerForm, body: Record<string, unknown>, context: LineCo
       );
     case AnswerForm.failedResponse: {
       const error = { code: 'server_error', message: 'The model failed to answer.' };
-      const failed = JSON.stringify({ ...answer, status: 'failed', error, output: [] });
+      const failed = JSON.stringify({ ...answer.body, status: 'failed', error, output: [] });
       return unpaid('completed', responseRow(ids, 200, failed), 'output');
     }
     case AnswerForm.incompleteResponse:
@@ -154,7 +153,7 @@ function inForm(form: AnswerForm, body: Record<string, unknown>, context: LineCo
           ids,
           200,
           JSON.stringify({
-            ...answer,
+            ...answer.body,
             status: 'incomplete',
             incomplete_details: { reason: 'max_output_tokens' },
           }),

@@ -1,6 +1,6 @@
 import type { LineKey } from './line-key.ts';
 
-/** One execution of one line, as it is kept beside a batch so that the ledger can be rebuilt. */
+/** One execution of one line. A batch's execution log keeps them, so that the ledger can be rebuilt. */
 export interface Execution {
   hi: number;
   lo: number;
@@ -10,10 +10,10 @@ export interface Execution {
   customId: string;
 }
 
-/** hi, lo, inputTokens, outputTokens, length of the custom_id: five uint32, then one byte that says whether paid. */
+/** hi, lo, inputTokens, outputTokens and length of the custom_id as uint32, then one byte: 1 if paid, else 0. */
 const HEAD_BYTES = 21;
 
-/** Packs executions for appending: a million lines are some 40 MB on disk and need no JSON to read back. */
+/** Packs executions for appending: a million lines need about 40 MB on disk, and no JSON to read them. */
 export class ExecutionPacker {
   #buffer: Buffer = Buffer.allocUnsafe(64 * 1024);
   #used = 0;
@@ -31,12 +31,12 @@ export class ExecutionPacker {
     this.#used = at + this.#buffer.write(customId, at);
   }
 
-  /** Bytes waiting to be taken. */
+  /** Bytes that `take` would return. */
   get sizeBytes(): number {
     return this.#used;
   }
 
-  /** Hands over a copy of what was added and starts anew. */
+  /** Returns a copy of what was added since the last call. */
   take(): Buffer {
     const taken = Buffer.from(this.#buffer.subarray(0, this.#used));
     this.#used = 0;
@@ -51,7 +51,7 @@ export class ExecutionPacker {
   }
 }
 
-/** Every execution in a log, with the byte it starts at. */
+/** All executions in a log, each with the offset of its first byte. */
 export function* unpackExecutions(log: Buffer): Generator<{ offset: number; execution: Execution }> {
   let offset = 0;
   while (offset + HEAD_BYTES <= log.length) {

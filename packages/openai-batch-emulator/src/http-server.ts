@@ -11,15 +11,15 @@ import { addModelRoutes } from './model-routes.ts';
 import { newRequestId } from './object-ids.ts';
 import { addUploadRoutes } from './upload-routes.ts';
 
-/** JSON bodies are small: the largest names the parts of an upload. */
+/** JSON bodies are small: the largest lists the parts of an upload. */
 const JSON_BODY_BYTES = 8 * 1024 * 1024;
 
-/** The HTTP side of the emulator, not yet listening. */
+/** Creates the HTTP server of the emulator; it does not listen yet. */
 export function createHttpServer(api: EmulatedApi): FastifyInstance {
   const app = fastify({
     bodyLimit: JSON_BODY_BYTES,
     forceCloseConnections: true,
-    // Longer than a client may be stopped by a test: what it then sends must arrive.
+    // A test may stop a client for long; the requests that it sends afterwards must arrive.
     keepAliveTimeout: 600_000,
     routerOptions: { ignoreTrailingSlash: true },
   });
@@ -32,7 +32,7 @@ export function createHttpServer(api: EmulatedApi): FastifyInstance {
       done(new ApiError(400, COULD_NOT_PARSE));
     }
   });
-  // Multipart bodies, and anything unexpected, are left to the route, which reads the raw stream or does not.
+  // Routes read multipart bodies from the raw stream; bodies of other types are ignored.
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
 
   app.addHook('onRequest', async (request, reply) => {

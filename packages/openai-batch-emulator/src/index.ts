@@ -5,49 +5,39 @@ import type { EmulatorOptions } from './options.ts';
 
 export { UsageError } from './usage-error.ts';
 export type { EmulatorOptions, LifecycleOptions } from './options.ts';
-export {
-  AnswerForm,
-  BatchObjectForm,
-  CallKind,
-  ContentForm,
-  ResultFileForm,
-  UnreadableForm,
-} from './fault-rule.ts';
+export { BatchObjectForm, ContentForm, ResultFileForm } from './faults/batch-fault.ts';
+export { CallKind } from './faults/call-fault.ts';
+export { AnswerForm, UnreadableForm } from './faults/line-fault.ts';
+export type { BatchErrorItem, BatchFault, ResultFiles } from './faults/batch-fault.ts';
+export type { CallFault, FaultMoment } from './faults/call-fault.ts';
 export type {
-  BatchErrorItem,
-  BatchFault,
   BatchFaultRule,
-  BytesFault,
-  CallFault,
   CallFaultRule,
   FaultCondition,
-  FaultMoment,
   FaultRule,
-  FileFault,
   FileFaultRule,
-  LineFault,
   LineFaultRule,
-  RefusedFault,
-  ResultFiles,
-} from './fault-rule.ts';
+} from './faults/fault-rule.ts';
+export type { BytesFault, FileFault, RefusedFault } from './faults/file-fault.ts';
+export type { LineFault } from './faults/line-fault.ts';
 export type { LedgerLine, LedgerSummary } from './ledger.ts';
 export type { CallCount, CallReport } from './call-counters.ts';
 
 /** A running emulator. */
 export interface Emulator {
-  /** What to give the SDK as `baseURL`, for example `http://127.0.0.1:8123/v1`. */
+  /** The `baseURL` for the SDK, for example `http://127.0.0.1:8123/v1`. */
   url: string;
-  /** Where the routes under /emulator begin, for example `http://127.0.0.1:8123/emulator`. */
+  /** The URL of the routes under /emulator, for example `http://127.0.0.1:8123/emulator`. */
   adminUrl: string;
   port: number;
-  /** Stops listening and working. With a `dataDir`, batches in flight go on at the next start. */
+  /** Stops the server and all batches. With a `dataDir`, batches in flight continue at the next start. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
  * Starts an emulator of OpenAI's Files, Uploads and Batches API on loopback.
- * @throws UsageError that names each option that is not what it should be.
+ * @throws UsageError that names each invalid option.
  */
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const resolved = resolveEmulatorOptions(options);

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 
-/** One change of state: the whole object as it now is, so that the last line about an object is the truth. */
+/** One change of state: the whole object after the change, so that the last entry of an object is its state. */
 export interface JournalEntry {
   kind: string;
   id: string;
@@ -9,18 +9,18 @@ export interface JournalEntry {
 }
 
 /**
- * The emulator's memory across a kill -9: an append-only file of whole objects. Lines go straight to the kernel and
- * are not flushed to disk, which survives the death of the process, though not of the machine; that is the trade
- * that keeps it free. Only objects are journalled, never single request lines.
+ * Keeps the emulator's state across a `kill -9`, in an append-only file of whole objects. Writes are not flushed to disk:
+ * they survive a crash of the process, but not of the machine, and so cost almost nothing. Only objects are
+ * journalled, never single request lines.
  */
 export interface Journal {
   append(kind: string, id: string, value: unknown): void;
-  /** Forgets everything. */
+  /** Removes all entries. */
   clear(): void;
   close(): void;
 }
 
-/** Opens the journal, hands every object's last state to `restore` in order of first mention, and compacts the file. */
+/** Opens the journal, calls `restore` with each object's last state in order of first mention, and compacts the file. */
 export function openJournal(path: string, restore: (entry: JournalEntry) => void): Journal {
   const latest = readLatest(path);
   for (const entry of latest.values()) restore(entry);
@@ -31,7 +31,7 @@ export function openJournal(path: string, restore: (entry: JournalEntry) => void
   let open = true;
   return {
     append(kind, id, value) {
-      // After close() the last transitions of a batch may still arrive; what they say is redone on the next start.
+      // The last transitions of a batch may arrive after close(); the next start repeats them.
       if (open) writeSync(fd, `${JSON.stringify({ kind, id, value })}\n`);
     },
     clear() {
@@ -44,7 +44,7 @@ export function openJournal(path: string, restore: (entry: JournalEntry) => void
   };
 }
 
-/** The values of one kind of object, in order of first mention; those forgotten since are left out. */
+/** The values of one kind of object, in order of first mention, without those that were removed. */
 export function valuesOf<T>(entries: readonly JournalEntry[], kind: string): T[] {
   return entries
     .filter((entry) => entry.kind === kind && entry.value !== null)
@@ -61,7 +61,7 @@ function readLatest(path: string): Map<string, JournalEntry> {
   return latest;
 }
 
-/** A line cut short by the kill says nothing: its change was never answered for. */
+/** A line that a kill cut short is ignored: no client got a response about its change. */
 function parseEntry(line: string): JournalEntry | undefined {
   if (line === '') return undefined;
   try {

@@ -1,9 +1,9 @@
 const NONE = 0xffffffff;
 
 /**
- * Which lines were executed, in columns of numbers instead of objects: about 60 bytes a line, so that a million lines
- * fit beside everything else. Lines are found by their 64-bit key through open addressing; the executions of a line
- * form a chain in order of time.
+ * The executed lines, in columns of numbers instead of objects: about 60 bytes a line, so that a million lines fit into
+ * memory. Lines are found by their 64-bit key with open addressing; the executions of a line are a linked list in
+ * order of time.
  */
 export class LedgerTable {
   #slots: Uint32Array = new Uint32Array(1024).fill(NONE);
@@ -29,7 +29,7 @@ export class LedgerTable {
     return line === NONE ? 0 : (this.#executed[line] as number);
   }
 
-  /** Adds an execution and returns how often the line has now been paid. */
+  /** Adds an execution and returns how many times the line has been paid. */
   record(hi: number, lo: number, batch: number, offset: number, paid: boolean): number {
     const line = this.#lineOf(hi, lo);
     if (this.#executions === this.#batch.length) this.#growExecutions();

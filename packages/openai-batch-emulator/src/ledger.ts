@@ -3,7 +3,7 @@ import { executionAt, unpackExecutions } from './execution-log.ts';
 import { LedgerTable } from './ledger-table.ts';
 import type { LineKey } from './line-key.ts';
 
-/** The account of what was executed and charged for: what a client that must never pay twice is judged by. */
+/** Counts what was executed and charged for. It shows whether a client has paid for a line twice. */
 export interface LedgerSummary {
   /** Distinct lines that were executed at least once. */
   lines: number;
@@ -13,7 +13,7 @@ export interface LedgerSummary {
   lines_paid_once: number;
   lines_paid_twice_or_more: number;
   batches: number;
-  /** Ended batches whose output file has never been read to its end: answers paid for and not fetched. */
+  /** Ended batches whose output file was never read to its end: answers that were paid for and not fetched. */
   batches_unread: number;
   input_tokens: number;
   output_tokens: number;
@@ -25,11 +25,11 @@ export interface LedgerLine {
   executed: number;
   paid: number;
   batches: string[];
-  /** Whether the output file of a batch that holds an answer to the line was read whole. */
+  /** Whether an output file with an answer to the line was read to its end. */
   downloaded: boolean;
 }
 
-/** What the ledger asks of the batches. */
+/** What the ledger needs to know about batches. */
 export interface LedgerBatches {
   count(): number;
   countUnread(): number;
@@ -57,7 +57,7 @@ export class Ledger {
     return this.#table.executedOf(key.hi, key.lo);
   }
 
-  /** Counts one execution, to be found at `offset` of the batch's execution log. */
+  /** Counts one execution, which is at `offset` in the batch's execution log. */
   record(
     batchId: string,
     offset: number,
@@ -79,7 +79,7 @@ export class Ledger {
     }
   }
 
-  /** Takes a batch's log back in after a restart. */
+  /** Counts the executions in a batch's log after a restart. */
   restore(batchId: string, log: Buffer): void {
     for (const { offset, execution } of unpackExecutions(log))
       this.record(batchId, offset, execution, execution.paid, execution.inputTokens, execution.outputTokens);
@@ -99,7 +99,7 @@ export class Ledger {
     };
   }
 
-  /** The lines as JSONL in pieces: those not executed and paid exactly once, or all of them. */
+  /** The lines as JSONL in pieces: all lines, or those that were not executed and paid exactly once. */
   async *details(all: boolean): AsyncGenerator<string> {
     let piece = '';
     for (let line = 0; line < this.#table.lines; line++) {
@@ -131,10 +131,10 @@ export class Ledger {
     const first = executions[0] as (typeof executions)[number];
     const batchId = (number: number): string => this.#batchIds[number] as string;
     const log = await this.#logOf(batchId(first.batch), first.offset);
-    const named = log === undefined ? undefined : executionAt(log, first.offset);
+    const execution = log === undefined ? undefined : executionAt(log, first.offset);
     return {
-      custom_id: named?.customId ?? '',
-      key: named === undefined ? '' : hex(named.hi) + hex(named.lo),
+      custom_id: execution?.customId ?? '',
+      key: execution === undefined ? '' : hex(execution.hi) + hex(execution.lo),
       executed: executions.length,
       paid: this.#table.paid(line),
       batches: executions.map(({ batch }) => batchId(batch)),
@@ -142,10 +142,10 @@ export class Ledger {
     };
   }
 
-  /** Lines come in the order of their first execution, so one log at a time is enough. */
+  /** The log that was read last. Lines are in the order of their first execution, so one is enough. */
   #openLog: { batchId: string; log: Buffer } | undefined;
 
-  /** Undefined for an execution that is counted but not yet written out, which only a batch still running has. */
+  /** Undefined for an execution of a running batch that is counted but not yet written. */
   async #logOf(batchId: string, offset: number): Promise<Buffer | undefined> {
     if (this.#openLog?.batchId !== batchId || offset >= this.#openLog.log.length) {
       const log = await readFile(this.#batches.executionLogPath(batchId)).catch(() => Buffer.alloc(0));
@@ -163,6 +163,6 @@ export class Ledger {
   }
 }
 
-function hex(word: number): string {
-  return word.toString(16).padStart(8, '0');
+function hex(uint32: number): string {
+  return uint32.toString(16).padStart(8, '0');
 }

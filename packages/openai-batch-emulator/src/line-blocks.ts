@@ -1,11 +1,11 @@
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 
-/** A run of whole lines in a file: small enough to hold, large enough that reading it is one call. */
+/** Consecutive whole lines of a file: few enough to hold in memory, many enough that each is not read by a call of its own. */
 export interface LineBlock {
   offset: number;
   bytes: number;
-  /** The number, from 1, of its first line in the file. */
+  /** The number of its first line in the file, from 1. */
   firstLine: number;
   lines: number;
 }
@@ -13,15 +13,15 @@ export interface LineBlock {
 const BLOCK_BYTES = 256 * 1024;
 const NEWLINE = 0x0a;
 
-/** A block together with its bytes, which are only good until the next block is asked for. */
+/** A block and its bytes, which are valid only until the next block is read. */
 export interface ReadBlock {
   block: LineBlock;
   bytes: Buffer;
 }
 
 /**
- * Cuts a file into blocks. Lines end at `\n` and nowhere else: U+2028 and a lone `\r` are legal inside a JSON string. A
- * line longer than a block becomes a block of its own.
+ * Cuts a file into blocks. Lines end at `\n` only: U+2028 and a lone `\r` are legal inside a JSON string. A line longer
+ * than a block becomes a block of its own.
  */
 export async function* readBlocks(path: string): AsyncGenerator<ReadBlock> {
   const file = await open(path);
@@ -50,7 +50,7 @@ export async function* readBlocks(path: string): AsyncGenerator<ReadBlock> {
   }
 }
 
-/** The blocks alone: what a batch taken up again after a restart needs. */
+/** The blocks without their bytes, for a batch that continues after a restart. */
 export async function indexBlocks(path: string): Promise<LineBlock[]> {
   const blocks: LineBlock[] = [];
   for await (const { block } of readBlocks(path)) blocks.push(block);
@@ -63,7 +63,7 @@ export async function readBlock(file: FileHandle, block: LineBlock): Promise<Buf
   return bytes;
 }
 
-/** Where each line of a block starts; one more entry says where the last ends. */
+/** The offset of each line of a block, and the end of the last one. */
 export function lineStarts(bytes: Buffer, lines: number): Uint32Array {
   const starts = new Uint32Array(lines + 1);
   let at = 0;
@@ -91,7 +91,7 @@ async function readFully(file: FileHandle, buffer: Buffer, bytes: number, offset
   let done = 0;
   while (done < bytes) {
     const { bytesRead } = await file.read(buffer, done, bytes - done, offset + done);
-    if (bytesRead === 0) throw new Error('The file became shorter while it was read.');
+    if (bytesRead === 0) throw new Error('The file was truncated while it was read.');
     done += bytesRead;
   }
 }

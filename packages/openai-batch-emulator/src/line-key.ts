@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 
 /**
- * What makes a request line the same line in another batch: 64 bits of a hash over its custom_id and its body, with the
- * members of objects in alphabetical order so that a re-serialised body still counts as the same.
+ * Identifies a request line across batches: 64 bits of a hash of its custom_id and its body. The members of objects are
+ * hashed in alphabetical order, so that a re-serialised body has the same key.
  */
 export interface LineKey {
   hi: number;

@@ -1,7 +1,7 @@
 import { ApiError, assertInteger } from './api-error.ts';
-import type { CallFault } from './fault-rule.ts';
+import type { CallFault } from './faults/call-fault.ts';
 
-/** One page of a list, as the API frames it. */
+/** One page of a list, in the form of the API. */
 export interface ListPage<T> {
   object: 'list';
   data: T[];
@@ -10,21 +10,21 @@ export interface ListPage<T> {
   has_more?: boolean;
 }
 
-export interface ListTerms {
+export interface ListLimits {
   defaultLimit: number;
   maxLimit: number;
 }
 
-/** Cuts the page out that `limit` and `after` ask for, and shows only what is on it. */
+/** Returns the page that `limit` and `after` select; only its records are converted. */
 export function listPage<R extends { id: string }, T>(
   records: readonly R[],
   query: Readonly<Record<string, string | undefined>>,
-  terms: ListTerms,
+  limits: ListLimits,
   faults: readonly CallFault[],
-  show: (record: R) => T,
+  toObject: (record: R) => T,
 ): ListPage<T> {
-  const limit = query['limit'] === undefined ? terms.defaultLimit : Number(query['limit']);
-  assertInteger('limit', limit, 1, terms.maxLimit);
+  const limit = query['limit'] === undefined ? limits.defaultLimit : Number(query['limit']);
+  assertInteger('limit', limit, 1, limits.maxLimit);
   const repeats = faults.some((fault) => fault.kind === 'repeated_page');
   const start = repeats ? 0 : startAfter(records, query['after']);
   let page = records.slice(start, start + limit);
@@ -35,7 +35,7 @@ export function listPage<R extends { id: string }, T>(
   }
   return {
     object: 'list',
-    data: page.map(show),
+    data: page.map(toObject),
     first_id: page[0]?.id ?? null,
     last_id: page.at(-1)?.id ?? null,
     ...(faults.some((fault) => fault.kind === 'no_has_more') ? {} : { has_more: hasMore }),

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { commandOptions, runCommand, UsageError, type CommandFlags } from './command.ts';
 
-const own = [
+const ownOptions = [
   { flags: '--version', description: 'print the version' },
-  { flags: '--help', description: 'print this' },
+  { flags: '--help', description: 'print this help' },
 ];
 
 process.exitCode = await main().catch((error: unknown) => {
@@ -14,16 +14,16 @@ process.exitCode = await main().catch((error: unknown) => {
 });
 
 async function main(): Promise<number> {
-  const given = givenOptions();
-  if ('help' in given) process.stdout.write(help());
-  else if ('version' in given) process.stdout.write(`${version()}\n`);
-  else await runCommand(given);
+  const flags = parseFlags();
+  if ('help' in flags) process.stdout.write(help());
+  else if ('version' in flags) process.stdout.write(`${version()}\n`);
+  else await runCommand(flags);
   return 0;
 }
 
 /** The options of the command line, by their names in camel case. */
-function givenOptions(): CommandFlags {
-  const options = [...commandOptions, ...own].map(({ flags }) => {
+function parseFlags(): CommandFlags {
+  const options = [...commandOptions, ...ownOptions].map(({ flags }) => {
     const [name = '', value] = flags.slice(2).split(' ');
     return [name, { type: value === undefined ? 'boolean' : 'string' }] as const;
   });
@@ -34,12 +34,12 @@ function givenOptions(): CommandFlags {
 }
 
 function help(): string {
-  const all = [...commandOptions, ...own];
+  const all = [...commandOptions, ...ownOptions];
   const width = Math.max(...all.map(({ flags }) => flags.length));
   return [
     'Usage: openai-batch-emulator [options]',
     '',
-    "Plays OpenAI's Files, Uploads and Batches API on this machine, without a key or a cent.",
+    "Emulates OpenAI's Files, Uploads and Batches API on this machine, without an API key and without cost.",
     '',
     ...all.map(({ flags, description }) => `  ${flags.padEnd(width)}  ${description}`),
     '',

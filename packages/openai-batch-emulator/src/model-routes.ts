@@ -3,12 +3,12 @@ import { KNOWN_MODELS } from './answers/model-kind.ts';
 import { apiCall, paramOf } from './api-call.ts';
 import { ApiError } from './api-error.ts';
 import type { EmulatedApi } from './emulated-api.ts';
-import { CallKind } from './fault-rule.ts';
+import { CallKind } from './faults/call-fault.ts';
 
-/** The day the emulator says its models were made. */
+/** The creation time in all model objects. */
 const CREATED = 1_735_689_600;
 
-/** The Models API: the models of the options or, without that option, some known ones and any other by its name. */
+/** The Models API: the models of the options. Without that option it lists some known models and returns any by its name. */
 export function addModelRoutes(app: FastifyInstance, api: EmulatedApi): void {
   const { models } = api.options;
 

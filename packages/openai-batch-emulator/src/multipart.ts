@@ -7,15 +7,15 @@ import { Busboy } from '@fastify/busboy';
 import type { BusboyHeaders, BusboyInstance } from '@fastify/busboy';
 import { ApiError, missingParameter } from './api-error.ts';
 
-export interface MultipartTerms {
-  /** The field that holds the bytes. */
+export interface MultipartOptions {
+  /** The field with the bytes of the file. */
   fileField: string;
-  /** Where they go. */
+  /** Where the bytes are written. */
   path: string;
   maxBytes: number;
-  /** A fault's own limit, and what is answered beyond it. */
+  /** The limit of a fault, and the error beyond it. */
   limit?: { bytes: number; refusal: ApiError } | undefined;
-  /** A fault resets the connection once so many bytes have come in. */
+  /** A fault resets the connection once this many bytes have arrived. */
   resetAfterBytes: number | undefined;
 }
 
@@ -26,21 +26,21 @@ export interface Multipart {
 
 const WRITE_BUFFER_BYTES = 1024 * 1024;
 
-/** Reads a multipart body, its file going to disk as it comes; a refused or broken one leaves nothing behind. */
-export async function readMultipart(request: IncomingMessage, terms: MultipartTerms): Promise<Multipart> {
+/** Reads a multipart body and writes its file to disk as it arrives. The file is removed if the body is refused or incomplete. */
+export async function readMultipart(request: IncomingMessage, options: MultipartOptions): Promise<Multipart> {
   try {
     const multipart = await receive(
       request,
-      openParser(request, Math.min(terms.maxBytes, terms.limit?.bytes ?? Number.POSITIVE_INFINITY)),
-      terms,
+      openParser(request, Math.min(options.maxBytes, options.limit?.bytes ?? Number.POSITIVE_INFINITY)),
+      options,
     );
-    if (multipart.filename === undefined) throw missingParameter(terms.fileField);
+    if (multipart.filename === undefined) throw missingParameter(options.fileField);
     return { ...multipart, filename: multipart.filename };
   } catch (error) {
-    // What is left of the body has to be read away, or the answer would not reach a client that is still sending.
+    // The rest of the body must be read, or a client that is still sending would not get the response.
     request.unpipe();
     request.resume();
-    await rm(terms.path, { force: true });
+    await rm(options.path, { force: true });
     throw error;
   }
 }
@@ -61,7 +61,7 @@ function openParser(request: IncomingMessage, maxBytes: number): BusboyInstance 
 async function receive(
   request: IncomingMessage,
   parser: BusboyInstance,
-  terms: MultipartTerms,
+  options: MultipartOptions,
 ): Promise<{ fields: Map<string, string>; filename: string | undefined }> {
   const fields = new Map<string, string>();
   let filename: string | undefined;
@@ -71,17 +71,17 @@ async function receive(
     await new Promise<void>((resolve, reject) => {
       parser.on('field', (name, value) => fields.set(name, value));
       parser.on('file', (name, stream, givenName) => {
-        if (name !== terms.fileField || bytes) return stream.resume();
+        if (name !== options.fileField || bytes) return stream.resume();
         filename = givenName ?? '';
         bytes = stream;
         stream.once('limit', () =>
           reject(
-            terms.limit && terms.limit.bytes < terms.maxBytes
-              ? terms.limit.refusal
+            options.limit && options.limit.bytes < options.maxBytes
+              ? options.limit.refusal
               : new ApiError(400, 'File is too large.'),
           ),
         );
-        written = pipeline(stream, createWriteStream(terms.path, { highWaterMark: WRITE_BUFFER_BYTES }));
+        written = pipeline(stream, createWriteStream(options.path, { highWaterMark: WRITE_BUFFER_BYTES }));
         written.catch(reject);
         return undefined;
       });
@@ -93,13 +93,13 @@ async function receive(
         if (!request.complete)
           reject(new ApiError(400, 'The connection was closed before the form was complete.'));
       });
-      if (terms.resetAfterBytes !== undefined) resetAfter(request, terms.resetAfterBytes);
+      if (options.resetAfterBytes !== undefined) resetAfter(request, options.resetAfterBytes);
       request.pipe(parser);
     });
     await written;
     return { fields, filename };
   } catch (error) {
-    // Without its parser the stream would never end, and the file being written never be closed.
+    // Without its parser the stream would never end, and the file would never be closed.
     bytes?.destroy();
     await written.catch(() => undefined);
     throw error;

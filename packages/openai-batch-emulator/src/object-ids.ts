@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
 /**
- * Ids are random even when the seed is fixed: two emulators with the same seed must not hand out each other's ids, or
- * a client that kept an id of the first would find a stranger's object in the second.
+ * Ids are random even with a fixed seed: if two emulators with the same seed created the same ids, a client with an id of the
+ * first would find an unrelated object in the second.
  */
 export function newFileId(): string {
   return `file-${base62(22)}`;

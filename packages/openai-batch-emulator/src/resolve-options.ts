@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { faultRuleSchema } from './fault-rule-schema.ts';
+import { faultRuleSchema } from './faults/fault-rule-schema.ts';
 import type { EmulatorOptions, ResolvedEmulatorOptions } from './options.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -54,12 +54,12 @@ const optionsSchema: z.ZodType<EmulatorOptions> = z
   });
 
 /**
- * Fills every default.
- * @throws UsageError that names each option that is not what it should be.
+ * Validates the options and fills in the defaults.
+ * @throws UsageError that names each invalid option.
  */
 export function resolveEmulatorOptions(input: EmulatorOptions = {}): ResolvedEmulatorOptions {
   const { data: given, error } = optionsSchema.safeParse(input);
-  if (error !== undefined) throw new UsageError(error.issues.map(told).join(' '));
+  if (error !== undefined) throw new UsageError(error.issues.map(describeIssue).join(' '));
   return {
     port: given.port ?? 0,
     host: given.host ?? '127.0.0.1',
@@ -97,7 +97,7 @@ export function resolveEmulatorOptions(input: EmulatorOptions = {}): ResolvedEmu
   };
 }
 
-function told({ path, message }: z.core.$ZodIssue): string {
+function describeIssue({ path, message }: z.core.$ZodIssue): string {
   return path.length === 0
     ? `Emulator options: ${message}.`
     : `Emulator option ${path.join('.')}: ${message}.`;

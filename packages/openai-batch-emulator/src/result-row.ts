@@ -2,14 +2,14 @@ import { typeOfStatus } from './api-error.ts';
 
 /** Writes the rows of output and error files, each with its newline. */
 
-/** A request that ran and was answered, whatever the status; `bodyJson` is JSON text already. */
+/** The row of a request that was executed, with any status; `bodyJson` is JSON text. */
 export function responseRow(ids: RowIds, statusCode: number, bodyJson: string): string {
   return `{"id":"${ids.rowId}","custom_id":${JSON.stringify(ids.customId)},"response":{"status_code":${statusCode},"request_id":"${ids.requestId}","body":${bodyJson}},"error":null}\n`;
 }
 
-/** A request that never ran. */
-export function unrunRow(ids: RowIds, code: UnrunCode): string {
-  const error = JSON.stringify({ code, message: UNRUN_MESSAGES[code] });
+/** The row of a request that was not executed. */
+export function notExecutedRow(ids: RowIds, code: NotExecutedCode): string {
+  const error = JSON.stringify({ code, message: NOT_EXECUTED_MESSAGES[code] });
   return `{"id":"${ids.rowId}","custom_id":${JSON.stringify(ids.customId)},"response":null,"error":${error}}\n`;
 }
 
@@ -19,20 +19,20 @@ export interface RowIds {
   customId: string;
 }
 
-export type UnrunCode = keyof typeof UNRUN_MESSAGES;
+export type NotExecutedCode = keyof typeof NOT_EXECUTED_MESSAGES;
 
-const UNRUN_MESSAGES = {
+const NOT_EXECUTED_MESSAGES = {
   batch_expired: 'This request could not be executed before the completion window expired.',
   batch_cancelled: 'This request was cancelled before it could be executed.',
   request_timeout: 'This request timed out before it could be completed.',
 } as const;
 
-/** The error body an endpoint answers with, as JSON text. */
+/** The error body of an endpoint, as JSON text. */
 export function errorBody(status: number, code: string | undefined, message: string | undefined): string {
   const known = KNOWN_ERRORS.find((error) => error.status === status && (code ?? error.code) === error.code);
   return JSON.stringify({
     error: {
-      message: message ?? known?.message ?? `The request was answered with status ${status}.`,
+      message: message ?? known?.message ?? `The request failed with status ${status}.`,
       type: known?.type ?? typeOfStatus(status),
       param: null,
       code: code ?? known?.code ?? null,
@@ -40,7 +40,7 @@ export function errorBody(status: number, code: string | undefined, message: str
   });
 }
 
-/** The first of a status is what it means without a code. */
+/** The first entry of a status is its default code. */
 const KNOWN_ERRORS: readonly { status: number; code: string; message: string; type?: string }[] = [
   {
     status: 400,

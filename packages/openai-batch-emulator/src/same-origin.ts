@@ -2,27 +2,30 @@ import type { FastifyRequest } from 'fastify';
 import { headerOf } from './api-call.ts';
 import { ApiError } from './api-error.ts';
 
-/** Any value of it says that a POST was not made by a form. */
+/** With any value, it shows that a POST was not sent by an HTML form. */
 const ADMIN_HEADER = 'x-emulator-admin';
 
 const LOOPBACK: readonly string[] = ['127.0.0.1', 'localhost', '[::1]'];
 
 /**
- * Keeps web pages from reading or changing faults, clock or state: their requests name an origin that is not this server, and
- * what they may send without asking first has no JSON. Other programs send neither header.
+ * Throws 403 or 415 for requests of web pages of other origins, so that they cannot read or change faults, clock or state.
+ * Such requests name another origin, and without a preflight they cannot send JSON. Other programs send neither header.
  */
 export function assertSameOrigin(request: FastifyRequest): void {
-  // A page of another name whose address was changed to ours (DNS rebinding) is of its own origin, and names that host.
+  // With DNS rebinding, a page of another host reaches this server as its own origin, but still sends its own host name.
   const host = headerOf(request, 'host');
   if (host !== undefined && !LOOPBACK.includes(hostnameOf(host)))
-    throw new ApiError(403, 'The routes of the emulator are reached as 127.0.0.1 or localhost only.');
+    throw new ApiError(
+      403,
+      'The routes of the emulator accept only the hosts 127.0.0.1, localhost and [::1].',
+    );
   if (request.method === 'GET' || request.method === 'HEAD') return;
   const origin = headerOf(request, 'origin');
   if (origin !== undefined && !isThisServer(origin, host))
-    throw new ApiError(403, 'The routes of the emulator take no requests of other origins.');
+    throw new ApiError(403, 'The routes of the emulator accept no requests from other origins.');
   const site = headerOf(request, 'sec-fetch-site');
   if (site !== undefined && site !== 'same-origin' && site !== 'none')
-    throw new ApiError(403, `The routes of the emulator take no requests of other origins (${site}).`);
+    throw new ApiError(403, `The routes of the emulator accept no requests from other origins (${site}).`);
   if (request.method !== 'POST' || headerOf(request, ADMIN_HEADER) !== undefined) return;
   const type = headerOf(request, 'content-type');
   if (type === undefined ? hasBody(request) : !/^application\/json\b/i.test(type))
@@ -32,7 +35,7 @@ export function assertSameOrigin(request: FastifyRequest): void {
     );
 }
 
-/** A name that leads here from elsewhere is no loopback name: the page behind it is not ours. */
+/** Whether the origin is this server under a loopback name; any other name may belong to another page. */
 function isThisServer(origin: string, host: string | undefined): boolean {
   if (!URL.canParse(origin)) return false;
   const { host: named, hostname } = new URL(origin);

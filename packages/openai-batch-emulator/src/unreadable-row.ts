@@ -1,10 +1,10 @@
-import { UnreadableForm } from './fault-rule.ts';
+import { UnreadableForm } from './faults/line-fault.ts';
 
 const DEFAULT_DEPTH = 5000;
-/** A grinning face as UTF-8 never writes it: each half of the surrogate pair for itself. */
+/** A grinning face in CESU-8, which is not valid UTF-8: each surrogate is encoded separately. */
 const CESU8 = Buffer.from([0xed, 0xa0, 0xbd, 0xed, 0xb8, 0x80]);
 
-/** Makes a row of an answer unreadable; the ids at its beginning stay as they are. */
+/** Makes the row of an answer unreadable; the ids at its beginning are not changed. */
 export function unreadableRow(
   row: string,
   form: UnreadableForm,
@@ -32,7 +32,7 @@ export function unreadableRow(
   }
 }
 
-/** Every row of an answer ends its body so. */
+/** The end of every row of an answer. */
 const AFTER_BODY = '}},"error":null}\n';
 
 /** Adds a member at the end of the body. */

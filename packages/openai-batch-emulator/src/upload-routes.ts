@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { apiCall, bodyOf, paramOf } from './api-call.ts';
 import { assertSize, resetDuring, sizeLimit } from './call-faults.ts';
 import type { EmulatedApi } from './emulated-api.ts';
-import { CallKind } from './fault-rule.ts';
+import { CallKind } from './faults/call-fault.ts';
 import { readMultipart } from './multipart.ts';
 
 /** The Uploads API. */
@@ -25,7 +25,7 @@ export function addUploadRoutes(app: FastifyInstance, api: EmulatedApi): void {
     '/v1/uploads/:id/parts',
     async (request, faults, account) => {
       const id = paramOf(request, 'id');
-      account.uploads.assertTakesParts(id);
+      account.uploads.assertPending(id);
       const path = account.incomingPath(randomUUID());
       await readMultipart(request.raw, {
         fileField: 'data',

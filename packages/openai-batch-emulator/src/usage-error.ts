@@ -1,4 +1,4 @@
-/** Options that are not what they should be. The message says which ones, and what to do. */
+/** One or more invalid options. The message names them and says what to do. */
 export class UsageError extends Error {
   override readonly name: string = 'UsageError';
 }

@@ -4,10 +4,10 @@ import { isObject } from './answers/request-text.ts';
 import { estimateInputTokens } from './answers/token-estimate.ts';
 import { describeJsonType } from './api-error.ts';
 import type { ValidatedInput } from './batch-record.ts';
-import type { BatchErrorItem } from './fault-rule.ts';
+import type { BatchErrorItem } from './faults/batch-fault.ts';
 import { lineStarts, lineText, readBlocks } from './line-blocks.ts';
 import type { LineBlock } from './line-blocks.ts';
-import { createTurn } from './turn-taking.ts';
+import { createTimeSlice } from './time-slice.ts';
 
 export interface BatchLimits {
   maxBatchBytes: number;
@@ -18,14 +18,14 @@ export interface BatchLimits {
   models: readonly string[] | undefined;
 }
 
-/** What validation has to say: errors, or what the file holds. */
-export type Verdict =
+/** The result of validation: its errors, or a summary of the input. */
+export type ValidationResult =
   | { errors: BatchErrorItem[] }
   | { errors: null; input: ValidatedInput; blocks: LineBlock[] };
 
 /**
- * Reads the whole input once and checks every line, as the API does before a batch may start: at most one error a line,
- * several lines reported together. Returns early, without a verdict, when `stop` says so.
+ * Reads the whole input once and checks every line, as the API does before a batch starts. It reports at most one error for a
+ * line, and several lines together. Returns undefined as soon as `stop` returns true.
  */
 export async function validateBatch(
   path: string,
@@ -33,11 +33,11 @@ export async function validateBatch(
   endpoint: BatchEndpoint,
   limits: BatchLimits,
   stop: () => boolean,
-): Promise<Verdict | undefined> {
+): Promise<ValidationResult | undefined> {
   const check = new LineCheck(endpoint, limits);
   const blocks: LineBlock[] = [];
   const errors: BatchErrorItem[] = [];
-  const turn = createTurn();
+  const slice = createTimeSlice();
 
   for await (const { block, bytes } of readBlocks(path)) {
     blocks.push(block);
@@ -45,8 +45,8 @@ export async function validateBatch(
     for (let line = 0; line < block.lines; line++) {
       const error = check.line(lineText(bytes, starts, line), block.firstLine + line);
       if (error && errors.length < limits.maxReportedErrors) errors.push(error);
-      if (turn.due()) {
-        await turn.yieldTurn();
+      if (slice.isOver()) {
+        await slice.yieldToOthers();
         if (stop()) return undefined;
       }
     }
@@ -64,7 +64,7 @@ export async function validateBatch(
   };
 }
 
-/** Checks line after line, remembering what must be the same or must differ across them. */
+/** Checks one line after another, with the values that must be equal or different in all of them. */
 class LineCheck {
   lines = 0;
   model: string | undefined;
@@ -117,7 +117,7 @@ class LineCheck {
     const { model } = body;
     if (typeof model !== 'string' || model === '')
       return item('invalid_request', 'Model parameter is required.', 'body.model');
-    // One look a batch: further lines of the same model are as good.
+    // Checked once for each model: other lines of the same model need no check.
     if (model !== this.model && !this.#isKnown(model))
       return item(
         'model_not_found',
@@ -151,7 +151,7 @@ class LineCheck {
   }
 }
 
-/** What validation misses; how it is written is looked at when the request runs. */
+/** The required input that is missing. Its form is checked when the request is executed. */
 function missingInput(
   endpoint: BatchEndpoint,
   body: Record<string, unknown>,
@@ -160,7 +160,7 @@ function missingInput(
     case BatchEndpoint.chatCompletions:
       return isPresent(body['messages']) ? undefined : { label: 'Messages', param: 'body.messages' };
     case BatchEndpoint.responses:
-      // A stored prompt may stand in for the input.
+      // A stored prompt may replace the input.
       return isPresent(body['input']) || isPresent(body['prompt'])
         ? undefined
         : { label: 'Input', param: 'body.input' };
@@ -226,7 +226,7 @@ function tooManyLines(limits: BatchLimits): BatchErrorItem {
 function tooManyInputs(limits: BatchLimits, check: LineCheck): BatchErrorItem {
   return item(
     'too_many_inputs',
-    `The batch holds ${check.embeddingInputs} embedding inputs, more than the maximum of ${limits.maxEmbeddingInputs}.`,
+    `The batch contains ${check.embeddingInputs} embedding inputs, more than the maximum of ${limits.maxEmbeddingInputs}.`,
     null,
   );
 }

@@ -7,7 +7,7 @@ import { moderation } from './moderation.ts';
 import { modelResponse } from './model-response.ts';
 import { textCompletion } from './text-completion.ts';
 
-/** Answers one request; the content depends on the request alone, so that a retried line gets the same answer. */
+/** Returns the answer to one request. Its content depends only on the request: a retried line gets the same answer. */
 export function answerRequest(endpoint: BatchEndpoint, body: JsonObject, context: AnswerContext): Answer {
   switch (endpoint) {
     case BatchEndpoint.chatCompletions:

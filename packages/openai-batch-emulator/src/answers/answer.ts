@@ -1,6 +1,6 @@
 export type JsonObject = Record<string, unknown>;
 
-/** What the API would answer to one request of a batch. */
+/** The response of the API to one request of a batch. */
 export interface Answer {
   body: JsonObject;
   inputTokens: number;
@@ -10,10 +10,10 @@ export interface Answer {
 }
 
 export interface AnswerContext {
-  /** Unique to this execution of the line; ids inside the answer are made of it. */
+  /** Unique to this execution of the line; ids in the answer are made from it. */
   token: string;
   createdAt: number;
-  /** The prompts answered before; without it nothing is cached. */
+  /** The earlier prompts; without it nothing is cached. */
   cache?: PromptMemory;
 }
 
@@ -21,12 +21,12 @@ export function modelOf(body: JsonObject, otherwise: string): string {
   return typeof body['model'] === 'string' ? body['model'] : otherwise;
 }
 
-/** Remembers prompts, so that what later ones share with them counts as cached. */
+/** Keeps prompts, so that the parts that later prompts share with them count as cached. */
 export interface PromptMemory {
   use(model: string, prompt: { instructions: string; lastUser: string; promptBytes: number }): CacheUse;
 }
 
-/** What of a prompt came from the cache, and what was written to it. */
+/** The tokens of a prompt that came from the cache, and those that were written to it. */
 export interface CacheUse {
   cachedTokens: number;
   /** Undefined for models that do not report it. */

@@ -1,4 +1,4 @@
-/** The endpoints a batch may run, by the path that names them in a batch and in each of its lines. */
+/** The endpoints that a batch can use, by the path in the batch and in each of its lines. */
 export const BatchEndpoint = {
   responses: '/v1/responses',
   chatCompletions: '/v1/chat/completions',

@@ -1,7 +1,7 @@
 import { modelOf } from './answer.ts';
 import type { Answer, AnswerContext, JsonObject } from './answer.ts';
-import { cutAnswer, logprobsOf } from './cut-answer.ts';
-import type { CutAnswer } from './cut-answer.ts';
+import { truncateAnswer, logprobsOf } from './truncate-answer.ts';
+import type { TruncatedAnswer } from './truncate-answer.ts';
 import { modelSnapshot } from './model-snapshot.ts';
 import { cacheDetails, PromptCache } from './prompt-cache.ts';
 import { requiredCall } from './required-call.ts';
@@ -11,18 +11,22 @@ import { schemaValue } from './schema-value.ts';
 import { standInText } from './stand-in-text.ts';
 import { promptTokens } from './token-estimate.ts';
 
-/** Answers /v1/chat/completions, with as many choices as `n` asks for. */
+/** The response of /v1/chat/completions, with `n` choices. */
 export function chatCompletion(body: JsonObject, context: AnswerContext): Answer {
   const prompt = readMessages(body['messages']);
   const model = modelOf(body, 'gpt-5-mini');
   const call = requiredCall(body);
-  const most = body['max_completion_tokens'] ?? body['max_tokens'];
-  const said = call
-    ? cutAnswer(JSON.stringify(schemaValue(call.parameters, prompt.lastUser, undefined) ?? {}), null, most)
-    : cutAnswer(standInText(body, prompt, body['response_format']), body['stop'], most);
+  const maxTokens = body['max_completion_tokens'] ?? body['max_tokens'];
+  const answer = call
+    ? truncateAnswer(
+        JSON.stringify(schemaValue(call.parameters, prompt.lastUser, undefined) ?? {}),
+        null,
+        maxTokens,
+      )
+    : truncateAnswer(standInText(body, prompt, body['response_format']), body['stop'], maxTokens);
   const choices = typeof body['n'] === 'number' ? Math.max(1, body['n']) : 1;
   const inputTokens = promptTokens(prompt);
-  const outputTokens = said.tokens * choices;
+  const outputTokens = answer.tokens * choices;
   const cached = (context.cache ?? new PromptCache()).use(model, prompt);
   return {
     inputTokens,
@@ -36,9 +40,9 @@ export function chatCompletion(body: JsonObject, context: AnswerContext): Answer
       model: modelSnapshot(model),
       choices: Array.from({ length: choices }, (_, index) => ({
         index,
-        message: messageOf(said, call, `call_${context.token}${index === 0 ? '' : index}`),
-        logprobs: choiceLogprobs(body, said, call),
-        finish_reason: finishReason(said, call),
+        message: messageOf(answer, call, `call_${context.token}${index === 0 ? '' : index}`),
+        logprobs: choiceLogprobs(body, answer, call),
+        finish_reason: finishReason(answer, call),
       })),
       usage: {
         prompt_tokens: inputTokens,
@@ -58,20 +62,20 @@ export function chatCompletion(body: JsonObject, context: AnswerContext): Answer
   };
 }
 
-function messageOf(said: CutAnswer, call: RequiredCall | undefined, id: string): JsonObject {
-  if (!call) return { role: 'assistant', content: said.text, refusal: null, annotations: [] };
-  const made = { id, type: 'function', function: { name: call.name, arguments: said.text } };
+function messageOf(answer: TruncatedAnswer, call: RequiredCall | undefined, id: string): JsonObject {
+  if (!call) return { role: 'assistant', content: answer.text, refusal: null, annotations: [] };
+  const made = { id, type: 'function', function: { name: call.name, arguments: answer.text } };
   return { role: 'assistant', content: null, tool_calls: [made], refusal: null, annotations: [] };
 }
 
-function choiceLogprobs(body: JsonObject, said: CutAnswer, call: RequiredCall | undefined): unknown {
+function choiceLogprobs(body: JsonObject, answer: TruncatedAnswer, call: RequiredCall | undefined): unknown {
   if (body['logprobs'] !== true || call) return null;
   const alternatives = typeof body['top_logprobs'] === 'number' ? body['top_logprobs'] : 0;
-  return { content: logprobsOf(said.text, alternatives), refusal: null };
+  return { content: logprobsOf(answer.text, alternatives), refusal: null };
 }
 
-/** A function asked for by name ends in `stop`: the model had no choice in it. */
-function finishReason(said: CutAnswer, call: RequiredCall | undefined): string {
-  if (said.isCut) return 'length';
+/** A function that the request named ends in `stop`: the model did not choose it. */
+function finishReason(answer: TruncatedAnswer, call: RequiredCall | undefined): string {
+  if (answer.isTruncated) return 'length';
   return call && !call.named ? 'tool_calls' : 'stop';
 }

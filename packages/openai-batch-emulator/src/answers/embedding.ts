@@ -1,19 +1,19 @@
-import { createRandom, hash32 } from './deterministic-draw.ts';
+import { createSeededRandom, hash32 } from './seeded-random.ts';
 import { modelOf } from './answer.ts';
 import type { Answer, JsonObject } from './answer.ts';
 import { inputTokens } from './token-estimate.ts';
 
 const DIMENSIONS: Readonly<Record<string, number>> = { 'text-embedding-3-large': 3072 };
 const DIMENSIONS_OF_OTHERS = 1536;
-/** How many coordinates each word of a text moves. */
+/** The number of coordinates that each word of a text changes. */
 const SPREAD = 8;
 const NOISE = 0.02;
 
-/** Answers /v1/embeddings: one unit vector per input, near to those of texts that share its words. */
+/** The response of /v1/embeddings: one unit vector for each input, near to those of texts with the same words. */
 export function embeddingList(body: JsonObject): Answer {
   const model = modelOf(body, 'text-embedding-3-small');
-  const asked = body['dimensions'];
-  const dimensions = typeof asked === 'number' ? asked : (DIMENSIONS[model] ?? DIMENSIONS_OF_OTHERS);
+  const requested = body['dimensions'];
+  const dimensions = typeof requested === 'number' ? requested : (DIMENSIONS[model] ?? DIMENSIONS_OF_OTHERS);
   const asBase64 = body['encoding_format'] === 'base64';
   const tokens = inputTokens(body['input']);
   return {
@@ -35,7 +35,7 @@ export function embeddingList(body: JsonObject): Answer {
   };
 }
 
-/** The inputs of one request as texts; a list of numbers is one input, of lists of numbers several. */
+/** The inputs of one request as texts. A list of numbers is one input; a list of such lists is several. */
 export function embeddingInputs(input: unknown): string[] {
   if (typeof input === 'string') return [input];
   if (!Array.isArray(input)) return [''];
@@ -44,15 +44,15 @@ export function embeddingInputs(input: unknown): string[] {
 }
 
 /**
- * Hashes each word onto a few coordinates, adds a little noise from the whole text so that no two texts are alike, and
- * scales to length 1.
+ * Hashes each word to a few coordinates, adds some noise from the whole text so that no two texts have the same vector,
+ * and scales to length 1.
  */
 export function embeddingVector(text: string, dimensions: number): Float32Array {
   const vector = new Float32Array(dimensions);
-  const noise = createRandom(hash32(text));
+  const noise = createSeededRandom(hash32(text));
   for (let i = 0; i < dimensions; i++) vector[i] = (noise() - 0.5) * NOISE;
   for (const word of text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []) {
-    const draw = createRandom(hash32(word));
+    const draw = createSeededRandom(hash32(word));
     for (let i = 0; i < SPREAD; i++) {
       const at = Math.floor(draw() * dimensions);
       vector[at] = (vector[at] as number) + (draw() < 0.5 ? -1 : 1);
@@ -65,7 +65,7 @@ export function embeddingVector(text: string, dimensions: number): Float32Array 
   return vector;
 }
 
-/** Eight decimals: what the API sends, and half the bytes of a float printed in full. */
+/** Eight decimals, as the API sends: half the bytes of a float printed in full. */
 function rounded(value: number): number {
   return Math.round(value * 1e8) / 1e8;
 }

@@ -1,12 +1,12 @@
 import type { Answer, AnswerContext, JsonObject } from './answer.ts';
 import { inputTokens } from './token-estimate.ts';
 
-/** A PNG of one grey pixel: an image answer that is real and does not fill disks. */
+/** A PNG of one grey pixel: a valid image that takes little space. */
 const ONE_PIXEL =
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==';
 const TOKENS_PER_IMAGE = 272;
 
-/** Answers /v1/images/generations and /edits with as many one-pixel images as `n` asks for. */
+/** The response of /v1/images/generations and /edits, with `n` images of one pixel. */
 export function imageList(body: JsonObject, context: AnswerContext): Answer {
   const images = typeof body['n'] === 'number' ? Math.max(1, body['n']) : 1;
   const promptTokens = inputTokens(body['prompt']);

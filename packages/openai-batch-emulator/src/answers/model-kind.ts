@@ -1,19 +1,19 @@
-/** What a model is for, as far as its name says. */
+/** The use of a model, derived from its name. */
 type ModelKind = 'chat' | 'completion' | 'embedding' | 'moderation' | 'image' | 'audio';
 
-/** What is known of a model by its name. */
+/** What a model's name shows about it. */
 export interface ModelFacts {
-  /** Undefined for a name that says nothing: such a model may be used everywhere. */
+  /** Undefined if the name does not show it: such a model may be used everywhere. */
   kind: ModelKind | undefined;
-  /** Takes no sampling parameters and no `max_tokens`: the o series, and gpt-5 before 5.1. */
+  /** Whether the model refuses sampling parameters and `max_tokens`: the o series, and gpt-5 before 5.1. */
   isReasoning: boolean;
   /** GPT-5.6 and later charge for writes to the prompt cache and report them. */
   reportsCacheWrites: boolean;
-  /** The most tokens of prompt and answer together; undefined where it is not known. */
+  /** The maximum number of tokens of prompt and answer together; undefined if it is not known. */
   contextTokens: number | undefined;
 }
 
-/** Kept, since every line of a batch asks, and all of them for the same model. */
+/** Cached, because all lines of a batch need the facts of the same model. */
 let latest: { model: string; facts: ModelFacts } | undefined;
 
 export function modelFacts(model: string): ModelFacts {
@@ -45,7 +45,7 @@ function isCacheWriter(name: string): boolean {
   return major > 5 || (major === 5 && minor >= 6);
 }
 
-/** The first that fits holds; from the models' pages, read in November 2026. */
+/** The first match applies; from the models' pages, read in November 2026. */
 const CONTEXT_TOKENS: readonly (readonly [RegExp, number])[] = [
   [/^text-embedding-/, 8192],
   [/^gpt-3\.5-turbo-instruct/, 4097],
@@ -58,7 +58,7 @@ const CONTEXT_TOKENS: readonly (readonly [RegExp, number])[] = [
   [/^gpt-(?:5\.|[6-9])/, 1_050_000],
 ];
 
-/** The models `GET /v1/models` shows when none are configured. */
+/** The models in `GET /v1/models` without the option `models`. */
 export const KNOWN_MODELS: readonly string[] = [
   'gpt-3.5-turbo',
   'gpt-3.5-turbo-instruct',

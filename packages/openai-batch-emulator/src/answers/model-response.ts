@@ -1,7 +1,7 @@
 import { modelOf } from './answer.ts';
 import type { Answer, AnswerContext, JsonObject } from './answer.ts';
-import { cutAnswer, logprobsOf } from './cut-answer.ts';
-import type { CutAnswer } from './cut-answer.ts';
+import { truncateAnswer, logprobsOf } from './truncate-answer.ts';
+import type { TruncatedAnswer } from './truncate-answer.ts';
 import { modelSnapshot } from './model-snapshot.ts';
 import { cacheDetails, PromptCache } from './prompt-cache.ts';
 import { requiredCall } from './required-call.ts';
@@ -10,19 +10,23 @@ import { schemaValue } from './schema-value.ts';
 import { standInText } from './stand-in-text.ts';
 import { promptTokens } from './token-estimate.ts';
 
-/** Answers /v1/responses. */
+/** The response of /v1/responses. */
 export function modelResponse(body: JsonObject, context: AnswerContext): Answer {
   const format = isObject(body['text']) ? body['text']['format'] : undefined;
   const prompt = readResponsesInput(body);
   const model = modelOf(body, 'gpt-5-mini');
   const call = requiredCall(body);
-  const most = body['max_output_tokens'];
-  const said = call
-    ? cutAnswer(JSON.stringify(schemaValue(call.parameters, prompt.lastUser, undefined) ?? {}), null, most)
-    : cutAnswer(standInText(body, prompt, format), null, most);
-  const status = said.isCut ? 'incomplete' : 'completed';
+  const maxTokens = body['max_output_tokens'];
+  const answer = call
+    ? truncateAnswer(
+        JSON.stringify(schemaValue(call.parameters, prompt.lastUser, undefined) ?? {}),
+        null,
+        maxTokens,
+      )
+    : truncateAnswer(standInText(body, prompt, format), null, maxTokens);
+  const status = answer.isTruncated ? 'incomplete' : 'completed';
   const inputTokens = promptTokens(prompt);
-  const outputTokens = said.tokens;
+  const outputTokens = answer.tokens;
   const cached = (context.cache ?? new PromptCache()).use(model, prompt);
   return {
     inputTokens,
@@ -36,7 +40,7 @@ export function modelResponse(body: JsonObject, context: AnswerContext): Answer 
       status,
       background: false,
       error: null,
-      incomplete_details: said.isCut ? { reason: 'max_output_tokens' } : null,
+      incomplete_details: answer.isTruncated ? { reason: 'max_output_tokens' } : null,
       instructions: body['instructions'] ?? null,
       max_output_tokens: body['max_output_tokens'] ?? null,
       model: modelSnapshot(model),
@@ -48,7 +52,7 @@ export function modelResponse(body: JsonObject, context: AnswerContext): Answer 
               status,
               call_id: `call_${context.token}`,
               name: call.name,
-              arguments: said.text,
+              arguments: answer.text,
             }
           : {
               id: `msg_${context.token}`,
@@ -56,7 +60,12 @@ export function modelResponse(body: JsonObject, context: AnswerContext): Answer 
               status,
               role: 'assistant',
               content: [
-                { type: 'output_text', annotations: [], logprobs: textLogprobs(body, said), text: said.text },
+                {
+                  type: 'output_text',
+                  annotations: [],
+                  logprobs: textLogprobs(body, answer),
+                  text: answer.text,
+                },
               ],
             },
       ],
@@ -84,9 +93,9 @@ export function modelResponse(body: JsonObject, context: AnswerContext): Answer 
   };
 }
 
-/** Given where the request includes them. */
-function textLogprobs(body: JsonObject, said: CutAnswer): JsonObject[] {
+/** Empty unless the request includes `message.output_text.logprobs`. */
+function textLogprobs(body: JsonObject, answer: TruncatedAnswer): JsonObject[] {
   const { include } = body;
   if (!Array.isArray(include) || !include.includes('message.output_text.logprobs')) return [];
-  return logprobsOf(said.text, typeof body['top_logprobs'] === 'number' ? body['top_logprobs'] : 0);
+  return logprobsOf(answer.text, typeof body['top_logprobs'] === 'number' ? body['top_logprobs'] : 0);
 }

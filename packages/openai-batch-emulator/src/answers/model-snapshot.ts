@@ -1,4 +1,4 @@
-/** Dated names of models whose date is known; the API answers with these when asked for the undated name. */
+/** The dated names of models whose date is known; the API returns them for the undated names. */
 const SNAPSHOTS: Readonly<Record<string, string>> = {
   'gpt-3.5-turbo': 'gpt-3.5-turbo-0125',
   'gpt-4': 'gpt-4-0613',
@@ -14,7 +14,7 @@ const SNAPSHOTS: Readonly<Record<string, string>> = {
   'o4-mini': 'o4-mini-2025-04-16',
 };
 
-/** The name a model answers under: its dated snapshot if there is one, itself otherwise. */
+/** The model name in responses: the dated snapshot if it is known, otherwise the name itself. */
 export function modelSnapshot(model: string): string {
   return Object.hasOwn(SNAPSHOTS, model) ? (SNAPSHOTS[model] as string) : model;
 }

@@ -1,4 +1,4 @@
-import { drawFraction } from './deterministic-draw.ts';
+import { seededFraction } from './seeded-random.ts';
 import { modelOf } from './answer.ts';
 import type { Answer, AnswerContext, JsonObject } from './answer.ts';
 import { contentText } from './request-text.ts';
@@ -21,10 +21,10 @@ const CATEGORIES = [
   'violence/graphic',
 ] as const;
 
-/** Below this much bad temper, by the sentiment lexicon, a text counts as harassment. */
+/** A text with a sentiment score below this counts as harassment. */
 const FLAGGED_BELOW = -8;
 
-/** Answers /v1/moderations: very bad-tempered texts are flagged as harassment, nothing else is. */
+/** The response of /v1/moderations: only very negative texts are flagged, as harassment. */
 export function moderation(body: JsonObject, context: AnswerContext): Answer {
   const input = body['input'];
   const several = Array.isArray(input) && input.every((item) => typeof item === 'string');
@@ -46,9 +46,9 @@ function moderate(text: string): JsonObject {
   const scores: Record<string, number> = {};
   const types: Record<string, string[]> = {};
   for (const category of CATEGORIES) {
-    const struck = flagged && category === 'harassment';
-    categories[category] = struck;
-    scores[category] = struck ? 0.9 : drawFraction(0, `${category} ${text}`) / 1000;
+    const isFlagged = flagged && category === 'harassment';
+    categories[category] = isFlagged;
+    scores[category] = isFlagged ? 0.9 : seededFraction(0, `${category} ${text}`) / 1000;
     types[category] = ['text'];
   }
   return { flagged, categories, category_scores: scores, category_applied_input_types: types };

@@ -3,20 +3,20 @@ import { modelFacts } from './model-kind.ts';
 import type { RequestText } from './request-text.ts';
 import { BYTES_PER_TOKEN } from './token-estimate.ts';
 
-/** Shorter prompts are not cached; longer ones in steps. From OpenAI's guide to prompt caching. */
+/** Shorter prompts are not cached; longer ones are cached in steps. From OpenAI's guide to prompt caching. */
 const LEAST_TOKENS = 1024;
 const STEP_TOKENS = 128;
 const LEAST_BYTES = LEAST_TOKENS * BYTES_PER_TOKEN;
 const MOST_KEPT = 64;
 
 /**
- * Prompts of a batch that begin alike: the part a prompt shares with an earlier one of the same beginning counts as cached. It
- * compares characters where the API compares tokens, which is near enough for accounting.
+ * The prompts of a batch by their beginnings. The part that a prompt shares with an earlier one counts as cached. Characters
+ * are compared where the API compares tokens, which is precise enough for accounting.
  */
 export class PromptCache implements PromptMemory {
   readonly #prompts = new Map<string, string>();
 
-  /** Looks a prompt up and takes it in. */
+  /** Looks up a prompt and keeps it for later ones. */
   use(model: string, text: RequestText): CacheUse {
     const writes = modelFacts(model).reportsCacheWrites;
     if (text.promptBytes < LEAST_BYTES) return { cachedTokens: 0, writtenTokens: writes ? 0 : undefined };
@@ -40,7 +40,7 @@ export class PromptCache implements PromptMemory {
   }
 }
 
-/** The members a usage's token details have for it. */
+/** The members for the cache in the token details of a usage. */
 export function cacheDetails(use: CacheUse): { cached_tokens: number; cache_write_tokens?: number } {
   const { cachedTokens: cached_tokens, writtenTokens } = use;
   return writtenTokens === undefined

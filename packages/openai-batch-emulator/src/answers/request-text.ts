@@ -1,10 +1,10 @@
 import type { JsonObject } from './answer.ts';
 
-/** What the stand-in model reads of a request: the instructions it was given and the last thing the user said. */
+/** The parts of a request that the stand-in model reads: the instructions and the last user message. */
 export interface RequestText {
   instructions: string;
   lastUser: string;
-  /** Bytes of all text in the prompt, from which tokens are guessed. */
+  /** Bytes of all text in the prompt, from which tokens are estimated. */
   promptBytes: number;
 }
 
@@ -39,7 +39,7 @@ function readTurns(turns: readonly unknown[], given: string): RequestText {
   return { instructions, lastUser, promptBytes };
 }
 
-/** Text of a message: a string, or parts of which the ones with text count. */
+/** The text of a message: a string, or the text parts of a list. */
 export function contentText(content: unknown): string {
   if (typeof content === 'string') return content;
   if (!Array.isArray(content)) return '';

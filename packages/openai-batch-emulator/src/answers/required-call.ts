@@ -7,12 +7,13 @@ export interface FunctionTool {
   parameters: unknown;
 }
 
-/** The function a request makes the model call; `named` says that it was asked for by its name. */
+/** The function that a request requires the model to call. */
 export interface RequiredCall extends FunctionTool {
+  /** Whether `tool_choice` names the function. */
   named: boolean;
 }
 
-/** The function an answer has to call, if `tool_choice` says so. */
+/** The function that an answer must call because of `tool_choice`. */
 export function requiredCall(body: JsonObject): RequiredCall | undefined {
   const choice = body['tool_choice'];
   if (choice === 'required') {
@@ -20,12 +21,12 @@ export function requiredCall(body: JsonObject): RequiredCall | undefined {
     return first && { ...first, named: false };
   }
   if (!isObject(choice) || choice['type'] !== 'function') return undefined;
-  const name = nameChosen(choice);
+  const name = chosenName(choice);
   const tool = functionTools(body).find((each) => each.name === name);
   return tool && { ...tool, named: true };
 }
 
-/** Chat nests name and parameters under `function`, /v1/responses does not. */
+/** The tools of the type `function`. Chat nests their name and parameters under `function`, /v1/responses does not. */
 export function functionTools(body: JsonObject): FunctionTool[] {
   const tools: unknown[] = Array.isArray(body['tools']) ? body['tools'] : [];
   return tools.flatMap((tool) => {
@@ -36,6 +37,6 @@ export function functionTools(body: JsonObject): FunctionTool[] {
 }
 
 /** The name in a `tool_choice` of the type `function`. */
-export function nameChosen(choice: JsonObject): unknown {
+export function chosenName(choice: JsonObject): unknown {
   return isObject(choice['function']) ? choice['function']['name'] : choice['name'];
 }

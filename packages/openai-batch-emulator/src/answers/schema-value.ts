@@ -1,15 +1,15 @@
-import { drawFraction } from './deterministic-draw.ts';
+import { seededFraction } from './seeded-random.ts';
 import { isObject } from './request-text.ts';
 
 /**
- * A value that satisfies a JSON schema, always the same for the same schema and text. Where an enum (or `anyOf` of
- * consts) offers `label`, the label is taken, so that a labelling request with a schema gets its label.
+ * Returns a value that satisfies a JSON schema, always the same for the same schema and text. If an enum (or an `anyOf` of
+ * consts) contains `label`, it is chosen, so that a classification request with a schema gets its label.
  */
 export function schemaValue(schema: unknown, text: string, label: string | undefined): unknown {
   return new SchemaWriter(schema, text, label).value(schema, '$', 0);
 }
 
-/** Optional members stop being filled this deep, which ends schemas that refer to themselves. */
+/** From this depth on, optional members are left out, which ends recursive schemas. */
 const DEPTH_OF_OPTIONALS = 4;
 const DEPTH_OF_ALL = 24;
 
@@ -51,7 +51,7 @@ class SchemaWriter {
     }
   }
 
-  /** The schema with its `$ref` followed and its `allOf` laid over one another. */
+  /** The schema with its `$ref` resolved and its `allOf` merged. */
   #merged(schema: Record<string, unknown>): Record<string, unknown> {
     let merged = schema;
     for (let hops = 0; typeof merged['$ref'] === 'string' && hops < 16; hops++) {
@@ -188,7 +188,7 @@ class SchemaWriter {
   }
 
   #draw(path: string): number {
-    return drawFraction(0, `${path} ${this.#text}`);
+    return seededFraction(0, `${path} ${this.#text}`);
   }
 }
 

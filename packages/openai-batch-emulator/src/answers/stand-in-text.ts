@@ -5,8 +5,8 @@ import { schemaValue } from './schema-value.ts';
 import { sentimentOf } from './sentiment.ts';
 
 /**
- * What the stand-in model says: a sentiment label when the request asks for one, otherwise an echo of the user; as a
- * JSON value when the request carries a schema.
+ * The answer of the stand-in model: a sentiment label if the request asks for one, otherwise the last user message; a
+ * JSON value if the request has a schema.
  */
 export function standInText(body: JsonObject, text: RequestText, format: unknown): string {
   const label = asksForSentiment(body, text) ? sentimentOf(text.lastUser) : undefined;
@@ -17,7 +17,7 @@ export function standInText(body: JsonObject, text: RequestText, format: unknown
   return label ?? text.lastUser;
 }
 
-/** By the request's own word in its metadata, or because its instructions speak of sentiment. */
+/** Whether the metadata asks for a sentiment, or the instructions contain "sentiment". */
 function asksForSentiment(body: JsonObject, text: RequestText): boolean {
   const metadata = body['metadata'];
   if (isObject(metadata) && metadata['emulator_answer'] === 'sentiment') return true;

@@ -1,19 +1,19 @@
 import { modelOf } from './answer.ts';
 import type { Answer, AnswerContext, JsonObject } from './answer.ts';
-import { cutAnswer, tokenPieces } from './cut-answer.ts';
+import { truncateAnswer, tokenPieces } from './truncate-answer.ts';
 import { inputTokens } from './token-estimate.ts';
 
-/** Answers the legacy /v1/completions: an echo of each prompt, `n` times. */
+/** The response of the legacy /v1/completions: each prompt is echoed `n` times. */
 export function textCompletion(body: JsonObject, context: AnswerContext): Answer {
   const prompt = body['prompt'];
   const prompts = Array.isArray(prompt) && typeof prompt[0] === 'string' ? (prompt as string[]) : [prompt];
   const copies = typeof body['n'] === 'number' ? Math.max(1, body['n']) : 1;
-  const said = prompts
+  const answers = prompts
     .map((each) => (typeof each === 'string' ? each : 'echo of tokens'))
     .flatMap((text) => Array.from({ length: copies }, () => text))
-    .map((text) => cutAnswer(text, body['stop'], body['max_tokens']));
+    .map((text) => truncateAnswer(text, body['stop'], body['max_tokens']));
   const promptTokens = inputTokens(prompt);
-  const completionTokens = said.reduce((sum, { tokens }) => sum + tokens, 0);
+  const completionTokens = answers.reduce((sum, { tokens }) => sum + tokens, 0);
   return {
     inputTokens: promptTokens,
     outputTokens: completionTokens,
@@ -22,11 +22,11 @@ export function textCompletion(body: JsonObject, context: AnswerContext): Answer
       object: 'text_completion',
       created: context.createdAt,
       model: modelOf(body, 'gpt-3.5-turbo-instruct'),
-      choices: said.map(({ text, isCut }, index) => ({
+      choices: answers.map(({ text, isTruncated }, index) => ({
         text,
         index,
         logprobs: typeof body['logprobs'] === 'number' ? logprobs(text, body['logprobs']) : null,
-        finish_reason: isCut ? 'length' : 'stop',
+        finish_reason: isTruncated ? 'length' : 'stop',
       })),
       usage: {
         prompt_tokens: promptTokens,

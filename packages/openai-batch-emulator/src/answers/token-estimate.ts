@@ -3,9 +3,9 @@ import { BatchEndpoint } from './batch-endpoint.ts';
 import { byteLength, contentText, readMessages, readResponsesInput } from './request-text.ts';
 import type { RequestText } from './request-text.ts';
 
-/** English averages four bytes a token; that is all the precision accounting needs here. */
+/** English text has about four bytes a token, which is precise enough for accounting. */
 export const BYTES_PER_TOKEN = 4;
-/** What role marks and separators add to a chat prompt. */
+/** The tokens that role marks and separators add to a chat prompt. */
 const PROMPT_OVERHEAD = 3;
 
 function tokensOfBytes(bytes: number): number {
@@ -21,7 +21,7 @@ export function promptTokens({ promptBytes }: RequestText): number {
   return PROMPT_OVERHEAD + tokensOfBytes(promptBytes);
 }
 
-/** The prompt tokens a request is charged with, both against the enqueued-token limit and in its answer's usage. */
+/** The prompt tokens of a request, for the enqueued-token limit and for the usage in its answer. */
 export function estimateInputTokens(endpoint: BatchEndpoint, body: JsonObject): number {
   switch (endpoint) {
     case BatchEndpoint.chatCompletions:
@@ -40,7 +40,7 @@ export function estimateInputTokens(endpoint: BatchEndpoint, body: JsonObject): 
   }
 }
 
-/** Tokens of a string, of several, or of inputs that are tokens already. */
+/** Tokens of a string, of several strings, or of inputs that are tokens already. */
 export function inputTokens(input: unknown): number {
   if (typeof input === 'string') return tokensOfText(input);
   if (!Array.isArray(input)) return 1;

@@ -54,7 +54,7 @@ describe('an account per key', () => {
     expect(JSON.stringify(await admin(emulator, 'GET', ''))).not.toContain('sk-');
   });
 
-  it('outlives a restart', async () => {
+  it('survives a restart', async () => {
     const options = { accounts: 'per-key', dataDir: freshFolder() } as const;
     const first = await startForTest(options);
     const { id } = await submit(keyed(first.client, 'sk-one'), chatLines(2));
@@ -66,7 +66,7 @@ describe('an account per key', () => {
     expect((await refusalOf(keyed(second.client, 'sk-two').batches.retrieve(id))).status).toBe(404);
   });
 
-  it('is not had without the option', async () => {
+  it('does not exist without the option', async () => {
     const { client } = await startForTest();
     const { id } = await submit(keyed(client, 'sk-one'), chatLines(1));
     expect((await untilEnded(keyed(client, 'sk-two'), id)).status).toBe('completed');
@@ -85,14 +85,14 @@ describe('requests of web pages', () => {
     ['another port', { ...JSON_TYPE, origin: 'http://127.0.0.1:1', 'sec-fetch-site': 'same-site' }, 403],
     ['a form', { 'content-type': 'text/plain' }, 415],
     ['a program', JSON_TYPE, 200],
-  ])('of %s are judged', async (_name, headers, status) => {
+  ])('of %s return their status', async (_name, headers, status) => {
     const { emulator } = await startForTest();
     const post = await fetch(`${emulator.adminUrl}/faults`, { method: 'POST', body: RULE, headers });
     expect(post.status).toBe(status);
     expect(await admin(emulator, 'GET', '/faults')).toHaveLength(status === 200 ? 1 : 0);
   });
 
-  it('that have given their own name our address (DNS rebinding) read nothing', async () => {
+  it('with DNS rebinding read nothing', async () => {
     const { emulator } = await startForTest();
     const { port } = new URL(emulator.adminUrl);
     const statusFor = async (host: string): Promise<number | undefined> => {
@@ -105,7 +105,7 @@ describe('requests of web pages', () => {
     expect(await statusFor(`localhost:${port}`)).toBe(200);
   });
 
-  it('are also kept from what needs no body, and from deleting', async () => {
+  it('of other origins cannot POST without a body or DELETE', async () => {
     const { emulator } = await startForTest();
     const origin = { origin: 'http://evil.example' };
     const reset = await fetch(`${emulator.adminUrl}/reset`, { method: 'POST', headers: origin });

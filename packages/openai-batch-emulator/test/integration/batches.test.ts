@@ -16,7 +16,7 @@ import {
 } from '../support/emulator-under-test.ts';
 import type { EmulatorOptions } from 'openai-batch-emulator';
 
-/** Long enough in every status to be met there; a test moves the clock to go on. */
+/** Every status lasts so long that a test can observe it; the test moves the clock to continue. */
 const SLOW: EmulatorOptions = {
   lifecycle: {
     mode: 'timed',
@@ -28,8 +28,8 @@ const SLOW: EmulatorOptions = {
   },
 };
 
-describe('the life of a batch', () => {
-  it('answers every line once, in another order, and says what it took', async () => {
+describe('the lifecycle of a batch', () => {
+  it('answers every line once, in another order, and reports the usage', async () => {
     const { client, emulator } = await startForTest();
     const lines = chatLines(40);
     const created = await submit(client, lines, { metadata: { job: 'a' } });
@@ -86,7 +86,7 @@ describe('the life of a batch', () => {
     expect(await orderWith(5)).not.toEqual(await orderWith(6));
   });
 
-  it('goes through every status in its time', async () => {
+  it('enters every status on time', async () => {
     const { client, emulator } = await startForTest(SLOW);
     const { id } = await submit(client, chatLines(10));
     const advance = (seconds: number): Promise<unknown> =>
@@ -115,15 +115,15 @@ describe('the life of a batch', () => {
     expect(stamps).toEqual(stamps.toSorted((a, b) => a - b));
   });
 
-  it('lives as much faster as it is told to', async () => {
+  it('runs faster by the factor speed', async () => {
     const { client } = await startForTest({ ...SLOW, speed: 6000 });
     const created = await submit(client, chatLines(10));
     expect((created.expires_at as number) - created.created_at).toBeLessThanOrEqual(15);
     expect((await untilEnded(client, created.id)).status).toBe('completed');
   });
 
-  it('expires with what was done in the output and the rest in the error file', async () => {
-    // The clock is moved, so that a slow machine is not too late for the middle.
+  it('expires with the completed lines in the output file and the others in the error file', async () => {
+    // The test moves the clock, so that a slow machine does not miss the middle.
     const { client, emulator } = await startForTest({
       lifecycle: { mode: 'timed', validatingMs: 0, inProgressMs: 1_000_000, perLineMs: 0 },
     });
@@ -148,7 +148,7 @@ describe('the life of a batch', () => {
     });
   });
 
-  it('is completed with nothing but an error file when every line failed', async () => {
+  it('is completed with only an error file if every line failed', async () => {
     const { client } = await startForTest({
       faults: [{ on: 'line', fault: { kind: 'status', status: 400, code: 'context_length_exceeded' } }],
     });
@@ -168,14 +168,14 @@ describe('the life of a batch', () => {
     });
   });
 
-  it('names an absent file with an empty string when told to', async () => {
+  it("reports an empty id for an absent file with absentFileId: 'empty'", async () => {
     const { client } = await startForTest({ absentFileId: 'empty' });
     const created = await submit(client, chatLines(1));
     expect(created.error_file_id).toBeNull();
     expect((await untilEnded(client, created.id)).error_file_id).toBe('');
   });
 
-  it('gives output files the life that was asked for', async () => {
+  it('keeps output files for the requested time', async () => {
     const { client } = await startForTest();
     const created = await submit(client, chatLines(1), {
       output_expires_after: { anchor: 'created_at', seconds: 7200 },
@@ -185,7 +185,7 @@ describe('the life of a batch', () => {
     expect(file).toMatchObject({ purpose: 'batch_output', expires_at: file.created_at + 7200 });
   });
 
-  it('goes on with an input file that is deleted while it runs', async () => {
+  it('continues when its input file is deleted', async () => {
     const { client, emulator } = await startForTest(SLOW);
     const created = await submit(client, chatLines(5));
     await admin(emulator, 'POST', '/clock', { advanceSeconds: 61 });
@@ -219,7 +219,7 @@ describe('the life of a batch', () => {
 });
 
 describe('cancelling', () => {
-  it('keeps what was done and says of the rest that it was cancelled', async () => {
+  it('keeps the completed lines and reports the others as cancelled', async () => {
     const { client, emulator } = await startForTest(SLOW);
     const { id } = await submit(client, chatLines(10));
     await admin(emulator, 'POST', '/clock', { advanceSeconds: 61 });
@@ -242,7 +242,7 @@ describe('cancelling', () => {
     expect(await ledgerOf(emulator)).toMatchObject({ lines: 5, paid: 5 });
   });
 
-  it('leaves no files when it comes before validation is done', async () => {
+  it('leaves no files during validation', async () => {
     const { client, emulator } = await startForTest(SLOW);
     const { id } = await submit(client, chatLines(3));
     await client.batches.cancel(id);
@@ -254,7 +254,7 @@ describe('cancelling', () => {
     });
   });
 
-  it('keeps everything when it comes while the batch is finalizing', async () => {
+  it('keeps all results during finalizing', async () => {
     const { client } = await startForTest({
       lifecycle: { ...SLOW.lifecycle, validatingMs: 0, inProgressMs: 0, cancellingMs: 0 },
     });
@@ -270,7 +270,7 @@ describe('cancelling', () => {
     expect(await rowsOf(client, batch.output_file_id)).toHaveLength(3);
   });
 
-  it('is refused with 409 once the batch has ended otherwise, and with 404 for an unknown one', async () => {
+  it('is refused with 409 if the batch has ended in another way, and with 404 if it is unknown', async () => {
     const { client } = await startForTest({
       faults: [{ on: 'batch', nth: 3, fault: { kind: 'expire', afterFraction: 0 } }],
     });
@@ -311,14 +311,14 @@ describe('creating a batch', () => {
       'integer_below_min_value',
       'output_expires_after.seconds',
     ],
-  ])('is refused for %s, and makes no batch', async (_name, change, code, param) => {
+  ])('is refused for %s, and creates no batch', async (_name, change, code, param) => {
     const { client } = await startForTest();
     const params = { ...good, ...change } as Parameters<typeof client.batches.create>[0];
     expect(await refusalOf(client.batches.create(params))).toMatchObject({ status: 400, code, param });
     expect((await client.batches.list()).data).toEqual([]);
   });
 
-  it('is refused with 429 beyond the hourly number', async () => {
+  it('is refused with 429 beyond batchesPerHour', async () => {
     const { client, emulator } = await startForTest({ batchesPerHour: 2 });
     await submit(client, chatLines(1));
     await submit(client, chatLines(1));
@@ -373,13 +373,13 @@ describe('validation', () => {
     expect(errors).toEqual([{ code, param, line: 2 }]);
   });
 
-  it('reports several lines together, up to a number', async () => {
+  it('reports several lines together, up to a limit', async () => {
     const lines = [chatLine('first'), 'x', chatLine('first'), without('url'), 'y'];
     expect((await failures(lines)).map(({ line }) => line)).toEqual([2, 3, 4, 5]);
     expect(await failures(lines, { maxReportedErrors: 2 })).toHaveLength(2);
   });
 
-  it('finds a file that is not there, or is not meant for batches', async () => {
+  it('finds a file that does not exist or has another purpose', async () => {
     const { client } = await startForTest();
     const other = await client.files.create({
       file: new File([jsonl(chatLines(1))], 'a.jsonl'),
@@ -415,7 +415,7 @@ describe('validation', () => {
     ]);
   });
 
-  it('holds a model to its enqueued tokens until a batch of it ends', async () => {
+  it('enforces the enqueued tokens of a model until one of its batches ends', async () => {
     const { client, emulator } = await startForTest({
       ...SLOW,
       lifecycle: { ...SLOW.lifecycle, validatingMs: 0 },

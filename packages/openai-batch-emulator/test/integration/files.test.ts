@@ -22,7 +22,7 @@ import {
 const INPUT = jsonl(chatLines(3));
 
 describe('files', () => {
-  it('keeps what is uploaded, shows it, sends it back byte by byte and deletes it', async () => {
+  it('creates, retrieves, downloads and deletes a file', async () => {
     const { client } = await startForTest();
     const file = await client.files.create({ file: new File([INPUT], 'in.jsonl'), purpose: 'batch' });
     expect(file).toMatchObject({
@@ -43,7 +43,7 @@ describe('files', () => {
     expect((await refusalOf(client.files.content(file.id))).status).toBe(404);
   });
 
-  it('takes expires_after, and forgets the file when its time has come', async () => {
+  it('accepts expires_after, and deletes the file at that time', async () => {
     const { client, emulator } = await startForTest();
     const file = await client.files.create({
       file: new File([INPUT], 'in.jsonl'),
@@ -55,7 +55,7 @@ describe('files', () => {
     expect((await refusalOf(client.files.retrieve(file.id))).message).toContain('No such File object');
   });
 
-  it('takes a chunked body', async () => {
+  it('accepts a chunked body', async () => {
     const { client } = await startForTest();
     const folder = mkdtempSync(join(tmpdir(), 'chunked-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -89,7 +89,7 @@ describe('files', () => {
     expect((await client.files.list()).data).toEqual([]);
   });
 
-  it('accepts a good first line whatever follows, as that is found out later', async () => {
+  it('accepts a valid first line whatever follows it, as validation checks the rest', async () => {
     const { client } = await startForTest();
     expect(await upload(client, `${jsonl([chatLine('a')])}not json\n`)).toMatch(/^file-/);
   });
@@ -112,7 +112,7 @@ describe('files', () => {
     expect((await refusalOf(client.files.list({ limit: 0 }))).code).toBe('integer_below_min_value');
   });
 
-  it('leaves nothing behind of an upload that was broken off', async () => {
+  it('removes the bytes of an interrupted upload', async () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'broken-off-'));
     onTestFinished(() => rmSync(dataDir, { recursive: true }));
     const { client, emulator } = await startForTest({ dataDir });
@@ -151,7 +151,7 @@ describe('uploads', () => {
     purpose: 'batch',
   } as const;
 
-  it('joins parts in the order named at the end, whatever order they came in', async () => {
+  it('joins parts in the order of the completion, whatever order they arrived in', async () => {
     const { client } = await startForTest();
     const started = await client.uploads.create(terms);
     expect(started).toMatchObject({
@@ -169,7 +169,7 @@ describe('uploads', () => {
     expect((await refusalOf(client.uploads.cancel(started.id))).status).toBe(400);
   });
 
-  it('refuses a completion whose bytes or checksum do not match, and then takes a better one', async () => {
+  it('refuses a completion with other bytes or another checksum, and then accepts a correct one', async () => {
     const { client } = await startForTest();
     const { id } = await client.uploads.create(terms);
     const a = await client.uploads.parts.create(id, { data: new File([first], 'a') });
@@ -183,7 +183,7 @@ describe('uploads', () => {
     expect(await complete([a.id, b.id])).toMatchObject({ status: 'completed' });
   });
 
-  it('cancels, expires after an hour, and refuses parts from then on', async () => {
+  it('cancels, expires after an hour, and then refuses parts', async () => {
     const { client, emulator } = await startForTest();
     const cancelled = await client.uploads.create(terms);
     expect(await client.uploads.cancel(cancelled.id)).toMatchObject({ status: 'cancelled' });
@@ -207,7 +207,7 @@ describe('uploads', () => {
     expect(await refusalOf(client.uploads.create(params))).toMatchObject({ status: 400, code });
   });
 
-  it('makes files a batch can run on', async () => {
+  it('creates files that a batch can use', async () => {
     const { client } = await startForTest();
     const { id } = await client.uploads.create(terms);
     const part = await client.uploads.parts.create(id, { data: new File([INPUT], 'a') });
@@ -226,7 +226,7 @@ describe('uploads', () => {
 });
 
 describe('access', () => {
-  it('asks for a key, any key unless one is set', async () => {
+  it('requires a key, any key unless the option sets one', async () => {
     const open = await startForTest();
     const closed = await startForTest({ apiKey: 'sk-right' });
     const unsigned = await fetch(`${open.emulator.url}/batches`);
@@ -241,7 +241,7 @@ describe('access', () => {
     expect((await right.batches.list()).data).toEqual([]);
   });
 
-  it('answers paths and bodies it does not understand in the envelope of the API', async () => {
+  it('returns the envelope of the API for unknown paths and invalid bodies', async () => {
     const { emulator } = await startForTest();
     const headers = { authorization: 'Bearer x', 'content-type': 'application/json' };
     const lost = await fetch(`${emulator.url}/nothing`, { headers });
@@ -258,7 +258,7 @@ describe('access', () => {
   });
 });
 
-it('ignores an Idempotency-Key but says that it came', async () => {
+it('ignores an Idempotency-Key but records it', async () => {
   const { client, emulator } = await startForTest();
   const headers = { 'Idempotency-Key': 'same' };
   const first = await submit(client, chatLines(1), {}, headers);

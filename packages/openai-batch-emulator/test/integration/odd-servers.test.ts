@@ -25,7 +25,7 @@ async function textOf(client: OpenAI, fileId: string | null | undefined): Promis
 }
 
 describe('faults of lists', () => {
-  it('lets a batch stand still in the list while it has ended, for a time or for ever', async () => {
+  it('shows an ended batch in its first state in the list, for some time or for ever', async () => {
     const { client, emulator } = await startForTest({
       faults: [onBatch({ kind: 'stale_in_list', seconds: 60 })],
     });
@@ -42,7 +42,7 @@ describe('faults of lists', () => {
     expect((await client.batches.list()).data[0]?.status).toBe('completed');
   });
 
-  it('moves a batch in the list only when it is read by itself', async () => {
+  it('updates a batch in the list only when it is retrieved', async () => {
     const { client } = await startForTest({ faults: [onBatch({ kind: 'moves_when_read' })] });
     const { id } = await submit(client, chatLines(2));
     const other = await submit(client, chatLines(2));
@@ -75,7 +75,7 @@ describe('faults of lists', () => {
     expect(next.has_more).toBe(true);
   });
 
-  it('is broken by what breaks any call', async () => {
+  it('lists fail with the faults of all calls', async () => {
     const { client, emulator } = await startForTest();
     await addFault(emulator, {
       on: 'call',
@@ -107,7 +107,7 @@ describe('faults of sizes', () => {
     expect((await client.files.retrieve(batch.output_file_id!)).bytes).toBe(length + add);
   });
 
-  it('answers 413 to what is too large: files, uploads, parts and batches', async () => {
+  it('returns 413 for files, uploads, parts and batches that are too large', async () => {
     const { client, emulator } = await startForTest();
     const big = await upload(client, jsonl(chatLines(20)));
     await addFault(emulator, {
@@ -128,8 +128,8 @@ describe('faults of sizes', () => {
   });
 });
 
-describe('refusals for good', () => {
-  it('of an upload hold for the same bytes under any name, and for no others', async () => {
+describe('permanent refusals', () => {
+  it('of an upload apply to the same bytes under any name, and to no others', async () => {
     const { client } = await startForTest({
       faults: [
         { on: 'file', nth: 1, fault: { kind: 'refused', status: 400, code: 'bad_file', message: 'no' } },
@@ -142,7 +142,7 @@ describe('refusals for good', () => {
     expect((await client.files.list()).data).toHaveLength(1);
   });
 
-  it('of a create hold for the same input under another file, and for no others', async () => {
+  it('of a create apply to the same input in another file, and to no others', async () => {
     const { client } = await startForTest({
       faults: [{ on: 'batch', nth: 1, fault: { kind: 'refused', status: 403, code: 'no_access' } }],
     });
@@ -152,7 +152,7 @@ describe('refusals for good', () => {
     expect((await client.batches.list()).data).toHaveLength(1);
   });
 
-  it('of a content hold for ever', async () => {
+  it('of a content apply for ever', async () => {
     const { client } = await startForTest({
       faults: [onBatch({ kind: 'content_refused', status: 400, code: 'gone_bad' })],
     });
@@ -165,12 +165,12 @@ describe('refusals for good', () => {
   });
 });
 
-describe('contents that are something else', () => {
+describe('replaced contents', () => {
   it.each([
     [ContentForm.array, /^\[\{.*\},\n\{.*\}\]$/],
     [ContentForm.errorObject, /^\{"error":/],
     [ContentForm.empty, /^$/],
-  ])('%s at the first read, and whole then', async (as, shape) => {
+  ])('%s at the first read, and the true content afterwards', async (as, shape) => {
     const { client, emulator } = await startForTest({ faults: [onBatch({ kind: 'content', as, reads: 1 })] });
     const { output_file_id } = await untilEnded(client, (await submit(client, chatLines(2))).id);
     expect(await textOf(client, output_file_id)).toMatch(shape);
@@ -224,8 +224,8 @@ describe('rows that are hard to read', () => {
   });
 });
 
-describe('what a batch says', () => {
-  it('names its output after its errors, with counts of 0 until then', async () => {
+describe('what a batch reports', () => {
+  it('reports its output file after its error file, with counts of 0 until then', async () => {
     const { client, emulator } = await startForTest({
       faults: [
         onBatch({ kind: 'expire', afterFraction: 0.5 }),
@@ -247,7 +247,7 @@ describe('what a batch says', () => {
     expect(await rowsOf(client, late.output_file_id)).toHaveLength(2);
   });
 
-  it('names at most so many bad lines, or none', async () => {
+  it('names at most the given number of invalid lines, or none', async () => {
     const { client } = await startForTest({
       faults: [
         { on: 'batch', nth: 1, fault: { kind: 'capped_errors', most: 2 } },
@@ -261,7 +261,7 @@ describe('what a batch says', () => {
     expect(unnamed.errors?.data?.map(({ line }) => line)).toEqual(Array(5).fill(null));
   });
 
-  it('fails as a whole with a code nobody knows', async () => {
+  it('fails with an unknown code', async () => {
     const { client } = await startForTest({
       faults: [onBatch({ kind: 'fail', errors: [{ code: 'moon_phase', message: 'Not today.' }] })],
     });
@@ -269,7 +269,7 @@ describe('what a batch says', () => {
     expect(errors?.data).toMatchObject([{ code: 'moon_phase', line: null }]);
   });
 
-  it('has other words for its statuses', async () => {
+  it('has other names of its statuses', async () => {
     const { client } = await startForTest({
       faults: [onBatch({ kind: 'status_words', words: { completed: 'succeeded', failed: 'error' } })],
     });
@@ -282,7 +282,7 @@ describe('what a batch says', () => {
     [429, 'insufficient_quota', 'insufficient_quota'],
     [400, 'billing_hard_limit_reached', 'billing_limit_user_error'],
     [401, undefined, 'invalid_request_error'],
-  ])('refuses rows for the account with %s %s, until a time', async (status, code, type) => {
+  ])('fails all rows with %s %s for some time', async (status, code, type) => {
     const { client, emulator } = await startForTest();
     await addFault(emulator, {
       on: 'line',

@@ -1,4 +1,4 @@
-/** The package as it is published, in a folder of somebody's. Its files are those of the last `npm run build`. */
+/** The package as it is published, installed in a user's folder. Its files are those of the last `npm run build`. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -16,11 +16,11 @@ const folderOf = (file: string): string => dirname(fileURLToPath(import.meta.res
 
 beforeAll(() => {
   const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
-  const told = JSON.parse(execFileSync('npm', pack, { cwd: root, encoding: 'utf8' })) as object;
-  const [{ filename }] = Object.values(told) as [{ filename: string }];
+  const packed = JSON.parse(execFileSync('npm', pack, { cwd: root, encoding: 'utf8' })) as object;
+  const [{ filename }] = Object.values(packed) as [{ filename: string }];
   mkdirSync(installed, { recursive: true });
   execFileSync('tar', ['-xzf', join(folder, filename), '--strip-components=1', '-C', installed]);
-  // What its user has: the SDK. Dependencies of the package would be missing here.
+  // The user has only the SDK: dependencies of the package would be missing here.
   symlinkSync(folderOf('openai'), join(folder, 'node_modules', 'openai'));
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
 });
@@ -31,14 +31,14 @@ function blocksOf(language: string): string[] {
   return [...readme.matchAll(new RegExp(`\`\`\`${language}\n([^]*?)\`\`\``, 'g'))].map(([, code]) => code!);
 }
 
-test('nothing else is installed with it', () => {
+test('the package installs no dependencies', () => {
   const { dependencies, peerDependencies, optionalDependencies } = JSON.parse(
     readFileSync(join(installed, 'package.json'), 'utf8'),
   ) as Record<string, unknown>;
   expect([dependencies, peerDependencies, optionalDependencies]).toEqual([undefined, undefined, undefined]);
 });
 
-test('the command of the README prints what the README says, and ends at SIGTERM', async () => {
+test('the command in the README prints the line in the README, and ends at SIGTERM', async () => {
   const [command] = blocksOf('sh');
   expect(command).toBe('npx openai-batch-emulator --port 8080\n');
   const [, said] = /npx openai-batch-emulator --port 8080\n```\n```\n(.*)\n/.exec(
@@ -57,7 +57,7 @@ test('the command of the README prints what the README says, and ends at SIGTERM
   expect(await once(child, 'exit')).toEqual([0, null]);
 });
 
-test('help, version and mistakes have their exit codes', () => {
+test('the exit codes of help, version and usage errors', () => {
   const run = (...args: string[]): string =>
     execFileSync(process.execPath, [bin, ...args], { encoding: 'utf8', stdio: 'pipe' });
   expect(run('--help')).toMatch(/^Usage: openai-batch-emulator \[options\]\n[^]*--port <n> /);
@@ -87,7 +87,7 @@ test('the test of the README passes, and fails for code that pays twice', () => 
   expect(run).toThrow();
 });
 
-/** Code of a user's: sends ten lines, and after the batch's end once more those that `again` says. */
+/** A user's code: sends ten lines and, after the end of the batch, again those that `again` selects. */
 const answerAll = (again: string): string => `
 const lines = Array.from({ length: 10 }, (_, i) => ({
   custom_id: String(i),
@@ -114,7 +114,7 @@ async function send(client, some) {
 }
 `;
 
-test("its types need none but Node's", () => {
+test('its types need only those of Node', () => {
   writeFileSync(
     join(folder, 'types.ts'),
     `import { CallKind, startEmulator, UsageError, type EmulatorOptions, type FaultRule, type LedgerSummary } from 'openai-batch-emulator';

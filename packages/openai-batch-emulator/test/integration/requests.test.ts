@@ -18,7 +18,7 @@ const withBody = (customId: string, body: object): RequestLine => {
 };
 
 describe('requests that are refused', () => {
-  it('end as rows of their own, not paid, beside the answers of the others', async () => {
+  it('become error rows that are not paid, beside the answers of the others', async () => {
     const { client, emulator } = await startForTest({ contextTokens: { 'gpt-4o-mini': 100 } });
     const lines = [
       withBody('good', {}),
@@ -46,7 +46,7 @@ describe('requests that are refused', () => {
     expect(await ledgerOf(emulator)).toMatchObject({ executed: 5, paid: 1 });
   });
 
-  it('for a model that is not among the models: by validation', async () => {
+  it('are refused by validation if the model is not in the option', async () => {
     const { client } = await startForTest({ models: ['gpt-4o-mini'] });
     const batch = await untilEnded(client, (await submit(client, [chatLine('a')])).id);
     expect(batch.errors?.data).toMatchObject([{ code: 'model_not_found', param: 'body.model', line: 1 }]);
@@ -67,7 +67,7 @@ describe('requests that are refused', () => {
 });
 
 describe('models', () => {
-  it('lists those of the options and knows no others', async () => {
+  it('lists those of the option and no others', async () => {
     const { client } = await startForTest({ models: ['a', 'b'] });
     expect((await client.models.list()).data.map(({ id }) => id)).toEqual(['a', 'b']);
     expect(await client.models.retrieve('b')).toMatchObject({ id: 'b', object: 'model' });
@@ -77,15 +77,15 @@ describe('models', () => {
     });
   });
 
-  it('without that option lists some and knows every name', async () => {
+  it('lists some without the option, and returns every name', async () => {
     const { client } = await startForTest();
     expect((await client.models.list()).data.length).toBeGreaterThan(10);
     expect(await client.models.retrieve('anything')).toMatchObject({ id: 'anything' });
   });
 });
 
-describe('names of uploads', () => {
-  it.each(['upload', 'UPLOAD.JSONL', 'a.b.jsonl'])('takes %s', async (name) => {
+describe('file names', () => {
+  it.each(['upload', 'UPLOAD.JSONL', 'a.b.jsonl'])('accepts %s', async (name) => {
     const { client } = await startForTest();
     const input_file_id = await upload(client, jsonl([chatLine('a')]), name);
     const batch = await client.batches.create({

@@ -26,7 +26,7 @@ beforeAll(() => {
 afterAll(() => compiled.remove());
 
 describe('a restart with the same folder', () => {
-  it('knows files, uploads, ended batches, rules and the ledger', async () => {
+  it('keeps files, uploads, ended batches, rules and the ledger', async () => {
     const options: EmulatorOptions = {
       dataDir: freshFolder(),
       faults: [{ on: 'call', call: 'batches.cancel', nth: 2, fault: { kind: 'status', status: 500 } }],
@@ -64,7 +64,7 @@ describe('a restart with the same folder', () => {
     );
   });
 
-  it('goes on with batches it was killed in the middle of, without a line lost, doubled or paid twice', async () => {
+  it('continues batches after a kill without a line lost, duplicated or paid twice', async () => {
     const options: EmulatorOptions = {
       dataDir: freshFolder(),
       lifecycle: { mode: 'timed', validatingMs: 0, inProgressMs: 0, perLineMs: 0.05, finalizingMs: 0 },
@@ -73,7 +73,7 @@ describe('a restart with the same folder', () => {
     const lines = chatLines(20_000);
     let running = await spawnEmulator(compiled, options);
     const { id } = await submit(clientOf(running.url), lines);
-    const seen: number[] = [];
+    const counts: number[] = [];
     for (const least of [2_000, 8_000, 15_000]) {
       const isSoFar = (done: { total: number; completed: number; failed: number } | undefined): boolean =>
         (done?.completed ?? 0) + (done?.failed ?? 0) >= least;
@@ -81,11 +81,11 @@ describe('a restart with the same folder', () => {
         isSoFar(request_counts),
       );
       expect(batch.status).toBe('in_progress');
-      seen.push(batch.request_counts?.completed ?? 0);
+      counts.push(batch.request_counts?.completed ?? 0);
       await running.kill();
       running = await spawnEmulator(compiled, options);
     }
-    expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+    expect(counts).toEqual(counts.toSorted((a, b) => a - b));
 
     const client = clientOf(running.url);
     const batch = await untilEnded(client, id);
@@ -112,7 +112,7 @@ describe('a restart with the same folder', () => {
     });
   });
 
-  it('goes on with a cancel and with a validation', async () => {
+  it('continues a cancel and a validation', async () => {
     const slow = {
       mode: 'timed',
       validatingMs: 60_000,

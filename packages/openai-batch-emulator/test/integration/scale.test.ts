@@ -15,7 +15,7 @@ afterAll(() => compiled.remove());
 const CREATE = { endpoint: '/v1/chat/completions', completion_window: '24h' } as const;
 
 describe('the emulator at full size', () => {
-  it('answers 50,000 small lines in five batches, status reads going through meanwhile', async () => {
+  it('answers 50,000 small lines in five batches, and status reads meanwhile', async () => {
     const emulator = await spawnEmulator(compiled, {});
     const client = clientOf(emulator.url);
     const contents = Array.from({ length: 5 }, (_, batch) =>
@@ -49,9 +49,9 @@ describe('the emulator at full size', () => {
     expect(slowestReadMs).toBeLessThan(2_000);
   });
 
-  // The peak of another process' memory is read from /proc, which is Linux's.
+  // The peak memory of another process is read from /proc, which only Linux has.
   it.runIf(existsSync('/proc/self/status'))(
-    'takes in, runs and gives back 200 MB without holding them',
+    'uploads, runs and downloads 200 MB without holding them in memory',
     async () => {
       const emulator = await spawnEmulator(compiled, {});
       const client = clientOf(emulator.url).withOptions({ timeout: 60_000 });

@@ -21,15 +21,15 @@ interface Received {
   readonly batchId: string;
 }
 
-/** What a receiver has got, and what it answers next. */
+/** The events that a receiver got, and its next responses. */
 let received: Received[];
-let answers: number[];
+let responses: number[];
 let server: Server;
 let url: string;
 
 beforeEach(async () => {
   received = [];
-  answers = [];
+  responses = [];
   server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -47,7 +47,7 @@ beforeEach(async () => {
             batchId: (data as { id: string }).id,
           }),
         )
-        .finally(() => response.writeHead(answers.shift() ?? 200).end());
+        .finally(() => response.writeHead(responses.shift() ?? 200).end());
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -58,7 +58,7 @@ afterEach(() => {
   server.close();
 });
 
-/** Waits for a condition; the deadline is met only by something broken. */
+/** Waits for a condition; the deadline passes only if something is broken. */
 const until = (condition: () => unknown): Promise<unknown> => vi.waitUntil(condition, { timeout: 60_000 });
 
 const options = (more: EmulatorOptions = {}): EmulatorOptions => ({
@@ -68,7 +68,7 @@ const options = (more: EmulatorOptions = {}): EmulatorOptions => ({
   ...more,
 });
 
-test('each end of a batch is announced once, signed, and no other change is', async () => {
+test('an event is sent once, signed, for each batch that ends, and for no other change', async () => {
   const { client } = await startForTest(
     options({
       faults: [
@@ -86,9 +86,9 @@ test('each end of a batch is announced once, signed, and no other change is', as
   expect(new Set(received.map(({ id }) => id)).size).toBe(4);
 });
 
-test('an event that is not accepted comes again with the same id', async () => {
+test('an event that is not accepted is sent again with the same id', async () => {
   const { client, emulator } = await startForTest(options());
-  answers = [500, 404];
+  responses = [500, 404];
   const { id } = await submit(client, chatLines(2));
   await until(() => received.length === 3);
   expect(new Set(received.map((event) => event.id)).size).toBe(1);
@@ -101,9 +101,9 @@ test('an event that is not accepted comes again with the same id', async () => {
   ]);
 });
 
-test('an event that nobody accepts is given up', async () => {
+test('an event that is never accepted is given up', async () => {
   const { client, emulator } = await startForTest(options({ speed: 5_000_000 }));
-  answers = Array.from({ length: 1_000 }, () => 503);
+  responses = Array.from({ length: 1_000 }, () => 503);
   await submit(client, chatLines(2));
   await until(async () => {
     const [delivery] = (await admin(emulator, 'GET', '/webhooks')) as { state: string }[];
@@ -111,7 +111,7 @@ test('an event that nobody accepts is given up', async () => {
   });
 });
 
-test('faults lose, repeat and delay events, and hide the end that they tell of', async () => {
+test('faults lose, repeat and delay events, and hide the end of the batch', async () => {
   const { client } = await startForTest(
     options({
       faults: [
@@ -136,9 +136,9 @@ test('faults lose, repeat and delay events, and hide the end that they tell of',
   });
 });
 
-test('an event outlives a restart of the emulator', async () => {
+test('an event survives a restart of the emulator', async () => {
   const dataDir = freshFolder();
-  answers = [503];
+  responses = [503];
   const before = await startEmulator(options({ dataDir, speed: 10 }));
   const client = clientOf(before.url);
   const { id } = await submit(client, chatLines(2));

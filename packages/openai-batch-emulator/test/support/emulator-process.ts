@@ -8,7 +8,7 @@ import { buildSync } from 'esbuild';
 import { onTestFinished } from 'vitest';
 import type { EmulatorOptions } from 'openai-batch-emulator';
 
-/** A program that runs the emulator, made of the sources: a child process has no one to strip their types. */
+/** A program that runs the emulator, compiled from the sources for a child process. */
 export interface CompiledEmulator {
   program: string;
   remove(): void;
@@ -39,12 +39,12 @@ const emulator = await startEmulator(JSON.parse(process.argv[2]));
 console.log(JSON.stringify({ url: emulator.url, adminUrl: emulator.adminUrl }));
 `;
 
-/** An emulator in a process of its own, which can be killed like one. */
+/** An emulator in a process of its own, which a test can kill. */
 export interface EmulatorProcess {
   url: string;
   adminUrl: string;
   kill(): Promise<void>;
-  /** The most memory the process has ever held. */
+  /** The peak memory of the process. */
   peakBytes(): number;
 }
 

@@ -40,7 +40,7 @@ export function chatLines(count: number): RequestLine[] {
   return Array.from({ length: count }, (_, i) => chatLine(`line-${i}`));
 }
 
-/** The content of an input file; lines given as text go in as they are. */
+/** The content of an input file; lines given as text are not changed. */
 export function jsonl(lines: readonly (RequestLine | object | string)[]): string {
   return lines.map((line) => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`).join('');
 }
@@ -78,15 +78,15 @@ export function untilEnded(client: OpenAI, id: string): Promise<Batch> {
   return untilBatch(client, id, (batch) => ENDED.includes(batch.status));
 }
 
-/** Polls a batch until it is as wished. */
+/** Polls a batch until `condition` returns true. */
 export async function untilBatch(
   client: OpenAI,
   id: string,
-  isWished: (batch: Batch) => boolean,
+  condition: (batch: Batch) => boolean,
 ): Promise<Batch> {
   for (;;) {
     const batch = await client.batches.retrieve(id);
-    if (isWished(batch)) return batch;
+    if (condition(batch)) return batch;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
@@ -131,7 +131,7 @@ export async function admin(
   return response.json();
 }
 
-/** The error a call is refused with. */
+/** The error with which a call is refused. */
 export async function refusalOf(call: PromiseLike<unknown>): Promise<APIError> {
   try {
     await call;
@@ -139,10 +139,10 @@ export async function refusalOf(call: PromiseLike<unknown>): Promise<APIError> {
     if (error instanceof APIError) return error;
     throw error;
   }
-  throw new Error('The call was answered, not refused.');
+  throw new Error('The call succeeded.');
 }
 
-/** Every item of a list, page after page. */
+/** All items of a list, page after page. */
 export async function allOf<T>(pages: AsyncIterable<T>): Promise<T[]> {
   const items: T[] = [];
   for await (const item of pages) items.push(item);

@@ -28,7 +28,7 @@ describe('answerRequest', () => {
     });
   });
 
-  it('labels sentiment when the instructions speak of it or the metadata asks for it', () => {
+  it('labels sentiment if the instructions contain it or the metadata asks for it', () => {
     const system = { role: 'system', content: 'Give the Sentiment of the review.' };
     const asked = { model: 'm', messages: [REVIEW], metadata: { emulator_answer: 'sentiment' } };
     const { chatCompletions, responses } = BatchEndpoint;
@@ -42,7 +42,7 @@ describe('answerRequest', () => {
     ).toBe('positive');
   });
 
-  it('puts the label into the schema that a labelling request brings', () => {
+  it('puts the label into the schema of a classification request', () => {
     const schema = {
       type: 'object',
       properties: { label: { type: 'string', enum: ['positive', 'negative', 'neutral'] } },
@@ -76,7 +76,7 @@ describe('answerRequest', () => {
     expect(Math.hypot(...vector)).toBeCloseTo(1, 4);
   });
 
-  it('sends the same vector as base64 when asked, and takes tokens for input', () => {
+  it('returns the same vector as base64, and accepts tokens as input', () => {
     const base64 = answerOf(BatchEndpoint.embeddings, {
       model: 'text-embedding-3-small',
       input: [1, 2, 3],
@@ -96,7 +96,7 @@ describe('answerRequest', () => {
     expect(near('the red car', 'a red car')).toBeGreaterThan(near('the red car', 'boil two eggs') + 0.3);
   });
 
-  it.each(BATCH_ENDPOINTS)('answers %s twice the same, with counted tokens', (endpoint) => {
+  it.each(BATCH_ENDPOINTS)('returns the same answer for %s twice, with counted tokens', (endpoint) => {
     const body = { model: 'm', messages: [REVIEW], input: 'some text', prompt: 'some text' };
     const answer = answerRequest(endpoint, body, CONTEXT);
     expect(answer).toEqual(answerRequest(endpoint, body, CONTEXT));

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { createClock } from '../../src/clock.ts';
 
-it('wakes sleepers when time is moved, and only those whose hour has come', async () => {
+it('ends only the sleeps that are due when time is moved', async () => {
   const clock = createClock(0);
   const woken: string[] = [];
   const stop = new AbortController();
@@ -17,7 +17,7 @@ it('wakes sleepers when time is moved, and only those whose hour has come', asyn
   expect(woken).toEqual(['an hour', 'two months']);
 });
 
-it('does not sleep when the time has passed or the signal has been given', async () => {
+it('does not sleep if the time has passed or the signal is aborted', async () => {
   const clock = createClock(0);
   await clock.sleepUntil(clock.now() - 1, new AbortController().signal);
   await clock.sleepUntil(Number.POSITIVE_INFINITY, AbortSignal.abort());

@@ -7,7 +7,7 @@ test.each([
   [{ port: 'many' }, 'Option --port: "many" is not a number.'],
   [{ port: '70000' }, /^Emulator option port: /],
   [{ speed: '' }, 'Option --speed: "" is not a number.'],
-  [{ options: '[]' }, 'Option --options: it must be a JSON object or @FILE.'],
+  [{ options: '[]' }, 'Option --options must be a JSON object or @FILE.'],
   [{ options: '{"spede": 1}' }, 'Emulator options: Unrecognized key: "spede".'],
   [{ options: '{' }, /^Option --options cannot be read: /],
   [{ options: '@/nowhere/options.json' }, /^Option --options cannot be read: ENOENT/],
@@ -19,7 +19,7 @@ test.each([
   await expect(refused).rejects.toThrow(message);
 });
 
-test('a port in use is told', async () => {
+test('a port in use is reported', async () => {
   await using other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   const { port } = other.address() as AddressInfo;

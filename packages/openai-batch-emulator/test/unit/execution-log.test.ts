@@ -3,7 +3,7 @@ import { executionAt, ExecutionPacker, unpackExecutions } from '../../src/execut
 import { lineKey } from '../../src/line-key.ts';
 
 describe('ExecutionPacker', () => {
-  it('packs what unpacking gives back, and ignores a record cut short', () => {
+  it('unpacks what it has packed, and ignores a truncated record', () => {
     const packer = new ExecutionPacker();
     const ids = Array.from({ length: 5000 }, (_, i) => `line-${i}-\u00fc`);
     const offsets = ids.map((id, i) => {

@@ -18,7 +18,7 @@ const chat = (content: string, rest: object = {}): JsonObject => ({
 });
 const parameters = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
 
-describe('answers keep to the parameters', () => {
+describe('answers follow the parameters', () => {
   it('ends a chat before a stop sequence', () => {
     const [choice] = answerOf(chatCompletions, chat('one, two; three', { stop: [';', ','] }))['choices'];
     expect(choice).toMatchObject({ message: { content: 'one' }, finish_reason: 'stop' });
@@ -43,7 +43,7 @@ describe('answers keep to the parameters', () => {
     });
   });
 
-  it('gives n choices, and n completions of each prompt', () => {
+  it('returns n choices, and n completions of each prompt', () => {
     expect(answerOf(chatCompletions, chat('x', { n: 3 }))['choices']).toHaveLength(3);
     const answer = answerOf(completions, { model: 'm', prompt: ['a', 'b'], n: 2, max_tokens: 1 });
     expect(answer['choices'].map(({ text }: { text: string }) => text)).toEqual(['a', 'a', 'b', 'b']);
@@ -69,7 +69,7 @@ describe('answers keep to the parameters', () => {
     ]);
   });
 
-  it('gives log probabilities that spell the answer', () => {
+  it('returns log probabilities that spell the answer', () => {
     const spelt = (tokens: { token: string }[]): string => tokens.map(({ token }) => token).join('');
     const asked = chat('a€𝄞 long text', { logprobs: true, top_logprobs: 2 });
     const { content } = answerOf(chatCompletions, asked)['choices'][0].logprobs;
@@ -82,7 +82,7 @@ describe('answers keep to the parameters', () => {
     expect(legacy.logprobs.tokens.join('')).toBe('some text');
   });
 
-  it('counts what a long prompt shares with an earlier one as cached, the rest as written from GPT-5.6 on', () => {
+  it('counts the part shared with an earlier long prompt as cached, and the rest as written from GPT-5.6 on', () => {
     const cache = new PromptCache();
     const shared = 'the same long instructions '.repeat(300);
     const details = (model: string, question: string): object => {

@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { openJournal } from '../../src/journal.ts';
 import type { JournalEntry } from '../../src/journal.ts';
 
-it('gives back the last state of every object, in order of first mention, and drops a torn last line', () => {
+it('restores the last state of every object in order of first mention, and drops a truncated last line', () => {
   const folder = mkdtempSync(join(tmpdir(), 'journal-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const path = join(folder, 'journal.jsonl');

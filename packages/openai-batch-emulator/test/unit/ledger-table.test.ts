@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { createRandom } from '../../src/answers/deterministic-draw.ts';
+import { createSeededRandom } from '../../src/answers/seeded-random.ts';
 import { LedgerTable } from '../../src/ledger-table.ts';
 
 describe('LedgerTable', () => {
-  it('counts as a map of objects would, through many growths', () => {
+  it('counts like a map of objects while it grows', () => {
     const table = new LedgerTable();
     const expected = new Map<string, { executed: number; paid: number }>();
-    const random = createRandom(7);
+    const random = createSeededRandom(7);
     for (let i = 0; i < 50_000; i++) {
-      // Few distinct words on purpose: keys that share one half must not be taken for each other.
+      // Few distinct values: keys that share one half must not be confused.
       const [hi, lo] = [Math.floor(random() * 200), Math.floor(random() * 200)];
       const paid = random() < 0.5;
       const line = expected.get(`${hi} ${lo}`) ?? { executed: 0, paid: 0 };
@@ -23,7 +23,7 @@ describe('LedgerTable', () => {
     expect(counted).toEqual([...expected.values()].map(({ executed }) => executed));
   });
 
-  it('remembers each execution of a line in order', () => {
+  it('keeps each execution of a line in order', () => {
     const table = new LedgerTable();
     table.record(1, 2, 0, 10, false);
     table.record(9, 9, 0, 30, true);
@@ -38,7 +38,7 @@ describe('LedgerTable', () => {
   it('holds a million lines in less than 100 MB', () => {
     const before = process.memoryUsage().arrayBuffers;
     const table = new LedgerTable();
-    const random = createRandom(3);
+    const random = createSeededRandom(3);
     for (let i = 0; i < 1_000_000; i++) table.record((random() * 2 ** 32) >>> 0, i, 0, i, true);
     expect(table.lines).toBe(1_000_000);
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(100e6);

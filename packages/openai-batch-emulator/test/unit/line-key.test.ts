@@ -4,7 +4,7 @@ import { lineKey } from '../../src/line-key.ts';
 describe('lineKey', () => {
   const body = { model: 'm', messages: [{ role: 'user', content: 'hi' }] };
 
-  it('is the same however the members of the body are ordered', () => {
+  it('does not depend on the order of the members of the body', () => {
     const reordered = { messages: [{ content: 'hi', role: 'user' }], model: 'm' };
     expect(lineKey('a', reordered)).toEqual(lineKey('a', body));
   });

@@ -17,9 +17,9 @@ describe('resolveEmulatorOptions', () => {
 
   it.each([
     ['a host that others can reach', { host: '0.0.0.0' }, 'host'],
-    ['a speed of nothing', { speed: 0 }, 'speed'],
-    ['a rule that is none', { faults: [{ on: 'nothing' }] }, 'faults.0'],
-    ['an option there is not', { sped: 2 }, 'sped'],
+    ['a speed of 0', { speed: 0 }, 'speed'],
+    ['an invalid rule', { faults: [{ on: 'nothing' }] }, 'faults.0'],
+    ['an unknown option', { sped: 2 }, 'sped'],
   ])('refuses %s and names it', (_name, options, named) => {
     expect(() => resolveEmulatorOptions(options as object)).toThrow(named);
   });

@@ -1,13 +1,13 @@
-/** The README names what the sources have. */
+/** The README lists all flags, options and faults of the sources. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { commandOptions } from '../../src/command.ts';
-import { faultRuleSchema } from '../../src/fault-rule-schema.ts';
+import { faultRuleSchema } from '../../src/faults/fault-rule-schema.ts';
 import { resolveEmulatorOptions } from '../../src/resolve-options.ts';
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-/** Words of the table whose header begins so, which stand between backticks in the cell of that number. */
+/** The names between backticks in one column of the table with this header. */
 function namedIn(header: string, cell: number): string[] {
   const [, rows = ''] = readme.split(`| ${header}`);
   const [table = ''] = rows.split('\n\n');

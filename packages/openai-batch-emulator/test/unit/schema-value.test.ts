@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { schemaValue } from '../../src/answers/schema-value.ts';
 
 describe('schemaValue', () => {
-  it('satisfies the schema of everything a structured output may hold', () => {
+  it('satisfies a schema with everything that structured outputs support', () => {
     const shape = z.object({
       label: z.enum(['a', 'b', 'c']),
       kind: z.literal('review'),
@@ -22,7 +22,7 @@ describe('schemaValue', () => {
     expect(shape.parse(value)).toEqual(value);
   });
 
-  it('follows $ref into $defs and ends schemas that contain themselves', () => {
+  it('resolves $ref into $defs and ends recursive schemas', () => {
     interface Node {
       name: string;
       children: Node[];
@@ -37,7 +37,7 @@ describe('schemaValue', () => {
     expect(node.parse(value)).toEqual(value);
   });
 
-  it('puts the label where an enum, or a choice of constants, offers it', () => {
+  it('puts the label where an enum or a choice of constants contains it', () => {
     const schema = {
       type: 'object',
       properties: {
@@ -62,11 +62,11 @@ describe('schemaValue', () => {
     [{ type: ['null', 'string'], maxLength: 1 }, 'a'],
     [{ $ref: '#/nowhere' }, 'ab'],
     [true, null],
-  ])('answers %j with %j', (schema, value) => {
+  ])('returns for %j the value %j', (schema, value) => {
     expect(schemaValue(schema, 'ab', undefined)).toEqual(value);
   });
 
-  it('gives the same value for the same schema and text', () => {
+  it('returns the same value for the same schema and text', () => {
     const schema = { type: 'object', properties: { n: { type: 'integer' }, s: { enum: [1, 2, 3] } } };
     expect(schemaValue(schema, 'text', undefined)).toEqual(schemaValue(schema, 'text', undefined));
   });

@@ -16,7 +16,7 @@ describe('sentimentOf', () => {
     expect(sentimentOf(text)).toBe(label);
   });
 
-  it('does not let a negation reach into the next sentence', () => {
+  it('does not apply a negation to the next sentence', () => {
     expect(sentimentOf('It did not rain. Great day!')).toBe('positive');
   });
 });

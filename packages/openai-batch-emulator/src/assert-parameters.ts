@@ -11,11 +11,11 @@ import type { JsonObject } from './answers/answer.ts';
 import { BatchEndpoint } from './answers/batch-endpoint.ts';
 import { isObject } from './answers/request-text.ts';
 
-/** Throws what a parameter is refused with. */
+/** Throws the API's error if the value of a parameter is invalid. */
 type Check = (value: unknown, param: string, body: JsonObject) => void;
 type Checks = Readonly<Record<string, Check>>;
 
-/** Throws when a parameter is of the wrong type, out of its range, or none of the endpoint's or model's. */
+/** Throws if a parameter has the wrong type, is out of range, or is not supported by the endpoint or the model. */
 export function assertParameters(endpoint: BatchEndpoint, body: JsonObject, reasoning: boolean): void {
   const checks = CHECKS.get(endpoint);
   for (const param in body) {
@@ -28,8 +28,8 @@ export function assertParameters(endpoint: BatchEndpoint, body: JsonObject, reas
   }
 }
 
-/** The largest number a token limit is checked against. */
-const ANY = Number.MAX_SAFE_INTEGER;
+/** The maximum of token limits without one. */
+const NO_MAXIMUM = Number.MAX_SAFE_INTEGER;
 const MAX_STOPS = 4;
 
 function integer(min: number, max: number): Check {
@@ -69,7 +69,7 @@ const topLogprobs: Check = (value, param, body) => {
 };
 
 const maxTokens: Check = (value, param, body) => {
-  assertInteger(param, value, 1, ANY);
+  assertInteger(param, value, 1, NO_MAXIMUM);
   if (body['max_completion_tokens'] !== undefined && body['max_completion_tokens'] !== null)
     throw new ApiError(
       400,
@@ -110,7 +110,7 @@ const unknown: Check = (_value, param) => {
   throw new ApiError(400, `Unknown parameter: '${param}'.`, { param, code: 'unknown_parameter' });
 };
 
-/** Native lengths of the vectors; a request may shorten them. */
+/** Native lengths of the vectors, the maximum of `dimensions`. */
 const DIMENSIONS: Readonly<Record<string, number>> = {
   'text-embedding-3-small': 1536,
   'text-embedding-3-large': 3072,
@@ -130,14 +130,14 @@ const sampling: Checks = { temperature: decimal(0, 2), top_p: decimal(0, 1) };
 const penalties: Checks = { presence_penalty: decimal(-2, 2), frequency_penalty: decimal(-2, 2) };
 const images: Checks = { n: integer(1, 10) };
 
-/** What is looked at, by endpoint; other parameters pass. */
+/** The checks of each endpoint; other parameters are ignored. */
 const CHECKS_BY_NAME: Readonly<Record<BatchEndpoint, Checks>> = {
   [BatchEndpoint.chatCompletions]: {
     ...sampling,
     ...penalties,
     n: integer(1, 128),
     max_tokens: maxTokens,
-    max_completion_tokens: integer(1, ANY),
+    max_completion_tokens: integer(1, NO_MAXIMUM),
     stop,
     logprobs: boolean,
     top_logprobs: topLogprobs,
@@ -148,7 +148,7 @@ const CHECKS_BY_NAME: Readonly<Record<BatchEndpoint, Checks>> = {
   },
   [BatchEndpoint.responses]: {
     ...sampling,
-    max_output_tokens: integer(16, ANY),
+    max_output_tokens: integer(16, NO_MAXIMUM),
     top_logprobs: integer(0, 20),
     text: textFormat,
     messages: unknown,
@@ -167,7 +167,7 @@ const CHECKS_BY_NAME: Readonly<Record<BatchEndpoint, Checks>> = {
     ...penalties,
     n: integer(1, 128),
     best_of: integer(1, 20),
-    max_tokens: integer(0, ANY),
+    max_tokens: integer(0, NO_MAXIMUM),
     logprobs: integer(0, 5),
     stop,
   },
@@ -175,7 +175,7 @@ const CHECKS_BY_NAME: Readonly<Record<BatchEndpoint, Checks>> = {
   [BatchEndpoint.imageGenerations]: images,
   [BatchEndpoint.imageEdits]: images,
 };
-/** The same for look-up: a body may well have a member called `constructor`. */
+/** The same as maps, because a body may have a member called `constructor`. */
 const CHECKS: ReadonlyMap<BatchEndpoint, ReadonlyMap<string, Check>> = new Map(
   Object.entries(CHECKS_BY_NAME).map(([endpoint, checks]) => [
     endpoint as BatchEndpoint,
@@ -183,7 +183,7 @@ const CHECKS: ReadonlyMap<BatchEndpoint, ReadonlyMap<string, Check>> = new Map(
   ]),
 );
 
-/** Parameters a reasoning model knows only with this value; `undefined` stands for not at all. */
+/** The only value that reasoning models accept for a parameter; `undefined` if they do not support the parameter. */
 const FIXED_FOR_REASONING: Readonly<Record<string, number | false | undefined>> = {
   temperature: 1,
   top_p: 1,

@@ -5,19 +5,19 @@ import type { Journal } from './journal.ts';
 import { newDeliveryId, newEventId } from './object-ids.ts';
 import type { ResolvedEmulatorOptions } from './options.ts';
 
-/** An event on its way, as it is journalled. */
+/** The delivery of one event, as in the journal and in `GET /emulator/webhooks`. */
 export interface WebhookDelivery {
-  /** The `webhook-id`, the same in every attempt. */
+  /** The `webhook-id`, which is the same in all attempts. */
   id: string;
   batchId: string;
   type: string;
-  /** The body, signed anew with each attempt's time. */
+  /** The body; each attempt signs it again with its time. */
   payload: string;
-  /** When it is sent next, by this machine's clock: receivers compare the signature's time with theirs. */
+  /** The time of the next attempt by this machine's clock, because receivers compare the time in the signature with theirs. */
   dueAtMs: number;
-  /** When it is given up. */
+  /** The time after which no attempt is made. */
   untilMs: number;
-  /** How often its first attempt is made. */
+  /** How many times the first attempt is sent. */
   copies: number;
   attempts: number;
   lastStatus: number | null;
@@ -25,15 +25,15 @@ export interface WebhookDelivery {
 }
 
 /**
- * Waits between attempts, before `speed` divides them. OpenAI says "exponential backoff" and "up to 72 hours"; the numbers are
- * a guess.
+ * Delays between attempts, before `speed` divides them. OpenAI documents "exponential backoff" and "up to 72 hours"; the
+ * numbers are a guess.
  */
 const RETRY_MS = [5_000, 30_000, 120_000, 600_000, 1_800_000, 3_600_000] as const;
 const GIVE_UP_MS = 72 * 3_600_000;
-/** A receiver that has not answered by then is asked again. */
-const ANSWER_MS = 10_000;
+/** The time a receiver has to respond. */
+const RESPONSE_TIMEOUT_MS = 10_000;
 
-/** Node cuts longer timeouts to 1 ms; nobody waits for them. */
+/** Node cuts longer timeouts to 1 ms. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 const endedStatuses: readonly BatchStatus[] = [
@@ -43,12 +43,12 @@ const endedStatuses: readonly BatchStatus[] = [
   BatchStatus.cancelled,
 ];
 
-/** Sends the events of ended batches to the account's webhook, signed as Standard Webhooks has it, until they are received. */
-export class WebhookDesk {
+/** Sends the events of ended batches to the webhook URL until they are received, signed as Standard Webhooks specifies. */
+export class WebhookSender {
   readonly #options: ResolvedEmulatorOptions;
   readonly #journal: Journal;
   readonly #deliveries = new Map<string, WebhookDelivery>();
-  /** Batches that have an event. */
+  /** The ids of the batches that have an event. */
   readonly #announced = new Set<string>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #sending = new Set<Promise<void>>();
@@ -63,13 +63,13 @@ export class WebhookDesk {
     this.#keep(delivery);
   }
 
-  /** Sends on what was on its way, and announces ends whose event a kill has kept from being made. */
+  /** Continues all deliveries, and creates the events of batches that ended just before a kill. */
   resume(ended: Iterable<BatchRecord>): void {
     for (const delivery of this.#deliveries.values()) this.#schedule(delivery);
     for (const record of ended) this.announce(record);
   }
 
-  /** Makes the event of a batch that has ended, once, and sends it. */
+  /** Creates and sends the event of a batch that has ended, once for each batch. */
   announce(record: BatchRecord): void {
     if (this.#options.webhookUrl === undefined || !endedStatuses.includes(record.status)) return;
     if (this.#announced.has(record.id)) return;
@@ -103,7 +103,7 @@ export class WebhookDesk {
     return [...this.#deliveries.values()];
   }
 
-  /** Stops sending; with a `dataDir`, the next start sends on. */
+  /** Stops all deliveries. With a `dataDir`, the next start continues them. */
   async close(): Promise<void> {
     this.#stopping.abort();
     for (const timer of this.#timers.values()) clearTimeout(timer);
@@ -148,7 +148,7 @@ export class WebhookDesk {
     this.#schedule(delivery);
   }
 
-  /** Answers the receiver's status; null when there was no answer. */
+  /** Returns the status of the receiver's response, or null without a response. */
   async #send({ id, payload }: WebhookDelivery): Promise<number | null> {
     const { webhookUrl = '', webhookSecret = '' } = this.#options;
     const timestamp = Math.floor(Date.now() / 1000);
@@ -164,12 +164,12 @@ export class WebhookDesk {
           'webhook-signature': `v1,${sign(webhookSecret, `${id}.${timestamp}.${payload}`)}`,
         },
         redirect: 'manual',
-        signal: AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(ANSWER_MS)]),
+        signal: AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(RESPONSE_TIMEOUT_MS)]),
       });
       await response.body?.cancel();
       return response.status;
     } catch {
-      return null; // nobody listens there, or it took too long: asked again
+      return null;
     }
   }
 
@@ -184,7 +184,7 @@ export class WebhookDesk {
   }
 }
 
-/** Standard Webhooks: HMAC-SHA256 of `id.timestamp.payload` with the bytes behind `whsec_`. */
+/** The signature of Standard Webhooks: HMAC-SHA256 of `id.timestamp.payload` with the bytes after `whsec_`. */
 function sign(secret: string, text: string): string {
   const key = secret.startsWith('whsec_') ? Buffer.from(secret.slice('whsec_'.length), 'base64') : secret;
   return createHmac('sha256', key).update(text).digest('base64');

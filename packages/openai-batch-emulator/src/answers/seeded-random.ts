@@ -1,4 +1,4 @@
-/** FNV-1a over UTF-16 code units: cheap, and good enough to seed a generator with. */
+/** FNV-1a over UTF-16 code units: cheap, and good enough to seed a generator. */
 export function hash32(text: string, seed = 0): number {
   let hash = (0x811c9dc5 ^ seed) >>> 0;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
@@ -7,13 +7,13 @@ export function hash32(text: string, seed = 0): number {
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-/** A number in [0, 1) that is always the same for the same seed and text: how a "random" fault is drawn. */
-export function drawFraction(seed: number, text: string): number {
+/** A number in [0, 1) that is always the same for the same seed and text; decides "random" faults. */
+export function seededFraction(seed: number, text: string): number {
   return hash32(text, seed) / 2 ** 32;
 }
 
 /** The mulberry32 generator: numbers in [0, 1), the same series for the same seed. */
-export function createRandom(seed: number): () => number {
+export function createSeededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -24,10 +24,10 @@ export function createRandom(seed: number): () => number {
 }
 
 /** The numbers 0..count-1 in an order fixed by the seed (Fisher-Yates). */
-export function shuffledIndexes(count: number, seed: number): Uint32Array {
+export function seededOrder(count: number, seed: number): Uint32Array {
   const order = new Uint32Array(count);
   for (let i = 0; i < count; i++) order[i] = i;
-  const random = createRandom(seed);
+  const random = createSeededRandom(seed);
   for (let i = count - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1));
     const held = order[i] as number;

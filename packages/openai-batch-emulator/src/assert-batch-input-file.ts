@@ -1,15 +1,15 @@
 import { open } from 'node:fs/promises';
 import { ApiError } from './api-error.ts';
 
-/** Longer first lines are believed if they begin like an object. */
+/** A longer first line is accepted if it begins with `{`. */
 const READ_BYTES = 1024 * 1024;
 
 /**
- * The little the API checks when a file for a batch is uploaded: its name, and that its first line is a JSON object. Later lines
- * are the business of validation.
+ * Checks what the API checks when a file for a batch is uploaded: its name, and that its first line is a JSON object. Validation
+ * checks the other lines.
  */
-export async function assertJsonlOpening(path: string, filename: string): Promise<void> {
-  assertJsonlName(filename);
+export async function assertBatchInputFile(path: string, filename: string): Promise<void> {
+  assertJsonlFilename(filename);
   const file = await open(path);
   try {
     const { bytesRead, buffer } = await file.read(Buffer.alloc(READ_BYTES), 0, READ_BYTES, 0);
@@ -23,10 +23,10 @@ export async function assertJsonlOpening(path: string, filename: string): Promis
 }
 
 /**
- * A name without an extension passes: OpenAI's Python SDK sends bytes under the name `upload`, and clients in wide use rely on
- * it. See docs/openai-batch-facts.md for how sure that is.
+ * A name without an extension is accepted: OpenAI's Python SDK sends bytes under the name `upload`, and widely used clients rely
+ * on it. See docs/openai-batch-facts.md for how sure that is.
  */
-export function assertJsonlName(filename: string): void {
+export function assertJsonlFilename(filename: string): void {
   const extension = /\.[^.]*$/.exec(filename)?.[0].toLowerCase();
   if (extension !== undefined && extension !== '.jsonl') throw badFormat();
 }

@@ -2,14 +2,14 @@ import { ApiError, invalidValue } from './api-error.ts';
 import type { JsonObject } from './answers/answer.ts';
 import { BatchEndpoint } from './answers/batch-endpoint.ts';
 import { modelFacts } from './answers/model-kind.ts';
-import { assertInputItems, assertMessages } from './refuse-messages.ts';
-import { assertParameters } from './refuse-parameters.ts';
-import { assertTools } from './refuse-tools.ts';
+import { assertInputItems, assertMessages } from './assert-messages.ts';
+import { assertParameters } from './assert-parameters.ts';
+import { assertTools } from './assert-tools.ts';
 import { tokensOfText } from './answers/token-estimate.ts';
 
 /**
- * Throws what the endpoint would refuse a request with; in a batch that is the line's own row. What validation refuses before
- * a batch may start, a missing model or input, is not looked at again.
+ * Throws the error with which the endpoint refuses a request; in a batch it is the line's row. A missing model or input is
+ * not checked here, because validation refuses it before the batch starts.
  */
 export function assertRequest(endpoint: BatchEndpoint, body: JsonObject): void {
   const model = String(body['model']);
@@ -36,10 +36,10 @@ export function assertRequest(endpoint: BatchEndpoint, body: JsonObject): void {
   if (body['tools'] !== undefined || body['tool_choice'] !== undefined) assertTools(endpoint, body);
 }
 
-/** Context lengths by model; `*` speaks for models not named. */
+/** Context lengths by model; `*` is for the other models. */
 export type ContextLimits = Readonly<Record<string, number>>;
 
-/** Throws when the prompt, with the answer it allows, is longer than the model's context. */
+/** Throws if the prompt and the answer that it allows are longer than the model's context. */
 export function assertContext(
   endpoint: BatchEndpoint,
   body: JsonObject,
@@ -98,7 +98,7 @@ export function assertContext(
   }
 }
 
-/** The most tokens of all inputs of one embeddings request. */
+/** The maximum number of tokens in all inputs of one embeddings request. */
 const MAX_EMBEDDING_TOKENS = 300_000;
 const MAX_EMBEDDING_INPUTS = 2048;
 

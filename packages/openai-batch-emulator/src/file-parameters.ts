@@ -11,8 +11,8 @@ export function assertUploadPurpose(purpose: unknown): asserts purpose is string
     throw invalidValue('purpose', purpose, UPLOAD_PURPOSES);
 }
 
-/** Reads `{anchor: "created_at", seconds}` as it comes in `expires_after` and `output_expires_after`. */
-export function assertExpiresAfter(value: unknown, param: string): number | undefined {
+/** Returns the seconds of `{anchor: "created_at", seconds}` in `expires_after` or `output_expires_after`. */
+export function parseExpiresAfter(value: unknown, param: string): number | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'object' || Array.isArray(value)) throw invalidType(param, 'an object', value);
   const { anchor, seconds } = value as Record<string, unknown>;
@@ -24,7 +24,7 @@ export function assertExpiresAfter(value: unknown, param: string): number | unde
 }
 
 /** Reads the same from multipart fields named `expires_after[anchor]` and `expires_after[seconds]`. */
-export function assertExpiresAfterFields(fields: ReadonlyMap<string, string>): number | undefined {
+export function parseExpiresAfterFields(fields: ReadonlyMap<string, string>): number | undefined {
   const anchor = fields.get('expires_after[anchor]');
   const seconds = fields.get('expires_after[seconds]');
   if (anchor === undefined && seconds === undefined) return undefined;
@@ -34,7 +34,7 @@ export function assertExpiresAfterFields(fields: ReadonlyMap<string, string>): n
       `Invalid type for 'expires_after.seconds': expected an integer, but got '${seconds}'.`,
       { param: 'expires_after.seconds', code: 'invalid_type' },
     );
-  return assertExpiresAfter(
+  return parseExpiresAfter(
     {
       ...(anchor === undefined ? {} : { anchor }),
       ...(seconds === undefined ? {} : { seconds: Number(seconds) }),

@@ -13,7 +13,7 @@ const INPUT_PARTS: readonly unknown[] = [
   'refusal',
 ];
 
-/** Throws unless `messages` is a list that chat completions take. */
+/** Throws unless `messages` is a valid list for chat completions. */
 export function assertMessages(messages: unknown): void {
   if (!Array.isArray(messages)) throw invalidType('messages', 'an array of objects', messages);
   if (messages.length === 0) throw emptyArray('messages');
@@ -27,7 +27,7 @@ export function assertMessages(messages: unknown): void {
   }
 }
 
-/** Throws unless `input` is a string or a list of items that /v1/responses takes. */
+/** Throws unless `input` is a string or a valid list of items for /v1/responses. */
 export function assertInputItems(input: unknown): void {
   if (input === undefined || input === null || typeof input === 'string') return;
   if (!Array.isArray(input)) throw invalidType('input', 'one of an array of input items or a string', input);
@@ -37,7 +37,7 @@ export function assertInputItems(input: unknown): void {
     const type = item['type'];
     if (type !== undefined && typeof type !== 'string')
       throw invalidType(`input[${i}].type`, 'a string', type);
-    // Calls, their outputs and references have members of their own.
+    // Calls, their outputs and references have other members.
     if (type !== undefined && type !== 'message') continue;
     assertRole(item['role'], INPUT_ROLES, `input[${i}].role`);
     const { content } = item;
@@ -66,8 +66,9 @@ function assertChatContent(messages: readonly unknown[], i: number): void {
   if (role === 'tool') {
     if (message['tool_call_id'] === undefined) throw missingParameter(`messages[${i}].tool_call_id`);
     const before = messages[i - 1];
-    const answers = isObject(before) && (before['role'] === 'tool' || Array.isArray(before['tool_calls']));
-    if (!answers)
+    const followsCall =
+      isObject(before) && (before['role'] === 'tool' || Array.isArray(before['tool_calls']));
+    if (!followsCall)
       throw new ApiError(
         400,
         "Invalid parameter: messages with role 'tool' must be a response to a preceeding message with 'tool_calls'.",

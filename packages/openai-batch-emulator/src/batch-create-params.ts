@@ -1,10 +1,10 @@
 import { BATCH_ENDPOINTS, isBatchEndpoint } from './answers/batch-endpoint.ts';
 import type { BatchEndpoint } from './answers/batch-endpoint.ts';
 import { ApiError, invalidType, invalidValue, missingParameter } from './api-error.ts';
-import { assertExpiresAfter } from './file-terms.ts';
+import { parseExpiresAfter } from './file-parameters.ts';
 
-/** What a client asks for in `POST /v1/batches`. */
-export interface BatchTerms {
+/** The body of `POST /v1/batches`. */
+export interface BatchCreateParams {
   inputFileId: string;
   endpoint: BatchEndpoint;
   metadata: Record<string, string> | null;
@@ -16,10 +16,10 @@ const MAX_METADATA_KEY = 64;
 const MAX_METADATA_VALUE = 512;
 
 /**
- * Checks the little that is refused at once. Whether the input file exists, and everything in it, is left to validation:
- * the API answers such a request with a batch that fails.
+ * Checks what the API refuses at once. The input file and its content are checked by validation: if they are wrong, the
+ * API creates a batch that fails.
  */
-export function parseBatchTerms(body: Record<string, unknown>): BatchTerms {
+export function parseBatchCreateParams(body: Record<string, unknown>): BatchCreateParams {
   const { input_file_id: inputFileId, endpoint, completion_window: window } = body;
   if (!isGiven(inputFileId)) throw missingParameter('input_file_id');
   if (typeof inputFileId !== 'string') throw invalidType('input_file_id', 'a string', inputFileId);
@@ -34,7 +34,7 @@ export function parseBatchTerms(body: Record<string, unknown>): BatchTerms {
     endpoint,
     metadata: parseMetadata(body['metadata']),
     outputExpiresAfterSeconds:
-      assertExpiresAfter(body['output_expires_after'], 'output_expires_after') ?? null,
+      parseExpiresAfter(body['output_expires_after'], 'output_expires_after') ?? null,
   };
 }
 

@@ -1,13 +1,12 @@
 import * as z from 'zod';
-import {
-  AnswerForm,
-  BatchObjectForm,
-  CallKind,
-  ContentForm,
-  ResultFileForm,
-  UnreadableForm,
-} from './fault-rule.ts';
-import type { BatchFault, CallFault, FaultRule, FileFault, LineFault } from './fault-rule.ts';
+import { BatchObjectForm, ContentForm, ResultFileForm } from './batch-fault.ts';
+import { CallKind } from './call-fault.ts';
+import { AnswerForm, UnreadableForm } from './line-fault.ts';
+import type { BatchFault } from './batch-fault.ts';
+import type { CallFault } from './call-fault.ts';
+import type { FaultRule } from './fault-rule.ts';
+import type { FileFault } from './file-fault.ts';
+import type { LineFault } from './line-fault.ts';
 
 const fraction = z.number().min(0).max(1);
 const seconds = z.number().min(0);
@@ -182,7 +181,7 @@ const condition = {
 };
 const callKind = z.enum(CallKind);
 
-/** Turns unknown JSON into a rule, or says which field of it is wrong. */
+/** Parses unknown JSON into a rule; the error names the wrong field. */
 export const faultRuleSchema: z.ZodType<FaultRule> = z.discriminatedUnion('on', [
   z.strictObject({
     on: z.literal('call'),

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ApiError, assertInteger, invalidType, missingParameter } from './api-error.ts';
 import type { Clock } from './clock.ts';
-import { toFileObject } from './file-shelf.ts';
-import type { FileObject, FileRecord, FileShelf } from './file-shelf.ts';
-import type { FileFault } from './fault-rule.ts';
-import { assertExpiresAfter, assertUploadPurpose } from './file-terms.ts';
+import { toFileObject } from './file-storage.ts';
+import type { FileObject, FileRecord, FileStorage } from './file-storage.ts';
+import type { FileFault } from './faults/file-fault.ts';
+import { parseExpiresAfter, assertUploadPurpose } from './file-parameters.ts';
 import type { Journal } from './journal.ts';
-import { assertJsonlName } from './jsonl-opening.ts';
+import { assertJsonlFilename } from './assert-batch-input-file.ts';
 import { newPartId, newUploadId } from './object-ids.ts';
 
 interface PartRecord {
@@ -18,7 +18,7 @@ interface PartRecord {
   bytes: number;
 }
 
-/** An upload in parts, as it is journalled; the parts' bytes lie in the folder `parts`. */
+/** An upload in the journal; the bytes of its parts are in the folder `parts`. */
 export interface UploadRecord {
   id: string;
   bytes: number;
@@ -55,24 +55,24 @@ export interface PartObject {
 const LIFE_MS = 3_600_000;
 const MAX_UPLOAD_BYTES = 8 * 1024 ** 3;
 
-/** The Uploads API: parts in any order, put together in the order the client names at the end. */
-export class UploadDesk {
+/** The uploads of an account: parts arrive in any order and are joined in the order given at completion. */
+export class UploadService {
   readonly #folder: string;
   readonly #clock: Clock;
   readonly #journal: Journal;
-  readonly #shelf: FileShelf;
+  readonly #files: FileStorage;
   readonly #uploads = new Map<string, UploadRecord>();
 
-  constructor(dataDir: string, clock: Clock, journal: Journal, shelf: FileShelf) {
+  constructor(dataDir: string, clock: Clock, journal: Journal, files: FileStorage) {
     this.#folder = join(dataDir, 'parts');
     this.#clock = clock;
     this.#journal = journal;
-    this.#shelf = shelf;
+    this.#files = files;
     mkdirSync(this.#folder, { recursive: true });
   }
 
   restore(record: UploadRecord): void {
-    // A completion cut short by the kill has made no file: it may be asked for again.
+    // A completion that a kill interrupted has created no file, so it can be repeated.
     const status = record.status === 'completing' ? 'pending' : record.status;
     this.#uploads.set(record.id, { ...record, status });
   }
@@ -86,7 +86,7 @@ export class UploadDesk {
     if (typeof filename !== 'string') throw invalidType('filename', 'a string', filename);
     if (typeof mimeType !== 'string') throw invalidType('mime_type', 'a string', mimeType);
     assertUploadPurpose(purpose);
-    if (purpose === 'batch') assertJsonlName(filename);
+    if (purpose === 'batch') assertJsonlFilename(filename);
     const now = this.#clock.now();
     const record: UploadRecord = {
       id: newUploadId(),
@@ -94,7 +94,7 @@ export class UploadDesk {
       filename,
       mimeType,
       purpose,
-      expiresAfterSeconds: assertExpiresAfter(body['expires_after'], 'expires_after') ?? null,
+      expiresAfterSeconds: parseExpiresAfter(body['expires_after'], 'expires_after') ?? null,
       createdAtMs: now,
       expiresAtMs: now + LIFE_MS,
       status: 'pending',
@@ -105,12 +105,12 @@ export class UploadDesk {
     return toUploadObject(record);
   }
 
-  /** Refuses at once, before the bytes of the part are taken in. */
-  assertTakesParts(uploadId: string): void {
+  /** Throws before the bytes of a part are read if the upload is not pending. */
+  assertPending(uploadId: string): void {
     this.#pending(uploadId);
   }
 
-  /** Takes over the bytes of a part that has arrived whole. */
+  /** Adds a part whose bytes have arrived completely. */
   async addPart(uploadId: string, path: string): Promise<PartObject> {
     const { size } = await stat(path);
     const id = newPartId();
@@ -121,7 +121,7 @@ export class UploadDesk {
     return { id, object: 'upload.part', created_at: this.#clock.nowSeconds(), upload_id: uploadId };
   }
 
-  /** Joins the parts in the order given; a refused completion leaves the upload pending. */
+  /** Joins the parts in the given order and creates the file; the upload stays pending if the completion is refused. */
   async complete(
     uploadId: string,
     body: Record<string, unknown>,
@@ -137,19 +137,19 @@ export class UploadDesk {
         { param: 'part_ids' },
       );
 
-    // Claimed before the copying starts: a second completion meanwhile is refused, not done twice.
+    // Set before the copying starts, so that a concurrent second completion is refused.
     record.status = 'completing';
     const joined = join(this.#folder, `${record.id}.joined`);
     try {
       const md5 = await this.#join(parts, joined);
       if (typeof body['md5'] === 'string' && body['md5'].toLowerCase() !== md5)
         throw new ApiError(400, `The md5 of the upload is '${md5}', not '${body['md5']}'.`, { param: 'md5' });
-      const terms = {
+      const newFile = {
         filename: record.filename,
         purpose: record.purpose,
         expiresAfterSeconds: record.expiresAfterSeconds ?? undefined,
       };
-      record.file = await this.#shelf.adopt(joined, terms, faults);
+      record.file = await this.#files.adopt(joined, newFile, faults);
       record.status = 'completed';
     } catch (error) {
       record.status = 'pending';
@@ -157,7 +157,7 @@ export class UploadDesk {
       throw error;
     }
     this.#save(record);
-    await this.#dropParts(record);
+    await this.#deleteParts(record);
     return toUploadObject(record);
   }
 
@@ -165,7 +165,7 @@ export class UploadDesk {
     const record = this.#pending(uploadId);
     record.status = 'cancelled';
     this.#save(record);
-    await this.#dropParts(record);
+    await this.#deleteParts(record);
     return toUploadObject(record);
   }
 
@@ -198,11 +198,11 @@ export class UploadDesk {
       this.#save(record);
     }
     if (record.status !== 'pending')
-      throw new ApiError(400, `Upload ${uploadId} is ${record.status} and takes no further changes.`);
+      throw new ApiError(400, `Upload ${uploadId} is ${record.status} and cannot be changed.`);
     return record;
   }
 
-  async #dropParts(record: UploadRecord): Promise<void> {
+  async #deleteParts(record: UploadRecord): Promise<void> {
     await Promise.all(record.parts.map((part) => rm(join(this.#folder, part.id), { force: true })));
   }
 
@@ -217,7 +217,7 @@ function partsInOrder(record: UploadRecord, partIds: unknown): PartRecord[] {
   if (!Array.isArray(partIds)) throw invalidType('part_ids', 'an array of strings', partIds);
   const known = new Map(record.parts.map((part) => [part.id, part]));
   if (new Set(partIds).size !== partIds.length)
-    throw new ApiError(400, 'Each part may be named only once in part_ids.', { param: 'part_ids' });
+    throw new ApiError(400, 'Each part may occur only once in part_ids.', { param: 'part_ids' });
   return partIds.map((id: unknown) => {
     const part = known.get(id as string);
     if (!part) throw new ApiError(400, `No such part in this upload: ${String(id)}`, { param: 'part_ids' });

@@ -2,23 +2,24 @@ import type { JsonObject } from './answer.ts';
 import { byteLength } from './request-text.ts';
 import { BYTES_PER_TOKEN, tokensOfText } from './token-estimate.ts';
 
-/** What is left of an answer after `stop` and the token limit. */
-export interface CutAnswer {
+/** An answer after `stop` and the token limit. */
+export interface TruncatedAnswer {
   text: string;
   tokens: number;
-  /** Whether the token limit cut it. */
-  isCut: boolean;
+  /** Whether the token limit has cut it. */
+  isTruncated: boolean;
 }
 
-/** Ends a text before the first stop sequence and after the most tokens allowed, whichever comes first. */
-export function cutAnswer(text: string, stop: unknown, maxTokens: unknown): CutAnswer {
+/** Cuts a text before the first stop sequence or after `maxTokens`, whichever comes first. */
+export function truncateAnswer(text: string, stop: unknown, maxTokens: unknown): TruncatedAnswer {
   const ended = stop === undefined || stop === null ? text : beforeStop(text, stop);
   const tokens = tokensOfText(ended);
-  if (typeof maxTokens !== 'number' || tokens <= maxTokens) return { text: ended, tokens, isCut: false };
-  return { text: firstBytes(ended, maxTokens * BYTES_PER_TOKEN), tokens: maxTokens, isCut: true };
+  if (typeof maxTokens !== 'number' || tokens <= maxTokens)
+    return { text: ended, tokens, isTruncated: false };
+  return { text: firstBytes(ended, maxTokens * BYTES_PER_TOKEN), tokens: maxTokens, isTruncated: true };
 }
 
-/** The first tokens as the log probabilities name them: pieces of up to four bytes, no character cut in two. */
+/** The tokens in log probabilities: pieces of up to four bytes that do not cut characters. */
 export function tokenPieces(text: string): string[] {
   const pieces: string[] = [];
   let piece = '';
@@ -37,7 +38,7 @@ export function tokenPieces(text: string): string[] {
   return pieces;
 }
 
-/** The log probabilities of a text in the shape of chat completions and of responses: the same for the same text. */
+/** The log probabilities of a text in the form of chat completions and responses; always the same for the same text. */
 export function logprobsOf(text: string, alternatives: number): JsonObject[] {
   return tokenPieces(text).map((token) => {
     const named = (piece: string, logprob: number): JsonObject => ({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { BatchEndpoint } from '../../src/answers/batch-endpoint.ts';
 import { ApiError } from '../../src/api-error.ts';
-import { assertContext, assertRequest } from '../../src/refuse-request.ts';
+import { assertContext, assertRequest } from '../../src/assert-request.ts';
 
 const { chatCompletions, responses, embeddings, completions, moderations, imageGenerations } = BatchEndpoint;
 const user = { role: 'user', content: 'hello' };
@@ -21,7 +21,7 @@ function refusalOf(endpoint: BatchEndpoint, body: Record<string, unknown>): ApiE
 describe('assertRequest', () => {
   it.each<[string, BatchEndpoint, Record<string, unknown>]>([
     ['a plain chat', chatCompletions, chat({})],
-    ['a model nobody knows', chatCompletions, chat({ model: 'm' })],
+    ['an unknown model', chatCompletions, chat({ model: 'm' })],
     [
       'every role',
       chatCompletions,
@@ -89,7 +89,7 @@ describe('assertRequest', () => {
       { model: 'text-embedding-3-small', input: [[1, 2], [3]], dimensions: 1536 },
     ],
     ['a prompt', completions, { model: 'gpt-3.5-turbo-instruct', prompt: 'x', logprobs: 5 }],
-  ])('takes %s', (_name, endpoint, body) => {
+  ])('accepts %s', (_name, endpoint, body) => {
     expect(refusalOf(endpoint, body)).toBeUndefined();
   });
 
@@ -321,7 +321,7 @@ describe('assertContext', () => {
     ['a prompt and its answer', chatCompletions, chat({ max_tokens: 1000 }), 127_500, {}, false],
     ['a limit of its own', chatCompletions, chat({}), 11, { 'gpt-4o-mini': 10 }, false],
     ['a limit of all others', responses, { model: 'm', input: 'x' }, 11, { '*': 10 }, false],
-    ['a model nobody knows', responses, { model: 'm', input: 'x' }, 1e9, {}, true],
+    ['an unknown model', responses, { model: 'm', input: 'x' }, 1e9, {}, true],
     ['many short inputs', embeddings, { model: 'text-embedding-3-small', input: ['a', 'b'] }, 9000, {}, true],
     [
       'a long input',
@@ -331,7 +331,7 @@ describe('assertContext', () => {
       {},
       false,
     ],
-  ])('judges %s', (_name, endpoint, body, tokens, limits, fits) => {
+  ])('checks %s', (_name, endpoint, body, tokens, limits, fits) => {
     const judged = (): void => assertContext(endpoint, body, tokens, limits);
     if (fits) expect(judged).not.toThrow();
     else expect(judged).toThrow(/context/);

@@ -2,46 +2,38 @@ import { mkdirSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ApiError } from './api-error.ts';
-import {
-  asItBegan,
-  batchFault,
-  BatchStatus,
-  inForm,
-  isTerminal,
-  NO_PROGRESS,
-  staleInList,
-  toBatchObject,
-} from './batch-record.ts';
+import { applyObjectForm, initialState, staleState, toBatchObject } from './batch-object.ts';
+import { batchFault, BatchStatus, isTerminal, NO_PROGRESS } from './batch-record.ts';
 import type { BatchRecord } from './batch-record.ts';
 import { BatchRun } from './batch-run.ts';
-import { parseBatchTerms } from './batch-terms.ts';
+import { parseBatchCreateParams } from './batch-create-params.ts';
 import type { Clock } from './clock.ts';
-import type { FaultBook } from './fault-book.ts';
-import type { BatchFault } from './fault-rule.ts';
-import type { FileShelf } from './file-shelf.ts';
+import type { FaultRegistry } from './fault-registry.ts';
+import type { BatchFault } from './faults/batch-fault.ts';
+import type { FileStorage } from './file-storage.ts';
 import type { Journal } from './journal.ts';
 import { Ledger } from './ledger.ts';
 import { newBatchId, newFileId } from './object-ids.ts';
 import type { ResolvedEmulatorOptions } from './options.ts';
-import { createGate } from './turn-taking.ts';
+import { createConcurrencyLimiter } from './concurrency-limiter.ts';
 
-/** All work shares one thread: more at a time would let every batch end late instead of most of them early. */
-const BATCHES_AT_WORK = 1;
+/** All batches share one thread: with more of them at a time, all would end late instead of most of them early. */
+const CONCURRENT_BATCHES = 1;
 
-/** All batches of the account: the calls that create, show and cancel them, and their running lives. */
-export class BatchDesk {
+/** The batches of an account: the calls that create, retrieve, list and cancel them, and their runs. */
+export class BatchService {
   readonly ledger: Ledger;
   readonly #folder: string;
   readonly #options: ResolvedEmulatorOptions;
   readonly #clock: Clock;
   readonly #journal: Journal;
-  readonly #shelf: FileShelf;
-  readonly #faults: FaultBook;
+  readonly #files: FileStorage;
+  readonly #faults: FaultRegistry;
   readonly #onEnd: (record: BatchRecord) => void;
   /** In order of creation. */
   readonly #batches = new Map<string, BatchRecord>();
-  readonly #lives = new Map<string, { run: BatchRun; ended: Promise<void> }>();
-  #gate = createGate(BATCHES_AT_WORK);
+  readonly #running = new Map<string, { run: BatchRun; ended: Promise<void> }>();
+  #limiter = createConcurrencyLimiter(CONCURRENT_BATCHES);
   #closing = false;
 
   constructor(
@@ -49,21 +41,21 @@ export class BatchDesk {
     options: ResolvedEmulatorOptions,
     clock: Clock,
     journal: Journal,
-    shelf: FileShelf,
-    faults: FaultBook,
+    files: FileStorage,
+    faults: FaultRegistry,
     onEnd: (record: BatchRecord) => void,
   ) {
     this.#folder = join(dataDir, 'executions');
     this.#options = options;
     this.#clock = clock;
     this.#journal = journal;
-    this.#shelf = shelf;
+    this.#files = files;
     this.#faults = faults;
     this.#onEnd = onEnd;
     this.ledger = new Ledger({
       count: () => this.#batches.size,
       countUnread: () => [...this.#batches.values()].filter((record) => this.#isUnread(record)).length,
-      isRead: (batchId) => this.#shelf.wasRead(this.#batches.get(batchId)?.outputFileId ?? ''),
+      isRead: (batchId) => this.#files.wasRead(this.#batches.get(batchId)?.outputFileId ?? ''),
       executionLogPath: (batchId) => this.#executionLogPath(batchId),
     });
     mkdirSync(this.#folder, { recursive: true });
@@ -73,7 +65,7 @@ export class BatchDesk {
     this.#batches.set(record.id, { ...record, progress: { ...record.checkpoint } });
   }
 
-  /** Rebuilds the ledger from the execution logs, then takes up every batch that has not ended. */
+  /** Rebuilds the ledger from the execution logs, then continues every batch that has not ended. */
   async resume(): Promise<void> {
     for (const record of this.#batches.values()) {
       const log = await readFile(this.#executionLogPath(record.id)).catch(() => Buffer.alloc(0));
@@ -83,19 +75,19 @@ export class BatchDesk {
   }
 
   async create(body: Record<string, unknown>, faults: readonly BatchFault[]): Promise<object> {
-    const terms = parseBatchTerms(body);
+    const params = parseBatchCreateParams(body);
     this.#assertCreationRate();
-    const { refused } = this.#shelf;
-    const contentKey = (): Promise<string> => this.#shelf.contentKeyOf(terms.inputFileId);
-    await refused.assertNot('create', contentKey);
-    const struck = [...faults, ...this.#faults.forBatch(terms.metadata ?? {})];
-    const refusal = struck.find((fault) => fault.kind === 'refused');
-    if (refusal) throw refused.refuse('create', await contentKey(), refusal);
+    const { refusals } = this.#files;
+    const contentKey = (): Promise<string> => this.#files.contentKeyOf(params.inputFileId);
+    await refusals.assertNotRefused('create', contentKey);
+    const allFaults = [...faults, ...this.#faults.forBatch(params.metadata ?? {})];
+    const refusal = allFaults.find((fault) => fault.kind === 'refused');
+    if (refusal) throw refusals.refuse('create', await contentKey(), refusal);
     const now = this.#clock.now();
     const record: BatchRecord = {
       id: newBatchId(),
       sequence: this.#batches.size + 1,
-      ...terms,
+      ...params,
       status: BatchStatus.validating,
       createdAtMs: now,
       expiresAtMs: now + (this.#options.windowSeconds * 1000) / this.#options.speed,
@@ -108,24 +100,24 @@ export class BatchDesk {
       errorFileId: newFileId(),
       hasOutput: false,
       hasErrors: false,
-      faults: struck,
+      faults: allFaults,
     };
     this.#batches.set(record.id, record);
     this.#save(record);
     this.#start(record);
-    return this.show(record);
+    return this.#toObject(record);
   }
 
   retrieve(id: string): object {
     const record = this.#get(id);
     const hidden = batchFault(record, 'not_found');
     if (hidden && this.#clock.now() < record.createdAtMs + hidden.seconds * 1000) throw noSuchBatch(id);
-    const shown = this.show(record);
+    const object = this.#toObject(record);
     if (batchFault(record, 'moves_when_read')) {
-      record.lastRead = shown;
+      record.lastRead = object;
       this.#journal.append('batch', id, record);
     }
-    return shown;
+    return object;
   }
 
   /** The batches that have ended, in order of creation. */
@@ -133,7 +125,7 @@ export class BatchDesk {
     return [...this.#batches.values()].filter(({ status }) => isTerminal(status));
   }
 
-  /** The batches a list may show, newest first. */
+  /** The batches in a list, newest first. */
   listed(): BatchRecord[] {
     const now = this.#clock.now();
     return [...this.#batches.values()].toReversed().filter((record) => {
@@ -142,30 +134,31 @@ export class BatchDesk {
     });
   }
 
-  show(record: BatchRecord): object {
-    return inForm(toBatchObject(record, this.#clock.now(), this.#options.absentFileId), record);
+  #toObject(record: BatchRecord): object {
+    return applyObjectForm(toBatchObject(record, this.#clock.now(), this.#options.absentFileId), record);
   }
 
-  /** The batch as a list shows it, which a fault may keep behind. */
-  showInList(record: BatchRecord): object {
-    if (batchFault(record, 'moves_when_read')) return record.lastRead ?? this.show(asItBegan(record, false));
-    return this.show(staleInList(record, this.#clock.now()) ?? record);
+  /** The batch object in a list, which is out of date with some faults. */
+  toListObject(record: BatchRecord): object {
+    if (batchFault(record, 'moves_when_read'))
+      return record.lastRead ?? this.#toObject(initialState(record, BatchStatus.validating));
+    return this.#toObject(staleState(record, this.#clock.now()) ?? record);
   }
 
-  /** Cancels what still runs, repeats the answer for what is cancelled, refuses what has ended otherwise. */
+  /** Cancels a running batch. Returns a cancelled one as it is, and refuses one that has ended in another way. */
   cancel(id: string): object {
     const record = this.#get(id);
-    const run = this.#lives.get(id)?.run;
+    const run = this.#running.get(id)?.run;
     const status = run?.endingAs ?? record.status;
     switch (status) {
       case BatchStatus.validating:
       case BatchStatus.inProgress:
       case BatchStatus.finalizing:
         run?.cancel();
-        return this.show(record);
+        return this.#toObject(record);
       case BatchStatus.cancelling:
       case BatchStatus.cancelled:
-        return this.show(record);
+        return this.#toObject(record);
       case BatchStatus.completed:
       case BatchStatus.failed:
       case BatchStatus.expired:
@@ -175,14 +168,14 @@ export class BatchDesk {
     }
   }
 
-  /** Stops all work where it is and waits until it has stopped. */
+  /** Stops all runs and waits until they have stopped. */
   async close(): Promise<void> {
     this.#closing = true;
-    for (const { run } of this.#lives.values()) run.wake();
-    await Promise.all([...this.#lives.values()].map(({ ended }) => ended));
+    for (const { run } of this.#running.values()) run.wake();
+    await Promise.all([...this.#running.values()].map(({ ended }) => ended));
   }
 
-  /** Forgets every batch; work in progress is stopped first. */
+  /** Stops all runs and removes every batch. */
   async clear(): Promise<void> {
     await this.close();
     this.#closing = false;
@@ -197,22 +190,22 @@ export class BatchDesk {
       options: this.#options,
       clock: this.#clock,
       faults: this.#faults,
-      shelf: this.#shelf,
+      files: this.#files,
       ledger: this.ledger,
       isClosing: () => this.#closing,
-      gate: this.#gate,
+      limiter: this.#limiter,
       executionLogPath: (batchId) => this.#executionLogPath(batchId),
       enqueuedTokens: (model, forBatch) => this.#enqueuedTokens(model, forBatch),
       save: (changed) => this.#save(changed),
     });
-    const ended = run.live().finally(() => this.#lives.delete(record.id));
-    this.#lives.set(record.id, { run, ended });
+    const ended = run.run().finally(() => this.#running.delete(record.id));
+    this.#running.set(record.id, { run, ended });
   }
 
-  /** Of batches still validating only older ones count, so that of two that cannot both fit the first gets in. */
+  /** Of the batches in validation only older ones count: if two do not fit together, the first one is accepted. */
   #enqueuedTokens(model: string, forBatch: BatchRecord): number {
     let tokens = 0;
-    for (const id of this.#lives.keys()) {
+    for (const id of this.#running.keys()) {
       const record = this.#batches.get(id);
       if (!record?.validated || record === forBatch || record.validated.model !== model) continue;
       if (isTerminal(record.status)) continue;
@@ -235,7 +228,7 @@ export class BatchDesk {
   }
 
   #isUnread(record: BatchRecord): boolean {
-    return isTerminal(record.status) && record.hasOutput && !this.#shelf.wasRead(record.outputFileId);
+    return isTerminal(record.status) && record.hasOutput && !this.#files.wasRead(record.outputFileId);
   }
 
   #get(id: string): BatchRecord {

@@ -2,12 +2,12 @@ import { ApiError, emptyArray, invalidType, invalidValue, missingParameter } fro
 import type { JsonObject } from './answers/answer.ts';
 import { BatchEndpoint } from './answers/batch-endpoint.ts';
 import { isObject } from './answers/request-text.ts';
-import { functionTools, nameChosen } from './answers/required-call.ts';
+import { functionTools, chosenName } from './answers/required-call.ts';
 
 const NAME = /^[a-zA-Z0-9_-]+$/;
 const CHOICES = ['none', 'auto', 'required'];
 
-/** Throws when `tools` and `tool_choice` are not what the endpoint takes, or do not go together. */
+/** Throws if `tools` or `tool_choice` is invalid for the endpoint, or if they do not match. */
 export function assertTools(endpoint: BatchEndpoint, body: JsonObject): void {
   const tools = body['tools'] ?? undefined;
   const choice = body['tool_choice'] ?? undefined;
@@ -26,7 +26,7 @@ export function assertTools(endpoint: BatchEndpoint, body: JsonObject): void {
   if (!isObject(choice)) throw invalidType('tool_choice', 'one of a string or an object', choice);
   if (choice['type'] === undefined) throw missingParameter('tool_choice.type');
   if (choice['type'] === 'function') {
-    const name = nameChosen(choice);
+    const name = chosenName(choice);
     if (typeof name !== 'string') throw missingParameter('tool_choice.function.name');
     if (!functionTools(body).some((tool) => tool.name === name))
       throw badChoice(`no tool with the name '${name}' is specified in 'tools'.`);

@@ -1,26 +1,27 @@
 import { describe, expect, it } from 'vitest';
-import { createFaultBook } from '../../src/fault-book.ts';
-import type { BookedRule, FaultBook } from '../../src/fault-book.ts';
-import { faultRuleSchema } from '../../src/fault-rule-schema.ts';
-import type { CallFaultRule, FaultRule, LineFaultRule } from '../../src/fault-rule.ts';
+import { createFaultRegistry } from '../../src/fault-registry.ts';
+import type { RegisteredRule, FaultRegistry } from '../../src/fault-registry.ts';
+import { faultRuleSchema } from '../../src/faults/fault-rule-schema.ts';
+import type { CallFaultRule, FaultRule, LineFaultRule } from '../../src/faults/fault-rule.ts';
 
-function bookOf(...rules: FaultRule[]): FaultBook {
-  const book = createFaultBook(1, [], () => undefined);
-  for (const rule of rules) book.add(rule);
-  return book;
+function registryOf(...rules: FaultRule[]): FaultRegistry {
+  const registry = createFaultRegistry(1, [], () => undefined);
+  for (const rule of rules) registry.add(rule);
+  return registry;
 }
 
 function callRule(rest: Partial<CallFaultRule>): CallFaultRule {
   return { on: 'call', call: 'batches.create', fault: { kind: 'reset' }, ...rest };
 }
 
-function struckOf(book: FaultBook, calls: number): number[] {
+function struckOf(registry: FaultRegistry, calls: number): number[] {
   const struck: number[] = [];
-  for (let call = 1; call <= calls; call++) if (book.forCall('batches.create').length > 0) struck.push(call);
+  for (let call = 1; call <= calls; call++)
+    if (registry.forCall('batches.create').length > 0) struck.push(call);
   return struck;
 }
 
-describe('createFaultBook', () => {
+describe('createFaultRegistry', () => {
   it.each([
     ['every call', {}, [1, 2, 3, 4]],
     ['the nth', { nth: 2 }, [2]],
@@ -30,38 +31,45 @@ describe('createFaultBook', () => {
     ['calls of the kinds listed', { call: ['files.list', 'batches.create'] as const, nth: 1 }, [1]],
     ['no call of another kind', { call: 'files.list' as const }, []],
     ['none at probability 0', { probability: 0 }, []],
-  ])('strikes %s', (_name, rest, expected) => {
-    expect(struckOf(bookOf(callRule(rest as Partial<CallFaultRule>)), 4)).toEqual(expected);
+  ])('applies to %s', (_name, rest, expected) => {
+    expect(struckOf(registryOf(callRule(rest as Partial<CallFaultRule>)), 4)).toEqual(expected);
   });
 
   it('draws the same calls from the same seed', () => {
     const rule = callRule({ probability: 0.5 });
-    const struck = struckOf(bookOf(rule), 100);
-    expect(struck).toEqual(struckOf(bookOf(rule), 100));
+    const struck = struckOf(registryOf(rule), 100);
+    expect(struck).toEqual(struckOf(registryOf(rule), 100));
     expect(struck.length).toBeGreaterThan(30);
     expect(struck.length).toBeLessThan(70);
   });
 
-  it('goes on counting where a restart left it', () => {
-    const changes = new Map<string, BookedRule | null>();
-    const first = createFaultBook(1, [], (id, booked) => changes.set(id, structuredClone(booked)));
+  it('keeps its counts across a restart', () => {
+    const changes = new Map<string, RegisteredRule | null>();
+    const first = createFaultRegistry(1, [], (id, registered) =>
+      changes.set(id, structuredClone(registered)),
+    );
     first.add(callRule({ nth: 2 }));
     first.forCall('batches.create');
-    const second = createFaultBook(1, [...changes.values()] as BookedRule[], () => undefined);
+    const second = createFaultRegistry(1, [...changes.values()] as RegisteredRule[], () => undefined);
     expect(second.forCall('batches.create')).toEqual([{ kind: 'reset' }]);
   });
 
-  it('strikes batches by their metadata', () => {
-    const book = bookOf({ on: 'batch', metadata: { job: 'a' }, nth: 1, fault: { kind: 'never_expires' } });
-    expect(book.forBatch({ job: 'b' })).toEqual([]);
-    expect(book.forBatch({ job: 'a', more: 'x' })).toHaveLength(1);
-    expect(book.forBatch({ job: 'a' })).toEqual([]);
+  it('matches batches by their metadata', () => {
+    const registry = registryOf({
+      on: 'batch',
+      metadata: { job: 'a' },
+      nth: 1,
+      fault: { kind: 'never_expires' },
+    });
+    expect(registry.forBatch({ job: 'b' })).toEqual([]);
+    expect(registry.forBatch({ job: 'a', more: 'x' })).toHaveLength(1);
+    expect(registry.forBatch({ job: 'a' })).toEqual([]);
   });
 
-  it('strikes a line by share, by id, and only in its first executions', () => {
+  it('applies to a line by share, by id, and only in its first executions', () => {
     const line = { customId: 'a', key: 'k', executions: 0 };
     const strikes = (rule: Partial<LineFaultRule>, of: Partial<typeof line>): boolean =>
-      bookOf({ on: 'line', fault: { kind: 'lost' }, ...rule }).forLine({ ...line, ...of }) !== undefined;
+      registryOf({ on: 'line', fault: { kind: 'lost' }, ...rule }).forLine({ ...line, ...of }) !== undefined;
     expect(strikes({}, {})).toBe(true);
     expect(strikes({}, { executions: 1 })).toBe(false);
     expect(strikes({ executions: 2 }, { executions: 1 })).toBe(true);
@@ -74,10 +82,10 @@ describe('createFaultBook', () => {
   });
 
   it('removes a rule by its id', () => {
-    const book = bookOf(callRule({ id: 'mine' }));
-    expect(book.remove('mine')).toBe(true);
-    expect(book.remove('mine')).toBe(false);
-    expect(struckOf(book, 2)).toEqual([]);
+    const registry = registryOf(callRule({ id: 'mine' }));
+    expect(registry.remove('mine')).toBe(true);
+    expect(registry.remove('mine')).toBe(false);
+    expect(struckOf(registry, 2)).toEqual([]);
   });
 });
 

@@ -3,17 +3,17 @@ import { createReadStream, mkdirSync } from 'node:fs';
 import { readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ApiError, toEnvelope } from './api-error.ts';
-import { refusalOf } from './call-faults.ts';
+import { toRefusal } from './call-faults.ts';
 import type { Clock } from './clock.ts';
-import type { FaultBook } from './fault-book.ts';
-import { ContentForm } from './fault-rule.ts';
-import type { BytesFault, FileFault, RefusedFault } from './fault-rule.ts';
+import type { FaultRegistry } from './fault-registry.ts';
+import { ContentForm } from './faults/batch-fault.ts';
+import type { BytesFault, FileFault, RefusedFault } from './faults/file-fault.ts';
 import type { Journal } from './journal.ts';
-import { assertJsonlOpening } from './jsonl-opening.ts';
+import { assertBatchInputFile } from './assert-batch-input-file.ts';
 import { newFileId } from './object-ids.ts';
-import { RefusedContent } from './refused-content.ts';
+import { PermanentRefusals } from './permanent-refusals.ts';
 
-/** A file as it is journalled; its bytes lie in the folder `files` under its id. */
+/** A file in the journal; its bytes are in the folder `files` under its id. */
 export interface FileRecord {
   id: string;
   bytes: number;
@@ -24,18 +24,18 @@ export interface FileRecord {
   deleted: boolean;
   /** Whether the content has been sent to its last byte at least once. */
   readWhole: boolean;
-  /** A fault answers 404 until then. */
+  /** A fault returns 404 until then. */
   hiddenUntilMs: number;
-  /** A fault shows this many bytes. */
+  /** The number of bytes that a fault reports. */
   shownBytes?: number | undefined;
-  /** A fault refuses its content. */
+  /** A fault refuses reads of the content. */
   refused?: Omit<RefusedFault, 'kind'> | undefined;
-  /** A fault gives something else for its content. */
-  standIn?: StandIn | undefined;
+  /** A fault replaces the content. */
+  standIn?: ReplacedContent | undefined;
 }
 
-/** What is read in a file's stead; without both limits for ever. */
-interface StandIn {
+/** Replaces the content of a file; for ever if both limits are null. */
+interface ReplacedContent {
   as: ContentForm;
   untilMs: number | null;
   readsLeft: number | null;
@@ -57,30 +57,30 @@ export interface FileObject {
 export interface NewFile {
   filename: string;
   purpose: string;
-  /** Undefined takes the API's default for the purpose. */
+  /** Undefined means the API's default for the purpose. */
   expiresAfterSeconds: number | undefined;
 }
 
-/** Files of batches are kept 30 days unless their creator says otherwise. */
+/** The API keeps files of batches for 30 days unless the client sets `expires_after`. */
 export const DEFAULT_BATCH_FILE_SECONDS: number = 30 * 86_400;
 
-/** All files of the account, their bytes on disk. */
-export class FileShelf {
+/** The files of an account; their bytes are on disk. */
+export class FileStorage {
   readonly #folder: string;
   readonly #clock: Clock;
   readonly #journal: Journal;
-  readonly #faults: FaultBook;
-  readonly refused: RefusedContent;
+  readonly #faults: FaultRegistry;
+  readonly refusals: PermanentRefusals;
   readonly #files = new Map<string, FileRecord>();
-  /** Files a running batch still reads; their bytes outlive their deletion. */
+  /** Input files of running batches, with the number of batches: their bytes are kept when the file is deleted. */
   readonly #held = new Map<string, number>();
 
-  constructor(dataDir: string, clock: Clock, journal: Journal, faults: FaultBook) {
+  constructor(dataDir: string, clock: Clock, journal: Journal, faults: FaultRegistry) {
     this.#folder = join(dataDir, 'files');
     this.#clock = clock;
     this.#journal = journal;
     this.#faults = faults;
-    this.refused = new RefusedContent(journal);
+    this.refusals = new PermanentRefusals(journal);
     mkdirSync(this.#folder, { recursive: true });
     mkdirSync(join(dataDir, 'incoming'), { recursive: true });
   }
@@ -93,13 +93,13 @@ export class FileShelf {
     this.#files.set(record.id, record);
   }
 
-  /** Takes over bytes that have arrived whole; `faults` are added to those the rules give. */
+  /** Creates a file from bytes that have arrived completely; `faults` are added to those of the rules. */
   async adopt(path: string, file: NewFile, faults: readonly FileFault[]): Promise<FileRecord> {
-    if (file.purpose === 'batch') await assertJsonlOpening(path, file.filename);
-    await this.refused.assertNot('upload', () => digestOf(path));
-    const struck = [...faults, ...this.#faults.forFile()];
-    const refusal = struck.find((fault) => fault.kind === 'refused');
-    if (refusal) throw this.refused.refuse('upload', await digestOf(path), refusal);
+    if (file.purpose === 'batch') await assertBatchInputFile(path, file.filename);
+    await this.refusals.assertNotRefused('upload', () => digestOf(path));
+    const allFaults = [...faults, ...this.#faults.forFile()];
+    const refusal = allFaults.find((fault) => fault.kind === 'refused');
+    if (refusal) throw this.refusals.refuse('upload', await digestOf(path), refusal);
     const { size } = await stat(path);
     const id = newFileId();
     await rename(path, this.pathOf(id));
@@ -115,35 +115,35 @@ export class FileShelf {
       purpose: file.purpose,
       deleted: false,
       readWhole: false,
-      hiddenUntilMs: hiddenUntil(struck, now),
+      hiddenUntilMs: hiddenUntil(allFaults, now),
       shownBytes: shownBytes(
-        struck.find((fault) => fault.kind === 'bytes'),
+        allFaults.find((fault) => fault.kind === 'bytes'),
         size,
       ),
     });
   }
 
-  /** Shows a file whose bytes are already under its id, or notes a change of one. */
+  /** Saves the record of a file whose bytes are already under its id. */
   put(record: FileRecord): FileRecord {
     this.#files.set(record.id, record);
     this.#journal.append('file', record.id, record);
     return record;
   }
 
-  /** The file if a client may see it now. */
+  /** The file, if it is visible to clients now. */
   find(id: string): FileRecord | undefined {
     const record = this.#files.get(id);
     return record && this.#isVisible(record) ? record : undefined;
   }
 
-  /** The file, or the API's 404. */
+  /** The file; throws the API's 404 if it is not visible. */
   get(id: string): FileRecord {
     const record = this.find(id);
     if (!record) throw new ApiError(404, `No such File object: ${id}`, { param: 'id' });
     return record;
   }
 
-  /** Whether the file was ever read whole; also true of one since deleted. */
+  /** Whether the file was ever read to its end; also known of deleted files. */
   wasRead(id: string): boolean {
     return this.#files.get(id)?.readWhole ?? false;
   }
@@ -158,39 +158,39 @@ export class FileShelf {
     if (record && !record.readWhole) this.put({ ...record, readWhole: true });
   }
 
-  /** What tells a file's content from others': the digest of its bytes, or its id where there are none. */
+  /** A key of the file's content: the digest of its bytes, or its id if there is no such file. */
   contentKeyOf(id: string): Promise<string> {
     return this.#files.has(id) ? digestOf(this.pathOf(id)) : Promise.resolve(id);
   }
 
-  /** What is to be sent for the file: its path, or what a fault puts in its stead. */
-  async contentOf(id: string): Promise<{ source: string | Buffer; isTrue: boolean }> {
+  /** The content to send: the file's path, or the bytes of a fault. `isComplete` is false if it lacks the file's rows. */
+  async contentOf(id: string): Promise<{ source: string | Buffer; isComplete: boolean }> {
     const record = this.get(id);
-    if (record.refused) throw refusalOf(record.refused);
+    if (record.refused) throw toRefusal(record.refused);
     const path = this.pathOf(id);
-    const { standIn } = record;
-    if (!standIn || standIn.readsLeft === 0) return { source: path, isTrue: true };
-    if (standIn.untilMs !== null && this.#clock.now() >= standIn.untilMs)
-      return { source: path, isTrue: true };
-    if (standIn.readsLeft !== null)
-      this.put({ ...record, standIn: { ...standIn, readsLeft: standIn.readsLeft - 1 } });
-    switch (standIn.as) {
+    const { standIn: replaced } = record;
+    if (!replaced || replaced.readsLeft === 0) return { source: path, isComplete: true };
+    if (replaced.untilMs !== null && this.#clock.now() >= replaced.untilMs)
+      return { source: path, isComplete: true };
+    if (replaced.readsLeft !== null)
+      this.put({ ...record, standIn: { ...replaced, readsLeft: replaced.readsLeft - 1 } });
+    switch (replaced.as) {
       case ContentForm.array: {
         const rows = (await readFile(path, 'utf8')).split('\n').filter((row) => row.trim() !== '');
-        return { source: Buffer.from(`[${rows.join(',\n')}]`), isTrue: true };
+        return { source: Buffer.from(`[${rows.join(',\n')}]`), isComplete: true };
       }
       case ContentForm.errorObject:
-        return { source: Buffer.from(`${JSON.stringify(NOT_READABLE)}\n`), isTrue: false };
+        return { source: Buffer.from(`${JSON.stringify(NOT_READABLE)}\n`), isComplete: false };
       case ContentForm.empty:
-        return { source: Buffer.alloc(0), isTrue: false };
+        return { source: Buffer.alloc(0), isComplete: false };
       default:
-        return standIn.as satisfies never;
+        return replaced.as satisfies never;
     }
   }
 
   async remove(id: string): Promise<void> {
     this.put({ ...this.get(id), deleted: true });
-    await this.#dropBytes(id);
+    await this.#deleteBytes(id);
   }
 
   hold(id: string): void {
@@ -201,18 +201,18 @@ export class FileShelf {
     const holders = (this.#held.get(id) ?? 1) - 1;
     if (holders > 0) this.#held.set(id, holders);
     else this.#held.delete(id);
-    if (this.#files.get(id)?.deleted) await this.#dropBytes(id);
+    if (this.#files.get(id)?.deleted) await this.#deleteBytes(id);
   }
 
   async clear(): Promise<void> {
     this.#files.clear();
     this.#held.clear();
-    this.refused.clear();
+    this.refusals.clear();
     await rm(this.#folder, { recursive: true, force: true });
     mkdirSync(this.#folder, { recursive: true });
   }
 
-  async #dropBytes(id: string): Promise<void> {
+  async #deleteBytes(id: string): Promise<void> {
     if (!this.#held.has(id)) await rm(this.pathOf(id), { force: true });
   }
 
@@ -244,7 +244,7 @@ function hiddenUntil(faults: readonly FileFault[], now: number): number {
   );
 }
 
-/** The `bytes` a fault shows for a file of this size; undefined without one. */
+/** The `bytes` that a fault reports for a file of this size; undefined without a fault. */
 export function shownBytes(fault: BytesFault | undefined, size: number): number | undefined {
   return fault && Math.max(0, (fault.value ?? size) + (fault.add ?? 0));
 }
