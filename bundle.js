@@ -5,8 +5,8 @@
  *
  * Their licences go into `dist/LICENCES.txt`.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
+import { writeLicences } from './licences.js';
 
 const common = {
   bundle: true,
@@ -32,6 +32,11 @@ const libraries = await build({
   entryPoints: ['dist/emulator/index.js', 'dist/report/echarts.js', 'dist/worker/http-server.js'],
   outdir: 'dist',
   outbase: 'dist',
+  // Of its sources, so that the licences of all libraries are found.
+  alias: {
+    'openai-batch-emulator/command': './packages/openai-batch-emulator/src/command.ts',
+    'openai-batch-emulator': './packages/openai-batch-emulator/src/index.ts',
+  },
   allowOverwrite: true,
   format: 'esm',
   minify: true,
@@ -43,18 +48,4 @@ const libraries = await build({
   },
 });
 
-const inputs = [clients, libraries].flatMap(({ metafile }) => Object.keys(metafile.inputs));
-const folders = inputs.flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? []);
-const texts = [...new Set(folders)].sort().map((folder) => {
-  const { name, version, license = 'see below' } = JSON.parse(readFileSync(`${folder}/package.json`, 'utf8'));
-  const files = readdirSync(folder, { withFileTypes: true }).filter(
-    (file) => file.isFile() && /^(licen[cs]e|notice|copying)/i.test(file.name),
-  );
-  const said = files.map((file) => readFileSync(`${folder}/${file.name}`, 'utf8').trim());
-  return [`${name} ${version} (${license})`, ...said].join('\n\n');
-});
-const path = 'dist/LICENCES.txt';
-writeFileSync(
-  path,
-  `Code of these packages is part of files of this folder.\n\n${texts.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`,
-);
+writeLicences('dist/LICENCES.txt', [clients.metafile, libraries.metafile]);

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
@@ -16,14 +17,33 @@ class LongestFirst extends BaseSequencer {
  */
 const waiting = { maxWorkers: 3, sequence: { groupOrder: 1 } };
 
+/** Tests have the emulator's sources, as it is not built for them. */
+const emulator = fileURLToPath(new URL('packages/openai-batch-emulator/src', import.meta.url));
+const sources = {
+  resolve: {
+    alias: {
+      'openai-batch-emulator/command': `${emulator}/command.ts`,
+      'openai-batch-emulator': `${emulator}/index.ts`,
+    },
+  },
+};
+
+/** The tests of one kind, of this package and of those in `packages`. */
+const ofAll = (kind: string): string[] =>
+  ['test', 'packages/*/test'].map((folder) => `${folder}/${kind}/**/*.test.ts`);
+
 /** One project per kind of test; `vitest run --project unit` runs one. */
 const config: ViteUserConfig = defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000 } },
-      { test: { name: 'property', include: ['test/property/**/*.test.ts'], testTimeout: 120_000 } },
+      { ...sources, test: { name: 'unit', include: ofAll('unit'), testTimeout: 20_000 } },
       {
+        ...sources,
+        test: { name: 'property', include: ['test/property/**/*.test.ts'], testTimeout: 120_000 },
+      },
+      {
+        ...sources,
         test: {
           name: 'workflow',
           include: ['test/workflow/**/*.test.ts', 'test/replay/**/*.test.ts'],
@@ -33,6 +53,7 @@ const config: ViteUserConfig = defineConfig({
         },
       },
       {
+        ...sources,
         test: {
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
@@ -45,6 +66,7 @@ const config: ViteUserConfig = defineConfig({
         },
       },
       {
+        ...sources,
         test: {
           name: 'model',
           include: ['test/model/**/*.test.ts'],
@@ -54,15 +76,17 @@ const config: ViteUserConfig = defineConfig({
         },
       },
       {
+        ...sources,
         test: {
           name: 'integration',
-          include: ['test/integration/**/*.test.ts', 'test/package/**/*.test.ts'],
+          include: ofAll('integration'),
           testTimeout: 600_000,
           hookTimeout: 300_000,
           ...waiting,
         },
       },
       {
+        ...sources,
         test: {
           name: 'crash',
           include: ['test/crash/**/*.test.ts'],

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { prepareJob } from '../dist/client/index.js';
-import { lookHeartbeat, lookLength } from '../dist/core/poll-schedule.js';
+import { pollHeartbeat, pollLength } from '../dist/core/poll-schedule.js';
 import { ensureEmbeddedServer } from '../dist/temporal/index.js';
 import { startCli, startWorker } from './processes.js';
 
@@ -73,9 +73,9 @@ function day(ends) {
     const place = now % gap;
     // Two changes of status an end: to finalizing, and to completed.
     const change = now - place + (place < gap - 60_000 ? gap - 60_000 : gap);
-    const look = Math.max(1_000, lookLength(now - changedAt));
+    const look = Math.max(1_000, pollLength(now - changedAt));
     const looked = Math.min(look, change - now);
-    beats += Math.floor(looked / (lookHeartbeat(look, 20_000) / 2));
+    beats += Math.floor(looked / (pollHeartbeat(look, 20_000) / 2));
     now += looked;
     if (now >= change) changedAt = now;
     if (now - writtenAt < 10 * 60_000) continue;

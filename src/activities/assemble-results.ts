@@ -2,7 +2,7 @@ import { log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { basename } from 'node:path';
 import type { JobSpec } from '../core/job-spec.ts';
-import type { JobReport } from '../core/progress.ts';
+import { FAILED_SHOWN, type JobReport } from '../core/progress.ts';
 import { type RoundPlan, shardId } from '../core/shard-plan.ts';
 import type { ShardStory } from '../report/job-story.ts';
 import { ByteCounter } from '../file-work/byte-counter.ts';
@@ -66,14 +66,15 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
       ];
       const replacing = shardsFromRebuy(plans);
       const target = jobFiles.results(job);
-      const rows = await files.mergeRows({ files: sources, target, counter, replacing });
-      if (replacing > 0) await store.remove(jobFiles.answers(job)); // made before: it lacks what was bought again
       const again = boughtAgain(plans);
       const { rejected, kept } = plans[0]!;
+      const failed = sums.failed + rejected - again.failed;
+      const examples = Math.min(failed, FAILED_SHOWN);
+      const merged = await files.mergeRows({ files: sources, target, counter, replacing, examples });
       const lines = plans[0]!.lines + rejected + (kept ?? 0);
-      if (rows !== lines) {
+      if (merged.rows !== lines) {
         throw ApplicationFailure.nonRetryable(
-          `${rows} rows for ${lines} lines of job ${job}: please report this as a bug.`,
+          `${merged.rows} rows for ${lines} lines of job ${job}: please report this as a bug.`,
           'RowsMismatch',
         );
       }
@@ -82,7 +83,7 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
         job_id: job,
         lines,
         answered: sums.answered + (kept ?? 0),
-        failed: sums.failed + rejected - again.failed,
+        failed,
         unavailable: (sums.errors['answer_unavailable'] ?? 0) - again.unavailable,
         cancelled: sums.cancelled - again.cancelled,
         ...(kept === undefined ? {} : { reused: kept }),
@@ -93,6 +94,7 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
         cost_usd: sums.batchUsd,
         cost_usd_without_batch: sums.listUsd,
         errors: sums.errors,
+        ...(failed === 0 ? {} : { first_failed: merged.failed }),
         duplicates: losses.length === 0 ? null : sums.duplicates,
         ...(sums.notes.length === 0 ? {} : { notes: sums.notes }),
         started_at: startedAt,

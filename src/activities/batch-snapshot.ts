@@ -1,6 +1,10 @@
 import { ApplicationFailure } from '@temporalio/common';
-import type OpenAI from 'openai';
-import { type BatchRefusal, type BatchStatus, isTerminal, refusalOf } from '../core/batch-status.ts';
+import { type BatchRefusal, type BatchStatus, isTerminal } from '../core/batch-status.ts';
+import type { ApiBatch } from '../openai/api-batch.ts';
+import { refusalOf } from '../openai/batch-refusal.ts';
+import { isAccountRefused, isFinal } from '../openai/failure.ts';
+import { asRead } from '../openai/find-batch.ts';
+import { parseBatchKey } from '../openai/labels.ts';
 import { jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
@@ -11,15 +15,11 @@ import {
   isOfThisStore,
   noteDuplicate,
   oldestOf,
-  parseBatchKey,
   readDuplicates,
   readEarlierBatches,
 } from './duplicate-batches.ts';
 import { toEndedRecord, type EndedRecord } from './ended-record.ts';
-import { asRead, SHARD_KEY } from './find-batch.ts';
-import { isAccountRefused, isFinal } from './openai-failure.ts';
 import { BatchReader, listBatches, type ListedBatches, type UntrackedBatch } from './read-batches.ts';
-import { countsOf, isText, shownStatus } from './shown-status.ts';
 
 /** A batch in flight. */
 export interface WatchedBatch {
@@ -28,8 +28,8 @@ export interface WatchedBatch {
   readonly batchId: string;
 }
 
-/** What a poll saw of one batch. */
-export interface BatchSight {
+/** What a poll read of one batch. */
+export interface BatchReading {
   readonly batchId: string;
   /** `missing`: the API does not know the batch, or refuses to show it (a wrong key, another account, or a lag). */
   readonly status: BatchStatus | 'missing';
@@ -42,30 +42,30 @@ export interface BatchSight {
   readonly duplicates?: number;
   /** Why a `failed` batch was refused as a whole, where that decides what to do; null otherwise. */
   readonly refusal: BatchRefusal | null;
-  /** The server's word for the status, where it is not known. */
+  /** The server's own status, where it is not known here. */
   readonly unknownStatus?: string;
 }
 
-/** Each look reads this share of the batches by themselves: the list may be stale, and some servers advance a batch only when it is read so. */
+/** Each snapshot reads one in so many batches individually: the list may be stale, and some servers advance a batch only when it is read. */
 const TURNS = 10;
 
 /**
- * One look at batches. An end on record is not asked for, the others are taken from the account's list and from single reads.
- * A batch that could not be read is left out, so that its last status stands. `turn` counts the looks, to choose which batches
- * are read by themselves; null: none but those of which the list does not tell enough.
+ * Reads batches: their ends from the store where they are on record, the others from the account's list and by single reads.
+ * A batch that could not be read is left out, and keeps its last status. `turn` counts the snapshots, to choose which batches
+ * are read individually; null: only those whose entry in the list is incomplete.
  * @throws ApplicationFailure when nothing could be read
  */
-export async function lookAtBatches(
+export async function takeSnapshot(
   deps: Dependencies,
   { job, batches, turn }: { job: string; batches: readonly WatchedBatch[]; turn: number | null },
   signal: AbortSignal,
-): Promise<BatchSight[]> {
-  const ended: BatchSight[] = [];
+): Promise<BatchReading[]> {
+  const ended: BatchReading[] = [];
   const running: WatchedBatch[] = [];
   for (const watched of batches) {
-    const sight = await readEnded(deps, job, watched);
-    if (sight === null) running.push(watched);
-    else ended.push(sight);
+    const reading = await readEnded(deps, job, watched);
+    if (reading === null) running.push(watched);
+    else ended.push(reading);
   }
   if (running.length === 0) return ended;
   const due = turn === null ? [] : dueBatches(running, turn);
@@ -74,7 +74,7 @@ export async function lookAtBatches(
   return [...ended, ...(await snapshot.take(ended.length > 0))];
 }
 
-/** The batches whose turn it is to be read by themselves. */
+/** The batches that are read individually in this turn. */
 function dueBatches(batches: readonly WatchedBatch[], turn: number): WatchedBatch[] {
   const count = Math.ceil(batches.length / TURNS);
   return batches.filter((_, index) => {
@@ -83,12 +83,12 @@ function dueBatches(batches: readonly WatchedBatch[], turn: number): WatchedBatc
   });
 }
 
-/** The batch as its record shows its end; null while it has none. The API forgets batches, and a job may be started again later. */
+/** The batch's end from the store; null while it has none. The API deletes batches, and a job may be started again later. */
 async function readEnded(
   { store }: Dependencies,
   job: string,
   { shard, batch, batchId }: WatchedBatch,
-): Promise<BatchSight | null> {
+): Promise<BatchReading | null> {
   const record = await readRecord<EndedRecord>(store, shardFiles.ended(job, shard, batch));
   if (record === null) return null;
   const { status, completed, errors, duplicates = [] } = record;
@@ -131,7 +131,7 @@ class BatchSnapshot {
   }
 
   /** @throws ApplicationFailure when nothing could be read, unless that is allowed */
-  async take(mayBeEmpty: boolean): Promise<BatchSight[]> {
+  async take(mayBeEmpty: boolean): Promise<BatchReading[]> {
     const { deps, job, instance, batches, signal } = this;
     const begun = performance.now();
     const batchIds = batches.map(({ batchId }) => batchId);
@@ -139,28 +139,28 @@ class BatchSnapshot {
     // Those whose turn it is come first: where time does not suffice for all, each has its turn.
     const order = batches.toSorted((a, b) => Number(this.due.has(b)) - Number(this.due.has(a)));
     const read = await Promise.all(order.map(async (watched) => await this.attempt(watched, list)));
-    const sights: BatchSight[] = [];
+    const readings: BatchReading[] = [];
     const failures: ApplicationFailure[] = [];
     // A key that the API accepts elsewhere is not refused: the refusal concerns the batch.
     const isAccepted = list.works || this.reader.shown > 0;
     for (const [index, each] of read.entries()) {
-      if (!(each instanceof ApplicationFailure)) sights.push(each);
-      else if (isAccountRefused(each) && isAccepted) sights.push(missing(order[index]!.batchId));
+      if (!(each instanceof ApplicationFailure)) readings.push(each);
+      else if (isAccountRefused(each) && isAccepted) readings.push(missing(order[index]!.batchId));
       else failures.push(each);
     }
-    if (sights.length === 0 && !mayBeEmpty)
+    if (readings.length === 0 && !mayBeEmpty)
       throw failures.find((failure) => isAccountRefused(failure)) ?? failures[0]!;
     await this.cancelLateDuplicates(list.untracked);
     const seconds = (performance.now() - begun) / 1_000;
     deps.observer?.onPolled({ job, batches: batches.length, seconds });
-    return sights;
+    return readings;
   }
 
-  /** What was seen of a batch, or why nothing was: it must not cost what others' reads showed. */
+  /** The reading of a batch, or why there is none: one failure must not lose the readings of the others. */
   private async attempt(
     watched: WatchedBatch,
     list: ListedBatches,
-  ): Promise<BatchSight | ApplicationFailure> {
+  ): Promise<BatchReading | ApplicationFailure> {
     const { deps, job, signal } = this;
     try {
       const batch = await this.read(watched, list);
@@ -168,25 +168,24 @@ class BatchSnapshot {
       const group = batch === null ? others : [batch, ...others];
       if (group.length === 0) return missing(watched.batchId);
       return group.length === 1 && batch !== null
-        ? await look(deps, job, watched, batch)
-        : await lookAtAll(deps, job, watched, group, signal);
+        ? await recordReading(deps, job, watched, batch)
+        : await readGroup(deps, job, watched, group, signal);
     } catch (error) {
       if (signal.aborted || !(error instanceof ApplicationFailure)) throw error;
       return error;
     }
   }
 
-  /** The batch as it is by itself, or as listed while nothing is to be decided. */
-  private async read(watched: WatchedBatch, list: ListedBatches): Promise<OpenAI.Batch | null> {
+  /** The batch as read individually, or as listed while nothing is to be decided. */
+  private async read(watched: WatchedBatch, list: ListedBatches): Promise<ApiBatch | null> {
     const listed = list.watched.get(watched.batchId);
-    const { status, unknown } = listed === undefined ? { status: null, unknown: null } : shownStatus(listed);
-    const isDecided = status === null || isTerminal(status) || unknown !== null;
+    const isDecided = listed === undefined || isTerminal(listed.status) || listed.unknownStatus !== null;
     if (listed !== undefined && !isDecided && list.works && !this.due.has(watched)) return listed;
     try {
-      return (await this.reader.read(watched.batchId)) ?? (isDecided && !isWhole(listed) ? null : listed!);
+      return (await this.reader.read(watched.batchId)) ?? (isDecided && !isWhole(listed) ? null : listed);
     } catch (error) {
       if (this.signal.aborted || !(error instanceof ApplicationFailure)) throw error;
-      // The list is all that is known where single reads do not work; it does not show an end that a trouble hides.
+      // Where single reads do not work, the list is all that is known; but no end is decided while a read may work later.
       const suffices =
         listed !== undefined &&
         (!isDecided || (isWhole(listed) && isFinal(error) && !isAccountRefused(error)));
@@ -202,16 +201,15 @@ class BatchSnapshot {
    */
   private async duplicatesOf(
     watched: WatchedBatch,
-    batch: OpenAI.Batch | null,
+    batch: ApiBatch | null,
     untracked: readonly UntrackedBatch[],
-  ): Promise<OpenAI.Batch[]> {
+  ): Promise<ApiBatch[]> {
     const { deps, job } = this;
-    const found = new Map<string, OpenAI.Batch>();
+    const found = new Map<string, ApiBatch>();
     for (const { batch: listed, key } of untracked) {
       if (listed.id === watched.batchId) continue;
       const ofShard = key !== null && key.shard === watched.shard && key.batch === watched.batch;
-      const ofFile =
-        key === null && isText(listed.input_file_id) && listed.input_file_id === batch?.input_file_id;
+      const ofFile = key === null && Boolean(listed.inputFileId) && listed.inputFileId === batch?.inputFileId;
       if (!ofShard && !ofFile) continue;
       const other = await asRead(listed, this.reader.read);
       if (ofFile && !(await this.isOfSameFile(watched, batch, other))) continue;
@@ -227,7 +225,7 @@ class BatchSnapshot {
   }
 
   /** Null also where the API refuses to show it for good. */
-  private async readDuplicate(batchId: string): Promise<OpenAI.Batch | null> {
+  private async readDuplicate(batchId: string): Promise<ApiBatch | null> {
     try {
       return await this.reader.read(batchId);
     } catch (error) {
@@ -237,14 +235,10 @@ class BatchSnapshot {
   }
 
   /** True when a server that drops metadata has made another batch of the watched one's file, after it. */
-  private async isOfSameFile(
-    watched: WatchedBatch,
-    listed: OpenAI.Batch,
-    other: OpenAI.Batch,
-  ): Promise<boolean> {
-    if (other.metadata?.[SHARD_KEY] !== undefined) return false;
+  private async isOfSameFile(watched: WatchedBatch, listed: ApiBatch, other: ApiBatch): Promise<boolean> {
+    if (other.labels?.key !== undefined) return false;
     const batch = await asRead(listed, this.reader.read);
-    if (batch.metadata?.[SHARD_KEY] !== undefined || !(other.created_at >= batch.created_at)) return false;
+    if (batch.labels?.key !== undefined || !(other.createdAt >= batch.createdAt)) return false;
     return !(await readEarlierBatches(this.deps.store, this.job, watched)).includes(other.id);
   }
 
@@ -252,17 +246,17 @@ class BatchSnapshot {
   private async cancelLateDuplicates(untracked: readonly UntrackedBatch[]): Promise<void> {
     const { deps, job, instance, batches, signal } = this;
     for (const { batch: listed, key } of untracked) {
-      if (key === null || isTerminal(shownStatus(listed).status)) continue;
+      if (key === null || isTerminal(listed.status)) continue;
       if (batches.some(({ shard, batch }) => shard === key.shard && batch === key.batch)) continue;
       if (!(await isDuplicate(deps.store, job, key, listed.id))) continue;
       try {
         const batch = await asRead(listed, this.reader.read);
-        if (parseBatchKey(job, instance, batch) === null) continue;
+        if (parseBatchKey(job, instance, batch.labels) === null) continue;
         if (!(await isOfThisStore(deps.store, job, key, batch))) continue;
         await noteDuplicate(deps, job, key, batch.id);
         await cancelAll(deps.api, [batch], signal);
       } catch (error) {
-        // The next poll finds it again; what this one has seen must not be lost.
+        // The next poll finds it again; the readings of this one must not be lost.
         if (signal.aborted || !(error instanceof ApplicationFailure)) throw error;
       }
     }
@@ -270,13 +264,13 @@ class BatchSnapshot {
 }
 
 /** Batches that are all meant to be one: the oldest stays, the others are cancelled, and all are waited for. */
-async function lookAtAll(
+async function readGroup(
   deps: Dependencies,
   job: string,
   watched: WatchedBatch,
-  group: readonly OpenAI.Batch[],
+  group: readonly ApiBatch[],
   signal: AbortSignal,
-): Promise<BatchSight> {
+): Promise<BatchReading> {
   const kept = oldestOf(group);
   const others = group.filter((batch) => batch !== kept);
   await cancelAll(deps.api, others, signal).catch((error: unknown) => {
@@ -285,48 +279,44 @@ async function lookAtAll(
   });
   const duplicates = others.map(toEndedRecord);
   const waiting = duplicates.some(({ status }) => !isTerminal(status));
-  const sight = await look(deps, job, watched, kept, waiting ? 'going on' : duplicates);
-  return { ...sight, duplicates: others.length };
+  const reading = await recordReading(deps, job, watched, kept, waiting ? 'going on' : duplicates);
+  return { ...reading, duplicates: others.length };
 }
 
-async function look(
+async function recordReading(
   { store, observer }: Dependencies,
   job: string,
   watched: WatchedBatch,
-  batch: OpenAI.Batch,
+  batch: ApiBatch,
   duplicates: 'going on' | readonly EndedRecord[] = [],
-): Promise<BatchSight> {
+): Promise<BatchReading> {
   const ended = toEndedRecord(batch);
-  const { unknown } = shownStatus(batch);
-  const sight = {
+  const { status, unknownStatus, counts, windowMs } = batch;
+  const reading = {
     batchId: watched.batchId,
-    status: ended.status,
-    completed: ended.completed,
-    failed: countsOf(batch).failed,
-    windowMs: windowOf(batch),
+    status,
+    completed: counts.completed,
+    failed: counts.failed,
+    windowMs,
     refusal: null,
-    ...(unknown === null ? {} : { unknownStatus: unknown }),
+    ...(unknownStatus === null ? {} : { unknownStatus }),
   };
-  if (!isTerminal(ended.status)) return sight;
+  if (!isTerminal(ended.status)) return reading;
   // What its duplicates answer decides about its lines, too: it has not ended before them.
-  if (duplicates === 'going on') return { ...sight, status: 'finalizing' };
+  if (duplicates === 'going on') return { ...reading, status: 'finalizing' };
   const record = duplicates.length === 0 ? ended : { ...ended, duplicates };
   const { shard, batch: number, batchId } = watched;
   const { first } = await claimRecord(store, shardFiles.ended(job, shard, number), record);
   const refusal = ended.status === 'failed' ? refusalOf(ended.errors) : null;
   if (first) observer?.onBatchEnded({ job, shard, batch: number, batchId, status: ended.status, refusal });
-  return { ...sight, refusal };
+  return { ...reading, refusal };
 }
 
-function windowOf({ created_at: from, expires_at: to }: OpenAI.Batch): number | null {
-  return typeof to === 'number' && to > from ? (to - from) * 1_000 : null;
-}
-
-function missing(batchId: string): BatchSight {
+function missing(batchId: string): BatchReading {
   return { batchId, status: 'missing', completed: 0, failed: 0, windowMs: null, refusal: null };
 }
 
 /** True for a list's entry that is no summary: an end that a summary shows says nothing of files and errors. */
-function isWhole(listed: OpenAI.Batch | undefined): listed is OpenAI.Batch {
-  return listed !== undefined && ('output_file_id' in listed || 'errors' in listed);
+function isWhole(listed: ApiBatch | undefined): listed is ApiBatch {
+  return listed !== undefined && !listed.isSummary;
 }

@@ -11,7 +11,7 @@ import { identityWord } from '../job/job-identity.ts';
 import { inputPathOf } from '../job/same-job.ts';
 import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
-import { claimEarlierAnswers, earlierAnswersGone } from './earlier-answers.ts';
+import { assertRunWorks, claimEarlierAnswers, currentRun, earlierAnswersGone } from './earlier-answers.ts';
 import { whileBeating, type BeatDetails } from './heartbeat.ts';
 import { leaveWhileBusy } from './worker-busy.ts';
 
@@ -56,23 +56,29 @@ export async function buildShards(deps: Dependencies, started: JobSpec): Promise
   // What is read is compared with the input's hash, wherever it is.
   const spec = { ...started, input: { ...started.input, path: await inputPathOf(store, started) } };
   const counter = new ByteCounter();
-  const built = identityWord(spec);
+  const built = wordOf(spec);
   const under = jobFiles.building(spec.jobId, built);
   const build = async (): Promise<ShardedInput> =>
-    await files.shardInput({ spec, earlier: await claimEarlierAnswers(deps, spec), under, counter });
+    await files.shardInput({ spec, earlier: await claimEarlierAnswers(deps, spec, built), under, counter });
   const result = await whileBeating(build, {
     details: (): BeatDetails => ({ done: counter.done, of: counter.of }),
   });
-  if ('gone' in result) throw earlierAnswersGone(spec.jobId, result.gone, [result.gone, spec.jobId]);
+  if ('gone' in result) throw earlierAnswersGone(spec, result.gone, true);
   if ('fault' in result) throw badInput(spec, result.fault.line, result.fault.reason, result.fault.advice);
   files.warmUpDrawing();
   await store.replace(`${under}/${jobFiles.spec(spec.jobId)}`, JSON.stringify(spec));
   // Before the plan, without which nothing is sent: no worker of another API shall be the first.
   if (spec.api !== undefined) await keepJobApi(store, spec.jobId, spec.api);
+  await assertRunWorks(spec);
   const { record, first } = await claimRecord<RoundPlan>(store, key, { ...result.plan, built });
   await publish(store, spec.jobId, record);
   if (first && record.rejected > 0) observer?.onRejectedLines({ job: spec.jobId, lines: record.rejected });
   return { ...record, ...queues };
+}
+
+/** Attempts of one word make the same files: of one input and one set of options, and of one list of earlier jobs, which is a run's. */
+function wordOf(spec: JobSpec): string {
+  return spec.onlyNew === undefined ? identityWord(spec) : `${identityWord(spec)}-${currentRun()}`;
 }
 
 /** Gives the files of a plan their places; what was made for other inputs under the job's id is no longer needed. */

@@ -1,11 +1,10 @@
-import type OpenAI from 'openai';
 import { isTerminal } from '../core/batch-status.ts';
+import type { ApiBatch } from '../openai/api-batch.ts';
+import type { BatchApi } from '../openai/batch-api.ts';
 import { keepCancel } from '../store/job-pass.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readDuplicates } from './duplicate-batches.ts';
 import { whileBeating } from './heartbeat.ts';
-import { idOf, isAccountRefused, isNoSuchCall, isRefusal, toFailure } from './openai-failure.ts';
-import { shownStatus } from './shown-status.ts';
 
 /** A batch in flight. Version 0.1 named its id only. */
 export interface CancelRequest {
@@ -31,34 +30,18 @@ export async function cancelBatch(
 ): Promise<void> {
   await whileBeating(async (signal) => {
     if (job !== undefined && wholeJob) await keepCancel(store, job, pass);
-    await cancelOne(api, batchId, signal);
+    await api.postCancel(batchId, signal);
     if (job === undefined || shard === undefined || batch === undefined) return;
-    for (const id of await readDuplicates(store, job, { shard, batch })) await cancelOne(api, id, signal);
+    for (const id of await readDuplicates(store, job, { shard, batch })) await api.postCancel(id, signal);
   });
 }
 
 /** Cancels those of several batches that have not ended. */
 export async function cancelAll(
-  api: OpenAI,
-  batches: readonly OpenAI.Batch[],
+  api: BatchApi,
+  batches: readonly ApiBatch[],
   signal: AbortSignal,
 ): Promise<void> {
-  for (const batch of batches) {
-    const { status } = shownStatus(batch);
-    if (!isTerminal(status) && status !== 'cancelling') await cancelOne(api, batch.id, signal);
-  }
-}
-
-async function cancelOne(api: OpenAI, batchId: string, signal: AbortSignal): Promise<void> {
-  try {
-    const cancelled = await api.batches.cancel(batchId, { signal });
-    idOf(cancelled, 'POST /batches/{id}/cancel'); // a proxy's "fine" has cancelled nothing
-  } catch (error) {
-    const failure = toFailure(error, 'POST /batches/{id}/cancel');
-    // It has ended, is not known, or cannot be cancelled there.
-    const isRefused =
-      isNoSuchCall(error) || (isRefusal(error) && (error as { status?: number }).status !== 429);
-    if (isRefused && !isAccountRefused(failure)) return;
-    throw failure;
-  }
+  for (const { id, status } of batches)
+    if (!isTerminal(status) && status !== 'cancelling') await api.postCancel(id, signal);
 }

@@ -1,8 +1,11 @@
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type OpenAI from 'openai';
 import { FailureType } from '../core/failure.ts';
 import type { ShardManifest } from '../core/shard-plan.ts';
+import type { ApiBatch } from '../openai/api-batch.ts';
+import { isRefusal } from '../openai/failure.ts';
+import { findBatch } from '../openai/find-batch.ts';
+import { batchKey } from '../openai/labels.ts';
 import { jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord, type Store } from '../store/store.ts';
@@ -10,9 +13,7 @@ import type { BatchRecord } from './batch-record.ts';
 import { cancelAll } from './cancel-batch.ts';
 import type { Dependencies } from './dependencies.ts';
 import { noteDuplicate, readUploads } from './duplicate-batches.ts';
-import { findBatch, INSTANCE_KEY, JOB_KEY, SHARD_KEY } from './find-batch.ts';
 import { whileBeating } from './heartbeat.ts';
-import { idOf, isRefusal, toFailure } from './openai-failure.ts';
 import { assertSeesUpload } from './right-worker.ts';
 
 /** The n-th batch of a shard: a shard gets another one only when the API refused the one before as a whole. */
@@ -74,25 +75,19 @@ export async function createBatch(deps: Dependencies, request: CreateRequest): P
     // Another attempt of this activity has written the same intent: it may be about to POST. Begin anew, with a search.
     if (!first)
       throw new Error(`Another attempt creates the batch of shard ${shard}: looked for again by itself.`);
-    let created: OpenAI.Batch;
+    let created: ApiBatch;
     try {
       // An attempt that stood still (a paused process) for so long may have been given up: another one may have begun.
       if (Date.now() - intentAt > (activityInfo().heartbeatTimeoutMs ?? 20_000))
         throw new Error(
           `This attempt was stopped before it created the batch of shard ${shard}: looked for again by itself.`,
         );
-      // Not cut off when the activity is: whoever is told the new batch's id can still cancel it.
-      created = await api.batches.create({
-        input_file_id: fileId,
-        endpoint: manifest.endpoint as OpenAI.BatchCreateParams['endpoint'],
-        completion_window: '24h',
-        metadata: { [SHARD_KEY]: shardKey(request), [JOB_KEY]: job, [INSTANCE_KEY]: instance },
-      });
-      idOf(created, 'POST /batches');
+      const labels = { key: batchKey(job, request), job, instance };
+      created = await api.postBatch({ fileId, endpoint: manifest.endpoint, labels });
     } catch (error) {
       if (isRefusal(error))
         await store.claim(shardFiles.refusal(job, shard, batch, post), JSON.stringify({ at: Date.now() }));
-      throw toFailure(error, 'POST /batches');
+      throw error;
     }
     const kept = await keep(deps, request, created, false);
     if (kept.batchId !== created.id) await undo(deps, request, created, kept);
@@ -116,13 +111,13 @@ export async function searchBatch(
   if (doubtfulSince === null) return { post, found: null };
   const fileIds = await readUploads(store, request.job, request.shard);
   const wanted = {
-    key: shardKey(request),
+    key: batchKey(request.job, request),
     instance: await jobInstance(store, request.job),
     fileIds,
     notBefore: doubtfulSince,
     known: await earlierBatches(store, request),
   };
-  const found = await findBatch(api, signal, wanted);
+  const found = await findBatch(api, wanted, signal);
   if (found !== null) return { post, found: await keep(deps, request, found, true) };
   // The batch in doubt lives where its file does: only there a search in vain says something.
   const fileId = fileIds.at(-1);
@@ -165,12 +160,12 @@ function notListed(shard: string, waitMs: number): ApplicationFailure {
 async function keep(
   { store, observer }: Dependencies,
   { job, shard, batch }: Pick<CreateRequest, 'job' | 'shard' | 'batch'>,
-  found: OpenAI.Batch,
+  found: ApiBatch,
   adopted: boolean,
 ): Promise<BatchRecord> {
   const { record, first } = await claimRecord<BatchRecord>(store, shardFiles.batch(job, shard, batch), {
     batchId: found.id,
-    createdAt: found.created_at,
+    createdAt: found.createdAt,
     adopted,
   });
   if (first && observer !== undefined) {
@@ -187,17 +182,11 @@ async function keep(
 async function undo(
   deps: Dependencies,
   { job, shard, batch }: Pick<CreateRequest, 'job' | 'shard' | 'batch'>,
-  created: OpenAI.Batch,
+  created: ApiBatch,
   kept: BatchRecord,
 ): Promise<void> {
   await noteDuplicate(deps, job, { shard, batch }, created.id);
-  if (created.created_at >= kept.createdAt)
-    await cancelAll(deps.api, [created], AbortSignal.timeout(UNDO_MS));
-}
-
-/** What a batch carries so that it can be found again; unique for each batch we mean to create. */
-function shardKey({ job, shard, batch }: Pick<CreateRequest, 'job' | 'shard' | 'batch'>): string {
-  return `${job}/${shard}/${batch}`;
+  if (created.createdAt >= kept.createdAt) await cancelAll(deps.api, [created], AbortSignal.timeout(UNDO_MS));
 }
 
 /** The number of the next POST, and since when an earlier one may have created a batch. */

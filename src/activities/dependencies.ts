@@ -1,12 +1,11 @@
-import type OpenAI from 'openai';
 import type { FileWork } from '../file-work/file-work.ts';
+import type { BatchApi } from '../openai/batch-api.ts';
 import type { Store } from '../store/store.ts';
 import type { JobObserver } from './job-observer.ts';
 
 /** What activities work with; made once per worker. */
 export interface Dependencies {
-  /** The SDK's client, with `maxRetries: 0`: Temporal is the only retrier. */
-  readonly api: OpenAI;
+  readonly api: BatchApi;
   readonly store: Store;
   readonly files: FileWork;
   /**

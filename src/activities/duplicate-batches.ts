@@ -1,18 +1,9 @@
-import type OpenAI from 'openai';
+import type { ApiBatch } from '../openai/api-batch.ts';
+import type { BatchKey } from '../openai/labels.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord, type Store } from '../store/store.ts';
 import type { BatchRecord } from './batch-record.ts';
 import type { Dependencies } from './dependencies.ts';
-import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from './find-batch.ts';
-import { shownStatus } from './shown-status.ts';
-
-/** The n-th batch of a shard, as the metadata of a batch names it. */
-export interface BatchKey {
-  readonly shard: string;
-  readonly batch: number;
-  /** True where the metadata does not say of which store the job is: only its file shows whether the batch is ours. */
-  readonly isBare?: true;
-}
 
 /** Batches that were created besides the one on record, in the order in which they were found. */
 interface DuplicatesRecord {
@@ -44,24 +35,6 @@ export async function noteDuplicate(
 }
 
 /**
- * Which batch of this job a batch is by its metadata; null for batches of others, also of a job of this id in another store.
- * Those that version 0.1 has created carry no word of their store.
- */
-export function parseBatchKey(
-  job: string,
-  instance: string | null,
-  { metadata }: OpenAI.Batch,
-): BatchKey | null {
-  const its = metadata?.[INSTANCE_KEY];
-  if (metadata?.[JOB_KEY] !== job || (its !== undefined && its !== instance)) return null;
-  const [shard, batch, ...rest] = (metadata[SHARD_KEY] ?? '').slice(job.length + 1).split('/');
-  const number = Number(batch);
-  return shard !== undefined && shard !== '' && Number.isInteger(number) && rest.length === 0
-    ? { shard, batch: number, ...(its === undefined ? { isBare: true } : {}) }
-    : null;
-}
-
-/**
  * True for a batch of this store's job: one that says so, or one that does not say of which store it is and was made of a file
  * that this job has uploaded, since nobody else has batches of that.
  */
@@ -69,9 +42,10 @@ export async function isOfThisStore(
   store: Store,
   job: string,
   { shard, isBare }: BatchKey,
-  { input_file_id: fileId }: OpenAI.Batch,
+  { inputFileId }: ApiBatch,
 ): Promise<boolean> {
-  return isBare !== true || (await readUploads(store, job, shard)).includes(fileId);
+  if (isBare !== true) return true;
+  return inputFileId !== null && (await readUploads(store, job, shard)).includes(inputFileId);
 }
 
 /** The ids of the files that a shard was uploaded as. */
@@ -116,9 +90,9 @@ export async function isDuplicate(
  * Of batches that are all meant to be one, that which stays: the oldest that has not failed, for it is the furthest. Of
  * one second's, the first named.
  */
-export function oldestOf(batches: readonly OpenAI.Batch[]): OpenAI.Batch {
-  const alive = batches.filter((batch) => shownStatus(batch).status !== 'failed');
+export function oldestOf(batches: readonly ApiBatch[]): ApiBatch {
+  const alive = batches.filter((batch) => batch.status !== 'failed');
   return (alive.length > 0 ? alive : batches).reduce((oldest, batch) =>
-    batch.created_at < oldest.created_at ? batch : oldest,
+    batch.createdAt < oldest.createdAt ? batch : oldest,
   );
 }

@@ -1,6 +1,5 @@
-import type OpenAI from 'openai';
 import type { BatchErrorEntry, BatchStatus } from '../core/batch-status.ts';
-import { countsOf, isText, shownStatus } from './shown-status.ts';
+import type { ApiBatch, BatchTimes } from '../openai/api-batch.ts';
 
 /** What is kept of a batch that has ended. */
 export interface EndedRecord {
@@ -18,57 +17,17 @@ export interface EndedRecord {
   readonly times?: BatchTimes;
 }
 
-/** Seconds since 1970 by the API's clock; null where it does not say. */
-interface BatchTimes {
-  readonly inProgressAt: number | null;
-  readonly finalizingAt: number | null;
-  readonly endedAt: number | null;
-}
-
-/** The parts of a batch object that decide something, in the forms that servers are known to send. */
-export function toEndedRecord(batch: OpenAI.Batch): EndedRecord {
-  const data: unknown = Array.isArray(batch.errors) ? batch.errors : batch.errors?.data;
-  const list = (Array.isArray(data) ? data : []) as Partial<Record<keyof OpenAI.BatchError, unknown>>[];
+/** The parts of a batch that decide something. */
+export function toEndedRecord(batch: ApiBatch): EndedRecord {
+  const { id, status, outputFileId, errorFileId, counts, ran, errors, times } = batch;
   return {
-    batchId: batch.id,
-    status: shownStatus(batch).status,
-    // Absent files are null, missing or "" on the wire.
-    outputFileId: isText(batch.output_file_id) ? batch.output_file_id : null,
-    errorFileId: isText(batch.error_file_id) ? batch.error_file_id : null,
-    completed: countsOf(batch).completed,
-    ran: hasRun(batch),
-    errors: list
-      .filter((entry) => typeof entry === 'object' && entry !== null)
-      .map(({ code, message, param, line }) => ({
-        code: textOf(code) ?? 'unknown',
-        message: textOf(message) ?? '',
-        param: textOf(param),
-        line: typeof line === 'number' ? line : null,
-      })),
-    times: {
-      inProgressAt: secondsOf(batch.in_progress_at),
-      finalizingAt: secondsOf(batch.finalizing_at),
-      endedAt: secondsOf(batch.completed_at || batch.failed_at || batch.expired_at || batch.cancelled_at),
-    },
+    batchId: id,
+    status,
+    outputFileId,
+    errorFileId,
+    completed: counts.completed,
+    ran,
+    errors,
+    times,
   };
-}
-
-function textOf(value: unknown): string | null {
-  return typeof value === 'string' || typeof value === 'number' ? String(value) : null;
-}
-
-function secondsOf(time: unknown): number | null {
-  return typeof time === 'number' && time > 0 ? time : null;
-}
-
-/** Counts that are low, or missing, say nothing: some servers have run every line and count none. */
-function hasRun(batch: OpenAI.Batch): boolean {
-  const { in_progress_at: since, cancelling_at: cancelled, failed_at: refused } = batch;
-  const { completed, failed } = countsOf(batch);
-  // Null, and not left out: it was cancelled or refused while it was validated.
-  const neverBegan =
-    (since as number | null | undefined) === null &&
-    ((cancelled ?? 0) > 0 || (refused ?? 0) > 0) &&
-    completed + failed === 0;
-  return !neverBegan;
 }

@@ -6,15 +6,15 @@ import { FailureType } from '../core/failure.ts';
 import type { EndedShard, MissingRows } from '../file-work/rows/ended-shard.ts';
 import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
 import { DOWNLOADS_AT_ONCE } from '../core/step-queues.ts';
+import type { ApiBatch } from '../openai/api-batch.ts';
+import { costOf, ratesOf } from '../openai/price.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { addCosts, priceOf, type Cost } from '../core/token-cost.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
-import { costOf, ratesOf } from './batch-price.ts';
 import type { Dependencies } from './dependencies.ts';
 import { downloadFile } from './download-file.ts';
 import { whileBeating } from './heartbeat.ts';
-import { isNotFound, notTheApi, toFailure } from './openai-failure.ts';
-import { type EndedRecord, toEndedRecord } from './ended-record.ts';
+import type { EndedRecord } from './ended-record.ts';
 
 export interface FetchRequest {
   readonly job: string;
@@ -285,17 +285,15 @@ async function withFilesOfNow(
   before: EndedRecord,
   signal: AbortSignal,
 ): Promise<EndedRecord | null> {
-  let now: EndedRecord;
+  let now: ApiBatch | null;
   try {
-    now = toEndedRecord(await api.batches.retrieve(before.batchId, { signal }));
-    if (now.batchId !== before.batchId) throw notTheApi('GET /batches/{id}');
+    now = await api.readBatch(before.batchId, { signal });
   } catch (error) {
-    if (isNotFound(error)) return null;
-    const failure = toFailure(error, 'GET /batches/{id}');
     // A server without this call, or one that refuses it for good, adds nothing to what is known.
-    if (failure instanceof ApplicationFailure && failure.type === FailureType.RequestRefused) return before;
-    throw failure;
+    if (error instanceof ApplicationFailure && error.type === FailureType.RequestRefused) return before;
+    throw error;
   }
+  if (now === null) return null;
   return {
     ...before,
     ran: before.ran || now.ran,

@@ -5,6 +5,8 @@ import type { JobSpec } from '../core/job-spec.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
 import type { RebuyRound } from '../file-work/shards/pack-rebuys.ts';
 import type { RetryRound } from '../file-work/shards/pack-retries.ts';
+import { BatchApi } from '../openai/batch-api.ts';
+import type { OpenAI } from '../openai/client.ts';
 import { assembleResults, type AssembleRequest } from './assemble-results.ts';
 import { awaitReport, type AwaitRequest } from './await-report.ts';
 import type { BatchRecord } from './batch-record.ts';
@@ -19,7 +21,7 @@ import type { Dependencies } from './dependencies.ts';
 import { findBought, type BoughtRequest, type BoughtShard, type SettledRefusal } from './find-bought.ts';
 import type { JobObserver } from './job-observer.ts';
 import { fetchResults, type FetchRequest, type ShardCounts } from './fetch-results.ts';
-import { pollBatches, type BatchSight, type PollRequest, type WatchedBatch } from './poll-batches.ts';
+import { pollBatches, type BatchReading, type PollRequest, type WatchedBatch } from './poll-batches.ts';
 import { prepareScheduledJob, type PreparedRun, type RunRequest } from './prepare-scheduled-job.ts';
 import {
   keepingRefusal,
@@ -40,7 +42,7 @@ export interface Activities {
   createBatch(request: CreateRequest): Promise<BatchRecord>;
   watchBatches(request: WatchRequest): Promise<WatchReply>;
   /** For jobs that began under version 0.2 or before. */
-  pollBatches(request: PollRequest): Promise<BatchSight[]>;
+  pollBatches(request: PollRequest): Promise<BatchReading[]>;
   fetchResults(request: FetchRequest): Promise<ShardCounts>;
   settleRefusedShard(request: RefusedRequest): Promise<ShardCounts>;
   buildRetryShards(round: RetryRound): Promise<RoundPlan>;
@@ -59,9 +61,16 @@ export interface ScheduleActivities {
   saveResults(request: SaveRequest): Promise<void>;
 }
 
+/** What the activities of a worker are made of. */
+export interface ActivityParts extends Omit<Dependencies, 'api'> {
+  /** A client of the SDK; used without its own retries, whatever it says: Temporal is the only retrier. */
+  readonly api: OpenAI;
+}
+
 /** The activities of one worker, ready to be registered. */
-export function createActivities(given: Dependencies): Activities & ScheduleActivities {
-  const deps = reportingQuietly(given);
+export function createActivities(given: ActivityParts): Activities & ScheduleActivities {
+  const api = new BatchApi(given.api, given.patience);
+  const deps = reportingQuietly({ ...given, api });
   const { store } = deps;
   return {
     buildShards: (spec) => inStoreOf(deps, spec, () => buildShards(deps, spec)),
@@ -99,11 +108,11 @@ function reportingQuietly(deps: Dependencies): Dependencies {
 }
 
 export type {
+  ActivityParts as Dependencies,
   BatchRecord,
-  BatchSight,
+  BatchReading,
   BoughtShard,
   CreateRequest,
-  Dependencies,
   FinalRefusal,
   FirstPlan,
   JobObserver,

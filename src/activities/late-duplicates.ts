@@ -1,29 +1,22 @@
 import { activityInfo, log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type OpenAI from 'openai';
 import { isTerminal } from '../core/batch-status.ts';
 import { FailureType } from '../core/failure.ts';
 import type { PaidTwice, ShardManifest } from '../core/shard-plan.ts';
 import { addCosts } from '../core/token-cost.ts';
-import { isOtherApi, jobInstance } from '../store/job-api.ts';
+import type { ApiBatch } from '../openai/api-batch.ts';
+import { isAccountRefused, isFinal } from '../openai/failure.ts';
+import { asRead, visitSince } from '../openai/find-batch.ts';
+import { parseBatchKey, type BatchKey } from '../openai/labels.ts';
+import { ratesOf } from '../openai/price.ts';
+import { apiFingerprint, isOtherApi, jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
-import { ratesOf } from './batch-price.ts';
 import { cancelAll } from './cancel-batch.ts';
 import type { Dependencies } from './dependencies.ts';
-import {
-  isDuplicate,
-  isOfThisStore,
-  parseBatchKey,
-  noteDuplicate,
-  readDuplicates,
-  type BatchKey,
-} from './duplicate-batches.ts';
+import { isDuplicate, isOfThisStore, noteDuplicate, readDuplicates } from './duplicate-batches.ts';
 import { downloadFile } from './download-file.ts';
-import { toEndedRecord, type EndedRecord } from './ended-record.ts';
-import { asRead, retrieveBatch, sweepSince } from './find-batch.ts';
-import { isAccountRefused, isFinal } from './openai-failure.ts';
-import { shownStatus } from './shown-status.ts';
+import type { EndedRecord } from './ended-record.ts';
 
 /** What batches answered that were created on top of a shard's own. */
 export interface DuplicateLoss {
@@ -61,7 +54,7 @@ export async function countDuplicates(
       nextRetryDelay: LOOK_AGAIN_MS * deps.patience,
     });
   try {
-    if (!(await isOtherApi(deps.store, job, deps.api.baseURL)))
+    if (!(await isOtherApi(deps.store, job, apiFingerprint(deps.api.baseURL))))
       await findDuplicates(deps, job, startedAt, signal);
   } catch (error) {
     if (signal.aborted) throw error;
@@ -94,19 +87,21 @@ async function findDuplicates(
   const { api, store } = deps;
   const instance = await jobInstance(store, job);
   if (instance === null) return; // it has bought nothing
-  const ours: { batch: OpenAI.Batch; key: BatchKey }[] = [];
-  const visit = (batch: OpenAI.Batch): void => {
-    const key = parseBatchKey(job, instance, batch);
+  const ours: { batch: ApiBatch; key: BatchKey }[] = [];
+  const visit = (batch: ApiBatch): void => {
+    const key = parseBatchKey(job, instance, batch.labels);
     if (key !== null) ours.push({ batch, key });
   };
   const pageMs = Math.max(2_000, LOOK_AGAIN_MS * deps.patience);
-  await sweepSince(api, signal, Date.parse(startedAt), visit, { pageMs }).catch((error: unknown) => {
-    // A server without a list shows nothing, now as before.
-    if (!isFinal(error) || isAccountRefused(error)) throw error;
-  });
+  await visitSince(api, visit, { notBefore: Date.parse(startedAt), signal, pageMs }).catch(
+    (error: unknown) => {
+      // A server without a list shows nothing, now as before.
+      if (!isFinal(error) || isAccountRefused(error)) throw error;
+    },
+  );
   for (const { batch: listed, key } of ours) {
     if (!(await isDuplicate(store, job, key, listed.id))) continue;
-    const batch = await asRead(listed, (batchId) => retrieveBatch(api, batchId, { signal }));
+    const batch = await asRead(listed, (batchId) => api.readBatch(batchId, { signal }));
     if (!(await isOfThisStore(store, job, key, batch))) continue;
     await noteDuplicate(deps, job, key, batch.id);
     await cancelAll(api, [batch], signal);
@@ -147,15 +142,15 @@ async function fetchOutput(
   signal: AbortSignal,
 ): Promise<boolean> {
   if ((await deps.store.size(key)) !== null) return true;
-  const batch = await retrieveBatch(deps.api, batchId, { signal });
+  const batch = await deps.api.readBatch(batchId, { signal });
   if (batch === null) return false;
-  if (!isTerminal(shownStatus(batch).status)) {
+  if (!isTerminal(batch.status)) {
     throw ApplicationFailure.create({
       type: FailureType.AnswersNotReady,
       message: `Batch ${batchId}, created on top of another one, is cancelled and has not ended yet: looked at again by itself.`,
     });
   }
-  return (await downloadFile(deps, toEndedRecord(batch).outputFileId, key, signal)) === 'here';
+  return (await downloadFile(deps, batch.outputFileId, key, signal)) === 'here';
 }
 
 function add(to: PaidTwice | null, more: PaidTwice): PaidTwice {

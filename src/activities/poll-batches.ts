@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { lookAtBatches, type BatchSight, type WatchedBatch } from './batch-snapshot.ts';
+import { takeSnapshot, type BatchReading, type WatchedBatch } from './batch-snapshot.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 
-export type { BatchSight, WatchedBatch } from './batch-snapshot.ts';
+export type { BatchReading, WatchedBatch } from './batch-snapshot.ts';
 
 /** One poll of a job. */
 export interface PollRequest {
@@ -23,9 +23,9 @@ export interface PollRequest {
 export async function pollBatches(
   deps: Dependencies,
   { job, batches, afterMs, turn = 0 }: PollRequest,
-): Promise<BatchSight[]> {
+): Promise<BatchReading[]> {
   return await whileBeating(async (signal) => {
     if (afterMs > 0) await sleep(afterMs, undefined, { signal });
-    return await lookAtBatches(deps, { job, batches, turn }, signal);
+    return await takeSnapshot(deps, { job, batches, turn }, signal);
   });
 }

@@ -6,7 +6,7 @@ import type { JobReport } from '../core/progress.ts';
 import { fillPlaceholders, runJobId, tellsRunsApart, type ScheduleSpec } from '../core/schedule-spec.ts';
 import { fingerprintInput } from '../input/fingerprint-input.ts';
 import { whyNoInput } from '../input/look-for-input.ts';
-import { jobFiles, scheduleFiles } from '../store/job-files.ts';
+import { jobFiles, seriesFiles } from '../store/job-files.ts';
 import { checkOutputFolder } from '../output/check-output.ts';
 import { identityOf } from '../job/job-identity.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
@@ -73,7 +73,7 @@ export async function prepareScheduledJob(
             ...resolveJobSpec(options, await fingerprintInput(input), jobId),
             store: await storeIdentity(store),
           };
-      await claimRecord(store, scheduleFiles.run(spec.name, jobId), { v: 1, job: jobId, dueAt });
+      await claimRecord(store, seriesFiles.run(spec.name, jobId), { v: 1, job: jobId, dueAt });
       const report = await readRecord<JobReport>(store, jobFiles.report(jobId));
       return { input, skipped: null, job: { spec: job, identity: identityOf(job), out, report } };
     } catch (error) {

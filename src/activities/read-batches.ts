@@ -1,15 +1,14 @@
 import type { ApplicationFailure } from '@temporalio/common';
-import type OpenAI from 'openai';
 import pLimit from 'p-limit';
-import { MAX_LIST_PAGE } from '../core/limits.ts';
+import type { ApiBatch } from '../openai/api-batch.ts';
+import { apiTrouble, isAccountRefused } from '../openai/failure.ts';
+import { parseBatchKey, type BatchKey } from '../openai/labels.ts';
+import { MAX_LIST_PAGE } from '../openai/list-batches.ts';
 import type { Dependencies } from './dependencies.ts';
-import { parseBatchKey, type BatchKey } from './duplicate-batches.ts';
-import { retrieveBatch, SHARD_KEY, sweepBatches } from './find-batch.ts';
-import { apiTrouble, isAccountRefused } from './openai-failure.ts';
 
 /** A listed batch that is none of the watched ones. */
 export interface UntrackedBatch {
-  readonly batch: OpenAI.Batch;
+  readonly batch: ApiBatch;
   /** Null for those that do not say whose they are. */
   readonly key: BatchKey | null;
 }
@@ -18,7 +17,7 @@ export interface UntrackedBatch {
 export interface ListedBatches {
   /** False when the list failed: then `watched` and `untracked` may lack some. */
   readonly works: boolean;
-  readonly watched: ReadonlyMap<string, OpenAI.Batch>;
+  readonly watched: ReadonlyMap<string, ApiBatch>;
   /** Those that may be duplicates: of this job, or without a key. */
   readonly untracked: readonly UntrackedBatch[];
 }
@@ -54,21 +53,21 @@ export async function listBatches(
   batchIds: readonly string[],
   signal: AbortSignal,
 ): Promise<ListedBatches> {
-  const watched = new Map<string, OpenAI.Batch>();
+  const watched = new Map<string, ApiBatch>();
   const untracked: UntrackedBatch[] = [];
   const wanted = new Set(batchIds);
   let left = wanted.size <= FEW ? MAX_LIST_PAGE : (Math.ceil(wanted.size / 100) + EXTRA_PAGES) * 100;
-  const visit = (batch: OpenAI.Batch): 'go on' | 'stop' => {
-    const key = parseBatchKey(job, instance, batch);
+  const visit = (batch: ApiBatch): 'go on' | 'stop' => {
+    const key = parseBatchKey(job, instance, batch.labels);
     if (wanted.delete(batch.id)) watched.set(batch.id, batch);
-    else if (key !== null || batch.metadata?.[SHARD_KEY] === undefined) untracked.push({ batch, key });
+    else if (key !== null || batch.labels?.key === undefined) untracked.push({ batch, key });
     left -= 1;
     // The rest of a page costs nothing, and may show a duplicate that is older than what is watched.
     const pageEnds = left % MAX_LIST_PAGE === 0;
     return left <= 0 || (wanted.size === 0 && pageEnds) ? 'stop' : 'go on';
   };
   const until = performance.now() + LIST_MS;
-  const works = await sweepBatches(deps.api, signal, visit, { pageMs: callMs(deps), until }).then(
+  const works = await deps.api.visitBatches(visit, signal, { pageMs: callMs(deps), until }).then(
     () => true,
     (error: unknown) => {
       if (signal.aborted) throw error;
@@ -87,7 +86,7 @@ export class BatchReader {
   private readonly signal: AbortSignal;
   private readonly limit = pLimit(AT_A_TIME);
   private readonly until = performance.now() + READS_MS;
-  private readonly reads = new Map<string, Promise<OpenAI.Batch | null>>();
+  private readonly reads = new Map<string, Promise<ApiBatch | null>>();
 
   constructor(deps: Dependencies, signal: AbortSignal) {
     this.deps = deps;
@@ -98,7 +97,7 @@ export class BatchReader {
    * The batch, or null when the API does not know it.
    * @throws ApplicationFailure when it cannot be read, or is refused
    */
-  readonly read = async (batchId: string): Promise<OpenAI.Batch | null> => {
+  readonly read = async (batchId: string): Promise<ApiBatch | null> => {
     const begun = this.reads.get(batchId);
     if (begun !== undefined) return await begun;
     const read = this.limit(async () => {
@@ -106,7 +105,7 @@ export class BatchReader {
       if (this.refusal !== null && this.shown === 0) throw this.refusal;
       if (performance.now() > this.until) throw apiTrouble('GET /batches/{id}: not read in time');
       const options = { signal: this.signal, timeout: callMs(this.deps) };
-      const batch = await retrieveBatch(this.deps.api, batchId, options).catch((error: unknown) => {
+      const batch = await this.deps.api.readBatch(batchId, options).catch((error: unknown) => {
         if (isAccountRefused(error)) this.refusal = error;
         throw error;
       });

@@ -7,7 +7,7 @@ import { doubtfulSince } from './create-batch.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { ShardCounts } from './fetch-results.ts';
 import { whileBeating } from './heartbeat.ts';
-import { apiText } from './openai-failure.ts';
+import { apiText } from '../openai/failure.ts';
 
 /** How the API refused a shard's file or batch for good. Its text may quote a prompt: it stays in the store. */
 interface RefusedRecord {
@@ -56,7 +56,7 @@ export async function keepingRefusal<T>(
   try {
     return await step();
   } catch (error) {
-    if (error instanceof ApplicationFailure && isFinal(error.type)) {
+    if (error instanceof ApplicationFailure && isKept(error.type)) {
       const { status = null, code = null } = (error.details?.[0] ?? {}) as Partial<RefusedRecord>;
       await claimRecord<RefusedRecord>(store, key, {
         reason: error.message.split(';')[0]!, // the advice behind it is for steps that fail
@@ -70,7 +70,7 @@ export async function keepingRefusal<T>(
   }
 }
 
-function isFinal(type: string | null | undefined): boolean {
+function isKept(type: string | null | undefined): boolean {
   return type === FailureType.RequestRefused || type === FailureType.InputTooLarge;
 }
 

@@ -1,14 +1,11 @@
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type OpenAI from 'openai';
 import { FailureType } from '../core/failure.ts';
 import type { JobSpec } from '../core/job-spec.ts';
-import { MAX_LIST_PAGE } from '../core/limits.ts';
 import { claimJobApi } from '../store/job-api.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { storeIdentity } from '../store/store-identity.ts';
 import type { Dependencies } from './dependencies.ts';
-import { isFinal, isNoSuchCall, isNotFound, toFailure } from './openai-failure.ts';
 import { failingSafely } from './safe-failure.ts';
 
 /*
@@ -66,42 +63,11 @@ export async function assertSeesUpload(
   fileId: string,
   signal: AbortSignal,
 ): Promise<void> {
-  if ((await seesFile(deps, fileId, signal)) !== false) return;
+  if ((await deps.api.seesFile(fileId, signal)) !== false) return;
   throw otherApi(
     deps,
     `This worker's OPENAI_API_KEY does not see ${fileId}, which job ${job} has uploaded, so that a batch made of it cannot be looked for: start a worker with a key of the same project, then \`durable-batch resume ${job}\`. If somebody has deleted the file, cancel the job and start its requests under another --job.`,
   );
-}
-
-/** Whether the key sees the file; null when the server shows no file by itself or has no list of them. */
-async function seesFile({ api }: Dependencies, fileId: string, signal: AbortSignal): Promise<boolean | null> {
-  if (await isShown(api, fileId, signal)) return true;
-  const listed = await listFiles(api, signal);
-  if (listed === null || listed.includes(fileId)) return null;
-  const [other] = listed;
-  // A new project's list is empty.
-  return other === undefined || (await isShown(api, other, signal)) ? false : null;
-}
-
-async function isShown(api: OpenAI, fileId: string, signal: AbortSignal): Promise<boolean> {
-  try {
-    return (await api.files.retrieve(fileId, { signal }))?.id === fileId;
-  } catch (error) {
-    if (isNotFound(error) || isNoSuchCall(error)) return false;
-    throw toFailure(error, 'GET /files/{id}');
-  }
-}
-
-/** The ids of the newest files; null where the server has no such list. */
-async function listFiles(api: OpenAI, signal: AbortSignal): Promise<string[] | null> {
-  try {
-    const { data } = await api.get<{ data?: unknown }>('/files', { query: { limit: MAX_LIST_PAGE }, signal });
-    return Array.isArray(data) ? data.map((file: { id?: unknown }) => String(file?.id)) : null;
-  } catch (error) {
-    const failure = toFailure(error, 'GET /files');
-    if (isFinal(failure)) return null;
-    throw failure;
-  }
 }
 
 function otherApi(deps: Dependencies, message: string): ApplicationFailure {

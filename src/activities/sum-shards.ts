@@ -2,7 +2,7 @@ import { count } from '../core/spoken-numbers.ts';
 import type { DuplicatesReport } from '../core/progress.ts';
 import type { ModelSum, ShardStory } from '../report/job-story.ts';
 import { addCosts, priceOf, type Cost } from '../core/token-cost.ts';
-import { costOf, type PaidTokens } from './batch-price.ts';
+import { costOf, type PaidTokens } from '../openai/price.ts';
 import type { DuplicateLoss } from './late-duplicates.ts';
 
 /** What the shards of a job come to. */

@@ -4,7 +4,7 @@ import {
   groupBatches,
   type BatchGroup,
   type NamedBatch,
-  type SeenStatus,
+  type KnownStatus,
 } from '../core/batch-groups.ts';
 import { isTerminal, type BatchRefusal } from '../core/batch-status.ts';
 import { nextPollDelay } from '../core/poll-schedule.ts';
@@ -13,7 +13,7 @@ import { compareShards } from '../core/shard-plan.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
 import type { BatchRecord } from './batch-record.ts';
-import { lookAtBatches, type BatchSight } from './batch-snapshot.ts';
+import { takeSnapshot, type BatchReading } from './batch-snapshot.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 
@@ -35,8 +35,8 @@ export interface WatchRequest {
 
 /** What makes a batch differ from how it was last seen. */
 interface Change {
-  readonly status: Exclude<SeenStatus, 'created'>;
-  /** See `BatchSight.refusal`; absent for null. */
+  readonly status: Exclude<KnownStatus, 'created'>;
+  /** See `BatchReading.refusal`; absent for null. */
   readonly refusal?: BatchRefusal;
 }
 
@@ -49,9 +49,9 @@ export interface WatchReply {
   readonly ran: number;
   /** The same by batch, completed and failed ones, of the first `SHARDS_SHOWN` shards whose batches have not ended, in ascending order. */
   readonly counts: readonly number[];
-  /** See `BatchSight.windowMs`; the longest of all. */
+  /** See `BatchReading.windowMs`; the longest of all. */
   readonly windowMs: number | null;
-  /** See `BatchSight.duplicates`; of all batches that have not ended. */
+  /** See `BatchReading.duplicates`; of all batches that have not ended. */
   readonly duplicates: number;
   /** The server's words for statuses that are not known, the first few. */
   readonly words: readonly string[];
@@ -70,7 +70,7 @@ const BEATS = 2;
 
 /**
  * Looks at all batches in flight until one has changed its status, or for as long as it may. The workflow sends how it last
- * saw them and is told what differs; the ids of the batches are on record. What a look decides: see `lookAtBatches`.
+ * saw them and is told what differs; the ids of the batches are on record. What a look decides: see `takeSnapshot`.
  *
  * It fails only when a look could read nothing. Safe twice, and beside another one that was given up: it reads; a cancel of a
  * cancelled duplicate is accepted; the record of an ended batch is written once; and how batches were last seen is asked of the
@@ -85,7 +85,7 @@ export async function watchBatches(deps: Dependencies, request: WatchRequest): P
 }
 
 /** A batch of a watch; null for the id of one that lacks its record. */
-type KnownBatch = NamedBatch & { readonly known: SeenStatus; readonly batchId: string | null };
+type KnownBatch = NamedBatch & { readonly known: KnownStatus; readonly batchId: string | null };
 
 class Watch {
   private readonly deps: Dependencies;
@@ -145,65 +145,72 @@ class Watch {
     batches: readonly KnownBatch[],
     turn: number | null,
     signal: AbortSignal,
-  ): Promise<SeenBatch[]> {
+  ): Promise<PolledBatch[]> {
     const recorded = batches.flatMap(({ shard, batch, batchId }) =>
       batchId === null ? [] : [{ shard, batch, batchId }],
     );
     const { job } = this.request;
-    const sights = await lookAtBatches(this.deps, { job, batches: recorded, turn }, signal);
-    const sightOf = new Map(sights.map((sight) => [sight.batchId, sight]));
-    return batches.map(({ batchId, ...batch }) => ({ ...batch, sight: sightOf.get(batchId ?? '') ?? null }));
+    const readings = await takeSnapshot(this.deps, { job, batches: recorded, turn }, signal);
+    const readingOf = new Map(readings.map((reading) => [reading.batchId, reading]));
+    return batches.map(({ batchId, ...batch }) => ({
+      ...batch,
+      reading: readingOf.get(batchId ?? '') ?? null,
+    }));
   }
 }
 
 /** A batch as it was last seen and as a look saw it; null where it could not be read. */
-export type SeenBatch = NamedBatch & { readonly known: SeenStatus; readonly sight: BatchSight | null };
+export type PolledBatch = NamedBatch & { readonly known: KnownStatus; readonly reading: BatchReading | null };
 
 /** What a look has seen, as the workflow is told it; the batches are in ascending order of their shards. */
-export function toWatchReply(seen: readonly SeenBatch[], hasQueue: boolean): WatchReply {
-  const changed = seen.flatMap(({ shard, batch, known, sight }) => {
-    if (sight === null || sight.status === known) return [];
-    const { status, refusal } = sight;
+export function toWatchReply(seen: readonly PolledBatch[], hasQueue: boolean): WatchReply {
+  const changed = seen.flatMap(({ shard, batch, known, reading }) => {
+    if (reading === null || reading.status === known) return [];
+    const { status, refusal } = reading;
     return [{ shard, batch, status: { status, ...(refusal === null ? {} : { refusal }) } }];
   });
-  const unread = seen.flatMap(({ shard, batch, sight }) =>
-    sight === null ? [{ shard, batch, status: null }] : [],
+  const unread = seen.flatMap(({ shard, batch, reading }) =>
+    reading === null ? [{ shard, batch, status: null }] : [],
   );
   const running = runningOf(seen);
-  const windows = running.flatMap(({ sight: { windowMs } }) => windowMs ?? []);
-  const words = new Set(running.flatMap(({ sight: { unknownStatus } }) => unknownStatus ?? []));
+  const windows = running.flatMap(({ reading: { windowMs } }) => windowMs ?? []);
+  const words = new Set(running.flatMap(({ reading: { unknownStatus } }) => unknownStatus ?? []));
   return {
     changed: groupBatches(changed),
     unread: groupBatches(unread),
     ran: ranIn(running),
-    counts: running.slice(0, SHARDS_SHOWN).flatMap(({ sight: { completed, failed } }) => [completed, failed]),
+    counts: running
+      .slice(0, SHARDS_SHOWN)
+      .flatMap(({ reading: { completed, failed } }) => [completed, failed]),
     windowMs: windows.length === 0 ? null : Math.max(...windows),
-    duplicates: running.reduce((total, { sight: { duplicates = 0 } }) => total + duplicates, 0),
+    duplicates: running.reduce((total, { reading: { duplicates = 0 } }) => total + duplicates, 0),
     words: [...words].slice(0, MOST_WORDS),
     hasQueue,
   };
 }
 
-function toBeat(seen: readonly SeenBatch[]): RunningCounts {
+function toBeat(seen: readonly PolledBatch[]): RunningCounts {
   const running = runningOf(seen);
   const shards: Record<string, [number, number]> = {};
-  for (const { shard, sight } of running.slice(0, SHARDS_SHOWN))
-    shards[shard] = [sight.completed, sight.failed];
+  for (const { shard, reading } of running.slice(0, SHARDS_SHOWN))
+    shards[shard] = [reading.completed, reading.failed];
   return { ran: ranIn(running), shards };
 }
 
 interface RunningBatch {
   readonly shard: string;
-  readonly sight: BatchSight;
+  readonly reading: BatchReading;
 }
 
 /** The batches that have not ended. */
-function runningOf(seen: readonly SeenBatch[]): RunningBatch[] {
-  return seen.flatMap(({ shard, sight }) =>
-    sight !== null && sight.status !== 'missing' && !isTerminal(sight.status) ? [{ shard, sight }] : [],
+function runningOf(seen: readonly PolledBatch[]): RunningBatch[] {
+  return seen.flatMap(({ shard, reading }) =>
+    reading !== null && reading.status !== 'missing' && !isTerminal(reading.status)
+      ? [{ shard, reading }]
+      : [],
   );
 }
 
 function ranIn(running: readonly RunningBatch[]): number {
-  return running.reduce((total, { sight: { completed, failed } }) => total + completed + failed, 0);
+  return running.reduce((total, { reading: { completed, failed } }) => total + completed + failed, 0);
 }

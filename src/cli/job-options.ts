@@ -14,6 +14,7 @@ export interface JobFlags {
   skipBadLines?: boolean;
   rebuy?: boolean;
   retryFailed?: boolean;
+  onlyNew?: string;
   giveUpAfter?: number;
   account?: string;
   fresh?: boolean;
@@ -37,21 +38,29 @@ export function addJobOptions(command: Command): Command {
     .option('--retry-failed', 'of a job that has ended: send the lines without an answer again')
     .option('--rebuy', 'buy lines again whose paid answer the API lost')
     .option(
+      '--only-new <series>',
+      "send only lines that no earlier job of this series has answered, and join the kept answers; a name of yours, or a schedule's",
+    )
+    .option(
       '--give-up-after <hours>',
       'cancel a batch that has not ended after this time, and send its rest again',
       toNumber,
     )
     .option('--account <name>', 'a name for whoever pays, to find jobs by (default: DURABLE_BATCH_ACCOUNT)')
-    .option('--fresh', 'start a new job even where the same one exists: every line is paid again');
+    .option(
+      '--fresh',
+      'start a new job even where the same one exists: every line is paid again, but for those of --only-new',
+    );
 }
 
 /** The options as the client takes them. */
 export function toJobOptions(input: string, flags: JobFlags): JobOptions {
-  const { job, poll, giveUpAfter, fresh: _fresh, retryFailed: _retry, ...same } = flags;
+  const { job, poll, giveUpAfter, onlyNew, fresh: _fresh, retryFailed: _retry, ...same } = flags;
   const named = {
     ...(job === undefined ? {} : { jobId: job }),
     ...(poll === undefined ? {} : { pollSeconds: poll }),
     ...(giveUpAfter === undefined ? {} : { giveUpAfterHours: giveUpAfter }),
+    ...(onlyNew === undefined ? {} : { onlyNew }),
   };
   const { model, endpoint, shardLines, shardBytes, attempts, inFlight, skipBadLines, rebuy, account } = same;
   const given = { model, endpoint, shardLines, shardBytes, attempts, inFlight, skipBadLines, rebuy, account };

@@ -21,6 +21,10 @@ export async function runProgram(version: string): Promise<void> {
   }
 }
 
+/** All that a command may load and not find: packages of workers are optional ones. */
+const NO_WORKER =
+  'This install has no worker: run `npm install durable-batch` without --omit=optional, or `run` with --no-worker where workers run elsewhere.';
+
 /** One line on standard error; answers the exit code. */
 function tell(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
@@ -29,9 +33,10 @@ function tell(error: unknown): number {
     return exitCodeOf(error.code);
   }
   const { code, message } = error as NodeJS.ErrnoException;
-  process.stderr.write(
-    `durable-batch: ${message ?? String(error)}${code === 'ENOSPC' ? ' (the disk is full: make room and run the command again)' : ''}\n`,
-  );
+  const isWorkerMissing = code === 'ERR_MODULE_NOT_FOUND';
+  const text = isWorkerMissing ? NO_WORKER : (message ?? String(error));
+  const advice = code === 'ENOSPC' ? ' (the disk is full: make room and run the command again)' : '';
+  process.stderr.write(`durable-batch: ${text}${advice}\n`);
   if (process.env['DURABLE_BATCH_DEBUG'] === '1') console.error(error);
-  return 1;
+  return isWorkerMissing ? 2 : 1;
 }

@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { endStateOf, JobState, type JobReport } from '../core/progress.ts';
+import type { NamedFailure, NamedReport } from '../client/named-failures.ts';
+import { endStateOf, JobState } from '../core/progress.ts';
 import { count, usd } from '../core/spoken-numbers.ts';
+import { oneLine } from './progress-text.ts';
 
 export { count };
 
 /** The end of a job, for a person; with the folder that its files were written to, where there is one. */
-export function describeReport(report: JobReport, folder: string | null): string {
+export function describeReport(report: NamedReport, folder: string | null): string {
   const {
     lines,
     answered,
@@ -27,7 +29,7 @@ export function describeReport(report: JobReport, folder: string | null): string
     ],
     ...(report.reused === undefined
       ? []
-      : [['kept', `${count(report.reused)} of the answers, bought by earlier runs`]]),
+      : [['kept', `${count(report.reused)} of the answers, bought by earlier jobs`]]),
     ['batches', `${count(batches)} in ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`],
     ['tokens', `${count(input)} in, ${count(output)} out`],
     [
@@ -47,9 +49,39 @@ export function describeReport(report: JobReport, folder: string | null): string
     ...(errors.length === 0
       ? []
       : [['errors met', errors.map(([code, n]) => `${count(n)} ${code}`).join(', ')]]),
+    ...failedRows(report),
     ...(report.notes ?? []).map((note) => ['note', note]),
     ...filesIn(folder),
   ];
+  return inColumns(rows);
+}
+
+/** Which lines failed, the first few of them, and how to get them all; empty where that is not known. */
+export function describeFailures(report: NamedReport): string {
+  return inColumns(failedRows(report));
+}
+
+function failedRows({ job_id: job, failed, first_failed: first = [] }: NamedReport): string[][] {
+  if (first.length === 0) return [];
+  const more = failed - first.length;
+  const all = more === 0 ? 'their requests' : `and ${count(more)} more; the requests of all`;
+  const texts = [...first.map(describeFailure), `${all}: durable-batch results ${job} --failed`];
+  return texts.map((text, i) => [i === 0 ? 'failed' : '', text]);
+}
+
+/** Characters of an id that are shown. */
+const ID_SHOWN = 80;
+
+function describeFailure({ line, id, code }: NamedFailure): string {
+  const own = id === undefined || id === String(line) ? '' : `, custom_id ${shown(id)}`;
+  return `line ${line}${own}: ${code}`;
+}
+
+function shown(id: string): string {
+  return JSON.stringify(oneLine(id.length > ID_SHOWN ? `${id.slice(0, ID_SHOWN)}…` : id));
+}
+
+function inColumns(rows: readonly (readonly string[])[]): string {
   return rows.map(([name, text]) => `${name!.padEnd(10)}  ${text}`).join('\n');
 }
 

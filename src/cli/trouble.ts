@@ -8,11 +8,13 @@ export function troubleOf({ status, report, progress, retries }: JobStatus): str
   if (progress === null)
     return 'No worker answers: start one with `durable-batch worker`, or run the job with `durable-batch run`.';
   if (progress.state === JobState.Paused) return `The job is paused: ${oneLine(progress.reason ?? '')}`;
-  if (retries.length === 0) return null;
-  const reasons = new Set(retries.map(({ activity, reason }) => `${activity}: ${oneLine(reason)}`));
-  const [first] = reasons;
-  const more = retries.length === 1 ? '' : ` (and ${retries.length - 1} more)`;
-  return `A step fails and is tried again by itself, ${first}${more}`;
+  const failing = retries.filter(({ waits }) => !waits);
+  const told = failing.length > 0 ? failing : retries;
+  const [first] = told;
+  if (first === undefined) return null;
+  const more = told.length === 1 ? '' : ` (and ${told.length - 1} more)`;
+  const what = first.waits ? 'waits' : 'fails and is tried again by itself';
+  return `A step ${what}, ${first.activity}: ${oneLine(first.reason)}${more}`;
 }
 
 /** Tells what keeps a job from going on, once each time that it changes, and that it goes on. */

@@ -1,45 +1,18 @@
 import { join } from 'node:path';
-import {
-  Client,
-  type Connection,
-  WorkflowExecutionAlreadyStartedError,
-  type DataConverter,
-  type WorkflowHandle,
-} from '@temporalio/client';
-import { WorkflowNotFoundError } from '@temporalio/common';
-import { BatchError, ErrorCode } from '../core/errors.ts';
-import { staticDetailsOf, summaryOf } from '../core/job-description.ts';
-import {
-  firstListing,
-  IDENTITY_MEMO,
-  parseListed,
-  PROGRESS_MEMO,
-  shownState,
-  type ListedProgress,
-} from '../core/job-listing.ts';
+import { Client, type DataConverter, type WorkflowHandle } from '@temporalio/client';
+import { parseListed, PROGRESS_MEMO, shownState, type ListedProgress } from '../core/job-listing.ts';
 import { assertJobId, type JobOptions, type JobSpec } from '../core/job-spec.ts';
-import type { JobReport } from '../core/progress.ts';
 import { readEnvironment } from '../environment.ts';
-import { jobFiles } from '../store/job-files.ts';
-import { currentPass } from '../store/job-pass.ts';
-import { joinSameJob, rememberJob, type JoinedSpec } from '../job/same-job.ts';
+import { joinSameJob, type JoinedSpec } from '../job/same-job.ts';
+import { prepareJob } from '../job/prepare-job.ts';
 import { openStore } from '../store/open-store.ts';
-import { readRecord, type Store } from '../store/store.ts';
-import { storeIdentity } from '../store/store-identity.ts';
-import {
-  connectClient,
-  isSearchable,
-  resolveTemporalTarget,
-  ServerSight,
-  type TemporalTarget,
-} from '../temporal/index.ts';
-import { BATCH_JOB, pollSignal, rebuySignal } from '../workflows/messages.ts';
+import type { Store } from '../store/store.ts';
+import { connectClient, resolveTemporalTarget, ServerSight, type TemporalTarget } from '../temporal/index.ts';
 import { toVisibilityQuery, type JobFilter } from './job-filter.ts';
 import { JobHandle } from './job-handle.ts';
-import { listedLabels, startAttributes } from './job-labels.ts';
+import { listedLabels } from './job-labels.ts';
 import { Schedules } from './schedules/index.ts';
-import { identityOf } from '../job/job-identity.ts';
-import { prepareJob } from '../job/prepare-job.ts';
+import { startOrJoin } from './start-workflow.ts';
 import { readingStore } from './store-failure.ts';
 import { TemporalCalls } from './temporal-calls.ts';
 
@@ -47,17 +20,17 @@ import { TemporalCalls } from './temporal-calls.ts';
 export interface BatchClientOptions {
   /** Folder of the store and of the embedded server; workers must have the same one. @default `DURABLE_BATCH_HOME`, or `.durable-batch` */
   home?: string;
-  /** Queue of the workers that shall run the jobs. @default `DURABLE_BATCH_TASK_QUEUE`, or `durable-batch` */
+  /** Task queue of the workers that run the jobs. @default `DURABLE_BATCH_TASK_QUEUE`, or `durable-batch` */
   taskQueue?: string;
 }
 
 /** Where a client finds Temporal and the store. Every field is optional. */
 export interface ConnectOptions extends BatchClientOptions {
-  /** @default what `TEMPORAL_*` and Temporal's config file say, or else the embedded server */
+  /** @default the server of `TEMPORAL_*` or Temporal's config file, or else the embedded server */
   target?: TemporalTarget;
   /** Converts what is kept at the server, e.g. to encrypt it; workers must have the same one. @default Temporal's own */
   dataConverter?: DataConverter;
-  /** Told what is being started, in one line each. @default nobody */
+  /** Called with one line for each thing that is started. @default nobody */
   log?: (message: string) => void;
 }
 
@@ -65,10 +38,10 @@ export interface ConnectOptions extends BatchClientOptions {
 export interface JobSummary {
   /** The job's id. */
   readonly jobId: string;
-  /** Temporal's word: RUNNING, COMPLETED, FAILED, … */
+  /** Temporal's status: RUNNING, COMPLETED, FAILED, … */
   readonly status: string;
   /**
-   * What the job is doing or how it has ended: a `JobState`, or Temporal's word in small letters where the workflow failed,
+   * What the job is doing or how it has ended: a `JobState`, or Temporal's status in small letters where the workflow failed,
    * was terminated or timed out, and for jobs of version 0.1.
    */
   readonly state: string;
@@ -78,7 +51,7 @@ export interface JobSummary {
   readonly closedAt: Date | null;
   /** Where it stood at its last change of state or some minutes ago; null for jobs of version 0.1. */
   readonly progress: ListedProgress | null;
-  /** Who pays, as the user calls it; null where nothing was said or the server lacks our search attributes. */
+  /** The account that pays, as the user names it; null where none was given or the server lacks our search attributes. */
   readonly account: string | null;
   /** The schedule that started it; null for others, and where the server lacks our search attributes. */
   readonly schedule: string | null;
@@ -93,7 +66,7 @@ export interface JobSummary {
 export class BatchClient {
   /** Folder of the store and of the embedded server. */
   readonly home: string;
-  // Private to the runtime, too: whoever prints a client must not print the connection, which holds the API key.
+  // Private to the runtime, too: printing a client must not print the connection, which holds the API key.
   readonly #calls: TemporalCalls;
   private readonly store: Store;
   private readonly taskQueue: string;
@@ -165,9 +138,11 @@ export class BatchClient {
    * @throws BatchError as `start()`
    */
   async startSpec(spec: JobSpec): Promise<JobHandle> {
-    return await this.#calls.run(() => readingStore(() => this.startOrJoin(spec), spec.jobId), {
-      jobId: spec.jobId,
-    });
+    const { jobId } = spec;
+    const { client, store, taskQueue, target } = this;
+    const start = (): Promise<void> => startOrJoin({ client, target, store, taskQueue }, spec);
+    await this.#calls.run(() => readingStore(start, jobId), { jobId });
+    return this.job(jobId);
   }
 
   /**
@@ -176,62 +151,6 @@ export class BatchClient {
    */
   async joinSame(spec: JobSpec): Promise<JoinedSpec> {
     return await readingStore(() => joinSameJob(this.store, spec), spec.jobId);
-  }
-
-  private async startOrJoin(spec: JobSpec): Promise<JobHandle> {
-    const handle = this.job(spec.jobId);
-    const identity = identityOf(spec);
-    const kept = await readRecord<JobSpec>(this.store, jobFiles.spec(spec.jobId));
-    if (kept !== null) assertSame(identityOf(kept), identity, spec.jobId);
-    const report = await readRecord<JobReport>(this.store, jobFiles.report(spec.jobId));
-    if (kept !== null) await rememberJob(this.store, spec);
-    // A finished job is finished even when the server's history of it has been deleted.
-    if (report !== null && !(spec.rebuy && hasLostAnswers(report))) return handle;
-    if (spec.rebuy && kept !== null) await this.markRebuy(spec.jobId);
-    // Also where the process that marked it died before it could start the job again.
-    const isMarked = (await this.store.size(jobFiles.rebuy(spec.jobId))) !== null;
-    const startsAgain = spec.rebuy || isMarked || (await currentPass(this.store, spec.jobId)) > 0;
-    const { patience } = readEnvironment();
-    const { account = null, schedule = null } = spec.labels ?? {};
-    const searchable = await isSearchable(this.client.connection as Connection, this.target);
-    const home = await storeIdentity(this.store);
-    const labelled = { ...spec, store: home, labels: { account, schedule, searchable } };
-    try {
-      await this.client.workflow.start(BATCH_JOB, {
-        workflowId: spec.jobId,
-        taskQueue: this.taskQueue,
-        args: patience === 1 ? [labelled] : [labelled, undefined, { patience }],
-        // A finished job is started again for lines that have no answer: it finds everything else in the store.
-        workflowIdReusePolicy: startsAgain ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
-        // What a job says of itself at its very beginning costs nothing here, and an event there.
-        memo: { [IDENTITY_MEMO]: identity, [PROGRESS_MEMO]: firstListing },
-        ...(searchable ? { typedSearchAttributes: startAttributes(labelled) } : {}),
-        staticSummary: summaryOf(labelled),
-        staticDetails: staticDetailsOf(labelled),
-      });
-    } catch (error) {
-      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      const { memo } = await this.client.workflow.getHandle(spec.jobId).describe();
-      const theirs = memo?.[IDENTITY_MEMO];
-      // A child workflow started without our memo is known by what the store keeps of it, compared above.
-      if (typeof theirs === 'string' || kept === null) {
-        assertSame(typeof theirs === 'string' ? theirs : '', identity, spec.jobId);
-      }
-      const running = this.client.workflow.getHandle(spec.jobId);
-      if (spec.rebuy) await running.signal(rebuySignal);
-      // A poll may be left over from a worker that is gone: nobody who joins the job shall wait until that shows.
-      await running.signal(pollSignal).catch((ended: unknown) => {
-        if (!(ended instanceof WorkflowNotFoundError)) throw ended;
-      });
-    }
-    await rememberJob(this.store, spec);
-    return handle;
-  }
-
-  /** Keeps in the store that lost answers are bought again, whoever starts the job next, and that it has not finished. */
-  private async markRebuy(jobId: string): Promise<void> {
-    await this.store.claim(jobFiles.rebuy(jobId), JSON.stringify({ at: Date.now() }));
-    await this.store.remove(jobFiles.report(jobId));
   }
 
   /**
@@ -249,7 +168,7 @@ export class BatchClient {
   }
 
   /**
-   * The jobs that the server knows and the filter lets through, newest first, page by page as they are taken. A server
+   * The jobs that the server knows and the filter lets through, newest first, fetched page by page as they are consumed. A server
    * forgets closed jobs after its retention time; their results stay in the store.
    * @throws BatchError `bad_option` for a filter that is wrong or needs search attributes that the namespace lacks;
    * `temporal_unavailable`, `client_closed`
@@ -281,7 +200,7 @@ export class BatchClient {
     return await this.#calls.run(() => this.client.workflow.getHandle(jobId).fetchHistory(), { jobId });
   }
 
-  /** Closes the connection; calls that wait end with `client_closed`. Jobs go on. */
+  /** Closes the connection; calls that wait end with `client_closed`. Jobs continue. */
   async close(): Promise<void> {
     await this.#calls.close();
   }
@@ -290,18 +209,4 @@ export class BatchClient {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-}
-
-/** Reports of earlier versions say only how often lines have met the code. */
-function hasLostAnswers({ unavailable, errors }: JobReport): boolean {
-  return (unavailable ?? errors['answer_unavailable'] ?? 0) > 0;
-}
-
-function assertSame(theirs: string, ours: string, jobId: string): void {
-  if (theirs === ours) return;
-  throw new BatchError(
-    ErrorCode.JobConflict,
-    `Job ${jobId} exists with another input or other options: choose another --job, or give the same ones to re-join it.`,
-    { details: { jobId } },
-  );
 }

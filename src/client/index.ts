@@ -5,14 +5,9 @@ export {
   type ConnectOptions,
   type JobSummary,
 } from './batch-client.ts';
-export {
-  JobHandle,
-  type CancelAnswer,
-  type JobStatus,
-  type TypedResultsOptions,
-  type WaitOptions,
-  type WatchOptions,
-} from './job-handle.ts';
+export { JobHandle, type CancelAnswer, type TypedResultsOptions, type WatchOptions } from './job-handle.ts';
+export type { WaitOptions } from './job-results.ts';
+export type { JobStatus } from './job-status.ts';
 export { answerEmbedding, answerEmbeddings, answerRefusal, answerText, isAnswerCut } from './answers.ts';
 export { JobServerStatus, type JobFilter } from './job-filter.ts';
 export type { StepBytes, StepRetry } from './pending-steps.ts';

@@ -1,75 +1,38 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import { BatchError, ErrorCode } from '../core/errors.ts';
-import { parseListed, PROGRESS_MEMO, shownState, type ListedProgress } from '../core/job-listing.ts';
 import type { JobSpec } from '../core/job-spec.ts';
-import { endStateOf, mayRetry, type JobProgress, type JobReport } from '../core/progress.ts';
-import { jobFiles } from '../store/job-files.ts';
-import { askForPass, currentPass, keepCancel } from '../store/job-pass.ts';
-import { readRecord, type Store } from '../store/store.ts';
-import { storeIdentity, type StoreIdentity } from '../store/store-identity.ts';
-import { cancelSignal, pauseSignal, progressQuery, resumeSignal } from '../workflows/messages.ts';
+import { mayRetry, type JobProgress, type JobReport } from '../core/progress.ts';
+import { askForPass } from '../store/job-pass.ts';
+import type { Store } from '../store/store.ts';
+import { cancelSignal, pauseSignal, resumeSignal } from '../workflows/messages.ts';
 import { abortable, sleep } from './abortable.ts';
-import { failedRequests } from './failed-requests.ts';
-import { listedLabels } from './job-labels.ts';
-import { checkOutputFolder } from '../output/check-output.ts';
-import { copyResults, writePartialResults } from '../output/write-output.ts';
-import { retriesOf, stepBytesOf, withBeat, type StepBytes, type StepRetry } from './pending-steps.ts';
-import { parseRow, readRowTexts, type ResultRow, type RowsToRead, type RowText } from './result-rows.ts';
-import { SharedLook } from './shared-look.ts';
-import { readingStore, resultsMissing } from './store-failure.ts';
+import { JobRecords } from './job-records.ts';
+import { JobResults, type WaitOptions } from './job-results.ts';
+import { JobStatusReader, type JobStatus } from './job-status.ts';
+import { nameFailures, type NamedReport } from './named-failures.ts';
+import type { StepBytes } from './pending-steps.ts';
+import { parseRow, type ResultRow, type RowText } from './result-rows.ts';
+import { readingStore } from './store-failure.ts';
 import { readRefusals, type Refusal } from './refusals.ts';
-import { findStoredRows, mergedRowTexts, partialResults, type StoredRows } from './stored-rows.ts';
 import type { TemporalCalls } from './temporal-calls.ts';
-import { jobNotFound, toBatchError } from './temporal-failure.ts';
+import { jobNotFound } from './temporal-failure.ts';
 import { toTypedRow, type TypedRow } from './typed-row.ts';
 
-/** How a job stands at the server, told without a worker. */
-export interface JobStatus {
-  /** The job's id. */
-  readonly jobId: string;
-  /** Temporal's word: RUNNING, COMPLETED, FAILED, … */
-  readonly status: string;
-  /** What the job is doing or how it has ended, as `JobSummary.state`. */
-  readonly state: string;
-  /** Null when no worker answers, or the job has ended without results. */
-  readonly progress: JobProgress | null;
-  /** Why a job ended without results; null for others. */
-  readonly failure: string | null;
-  /** Steps that have failed and are tried again. */
-  readonly retries: readonly StepRetry[];
-  /** The step that works through a file; null where none does, or none has told how far it is. */
-  readonly step: StepBytes | null;
-  /** The job's end in numbers; null until it has results. */
-  readonly report: JobReport | null;
-  /** Where it stood when the server was last told: known also when no worker answers; null for jobs of version 0.1. */
-  readonly listed: ListedProgress | null;
-  /** Who pays, as the user calls it; null where nothing was said or the server lacks our search attributes. */
-  readonly account: string | null;
-  /** The schedule that started it; null for others, and where the server lacks our search attributes. */
-  readonly schedule: string | null;
-}
-
-/** How a cancel was asked for. */
+/** What a cancel did. */
 export interface CancelAnswer {
   /** True for a job that had ended without results, and was started again to cancel its batches. */
   readonly restarted: boolean;
 }
 
-/** What every method that waits may be given. */
-export interface WaitOptions {
-  /** Ends the waiting, not the job: the call rejects with the signal's reason, an `AbortError` unless another is given. */
-  signal?: AbortSignal;
-}
-
 /** How to follow a job. */
 export interface WatchOptions extends WaitOptions {
-  /** Milliseconds between two looks, 50 or more. Less costs the server and the worker more. @default 1000 */
+  /** Milliseconds between two polls, 50 or more; short intervals load the server and the worker. @default 1000 */
   intervalMs?: number;
-  /** Told, before each look is given, how far a step is that works through a file. */
+  /** Called before each value is yielded, with the progress of a step that works through a file. */
   onStep?: (step: StepBytes | null) => void;
-  /** Told how the job stands at each look, those at which no worker answers included. */
+  /** Called with the job's status at each poll, also when no worker responds. */
   onStatus?: (status: JobStatus) => void;
 }
 
@@ -79,24 +42,6 @@ export interface TypedResultsOptions<S extends StandardSchemaV1> extends WaitOpt
   schema: S;
 }
 
-interface ServerStatus extends Pick<JobStatus, 'retries' | 'step' | 'listed' | 'account' | 'schedule'> {
-  /** Null when the server knows no such workflow. */
-  readonly status: string | null;
-  /** Changes with everything that happens to the workflow. */
-  readonly version: string;
-  /** What the workflow has said, with what the steps that run say meanwhile. */
-  readonly updated: (progress: JobProgress) => JobProgress;
-}
-
-/** How a job has ended. */
-type JobEnd = { readonly report: JobReport } | { readonly failure: BatchError };
-
-/** A query waits this long for a worker. */
-const QUERY_MS = 4_000;
-
-/** A job whose history stands still is queried all the same after this long: nothing else tells that no worker answers. */
-const TELL_AGAIN_MS = 30_000;
-
 /**
  * A job that was started, by this process or any other. A handle holds no connection of its own: it may be dropped at any
  * time, and works until its `BatchClient` is closed. Get one from `client.start()` or `client.job(id)`.
@@ -104,12 +49,13 @@ const TELL_AGAIN_MS = 30_000;
 export class JobHandle {
   /** The job's id: its workflow id at the server, and its folder's name in the store. */
   readonly id: string;
-  // Private to the runtime, too: whoever prints a handle must not print the connection, which holds the API key.
+  // Private to the runtime, too: printing a handle must not print the connection, which holds the API key.
   readonly #calls: TemporalCalls;
   readonly #store: Store;
   readonly #restart: (spec: JobSpec) => Promise<void>;
-  readonly #look: SharedLook<JobStatus>;
-  #told: { readonly version: string; readonly progress: JobProgress; readonly at: number } | null = null;
+  readonly #records: JobRecords;
+  readonly #status: JobStatusReader;
+  readonly #results: JobResults;
 
   /** @internal */
   constructor(id: string, calls: TemporalCalls, store: Store, restart: (spec: JobSpec) => Promise<void>) {
@@ -117,7 +63,9 @@ export class JobHandle {
     this.#calls = calls;
     this.#store = store;
     this.#restart = restart;
-    this.#look = new SharedLook(() => this.#status(true));
+    this.#records = new JobRecords(id, calls, store);
+    this.#status = new JobStatusReader(calls, this.#records);
+    this.#results = new JobResults(calls, store, this.#records);
   }
 
   /**
@@ -125,32 +73,31 @@ export class JobHandle {
    * @throws BatchError `temporal_unavailable`, `store_unavailable`, `client_closed`
    */
   async exists(): Promise<boolean> {
-    return (await this.isFinished()) || (await this.#serverStatus(false)).status !== null;
+    return (await this.isFinished()) || (await this.#status.readServer(false)).status !== null;
   }
 
   /**
-   * Where the job stands; answers within seconds, also when no worker runs.
+   * Returns where the job stands, within seconds, also when no worker runs.
    * @throws BatchError `job_not_found`, `temporal_unavailable`, `store_unavailable`, `client_closed`
    */
   async status(): Promise<JobStatus> {
-    return await this.#status(false);
+    return await this.#status.read(false);
   }
 
   /**
-   * True when the results are in the store; asks neither the server nor a worker.
+   * True when the results are in the store. Calls neither the server nor a worker.
    * @throws BatchError `store_unavailable`, `client_closed`
    */
   async isFinished(): Promise<boolean> {
     this.#calls.assertOpen();
-    const key = jobFiles.report(this.id);
-    return (await readingStore(() => this.#store.size(key), this.id)) !== null;
+    return await this.#records.isFinished();
   }
 
   /**
-   * Progress, look by look, until the job has ended, whichever way: `report()` says which. A look is taken only when the
-   * last one was taken up, so that a slow loop is not overrun; loops over the same handle share their looks. A job
-   * to which nothing has happened since a look is not queried again for half a minute. Looks at which no worker answers yield
-   * nothing, and a server that is away for less than a minute is asked again.
+   * Yields the job's progress until the job has ended; `report()` returns how. It polls only after the previous value was
+   * consumed, so that a slow loop is not overrun. Loops over the same handle share their polls. A job whose history has not
+   * changed is not queried again for half a minute. A poll yields nothing while no worker responds, and is repeated
+   * while the server is away, for up to a minute.
    * @throws BatchError `job_not_found`, `temporal_unavailable`, `store_unavailable`, `bad_option`, `client_closed`; the signal's reason
    */
   async *watch(options: WatchOptions = {}): AsyncGenerator<JobProgress, void, undefined> {
@@ -163,10 +110,10 @@ export class JobHandle {
       );
     }
     for (;;) {
-      // Timers may be a little early: a look of this loop's own must never be taken for a fresh one.
-      const look = await abortable(this.#look.seen(intervalMs - 20), signal);
-      const { status, progress, report, step } = look;
-      options.onStatus?.(look);
+      // Timers may fire a little early: this loop's own last status must never count as a new one.
+      const read = await abortable(this.#status.readShared(intervalMs - 20), signal);
+      const { status, progress, report, step } = read;
+      options.onStatus?.(read);
       options.onStep?.(step);
       if (progress !== null) yield progress;
       if (report !== null || status !== 'RUNNING') return;
@@ -175,14 +122,12 @@ export class JobHandle {
   }
 
   /**
-   * Waits for the end of the job and tells it in numbers.
-   * @throws BatchError `job_failed` and what jobs end by: `bad_input`, `api_refused`, `api_unreachable`, `store_unavailable`;
+   * Waits for the end of the job and returns its report.
+   * @throws BatchError `job_failed` or another error by which a job ends: `bad_input`, `api_refused`, `api_unreachable`, `store_unavailable`;
    * `job_not_found`; `temporal_unavailable` when the server stays away for a minute; `client_closed`; the signal's reason
    */
   async report(options: WaitOptions = {}): Promise<JobReport> {
-    const end = await this.#end(options);
-    if ('failure' in end) throw end.failure;
-    return end.report;
+    return await this.#results.report(options);
   }
 
   /**
@@ -195,10 +140,10 @@ export class JobHandle {
   ): AsyncGenerator<TypedRow<StandardSchemaV1.InferOutput<S>>, void, undefined>;
   /**
    * Waits for the end of the job and reads its rows one by one, in the input's order. One row is in memory at a time, and
-   * none is read before it is asked for; leaving the loop closes the file. Of a job that failed or was terminated, the
-   * rows that it has are given, those of settled shards; then `partial_results` is thrown.
-   * @throws BatchError `partial_results` behind the last row of a job without results, with `rows` and `lines` in its details and
-   * why it ended as its cause; what `report()` throws where there is no row; `store_unavailable` when the results are not
+   * none is read before it is asked for; leaving the loop closes the file. A job that failed or was terminated yields the
+   * rows of its settled shards, and then throws `partial_results`.
+   * @throws BatchError `partial_results` after the last row of a job without results, with `rows` and `lines` in its details and
+   * the error by which the job ended as its cause; what `report()` throws where there is no row; `store_unavailable` when the results are not
    * in this client's store
    */
   results(options?: WaitOptions): AsyncGenerator<ResultRow, void, undefined>;
@@ -214,68 +159,37 @@ export class JobHandle {
   }
 
   /**
-   * The rows as they stand in the store, for whoever only copies them.
+   * The rows as they are in the store, for callers that only copy them.
    * @internal
    */
-  async *rowTexts(options: WaitOptions = {}): AsyncGenerator<RowText, void, undefined> {
-    const { signal } = options;
-    const end = await this.#end(options);
-    signal?.throwIfAborted();
-    const failure = 'failure' in end ? end.failure : null;
-    const part = failure === null ? null : await this.#storedRows(failure);
-    if (part === null) await this.#assertResults();
-    const rows =
-      part === null ? readRowTexts(this.#results()) : mergedRowTexts(this.#store, part.files, this.id);
-    for await (const row of rows) {
-      yield row;
-      signal?.throwIfAborted();
-    }
-    if (failure !== null && part !== null) throw partialResults(failure, part, this.id, null);
+  rowTexts(options: WaitOptions = {}): AsyncGenerator<RowText, void, undefined> {
+    return this.#results.rowTexts(options);
   }
 
   /**
-   * Waits for the end of the job and gives the requests of lines that ended without an answer, one JSON line each, as they were
-   * sent and under their own ids: together a valid input. They come batch by batch, in the input's order within each. Returns
+   * Waits for the end of the job and yields the requests of lines that ended without an answer, one JSON line each, as they were
+   * sent and under their own ids: together they are a valid input. They come batch by batch, in the input's order within each. Returns
    * how many lines have none, since they were no requests (`skipBadLines`).
    * @throws what `report()` throws; `store_unavailable` when the job's files are not in this client's store
    */
-  async *failedRequests(options: WaitOptions = {}): AsyncGenerator<string, number, undefined> {
-    await this.report(options);
-    const rows = readRowTexts(this.#results());
-    const requests = failedRequests(this.#store, this.id, rows);
-    for (;;) {
-      const { value, done } = await readingStore(() => requests.next(), this.id);
-      if (done === true) return value;
-      yield value;
-      options.signal?.throwIfAborted();
-    }
+  failedRequests(options: WaitOptions = {}): AsyncGenerator<string, number, undefined> {
+    return this.#results.failedRequests(options);
   }
 
   /**
-   * Waits for the end and puts `results.jsonl`, `report.json` and, where it was made, `report.html` into a folder, which is made if need be. A file appears
-   * there only when whole; saving again changes nothing. Of a job that failed or was terminated, the rows that it has are
-   * put there as `results.partial.jsonl`, which goes when the results come.
+   * Waits for the end and writes `results.jsonl`, `report.json` and, where it was made, `report.html` into a folder, which is
+   * created if necessary. A file appears there only when it is complete; saving again changes nothing. The rows of a job that
+   * failed or was terminated are written as `results.partial.jsonl`, which is removed when the results are there.
    * @throws BatchError `bad_output` when the folder cannot be written or holds another job's results; `partial_results` as
    * `results()`, with the file in its details; what `report()` throws
    */
   async save(folder: string, options: WaitOptions = {}): Promise<JobReport> {
-    await checkOutputFolder(folder, this.id);
-    const end = await this.#end(options);
-    if ('failure' in end) {
-      const part = await this.#storedRows(end.failure);
-      const rows = mergedRowTexts(this.#store, part.files, this.id);
-      const file = await writePartialResults(textsOf(rows), folder, this.id);
-      throw partialResults(end.failure, part, this.id, file);
-    }
-    const { report } = end;
-    await this.#assertResults();
-    await copyResults(this.#store, this.id, folder);
-    return report;
+    return await this.#results.save(folder, options);
   }
 
   /**
    * Asks the job to end: batches in flight are cancelled at the API and awaited, their answers kept, and the other lines
-   * end `cancelled`. Answers when the job knows it; `report()` waits for the end.
+   * end `cancelled`. Returns when the job has received it; `report()` waits for the end.
    *
    * A job that failed, was terminated or timed out may have batches at the API. It is started again as a cancelled job: a
    * worker cancels its batches, keeps their answers, and writes the results. `restarted` is true then.
@@ -286,34 +200,35 @@ export class JobHandle {
     const cancel = (handle: WorkflowHandle): Promise<void> => handle.signal(cancelSignal);
     if (await this.#signalled(cancel)) {
       // Also where no worker is there to keep it; a store that cannot be written here is one that workers can write.
-      if ((await this.#spec().catch(() => null)) !== null) await this.#keepCancel().catch(() => undefined);
+      if ((await this.#records.spec().catch(() => null)) !== null)
+        await this.#records.keepCancel().catch(() => undefined);
       return { restarted: false };
     }
     const spec = await this.#specOfUnfinished();
     if (spec === null) throw await this.#ended();
     // On record before the start: a worker may read the plan, and send a shard, before a signal comes to it.
-    await readingStore(() => this.#keepCancel(), this.id);
+    await this.#records.keepCancel();
     await this.#restart(spec);
-    await this.#signalled(cancel); // for the case that somebody else has started it since
+    await this.#signalled(cancel); // in case another process has started it since
     return { restarted: true };
   }
 
   /**
    * Begins another pass over the lines of a finished job that ended without an answer, cancelled ones included, each with all
-   * its attempts; answers that are there stay, and new ones take the place of the failures in the results. Lines that ended
-   * `answer_unavailable` were paid: only `rebuy` asks for them again. False when no line is left for it, so that nothing begins.
+   * its attempts. Earlier answers are kept, and new ones replace the failures in the results. Lines that ended
+   * `answer_unavailable` were paid: only `rebuy` sends them again. Returns false when there is no such line.
    * @throws BatchError `job_not_found`; `job_conflict` while the job has no results; `temporal_unavailable`, `store_unavailable`,
    * `client_closed`
    */
   async retryFailed(): Promise<boolean> {
     this.#calls.assertOpen();
-    const report = await this.#keptReport();
-    const spec = await readingStore(() => this.#spec(), this.id);
+    const report = await this.#records.report();
+    const spec = await this.#records.spec();
     if (spec === null) throw await this.#ended();
     if (report !== null) {
       if (!mayRetry(report)) return false;
       await readingStore(() => askForPass(this.#store, this.id, report), this.id);
-    } else if ((await this.#serverStatus(false)).status !== 'COMPLETED') {
+    } else if ((await this.#status.readServer(false)).status !== 'COMPLETED') {
       throw new BatchError(
         ErrorCode.JobConflict,
         `Job ${this.id} has no results yet, and lines of it may still be answered: the same command without --retry-failed goes on with it.`,
@@ -326,8 +241,8 @@ export class JobHandle {
   }
 
   /**
-   * Asks the job to start nothing new until `resume()`; batches in flight go on and are fetched. The reason is shown to
-   * whoever looks, and kept in the job's history.
+   * Pauses the job: it sends nothing new until `resume()`; batches in flight continue and are fetched. The reason is shown
+   * wherever the job is shown, and kept in its history.
    * @throws BatchError `job_not_found`; `job_conflict` when the job has ended; `temporal_unavailable`, `client_closed`
    */
   async pause(reason: string = 'on request'): Promise<void> {
@@ -335,7 +250,7 @@ export class JobHandle {
   }
 
   /**
-   * Goes on after a pause, whoever asked for it; a job that waits for a refused account asks the API again at once.
+   * Resumes a paused job, whoever paused it; a job that waits for a refused account calls the API again at once.
    * @throws BatchError as `pause()`
    */
   async resume(): Promise<void> {
@@ -344,112 +259,6 @@ export class JobHandle {
 
   #handle(): WorkflowHandle {
     return this.#calls.client.workflow.getHandle(this.id);
-  }
-
-  /** Waits for the end of the job: its report, or what it ended by without one. */
-  async #end({ signal }: WaitOptions): Promise<JobEnd> {
-    this.#calls.assertOpen();
-    const kept = await this.#keptReport();
-    if (kept !== null) return { report: kept };
-    const result = async (): Promise<JobEnd> => {
-      try {
-        return { report: (await this.#handle().result()) as JobReport };
-      } catch (error) {
-        const isEnd = error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError;
-        if (!isEnd) throw error;
-        const { target } = this.#calls;
-        return { failure: toBatchError(error, { jobId: this.id, target }) as BatchError };
-      }
-    };
-    return await this.#calls.run(result, { jobId: this.id, signal, patient: true, isLong: true });
-  }
-
-  /**
-   * The rows of a job that ended without results.
-   * @throws the failure, where there is no row
-   */
-  async #storedRows(failure: BatchError): Promise<StoredRows> {
-    const stored = await readingStore(() => findStoredRows(this.#store, this.id), this.id);
-    if (stored === null || stored.rows === 0) throw failure;
-    return stored;
-  }
-
-  /** @throws BatchError `store_unavailable`, which names the place where the results of a finished job should be */
-  async #assertResults(): Promise<void> {
-    const [size, ours] = await readingStore(
-      async () =>
-        [await this.#store.size(jobFiles.results(this.id)), await storeIdentity(this.#store)] as const,
-      this.id,
-    );
-    if (size === null) throw resultsMissing(this.id, ours, await this.#startedIn());
-  }
-
-  /** The store that the job was started with, by its workflow's input; null where nobody can tell. */
-  async #startedIn(): Promise<StoreIdentity | null> {
-    try {
-      return await this.#calls.run(async ({ workflowService, options }) => {
-        const { history } = await workflowService.getWorkflowExecutionHistory({
-          namespace: options.namespace,
-          execution: { workflowId: this.id },
-          maximumPageSize: 1,
-        });
-        const { input } = history?.events?.[0]?.workflowExecutionStartedEventAttributes ?? {};
-        const { decodeArrayFromPayloads } =
-          await import('@temporalio/common/lib/internal-non-workflow/index.js');
-        const [spec] = (await decodeArrayFromPayloads(options.loadedDataConverter, input?.payloads)) as [
-          JobSpec?,
-        ];
-        return spec?.store ?? null;
-      });
-    } catch {
-      return null; // the server has forgotten the job, or is away: what is missing is told all the same
-    }
-  }
-
-  #results(): RowsToRead {
-    return { store: this.#store, key: jobFiles.results(this.id), jobId: this.id };
-  }
-
-  async #keptReport(): Promise<JobReport | null> {
-    const key = jobFiles.report(this.id);
-    return await readingStore(() => readRecord<JobReport>(this.#store, key), this.id);
-  }
-
-  async #status(watching: boolean): Promise<JobStatus> {
-    this.#calls.assertOpen();
-    const { status, version, updated, retries, step, ...entry } = await this.#serverStatus(watching);
-    // Read last: a workflow writes it before it ends, and whoever reads it need not ask how that goes.
-    const report = await this.#keptReport();
-    if (status === null && report === null) throw jobNotFound(this.id);
-    if (report !== null) {
-      const progress = doneProgress(report);
-      return {
-        jobId: this.id,
-        status: 'COMPLETED',
-        state: progress.state,
-        progress,
-        failure: null,
-        retries: [],
-        step: null,
-        report,
-        ...entry,
-      };
-    }
-    const isRunning = status === 'RUNNING';
-    const told = isRunning ? await this.#progressAt(version, watching) : null;
-    const progress = told === null ? null : updated(told);
-    const failure = isRunning || status === null ? null : await this.#failure();
-    return {
-      jobId: this.id,
-      status: status ?? 'COMPLETED',
-      state: shownState(status ?? 'COMPLETED', progress?.state ?? entry.listed?.state ?? null),
-      progress,
-      failure,
-      retries,
-      step,
-      report,
-      ...entry,
-    };
   }
 
   /** Sends a signal; false when no such workflow runs. */
@@ -470,33 +279,31 @@ export class JobHandle {
 
   /** The spec of a job that ended without results and may have batches at the API; null for other jobs. */
   async #specOfUnfinished(): Promise<JobSpec | null> {
-    const { status } = await this.#serverStatus(false);
+    const { status } = await this.#status.readServer(false);
     // A server that does not know the job may be the wrong one: another may be working on it.
-    if (status === null || status === 'COMPLETED' || (await this.#keptReport()) !== null) return null;
-    return await readingStore(() => this.#spec(), this.id);
-  }
-
-  /** The spec of a job whose shards were built in this store; null for other jobs. */
-  async #spec(): Promise<JobSpec | null> {
-    const plan = await this.#store.size(jobFiles.round(this.id, 1));
-    return plan === null ? null : await readRecord<JobSpec>(this.#store, jobFiles.spec(this.id));
-  }
-
-  async #keepCancel(): Promise<void> {
-    await keepCancel(this.#store, this.id, await currentPass(this.#store, this.id));
+    if (status === null || status === 'COMPLETED' || (await this.#records.report()) !== null) return null;
+    return await this.#records.spec();
   }
 
   /**
-   * The first few shards that the API refused, with what it said.
+   * The first few shards that the API refused, with its messages.
    * @internal
    */
   async refusals(): Promise<Refusal[]> {
     return await readingStore(() => readRefusals(this.#store, this.id), this.id);
   }
 
-  /** The error of a call that came too late. */
+  /**
+   * The report, whose first failed lines have their ids where the results are in this client's store.
+   * @internal
+   */
+  async named(report: JobReport): Promise<NamedReport> {
+    return await nameFailures(this.#store, report);
+  }
+
+  /** The error of a call that came after the job's end. */
   async #ended(): Promise<BatchError> {
-    const { status } = await this.#serverStatus(false);
+    const { status } = await this.#status.readServer(false);
     const isFinished = await this.isFinished();
     if (!isFinished && status === null) return jobNotFound(this.id);
     return new BatchError(
@@ -507,80 +314,6 @@ export class JobHandle {
       { details: { jobId: this.id } },
     );
   }
-
-  async #serverStatus(patient: boolean): Promise<ServerStatus> {
-    return await this.#calls.run(
-      async (): Promise<ServerStatus> => {
-        try {
-          const { status, runId, historyLength, raw, memo, typedSearchAttributes } =
-            await this.#handle().describe();
-          const { account, schedule } = listedLabels(typedSearchAttributes);
-          const listed = parseListed(memo?.[PROGRESS_MEMO]);
-          return {
-            status: status.name,
-            version: `${runId} ${historyLength}`,
-            retries: retriesOf(raw),
-            step: stepBytesOf(raw),
-            updated: (progress) => withBeat(progress, raw),
-            listed,
-            account,
-            schedule,
-          };
-        } catch (error) {
-          if (error instanceof WorkflowNotFoundError)
-            return {
-              status: null,
-              version: '',
-              updated: (progress) => progress,
-              retries: [],
-              step: null,
-              listed: null,
-              account: null,
-              schedule: null,
-            };
-          throw error;
-        }
-      },
-      { jobId: this.id, patient },
-    );
-  }
-
-  /** What a watcher has been told of this very history is not asked again for a while: queries are billed by some servers. */
-  async #progressAt(version: string, watching: boolean): Promise<JobProgress | null> {
-    const told = this.#told;
-    if (watching && told?.version === version && performance.now() - told.at < TELL_AGAIN_MS)
-      return told.progress;
-    const at = performance.now();
-    const progress = await this.#queryProgress();
-    this.#told = progress === null ? null : { version, progress, at };
-    return progress;
-  }
-
-  async #queryProgress(): Promise<JobProgress | null> {
-    const ask = (): Promise<JobProgress> => this.#handle().query(progressQuery);
-    try {
-      return await this.#calls.run((client) => client.withDeadline(Date.now() + QUERY_MS, ask));
-    } catch {
-      return null; // no worker answered in time: the status says RUNNING, and that is all that is known
-    }
-  }
-
-  async #failure(): Promise<string | null> {
-    const ended = (): Promise<unknown> => this.#handle().result();
-    try {
-      await this.#calls.run((client) => client.withDeadline(Date.now() + QUERY_MS, ended), {
-        jobId: this.id,
-      });
-      return null;
-    } catch (error) {
-      const isAway = error instanceof BatchError && error.code === ErrorCode.TemporalUnavailable;
-      return error instanceof Error && !isAway ? error.message : null; // the server did not say in time
-    }
-  }
-}
-
-async function* textsOf(rows: AsyncIterable<RowText>): AsyncGenerator<string, void, undefined> {
-  for await (const { text } of rows) yield text;
 }
 
 function assertSchema(schema: StandardSchemaV1): void {
@@ -591,28 +324,4 @@ function assertSchema(schema: StandardSchemaV1): void {
     'Option schema must be a Standard Schema, such as one of zod 3.24 or later, valibot 1 or arktype 2.',
     { details: { option: 'schema' } },
   );
-}
-
-function doneProgress(report: JobReport): JobProgress {
-  return {
-    jobId: report.job_id,
-    state: endStateOf(report),
-    reason: null,
-    notices: [],
-    round: report.rounds,
-    lines: report.lines,
-    answered: report.answered,
-    failed: report.failed,
-    running: 0,
-    shards: { total: 0, waiting: 0, inFlight: 0, done: 0 },
-    batches: {},
-    created: report.batches,
-    inputTokens: report.input_tokens,
-    outputTokens: report.output_tokens,
-    startedAt: report.started_at,
-    uploaded: report.lines,
-    costUsd: report.cost_usd,
-    costUsdWithoutBatch: report.cost_usd_without_batch,
-    table: [],
-  };
 }

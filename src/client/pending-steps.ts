@@ -1,15 +1,18 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
+import { isWait } from '../core/failure.ts';
 import type { JobProgress, RunningCounts } from '../core/progress.ts';
 
-/** A step that has failed and is tried again, as Temporal tells it. */
+/** A step that has failed, or could not begin yet, and is tried again, as Temporal tells it. */
 export interface StepRetry {
   /** The step's name, e.g. `createBatch`. */
   readonly activity: string;
   /** The attempt that comes next or runs, from 2. */
   readonly attempt: number;
-  /** What the last attempt failed with. */
+  /** What the last attempt failed with, or what is waited for. */
   readonly reason: string;
+  /** True where it has not failed, and waits: for an earlier job of its series, or for a worker that has other work. */
+  readonly waits: boolean;
 }
 
 /** How far a step is that works through a file: the input, or all rows. */
@@ -24,7 +27,7 @@ export interface StepBytes {
 
 type Description = WorkflowExecutionDescription['raw'];
 
-/** The steps of a job that have failed and are tried again. */
+/** The steps of a job that are tried again. */
 export function retriesOf({ pendingActivities }: Description): StepRetry[] {
   return (pendingActivities ?? [])
     .filter(({ lastFailure }) => lastFailure != null)
@@ -32,6 +35,7 @@ export function retriesOf({ pendingActivities }: Description): StepRetry[] {
       activity: activityType?.name ?? 'unknown',
       attempt: attempt ?? 0,
       reason: lastFailure?.message ?? 'unknown',
+      waits: isWait(lastFailure?.applicationFailureInfo?.type),
     }));
 }
 

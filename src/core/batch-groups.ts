@@ -2,7 +2,7 @@ import type { BatchStatus } from './batch-status.ts';
 import { shardId, shardIndex, shardRound } from './shard-plan.ts';
 
 /** How a batch was last seen; `created`: nobody has looked yet, `missing`: the API does not know it, or refuses to show it. */
-export type SeenStatus = BatchStatus | 'missing' | 'created';
+export type KnownStatus = BatchStatus | 'missing' | 'created';
 
 /** A batch of a shard, by what its record in the store is named after. */
 export interface NamedBatch {
@@ -12,7 +12,7 @@ export interface NamedBatch {
 }
 
 /** Batches of one round that have a status and a number in common: a thousand of them are a few words of a history. */
-export interface BatchGroup<Status = SeenStatus> {
+export interface BatchGroup<Status = KnownStatus> {
   readonly status: Status;
   readonly round: number;
   readonly batch: number;

@@ -31,9 +31,9 @@ export const FailureType = {
   AnswersNotReady: 'AnswersNotReady',
   /** The API does not know a batch whose answers are still to be read: a key of another project, most likely. */
   BatchUnknown: 'BatchUnknown',
-  /** An earlier run of the schedule still works: what it answers is waited for. */
+  /** An earlier job of the series, or of the run's time, still works: what it answers is waited for. */
   EarlierRunUnfinished: 'EarlierRunUnfinished',
-  /** Answers of an earlier run that a job had chosen to use are gone from the store. */
+  /** Answers of an earlier job that a job had chosen to use are gone from the store. */
   EarlierAnswersGone: 'EarlierAnswersGone',
   /** The id of a scheduled run's job belongs to a job with another input or other options. */
   RunConflict: 'RunConflict',
@@ -75,4 +75,9 @@ export const failureMeaning: Readonly<Record<FailureType, FailureMeaning>> = {
 /** True when `text` names a failure type. */
 export function isFailureType(text: string | null | undefined): text is FailureType {
   return typeof text === 'string' && Object.hasOwn(failureMeaning, text);
+}
+
+/** True for a step that has not failed: it waits for its turn, or for another job, and each look whether it may begin is an attempt. */
+export function isWait(type: string | null | undefined): boolean {
+  return type === FailureType.WorkerBusy || type === FailureType.EarlierRunUnfinished;
 }

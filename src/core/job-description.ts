@@ -40,6 +40,12 @@ export function staticDetailsOf(spec: JobSpec): string {
     ],
     ['account', labels?.account == null ? 'not named' : code(labels.account)],
     ['schedule', labels?.schedule == null ? 'none' : code(labels.schedule)],
+    [
+      'lines sent',
+      spec.onlyNew === undefined
+        ? 'all'
+        : `those that no earlier job of series ${code(spec.onlyNew.schedule)} has answered`,
+    ],
   ];
   return [
     "Sends every line of the input to OpenAI's Batch API and ends with one answer per line, in the input's order.",

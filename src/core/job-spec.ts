@@ -28,6 +28,12 @@ export interface JobOptions {
   skipBadLines?: boolean;
   /** Buy lines again whose paid answer was lost by the API. @default false: they end `answer_unavailable` */
   rebuy?: boolean;
+  /**
+   * A series of jobs, by a name of 1 to 80 characters of `A-Z a-z 0-9 . _ -`: only lines are sent that no earlier job of the series
+   * has answered; the results have the kept answers of the others. A schedule's name is the series of its runs.
+   * @default none: every line is sent
+   */
+  onlyNew?: string;
   /** Cancel a batch that has not ended this many hours after its creation, 1 to 10,000. @default never */
   giveUpAfterHours?: number;
   /**
@@ -50,6 +56,7 @@ export const jobOptionNames: readonly string[] = Object.keys({
   inFlight: true,
   skipBadLines: true,
   rebuy: true,
+  onlyNew: true,
   giveUpAfterHours: true,
   account: true,
 } satisfies Readonly<Record<keyof JobOptions, true>>);
@@ -69,7 +76,7 @@ export interface JobSpec {
   readonly skipBadLines: boolean;
   readonly rebuy: boolean;
   readonly giveUpAfterMs: number | null;
-  /** The schedule whose earlier runs' answers are used again: only lines that none of them answered are sent. */
+  /** The series, by its name or its schedule's, of whose jobs answers are kept: only lines that none of them has answered are sent. */
   readonly onlyNew?: { readonly schedule: string };
   /** The store that the job lives in: workers of another one leave it alone. Specs of version 0.2 and before have none. */
   readonly store?: { readonly id: string; readonly path: string };
@@ -104,7 +111,7 @@ export type CheckedOptions = Omit<JobSpec, 'jobId' | 'input'> & { readonly jobId
  * @throws BatchError `bad_option` naming the option, its range and what was given
  */
 export function checkJobOptions(options: Omit<JobOptions, 'input'>): CheckedOptions {
-  const { jobId, endpoint, model } = options;
+  const { jobId, endpoint, model, onlyNew } = options;
   if (jobId !== undefined && !isJobId(jobId)) {
     throw badOption(
       'job',
@@ -117,6 +124,7 @@ export function checkJobOptions(options: Omit<JobOptions, 'input'>): CheckedOpti
   if (endpoint !== undefined && !isEndpoint(endpoint)) {
     throw badOption('endpoint', `must be one of ${endpoints.join(', ')}, got "${endpoint}"`);
   }
+  if (onlyNew !== undefined) assertSeries(onlyNew);
   const account = options.account?.trim() ?? null;
   if (account !== null && (account === '' || account.length > 100)) {
     throw badOption('account', `must be a name of 1 to 100 characters, got "${account.slice(0, 40)}"`);
@@ -135,6 +143,7 @@ export function checkJobOptions(options: Omit<JobOptions, 'input'>): CheckedOpti
     skipBadLines: options.skipBadLines ?? false,
     rebuy: options.rebuy ?? false,
     giveUpAfterMs: hours === undefined ? null : between('give-up-after', hours, 1, 10_000, 1) * 3_600_000,
+    ...(onlyNew === undefined ? {} : { onlyNew: { schedule: onlyNew } }),
     ...(account === null ? {} : { labels: { account, schedule: null, searchable: false } }),
   };
 }
@@ -142,6 +151,20 @@ export function checkJobOptions(options: Omit<JobOptions, 'input'>): CheckedOpti
 /** True for text that may be a job's id; it is also a folder's name in the store. */
 export function isJobId(text: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9._-]{0,119}$/.test(text);
+}
+
+/** True for text that may be the name of a series of jobs, or of a schedule; it is also a folder's name in the store. */
+export function isSeriesName(text: unknown): boolean {
+  return typeof text === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$/.test(text);
+}
+
+/** JavaScript may say `true`, as of a schedule. */
+function assertSeries(name: unknown): void {
+  if (isSeriesName(name)) return;
+  throw badOption(
+    'only-new',
+    `must be the name of a series of jobs, 1 to 80 characters of A-Z a-z 0-9 . _ - and starting with a letter or digit, got "${String(name).slice(0, 90)}"`,
+  );
 }
 
 /**

@@ -1,5 +1,6 @@
 /**
- * The API's published limits, each with its source and the day it was read.
+ * What the API publishes of its batches, each with its source and the day it was read: what one may hold, and its price. Plans
+ * are made by it, also where no calls are made.
  * Guide: https://developers.openai.com/api/docs/guides/batch (Oct 2026). Spec: github.com/openai/openai-openapi (21 Aug 2026).
  */
 
@@ -18,14 +19,8 @@ export const MAX_EMBEDDING_INPUTS = 50_000;
 /** Inputs of one embeddings request. Spec, CreateEmbeddingRequest.input. */
 export const MAX_INPUTS_PER_EMBEDDING_LINE = 2_048;
 
-/** Batches on one page of `GET /batches`. Spec. */
-export const MAX_LIST_PAGE = 100;
-
-/** Bytes from which an input file goes up in parts (`POST /uploads`): each part can be retried alone. */
-export const MULTIPART_FROM_BYTES = 32_000_000;
-
-/** Bytes of one part; the API allows 64 MB. Spec, CreateUploadPart. */
-export const UPLOAD_PART_BYTES = 16_000_000;
+/** The share of the list price that batches cost, as a divisor. Guide, "Batch API": 50 % discount on inputs and outputs. */
+export const BATCH_DIVISOR = 2n;
 
 /** The endpoints that accept batches. Spec, CreateBatchRequest.endpoint, less `/v1/videos`, shut down 24 Sep 2026. */
 export const Endpoint = {

@@ -36,11 +36,11 @@ const LONGEST_SILENCE_MS = 150_000;
 /**
  * How long a poll that needs no timer may look. A day without news costs some 170 of them and some 1,170 beats.
  */
-export function lookLength(quietMs: number): number {
+export function pollLength(quietMs: number): number {
   return Math.min(LONGEST_LOOK_MS, quietMs * SHARE_LOOKED);
 }
 
 /** The heartbeat timeout of a poll, which beats twice within it; `leastMs` is that of other steps. */
-export function lookHeartbeat(lookMs: number, leastMs: number): number {
+export function pollHeartbeat(lookMs: number, leastMs: number): number {
   return Math.max(leastMs, Math.min(LONGEST_SILENCE_MS, lookMs / 2));
 }

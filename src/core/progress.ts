@@ -154,7 +154,7 @@ export interface JobReport {
   readonly unavailable?: number;
   /** Lines that a cancelled job did not send, or whose answer did not come. */
   readonly cancelled: number;
-  /** Of the answered lines, those whose answers an earlier run of the schedule had bought; absent where nobody looked. */
+  /** Of the answered lines, those whose answers an earlier job of the series had bought; absent where nobody looked. */
   readonly reused?: number;
   /** Passes over the lines without an answer. */
   readonly rounds: number;
@@ -170,6 +170,8 @@ export interface JobReport {
   readonly cost_usd_without_batch: number | null;
   /** How often lines met which error, retried ones included. */
   readonly errors: Readonly<Record<string, number>>;
+  /** The first lines that failed, at most `FAILED_SHOWN`; absent where none did, and from reports of earlier versions. */
+  readonly first_failed?: readonly FailedLine[];
   /** What batches cost that were created on top of the job's own; null where there were none. */
   readonly duplicates?: DuplicatesReport | null;
   /** What a reader should know about the cost, a sentence each; absent where there is nothing. */
@@ -178,6 +180,17 @@ export interface JobReport {
   readonly started_at: string;
   /** ISO 8601. */
   readonly finished_at: string;
+}
+
+/** Lines of `JobReport.first_failed`. */
+export const FAILED_SHOWN = 5;
+
+/** A line that failed. Its `custom_id`, which may be anybody's name, stands in its row: reports and histories hold none. */
+export interface FailedLine {
+  /** Its number in the input. */
+  readonly line: number;
+  /** The code of the error in its row; `other` for one that is no short word. */
+  readonly code: string;
 }
 
 /** Batches that were created twice, and their answers to lines that had one already: paid, in the sums, and of no use. */

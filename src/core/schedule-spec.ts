@@ -17,7 +17,7 @@ export const Overlap = {
 export type Overlap = (typeof Overlap)[keyof typeof Overlap];
 
 /** The options of the jobs that a schedule starts. */
-export type ScheduledJobOptions = Omit<JobOptions, 'input' | 'jobId'>;
+export type ScheduledJobOptions = Omit<JobOptions, 'input' | 'jobId' | 'onlyNew'>;
 
 /** A schedule, complete and checked: the input of each of its runs. Plain data; `v` grows when its meaning changes. */
 export interface ScheduleSpec {

@@ -1,4 +1,4 @@
-import type { LineHistory } from './result-line.ts';
+import type { LineHistory } from './line-tries.ts';
 import type { Cost } from './token-cost.ts';
 import { MAX_EMBEDDING_INPUTS } from './limits.ts';
 
@@ -59,7 +59,7 @@ export interface RoundPlan {
   readonly rejected: number;
   /** Models of the lines, in order of appearance, as many as a search attribute holds; of round 1 only, and not in plans of version 0.1. */
   readonly models?: readonly string[];
-  /** Input lines that an earlier run of the schedule has answered; absent where nobody looked. */
+  /** Input lines that an earlier job of the series has answered; absent where nobody looked. */
   readonly kept?: number;
   /** Which of `jobFiles.building` the round's files were made in; of round 1 only, and not in plans of version 0.1. */
   readonly built?: string;

@@ -1,3 +1,5 @@
+import { BATCH_DIVISOR } from './limits.ts';
+
 /**
  * What tokens cost, in integers: the price of a batch is the sum over its prompts, equal to the last digit.
  *
@@ -67,9 +69,6 @@ export interface ModelRates {
  * null when it is not known.
  */
 export type Cost = string | null;
-
-/** The share of the list price that batches cost, as a divisor. Guide, "Batch API" (Oct 2026): 50 % discount on inputs and outputs. */
-const BATCH_DIVISOR = 2n;
 
 /** Adds up the tokens of prompts, and what they cost. */
 export class TokenSum {

@@ -1,62 +1,12 @@
-import { openEmulatedApi } from './emulated-api.ts';
-import { createHttpServer } from './http-server.ts';
-import { resolveEmulatorOptions } from './options.ts';
-import type { EmulatorOptions } from './options.ts';
+/**
+ * The package `openai-batch-emulator`, for our command and the demo. `npm run build` puts it and its libraries into this one
+ * file of `dist`, so that nobody installs them with us.
+ */
+import type { Emulator, EmulatorOptions } from 'openai-batch-emulator';
 
-export { emulatorOptionsSchema, resolveEmulatorOptions } from './options.ts';
-export type { EmulatorOptions, LifecycleOptions, ResolvedEmulatorOptions } from './options.ts';
-export { CallKind, faultRuleSchema } from './fault-rule.ts';
-export type {
-  BatchErrorItem,
-  BatchFault,
-  BatchFaultRule,
-  CallFault,
-  CallFaultRule,
-  FaultCondition,
-  FaultMoment,
-  FaultRule,
-  FileFault,
-  FileFaultRule,
-  LineFault,
-  LineFaultRule,
-} from './fault-rule.ts';
-export type { LedgerLine, LedgerSummary } from './ledger.ts';
-export type { CallCount, CallReport } from './call-counters.ts';
+export { commandOptions, runCommand, UsageError, type CommandFlags } from 'openai-batch-emulator/command';
 
-/** A running emulator. */
-export interface Emulator {
-  /** What to give the SDK as `baseURL`, for example `http://127.0.0.1:8123/v1`. */
-  url: string;
-  /** Where the routes under /emulator begin, for example `http://127.0.0.1:8123/emulator`. */
-  adminUrl: string;
-  port: number;
-  /** Stops listening and working. With a `dataDir`, batches in flight go on at the next start. */
-  close(): Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
-}
-
-/** Starts an emulator of OpenAI's Files, Uploads and Batches API on loopback. */
-export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
-  const resolved = resolveEmulatorOptions(options);
-  const api = await openEmulatedApi(resolved);
-  const app = createHttpServer(api);
-  const close = async (): Promise<void> => {
-    await app.close();
-    await api.close();
-  };
-  try {
-    await app.listen({ port: resolved.port, host: resolved.host });
-  } catch (error) {
-    await close();
-    throw error;
-  }
-  const { port } = app.server.address() as { port: number };
-  const origin = `http://${resolved.host === '::1' ? '[::1]' : resolved.host}:${port}`;
-  return {
-    url: `${origin}/v1`,
-    adminUrl: `${origin}/emulator`,
-    port,
-    close,
-    [Symbol.asyncDispose]: close,
-  };
+/** Starts an emulator; its server is loaded only then, which takes a quarter of a second. */
+export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
+  return (await import('openai-batch-emulator')).startEmulator(options);
 }

@@ -8,7 +8,7 @@ import { builtFiles, earlierFiles, endedFiles, jobRoundFiles, retriedFiles } fro
 import { claimOutcome, type ClaimedOutcome, type ShardName } from './records/claim-outcome.ts';
 import type { LateOutput } from './rows/count-answers.ts';
 import type { EndedShard, MissingRows } from './rows/ended-shard.ts';
-import type { RowsToMerge } from './rows/merge-rows.ts';
+import type { MergedRows, RowsToMerge } from './rows/merge-rows.ts';
 import type { RefusedShard } from './rows/unsent-shard.ts';
 import type { RebuyRound } from './shards/pack-rebuys.ts';
 import type { RetryRound } from './shards/pack-retries.ts';
@@ -102,7 +102,7 @@ export class FileWork {
     );
   }
 
-  async mergeRows({ counter, ...options }: Counted<RowsToMerge>): Promise<number> {
+  async mergeRows({ counter, ...options }: Counted<RowsToMerge>): Promise<MergedRows> {
     const { files } = options;
     return await this.onFiles({ shards: files.length }, files, (folder) =>
       this.pool.run('mergeRows', { folder, options, counter: counter.shared }),
@@ -110,7 +110,7 @@ export class FileWork {
   }
 
   async indexAnswers(options: AnswersToIndex): Promise<number | null> {
-    const needed = jobRoundFiles(this.store, options.job, Number.POSITIVE_INFINITY);
+    const needed = jobRoundFiles(this.store, options.job, options.rounds);
     return await this.onFiles(ALL_SHARDS, needed, (folder) =>
       this.pool.run('indexAnswers', { folder, options }),
     );

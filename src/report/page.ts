@@ -72,8 +72,13 @@ function tile(name: string, value: string, more: string, accent: string | null):
 
 /** What somebody should know who reads no further. */
 function notes({ report, rejected }: PageHead): Html | null {
-  const { duplicates, cancelled, notes: more = [] } = report;
+  const { duplicates, cancelled, reused = 0, notes: more = [] } = report;
   const list: Html[] = [];
+  if (reused > 0)
+    list.push(
+      html`<strong>${count(reused)}</strong> of the answered lines had been answered before, by earlier jobs
+        of the series: they were not sent again, and are no part of batches, tokens and cost.`,
+    );
   if (rejected > 0)
     list.push(
       html`<strong>${count(rejected)}</strong> of the failed lines were no valid requests and were never sent:

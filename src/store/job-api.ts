@@ -35,10 +35,10 @@ export async function jobInstance(store: Store, job: string): Promise<string | n
   return (await readRecord<JobApi>(store, jobFiles.api(job)))?.instance ?? null;
 }
 
-/** True when the job has begun and its batches live elsewhere; decides nothing. */
-export async function isOtherApi(store: Store, job: string, baseUrl: string): Promise<boolean> {
+/** True when it is on record that the job's batches live elsewhere than at this base URL, given as `apiFingerprint`; decides nothing. */
+export async function isOtherApi(store: Store, job: string, baseUrlSha256: string): Promise<boolean> {
   const known = await readRecord<JobApi>(store, jobFiles.api(job));
-  return known !== null && known.baseUrlSha256 !== apiFingerprint(baseUrl);
+  return known !== null && known.baseUrlSha256 !== baseUrlSha256;
 }
 
 /** A hash of a base URL's host and path only: a key or a query may change, and the batches stay where they are. */

@@ -12,9 +12,9 @@ export const jobFiles = {
   /** Where its batches live; see `claimJobApi`. */
   api: (job: string): string => `jobs/${job}/api.json`,
   /**
-   * Where the files of round 1 are made, one folder for each input and options that were tried under the job's id, each behind its
-   * key. They get their places when the plan that names `word` is on record: so an attempt with another input, which stood
-   * still, writes nothing among them.
+   * Where the files of round 1 are made, one folder for each input and options that were tried under the job's id, and for each run
+   * of its workflow where it belongs to a series; each file behind its key. They get their places when the plan that names `word` is
+   * on record: so an attempt with another input, which stood still, writes nothing among them.
    */
   building: (job: string, word: string): string => `jobs/${job}/building/${word}`,
   /** All of these. */
@@ -23,14 +23,11 @@ export const jobFiles = {
   round: (job: string, round: number): string => `jobs/${job}/rounds/${round}.json`,
   /** Rows of input lines that were refused, with `--skip-bad-lines`. */
   rejected: (job: string): string => `jobs/${job}/rejected.jsonl`,
-  /**
-   * Whose answers a job of a schedule uses, claimed before its shards are built; one for each input and options that
-   * were tried under its id.
-   */
-  earlier: (job: string, identity: string): string => `jobs/${job}/earlier-${identity}.json`,
+  /** Whose answers a job of a series uses, claimed before its shards are built; one for each `word` of `building`. */
+  earlier: (job: string, word: string): string => `jobs/${job}/earlier-${word}.json`,
   /** Index of what an earlier job that came to no end had answered when this one looked; `word` is drawn by the attempt. */
   earlierIndex: (job: string, word: string): string => `jobs/${job}/earlier-${word}.index`,
-  /** Rows of lines that an earlier run of its schedule has answered, with `--only-new`. */
+  /** Rows of lines that an earlier job of its series has answered, with `--only-new`. */
   kept: (job: string): string => `jobs/${job}/kept.jsonl`,
   /** Written when a cancel is accepted: from then on the job stays cancelled, for this pass over its lines. */
   cancelled: (job: string, pass: number): string =>
@@ -44,8 +41,11 @@ export const jobFiles = {
   page: (job: string): string => `jobs/${job}/report.html`,
   /** Written last. */
   report: (job: string): string => `jobs/${job}/report.json`,
-  /** Index of what a finished job has answered, for later runs of its schedule; see `file-work/earlier/answer-index.ts`. */
-  answers: (job: string): string => `jobs/${job}/answers.index`,
+  /**
+   * Index of what a finished job of so many rounds has answered, for later jobs of its series; see `file-work/earlier/answer-index.ts`.
+   * Another pass over its lines adds rounds, and leaves this as it is: a list of earlier jobs may name it.
+   */
+  answers: (job: string, rounds: number): string => `jobs/${job}/answers-${rounds}.index`,
 } as const;
 
 /** The keys of requests and options. */
@@ -54,11 +54,15 @@ export const identityFiles = {
   first: (identity: string): string => `identities/${identity}.json`,
 } as const;
 
-/** The keys of one schedule; its runs' jobs have theirs. */
-export const scheduleFiles = {
-  /** A record for each run that has a job, under the job's id. */
+/** The keys of one series of jobs, which may be the runs of a schedule; its jobs have theirs. See `store/series.ts`. */
+export const seriesFiles = {
+  /** A record for each run of the schedule that has a job, under the job's id. */
   runs: (schedule: string): string => `schedules/${schedule}/runs`,
   run: (schedule: string, job: string): string => `schedules/${schedule}/runs/${job}.json`,
+  /** A record for each run of a job's workflow that has asked for the answers of the series, in order. */
+  entries: (series: string): string => `schedules/${series}/entries`,
+  entry: (series: string, n: number): string =>
+    `schedules/${series}/entries/${String(n).padStart(8, '0')}.json`,
 } as const;
 
 /** The keys of one shard of a job. */

@@ -9,6 +9,13 @@ export interface PassRecord {
   readonly report: JobReport;
 }
 
+/** The last round of a job that has a plan; 0 where none has. */
+export async function lastRound(store: Store, job: string): Promise<number> {
+  let round = 0;
+  while ((await store.size(jobFiles.round(job, round + 1))) !== null) round += 1;
+  return round;
+}
+
 /** How many further passes over its lines without an answer a job has been asked for; 0 for most. */
 export async function currentPass(store: Store, job: string): Promise<number> {
   let pass = 0;
@@ -21,8 +28,7 @@ export async function currentPass(store: Store, job: string): Promise<number> {
  * asked for last, and has not begun, is asked for again.
  */
 export async function askForPass(store: Store, job: string, report: JobReport): Promise<void> {
-  let round = 1;
-  while ((await store.size(jobFiles.round(job, round + 1))) !== null) round += 1;
+  const round = await lastRound(store, job);
   const last = await currentPass(store, job);
   const before = last === 0 ? null : await readPass(store, job, last);
   if (before?.round !== round)

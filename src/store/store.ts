@@ -24,7 +24,10 @@ export interface Store {
   blob(key: string): Promise<Blob>;
   /** Size of a value in bytes; null when there is none. */
   size(key: string): Promise<number | null>;
-  /** Names of the values directly under a folder of keys, in order; none when there is no such folder. */
+  /**
+   * Names of the values directly under a folder of keys, in order; none when there is no such folder. Every value whose write was
+   * answered before is among them: the register of a series rests on it.
+   */
   list(folder: string): Promise<string[]>;
   /** Writes a whole value in place of whatever was there. */
   replace(key: string, text: string): Promise<void>;

@@ -1,7 +1,6 @@
 /** Which Temporal server to use, and the connection to it. */
 import type { Connection } from '@temporalio/client';
 import type { ClientConfigTLS, ClientConnectConfig } from '@temporalio/envconfig';
-import type { NativeConnection } from '@temporalio/worker';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import type { ConnectionMistake } from './connection-mistake.ts';
 import type { EmbeddedServerOptions } from './embedded-server.ts';
@@ -64,19 +63,6 @@ export async function connectClient(
   }
 }
 
-/**
- * An open connection for a worker; see `connectClient`.
- * @throws BatchError `temporal_unavailable`
- */
-export async function connectWorker(target: TemporalTarget): Promise<NativeConnection> {
-  const { NativeConnection } = await import('@temporalio/worker');
-  try {
-    return await NativeConnection.connect(target.connection);
-  } catch (error) {
-    throw await unreachable(target, error, 0);
-  }
-}
-
 /** What was found out about a connection that fails. */
 class Mistaken extends Error {
   readonly mistake: ConnectionMistake;
@@ -113,8 +99,15 @@ async function findMistake({ connection }: TemporalTarget): Promise<ConnectionMi
   return await findConnectionMistake(connection, LOOK_MS);
 }
 
-/** No `cause`: gRPC errors carry the request's metadata, and with it the API key. */
-async function unreachable(target: TemporalTarget, error: unknown, timeoutMs: number): Promise<BatchError> {
+/**
+ * What to do about a connection that did not come about within `timeoutMs`, 0 where that is not known. No `cause`: gRPC errors
+ * carry the request's metadata, and with it the API key.
+ */
+export async function unreachable(
+  target: TemporalTarget,
+  error: unknown,
+  timeoutMs: number,
+): Promise<BatchError> {
   const { kind, connection } = target;
   if (kind === 'configured' && !isRefusal(error)) {
     const mistake = error instanceof Mistaken ? error.mistake : await findMistake(target);

@@ -1,5 +1,5 @@
 /** The way to Temporal: which server, whether it runs, how to reach it. */
-export { connectClient, connectWorker, resolveTemporalTarget } from './connection.ts';
+export { connectClient, resolveTemporalTarget, unreachable } from './connection.ts';
 export { describeEmbeddedServer, ensureEmbeddedServer, stopEmbeddedServer } from './embedded-server.ts';
 export type { EmbeddedServer, EmbeddedServerOptions } from './embedded-server.ts';
 export { keepEmbeddedServer } from './keep-embedded-server.ts';

@@ -1,15 +1,14 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
-import type OpenAI from 'openai';
 import { createActivities, type Activities } from '../activities/index.ts';
 import { neverThrows } from '../core/never-throws.ts';
 import { readEnvironment } from '../environment.ts';
 import { FileWork } from '../file-work/file-work.ts';
+import { createApi, type OpenAI } from '../openai/client.ts';
 import { openStore } from '../store/open-store.ts';
 import { createJobMetrics, type JobMetrics } from './job-metrics.ts';
 import { observeJobs } from './observe-jobs.ts';
-import { createApi } from './openai-api.ts';
 import { tellFailures } from './tell-failures.ts';
 
 /** What the activities of a worker work with. Every field is optional. */
@@ -50,7 +49,7 @@ export interface ActivityHost {
 export async function hostActivities(options: ActivityHostOptions = {}): Promise<ActivityHost> {
   const environment = readEnvironment();
   const metrics = neverThrows(options.metrics ?? createJobMetrics()); // calls of the API and failed steps are counted, too
-  const api = withoutRetries(options.api ?? createApi((call) => metrics.apiCalled(call)));
+  const api = options.api ?? createApi((call) => metrics.apiCalled(call));
   const store = openStore(join(options.home ?? environment.home, 'store'));
   await store.check();
   const files = new FileWork({ store, threads: options.threads ?? defaultThreads() });
@@ -64,11 +63,6 @@ export async function hostActivities(options: ActivityHostOptions = {}): Promise
   });
   const close = async (): Promise<void> => await files.close();
   return { activities, interceptors: [tellFailures(metrics)], close, [Symbol.asyncDispose]: close };
-}
-
-/** A POST that the SDK sends again can create a second batch. */
-function withoutRetries(api: OpenAI): OpenAI {
-  return api.maxRetries === 0 ? api : api.withOptions({ maxRetries: 0 });
 }
 
 function defaultThreads(): number {

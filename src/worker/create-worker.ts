@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
-import type OpenAI from 'openai';
 import { DOWNLOADS_AT_ONCE, POLLS_AT_ONCE, stepQueuesOf, UPLOADS_AT_ONCE } from '../core/step-queues.ts';
-import { connectWorker, type TemporalTarget } from '../temporal/index.ts';
+import type { OpenAI } from '../openai/client.ts';
+import type { TemporalTarget } from '../temporal/index.ts';
 import { hostActivities, type ActivityHost } from './activity-host.ts';
+import { connectWorker } from './connect-worker.ts';
 import type { JobMetrics } from './job-metrics.ts';
 
 /** What a worker works with. */

@@ -12,4 +12,5 @@ export {
   type StepWorker,
 } from './create-worker.ts';
 export { createJobMetrics, type JobMetrics } from './job-metrics.ts';
-export { checkApi, createApi } from './openai-api.ts';
+export { checkApi } from '../openai/check-api.ts';
+export { createApi } from '../openai/client.ts';

@@ -1,7 +1,7 @@
 import { Runtime } from '@temporalio/worker';
 import type { MetricMeter } from '@temporalio/common';
 import { FailureType } from '../core/failure.ts';
-import type { ApiCall } from './api-calls.ts';
+import type { ApiCall } from '../openai/api-calls.ts';
 
 /** What may be watched of a worker, besides Temporal's own metrics; docs/metrics.md says what each means. */
 export interface JobMetrics {

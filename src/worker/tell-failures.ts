@@ -2,7 +2,7 @@ import { log, type Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { isAbort } from '../activities/safe-failure.ts';
-import { FailureType, isFailureType } from '../core/failure.ts';
+import { isFailureType, isWait } from '../core/failure.ts';
 import { neverThrows } from '../core/never-throws.ts';
 import type { JobMetrics } from './job-metrics.ts';
 
@@ -46,9 +46,8 @@ function tell(
   });
 }
 
-/** A step that waits its turn at the server has not failed. */
 function isWaiting(error: unknown): boolean {
-  return error instanceof ApplicationFailure && error.type === FailureType.WorkerBusy;
+  return error instanceof ApplicationFailure && isWait(error.type);
 }
 
 /** A step that is told to stop, because the worker goes or another attempt has begun, has not failed. */

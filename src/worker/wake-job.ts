@@ -1,9 +1,8 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
-import type OpenAI from 'openai';
-import { INSTANCE_KEY, JOB_KEY } from '../activities/find-batch.ts';
-import { parseBatchKey, type BatchKey } from '../activities/duplicate-batches.ts';
-import { isNotFound } from '../activities/openai-failure.ts';
 import { isJobId } from '../core/job-spec.ts';
+import { BatchApi } from '../openai/batch-api.ts';
+import type { OpenAI } from '../openai/client.ts';
+import { parseBatchKey, type BatchKey } from '../openai/labels.ts';
 import { jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import type { Store } from '../store/store.ts';
@@ -44,10 +43,12 @@ const MOST_LOOKS = 1_000;
  */
 export class JobWaker {
   private readonly deps: WakerDependencies;
+  private readonly api: BatchApi;
   private readonly looks = new Set<NodeJS.Timeout>();
 
   constructor(deps: WakerDependencies) {
     this.deps = deps;
+    this.api = new BatchApi(deps.api, deps.patience);
   }
 
   /**
@@ -55,13 +56,15 @@ export class JobWaker {
    * @throws when the API or Temporal cannot be asked now: nothing has been done, and the event has to come again
    */
   async wake(batchId: string): Promise<Woken> {
-    const batch = await this.retrieve(batchId);
-    const job = batch?.metadata?.[JOB_KEY];
+    // Null for a batch of another project, whose events come to the same address.
+    const batch = await this.api.readBatch(batchId, { timeout: CALL_MS });
+    const labels = batch?.labels ?? null;
+    const job = labels?.job;
     // Anybody who may create batches of the account writes the metadata: it must not become a path elsewhere.
-    if (batch === null || job === undefined || !isJobId(job)) return { result: 'not_ours' };
+    if (job === undefined || !isJobId(job)) return { result: 'not_ours' };
     const instance = await jobInstance(this.deps.store, job);
-    if (instance === null || batch.metadata?.[INSTANCE_KEY] !== instance) return { result: 'not_ours' };
-    const meant = parseBatchKey(job, instance, batch);
+    if (instance === null || labels?.instance !== instance) return { result: 'not_ours' };
+    const meant = parseBatchKey(job, instance, labels);
     const found = meant === null ? { job } : { job, shard: meant.shard };
     if (!(await this.signal(job))) return { result: 'job_over', ...found };
     if (meant !== null) this.lookLater(job, meant, 0);
@@ -71,15 +74,6 @@ export class JobWaker {
   close(): void {
     for (const timer of this.looks) clearTimeout(timer);
     this.looks.clear();
-  }
-
-  private async retrieve(batchId: string): Promise<OpenAI.Batch | null> {
-    try {
-      return await this.deps.api.batches.retrieve(batchId, { timeout: CALL_MS });
-    } catch (error) {
-      if (isNotFound(error)) return null; // of another project, whose events come to the same address
-      throw error;
-    }
   }
 
   /** False when the job has ended. */

@@ -1,11 +1,11 @@
 import { Runtime } from '@temporalio/worker';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { OpenAI } from '../openai/client.ts';
+import { readWebhookEvent, type WebhookEvent } from '../openai/webhook-event.ts';
 import { fastify } from './http-server.ts';
-import type OpenAI from 'openai';
 import type { JobMetrics, WebhookResult } from './job-metrics.ts';
 import { listenError, type ListenAddress } from './listen-address.ts';
 import type { Woken } from './wake-job.ts';
-import { readWebhookEvent, type WebhookEvent } from './webhook-event.ts';
 
 /** What receives events. */
 export interface WebhookServerOptions {

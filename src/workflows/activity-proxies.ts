@@ -7,7 +7,7 @@ import {
 } from '@temporalio/workflow';
 import type { Activities, WatchReply, WatchRequest } from '../activities/index.ts';
 import { fittingSummary } from '../core/job-description.ts';
-import { lookHeartbeat } from '../core/poll-schedule.ts';
+import { pollHeartbeat } from '../core/poll-schedule.ts';
 import { shardIndex } from '../core/shard-plan.ts';
 import { stepQueuesOf } from '../core/step-queues.ts';
 import { heartbeatMs, retryPolicy } from './tuning.ts';
@@ -17,7 +17,7 @@ import { heartbeatMs, retryPolicy } from './tuning.ts';
 /** Longer than any outage that an operator would wait for; then the job ends failed and can be started again without loss. */
 const OUTAGE = '7 days';
 
-/** True where transfers have queues of their own; a worker that somebody hosts may take all steps from one. */
+/** True where transfers have task queues of their own; a hosted worker may take all steps from one queue. */
 let hasStepQueues = false;
 
 /** Has transfers done by the workers of their own queues, from now on. */
@@ -64,9 +64,9 @@ export async function watchBatches(
 ): Promise<WatchReply> {
   const { polls } = stepQueuesOf(workflowInfo().taskQueue);
   const watch = activity('watchBatches', {
-    // The time for looks, and one last look as long as that of `pollBatches`.
+    // The poll's own time, and one last snapshot as long as that of `pollBatches`.
     startToCloseTimeout: request.afterMs + request.lookMs + 10 * 60_000,
-    heartbeatTimeout: lookHeartbeat(request.lookMs, heartbeatMs()),
+    heartbeatTimeout: pollHeartbeat(request.lookMs, heartbeatMs()),
     cancellationType: ActivityCancellationType.TRY_CANCEL,
     ...(queueMs === null ? {} : { taskQueue: polls, scheduleToStartTimeout: queueMs }),
   });
@@ -102,7 +102,7 @@ const FIRST_SHARDS = 4;
 /** Temporal's: 1 is the first of five, and 3 the rule. */
 const Priorities = { Cancel: 1, First: 2, Rule: 3 } as const;
 
-/** Temporal's bound of a fairness key, in bytes; ids of jobs end with what tells them apart. */
+/** Temporal's bound of a fairness key, in bytes; ids of jobs differ at their end. */
 const FAIRNESS_KEY_LENGTH = 64;
 
 /** Which of a queue's steps is taken first. Servers that know no fairness, or no priorities, take them as they come. */
@@ -111,7 +111,7 @@ function priorityOf(name: keyof Activities, request: unknown): Priority {
   const isFirst = shard === undefined || shardIndex(shard) < FIRST_SHARDS;
   return {
     priorityKey: name === 'cancelBatch' ? Priorities.Cancel : isFirst ? Priorities.First : Priorities.Rule,
-    // Our ids are ASCII; those of whoever starts our workflow himself need not be.
+    // Our ids are ASCII; an application that starts the workflow itself may use others.
     fairnessKey: workflowInfo()
       .workflowId.replaceAll(/[^\x21-\x7e]/g, '_')
       .slice(-FAIRNESS_KEY_LENGTH),

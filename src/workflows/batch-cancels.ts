@@ -25,7 +25,7 @@ export class BatchCancels {
     this.inFlight = inFlight;
   }
 
-  /** Begins what is due. A cancel that fails is tried again beside a later poll; what has ended meanwhile is seen all the same. */
+  /** Starts the cancels that are due. One that fails is retried beside a later poll, which also reads what has ended meanwhile. */
   beginDue(): void {
     for (const watch of this.due()) {
       if (watch.cancelling) continue;

@@ -1,9 +1,9 @@
 import { ActivityFailure, CancellationScope, condition, patched, TimeoutFailure } from '@temporalio/workflow';
-import type { BatchSight, WatchedBatch, WatchReply } from '../activities/index.ts';
+import type { BatchReading, WatchedBatch, WatchReply } from '../activities/index.ts';
 import { groupBatches } from '../core/batch-groups.ts';
 import { isTerminal } from '../core/batch-status.ts';
 import { grouped } from '../core/job-description.ts';
-import { lookLength, nextPollDelay } from '../core/poll-schedule.ts';
+import { pollLength, nextPollDelay } from '../core/poll-schedule.ts';
 import type { AccountGate } from './account-gate.ts';
 import { pollBatches, watchBatches } from './activity-proxies.ts';
 import { BatchCancels } from './batch-cancels.ts';
@@ -12,7 +12,7 @@ import type { CarriedWatch, JobRun } from './job-state.ts';
 import { accountRefusal, failureReason } from './step-failure.ts';
 import { scaled } from './tuning.ts';
 import { Version } from './versions.ts';
-import { sightsOf, toSeen } from './watch-reply.ts';
+import { readingsOf, toNamed } from './watch-reply.ts';
 import {
   isNearEnd,
   isNews,
@@ -40,7 +40,7 @@ const SHORTEST_TIMER_MS = 1_000;
 /** Longer waits, of jobs that are to be polled rarely, are timers: heartbeats would cost more. */
 const LONGEST_IN_POLL_MS = 60_000;
 
-/** A poll that failed for good is followed by another one: no job ends while a batch is on record and unread. */
+/** A poll that failed permanently is followed by another one: no job ends while a batch is on record and unread. */
 const AFTER_FAILURE_MS = 60_000;
 
 /**
@@ -106,12 +106,12 @@ export class BatchWatch {
     this.pollNow = true;
   }
 
-  /** Has the poll that runs make way for another one, if it would look on for longer. */
+  /** Ends the running poll for another one, if it would run longer than until `time`. */
   private pollBy(time: number): void {
     if (this.pollsUntil > time) this.pollNow = true;
   }
 
-  /** Has every batch cancelled at the API, and goes on waiting for their ends. */
+  /** Cancels every batch at the API; their ends are still waited for. */
   cancelAll(): void {
     this.cancels.ofAll = true;
     this.pollNow = true;
@@ -202,28 +202,28 @@ export class BatchWatch {
     if (patched(Version.CancelAtOnce)) this.cancels.beginDue();
     else await this.cancels.awaitDue();
     const batches = this.inFlight.all();
-    const sights = patched(Version.WatchBatches)
+    const readings = patched(Version.WatchBatches)
       ? await this.pollForChanges(batches, afterMs)
       : await this.pollAll(batches, afterMs);
-    if (sights === null) return;
+    if (readings === null) return;
     this.polledAt = Date.now();
-    this.inFlight.noteUnread(batches, sights);
-    for (const sight of sights) this.take(sight);
+    this.inFlight.noteUnread(batches, readings);
+    for (const reading of readings) this.take(reading);
     this.jobRun.onChange('poll');
   }
 
   /** Takes over what a poll has read of a batch; ends its wait when it has ended. */
-  private take(sight: BatchSight): void {
-    const watch = this.inFlight.get(sight.batchId);
+  private take(reading: BatchReading): void {
+    const watch = this.inFlight.get(reading.batchId);
     if (watch === undefined) return;
-    if (sight.unknownStatus !== undefined) this.inFlight.noteWord(sight.unknownStatus);
-    if (isNews(watch, sight)) this.changedAt = Date.now();
-    watch.sight = sight;
+    if (reading.unknownStatus !== undefined) this.inFlight.noteUnknownStatus(reading.unknownStatus);
+    if (isNews(watch, reading)) this.changedAt = Date.now();
+    watch.reading = reading;
     noteUnheard(watch);
-    if (sight.status === 'missing') {
+    if (reading.status === 'missing') {
       if (noteMissing(watch))
         this.pauseAs(
-          `the API does not know batch ${sight.batchId}: wrong key, other project or other base URL`,
+          `the API does not know batch ${reading.batchId}: wrong key, other project or other base URL`,
         );
       return;
     }
@@ -232,8 +232,8 @@ export class BatchWatch {
       watch.lost = false;
       if (!this.inFlight.all().some(({ lost }) => lost)) this.pauseAs(null);
     }
-    if (!isTerminal(sight.status)) return;
-    this.inFlight.end(watch, sight);
+    if (!isTerminal(reading.status)) return;
+    this.inFlight.end(watch, reading);
   }
 
   /** Pauses the job while the API does not know a batch; for null, all batches are known again. */
@@ -243,31 +243,31 @@ export class BatchWatch {
   }
 
   /** As histories before `Version.WatchBatches` have it: all ids are sent, and all counts come back. */
-  private async pollAll(batches: readonly Watch[], afterMs: number): Promise<BatchSight[]> {
-    const sights = await pollBatches(`poll ${counted(batches.length)} in flight`, {
+  private async pollAll(batches: readonly Watch[], afterMs: number): Promise<BatchReading[]> {
+    const readings = await pollBatches(`poll ${counted(batches.length)} in flight`, {
       job: this.jobRun.spec.jobId,
       batches: batches.map(({ shard, batch, batchId }) => ({ shard, batch, batchId })),
       afterMs,
       turn: this.polls,
     });
-    const sum = (of: (sight: BatchSight) => number): number =>
-      sights.reduce((total, sight) => total + of(sight), 0);
+    const sum = (of: (reading: BatchReading) => number): number =>
+      readings.reduce((total, reading) => total + of(reading), 0);
     this.inFlight.sums = {
       ran: sum(({ completed, failed }) => completed + failed),
       duplicates: sum(({ duplicates = 0 }) => duplicates),
     };
-    return sights;
+    return readings;
   }
 
   /** Null when the poll has made way for another one. */
-  private async pollForChanges(batches: readonly Watch[], afterMs: number): Promise<BatchSight[] | null> {
+  private async pollForChanges(batches: readonly Watch[], afterMs: number): Promise<BatchReading[] | null> {
     const now = Date.now();
     const queueMs = this.pollQueue ? scaled(QUEUED_MS) : null;
     const smallestMs = this.jobRun.spec.pollMs;
     const lookMs = queueMs !== null ? this.lookMs() : smallestMs < SHORTEST_TIMER_MS ? SHORTEST_POLL_MS : 0;
     const request = {
       job: this.jobRun.spec.jobId,
-      groups: groupBatches(batches.map(toSeen)),
+      groups: groupBatches(batches.map(toNamed)),
       afterMs,
       lookMs,
       smallestMs,
@@ -295,16 +295,16 @@ export class BatchWatch {
   /** How long a poll may run, in ms: what depends on time must be decided then. */
   private lookMs(): number {
     const now = Date.now();
-    let until = now + lookLength(this.quietMs());
+    let until = now + pollLength(this.quietMs());
     for (const watch of this.inFlight.all()) until = Math.min(until, nextDue(watch, this.cancels.ofAll));
     return Math.max(scaled(SHORTEST_POLL_MS), until - now);
   }
 
-  private read(batches: readonly Watch[], reply: WatchReply): BatchSight[] {
+  private read(batches: readonly Watch[], reply: WatchReply): BatchReading[] {
     this.pollQueue = reply.hasQueue;
     this.inFlight.sums = { ran: reply.ran, duplicates: reply.duplicates };
-    for (const word of reply.words) this.inFlight.noteWord(word);
-    return sightsOf(batches, reply);
+    for (const word of reply.words) this.inFlight.noteUnknownStatus(word);
+    return readingsOf(batches, reply);
   }
 }
 

@@ -1,7 +1,7 @@
-import type { BatchSight, WatchedBatch, WatchReply } from '../activities/index.ts';
+import type { BatchReading, WatchedBatch, WatchReply } from '../activities/index.ts';
 import { isAccepted, isOverdue, isUnread, type Watch, type WatchEnd } from './watched-batch.ts';
 
-/** As many words of a server's own as a notice can hold. */
+/** As many unknown statuses as a notice can hold. */
 const MAX_UNKNOWN_WORDS = 5;
 
 /** What prevents batches from being read, or their ends from being understood; for notices. */
@@ -12,7 +12,7 @@ export interface WatchTroubles {
   readonly uncancelled: number;
   /** Why the last poll failed as a whole; null when it did not. */
   readonly failure: string | null;
-  /** The server's words for statuses that are not known. */
+  /** Statuses of the server that are not known here. */
   readonly unknownStatuses: readonly string[];
 }
 
@@ -52,14 +52,14 @@ export class BatchesInFlight {
     this.watches.clear();
   }
 
-  /** Notes the server's word for a status that is not known. */
-  noteWord(word: string): void {
-    if (this.unknownStatuses.size < MAX_UNKNOWN_WORDS) this.unknownStatuses.add(word);
+  /** Notes a status of the server that is not known here. */
+  noteUnknownStatus(status: string): void {
+    if (this.unknownStatuses.size < MAX_UNKNOWN_WORDS) this.unknownStatuses.add(status);
   }
 
-  /** Notes which of the polled batches could not be read: those of which there is no sight. Their last status stands. */
-  noteUnread(polled: readonly WatchedBatch[], sights: readonly BatchSight[]): void {
-    const read = new Set(sights.map(({ batchId }) => batchId));
+  /** Notes which of the polled batches could not be read: those without a reading. They keep their last status. */
+  noteUnread(polled: readonly WatchedBatch[], readings: readonly BatchReading[]): void {
+    const read = new Set(readings.map(({ batchId }) => batchId));
     for (const { batchId } of polled) {
       const watch = this.watches.get(batchId);
       if (watch === undefined) continue;
@@ -75,8 +75,8 @@ export class BatchesInFlight {
 
   byStatus(): Record<string, number> {
     const byStatus: Record<string, number> = {};
-    for (const { sight } of this.watches.values()) {
-      const status = sight?.status ?? 'created';
+    for (const { reading } of this.watches.values()) {
+      const status = reading?.status ?? 'created';
       byStatus[status] = (byStatus[status] ?? 0) + 1;
     }
     return byStatus;
@@ -90,7 +90,7 @@ export class BatchesInFlight {
     return oldest;
   }
 
-  /** True when the API has looked through the batch's requests and runs them. */
+  /** True when the API has validated the batch and runs its requests. */
   isAccepted(batchId: string): boolean {
     const watch = this.watches.get(batchId);
     return watch !== undefined && isAccepted(watch);

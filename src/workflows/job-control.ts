@@ -78,8 +78,8 @@ export class JobControl {
 }
 
 /**
- * Does what somebody has asked the job for outside the workflow's own scope: once that is cancelled, every step begun in it ends
- * at once, the cancel of a batch as well.
+ * Handles a signal outside the workflow's own scope: once that scope is cancelled, every step started in it ends at once, and so
+ * would the cancel of a batch.
  */
 function outsideCancel(act: () => void): void {
   if (patched(Version.OutsideCancel)) void CancellationScope.nonCancellable(async () => act());

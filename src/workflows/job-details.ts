@@ -80,7 +80,7 @@ function settledRowOf(shard: SettledShard): string {
   ]);
 }
 
-/** One sentence for whoever looks and wonders. */
+/** One sentence on what the user has to do. */
 function adviceOn({ jobId, state, reason }: JobProgress, pausedFor: PauseCause): string {
   switch (state) {
     case JobState.Building:
@@ -89,16 +89,16 @@ function adviceOn({ jobId, state, reason }: JobProgress, pausedFor: PauseCause):
       return `nothing; \`durable-batch pause ${jobId}\` stops sending, \`durable-batch cancel ${jobId}\` ends the job and keeps what was answered.`;
     case JobState.Paused:
       if (pausedFor === 'account')
-        return `mend the key or the account's billing; then the job goes on by itself within 15 minutes, or at once after \`durable-batch resume ${jobId}\`. Another key needs its workers started with it. Batches in flight go on.`;
+        return `fix the key or the account's billing; then the job continues by itself within 15 minutes, or at once after \`durable-batch resume ${jobId}\`. Another key needs its workers started with it. Batches in flight go on.`;
       if (pausedFor === 'stuck')
-        return `fix what the reason names, then \`durable-batch resume ${jobId}\` tries the step again. Batches in flight go on and are read.`;
+        return `fix what the reason names, then \`durable-batch resume ${jobId}\` tries the step again. Batches in flight continue and are read.`;
       return pausedFor === 'lost'
         ? `start the workers with the OPENAI_API_KEY and OPENAI_BASE_URL that the batches were created with, then \`durable-batch resume ${jobId}\`.`
-        : `\`durable-batch resume ${jobId}\` goes on. Batches in flight go on and are fetched meanwhile.`;
+        : `\`durable-batch resume ${jobId}\` continues the job. Batches in flight continue and are fetched meanwhile.`;
     case JobState.Cancelling:
       return reason === null
         ? 'nothing; batches in flight are cancelled at the API and awaited, and their answers are kept.'
-        : `mend what the reason names: batches in flight can be cancelled, and their answers kept, only when the API accepts the key.`;
+        : `fix what the reason names: batches in flight can be cancelled, and their answers kept, only when the API accepts the key.`;
     case JobState.Assembling:
       return 'nothing; the rows of all shards are joined into results.jsonl.';
     case JobState.Done:

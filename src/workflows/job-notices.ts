@@ -2,10 +2,10 @@ import { grouped } from '../core/job-description.ts';
 import type { WatchTroubles } from './batches-in-flight.ts';
 import type { ShardRecord } from './shard-record.ts';
 
-/** A shard refused so often in a row is told of. */
+/** A shard that was refused this often in a row gets a notice. */
 const STUBBORN_REFUSALS = 3;
 
-/** What the notices of a job are made from. */
+/** What the notices of a job report. */
 export interface JobTroubles {
   /** True while the API refuses the key or the account. */
   readonly isRefused: boolean;
@@ -14,14 +14,14 @@ export interface JobTroubles {
   /** Batches that were created on top of others. */
   readonly duplicates: number;
   readonly active: readonly ShardRecord[];
-  /** Shards that the API refused for good, the first of them each in a sentence. */
+  /** Shards that the API refused for good, a sentence for each of the first ones. */
   readonly refused: readonly string[];
   readonly refusedShards: number;
-  /** What keeps batches from being seen. */
+  /** What prevents batches from being read. */
   readonly watch?: WatchTroubles;
 }
 
-/** What goes on but takes longer, or costs more, than it should: a sentence each. */
+/** What takes longer, or costs more, than it should, although the job continues: a sentence each. */
 export function noticesOf({
   isRefused,
   overdue,

@@ -70,15 +70,15 @@ export class JobDisplay {
   }
 
   private viewOf({ id, lines, fileId, batchId, sentAt, ended }: ShardRecord): ShardView {
-    const sight = batchId === undefined ? null : (this.inFlight.get(batchId)?.sight ?? null);
+    const reading = batchId === undefined ? null : (this.inFlight.get(batchId)?.reading ?? null);
     const before = fileId === undefined ? 'waiting' : 'uploaded';
-    const sent = ended === true ? 'fetching' : (sight?.status ?? 'created');
+    const sent = ended === true ? 'fetching' : (reading?.status ?? 'created');
     return {
       id,
       state: batchId === undefined ? before : sent,
       lines,
-      completed: sight?.completed ?? 0,
-      failed: sight?.failed ?? 0,
+      completed: reading?.completed ?? 0,
+      failed: reading?.failed ?? 0,
       batchId: batchId ?? null,
       sentAt: sentAt === undefined ? null : new Date(sentAt).toISOString(),
     };

@@ -60,7 +60,7 @@ export async function runRound(job: JobControl, plan: RoundPlan): Promise<void> 
     run.isContinuing = true;
     if (patched(Version.GiveUpSteps)) {
       job.steps.giveUpAll();
-      // Polls go on until the last step has ended.
+      // Polls continue until the last step has ended.
       await condition(() => failure !== null || running <= job.inFlight.size);
     }
     watch.handOver();

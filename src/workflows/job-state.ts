@@ -7,7 +7,7 @@ import type { ListMoment } from './list-entry.ts';
 import type { ShardRecord } from './shard-record.ts';
 import { maxHistoryEvents } from './tuning.ts';
 
-/** Refused shards of which a notice tells each; they are carried from run to run. */
+/** How many refused shards get a notice each; they are carried from run to run. */
 export const REFUSED_SHOWN = 5;
 
 /** Whether the API accepts the account, carried from run to run. */
@@ -35,7 +35,7 @@ export interface JobSnapshot extends CarriedWatch {
   active: ShardRecord[];
   /** Begun shards that a cancel came before; runs of version 0.1 do not hand it on. */
   unsent?: string[];
-  /** True once this round's shards that will not be sent were looked for at the API. */
+  /** True once the API was searched for batches of this round's unsent shards. */
   lookedForBought?: boolean;
   done: number;
   answered: number;
@@ -69,7 +69,7 @@ export interface JobSnapshot extends CarriedWatch {
   refusedShards?: number;
   account?: AccountState;
   cancelled: boolean;
-  /** True once somebody asked for lost answers to be bought again; see `JobSpec.rebuy`. */
+  /** True once lost answers are to be bought again; see `JobSpec.rebuy`. */
   rebuy?: boolean;
   /** Which further pass over lines without an answer this is; see `store/job-pass.ts`. */
   pass?: number;

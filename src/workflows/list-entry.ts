@@ -10,12 +10,12 @@ import { Version } from './versions.ts';
 const LONGEST_MS = 10 * 60_000;
 const FIRST_MS = 60_000;
 
-/** True for jobs that tell the server's list where they stand, and poll by status alone; those of version 0.1 do neither. */
+/** True for jobs that write their progress to the server's list, and poll by status alone; those of version 0.1 do neither. */
 export function isListed(): boolean {
   return patched(Version.Listed);
 }
 
-/** What the list may tell of a job. */
+/** What the list may show of a job. */
 export interface ListedFacts {
   readonly progress: ListedProgress;
   readonly models: readonly string[];
@@ -23,11 +23,11 @@ export interface ListedFacts {
   readonly batchIds: readonly string[];
 }
 
-/** Why the entry is looked at: at a `poll` batch ids are brought up to date, at the end of a `round` counts too. */
+/** Why the entry is updated: a `poll` updates batch ids, the end of a `round` counts too. */
 export type ListMoment = 'change' | 'poll' | 'round';
 
 /**
- * A job's entry in the server's list: search attributes, by which it is found, and a memo, which says where it stands.
+ * A job's entry in the server's list: search attributes, by which it is found, and a memo, which holds its progress.
  * What is written is what differs from what the server has, so that a job that waits writes nothing. Both are events
  * without a workflow task of their own.
  */
@@ -66,7 +66,7 @@ export class ListEntry {
       { key: account, value: labels.account },
       { key: schedule, value: labels.schedule },
     ];
-    // Before the input is read, the client's guess of the models stands.
+    // Before the input is read, the client's guess of the models is kept.
     if (facts.models.length > 0) wanted.push({ key: models, value: fittingWords(facts.models) });
     const changed = wanted.filter(({ key, value }) => !isSame(now.get(key), value));
     // Batches come and go by the dozen: one event for all of a poll's.

@@ -2,19 +2,19 @@ import type { QueryDefinition, SignalDefinition } from '@temporalio/common';
 import { defineQuery, defineSignal } from '@temporalio/workflow';
 import type { JobProgress } from '../core/progress.ts';
 
-/** Where the job stands now. */
+/** The job's progress. */
 export const progressQuery: QueryDefinition<JobProgress> = defineQuery('progress');
 
-/** Cancel what is in flight at the API, keep every answer that was paid, end the rest `cancelled`. */
+/** Cancel the batches in flight at the API, keep every answer that was paid for, end all other lines `cancelled`. */
 export const cancelSignal: SignalDefinition = defineSignal('cancel');
 
-/** Start nothing new; what is in flight goes on and is fetched. The reason is shown to whoever looks. */
+/** Send nothing new; batches in flight continue and are fetched. The reason is shown wherever the job is shown. */
 export const pauseSignal: SignalDefinition<[reason: string]> = defineSignal('pause');
 
-/** Go on after a pause, whoever asked for it. */
+/** Continue after a pause of any kind. */
 export const resumeSignal: SignalDefinition = defineSignal('resume');
 
-/** Look at the batches now instead of at the next poll. */
+/** Poll the batches now. */
 export const pollSignal: SignalDefinition = defineSignal('poll');
 
 /** Buy lines again whose paid answer the API lost, those that have ended so before included. */

@@ -1,8 +1,8 @@
 import { CancellationScope } from '@temporalio/workflow';
 
 /**
- * The steps of shards that run now, so that they can be given up: each finds on record, or at the API, what an attempt
- * before it has done. So neither a cancel nor continue-as-new waits for a step that is tried again for days.
+ * The running steps of shards, so that they can be given up. That is safe: a step finds in the store, or at the API, what an
+ * earlier attempt has done. So neither a cancel nor continue-as-new waits for a step that is retried for days.
  */
 export class RunningSteps {
   private readonly scopes = new Map<CancellationScope, { readonly isSending: boolean }>();

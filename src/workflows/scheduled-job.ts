@@ -35,7 +35,7 @@ type ScheduledJob = NonNullable<PreparedRun['job']>;
 /** Set by the server: when the run was due, without jitter; of a run that was triggered, when that was. */
 const dueTime = defineSearchAttributeKey('TemporalScheduledStartTime', SearchAttributeType.DATETIME);
 
-// A beat comes every 5 s; after a week a disk that cannot be read, or a job that is waited for, is given up.
+// A heartbeat comes every 5 s; after a week a disk that cannot be read, or a job that is waited for, is given up.
 const limits = {
   heartbeatTimeout: '20s',
   scheduleToCloseTimeout: '7 days',
@@ -50,7 +50,7 @@ const { prepareScheduledJob } = proxyActivities<ScheduleActivities>({
 });
 const { saveResults } = proxyActivities<ScheduleActivities>({ ...files, summary: 'copy the results' });
 
-// One look at the server and the store; the retries are the waiting.
+// One read of the server and the store; the retries are the waiting.
 const { awaitReport } = proxyActivities<ScheduleActivities>({
   ...limits,
   startToCloseTimeout: '1m',
@@ -61,7 +61,7 @@ const { awaitReport } = proxyActivities<ScheduleActivities>({
  * A run of a schedule: names the input of its time, runs the job as a child, copies the results where they are wanted.
  *
  * The job's id comes from the time at which the run was due, so that a run that is caught up, retried, reset or
- * backfilled a second time comes to the same job, and pays nothing twice.
+ * backfilled a second time finds the same job, and pays for nothing twice.
  */
 export async function scheduledJob(spec: ScheduleSpec): Promise<ScheduledRun> {
   const { typedSearchAttributes, startTime } = workflowInfo();
@@ -71,26 +71,26 @@ export async function scheduledJob(spec: ScheduleSpec): Promise<ScheduledRun> {
     const { input, skipped, job } = await prepareScheduledJob({ spec, dueAt });
     if (job === null) {
       const run = { outcome: RunOutcome.Skipped, job: null, input, reason: skipped };
-      tell(run);
+      showRun(run);
       return run;
     }
     const { jobId } = job.spec;
     memo = { ...memo, job: jobId, input };
-    tell(memo);
+    showRun(memo);
     const report = job.report ?? (await runJob(job));
     const { out } = job;
     // A cancelled run's job has a report, too: what was paid is handed out.
     if (out !== null) await CancellationScope.nonCancellable(() => saveResults({ job: jobId, folder: out }));
     const run = { outcome: RunOutcome.Done, job: jobId, input, reason: null };
-    tell(run, report);
+    showRun(run, report);
     return run;
   } catch (error) {
-    if (!isCancellation(error)) tell({ ...memo, reason: rootCause(error) ?? 'unknown' });
+    if (!isCancellation(error)) showRun({ ...memo, reason: rootCause(error) ?? 'unknown' });
     throw error;
   }
 }
 
-/** Runs the job, or waits for the one that an earlier history of this run has started; answers its report. */
+/** Runs the job, or waits for the one that an earlier history of this run has started; returns its report. */
 async function runJob(job: ScheduledJob): Promise<JobReport> {
   for (;;) {
     try {
@@ -130,8 +130,8 @@ async function awaitStarted({ spec: { jobId }, identity }: ScheduledJob): Promis
   }
 }
 
-/** Shows where the run stands: in the memo, which lists and `describe` read, and on the run's page. */
-function tell(run: RunMemo, report?: JobReport): void {
+/** Shows the state of the run: in the memo, which lists and `describe` read, and on the run's page. */
+function showRun(run: RunMemo, report?: JobReport): void {
   upsertMemo({ [RUN_MEMO]: run });
   const { outcome, job, input, reason } = run;
   const lines = [

@@ -4,7 +4,7 @@ import { shardId, shardIndex, type RoundPlan } from '../core/shard-plan.ts';
 
 /**
  * A shard from its plan to its outcome. The record is all there is to know: a step whose result is in the record is skipped, so
- * that a run goes on where the last one stopped.
+ * that a run continues where the last one stopped.
  *
  * | state     | entered when     | does                                        | left when                |
  * |-----------|------------------|---------------------------------------------|--------------------------|

@@ -106,7 +106,7 @@ async function sendShard(shard: ShardRecord, job: JobControl): Promise<'done' | 
 
 /**
  * Runs a step of a shard; `held` when it failed and the shard's record, or the job's state, says what follows:
- * a refused account pauses the job, a refused batch waits, a final refusal ends the shard, a step that was given up goes on
+ * a refused account pauses the job, a refused batch waits, a final refusal ends the shard, a step that was given up continues
  * in the next run or is not needed, anything else pauses the job.
  */
 async function tryStep<T>(shard: ShardRecord, job: JobControl, step: () => Promise<T>): Promise<T | 'held'> {
@@ -128,13 +128,13 @@ async function tryStep<T>(shard: ShardRecord, job: JobControl, step: () => Promi
   }
 }
 
-/** True for a shard whose next step comes before a batch. */
+/** True for a shard that has no batch yet. */
 function isSending({ batchId, refused }: ShardRecord): boolean {
   return batchId === undefined && refused === undefined;
 }
 
 /**
- * True when the step goes on in the next run, or need not be done. Temporal tries a step that was given up no more, so it
+ * True when the step continues in the next run, or is not needed. Temporal does not retry a step that was given up, so it
  * may also end with its last attempt's failure: a call that failed, a worker that was missed.
  */
 function isGivenUp(error: unknown, shard: ShardRecord, job: JobControl): boolean {

@@ -9,7 +9,7 @@ export function accountRefusal(error: unknown): string | null {
   return cause.type === FailureType.AccountRefused ? `the API refused the account: ${cause.message}` : null;
 }
 
-/** Why a step failed for good, to be shown: failures of our own types hold references and counts only, others may quote anything. */
+/** Why a step failed permanently, for users: failures of our own types hold references and counts only, others may quote anything. */
 export function failureReason(error: unknown): string {
   let cause = error instanceof ActivityFailure ? error.cause : error;
   // Tried for as long as it may be: what the last attempt said.

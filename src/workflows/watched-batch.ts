@@ -1,10 +1,10 @@
 import { patched } from '@temporalio/workflow';
-import type { BatchSight, WatchedBatch } from '../activities/index.ts';
+import type { BatchReading, WatchedBatch } from '../activities/index.ts';
 import { isListed } from './list-entry.ts';
 import { scaled } from './tuning.ts';
 import { Version } from './versions.ts';
 
-/** A batch that the API does not know is given this long to appear in reads after its creation; then somebody must act. */
+/** A batch that the API does not know is given this long to appear in reads after its creation; then the job pauses. */
 const MISSING_MS = 10 * 60_000;
 
 /** A batch that has not ended this long after its window closed is reported; as a rule, ends come some minutes late. */
@@ -20,7 +20,7 @@ const UNHEARD_MS = { least: 60_000, most: 900_000 } as const;
 const UNREAD_MS = 10 * 60_000;
 
 /** How waiting for a batch ended; it `goes on` in the next run when this one continues as new first. */
-export type WatchEnd = BatchSight | 'goes on';
+export type WatchEnd = BatchReading | 'goes on';
 
 /** A batch's times by the workflow's clock; the API's clock may differ by any amount. */
 export interface WatchTimes {
@@ -31,7 +31,7 @@ export interface WatchTimes {
 
 /** A batch in flight, and what polls and cancels have shown of it. Times are in ms by the workflow's clock. */
 export interface Watch extends WatchedBatch, WatchTimes {
-  sight: BatchSight | null;
+  reading: BatchReading | null;
   missingSince: number | null;
   /** True while the job is paused because the API does not know the batch. */
   lost: boolean;
@@ -60,7 +60,7 @@ export function newWatch(
 ): Watch {
   return {
     ...batch,
-    sight: null,
+    reading: null,
     missingSince: null,
     lost: false,
     takenUp,
@@ -79,12 +79,12 @@ export function newWatch(
  * True when the next change may come soon. Moving counts are no sign of it: a job of a hundred batches would be polled at the
  * smallest interval all day. Jobs begun under version 0.1 keep to what their histories hold.
  */
-export function isNews({ sight: before, takenUp }: Watch, sight: BatchSight): boolean {
+export function isNews({ reading: before, takenUp }: Watch, reading: BatchReading): boolean {
   if (before === null) return !takenUp;
-  return before.status !== sight.status || (before.completed !== sight.completed && !isListed());
+  return before.status !== reading.status || (before.completed !== reading.completed && !isListed());
 }
 
-/** Notes that the API does not know the batch; returns true when it has not for so long that somebody must act. */
+/** Notes that the API does not know the batch; returns true when that has lasted so long that the job must pause. */
 export function noteMissing(watch: Watch): boolean {
   watch.missingSince ??= Date.now();
   if (Date.now() - watch.missingSince < scaled(MISSING_MS)) return false;
@@ -102,23 +102,23 @@ export function noteUnheard(watch: Watch): void {
   watch.unheardMs = Math.min(2 * watch.unheardMs, UNHEARD_MS.most);
 }
 
-function runsOnCancelled({ cancelled, sight }: Watch): boolean {
-  return cancelled && (sight?.status === 'validating' || sight?.status === 'in_progress');
+function runsOnCancelled({ cancelled, reading }: Watch): boolean {
+  return cancelled && (reading?.status === 'validating' || reading?.status === 'in_progress');
 }
 
-/** True when the API has looked through the batch's requests and runs them. */
-export function isAccepted({ sight }: Watch): boolean {
-  const status = sight?.status ?? 'missing';
+/** True when the API has validated the batch and runs its requests. */
+export function isAccepted({ reading }: Watch): boolean {
+  const status = reading?.status ?? 'missing';
   return status !== 'missing' && status !== 'validating';
 }
 
-export function isNearEnd({ sight }: Watch): boolean {
-  return sight?.status === 'finalizing' || sight?.status === 'cancelling';
+export function isNearEnd({ reading }: Watch): boolean {
+  return reading?.status === 'finalizing' || reading?.status === 'cancelling';
 }
 
 /** True for a batch that should have ended. */
-export function isOverdue({ createdAt, sight }: Watch): boolean {
-  return Date.now() >= createdAt + (sight?.windowMs ?? WINDOW_MS) + scaled(OVERDUE_MS);
+export function isOverdue({ createdAt, reading }: Watch): boolean {
+  return Date.now() >= createdAt + (reading?.windowMs ?? WINDOW_MS) + scaled(OVERDUE_MS);
 }
 
 /** True for a batch that no poll has read for long. */

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type Connection } from '@temporalio/client';
-import { SHARD_KEY } from '../../src/activities/find-batch.ts';
+import { SHARD_KEY } from '../../src/openai/labels.ts';
 import { prepareJob } from '../../src/client/index.ts';
 import { jobIdentity, type JobSpec } from '../../src/core/job-spec.ts';
-import { type EmulatorOptions, type LedgerSummary, startEmulator } from '../../src/emulator/index.ts';
+import { type EmulatorOptions, type LedgerSummary, startEmulator } from 'openai-batch-emulator';
 import { brokenPromises, factsOfEmulator, type RowFacts } from '../support/promises.ts';
 import { connectClient, resolveTemporalTarget, stopEmbeddedServer } from '../../src/temporal/index.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { CallFault, CallKind, EmulatorOptions } from '../../src/emulator/index.ts';
+import type { CallFault, CallKind, EmulatorOptions } from 'openai-batch-emulator';
 import { FaultBench, type Scene } from './fault-bench.ts';
 
 let bench: FaultBench;

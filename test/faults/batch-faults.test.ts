@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { BatchErrorItem, BatchFault, EmulatorOptions, FaultRule } from '../../src/emulator/index.ts';
+import type { BatchErrorItem, BatchFault, EmulatorOptions, FaultRule } from 'openai-batch-emulator';
 import { FaultBench, type FaultRow } from './fault-bench.ts';
 
 let bench: FaultBench;

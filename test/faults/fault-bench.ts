@@ -19,7 +19,7 @@ import {
   type EmulatorOptions,
   type FaultRule,
   type LedgerSummary,
-} from '../../src/emulator/index.ts';
+} from 'openai-batch-emulator';
 import { brokenPromises, factsOfEmulator, type Losses } from '../support/promises.ts';
 import { connectClient, resolveTemporalTarget, stopEmbeddedServer } from '../../src/temporal/index.ts';
 import { installRuntime, startWorker } from '../../src/worker/index.ts';

@@ -1,6 +1,6 @@
 /** Servers that show files, rows, sizes, lists and statuses in ways of their own: no answer may be lost to it, none paid twice. */
 import { afterAll, beforeAll, describe, test } from 'vitest';
-import type { BatchFault, FaultRule, LineFault } from '../../src/emulator/index.ts';
+import type { BatchFault, FaultRule, LineFault } from 'openai-batch-emulator';
 import { FaultBench, type FaultRow } from './fault-bench.ts';
 
 let bench: FaultBench;

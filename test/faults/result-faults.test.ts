@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
-import { AnswerForm } from '../../src/emulator/fault-rule.ts';
-import type { FaultRule, LineFault } from '../../src/emulator/index.ts';
+import { AnswerForm, type FaultRule, type LineFault } from 'openai-batch-emulator';
 import { FaultBench, type FaultRow } from './fault-bench.ts';
 
 let bench: FaultBench;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import OpenAI from 'openai';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { BatchClient, type JobHandle, type ResultRow } from '../../src/client/index.ts';
-import type { EmulatorOptions, FaultRule } from '../../src/emulator/index.ts';
+import type { EmulatorOptions, FaultRule } from 'openai-batch-emulator';
 import { CommandLab, slow, until } from '../support/command-lab.ts';
 
 const lab = new CommandLab();

@@ -3,7 +3,7 @@ import { copyFileSync, readdirSync, readFileSync, renameSync, rmSync } from 'nod
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { EmulatorOptions } from '../../src/emulator/index.ts';
+import type { EmulatorOptions } from 'openai-batch-emulator';
 import { CommandLab, slow, until, type Ended, type Ledger, type Row } from '../support/command-lab.ts';
 
 const lab = new CommandLab();

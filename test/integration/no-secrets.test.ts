@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startEmulator, type Emulator, type FaultRule } from '../../src/emulator/index.ts';
+import { startEmulator, type Emulator, type FaultRule } from 'openai-batch-emulator';
 import { connectClient, resolveTemporalTarget, stopEmbeddedServer } from '../../src/temporal/index.ts';
 
 const cli = join(import.meta.dirname, '../../dist/cli/main.js');
@@ -115,6 +115,9 @@ function start(args: string[], env: NodeJS.ProcessEnv = {}): { child: ChildProce
 
 /** What `run` says of a refused shard: the one place where the API's text, which may quote a prompt, is shown. */
 const refusedLine = /^refused {4}shard .*$/gm;
+
+/** The ids of failed lines, which are shown where a person or a script asks how a job has ended, and nowhere else. */
+const shownId = new RegExp(`(?<=^(failed)? +line \\d+, custom_id "|"id":")${secret.id} \\d+(?=")`, 'gm');
 
 const run = async (args: string[], env?: NodeJS.ProcessEnv): Promise<Ended> =>
   await start([cli, ...args], env).ended;
@@ -278,7 +281,9 @@ test('neither key nor address, prompt, id or answer is in any history, log, repo
     ).toEqual([]);
     await run(['status', 'marked']);
     await run(['resume', 'marked']);
-    expect((await second.ended).code).toBe(3);
+    const ended = await second.ended;
+    expect(ended.code).toBe(3);
+    expect(ended.out).toMatch(shownId);
     await run(['status', 'marked', '--json']);
     await run(['list', '--json']);
 
@@ -330,7 +335,9 @@ test('neither key nor address, prompt, id or answer is in any history, log, repo
   }
 
   for (const { what, text } of written)
-    expect(secretsIn(text.replaceAll(refusedLine, '')), `${what}\n${text}`).toEqual([]);
+    expect(secretsIn(text.replaceAll(refusedLine, '').replaceAll(shownId, '')), `${what}\n${text}`).toEqual(
+      [],
+    );
   for (const name of ['report.json', 'report.html'])
     expect(secretsIn(readFileSync(join(out, name))), name).toEqual([]);
   // The server's database and log hold all that ever went through it, also what no call shows.

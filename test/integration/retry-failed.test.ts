@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { JobReport } from '../../src/core/progress.ts';
+import { resolveTemporalTarget } from '../../src/temporal/index.ts';
 import { CommandLab, slow, until } from '../support/command-lab.ts';
 
 let lab: CommandLab;
@@ -37,9 +38,36 @@ test('lines that failed are sent again, with all their attempts, as often as it 
     ],
   });
   const { out, args } = argsOf(lab.requests(30));
-  expect((await lab.run(args)).code).toBe(3);
+  const first = await lab.run(args);
+  expect(first.code).toBe(3);
   const before = lab.rowsOf(out);
   expect(reportIn(out)).toMatchObject({ answered: 27, failed: 3, batches: 3, rounds: 1 });
+  const job = reportIn(out).job_id;
+  const failures = [3, 17, 20].map((line) => ({ line, code: before[line - 1]!.error!.code }));
+  expect(reportIn(out).first_failed).toEqual(failures);
+  const named = [
+    `failed      line 3, custom_id "id 3": ${failures[0]!.code}`,
+    `            line 17, custom_id "id 17": ${failures[1]!.code}`,
+    '            line 20, custom_id "id 20": bad',
+    `            their requests: durable-batch results ${job} --failed\n`,
+  ].join('\n');
+  expect(first.out).toContain(named);
+  expect(await lab.run(['results', job])).toMatchObject({ code: 3, err: named });
+  expect((await lab.run(['watch', job])).out).toContain(named);
+  expect((await lab.run(['status', job])).out).toContain(named);
+  const saved = await lab.run(['results', job, '--out', out, '--json']);
+  expect((JSON.parse(saved.out) as JobReport).first_failed).toEqual(
+    failures.map((failure) => ({ ...failure, id: `id ${failure.line}` })),
+  );
+  // In another home the report comes from the server, and names no ids.
+  const target = await resolveTemporalTarget({ home: lab.home });
+  const elsewhere = {
+    DURABLE_BATCH_HOME: join(lab.folder, 'other'),
+    TEMPORAL_ADDRESS: target.connection.address,
+  };
+  const foreign = await lab.run(['watch', job], elsewhere);
+  expect(foreign).toMatchObject({ code: 3, out: expect.stringContaining('failed      line 3: ') as string });
+  expect(foreign.out).not.toContain('id 3');
 
   expect((await lab.run([...args, '--retry-failed'])).code).toBe(3);
   expect(reportIn(out)).toMatchObject({ answered: 27, failed: 3, batches: 4, rounds: 2 });
@@ -48,12 +76,33 @@ test('lines that failed are sent again, with all their attempts, as often as it 
   const rows = lab.rowsOf(out);
   expect(rows.map(({ line }) => line)).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
   expect(rows.filter((row) => row.status !== 'answered').map(({ line }) => line)).toEqual([20]);
+  expect(reportIn(out).first_failed).toEqual([{ line: 20, code: 'bad' }]);
   for (const row of before) if (row.status === 'answered') expect(rows[row.line - 1]).toEqual(row);
   expect(await lab.ledger()).toMatchObject({ paid: 29, lines_paid_twice_or_more: 0 });
   expect(await lab.brokenPromises(out)).toEqual([]);
   // Without the option the job is finished as it is.
   expect((await lab.run(args)).code).toBe(3);
   expect((await lab.ledger()).batches).toBe(5);
+});
+
+test('answers of another pass are kept by later jobs of the series', async () => {
+  await lab.useEmulator({
+    faults: [{ on: 'line', customId: '2', executions: 1, fault: { kind: 'status', status: 500 } }],
+  });
+  const runOf = (texts: string[], out: string, ...more: string[]): string[] => {
+    const input = lab.write(texts.map((text, i) => `${lab.request(i, text)}\n`).join(''));
+    const options = ['--only-new', 'passes', '--poll', '0.1', '--attempts', '1', ...more];
+    return ['run', input, '--out', join(lab.folder, out), ...options];
+  };
+  const first = runOf(['x', 'y'], 'first');
+  expect((await lab.run(first)).code).toBe(3);
+  // What it has answered so far is indexed for this one.
+  expect((await lab.run(runOf(['z', 'x'], 'second'))).code).toBe(0);
+  expect(reportIn(join(lab.folder, 'second'))).toMatchObject({ answered: 2, reused: 1 });
+  expect((await lab.run([...first, '--retry-failed'])).code).toBe(0);
+  expect((await lab.run(runOf(['z', 'y', 'x'], 'third'))).code).toBe(0);
+  expect(reportIn(join(lab.folder, 'third'))).toMatchObject({ answered: 3, reused: 3, batches: 0 });
+  expect(await lab.ledger()).toMatchObject({ paid: 3, lines_paid_twice_or_more: 0 });
 });
 
 test('a job that was cancelled by mistake goes on, and can be cancelled again', async () => {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BatchClient, type ScheduleHandle, type ScheduleStatus } from '../../src/client/index.ts';
 import type { JobReport } from '../../src/core/progress.ts';
 import { connectClient, resolveTemporalTarget } from '../../src/temporal/index.ts';
-import { CommandLab, slow, until, type Row } from '../support/command-lab.ts';
+import { CommandLab, slow, until, type Ended, type Row } from '../support/command-lab.ts';
 
 /** A schedule's job, once its run has come so far; the report once it has ended. */
 async function reportOf(client: BatchClient, job: string): Promise<JobReport> {
@@ -18,6 +18,16 @@ async function reportOf(client: BatchClient, job: string): Promise<JobReport> {
         .catch(() => null)) !== null,
   );
   return await client.job(job).report();
+}
+
+async function terminate(lab: CommandLab, workflowId: string): Promise<void> {
+  const connection = await connectClient(await resolveTemporalTarget({ home: lab.home }));
+  await connection.workflowService.terminateWorkflowExecution({
+    namespace: 'default',
+    workflowExecution: { workflowId },
+    reason: 'a test',
+  });
+  await connection.close();
 }
 
 /** A run that was due when this begins is missed by more than 10 s, Temporal's shortest catch-up window. */
@@ -176,6 +186,172 @@ describe.concurrent('a schedule', () => {
   });
 });
 
+/** Commands that run jobs of a series, each with a folder of its own, and inputs for them. */
+class SeriesLab extends CommandLab {
+  private outs = 0;
+
+  inputOf(...texts: string[]): string {
+    return this.write(texts.map((text, i) => `${this.request(i, text)}\n`).join(''));
+  }
+
+  command(input: string, series: string, ...more: string[]): { args: string[]; out: string } {
+    this.outs += 1;
+    const out = join(this.folder, `out-${this.outs}`);
+    const options = ['--only-new', series, '--poll', '0.1', '--json', ...more];
+    return { args: ['run', input, '--out', out, ...options], out };
+  }
+
+  /** Starts a command; answers when its job has sent a batch, or waits. */
+  async begin(
+    client: BatchClient,
+    args: string[],
+  ): Promise<ReturnType<CommandLab['start']> & { job: string }> {
+    const begun = this.start(args);
+    let said = '';
+    begun.child.stderr!.on('data', (chunk) => (said += String(chunk)));
+    const jobIn = (): string | undefined => /^job +(\S+)$/m.exec(said)?.[1];
+    await until(() => jobIn() !== undefined);
+    const job = jobIn()!;
+    await until(async () => {
+      const { progress, retries } = await client.job(job).status();
+      return (progress?.created ?? 0) > 0 || retries.some(({ waits }) => waits);
+    });
+    return { ...begun, job };
+  }
+}
+
+const reportIn = ({ code, out, err }: Ended): JobReport => {
+  expect(code, err).toBe(0);
+  return JSON.parse(out) as JobReport;
+};
+
+describe.concurrent('a series of jobs by hand', () => {
+  const lab = new SeriesLab();
+  let client: BatchClient;
+  beforeAll(async () => {
+    await lab.useEmulator();
+    client = await BatchClient.connect({ home: lab.home });
+  });
+  afterAll(async () => {
+    await client.close();
+    await lab.close();
+  });
+
+  test('a grown input buys its new lines only, and the same command nothing', async () => {
+    const first = lab.command(lab.inputOf('grown a', 'grown b', 'grown c'), 'grown');
+    expect(reportIn(await lab.run(first.args))).toMatchObject({ answered: 3, reused: 0, batches: 1 });
+    const input = lab.inputOf('grown d', 'grown a', 'grown b', 'grown c');
+    const grown = lab.command(input, 'grown');
+    const report = reportIn(await lab.run(grown.args));
+    expect(report).toMatchObject({ lines: 4, answered: 4, reused: 3, batches: 1 });
+    expect(lab.rowsOf(grown.out).map(({ line, id, status }) => [line, id, status])).toEqual([
+      [1, 'id 0', 'answered'],
+      [2, 'id 1', 'answered'],
+      [3, 'id 2', 'answered'],
+      [4, 'id 3', 'answered'],
+    ]);
+    expect(lab.rowsOf(grown.out)[1]!.response).toEqual(lab.rowsOf(first.out)[0]!.response);
+    // As people see it.
+    const told = await lab.run(grown.args.filter((arg) => arg !== '--json'));
+    expect(told.out).toMatch(/^kept +3 of the answers, bought by earlier jobs$/m);
+    expect(readFileSync(join(grown.out, 'report.html'), 'utf8')).toContain('answered before');
+    // The finished job again, and a new one of the same input: both have all answers.
+    expect(reportIn(await lab.run(grown.args))).toEqual(report);
+    const fresh = reportIn(await lab.run(lab.command(input, 'grown', '--fresh').args));
+    expect(fresh).toMatchObject({ answered: 4, reused: 4, batches: 0, cost_usd: 0 });
+    // Another series knows nothing of them.
+    const other = reportIn(await lab.run(lab.command(lab.inputOf('grown a'), 'other').args));
+    expect(other).toMatchObject({ answered: 1, reused: 0, batches: 1 });
+  });
+
+  test('a schedule and jobs by hand of its name use the answers of each other', async () => {
+    const input = lab.inputOf('mixed a', 'mixed b');
+    const schedule = { name: 'mixed', input, every: '300d', onlyNew: true, pollSeconds: 0.1 } as const;
+    const worker = lab.start(['worker']);
+    const handle = await client.schedules.create(schedule);
+    expect(await reportOf(client, (await handle.trigger())!)).toMatchObject({ answered: 2, reused: 0 });
+    await until(async () => endedRuns(await handle.describe()).length === 1);
+    const byHand = reportIn(await lab.run(lab.command(lab.inputOf('mixed b', 'mixed c'), 'mixed').args));
+    expect(byHand).toMatchObject({ answered: 2, reused: 1, batches: 1 });
+    writeFileSync(input, readFileSync(lab.inputOf('mixed d', 'mixed c', 'mixed a')));
+    expect(await reportOf(client, (await handle.trigger())!)).toMatchObject({ answered: 3, reused: 2 });
+    worker.child.kill('SIGTERM');
+    await worker.ended;
+  });
+
+  test.sequential('all in all was paid once for each line of a series', async () => {
+    // One line was asked in another series, too.
+    expect(await lab.ledger()).toMatchObject({ paid: 4 + 1 + 4, batches_unread: 0 });
+  });
+});
+
+describe.concurrent('jobs of a series that work beside each other', () => {
+  const lab = new SeriesLab();
+  let client: BatchClient;
+  beforeAll(async () => {
+    // As long as a second command takes to begin on a busy machine.
+    await lab.useEmulator({ ...slow, lifecycle: { ...slow.lifecycle, inProgressMs: 30_000 } });
+    client = await BatchClient.connect({ home: lab.home });
+  });
+  afterAll(async () => {
+    await client.close();
+    await lab.close();
+  });
+
+  test('jobs that begin at the same time both end, and no line is bought by both', async () => {
+    const texts = ['once a', 'once b', 'once c'];
+    const both = [
+      lab.command(lab.inputOf(...texts), 'once'),
+      lab.command(lab.inputOf(...texts.toReversed(), 'once d'), 'once'),
+    ];
+    const ended = await Promise.all(both.map(async ({ args }) => await lab.run(args)));
+    const reports = ended.map(reportIn);
+    expect(reports.map(({ answered }) => answered)).toEqual([3, 4]);
+    expect(reports.map(({ reused }) => reused)).toContain(3);
+    const waited = ended[reports.findIndex(({ reused }) => reused === 3)]!;
+    expect(waited.err).toMatch(
+      /A step waits, buildShards: Job \S+, an earlier one of series once, still works/,
+    );
+  });
+
+  test('a kill -9 of all workers, of a job that works and of one that waits, costs nothing', async () => {
+    const working = lab.command(lab.inputOf('killed a', 'killed b'), 'killed', '--shard-lines', '1');
+    const waiting = lab.command(lab.inputOf('killed b', 'killed c'), 'killed');
+    const first = await lab.begin(client, working.args);
+    const second = await lab.begin(client, waiting.args);
+    expect((await lab.run(['status', second.job])).out).toMatch(
+      new RegExp(
+        `^waiting +buildShards: Job ${first.job}, an earlier one of series killed, still works`,
+        'm',
+      ),
+    );
+    for (const { child } of [first, second]) child.kill('SIGKILL');
+    const ended = await Promise.all([working, waiting].map(async ({ args }) => await lab.run(args)));
+    expect(ended.map(reportIn)).toMatchObject([
+      { answered: 2, reused: 0 },
+      { answered: 2, reused: 1 },
+    ]);
+  });
+
+  test('one whose workflow was terminated while it waited sees what others have answered since', async () => {
+    const working = lab.command(lab.inputOf('ended a', 'ended b'), 'ended');
+    const waiting = lab.command(lab.inputOf('ended b', 'ended c'), 'ended');
+    const first = await lab.begin(client, working.args);
+    const second = await lab.begin(client, waiting.args);
+    await terminate(lab, second.job);
+    expect((await second.ended).code).toBe(1);
+    // Nobody waits for that one: this one buys what it was to buy.
+    const third = reportIn(await lab.run(lab.command(lab.inputOf('ended c', 'ended b'), 'ended').args));
+    expect(third).toMatchObject({ answered: 2, reused: 1 });
+    expect(reportIn(await first.ended)).toMatchObject({ answered: 2, reused: 0 });
+    expect(reportIn(await lab.run(waiting.args))).toMatchObject({ answered: 2, reused: 2, batches: 0 });
+  });
+
+  test.sequential('all in all was paid once for each line', async () => {
+    expect(await lab.ledger()).toMatchObject({ paid: 4 + 3 + 3, batches_unread: 0 });
+  });
+});
+
 describe.concurrent('a schedule whose processes die', () => {
   const lab = new CommandLab();
   let client: BatchClient;
@@ -203,7 +379,7 @@ describe.concurrent('a schedule whose processes die', () => {
     await until(async () => (await lab.ledger()).batches >= 1);
     killed.child.kill('SIGKILL');
     // The run is ended by force, and the next one begins while the job of the first is still there.
-    await terminate(`middle-run-${(await middle.describe()).runs[0]!.dueAt.replace('.000', '')}`);
+    await terminate(lab, `middle-run-${(await middle.describe()).runs[0]!.dueAt.replace('.000', '')}`);
     const second = (await middle.trigger())!;
 
     const every = { every: '3s', overlap: 'buffer-all', pollSeconds: 0.1 } as const;
@@ -242,16 +418,6 @@ describe.concurrent('a schedule whose processes die', () => {
       batches_unread: 0,
     });
   });
-
-  const terminate = async (workflowId: string): Promise<void> => {
-    const connection = await connectClient(await resolveTemporalTarget({ home: lab.home }));
-    await connection.workflowService.terminateWorkflowExecution({
-      namespace: 'default',
-      workflowExecution: { workflowId },
-      reason: 'a test',
-    });
-    await connection.close();
-  };
 
   const isIdle = ({ runs, waiting }: ScheduleStatus): boolean =>
     waiting === 0 && runs.every(({ status }) => status !== 'running');

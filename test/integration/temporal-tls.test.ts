@@ -2,12 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import {
-  connectClient,
-  connectWorker,
-  ensureEmbeddedServer,
-  resolveTemporalTarget,
-} from '../../src/temporal/index.ts';
+import { connectClient, ensureEmbeddedServer, resolveTemporalTarget } from '../../src/temporal/index.ts';
+import { connectWorker } from '../../src/worker/connect-worker.ts';
 import { createAuthority, signedBy, type KeyPair } from '../support/certificates.ts';
 import { CommandLab, slow } from '../support/command-lab.ts';
 import { TlsFront } from '../support/tls-front.ts';

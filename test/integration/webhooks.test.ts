@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { FaultRule } from '../../src/emulator/index.ts';
+import type { FaultRule } from 'openai-batch-emulator';
 import { freePort } from '../../src/temporal/free-port.ts';
 import { CommandLab, until, type Ended } from '../support/command-lab.ts';
 import { readScrape } from '../support/scrape.ts';

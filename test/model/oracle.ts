@@ -68,6 +68,10 @@ function judgeReport({ schedule, api, rows, report }: JobEnd): string[] {
     const reported = report[name as keyof typeof sums];
     if (reported !== value) wrong.push(`the report says ${name} ${reported}, it is ${value}`);
   }
+  const failed = rows.filter(({ status }) => status === 'failed').map(({ line }) => line);
+  const named = (report.first_failed ?? []).map(({ line }) => line);
+  if (!isDeepStrictEqual(named, failed.slice(0, 5)))
+    wrong.push(`the report names ${named.join()} of the failed lines ${failed.join()}`);
   // What was paid and could not be used may be counted, what was not paid may not.
   for (const [name, key] of [
     ['input_tokens', 'inputTokens'],

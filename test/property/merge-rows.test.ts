@@ -11,7 +11,7 @@ function merged(files: readonly string[]): string {
   using folder = new TempFolder();
   const keys = files.map((_, i) => String(i));
   for (const [i, text] of files.entries()) writeFileSync(folder.at(keys[i]!), text);
-  const rows = mergeRows(folder.path, { files: [...keys, 'not there'], target: 'merged' });
+  const { rows } = mergeRows(folder.path, { files: [...keys, 'not there'], target: 'merged' });
   const text = readFileSync(folder.at('merged'), 'utf8');
   expect(rows).toBe(text.split('\n').length - 1);
   return text;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -158,10 +158,12 @@ class Schedule {
   }
 
   private index(job: string): void {
-    const index = jobFiles.answers(job);
+    let rounds = 0;
+    while (existsSync(join(this.folder, jobFiles.round(job, rounds + 1)))) rounds += 1;
+    const index = jobFiles.answers(job, rounds);
     // Twice: it is written whole, and comes out the same.
-    const answers = indexAnswers(this.folder, { job, target: index })!;
-    expect(indexAnswers(this.folder, { job, target: index })).toBe(answers);
+    const answers = indexAnswers(this.folder, { job, rounds, target: index })!;
+    expect(indexAnswers(this.folder, { job, rounds, target: index })).toBe(answers);
     if (answers > 0) this.earlier.push({ job, index });
   }
 

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startEmulator, type Emulator, type EmulatorOptions } from '../../src/emulator/index.ts';
+import { startEmulator, type Emulator, type EmulatorOptions } from 'openai-batch-emulator';
 import { stopEmbeddedServer } from '../../src/temporal/index.ts';
 import { brokenPromises, factsOfEmulator, type Losses } from './promises.ts';
 

@@ -148,9 +148,9 @@ export function keepOutcome(folder: string, shard: string, outcome: ShardOutcome
   return JSON.parse(readFileSync(path, 'utf8')) as ShardOutcome;
 }
 
-/** Merges files of rows, named by their paths. */
+/** Merges files of rows, named by their paths; answers how many rows there are. */
 export function mergeFiles(paths: readonly string[], target: string): number {
-  return mergeRows('/', { files: paths, target });
+  return mergeRows('/', { files: paths, target }).rows;
 }
 
 /** A row of an output file. */

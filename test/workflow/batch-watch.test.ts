@@ -74,12 +74,12 @@ async function begin(id: string, snapshot: JobSnapshot, tuning: object = {}) {
 
 /** All batches of a request as they are, with 7 lines run in each. */
 function see(request: WatchRequest, status: BatchStatus): WatchReply {
-  const sight = { status, completed: 7, failed: 0, windowMs: 24 * HOUR_MS, refusal: null };
+  const reading = { status, completed: 7, failed: 0, windowMs: 24 * HOUR_MS, refusal: null };
   const seen = [...batchesOf(request.groups)].map(({ shard, batch, status: known }) => ({
     shard,
     batch,
     known,
-    sight: { ...sight, batchId: shard },
+    reading: { ...reading, batchId: shard },
   }));
   return toWatchReply(seen, true);
 }

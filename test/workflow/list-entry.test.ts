@@ -174,8 +174,8 @@ test('how long nothing has changed is carried from run to run, and so are what w
   const willing = { ...activities };
   // The first batch ends at once, the others wait through several runs.
   activities.pollBatches = async (request) =>
-    (await willing.pollBatches(request)).map((sight) =>
-      sight.batchId === longId('r1-00001') ? { ...sight, status: 'completed' } : sight,
+    (await willing.pollBatches(request)).map((reading) =>
+      reading.batchId === longId('r1-00001') ? { ...reading, status: 'completed' } : reading,
     );
   await whileWorking(server.native, 'carried', activities, async () => {
     const handle = await begin('carried', [specOf('carried'), undefined, { maxHistoryEvents: 60 }]);

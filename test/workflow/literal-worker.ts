@@ -84,9 +84,12 @@ function withWatch(literal: LiteralActivities): Activities {
       for (;;) {
         await Context.current().sleep(Math.max(1, afterMs));
         heartbeat();
-        const sights = await literal.pollBatches({ job, batches, afterMs: 0, turn });
-        const byId = new Map(sights.map((sight) => [sight.batchId, sight]));
-        const seen = batches.map(({ batchId, ...batch }) => ({ ...batch, sight: byId.get(batchId) ?? null }));
+        const readings = await literal.pollBatches({ job, batches, afterMs: 0, turn });
+        const byId = new Map(readings.map((reading) => [reading.batchId, reading]));
+        const seen = batches.map(({ batchId, ...batch }) => ({
+          ...batch,
+          reading: byId.get(batchId) ?? null,
+        }));
         const reply = toWatchReply(seen, false);
         if (reply.changed.length > 0 || Date.now() >= until) return reply;
       }

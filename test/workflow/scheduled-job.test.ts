@@ -235,8 +235,8 @@ test('a run that is reset while its job works waits for that job, which goes on'
   const willing = { ...run.activities };
   let mayEnd = false;
   run.activities.pollBatches = async (request) => {
-    const sights = await willing.pollBatches(request);
-    return mayEnd ? sights : sights.map((sight) => ({ ...sight, status: 'in_progress' as const }));
+    const readings = await willing.pollBatches(request);
+    return mayEnd ? readings : readings.map((reading) => ({ ...reading, status: 'in_progress' as const }));
   };
   await run.working(async () => {
     const { workflowId } = await run.start();

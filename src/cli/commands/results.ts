@@ -4,7 +4,7 @@ import { BatchClient, type JobHandle } from '../../client/index.ts';
 import { exitCodeOfEnd, isEndState } from '../../core/progress.ts';
 import { count } from '../../core/spoken-numbers.ts';
 import { progressLine } from '../progress-text.ts';
-import { describeReport } from '../render.ts';
+import { describeFailures, describeReport } from '../render.ts';
 import { toJson } from '../to-json.ts';
 import { TroubleTeller } from '../trouble.ts';
 
@@ -34,10 +34,13 @@ export function addResults(program: Command): void {
       }
       if (flags.out === undefined) {
         for await (const { text } of job.rowTexts()) await print(text);
-        process.exitCode = exitCodeOfEnd(await job.report());
+        const report = await job.named(await job.report());
+        const failures = describeFailures(report);
+        if (failures !== '') process.stderr.write(`${failures}\n`);
+        process.exitCode = exitCodeOfEnd(report);
         return;
       }
-      const report = await job.save(flags.out);
+      const report = await job.named(await job.save(flags.out));
       process.stdout.write(
         flags.json === true ? `${toJson(report)}\n` : `${describeReport(report, flags.out)}\n`,
       );

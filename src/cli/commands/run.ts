@@ -63,17 +63,19 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   const goesOn = spec.rebuy || flags.retryFailed === true;
   const isFinished = !goesOn && (await store.size(jobFiles.report(spec.jobId))) !== null;
   if (flags.worker && !isFinished) {
-    const { checkApi, createApi } = await import('../../worker/openai-api.ts');
+    const { checkApi } = await import('../../openai/check-api.ts');
+    const { createApi } = await import('../../openai/client.ts');
     const api = createApi();
     await checkApi(api);
-    if (await isOtherApi(store, spec.jobId, api.baseURL)) {
+    const fingerprint = apiFingerprint(api.baseURL);
+    if (await isOtherApi(store, spec.jobId, fingerprint)) {
       throw new BatchError(
         ErrorCode.JobConflict,
         `The batches of job ${spec.jobId} live at another API: set OPENAI_BASE_URL as it was, or start a new job with --fresh, which pays every line again.`,
         { details: { jobId: spec.jobId } },
       );
     }
-    spec = { ...spec, api: apiFingerprint(api.baseURL) };
+    spec = { ...spec, api: fingerprint };
   }
   await using _lock = await lockJob(home, spec.jobId);
   // The code of client and worker takes as long to load as the server takes to start: do both at once, the server first.
@@ -103,8 +105,9 @@ async function run(input: string, flags: RunFlags): Promise<void> {
       return;
     }
     const { describeReport } = await loadReport();
+    const shown = await job.named(report);
     process.stdout.write(
-      flags.json === true ? `${toJson(report)}\n` : `${describeReport(report, flags.out)}\n`,
+      flags.json === true ? `${toJson(shown)}\n` : `${describeReport(shown, flags.out)}\n`,
     );
     if (report.failed > 0) for (const text of await refusalsOf(job)) say(text);
     if (mayRetry(report))

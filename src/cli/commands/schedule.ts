@@ -9,7 +9,7 @@ import { addJobOptions, toJobOptions, type JobFlags } from '../job-options.ts';
 import { describeSchedule, listSchedules } from '../render-schedule.ts';
 import { toJson } from '../to-json.ts';
 
-interface TimingFlags extends JobFlags {
+interface TimingFlags extends Omit<JobFlags, 'onlyNew'> {
   cron?: string[];
   every?: string;
   timeZone?: string;
@@ -200,9 +200,9 @@ function addTiming(command: Command): Command {
     .option('--catch-up <duration>', 'runs that the server missed by more are left out (default: 1d)')
     .option('--only-new', 'send only lines that no earlier run has answered, and join the kept answers')
     .option('--out <dir>', 'folder on the worker for the results of each run, e.g. results/{run}');
-  // A schedule names its jobs itself, and a run of it is never bought twice.
+  // A schedule names its jobs and their series itself, and a run of it is never bought twice.
   for (const option of addJobOptions(new Command()).options)
-    if (!['job', 'fresh'].includes(option.attributeName())) command.addOption(option);
+    if (!['job', 'onlyNew', 'fresh'].includes(option.attributeName())) command.addOption(option);
   return command;
 }
 
@@ -211,10 +211,10 @@ function collect(line: string, lines: string[] | undefined): string[] {
 }
 
 function toChanges(input: string | undefined, flags: TimingFlags): ScheduleChanges {
-  const { cron, every, timeZone, jitter, overlap, catchUp, onlyNew, out } = flags;
+  const { cron, every, timeZone, jitter, overlap, catchUp, onlyNew, out, ...jobFlags } = flags;
   const timing = { cron, every, timeZone, jitter, overlap, catchUp, onlyNew, out };
   const given = Object.fromEntries(Object.entries(timing).filter(([, value]) => value !== undefined));
-  const { input: _, ...job } = toJobOptions('', flags);
+  const { input: _, onlyNew: __, ...job } = toJobOptions('', jobFlags);
   return { ...job, ...given, ...(input === undefined ? {} : { input }) };
 }
 

@@ -14,7 +14,8 @@ export function addStatus(program: Command): void {
     .option('--json', 'print JSON')
     .action(async (jobId: string, flags: { json?: boolean }) => {
       await using client = await BatchClient.connect();
-      const status = await client.job(jobId).status();
+      const job = client.job(jobId);
+      const status = await job.status();
       if (flags.json === true) {
         process.stdout.write(`${toJson(status)}\n`);
         return;
@@ -23,7 +24,7 @@ export function addStatus(program: Command): void {
       const rows = [`job         ${jobId}`, statusRow(status)];
       if (account !== null) rows.push(`account     ${account}`);
       if (schedule !== null) rows.push(`schedule    ${schedule}`);
-      if (report !== null) rows.push(describeReport(report, null));
+      if (report !== null) rows.push(describeReport(await job.named(report), null));
       else if (failure !== null) rows.push(`reason      ${failure}`);
       else if (progress === null && status.status === 'RUNNING')
         rows.push(...(listed === null ? [] : describeListed(listed)), troubleOf(status)!);
@@ -41,8 +42,12 @@ export function addStatus(program: Command): void {
           ...(progress.notices ?? []).map((notice) => `note        ${notice}`),
         );
       }
-      for (const { activity, attempt, reason } of status.retries)
-        rows.push(`retrying    ${activity}, attempt ${attempt}: ${reason}`);
+      for (const { activity, attempt, reason, waits } of status.retries)
+        rows.push(
+          waits
+            ? `waiting     ${activity}: ${reason}`
+            : `retrying    ${activity}, attempt ${attempt}: ${reason}`,
+        );
       process.stdout.write(`${rows.join('\n')}\n`);
     });
 }

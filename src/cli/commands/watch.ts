@@ -30,7 +30,8 @@ export function addWatch(program: Command): void {
       }
       view.end('stay');
       const report = await job.report();
-      process.stdout.write(flags.json === true ? `${toJson(report)}\n` : `${describeReport(report, null)}\n`);
+      const shown = await job.named(report);
+      process.stdout.write(flags.json === true ? `${toJson(shown)}\n` : `${describeReport(shown, null)}\n`);
       process.exitCode = exitCodeOfEnd(report);
     });
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
-import { checkJobOptions, jobOptionNames, type JobOptions } from '../../core/job-spec.ts';
+import { checkJobOptions, isSeriesName, jobOptionNames, type JobOptions } from '../../core/job-spec.ts';
 import { assertKnownOptions } from '../../core/known-options.ts';
 import {
   assertPlaceholders,
@@ -29,8 +29,8 @@ export interface ScheduleTiming {
 }
 
 /** What may be changed of a schedule: everything but its name. */
-export interface ScheduleChanges extends ScheduleTiming, Partial<Omit<JobOptions, 'jobId'>> {
-  /** Answer only lines whose content no earlier run has answered. @default false */
+export interface ScheduleChanges extends ScheduleTiming, Partial<Omit<JobOptions, 'jobId' | 'onlyNew'>> {
+  /** Send only lines that no earlier job of the series has answered: no run, and no job by hand with the schedule's name. @default false */
   onlyNew?: boolean;
   /** Folder on the worker for each run's results, with `{run}` in its name. @default they stay in the store */
   out?: string;
@@ -56,7 +56,6 @@ const ownOptionNames: readonly string[] = Object.keys({
   jitter: true,
   overlap: true,
   catchUp: true,
-  onlyNew: true,
   out: true,
   paused: true,
   note: true,
@@ -93,7 +92,7 @@ export function resolveSchedule(options: ScheduleOptions, searchable: boolean): 
     note: __,
     ...job
   } = options;
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$/.test(name)) {
+  if (!isSeriesName(name)) {
     throw badOption(
       'name',
       `A schedule's name must be 1 to 80 characters of A-Z a-z 0-9 . _ - and start with a letter or digit, got "${name.slice(0, 90)}".`,
@@ -116,6 +115,12 @@ export function resolveSchedule(options: ScheduleOptions, searchable: boolean): 
   assertPlaceholders('input', input);
   if (out !== undefined) assertPlaceholders('out', out);
   checkJobOptions(job);
+  if (onlyNew !== undefined && typeof onlyNew !== 'boolean') {
+    throw badOption(
+      'only-new',
+      `Option --only-new of a schedule takes no name: the schedule's own, ${name}, is that of its series.`,
+    );
+  }
   const isTogether = overlap === Overlap.AllowAll;
   if (onlyNew === true && isTogether) {
     throw badOption(

@@ -15,20 +15,22 @@ const answeredTail = Buffer.from(',"status":"answered"');
 /** A job whose answers are indexed, and the key of the index. */
 export interface AnswersToIndex {
   readonly job: string;
+  /** Rounds that are indexed, from the first on; each has a plan. */
+  readonly rounds: number;
   readonly target: string;
 }
 
 /**
- * Writes the index of what a job has answered itself: of all its shards that are settled, so that it can be made of a
- * job that came to no end, too. Rows it has kept from earlier jobs are in their indexes.
+ * Writes the index of what a job has answered itself in so many rounds: of all their shards that are settled, so that it can be
+ * made of a job that came to no end, too. Rows it has kept from earlier jobs are in their indexes.
  * Answers how many there are; null when files of the job are missing, as while somebody deletes its folder.
  * Running it twice writes the same, or more where more shards are settled.
  */
-export function indexAnswers(folder: string, { job, target }: AnswersToIndex): number | null {
+export function indexAnswers(folder: string, { job, rounds, target }: AnswersToIndex): number | null {
   // Written all the same, an empty index would outlast the folder and hide what a job of this id answers later.
   if (!existsSync(join(folder, jobFiles.round(job, 1)))) return null;
   try {
-    return writeIndex(folder, job, target);
+    return writeIndex(folder, job, rounds, target);
   } catch (error) {
     const { code, path } = error as NodeJS.ErrnoException;
     const its = dirname(join(folder, jobFiles.spec(job))) + sep;
@@ -37,13 +39,13 @@ export function indexAnswers(folder: string, { job, target }: AnswersToIndex): n
   }
 }
 
-function writeIndex(folder: string, job: string, target: string): number {
+function writeIndex(folder: string, job: string, rounds: number, target: string): number {
   const file = new WholeFileWriter(join(folder, target));
   const entries = new EntryWriter(file);
   const keys = new RequestKeys();
   let answers = 0;
   try {
-    for (let round = 1; existsSync(join(folder, jobFiles.round(job, round))); round += 1) {
+    for (let round = 1; round <= rounds; round += 1) {
       const plan = JSON.parse(readFileSync(join(folder, jobFiles.round(job, round)), 'utf8')) as RoundPlan;
       for (let index = 0; index < plan.shards; index += 1) {
         const shard = shardId(round, index);

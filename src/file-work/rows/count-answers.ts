@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { classifyRow } from '../../core/result-line.ts';
 import { ShardLines, type PaidTwice } from '../../core/shard-plan.ts';
 import type { ModelRates } from '../../core/token-cost.ts';
+import { meaningOf } from '../../openai/rows/row-meaning.ts';
 import { readManifest } from '../records/shard-records.ts';
 import { eachRow } from './each-row.ts';
 import { PaidSum } from './paid-sum.ts';
@@ -20,6 +20,6 @@ export interface LateOutput {
 export function countAnswers(folder: string, { job, shard, output, rates }: LateOutput): PaidTwice {
   const lines = new ShardLines(readManifest(folder, job, shard));
   const sum = new PaidSum(rates);
-  eachRow(lines, join(folder, output), ({ row }) => sum.add(row, classifyRow(row)));
+  eachRow(lines, join(folder, output), ({ row }) => sum.add(row, meaningOf(row)));
   return sum.asTwice();
 }

@@ -1,6 +1,6 @@
 import type { ShardLines } from '../../core/shard-plan.ts';
 import { cutLines, type CutLine } from '../../files/cut-lines.ts';
-import { ResultRowReader, type ReadRow } from '../read-result-row.ts';
+import { ResultRowReader, type ReadRow } from '../../openai/rows/read-result-row.ts';
 
 /** Rows longer than this are not read as rows: no answer of the API comes near. */
 const MAX_ROW_BYTES = 512 << 20;

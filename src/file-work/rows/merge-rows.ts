@@ -1,5 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { plainCode } from '../../core/plain-code.ts';
+import type { FailedLine } from '../../core/progress.ts';
 import { WholeFileWriter } from '../../files/whole-file.ts';
 import { ByteCounter } from '../byte-counter.ts';
 import { RowFile } from './row-file.ts';
@@ -13,18 +15,28 @@ export interface RowsToMerge {
   readonly target: string;
   /** So many files, from the end, hold rows of lines that were bought again: those take the place of rows in files before. @default 0 */
   readonly replacing?: number;
+  /** How many failed lines to name, the first ones. @default 0 */
+  readonly examples?: number;
   /** Is told the bytes that are merged. */
   readonly counter?: ByteCounter;
 }
 
+/** What a merge has written. */
+export interface MergedRows {
+  readonly rows: number;
+  /** The first failed lines, as many as were asked for. */
+  readonly failed: readonly FailedLine[];
+}
+
 /**
- * Merges files of rows into one; returns the number of rows. A file is opened when the merge comes to its first line.
+ * Merges files of rows into one. A file is opened when the merge comes to its first line. Rows are looked into only until `examples`
+ * failed ones are found.
  * @throws Error when two files hold a row of the same line, of which none is to be replaced: that would break "exactly once"
  */
 export function mergeRows(
   folder: string,
-  { files, target, replacing = 0, counter = new ByteCounter() }: RowsToMerge,
-): number {
+  { files, target, replacing = 0, examples = 0, counter = new ByteCounter() }: RowsToMerge,
+): MergedRows {
   const there = files
     .map((key, index) => ({
       path: join(folder, key),
@@ -38,6 +50,7 @@ export function mergeRows(
     .sort((a, b) => b.first! - a.first!);
   const open: RankedRows[] = [];
   const writer = new WholeFileWriter(join(folder, target));
+  const failed: FailedLine[] = [];
   let rows = 0;
   let last = 0;
   let lastRank = 0;
@@ -58,6 +71,7 @@ export function mergeRows(
           lastRank = from.rank;
           rows += 1;
           writer.write(from.block, from.start, from.end);
+          if (failed.length < examples && from.isFailed) failed.push(failedLine(from));
         } else if (from.line < last || from.rank >= lastRank) {
           throw new Error(`Line ${from.line} has two rows or stands out of order.`);
         }
@@ -70,7 +84,7 @@ export function mergeRows(
       }
     }
     writer.finish();
-    return rows;
+    return { rows, failed };
   } catch (error) {
     writer.abandon();
     throw error;
@@ -95,6 +109,11 @@ function smallest(open: readonly RankedRows[]): RankedRows {
   for (const file of open)
     if (file.line < best.line || (file.line === best.line && file.rank > best.rank)) best = file;
   return best;
+}
+
+function failedLine({ line, block, start, end }: RowFile): FailedLine {
+  const { error } = JSON.parse(block.toString('utf8', start, end)) as { error: { code: string } };
+  return { line, code: plainCode(error.code) };
 }
 
 function firstLineOf(path: string): number | null {

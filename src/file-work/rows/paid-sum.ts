@@ -1,8 +1,8 @@
-import { Verdict } from '../../core/result-line.ts';
 import type { PaidTwice } from '../../core/shard-plan.ts';
 import { TokenSum, type Cost, type ModelRates } from '../../core/token-cost.ts';
-import type { ReadRow } from '../read-result-row.ts';
-import { UsageState } from '../read-usage.ts';
+import type { ReadRow } from '../../openai/rows/read-result-row.ts';
+import { UsageState } from '../../openai/rows/read-usage.ts';
+import { RowMeaning } from '../../openai/rows/row-meaning.ts';
 
 /** Adds up rows that were paid. */
 export class PaidSum {
@@ -20,10 +20,10 @@ export class PaidSum {
   }
 
   /** Every row with usage was paid, whatever follows for its line; of an answer without usage it is not known how much. */
-  add({ usage }: ReadRow, verdict: Verdict): void {
-    if (verdict === Verdict.Answered) this.answers += 1;
+  add({ usage }: ReadRow, meaning: RowMeaning): void {
+    if (meaning === RowMeaning.Answered) this.answers += 1;
     if (usage.state === UsageState.Absent) {
-      if (verdict === Verdict.Answered || verdict === Verdict.Unreadable) this.sum.addUnknown();
+      if (meaning === RowMeaning.Answered || meaning === RowMeaning.Unreadable) this.sum.addUnknown();
       return;
     }
     const { tokens, hasRareKinds } = usage;

@@ -10,6 +10,10 @@ const LINE_FEED = 0x0a;
 const HEAD_BYTES = '{"line":'.length;
 const BEFORE_ID_BYTES = ',"id":'.length;
 
+const failedTail = Buffer.from(',"status":"failed","attempts":');
+/** Of a row whose usage is null, as it is of every one that failed, the third byte from its end: `…"usage":null}`. */
+const LAST_OF_NULL = 0x6c;
+
 /** A file of rows with a current row: `block[start..end)`, line feed included. */
 export class RowFile {
   block: Buffer;
@@ -77,6 +81,11 @@ export class RowFile {
   /** True when the current row's part behind its id begins with these bytes. */
   tailIs(bytes: Uint8Array, tail: number = this.tailStart()): boolean {
     return this.block.compare(bytes, 0, bytes.length, tail, tail + bytes.length) === 0;
+  }
+
+  /** True when the current row is of a line that failed; of most others a single byte tells that they are not. */
+  get isFailed(): boolean {
+    return this.block[this.end - 3] === LAST_OF_NULL && this.tailIs(failedTail);
   }
 
   close(): void {

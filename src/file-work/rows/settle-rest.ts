@@ -1,5 +1,5 @@
 import { BatchStatus, type BatchErrorEntry } from '../../core/batch-status.ts';
-import { afterTry, TryUse } from '../../core/result-line.ts';
+import { afterTry, TryUse } from '../../core/line-tries.ts';
 import type { WholeRefusal } from '../../core/shard-plan.ts';
 import type { EndedShard } from './ended-shard.ts';
 import { lineState, type LineError, type ShardTally } from './shard-tally.ts';

@@ -1,4 +1,5 @@
-import { afterTry, plainCode, TryUse } from '../../core/result-line.ts';
+import { afterTry, TryUse } from '../../core/line-tries.ts';
+import { plainCode } from '../../core/plain-code.ts';
 import {
   EXAMPLES_KEPT,
   toCarriedLine,

@@ -1,7 +1,8 @@
-import { classifyRow, TryUse, Verdict } from '../../core/result-line.ts';
+import { TryUse } from '../../core/line-tries.ts';
 import type { ShardLines } from '../../core/shard-plan.ts';
 import type { ModelRates } from '../../core/token-cost.ts';
-import type { ReadRow } from '../read-result-row.ts';
+import type { ReadRow } from '../../openai/rows/read-result-row.ts';
+import { meaningOf, RowMeaning } from '../../openai/rows/row-meaning.ts';
 import { eachRow, type ShardRow } from './each-row.ts';
 import { PaidSum } from './paid-sum.ts';
 import type { RawFile } from './raw-files.ts';
@@ -18,7 +19,7 @@ export interface LineError {
 }
 
 /** What a row means for its line. */
-export type RowRule = (row: ReadRow) => Verdict;
+export type RowRule = (row: ReadRow) => RowMeaning;
 
 /** What a shard is tallied with. */
 export interface TallyOptions {
@@ -27,7 +28,7 @@ export interface TallyOptions {
   readonly spare: SpareBodies;
   /** As in `EndedShard`. */
   readonly rates: ModelRates | null | undefined;
-  /** @default `classifyRow` */
+  /** @default `meaningOf` */
   readonly rule?: RowRule | undefined;
 }
 
@@ -49,7 +50,7 @@ export class ShardTally {
   readonly twice: PaidSum;
   private readonly rule: RowRule;
 
-  constructor({ lines, spare, rates, rule = classifyRow }: TallyOptions) {
+  constructor({ lines, spare, rates, rule = meaningOf }: TallyOptions) {
     const count = lines.numbers.length;
     this.lines = lines;
     this.spare = spare;
@@ -70,15 +71,15 @@ export class ShardTally {
     eachRow(this.lines, file.path, (found) => {
       isRead = true;
       const { position, row } = found;
-      const verdict = this.rule(row);
+      const meaning = this.rule(row);
       // The first success wins. A batch runs a line once: a row that comes again was not paid again.
       if (this.states[position] === lineState.answered) return;
-      this.paid.add(row, verdict);
-      if (verdict === Verdict.Answered) this.take(found, which);
-      else if (verdict === Verdict.Unreadable) this.endUnreadable(found, file);
+      this.paid.add(row, meaning);
+      if (meaning === RowMeaning.Answered) this.take(found, which);
+      else if (meaning === RowMeaning.Unreadable) this.endUnreadable(found, file);
       else if (this.errors.get(position)?.code !== UNREADABLE) {
-        const state = verdict === Verdict.Failed ? lineState.failed : lineState.again;
-        this.set(position, state, errorOf(row, verdict));
+        const state = meaning === RowMeaning.Failed ? lineState.failed : lineState.again;
+        this.set(position, state, errorOf(row, meaning));
       }
     });
     return isRead;
@@ -88,16 +89,16 @@ export class ShardTally {
   readDuplicate(file: RawFile, which: number): void {
     eachRow(this.lines, file.path, (found) => {
       const { position, row } = found;
-      const verdict = this.rule(row);
+      const meaning = this.rule(row);
       const isAnswered = this.states[position] === lineState.answered;
-      if (verdict === Verdict.Answered && !isAnswered) {
-        this.paid.add(row, verdict);
+      if (meaning === RowMeaning.Answered && !isAnswered) {
+        this.paid.add(row, meaning);
         this.take(found, which);
         return;
       }
-      this.twice.add(row, verdict);
+      this.twice.add(row, meaning);
       // It was answered all the same: bought again it would be paid twice.
-      if (verdict === Verdict.Unreadable && !isAnswered && this.states[position] !== lineState.failed)
+      if (meaning === RowMeaning.Unreadable && !isAnswered && this.states[position] !== lineState.failed)
         this.endUnreadable(found, file);
     });
   }
@@ -146,15 +147,15 @@ export class ShardTally {
 /** A code that we write ourselves. */
 const UNREADABLE = 'answer_unreadable';
 
-function errorOf({ errorCode, errorMessage, statusCode }: ReadRow, verdict: Verdict): LineError {
+function errorOf({ errorCode, errorMessage, statusCode }: ReadRow, meaning: RowMeaning): LineError {
   return {
     code: errorCode ?? (statusCode === null ? 'unknown' : `http_${statusCode}`),
     message: errorMessage ?? `The request ended with HTTP status ${statusCode ?? 'unknown'}.`,
-    use: useOf(verdict),
+    use: useOf(meaning),
   };
 }
 
-function useOf(verdict: Verdict): TryUse {
-  if (verdict === Verdict.AccountRefused) return TryUse.Nothing;
-  return verdict === Verdict.RetryFree ? TryUse.Idle : TryUse.Attempt;
+function useOf(meaning: RowMeaning): TryUse {
+  if (meaning === RowMeaning.AccountRefused) return TryUse.Nothing;
+  return meaning === RowMeaning.RetryFree ? TryUse.Idle : TryUse.Attempt;
 }

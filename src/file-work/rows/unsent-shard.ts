@@ -1,4 +1,4 @@
-import { plainCode } from '../../core/result-line.ts';
+import { plainCode } from '../../core/plain-code.ts';
 import { EXAMPLES_KEPT, ShardLines, type ShardManifest, type ShardOutcome } from '../../core/shard-plan.ts';
 import { WholeFileWriter } from '../../files/whole-file.ts';
 import type { ShardName } from '../records/claim-outcome.ts';

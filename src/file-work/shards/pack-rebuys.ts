@@ -27,7 +27,6 @@ export interface RebuyRound {
 }
 
 const UNAVAILABLE = 'answer_unavailable';
-const failedTail = Buffer.from(',"status":"failed","attempts":');
 const cancelledTail = Buffer.from(',"status":"cancelled","attempts":');
 
 /** How a line has ended that is bought again. */
@@ -111,7 +110,7 @@ function linesIn(path: string, which: 'lost' | 'unanswered'): EndedLines {
   const rows = new RowFile(path);
   try {
     for (; !rows.done; rows.next()) {
-      const status = rows.tailIs(failedTail) ? 'failed' : rows.tailIs(cancelledTail) ? 'cancelled' : null;
+      const status = rows.isFailed ? 'failed' : rows.tailIs(cancelledTail) ? 'cancelled' : null;
       if (status === null) continue;
       const { attempts, error } = JSON.parse(rows.block.toString('utf8', rows.start, rows.end)) as {
         attempts: number;

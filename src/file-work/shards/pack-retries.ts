@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { MAX_BATCH_BYTES } from '../../core/limits.ts';
-import { plainCode } from '../../core/result-line.ts';
+import { plainCode } from '../../core/plain-code.ts';
 import { shardId, ShardLines, type RoundPlan, type WholeRefusal } from '../../core/shard-plan.ts';
 import { shardFiles } from '../../store/job-files.ts';
 import { WholeFileWriter } from '../../files/whole-file.ts';

@@ -2,8 +2,9 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import OpenAI from 'openai';
 import { beforeEach, expect, test } from 'vitest';
-import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from '../../../src/activities/find-batch.ts';
-import { pollBatches, type BatchSight, type PollRequest } from '../../../src/activities/poll-batches.ts';
+import { BatchApi } from '../../../src/openai/batch-api.ts';
+import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from '../../../src/openai/labels.ts';
+import { pollBatches, type BatchReading, type PollRequest } from '../../../src/activities/poll-batches.ts';
 import type { FileWork } from '../../../src/file-work/file-work.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { claimJobApi, jobInstance } from '../../../src/store/job-api.ts';
@@ -54,16 +55,21 @@ const api = new OpenAI({
 const shardOf = (n: number): string => `r1-0000${n}`;
 
 /** Polls batches 1 to `count`. */
-async function poll(count = 1, turn = 0): Promise<BatchSight[]> {
+async function poll(count = 1, turn = 0): Promise<BatchReading[]> {
   await claimJobApi(store, 'job', api.baseURL);
-  const bound = pollBatches.bind(null, { api, store, files: {} as FileWork, patience: 0 });
+  const bound = pollBatches.bind(null, {
+    api: new BatchApi(api, 0),
+    store,
+    files: {} as FileWork,
+    patience: 0,
+  });
   const batches = Array.from({ length: count }, (_, i) => ({
     shard: shardOf(i + 1),
     batch: 1,
     batchId: `b${i + 1}`,
   }));
   const request = { job: 'job', batches, afterMs: 0, turn };
-  return await new MockActivityEnvironment().run<[PollRequest], BatchSight[], typeof bound>(bound, request);
+  return await new MockActivityEnvironment().run<[PollRequest], BatchReading[], typeof bound>(bound, request);
 }
 
 const running = (n: number): Shown => ({
@@ -73,8 +79,8 @@ const running = (n: number): Shown => ({
   input_file_id: `f${n}`,
 });
 const ended = (n: number): Shown => ({ ...running(n), status: 'completed', output_file_id: `out${n}` });
-const statuses = (sights: BatchSight[]): Record<string, string> =>
-  Object.fromEntries(sights.map(({ batchId, status }) => [batchId, status]));
+const statuses = (readings: BatchReading[]): Record<string, string> =>
+  Object.fromEntries(readings.map(({ batchId, status }) => [batchId, status]));
 const reads = (): string[] => calls.filter((call) => call.startsWith('GET /b')).map((call) => call.slice(5));
 
 test.each<[title: string, broken: Answer]>([
@@ -119,9 +125,9 @@ test('what the list shows as ended is decided by the batch itself', async () => 
   ];
   const errors = { data: [{ code: 'token_limit_exceeded', message: '', line: null }] };
   singly = { b1: { ...running(1), status: 'failed', errors }, b2: running(2) };
-  const sights = await poll(2, 1);
-  expect(statuses(sights)).toEqual({ b1: 'failed', b2: 'in_progress' });
-  expect(sights.find(({ batchId }) => batchId === 'b1')?.refusal).toBe('token_limit');
+  const readings = await poll(2, 1);
+  expect(statuses(readings)).toEqual({ b1: 'failed', b2: 'in_progress' });
+  expect(readings.find(({ batchId }) => batchId === 'b1')?.refusal).toBe('token_limit');
 });
 
 test.each([404, 405, 400, 403])(
@@ -202,9 +208,9 @@ test.each<[status: string, word: string | undefined, title: string, parts: Shown
   const batch = { ...running(1), ...parts };
   list = [batch];
   singly = { b1: batch };
-  const [sight] = await poll();
-  expect(sight).toMatchObject({ status });
-  expect(sight!.unknownStatus).toBe(word);
+  const [reading] = await poll();
+  expect(reading).toMatchObject({ status });
+  expect(reading!.unknownStatus).toBe(word);
 });
 
 test('a list of summaries makes no duplicates of other batches of the file', async () => {
@@ -250,8 +256,8 @@ test.each<[whose: string, fileId: string, isOurs: boolean]>([
   }
   list = [late, bare, running(1)];
   singly = { b1: running(1), b8: bare, b9: late };
-  const [sight] = await poll();
-  expect(sight!.duplicates ?? 0).toBe(isOurs ? 1 : 0);
+  const [reading] = await poll();
+  expect(reading!.duplicates ?? 0).toBe(isOurs ? 1 : 0);
   const cancelled = isOurs ? ['POST /b8/cancel', 'POST /b9/cancel'] : [];
   expect(calls.filter((call) => call.startsWith('POST'))).toEqual(cancelled);
 });

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { BatchApi } from '../../../src/openai/batch-api.ts';
 import { buildShards, type FirstPlan } from '../../../src/activities/build-shards.ts';
 import type { JobSpec } from '../../../src/core/job-spec.ts';
 import { shardId } from '../../../src/core/shard-plan.ts';
@@ -15,14 +16,16 @@ import { indexAnswers } from '../../../src/file-work/earlier/index-answers.ts';
 import type { FileWork } from '../../../src/file-work/file-work.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { settledRowsPath } from '../../../src/file-work/records/shard-records.ts';
-import { jobFiles, scheduleFiles, shardFiles } from '../../../src/store/job-files.ts';
+import { jobFiles, seriesFiles, shardFiles } from '../../../src/store/job-files.ts';
+import { enterSeries } from '../../../src/store/series.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { JOB, outputRow, plan, requestLine, rowsIn, settle, specFor } from '../../support/file-job.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 const baseURL = 'https://api.test/v1';
 const apiHash = createHash('sha256').update(baseURL).digest('hex');
-const SCHEDULE = 'nightly';
+/** The series, which is a schedule's name. */
+const SERIES = 'nightly';
 /** The job of a later run. */
 const NEXT = 'next';
 
@@ -31,7 +34,7 @@ let store: FolderStore;
 beforeEach(() => {
   folder = new TempFolder();
   store = new FolderStore(folder.path);
-  working = [];
+  working = { [NEXT]: 'first run' };
   return () => folder[Symbol.dispose]();
 });
 
@@ -42,7 +45,7 @@ function put(key: string, record: unknown): void {
 
 /** An earlier run's job of these texts, a shard each; the first `settled` of them are answered. */
 function earlierJob(texts: readonly string[], settled: number = texts.length): void {
-  put(scheduleFiles.run(SCHEDULE, JOB), {});
+  put(seriesFiles.run(SERIES, JOB), {});
   put(jobFiles.api(JOB), { baseUrlSha256: apiHash, instance: 'word of its store' });
   put(jobFiles.round(JOB, 1), plan(folder.path, texts.map(lineOf).join(''), { shardLines: 1 }));
   for (let i = 0; i < settled; i += 1) answer(i);
@@ -57,18 +60,18 @@ const lineOf = (text: string): string => `${requestLine(text)}\n`;
 
 function nextJob(texts: readonly string[]): JobSpec {
   const spec = specFor(folder.path, texts.map(lineOf).join(''));
-  return { ...spec, jobId: NEXT, onlyNew: { schedule: SCHEDULE } };
+  return { ...spec, jobId: NEXT, onlyNew: { schedule: SERIES } };
 }
 
-/** No job works, but those named here. */
-let working: string[] = [];
+/** The jobs that work, and the run of each. */
+let working: Record<string, string> = {};
 const client = {
   withAbortSignal: async (_: AbortSignal, call: () => Promise<unknown>) => await call(),
   workflow: {
     getHandle: (id: string) => ({
       describe: async () =>
-        working.includes(id)
-          ? { status: { name: 'RUNNING' } }
+        id in working
+          ? { status: { name: 'RUNNING' }, runId: working[id] }
           : await Promise.reject(new WorkflowNotFoundError('', id, undefined)),
     }),
   },
@@ -82,23 +85,26 @@ const files: Partial<FileWork> = {
   warmUpDrawing: () => undefined,
 };
 
-/** An attempt of the activity. */
+/** An attempt of the activity, begun by a run of the job's workflow. */
 async function attempt(
   spec: JobSpec,
   changed: Partial<FileWork> = {},
   through: Store = store,
+  runId: string = working[spec.jobId] ?? 'a run that has ended',
 ): Promise<FirstPlan> {
   const deps = {
-    api: new OpenAI({ apiKey: 'test', baseURL }),
+    api: new BatchApi(new OpenAI({ apiKey: 'test', baseURL }), 0),
     store: through,
     files: { ...files, ...changed } as FileWork,
     patience: 0,
   };
   const bound = buildShards.bind(null, deps);
-  return await new MockActivityEnvironment({}, { client }).run<[JobSpec], FirstPlan, typeof bound>(
-    bound,
-    spec,
-  );
+  const workflowExecution = { workflowId: spec.jobId, runId };
+  return await new MockActivityEnvironment({ workflowExecution }, { client }).run<
+    [JobSpec],
+    FirstPlan,
+    typeof bound
+  >(bound, spec);
 }
 
 async function failureOf(attempted: Promise<unknown>): Promise<ApplicationFailure> {
@@ -148,7 +154,7 @@ test('a file that an earlier job lacks while it is indexed is no missing input: 
   const failure = await failureOf(attempt(spec));
   expect(failure).toMatchObject({ type: 'StoreTrouble', nonRetryable: false });
   expect(failure.message).toContain('earlier job job');
-  expect(existsSync(folder.at(jobFiles.answers(JOB)))).toBe(false);
+  expect(existsSync(folder.at(jobFiles.answers(JOB, 1)))).toBe(false);
   // Somebody was deleting its folder.
   rmSync(folder.at('jobs', JOB), { recursive: true });
   expect(await attempt(spec)).toMatchObject({ lines: 2, kept: 0 });
@@ -225,10 +231,10 @@ describe('a list of earlier jobs', () => {
     const failure = await failureOf(attempt(spec));
     expect(failure).toMatchObject({ type: 'EarlierAnswersGone', nonRetryable: true });
     expect(failure.message).toContain('earlier job job, which job next was to use');
-    expect(failure.message).toContain('delete jobs/next in the store');
+    expect(failure.message).toContain('start the job again with the same command');
     expect(await store.size(jobFiles.round(NEXT, 1))).toBe(null);
     // What the message says helps.
-    rmSync(folder.at('jobs', NEXT), { recursive: true });
+    working[NEXT] = 'second run';
     expect(await attempt(spec)).toMatchObject({ lines: 2, kept: 0 });
   });
 
@@ -240,15 +246,16 @@ describe('a list of earlier jobs', () => {
     expect(await failureOf(attempt(spec))).toMatchObject({ type: 'EarlierAnswersGone' });
   });
 
-  test('with a job that has lost rows names both folders, and deleting them helps', async () => {
+  test('with a job that has lost rows names its folder, and deleting that helps', async () => {
     earlierJob(['a', 'b']);
     const spec = nextJob(['a', 'b']);
     await claimOnly(spec);
     rmSync(settledRowsPath(folder.path, JOB, shardId(1, 0)));
     const failure = await failureOf(attempt(spec));
     expect(failure).toMatchObject({ type: 'EarlierAnswersGone', nonRetryable: true });
-    expect(failure.message).toContain('delete jobs/job and jobs/next in the store');
-    for (const job of [JOB, NEXT]) rmSync(folder.at('jobs', job), { recursive: true });
+    expect(failure.message).toContain('delete jobs/job in the store; then start the job again');
+    rmSync(folder.at('jobs', JOB), { recursive: true });
+    working[NEXT] = 'second run';
     expect(await attempt(spec)).toMatchObject({ lines: 2, kept: 0 });
   });
 
@@ -281,12 +288,12 @@ describe('a list of earlier jobs', () => {
 
   test('is not claimed while an earlier job works, nor anything indexed', async () => {
     earlierJob(['a', 'b'], 1);
-    put(scheduleFiles.run(SCHEDULE, 'later'), {});
-    working = ['later'];
+    put(seriesFiles.run(SERIES, 'later'), {});
+    working['later'] = 'first run';
     const spec = nextJob(['a', 'b']);
     expect(await failureOf(attempt(spec))).toMatchObject({ type: 'EarlierRunUnfinished' });
     expect(filesForEarlier()).toEqual([]);
-    working = [];
+    delete working['later'];
     answer(1);
     expect(await attempt(spec)).toMatchObject({ lines: 0, kept: 2 });
   });
@@ -300,6 +307,114 @@ describe('a list of earlier jobs', () => {
     expect(await attempt(spec)).toEqual(plan);
     expect(filesForEarlier()).toEqual([]);
   });
+});
+
+describe('a run that takes the place of one that was ended before its shards had a plan', () => {
+  test('has a list of its own: others have answered lines since', async () => {
+    earlierJob(['a', 'b'], 1);
+    const spec = nextJob(['a', 'b']);
+    const died = attempt(spec, { shardInput: async () => await Promise.reject(new Error('died')) });
+    await expect(died).rejects.toThrow('died');
+    answer(1);
+    working[NEXT] = 'second run';
+    expect(await attempt(spec)).toMatchObject({ lines: 0, kept: 2 });
+  });
+
+  test('gets no plan of an attempt that the ended one has left behind', async () => {
+    earlierJob(['a', 'b'], 1);
+    const spec = nextJob(['a', 'b']);
+    const late = attempt(spec, {
+      shardInput: async (sharding) => {
+        const result = await files.shardInput!(sharding);
+        working = {};
+        answer(1); // by a job that did not wait, as nobody worked
+        return result;
+      },
+    });
+    await expect(late).rejects.toThrow('has ended');
+    expect(await store.size(jobFiles.round(NEXT, 1))).toBe(null);
+    working[NEXT] = 'second run';
+    expect(await attempt(spec)).toMatchObject({ lines: 0, kept: 2 });
+    expect(built()).toEqual({ kept: [1, 2], sent: [] });
+  });
+});
+
+describe('jobs of one series that begin at the same time', () => {
+  const specOf = (jobId: string): JobSpec => ({ ...nextJob(['a', 'b']), jobId });
+
+  /** Builds the job, and has its shards answered in the way of its own. */
+  async function work(spec: JobSpec): Promise<FirstPlan> {
+    const planned = await attempt(spec);
+    put(jobFiles.api(spec.jobId), { baseUrlSha256: apiHash, instance: spec.jobId });
+    return planned;
+  }
+
+  test('wait in the order in which they entered, and never for each other', async () => {
+    const jobs = ['one', 'two', 'three'].map(specOf);
+    working = { one: '1', two: '2', three: '3' };
+    // The first has entered, and died before it has looked.
+    await enterSeries(store, SERIES, 'one', '1');
+    for (const spec of jobs.slice(1))
+      expect(await failureOf(attempt(spec))).toMatchObject({
+        type: 'EarlierRunUnfinished',
+        message: expect.stringContaining('Job one, an earlier one of series nightly, still works'),
+      });
+    expect(await work(jobs[0]!)).toMatchObject({ lines: 2, kept: 0 });
+    // It has its plan, and waits for nobody.
+    expect(await failureOf(attempt(jobs[1]!))).toMatchObject({ type: 'EarlierRunUnfinished' });
+    delete working['one'];
+    expect(await work(jobs[1]!)).toMatchObject({ lines: 2, kept: 0 }); // nothing of the first was answered
+    expect(await failureOf(attempt(jobs[2]!))).toMatchObject({
+      message: expect.stringContaining('Job two'),
+    });
+  });
+
+  test('of which one is started again, wait in the new order', async () => {
+    const [one, two] = ['one', 'two'].map(specOf) as [JobSpec, JobSpec];
+    working = { one: '1', two: '2' };
+    await enterSeries(store, SERIES, 'one', '1');
+    expect(await failureOf(attempt(two))).toMatchObject({ type: 'EarlierRunUnfinished' });
+    // The first was terminated before it had a plan, and is started again: the second may have begun since, and is waited for.
+    working['one'] = '3';
+    expect(await failureOf(attempt(one))).toMatchObject({ message: expect.stringContaining('Job two') });
+    // An attempt of the ended run comes late, and changes nothing.
+    await enterSeries(store, SERIES, 'one', '1');
+    await attempt(one, {}, store, '0').catch(() => undefined);
+    expect(await work(two)).toMatchObject({ lines: 2 });
+  });
+
+  test('are not overlooked where they are runs of a schedule that have not entered yet', async () => {
+    put(seriesFiles.run(SERIES, 'scheduled'), {});
+    working = { one: '1', scheduled: '2' };
+    expect(await failureOf(attempt(specOf('one')))).toMatchObject({ type: 'EarlierRunUnfinished' });
+    expect(await failureOf(attempt(specOf('scheduled')))).toMatchObject({
+      message: expect.stringContaining('Job one'),
+    });
+    // Once it has entered, behind this one, it is the one that waits.
+    expect(await attempt(specOf('one'))).toMatchObject({ lines: 2 });
+  });
+});
+
+test('an index of a finished job stays as it is when another pass adds answers', async () => {
+  earlierJob(['a', 'b'], 1);
+  put(jobFiles.report(JOB), {}); // cancelled
+  const first = nextJob(['a', 'b']);
+  const died = attempt(first, { shardInput: async () => await Promise.reject(new Error('died')) });
+  await expect(died).rejects.toThrow('died');
+  rmSync(folder.at(jobFiles.report(JOB)));
+  put(jobFiles.round(JOB, 2), { shards: 0, lines: 0, shardLines: [], rejected: 0, rebought: true });
+  answer(1);
+  put(jobFiles.report(JOB), {});
+  working = { third: '2' };
+  expect(await attempt({ ...first, jobId: 'third' })).toMatchObject({ lines: 0, kept: 2 });
+  working = { [NEXT]: 'first run' };
+  expect(await attempt(first)).toMatchObject({ lines: 1, kept: 1 });
+});
+
+test('answers of another API than the one that the job is started for do not count, whichever worker looks', async () => {
+  earlierJob(['a', 'b']);
+  const spec = nextJob(['a', 'b']);
+  expect(await attempt({ ...spec, api: 'hash of another one' })).toMatchObject({ lines: 2, kept: 0 });
 });
 
 describe('an attempt that stood still', () => {

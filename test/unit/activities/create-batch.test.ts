@@ -3,6 +3,7 @@ import type { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import OpenAI from 'openai';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { BatchApi } from '../../../src/openai/batch-api.ts';
 import type { BatchRecord } from '../../../src/activities/batch-record.ts';
 import { createBatch } from '../../../src/activities/create-batch.ts';
 import type { FileWork } from '../../../src/file-work/file-work.ts';
@@ -78,7 +79,7 @@ async function create(through: Store = store, moment?: Moment): Promise<BatchRec
   });
   if (moment !== undefined) vi.spyOn(Date, 'now').mockReturnValue(moment.at);
   const patience = moment?.patience ?? 0;
-  const deps = { api: batches.api, store: through, files: {} as FileWork, patience };
+  const deps = { api: new BatchApi(batches.api, patience), store: through, files: {} as FileWork, patience };
   const bound = createBatch.bind(null, deps);
   try {
     return await environment.run<[typeof request], BatchRecord, typeof bound>(bound, request);

@@ -1,6 +1,7 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import OpenAI from 'openai';
 import { expect, test } from 'vitest';
+import { BatchApi } from '../../../src/openai/batch-api.ts';
 import { downloadFile } from '../../../src/activities/download-file.ts';
 import type { FileWork } from '../../../src/file-work/file-work.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
@@ -35,7 +36,12 @@ async function download({ object, content, attempt = 1 }: Server): Promise<{
       return content(downloads);
     },
   });
-  const bound = downloadFile.bind(null, { api, store, files: {} as FileWork, patience: 0.001 });
+  const bound = downloadFile.bind(null, {
+    api: new BatchApi(api, 0.001),
+    store,
+    files: {} as FileWork,
+    patience: 0.001,
+  });
   const run = async (signal: AbortSignal): Promise<string> => await bound('file-1', 'out', signal);
   const environment = new MockActivityEnvironment({ attempt });
   const found = await environment.run<[AbortSignal], string, typeof run>(run, AbortSignal.timeout(10_000));

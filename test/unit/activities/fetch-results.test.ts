@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import OpenAI from 'openai';
 import { afterAll, describe, expect, test } from 'vitest';
+import { BatchApi } from '../../../src/openai/batch-api.ts';
 import { createActivities } from '../../../src/activities/index.ts';
 import type { EndedRecord } from '../../../src/activities/ended-record.ts';
 import { fetchResults, type FetchRequest, type ShardCounts } from '../../../src/activities/fetch-results.ts';
@@ -66,7 +67,10 @@ test('the price of a settled shard is the same for observer and workflow, and it
   }
   const store = new CountingStore(folder.path);
   const deps = {
-    api: new OpenAI({ apiKey: 'test', fetch: async () => await Promise.reject(new Error('not asked')) }),
+    api: new BatchApi(
+      new OpenAI({ apiKey: 'test', fetch: async () => await Promise.reject(new Error('not asked')) }),
+      0,
+    ),
     store,
     files: fileWorkOn(store),
     patience: 0,
@@ -137,7 +141,7 @@ test('a file that the API names after the end is downloaded at once, and the bat
   };
   const store = new FolderStore(folder.path);
   const deps = {
-    api: new OpenAI({ apiKey: 'test', baseURL: 'http://127.0.0.1/v1', maxRetries: 0, fetch: answer }),
+    api: new BatchApi(new OpenAI({ apiKey: 'test', baseURL: 'http://127.0.0.1/v1', fetch: answer }), 1),
     store,
     files: fileWorkOn(store),
     patience: 1,
@@ -172,7 +176,7 @@ describe('a store that fails', () => {
         : Response.json({ id: 'file-out', object: 'file', bytes: outputRow(1, { usage }).length });
     const told: unknown[] = [];
     const deps = {
-      api: new OpenAI({ apiKey: 'test', baseURL: 'http://127.0.0.1/v1', maxRetries: 0, fetch: answer }),
+      api: new BatchApi(new OpenAI({ apiKey: 'test', baseURL: 'http://127.0.0.1/v1', fetch: answer }), 1),
       store,
       files,
       patience: 1,

@@ -7,6 +7,7 @@ import {
   type BoughtShard,
   type SettledRefusal,
 } from '../../../src/activities/find-bought.ts';
+import { BatchApi } from '../../../src/openai/batch-api.ts';
 import type { FileWork } from '../../../src/file-work/file-work.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { shardFiles } from '../../../src/store/job-files.ts';
@@ -35,7 +36,12 @@ test('finds shards with a batch and refused ones that are settled, and leaves th
     maxRetries: 0,
     fetch: async () => Response.json({ data: [], has_more: false }),
   });
-  const bound = findBought.bind(null, { api, store, files: {} as FileWork, patience: 0 });
+  const bound = findBought.bind(null, {
+    api: new BatchApi(api, 0),
+    store,
+    files: {} as FileWork,
+    patience: 0,
+  });
   const environment = new MockActivityEnvironment({ heartbeatTimeoutMs: 1_000 });
   const shards = ['r1-00001', 'r1-00002', 'r1-00003', 'r1-00004', 'r1-00005'];
   const found = await environment.run<[BoughtRequest], (BoughtShard | SettledRefusal)[], typeof bound>(

@@ -1,8 +1,9 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import OpenAI from 'openai';
 import { expect, test } from 'vitest';
+import { BatchApi } from '../../../src/openai/batch-api.ts';
 import { uploadInput, type UploadRequest } from '../../../src/activities/upload-input.ts';
-import { MULTIPART_FROM_BYTES } from '../../../src/core/limits.ts';
+import { MULTIPART_FROM_BYTES } from '../../../src/openai/upload-file.ts';
 import type { FileWork } from '../../../src/file-work/file-work.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { shardFiles } from '../../../src/store/job-files.ts';
@@ -27,7 +28,12 @@ async function upload(
     return await answer(call, calls.filter((each) => each === call).length);
   };
   const api = new OpenAI({ apiKey: 'test', maxRetries: 0, fetch: Object.assign(fetch, { Response }) });
-  const bound = uploadInput.bind(null, { api, store, files: {} as FileWork, patience: 1 });
+  const bound = uploadInput.bind(null, {
+    api: new BatchApi(api, 1),
+    store,
+    files: {} as FileWork,
+    patience: 1,
+  });
   const environment = new MockActivityEnvironment();
   const fileId = await environment.run<[UploadRequest], string, typeof bound>(bound, request);
   return { fileId, calls };

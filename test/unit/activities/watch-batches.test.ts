@@ -1,9 +1,10 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import OpenAI from 'openai';
 import { beforeEach, expect, test } from 'vitest';
-import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from '../../../src/activities/find-batch.ts';
+import { BatchApi } from '../../../src/openai/batch-api.ts';
+import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from '../../../src/openai/labels.ts';
 import { watchBatches, type WatchReply, type WatchRequest } from '../../../src/activities/watch-batches.ts';
-import { groupBatches, type SeenStatus } from '../../../src/core/batch-groups.ts';
+import { groupBatches, type KnownStatus } from '../../../src/core/batch-groups.ts';
 import { shardId } from '../../../src/core/shard-plan.ts';
 import type { FileWork } from '../../../src/file-work/file-work.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
@@ -28,7 +29,7 @@ interface Watched {
   readonly afterMs?: number;
   readonly lookMs?: number;
   /** How the shards' batches were last seen, in order. */
-  readonly known?: readonly SeenStatus[];
+  readonly known?: readonly KnownStatus[];
   readonly beats?: unknown[];
   /** Shards whose batch is not on record. */
   readonly unrecorded?: readonly string[];
@@ -65,7 +66,7 @@ async function watch(
   for (const [i, { shard }] of batches.entries())
     if (!unrecorded.includes(shard))
       await claimRecord(store, shardFiles.batch('job', shard, 1), { batchId: `batch_${i + 1}` });
-  const deps = { api, store, files: {} as FileWork, patience: 0, hasStepQueues: true };
+  const deps = { api: new BatchApi(api, 0), store, files: {} as FileWork, patience: 0, hasStepQueues: true };
   const bound = watchBatches.bind(null, deps);
   const environment = new MockActivityEnvironment({ heartbeatTimeoutMs: 500 });
   environment.on('heartbeat', (beat: unknown) => beats.push(beat));

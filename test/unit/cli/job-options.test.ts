@@ -26,6 +26,7 @@ test.each<[args: string[], options: Partial<JobOptions>]>([
   [['--skip-bad-lines'], { skipBadLines: true }],
   [['--rebuy'], { rebuy: true }],
   [['--give-up-after', '26'], { giveUpAfterHours: 26 }],
+  [['--only-new', 'reviews'], { onlyNew: 'reviews' }],
   [['--fresh'], {}],
   [['--attempts', '0'], { attempts: 0 }],
 ])('%j asks for %j', (args, options) => {
@@ -37,6 +38,7 @@ test.each([
   [['--poll', '']],
   [['--in-flight', '1e999']],
   [['--shard-lines']],
+  [['--only-new']],
   [['--unknown']],
 ])('%j is refused', (args) => {
   expect(() => parsed(...args)).toThrow();

@@ -24,7 +24,10 @@ const retry = (attempt: number, activity: string = 'uploadInput') => ({
   activity,
   attempt,
   reason: 'HTTP 503',
+  waits: false,
 });
+
+const waiting = { activity: 'buildShards', attempt: 4, reason: 'Job a still works.', waits: true };
 
 test.each<[what: string, changes: Partial<JobStatus>, said: RegExp | null]>([
   ['nothing', {}, null],
@@ -36,6 +39,8 @@ test.each<[what: string, changes: Partial<JobStatus>, said: RegExp | null]>([
     /paused: HTTP 401$/,
   ],
   ['what is tried again', { retries: [retry(3)] }, /again by itself, uploadInput: HTTP 503$/],
+  ['what is waited for', { retries: [waiting] }, /^A step waits, buildShards: Job a still works\.$/],
+  ['a failure before a wait', { retries: [waiting, retry(3)] }, /by itself, uploadInput: HTTP 503$/],
   ['of many steps the first', { retries: [retry(3), retry(4), retry(1, 'createBatch')] }, / \(and 2 more\)$/],
 ])('tells %s', (_, changes, said) => {
   const trouble = troubleOf(status(changes));

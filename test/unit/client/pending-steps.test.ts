@@ -39,7 +39,15 @@ test.each([
 test('steps that have failed are told with their reason', () => {
   const failing = { activityType: { name: 'uploadInput' }, attempt: 3, lastFailure: { message: 'HTTP 503' } };
   expect(retriesOf(described(beating('buildShards', null), failing))).toEqual([
-    { activity: 'uploadInput', attempt: 3, reason: 'HTTP 503' },
+    { activity: 'uploadInput', attempt: 3, reason: 'HTTP 503', waits: false },
+  ]);
+});
+
+test('a step that waits for another job is told as such', () => {
+  const applicationFailureInfo = { type: 'EarlierRunUnfinished' };
+  const lastFailure = { message: 'Job a still works.', applicationFailureInfo };
+  expect(retriesOf(described({ activityType: { name: 'buildShards' }, attempt: 2, lastFailure }))).toEqual([
+    { activity: 'buildShards', attempt: 2, reason: 'Job a still works.', waits: true },
   ]);
 });
 

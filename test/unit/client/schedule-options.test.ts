@@ -96,6 +96,11 @@ test.each<[what: string, changes: Partial<ScheduleOptions>, message: RegExp]>([
     { onlyNew: true, overlap: 'allow-all' },
     /--only-new does not go with/,
   ],
+  [
+    'a name of a series',
+    { onlyNew: 'other' as never },
+    /--only-new of a schedule takes no name: the schedule's own, n, /,
+  ],
   ['a job option out of range', { attempts: 0 }, /--attempts must be a number from 1 to 20, got 0/],
   ['a job id', { jobId: 'x' } as never, /leave out --job/],
 ])('%s is refused', (_what, changes, message) => {

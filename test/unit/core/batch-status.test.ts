@@ -1,44 +1,5 @@
 import { expect, test } from 'vitest';
-import {
-  BatchStatus,
-  isTerminal,
-  knownBatchStatus,
-  parseBatchStatus,
-  refusalOf,
-  type BatchErrorEntry,
-} from '../../../src/core/batch-status.ts';
-
-test.each<[word: unknown, status: BatchStatus]>([
-  ...Object.values(BatchStatus).map((status): [unknown, BatchStatus] => [status, status]),
-  ...Object.values(BatchStatus).map((status): [unknown, BatchStatus] => [status.toUpperCase(), status]),
-  ['canceled', 'cancelled'],
-  ['CANCELING', 'cancelling'],
-  ['queued', 'in_progress'],
-  ['Queued', 'in_progress'],
-  ['pending', 'in_progress'],
-  ['Succeeded', 'completed'],
-  ['success', 'completed'],
-  ['DONE', 'completed'],
-  ['finished', 'completed'],
-  ['complete', 'completed'],
-  ['error', 'failed'],
-  ['failure', 'failed'],
-  ['timeout', 'expired'],
-  ['Timeout-Exceeded', 'expired'],
-  ['in progress', 'in_progress'],
-  ['ready', 'in_progress'],
-  ['constructor', 'in_progress'],
-  ['', 'in_progress'],
-  [null, 'in_progress'],
-  [undefined, 'in_progress'],
-  [7, 'in_progress'],
-])('the word %j is the status %s', (word, status) => {
-  expect(parseBatchStatus(word)).toBe(status);
-});
-
-test.each([['ready'], ['toString'], [''], [null], [7]])('the word %j is no known status', (word) => {
-  expect(knownBatchStatus(word)).toBeNull();
-});
+import { BatchStatus, isTerminal } from '../../../src/core/batch-status.ts';
 
 test('a batch changes no more when it is completed, failed, expired or cancelled', () => {
   expect(Object.values(BatchStatus).filter(isTerminal).sort()).toEqual([
@@ -47,38 +8,4 @@ test('a batch changes no more when it is completed, failed, expired or cancelled
     'expired',
     'failed',
   ]);
-});
-
-const entry = (code: string, message = '', line: number | null = null): BatchErrorEntry => ({
-  code,
-  message,
-  line,
-  param: null,
-});
-
-test.each<[refusal: string | null, title: string, entries: BatchErrorEntry[]]>([
-  [null, 'no reasons', []],
-  ['token_limit', 'token_limit_exceeded', [entry('token_limit_exceeded')]],
-  [
-    'token_limit',
-    'its message',
-    [entry('unknown', 'Enqueued token limit reached for gpt-4o in organization org-1.')],
-  ],
-  ['billing', 'billing_hard_limit_reached', [entry('billing_hard_limit_reached')]],
-  ['billing', 'insufficient_quota', [entry('insufficient_quota')]],
-  ['billing', 'the message of the limit', [entry('unknown', 'Billing hard limit has been reached.')]],
-  [
-    'file_not_found',
-    'a file that cannot be found',
-    [entry('invalid', 'Cannot find file file-1, or organization org-1 lacks access.')],
-  ],
-  ['file_not_found', 'file_not_found', [entry('file_not_found')]],
-  [null, 'a line that asks for a file', [entry('file_not_found', 'Cannot find file x', 3)]],
-  [null, 'a bad line', [entry('invalid_json_line', 'not JSON', 1)]],
-  [null, 'a bad line whose message quotes such words', [entry('x', 'Bad: "enqueued token"', 2)]],
-  [null, 'a bad line that quotes the limit', [entry('x', 'Bad: "billing hard limit"', 2)]],
-  [null, 'a model of no batch', [entry('model_not_found')]],
-  ['token_limit', 'a decisive reason behind others', [entry('x', '', 1), entry('token_limit_exceeded')]],
-])('%s after %s', (refusal, _, entries) => {
-  expect(refusalOf(entries)).toBe(refusal);
 });

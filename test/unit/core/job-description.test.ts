@@ -22,6 +22,7 @@ const spec: JobSpec = {
   skipBadLines: true,
   rebuy: true,
   giveUpAfterMs: 36 * 3_600_000,
+  onlyNew: { schedule: 'reviews' },
   labels: { account: 'team-a', schedule: 'nightly', searchable: true },
 };
 
@@ -46,13 +47,14 @@ describe('static details', () => {
       '| **batches that do not end** | are cancelled after 36 h |',
       '| **account** | `team-a` |',
       '| **schedule** | `nightly` |',
+      '| **lines sent** | those that no earlier job of series `reviews` has answered |',
       '`durable-batch results reviews-1 --out DIR`',
     ])
       expect(told).toContain(text);
   });
 
   test('say what holds where nothing was asked for', () => {
-    const { labels: _, ...bare } = spec;
+    const { labels: _, onlyNew: __, ...bare } = spec;
     const told = staticDetailsOf({
       ...bare,
       model: null,
@@ -69,6 +71,7 @@ describe('static details', () => {
       '| **batches that do not end** | are waited for |',
       '| **account** | not named |',
       '| **schedule** | none |',
+      '| **lines sent** | all |',
     ])
       expect(told).toContain(text);
   });

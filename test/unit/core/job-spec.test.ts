@@ -158,5 +158,19 @@ test('a job of only what is new is another one, and the ids of all others stay a
   const checked = checkJobOptions({});
   const plain = jobIdentity(checked, 'hash');
   expect(plain).toBe('[1,"hash",null,null,50000,190000000,3,false,null]');
-  expect(jobIdentity({ ...checked, onlyNew: { schedule: 'n' } }, 'hash')).not.toBe(plain);
+  const asked = checkJobOptions({ onlyNew: 'n' });
+  expect(asked).toEqual({ ...checked, onlyNew: { schedule: 'n' } });
+  expect(jobIdentity(asked, 'hash')).not.toBe(plain);
+  expect(jobIdentity(checkJobOptions({ onlyNew: 'm' }), 'hash')).not.toBe(jobIdentity(asked, 'hash'));
 });
+
+test.each(['', ' ', 'a b', '.', '../x', 'a/b', '-a', 'x'.repeat(81), true])(
+  'a series cannot be called %j',
+  (onlyNew) => {
+    const wrong = (): unknown => checkJobOptions({ onlyNew: onlyNew as string });
+    expect(wrong).toThrow(
+      `Option --only-new must be the name of a series of jobs, 1 to 80 characters of A-Z a-z 0-9 . _ - and starting with a letter or digit, got "${onlyNew}".`,
+    );
+    expect(refused({ onlyNew: onlyNew as string })).toBe('only-new');
+  },
+);

@@ -1,4 +1,4 @@
-/** What the page about the client shows is what the sources have. */
+/** The code, error codes and links of docs/client.md match the sources. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

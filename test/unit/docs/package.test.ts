@@ -1,4 +1,4 @@
-/** What `package.json` promises to whoever installs the package. */
+/** What `package.json` guarantees to users of the package. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -14,11 +14,11 @@ const { engines } = readJson('package.json') as { engines: { node: string } };
 
 test('everything that is installed with us runs on the oldest Node that we ask for', () => {
   const { packages } = readJson('package-lock.json') as {
-    packages: Record<string, { engines?: { node?: string }; dev?: boolean; devOptional?: boolean }>;
+    packages: Record<string, { engines?: { node?: string }; dev?: boolean }>;
   };
   const oldest = semver.minVersion(engines.node)!;
   const excluding = Object.entries(packages)
-    .filter(([, { dev, devOptional }]) => dev !== true && devOptional !== true)
+    .filter(([, { dev }]) => dev !== true)
     .filter(([, { engines: asked }]) => asked?.node !== undefined && !semver.satisfies(oldest, asked.node))
     .map(([path]) => path);
   expect(excluding).toEqual([]);
@@ -47,12 +47,12 @@ test('links of the pages that are packed lead to files that are packed, and thei
 
 /** What `npm pack` would take. */
 function packedFiles(): string[] {
-  const told = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+  const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
     cwd: root,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
   });
-  const [{ files }] = Object.values(JSON.parse(told) as object) as [{ files: { path: string }[] }];
+  const [{ files }] = Object.values(JSON.parse(output) as object) as [{ files: { path: string }[] }];
   return files.map(({ path }) => path);
 }
 
@@ -67,7 +67,7 @@ function leadsSomewhere(packed: readonly string[], page: string, link: string): 
   const target = path === '' ? page : join(dirname(page), path);
   if (!packed.some((file) => file === target || file.startsWith(`${target.replace(/\/$/, '')}/`)))
     return false;
-  // The reference has anchors of its own, which its generator sees to.
+  // The reference has anchors of its own, made by its generator.
   if (heading === undefined || !target.endsWith('.md') || target.startsWith('docs/api/')) return true;
   return headingsOf(target).includes(heading);
 }

@@ -104,8 +104,14 @@ describe.each<[string, () => Store]>([
       const { rows } = JSON.parse((await store.read(shardFiles.outcome(JOB, shard)))!) as { rows: string };
       sources.push(shardFiles.rows(JOB, shard, rows));
     }
-    const merge = { files: sources, target: jobFiles.results(JOB), replacing: 1, counter: new ByteCounter() };
-    expect(await files.mergeRows(merge)).toBe(6);
+    const merge = { files: sources, target: jobFiles.results(JOB), replacing: 1, examples: 9 };
+    expect(await files.mergeRows({ ...merge, counter: new ByteCounter() })).toEqual({
+      rows: 6,
+      failed: [
+        { line: 2, code: 'no' },
+        { line: 6, code: 'bad_line' },
+      ],
+    });
     expect(await rowsOf(jobFiles.results(JOB))).toMatchObject([
       { line: 1, id: 'é a', status: 'answered', response: { line: 1 } },
       { line: 2, id: 'é b', status: 'failed', error: { code: 'no' } },
@@ -115,8 +121,8 @@ describe.each<[string, () => Store]>([
       { line: 6, status: 'failed', error: { code: 'bad_line' } },
     ]);
 
-    const index = jobFiles.answers(JOB);
-    expect(await files.indexAnswers({ job: JOB, target: index })).toBe(4);
+    const index = jobFiles.answers(JOB, 3);
+    expect(await files.indexAnswers({ job: JOB, rounds: 3, target: index })).toBe(4);
     const next = { ...specFor(folder.path, `${lines[1]}\n${lines[4]}\n`), jobId: 'next' };
     const earlier = [{ job: JOB, index }];
     const reused = await files.shardInput({ spec: next, earlier, counter: new ByteCounter() });

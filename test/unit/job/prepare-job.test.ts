@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { prepareChildJob } from '../../../src/client/prepare-child-job.ts';
 import { prepareJob } from '../../../src/job/prepare-job.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
@@ -12,4 +13,16 @@ test('a misspelt option is refused before anything is read or started', async ()
     message: 'Option modle does not exist: did you mean model?',
   });
   await expect(prepareJob({ input: folder.at('in.jsonl'), model: 'gpt-5-mini' })).resolves.toBeDefined();
+});
+
+test('a job of a series, by hand or as a child workflow, is another one than without', async () => {
+  using folder = new TempFolder();
+  writeFileSync(folder.at('in.jsonl'), '{}\n');
+  const input = folder.at('in.jsonl');
+  const [plain, asked] = [await prepareJob({ input }), await prepareJob({ input, onlyNew: 'reviews' })];
+  expect(asked.onlyNew).toEqual({ schedule: 'reviews' });
+  expect(asked.jobId).not.toBe(plain.jobId);
+  const child = await prepareChildJob({ input, onlyNew: 'reviews' });
+  expect(child.workflowId).toBe(asked.jobId);
+  expect(child.args[0].onlyNew).toEqual(asked.onlyNew);
 });

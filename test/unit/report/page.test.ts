@@ -33,6 +33,13 @@ test('what went wrong is told: rejected and cancelled lines, answers paid twice,
   expect(page).toContain('cost not known');
 });
 
+test('lines that had been answered before are told', () => {
+  const page = words(reportPage({ report: jobReport({ reused: 1_150 }), input: null, rejected: 0 }, ''));
+  expect(page).toContain(
+    '1,150 of the answered lines had been answered before, by earlier jobs of the series',
+  );
+});
+
 test('the page runs nothing and loads nothing', () => {
   const page = reportPage(
     { report: jobReport({ job_id: '<script>alert(1)</script>' }), input: '"><img src=x>', rejected: 0 },

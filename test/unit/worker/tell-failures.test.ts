@@ -29,6 +29,7 @@ test.each<[what: string, error: Error, kinds: string[]]>([
   ['a failure of ours', failure('ApiTrouble'), ['ApiTrouble']],
   ['a failure of others', failure('Unheard'), ['other']],
   ['a wait for a thread', failure('WorkerBusy'), []],
+  ['a wait for an earlier job', failure('EarlierRunUnfinished'), []],
   ['a cancel', new CancelledFailure('given up'), []],
   ['an abort of the SDK', new APIUserAbortError(), []],
 ])('%s is counted by its kind, or not at all', async (_what, error, kinds) => {

@@ -131,7 +131,7 @@ test('the Web UI shows state and what to do, sums, notices and shards', () => {
     [
       '**paused**: asked for',
       '',
-      '**What to do:** `durable-batch resume job` goes on. Batches in flight go on and are fetched meanwhile.',
+      '**What to do:** `durable-batch resume job` continues the job. Batches in flight continue and are fetched meanwhile.',
       '',
       '- **lines:** 1,240; 30 answered, 1 failed, 7 more done at the API',
       '- **shards:** 2 of 4 done in round 2',
@@ -156,9 +156,9 @@ test('the Web UI shows state and what to do, sums, notices and shards', () => {
 test.each<[state: JobProgress['state'], cause: PauseCause, advice: RegExp]>([
   ['building', 'asked', /nothing; the input is read/],
   ['running', 'asked', /nothing; `durable-batch pause job`/],
-  ['paused', 'account', /mend the key or the account's billing; .*`durable-batch resume job`/],
+  ['paused', 'account', /fix the key or the account's billing; .*`durable-batch resume job`/],
   ['paused', 'lost', /OPENAI_API_KEY and OPENAI_BASE_URL .*`durable-batch resume job`/],
-  ['cancelling', 'account', /mend what the reason names/],
+  ['cancelling', 'account', /fix what the reason names/],
   ['assembling', 'asked', /nothing; the rows/],
   ['done', 'asked', /`durable-batch results job --out DIR`/],
   ['cancelled', 'asked', /answers that were kept: `durable-batch results job --out DIR`/],

@@ -20,7 +20,7 @@ import { jobFiles, shardFiles } from '../../../../src/store/job-files.ts';
 import { JOB, outputRow, plan, requestLine, rowsIn, settle, specFor } from '../../../support/file-job.ts';
 import { TempFolder } from '../../../support/temp-folder.ts';
 
-const earlier = [{ job: JOB, index: jobFiles.answers(JOB) }];
+const earlier = [{ job: JOB, index: jobFiles.answers(JOB, 1) }];
 
 /** A job of these texts, answered and indexed. */
 function answer(folder: string, texts: readonly string[]): void {
@@ -30,7 +30,7 @@ function answer(folder: string, texts: readonly string[]): void {
   settle(folder, shardId(1, 0), {
     output: texts.map((text, i) => outputRow(i + 1, { answer: text })).join(''),
   });
-  expect(indexAnswers(folder, { job: JOB, target: jobFiles.answers(JOB) })).toBe(texts.length);
+  expect(indexAnswers(folder, { job: JOB, rounds: 1, target: jobFiles.answers(JOB, 1) })).toBe(texts.length);
 }
 
 /** A second job of these lines; answers what was built. */
@@ -77,10 +77,10 @@ test.each([1, 2, 3, 100])(
     using folder = new TempFolder();
     const texts = Array.from({ length: count }, (_, i) => `${i}\u2028\u0085`);
     answer(folder.path, texts);
-    const index = folder.at(jobFiles.answers(JOB));
+    const index = folder.at(jobFiles.answers(JOB, 1));
     const now = readFileSync(index);
     const keys = asUploadedBefore(folder.path);
-    indexAnswers(folder.path, { job: JOB, target: jobFiles.answers(JOB) });
+    indexAnswers(folder.path, { job: JOB, rounds: 1, target: jobFiles.answers(JOB, 1) });
     expect(readFileSync(index)).toEqual(now);
     const before = Buffer.from(now);
     for (const [i, key] of keys.entries()) key.copy(before, i * ENTRY_BYTES, 0, KEY_BYTES);
@@ -124,7 +124,7 @@ test('an input that has changed is refused', () => {
 
 test.each([
   ['rows', (folder: string) => settledRowsPath(folder, JOB, 'r1-00001')],
-  ['index', (folder: string) => join(folder, jobFiles.answers(JOB))],
+  ['index', (folder: string) => join(folder, jobFiles.answers(JOB, 1))],
 ])('a job whose %s went away in between is named, and nothing stays behind', (_, pathIn) => {
   using folder = new TempFolder();
   answer(folder.path, ['a']);
@@ -145,10 +145,10 @@ test('of a job whose files are missing no index is made', () => {
   using folder = new TempFolder();
   answer(folder.path, ['a']);
   rmSync(settledRowsPath(folder.path, JOB, 'r1-00001'));
-  rmSync(folder.at(jobFiles.answers(JOB)));
-  expect(indexAnswers(folder.path, { job: JOB, target: jobFiles.answers(JOB) })).toBe(null);
+  rmSync(folder.at(jobFiles.answers(JOB, 1)));
+  expect(indexAnswers(folder.path, { job: JOB, rounds: 1, target: jobFiles.answers(JOB, 1) })).toBe(null);
   expect(readdirSync(folder.at('jobs', JOB)).filter((name) => name.includes('index'))).toEqual([]);
   rmSync(folder.at('jobs', JOB), { recursive: true });
-  expect(indexAnswers(folder.path, { job: JOB, target: jobFiles.answers(JOB) })).toBe(null);
+  expect(indexAnswers(folder.path, { job: JOB, rounds: 1, target: jobFiles.answers(JOB, 1) })).toBe(null);
   expect(existsSync(folder.at('jobs', JOB))).toBe(false);
 });

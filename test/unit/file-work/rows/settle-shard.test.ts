@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { BatchErrorEntry } from '../../../../src/core/batch-status.ts';
-import { Verdict } from '../../../../src/core/result-line.ts';
 import { shardId, ShardLines, type ShardOutcome } from '../../../../src/core/shard-plan.ts';
+import { RowMeaning } from '../../../../src/openai/rows/row-meaning.ts';
 import { packRetries } from '../../../../src/file-work/shards/pack-retries.ts';
 import { countAnswers } from '../../../../src/file-work/rows/count-answers.ts';
 import type { EndedShard } from '../../../../src/file-work/rows/ended-shard.ts';
@@ -761,7 +761,7 @@ test("a rule of one's own says what rows mean", () => {
   const seen: string[] = [];
   const rule: RowRule = (row) => {
     seen.push(row.source.toString('utf8', row.bodyStart, row.bodyEnd));
-    return [Verdict.Answered, Verdict.Retry, Verdict.Failed][row.line! - 1]!;
+    return [RowMeaning.Answered, RowMeaning.Retry, RowMeaning.Failed][row.line! - 1]!;
   };
   const ended = { job: JOB, shard, batch: 1, batchId: 'batch_1', status: 'completed' } as const;
   const files = { hasOutput: true, hasErrors: false, refused: [], missing: 'retry', attempts: 3 } as const;

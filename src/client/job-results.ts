@@ -1,0 +1,116 @@
+import { WorkflowFailedError } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/common';
+import type { BatchError } from '../core/errors.ts';
+import type { JobReport } from '../core/progress.ts';
+import { checkOutputFolder } from '../output/check-output.ts';
+import { copyResults, writePartialResults } from '../output/write-output.ts';
+import { jobFiles } from '../store/job-files.ts';
+import type { Store } from '../store/store.ts';
+import { failedRequests } from './failed-requests.ts';
+import type { JobRecords } from './job-records.ts';
+import { readRowTexts, type RowsToRead, type RowText } from './result-rows.ts';
+import { readingStore } from './store-failure.ts';
+import { mergedRowTexts, partialResults } from './stored-rows.ts';
+import type { TemporalCalls } from './temporal-calls.ts';
+import { toBatchError } from './temporal-failure.ts';
+
+/** What every method that waits may be given. */
+export interface WaitOptions {
+  /** Ends the waiting, not the job: the call rejects with the signal's reason, an `AbortError` unless another is given. */
+  signal?: AbortSignal;
+}
+
+/** How a job has ended. */
+type JobEnd = { readonly report: JobReport } | { readonly failure: BatchError };
+
+/** Waits for the end of a job, and reads what it has answered; `JobHandle` documents each method. */
+export class JobResults {
+  private readonly calls: TemporalCalls;
+  private readonly store: Store;
+  private readonly records: JobRecords;
+
+  constructor(calls: TemporalCalls, store: Store, records: JobRecords) {
+    this.calls = calls;
+    this.store = store;
+    this.records = records;
+  }
+
+  async report(options: WaitOptions): Promise<JobReport> {
+    const end = await this.end(options);
+    if ('failure' in end) throw end.failure;
+    return end.report;
+  }
+
+  async *rowTexts(options: WaitOptions): AsyncGenerator<RowText, void, undefined> {
+    const { signal } = options;
+    const end = await this.end(options);
+    signal?.throwIfAborted();
+    const failure = 'failure' in end ? end.failure : null;
+    const part = failure === null ? null : await this.records.storedRows(failure);
+    if (part === null) await this.records.assertResults();
+    const rows =
+      part === null
+        ? readRowTexts(this.results())
+        : mergedRowTexts(this.store, part.files, this.records.jobId);
+    for await (const row of rows) {
+      yield row;
+      signal?.throwIfAborted();
+    }
+    if (failure !== null && part !== null) throw partialResults(failure, part, this.records.jobId, null);
+  }
+
+  async *failedRequests(options: WaitOptions): AsyncGenerator<string, number, undefined> {
+    await this.report(options);
+    const rows = readRowTexts(this.results());
+    const requests = failedRequests(this.store, this.records.jobId, rows);
+    for (;;) {
+      const { value, done } = await readingStore(() => requests.next(), this.records.jobId);
+      if (done === true) return value;
+      yield value;
+      options.signal?.throwIfAborted();
+    }
+  }
+
+  async save(folder: string, options: WaitOptions): Promise<JobReport> {
+    await checkOutputFolder(folder, this.records.jobId);
+    const end = await this.end(options);
+    if ('failure' in end) {
+      const part = await this.records.storedRows(end.failure);
+      const rows = mergedRowTexts(this.store, part.files, this.records.jobId);
+      const file = await writePartialResults(textsOf(rows), folder, this.records.jobId);
+      throw partialResults(end.failure, part, this.records.jobId, file);
+    }
+    const { report } = end;
+    await this.records.assertResults();
+    await copyResults(this.store, this.records.jobId, folder);
+    return report;
+  }
+
+  private results(): RowsToRead {
+    const { jobId } = this.records;
+    return { store: this.store, key: jobFiles.results(jobId), jobId };
+  }
+
+  /** Waits for the end of the job: its report, or the error by which it ended without one. */
+  private async end({ signal }: WaitOptions): Promise<JobEnd> {
+    this.calls.assertOpen();
+    const { jobId } = this.records;
+    const kept = await this.records.report();
+    if (kept !== null) return { report: kept };
+    const result = async (): Promise<JobEnd> => {
+      try {
+        return { report: (await this.calls.client.workflow.getHandle(jobId).result()) as JobReport };
+      } catch (error) {
+        const isEnd = error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError;
+        if (!isEnd) throw error;
+        const { target } = this.calls;
+        return { failure: toBatchError(error, { jobId, target }) as BatchError };
+      }
+    };
+    return await this.calls.run(result, { jobId, signal, patient: true, isLong: true });
+  }
+}
+
+async function* textsOf(rows: AsyncIterable<RowText>): AsyncGenerator<string, void, undefined> {
+  for await (const { text } of rows) yield text;
+}

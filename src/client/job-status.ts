@@ -1,0 +1,215 @@
+import type { WorkflowHandle } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/common';
+import { BatchError, ErrorCode } from '../core/errors.ts';
+import { parseListed, PROGRESS_MEMO, shownState, type ListedProgress } from '../core/job-listing.ts';
+import { endStateOf, type JobProgress, type JobReport } from '../core/progress.ts';
+import { progressQuery } from '../workflows/messages.ts';
+import { listedLabels } from './job-labels.ts';
+import type { JobRecords } from './job-records.ts';
+import { retriesOf, stepBytesOf, withBeat, type StepBytes, type StepRetry } from './pending-steps.ts';
+import { SharedRead } from './shared-read.ts';
+import type { TemporalCalls } from './temporal-calls.ts';
+import { jobNotFound } from './temporal-failure.ts';
+
+/** How a job stands at the server, known without a worker. */
+export interface JobStatus {
+  /** The job's id. */
+  readonly jobId: string;
+  /** Temporal's word: RUNNING, COMPLETED, FAILED, … */
+  readonly status: string;
+  /** What the job is doing or how it has ended, as `JobSummary.state`. */
+  readonly state: string;
+  /** Null when no worker answers, or the job has ended without results. */
+  readonly progress: JobProgress | null;
+  /** Why a job ended without results; null for others. */
+  readonly failure: string | null;
+  /** Steps that have failed, or wait, and are tried again. */
+  readonly retries: readonly StepRetry[];
+  /** The step that works through a file; null where none does, or none has told how far it is. */
+  readonly step: StepBytes | null;
+  /** The job's end in numbers; null until it has results. */
+  readonly report: JobReport | null;
+  /** Where it stood when the server was last told: known also when no worker answers; null for jobs of version 0.1. */
+  readonly listed: ListedProgress | null;
+  /** Who pays, as the user calls it; null where nothing was said or the server lacks our search attributes. */
+  readonly account: string | null;
+  /** The schedule that started it; null for others, and where the server lacks our search attributes. */
+  readonly schedule: string | null;
+}
+
+/** What the server says of the job's workflow. */
+interface ServerStatus extends Pick<JobStatus, 'retries' | 'step' | 'listed' | 'account' | 'schedule'> {
+  /** Null when the server knows no such workflow. */
+  readonly status: string | null;
+  /** Changes with everything that happens to the workflow. */
+  readonly version: string;
+  /** Progress as the workflow reported it, with the later counts of steps that run. */
+  readonly updated: (progress: JobProgress) => JobProgress;
+}
+
+/** A query waits this long for a worker. */
+const QUERY_MS = 4_000;
+
+/** A job whose history does not change is queried again after this long: only a query shows that no worker runs. */
+const QUERY_AGAIN_MS = 30_000;
+
+/** Reads where a job stands, from the server, its workers and the store. */
+export class JobStatusReader {
+  private readonly calls: TemporalCalls;
+  private readonly records: JobRecords;
+  private readonly shared: SharedRead<JobStatus>;
+  private last: { readonly version: string; readonly progress: JobProgress; readonly at: number } | null =
+    null;
+
+  constructor(calls: TemporalCalls, records: JobRecords) {
+    this.calls = calls;
+    this.records = records;
+    this.shared = new SharedRead(() => this.read(true));
+  }
+
+  /** A status that all watchers of the handle share, at most `maxAgeMs` old. */
+  async readShared(maxAgeMs: number): Promise<JobStatus> {
+    return await this.shared.read(maxAgeMs);
+  }
+
+  /**
+   * The status. A watcher waits while the server is away, and does not query a worker about an unchanged history.
+   * @throws BatchError `job_not_found`
+   */
+  async read(watching: boolean): Promise<JobStatus> {
+    const { jobId } = this.records;
+    this.calls.assertOpen();
+    const { status, version, updated, retries, step, ...entry } = await this.readServer(watching);
+    // Read last: a workflow writes it before it ends, so a workflow that has ended need not be queried.
+    const report = await this.records.report();
+    if (status === null && report === null) throw jobNotFound(jobId);
+    if (report !== null) {
+      const progress = doneProgress(report);
+      return {
+        jobId,
+        status: 'COMPLETED',
+        state: progress.state,
+        progress,
+        failure: null,
+        retries: [],
+        step: null,
+        report,
+        ...entry,
+      };
+    }
+    const isRunning = status === 'RUNNING';
+    const reported = isRunning ? await this.progressAt(version, watching) : null;
+    const progress = reported === null ? null : updated(reported);
+    const failure = isRunning || status === null ? null : await this.failure();
+    return {
+      jobId,
+      status: status ?? 'COMPLETED',
+      state: shownState(status ?? 'COMPLETED', progress?.state ?? entry.listed?.state ?? null),
+      progress,
+      failure,
+      retries,
+      step,
+      report,
+      ...entry,
+    };
+  }
+
+  /** What the server says; a `patient` call waits while the server is away. */
+  async readServer(patient: boolean): Promise<ServerStatus> {
+    return await this.calls.run(
+      async (): Promise<ServerStatus> => {
+        try {
+          const { status, runId, historyLength, raw, memo, typedSearchAttributes } =
+            await this.handle().describe();
+          const { account, schedule } = listedLabels(typedSearchAttributes);
+          const listed = parseListed(memo?.[PROGRESS_MEMO]);
+          return {
+            status: status.name,
+            version: `${runId} ${historyLength}`,
+            retries: retriesOf(raw),
+            step: stepBytesOf(raw),
+            updated: (progress) => withBeat(progress, raw),
+            listed,
+            account,
+            schedule,
+          };
+        } catch (error) {
+          if (error instanceof WorkflowNotFoundError)
+            return {
+              status: null,
+              version: '',
+              updated: (progress) => progress,
+              retries: [],
+              step: null,
+              listed: null,
+              account: null,
+              schedule: null,
+            };
+          throw error;
+        }
+      },
+      { jobId: this.records.jobId, patient },
+    );
+  }
+
+  /** A watcher does not query the same history again for a while: some servers bill queries. */
+  private async progressAt(version: string, watching: boolean): Promise<JobProgress | null> {
+    const { last } = this;
+    if (watching && last?.version === version && performance.now() - last.at < QUERY_AGAIN_MS)
+      return last.progress;
+    const at = performance.now();
+    const progress = await this.queryProgress();
+    this.last = progress === null ? null : { version, progress, at };
+    return progress;
+  }
+
+  private async queryProgress(): Promise<JobProgress | null> {
+    const ask = (): Promise<JobProgress> => this.handle().query(progressQuery);
+    try {
+      return await this.calls.run((client) => client.withDeadline(Date.now() + QUERY_MS, ask));
+    } catch {
+      return null; // no worker answered in time: the status says RUNNING, and that is all that is known
+    }
+  }
+
+  private async failure(): Promise<string | null> {
+    const ended = (): Promise<unknown> => this.handle().result();
+    try {
+      await this.calls.run((client) => client.withDeadline(Date.now() + QUERY_MS, ended), {
+        jobId: this.records.jobId,
+      });
+      return null;
+    } catch (error) {
+      const isAway = error instanceof BatchError && error.code === ErrorCode.TemporalUnavailable;
+      return error instanceof Error && !isAway ? error.message : null; // the server did not say in time
+    }
+  }
+
+  private handle(): WorkflowHandle {
+    return this.calls.client.workflow.getHandle(this.records.jobId);
+  }
+}
+
+function doneProgress(report: JobReport): JobProgress {
+  return {
+    jobId: report.job_id,
+    state: endStateOf(report),
+    reason: null,
+    notices: [],
+    round: report.rounds,
+    lines: report.lines,
+    answered: report.answered,
+    failed: report.failed,
+    running: 0,
+    shards: { total: 0, waiting: 0, inFlight: 0, done: 0 },
+    batches: {},
+    created: report.batches,
+    inputTokens: report.input_tokens,
+    outputTokens: report.output_tokens,
+    startedAt: report.started_at,
+    uploaded: report.lines,
+    costUsd: report.cost_usd,
+    costUsdWithoutBatch: report.cost_usd_without_batch,
+    table: [],
+  };
+}

@@ -1,0 +1,14 @@
+import { NativeConnection } from '@temporalio/worker';
+import { unreachable, type TemporalTarget } from '../temporal/index.ts';
+
+/**
+ * An open connection for a worker; the caller closes it.
+ * @throws BatchError `temporal_unavailable`
+ */
+export async function connectWorker(target: TemporalTarget): Promise<NativeConnection> {
+  try {
+    return await NativeConnection.connect(target.connection);
+  } catch (error) {
+    throw await unreachable(target, error, 0);
+  }
+}

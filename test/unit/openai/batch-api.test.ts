@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { apiOf, type Answer } from './api-of.ts';
+
+const signal = AbortSignal.timeout(60_000);
+
+const cancel = async (answers: Record<string, Answer>): Promise<void> =>
+  await apiOf(answers).postCancel('b1', signal);
+
+const check = async (answers: Record<string, Answer>): Promise<void> => await apiOf(answers).checkKey(signal);
+
+test.each([400, 404, 405, 409, 410, 422, 501])('a cancel refused with %d fails no job', async (status) => {
+  await cancel({ 'POST /batches/b1/cancel': status });
+});
+
+test.each<[status: number, type: string]>([
+  [401, 'AccountRefused'],
+  [403, 'AccountRefused'],
+  [429, 'ApiTrouble'],
+  [500, 'ApiTrouble'],
+])('a cancel refused with %d is reported as %s', async (status, type) => {
+  await expect(cancel({ 'POST /batches/b1/cancel': status })).rejects.toMatchObject({ type });
+});
+
+const fine = { data: [] };
+
+test.each<[title: string, list: Answer, files: Answer]>([
+  ['by the list', fine, 401],
+  ['by the files, where the list is broken', 500, fine],
+  ['by the files, where the list is refused by itself', 403, fine],
+  ['where neither route exists', 404, 404],
+])('the account is accepted %s', async (_, list, files) => {
+  await check({ 'GET /batches': list, 'GET /files': files });
+});
+
+test.each<[list: Answer, files: Answer, type: string]>([
+  [401, fine, 'AccountRefused'],
+  [403, 403, 'AccountRefused'],
+  [403, 404, 'AccountRefused'],
+  [500, 401, 'AccountRefused'],
+  [500, 500, 'ApiTrouble'],
+])('the account is not accepted where list and files answer %j and %j', async (list, files, type) => {
+  const answers = { 'GET /batches': list, 'GET /files': files };
+  await expect(check(answers)).rejects.toMatchObject({ type });
+});
