@@ -2,7 +2,7 @@ import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { isJobId } from '../core/job-spec.ts';
 import { BatchApi } from '../openai/batch-api.ts';
 import type { OpenAI } from '../openai/client.ts';
-import { parseBatchKey, type BatchKey } from '../openai/labels.ts';
+import { parseBatchKey, type BatchKey } from '../openai/batch-metadata.ts';
 import { jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import type { Store } from '../store/store.ts';
@@ -58,13 +58,13 @@ export class JobWaker {
   async wake(batchId: string): Promise<WakeResult> {
     // Null for a batch of another project, whose events are sent to the same address.
     const batch = await this.api.readBatch(batchId, { timeout: CALL_MS });
-    const labels = batch?.labels ?? null;
-    const job = labels?.job;
+    const metadata = batch?.metadata ?? null;
+    const job = metadata?.job;
     // Anyone with access to the account can write metadata: it must not lead to a path outside the store.
     if (job === undefined || !isJobId(job)) return { result: 'not_ours' };
     const instance = await jobInstance(this.deps.store, job);
-    if (instance === null || labels?.instance !== instance) return { result: 'not_ours' };
-    const key = parseBatchKey(job, instance, labels);
+    if (instance === null || metadata?.instance !== instance) return { result: 'not_ours' };
+    const key = parseBatchKey(job, instance, metadata);
     const found = key === null ? { job } : { job, shard: key.shard };
     if (!(await this.signal(job))) return { result: 'job_over', ...found };
     if (key !== null) this.scheduleRecheck(job, key, 0);
