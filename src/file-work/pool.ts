@@ -3,7 +3,7 @@ import { Piscina } from 'piscina';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { PaidTwice, RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
 import type { ModelRates } from '../core/token-cost.ts';
-import type { JobStory } from '../report/job-story.ts';
+import type { ReportData } from '../report/report-data.ts';
 import type { ByteCounter } from './byte-counter.ts';
 import type { BuildResult } from './build-shards.ts';
 import type { EarlierAnswers } from './find-known-lines.ts';
@@ -145,7 +145,7 @@ export class FileWork {
   }
 
   /** The drawings and tables of a job's report, as HTML. The signal ends a thread that draws for too long. */
-  drawReport(story: JobStory, signal: AbortSignal): Promise<string> {
+  drawReport(story: ReportData, signal: AbortSignal): Promise<string> {
     return this.drawing.run([story], { name: 'drawReport', signal }) as Promise<string>;
   }
 
