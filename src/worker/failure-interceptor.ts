@@ -46,7 +46,7 @@ function report(
   });
 }
 
-/** A step that waits on the server for a free slot has not failed. */
+/** A step that waits its turn at the server has not failed. */
 function isWaiting(error: unknown): boolean {
   return error instanceof ApplicationFailure && error.type === FailureType.WorkerBusy;
 }
