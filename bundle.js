@@ -1,9 +1,9 @@
 /**
- * The last step of `npm run build`: puts libraries into files of `dist`, so that
- * - a command that only talks to the server is loaded from one file, in two thirds of the time;
- * - what only the report, the emulator or the webhook server needs is not installed with us.
+ * The last step of `npm run build`: bundles libraries into files of `dist`, so that
+ * - a command that only calls the server is loaded from one file, in two thirds of the time;
+ * - users do not install what only the report, the emulator or the webhook server needs.
  *
- * Their licences go into `dist/LICENCES.txt`.
+ * Writes the licences of the bundled libraries to `dist/LICENCES.txt`.
  */
 import { build } from 'esbuild';
 import { writeLicences } from './licences.js';
@@ -23,7 +23,7 @@ const clients = await build({
   outfile: 'dist/cli/clients/program.cjs',
   format: 'cjs',
   minifyWhitespace: true,
-  // A worker's code has threads and a native part, which find each other by their places in `node_modules`.
+  // A worker has threads and native code, which find each other by their paths in `node_modules`.
   external: ['@temporalio/worker', '*/worker/index.js', '*/emulator/index.js', 'openai', 'pino'],
 });
 
@@ -32,7 +32,7 @@ const libraries = await build({
   entryPoints: ['dist/emulator/index.js', 'dist/report/echarts.js', 'dist/worker/http-server.js'],
   outdir: 'dist',
   outbase: 'dist',
-  // Of its sources, so that the licences of all libraries are found.
+  // From source, so that the licences of all libraries are found.
   alias: {
     'openai-batch-emulator/command': './packages/openai-batch-emulator/src/command.ts',
     'openai-batch-emulator': './packages/openai-batch-emulator/src/index.ts',
@@ -40,9 +40,9 @@ const libraries = await build({
   allowOverwrite: true,
   format: 'esm',
   minify: true,
-  // Names of errors and schemas are read by people.
+  // Users see the names of errors and schemas.
   keepNames: true,
-  // Fastify is CommonJS and asks for Node's own modules so.
+  // Fastify is CommonJS and loads Node's own modules with `require`.
   banner: {
     js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
   },

@@ -1,25 +1,25 @@
 /**
- * The environment of this package, read here and nowhere else (Temporal's own `TEMPORAL_*` are read by its
- * envconfig package, `OPENAI_API_KEY` and `OPENAI_BASE_URL` by the openai SDK).
+ * The environment variables of this package. All are read here, except `TEMPORAL_*` (read by Temporal's envconfig package),
+ * `OPENAI_API_KEY` and `OPENAI_BASE_URL` (read by the openai SDK).
  */
 import { resolve } from 'node:path';
 
 export interface Environment {
-  /** `DURABLE_BATCH_HOME`: the store and the embedded server's database. @default .durable-batch */
+  /** `DURABLE_BATCH_HOME`: folder of the store and of the embedded server's database. @default .durable-batch */
   readonly home: string;
-  /** `DURABLE_BATCH_TASK_QUEUE`: the queue of workers and jobs. @default durable-batch */
+  /** `DURABLE_BATCH_TASK_QUEUE`: the task queue of workers and jobs. @default durable-batch */
   readonly taskQueue: string;
-  /** `DURABLE_BATCH_PATIENCE`: scales the waits for a slow API; 1 suits OpenAI, less suits an emulator. @default 1 */
+  /** `DURABLE_BATCH_PATIENCE`: scales the waits for a slow API; use 1 for OpenAI, less only for an emulator. @default 1 */
   readonly patience: number;
-  /** `DURABLE_BATCH_ACCOUNT`: a name for whoever pays, by which jobs can be found; null for none. @default none */
+  /** `DURABLE_BATCH_ACCOUNT`: a name of the paying account, by which jobs can be listed; null without one. @default none */
   readonly account: string | null;
   /** True when `OPENAI_API_KEY` is set. */
   readonly hasApiKey: boolean;
-  /** `OPENAI_WEBHOOK_SECRET`, the SDK's own name: signs the events of ended batches; null when it is not set. */
+  /** `OPENAI_WEBHOOK_SECRET` (the SDK's name): the signing secret of webhook events; null when it is not set. */
   readonly webhookSecret: string | null;
 }
 
-/** Reads the environment as it is now. */
+/** Reads the environment variables at the time of the call. */
 export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environment {
   const patience = Number(env['DURABLE_BATCH_PATIENCE'] ?? '1');
   return {

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import type { JobSpec } from '../core/job-spec.ts';
 import { FAILED_SHOWN, type JobReport } from '../core/progress.ts';
 import { type RoundPlan, shardId } from '../core/shard-plan.ts';
-import type { ShardStory } from '../report/job-story.ts';
+import type { ReportShard } from '../report/report-data.ts';
 import { ByteCounter } from '../file-work/byte-counter.ts';
 import { reportPage } from '../report/page.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
@@ -53,7 +53,7 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
       leaveWhileBusy(files, { shards: shards.length });
       if (request.cancelled) await cancelRest(deps, job, shards);
       const losses = await countDuplicates(deps, job, startedAt, shards, signal);
-      const stories: ShardStory[] = [];
+      const stories: ReportShard[] = [];
       for (const shard of shards) stories.push(await readShardStory(store, job, shard));
       const { models, ...sums } = sumShards(stories, losses);
       const drawing = quietly(job, () =>
@@ -129,7 +129,7 @@ function shardsFromRebuy(plans: readonly RoundPlan[]): number {
 }
 
 /** Rounds in which a batch was sent: lines that a cancel came before are packed for a round that is none. */
-function roundsSent(stories: readonly ShardStory[]): number {
+function roundsSent(stories: readonly ReportShard[]): number {
   const sent = stories.filter(({ batches }) => batches.length > 0).map(({ round }) => round);
   return Math.max(1, new Set(sent).size);
 }

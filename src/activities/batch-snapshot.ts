@@ -4,7 +4,7 @@ import type { ApiBatch } from '../openai/api-batch.ts';
 import { refusalOf } from '../openai/batch-refusal.ts';
 import { isAccountRefused, isFinal } from '../openai/failure.ts';
 import { asRead } from '../openai/find-batch.ts';
-import { parseBatchKey } from '../openai/labels.ts';
+import { parseBatchKey } from '../openai/batch-metadata.ts';
 import { jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
@@ -236,9 +236,9 @@ class BatchSnapshot {
 
   /** True when a server that drops metadata has made another batch of the watched one's file, after it. */
   private async isOfSameFile(watched: WatchedBatch, listed: ApiBatch, other: ApiBatch): Promise<boolean> {
-    if (other.labels?.key !== undefined) return false;
+    if (other.metadata?.key !== undefined) return false;
     const batch = await asRead(listed, this.reader.read);
-    if (batch.labels?.key !== undefined || !(other.createdAt >= batch.createdAt)) return false;
+    if (batch.metadata?.key !== undefined || !(other.createdAt >= batch.createdAt)) return false;
     return !(await readEarlierBatches(this.deps.store, this.job, watched)).includes(other.id);
   }
 
@@ -251,7 +251,7 @@ class BatchSnapshot {
       if (!(await isDuplicate(deps.store, job, key, listed.id))) continue;
       try {
         const batch = await asRead(listed, this.reader.read);
-        if (parseBatchKey(job, instance, batch.labels) === null) continue;
+        if (parseBatchKey(job, instance, batch.metadata) === null) continue;
         if (!(await isOfThisStore(deps.store, job, key, batch))) continue;
         await noteDuplicate(deps, job, key, batch.id);
         await cancelAll(deps.api, [batch], signal);

@@ -5,7 +5,7 @@ import type { ShardManifest } from '../core/shard-plan.ts';
 import type { ApiBatch } from '../openai/api-batch.ts';
 import { isRefusal } from '../openai/failure.ts';
 import { findBatch } from '../openai/find-batch.ts';
-import { batchKey } from '../openai/labels.ts';
+import { batchKey } from '../openai/batch-metadata.ts';
 import { jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord, type Store } from '../store/store.ts';
@@ -82,8 +82,8 @@ export async function createBatch(deps: Dependencies, request: CreateRequest): P
         throw new Error(
           `This attempt was stopped before it created the batch of shard ${shard}: looked for again by itself.`,
         );
-      const labels = { key: batchKey(job, request), job, instance };
-      created = await api.postBatch({ fileId, endpoint: manifest.endpoint, labels });
+      const metadata = { key: batchKey(job, request), job, instance };
+      created = await api.postBatch({ fileId, endpoint: manifest.endpoint, metadata });
     } catch (error) {
       if (isRefusal(error))
         await store.claim(shardFiles.refusal(job, shard, batch, post), JSON.stringify({ at: Date.now() }));

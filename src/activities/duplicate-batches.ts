@@ -1,5 +1,5 @@
 import type { ApiBatch } from '../openai/api-batch.ts';
-import type { BatchKey } from '../openai/labels.ts';
+import type { BatchKey } from '../openai/batch-metadata.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord, type Store } from '../store/store.ts';
 import type { BatchRecord } from './batch-record.ts';

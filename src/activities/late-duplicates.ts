@@ -7,7 +7,7 @@ import { addCosts } from '../core/token-cost.ts';
 import type { ApiBatch } from '../openai/api-batch.ts';
 import { isAccountRefused, isFinal } from '../openai/failure.ts';
 import { asRead, visitSince } from '../openai/find-batch.ts';
-import { parseBatchKey, type BatchKey } from '../openai/labels.ts';
+import { parseBatchKey, type BatchKey } from '../openai/batch-metadata.ts';
 import { ratesOf } from '../openai/price.ts';
 import { apiFingerprint, isOtherApi, jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
@@ -89,7 +89,7 @@ async function findDuplicates(
   if (instance === null) return; // it has bought nothing
   const ours: { batch: ApiBatch; key: BatchKey }[] = [];
   const visit = (batch: ApiBatch): void => {
-    const key = parseBatchKey(job, instance, batch.labels);
+    const key = parseBatchKey(job, instance, batch.metadata);
     if (key !== null) ours.push({ batch, key });
   };
   const pageMs = Math.max(2_000, LOOK_AGAIN_MS * deps.patience);

@@ -2,7 +2,7 @@ import type { ApplicationFailure } from '@temporalio/common';
 import pLimit from 'p-limit';
 import type { ApiBatch } from '../openai/api-batch.ts';
 import { apiTrouble, isAccountRefused } from '../openai/failure.ts';
-import { parseBatchKey, type BatchKey } from '../openai/labels.ts';
+import { parseBatchKey, type BatchKey } from '../openai/batch-metadata.ts';
 import { MAX_LIST_PAGE } from '../openai/list-batches.ts';
 import type { Dependencies } from './dependencies.ts';
 
@@ -57,14 +57,14 @@ export async function listBatches(
   const untracked: UntrackedBatch[] = [];
   const wanted = new Set(batchIds);
   let left = wanted.size <= FEW ? MAX_LIST_PAGE : (Math.ceil(wanted.size / 100) + EXTRA_PAGES) * 100;
-  const visit = (batch: ApiBatch): 'go on' | 'stop' => {
-    const key = parseBatchKey(job, instance, batch.labels);
+  const visit = (batch: ApiBatch): 'continue' | 'stop' => {
+    const key = parseBatchKey(job, instance, batch.metadata);
     if (wanted.delete(batch.id)) watched.set(batch.id, batch);
-    else if (key !== null || batch.labels?.key === undefined) untracked.push({ batch, key });
+    else if (key !== null || batch.metadata?.key === undefined) untracked.push({ batch, key });
     left -= 1;
     // The rest of a page costs nothing, and may show a duplicate that is older than what is watched.
     const pageEnds = left % MAX_LIST_PAGE === 0;
-    return left <= 0 || (wanted.size === 0 && pageEnds) ? 'stop' : 'go on';
+    return left <= 0 || (wanted.size === 0 && pageEnds) ? 'stop' : 'continue';
   };
   const until = performance.now() + LIST_MS;
   const works = await deps.api.visitBatches(visit, signal, { pageMs: callMs(deps), until }).then(

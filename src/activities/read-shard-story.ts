@@ -1,12 +1,12 @@
 import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
-import type { BatchStory, ShardStory } from '../report/job-story.ts';
+import type { ReportBatch, ReportShard } from '../report/report-data.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord, type Store } from '../store/store.ts';
 import type { BatchRecord } from './batch-record.ts';
 import type { EndedRecord } from './ended-record.ts';
 
 /** Reads how a shard that has ended went, from its records. */
-export async function readShardStory(store: Store, job: string, shard: string): Promise<ShardStory> {
+export async function readShardStory(store: Store, job: string, shard: string): Promise<ReportShard> {
   const outcome = (await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard)))!;
   const manifest = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
   const {
@@ -47,12 +47,12 @@ export async function readShardStory(store: Store, job: string, shard: string): 
 }
 
 /** Outcomes of version 0.1 count the lines of a shard that was never sent as errors; a cancel is none. */
-function metBeforeCancel(errors: ShardStory['errors']): ShardStory['errors'] {
+function metBeforeCancel(errors: ReportShard['errors']): ReportShard['errors'] {
   return Object.fromEntries(Object.entries(errors).filter(([code]) => code !== 'cancelled'));
 }
 
-async function readBatches(store: Store, job: string, shard: string): Promise<BatchStory[]> {
-  const batches: BatchStory[] = [];
+async function readBatches(store: Store, job: string, shard: string): Promise<ReportBatch[]> {
+  const batches: ReportBatch[] = [];
   for (let n = 1; ; n += 1) {
     const batch = await readRecord<BatchRecord>(store, shardFiles.batch(job, shard, n));
     if (batch === null) return batches;

@@ -63,7 +63,7 @@ export async function assertSeesUpload(
   fileId: string,
   signal: AbortSignal,
 ): Promise<void> {
-  if ((await deps.api.seesFile(fileId, signal)) !== false) return;
+  if ((await deps.api.isFileVisible(fileId, signal)) !== false) return;
   throw otherApi(
     deps,
     `This worker's OPENAI_API_KEY does not see ${fileId}, which job ${job} has uploaded, so that a batch made of it cannot be looked for: start a worker with a key of the same project, then \`durable-batch resume ${job}\`. If somebody has deleted the file, cancel the job and start its requests under another --job.`,

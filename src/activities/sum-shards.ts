@@ -1,6 +1,6 @@
 import { count } from '../core/spoken-numbers.ts';
 import type { DuplicatesReport } from '../core/progress.ts';
-import type { ModelSum, ShardStory } from '../report/job-story.ts';
+import type { ModelSum, ReportShard } from '../report/report-data.ts';
 import { addCosts, priceOf, type Cost } from '../core/token-cost.ts';
 import { costOf, type PaidTokens } from '../openai/price.ts';
 import type { DuplicateLoss } from './late-duplicates.ts';
@@ -27,7 +27,7 @@ export interface ShardSums {
 }
 
 /** Adds up all shards of a job, and what batches cost that were created on top of theirs. */
-export function sumShards(shards: readonly ShardStory[], losses: readonly DuplicateLoss[]): ShardSums {
+export function sumShards(shards: readonly ReportShard[], losses: readonly DuplicateLoss[]): ShardSums {
   const lossOf = new Map(losses.map((loss) => [loss.shard, loss]));
   // Codes and models come from outside: a plain object would hold `constructor` before it is counted.
   const errors = new Map<string, number>();
@@ -109,7 +109,7 @@ class ModelTotal {
   }
 }
 
-function notesOn(shards: readonly ShardStory[]): string[] {
+function notesOn(shards: readonly ReportShard[]): string[] {
   const notes: string[] = [];
   const unpriced = shards.reduce((sum, shard) => sum + (shard.unpriced ?? 0), 0);
   if (unpriced > 0)

@@ -25,7 +25,7 @@ export async function lockJob(home: string, jobId: string): Promise<AsyncDisposa
   for (let tries = 0; tries < 5; tries += 1) {
     if (await create(path, mine)) return await release(path, mine);
     const owner = await ownerOf(path);
-    if (owner === 'nobody') continue;
+    if (owner === 'free') continue;
     if (owner !== 'dead') {
       throw new BatchError(
         ErrorCode.JobConflict,
@@ -69,7 +69,7 @@ async function release(path: string, text: string): Promise<AsyncDisposable> {
 }
 
 /** Who holds the lock. A process of another machine or container is listened to until it is heard, or known to be gone. */
-async function ownerOf(path: string): Promise<Holder | 'dead' | 'nobody'> {
+async function ownerOf(path: string): Promise<Holder | 'dead' | 'free'> {
   const first = await findHolder(path);
   if (typeof first === 'string' || first.lastBeat === null) return first;
   for (;;) {

@@ -7,7 +7,12 @@ import { joinSameJob, type JoinedSpec } from '../job/same-job.ts';
 import { prepareJob } from '../job/prepare-job.ts';
 import { openStore } from '../store/open-store.ts';
 import type { Store } from '../store/store.ts';
-import { connectClient, resolveTemporalTarget, ServerSight, type TemporalTarget } from '../temporal/index.ts';
+import {
+  connectClient,
+  resolveTemporalTarget,
+  ServerAvailability,
+  type TemporalTarget,
+} from '../temporal/index.ts';
 import { toVisibilityQuery, type JobFilter } from './job-filter.ts';
 import { JobHandle } from './job-handle.ts';
 import { listedLabels } from './job-labels.ts';
@@ -87,15 +92,15 @@ export class BatchClient {
     const home = options.home ?? readEnvironment().home;
     const log = options.log === undefined ? {} : { log: options.log };
     const target = options.target ?? (await resolveTemporalTarget({ home, ...log }));
-    const sight = new ServerSight();
-    const connection = await connectClient(target, undefined, sight);
+    const availability = new ServerAvailability();
+    const connection = await connectClient(target, undefined, availability);
     const { dataConverter } = options;
     const client = new Client({
       connection,
       namespace: target.namespace,
       ...(dataConverter === undefined ? {} : { dataConverter }),
     });
-    return new BatchClient(new TemporalCalls(client, target, true, sight), options);
+    return new BatchClient(new TemporalCalls(client, target, true, availability), options);
   }
 
   /**

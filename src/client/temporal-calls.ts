@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { BatchError, ErrorCode } from '../core/errors.ts';
-import { ServerSight, type TemporalTarget } from '../temporal/index.ts';
+import { ServerAvailability, type TemporalTarget } from '../temporal/index.ts';
 import { abortable, sleep } from './abortable.ts';
 import { goneAway, isUnreachable, toBatchError } from './temporal-failure.ts';
 
@@ -41,17 +41,22 @@ export class TemporalCalls {
   readonly client: Client;
   readonly target: TemporalTarget;
   private readonly ownsConnection: boolean;
-  private readonly sight: ServerSight;
+  private readonly availability: ServerAvailability;
   private readonly closing = new AbortController();
   /** Calls that the SDK has not given up yet. */
   private readonly pending = new Set<Promise<void>>();
 
-  /** A connection of our own tells `sight` how its calls end; where there is none, only what fails is known of the server. */
-  constructor(client: Client, target: TemporalTarget, ownsConnection: boolean, sight?: ServerSight) {
+  /** A connection of our own tells `availability` how its calls end; where there is none, only what fails is known of the server. */
+  constructor(
+    client: Client,
+    target: TemporalTarget,
+    ownsConnection: boolean,
+    availability?: ServerAvailability,
+  ) {
     this.client = client;
     this.target = target;
     this.ownsConnection = ownsConnection;
-    this.sight = sight ?? new ServerSight();
+    this.availability = availability ?? new ServerAvailability();
   }
 
   /** @throws BatchError, whatever goes wrong; the signal's reason after an abort */
@@ -59,7 +64,7 @@ export class TemporalCalls {
     const { signal, jobId = null, patient = false, isLong = false } = options;
     const site = { jobId, target: this.target };
     // How it was when somebody asked last may be long ago.
-    if (this.pending.size === 0) this.sight.seen();
+    if (this.pending.size === 0) this.availability.recordAvailable();
     for (;;) {
       this.assertOpen();
       signal?.throwIfAborted();
@@ -67,16 +72,17 @@ export class TemporalCalls {
       const stopLooking = this.whileAway(isLong, () => giveUp.abort());
       try {
         const answer = await this.once(call, [giveUp.signal, ...(signal === undefined ? [] : [signal])]);
-        this.sight.seen();
+        this.availability.recordAvailable();
         return answer;
       } catch (error) {
         signal?.throwIfAborted();
         this.assertOpen();
         if (giveUp.signal.aborted) throw goneAway(site);
         const isAway = isUnreachable(error);
-        if (isAway) this.sight.missedSince(performance.now());
-        else this.sight.seen();
-        if (!patient || !isAway || this.sight.awayMs() > SERVER_AWAY_MS) throw toBatchError(error, site);
+        if (isAway) this.availability.recordUnavailableSince(performance.now());
+        else this.availability.recordAvailable();
+        if (!patient || !isAway || this.availability.unavailableMs() > SERVER_AWAY_MS)
+          throw toBatchError(error, site);
       } finally {
         stopLooking();
       }
@@ -90,13 +96,13 @@ export class TemporalCalls {
     let probedAt = begunAt;
     const timer = setInterval(() => {
       const now = performance.now();
-      if (!isLong && now - begunAt > SILENT_MS) this.sight.missedSince(begunAt);
+      if (!isLong && now - begunAt > SILENT_MS) this.availability.recordUnavailableSince(begunAt);
       // A long call that waits again at a server that is back has no answer either.
-      if (isLong && this.sight.awayMs() > 0 && now - probedAt > SILENT_MS) {
+      if (isLong && this.availability.unavailableMs() > 0 && now - probedAt > SILENT_MS) {
         probedAt = now;
         void this.probe();
       }
-      if (this.sight.awayMs() > SERVER_AWAY_MS) giveUp();
+      if (this.availability.unavailableMs() > SERVER_AWAY_MS) giveUp();
     }, LOOK_MS);
     return () => clearInterval(timer);
   }
@@ -106,9 +112,9 @@ export class TemporalCalls {
       await this.client.withDeadline(Date.now() + SILENT_MS, () =>
         this.client.workflowService.getSystemInfo({}),
       );
-      this.sight.seen();
+      this.availability.recordAvailable();
     } catch (error) {
-      if (!isUnreachable(error)) this.sight.seen(); // a refusal is an answer
+      if (!isUnreachable(error)) this.availability.recordAvailable(); // a refusal is an answer
     }
   }
 

@@ -1,12 +1,12 @@
 /**
- * The package `openai-batch-emulator`, for our command and the demo. `npm run build` puts it and its libraries into this one
- * file of `dist`, so that nobody installs them with us.
+ * The package `openai-batch-emulator`, for the command line and the demo. `npm run build` bundles it and its libraries into this
+ * file of `dist`, so that users do not install them.
  */
 import type { Emulator, EmulatorOptions } from 'openai-batch-emulator';
 
 export { commandOptions, runCommand, UsageError, type CommandFlags } from 'openai-batch-emulator/command';
 
-/** Starts an emulator; its server is loaded only then, which takes a quarter of a second. */
+/** Starts an emulator. Its server is loaded only by this call, which takes a quarter of a second. */
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
   return (await import('openai-batch-emulator')).startEmulator(options);
 }

@@ -1,5 +1,5 @@
 import type { PaidTwice, RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
-import type { JobStory } from '../report/job-story.ts';
+import type { ReportData } from '../report/report-data.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord, type KeysToFetch, type Store } from '../store/store.ts';
 import type { ByteCounter } from './byte-counter.ts';
@@ -122,7 +122,7 @@ export class FileWork {
   }
 
   /** The drawings and tables of a job's report, as HTML. The signal ends a thread that draws for too long. */
-  async drawReport(story: JobStory, signal: AbortSignal): Promise<string> {
+  async drawReport(story: ReportData, signal: AbortSignal): Promise<string> {
     return await this.pool.drawReport(story, signal);
   }
 

@@ -1,54 +1,54 @@
 import type OpenAI from 'openai';
 import type { BatchErrorEntry, BatchStatus } from '../core/batch-status.ts';
-import { readLabels, type BatchLabels } from './labels.ts';
-import { countsOf, isText, shownStatus, type BatchCounts } from './status.ts';
+import { readMetadata, type BatchMetadata } from './batch-metadata.ts';
+import { countsOf, isText, readStatus, type BatchCounts } from './status.ts';
 
-/** A batch as the API shows it, in the forms that servers are known to send. */
+/** A batch object of the API, in one form for all known servers. */
 export interface ApiBatch {
   readonly id: string;
-  /** Seconds since 1970 by the API's clock, as it was sent: some servers leave it out. */
+  /** Seconds since 1970 by the API's clock, as sent: some servers omit it. */
   readonly createdAt: number;
-  /** Null where it does not say of which file it was made, as summaries do. */
+  /** Null if the object has no input file id, as in summaries. */
   readonly inputFileId: string | null;
-  /** Null where it does not say what it carries, as summaries do. */
-  readonly labels: BatchLabels | null;
+  /** Null if the object has no metadata, as in summaries. */
+  readonly metadata: BatchMetadata | null;
   readonly status: BatchStatus;
-  /** The server's word for the status where that is not known; a word that may not be shown is replaced. */
+  /** The server's status if it is not a known one, else null; replaced if it is not printable. */
   readonly unknownStatus: string | null;
   readonly counts: BatchCounts;
-  /** How long the API gives the batch, in ms by its own clock; null when it does not say. */
+  /** Time from creation to expiry, in ms by the API's clock; null if not known. */
   readonly windowMs: number | null;
   readonly outputFileId: string | null;
   readonly errorFileId: string | null;
-  /** False when nothing says that a line of it ever ran. */
+  /** False only if no line of it can have run. */
   readonly ran: boolean;
-  /** Why it has failed. */
+  /** Why it failed. */
   readonly errors: readonly BatchErrorEntry[];
   readonly times: BatchTimes;
-  /** True of an entry of a list that says nothing of files and errors, also where the batch has some. */
+  /** True for a list entry without files and errors, even if the batch has some. */
   readonly isSummary: boolean;
 }
 
-/** Seconds since 1970 by the API's clock; null where it does not say. */
+/** Seconds since 1970 by the API's clock; null if not known. */
 export interface BatchTimes {
   readonly inProgressAt: number | null;
   readonly finalizingAt: number | null;
   readonly endedAt: number | null;
 }
 
-/** Reads a batch object. It never fails: what is missing or no such value is null, or as said above. */
+/** Reads a batch object. It never throws: a missing or invalid value is null, or as documented for `ApiBatch`. */
 export function toApiBatch(batch: OpenAI.Batch): ApiBatch {
-  const { status, unknown } = shownStatus(batch);
+  const { status, unknown } = readStatus(batch);
   return {
     id: batch.id,
     createdAt: batch.created_at,
     inputFileId: typeof batch.input_file_id === 'string' ? batch.input_file_id : null,
-    labels: readLabels(batch.metadata),
+    metadata: readMetadata(batch.metadata),
     status,
     unknownStatus: unknown,
     counts: countsOf(batch),
     windowMs: windowOf(batch),
-    // Absent files are null, missing or "" on the wire.
+    // A file id may be null, missing or "".
     outputFileId: isText(batch.output_file_id) ? batch.output_file_id : null,
     errorFileId: isText(batch.error_file_id) ? batch.error_file_id : null,
     ran: hasRun(batch),
@@ -87,11 +87,11 @@ function secondsOf(time: unknown): number | null {
   return typeof time === 'number' && time > 0 ? time : null;
 }
 
-/** Counts that are low, or missing, say nothing: some servers have run every line and count none. */
+/** Low or missing counts prove nothing: some servers run every line and count none. */
 function hasRun(batch: OpenAI.Batch): boolean {
   const { in_progress_at: since, cancelling_at: cancelled, failed_at: refused } = batch;
   const { completed, failed } = countsOf(batch);
-  // Null, and not left out: it was cancelled or refused while it was validated.
+  // Null, not missing: the batch was cancelled or refused during validation.
   const neverBegan =
     (since as number | null | undefined) === null &&
     ((cancelled ?? 0) > 0 || (refused ?? 0) > 0) &&

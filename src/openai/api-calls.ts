@@ -1,21 +1,21 @@
-/** A call of the API as metrics tell it: nothing of its content, no ids. */
+/** An API call, for metrics: no content and no ids. */
 export interface ApiCall {
   /** Method and route, e.g. `GET /batches/{id}`. */
   readonly call: string;
-  /** `2xx`, `429`, another `4xx`, `5xx`, or `none` without an answer. */
+  /** `2xx`, `429`, another `4xx`, `5xx`, or `none` without a response. */
   readonly status: string;
-  /** Until the headers of the answer. */
+  /** Time until the headers of the response. */
   readonly seconds: number;
 }
 
-/** What the SDK calls to send a request. */
+/** The function with which the SDK sends a request. */
 export type Fetch = (url: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
-/** A `fetch` for the SDK that tells of every call, also of those whose failure somebody expects. */
-export function tellingFetch(onCall: (call: ApiCall) => void, send: Fetch = fetch): Fetch {
+/** Returns a `fetch` for the SDK that reports every call to `onCall`, including failures that the caller handles. */
+export function observedFetch(onCall: (call: ApiCall) => void, send: Fetch = fetch): Fetch {
   return async (url, init) => {
     const text = url instanceof Request ? url.url : String(url);
-    // The SDK tries out with a `data:` URL what this function can do.
+    // The SDK probes this function with a `data:` URL.
     if (!/^https?:/i.test(text)) return await send(url, init);
     const begun = performance.now();
     let status = 'none';
@@ -50,7 +50,7 @@ const routes: readonly (readonly [RegExp, string])[] = [
   [/\/uploads$/, '/uploads'],
 ];
 
-/** The route of a URL whose base nobody knows: a closed set of names, whatever the ids and the host. */
+/** Returns method and route of a URL with any base, from a fixed set of names. */
 function callName(url: string, method = 'GET'): string {
   const path = URL.canParse(url) ? new URL(url).pathname.replace(/\/+$/, '') : '';
   const route = routes.find(([pattern]) => pattern.test(path))?.[1] ?? 'other';

@@ -9,41 +9,41 @@ import {
   isNoSuchCall,
   isNotFound,
   isRefusal,
-  notTheApi,
+  unexpectedResponse,
   toFailure,
 } from './failure.ts';
-import { fileSize, openFile, seesFile } from './files.ts';
-import { toMetadata, type BatchLabels } from './labels.ts';
+import { fileSize, openFile, isFileVisible } from './files.ts';
+import { toMetadata, type BatchMetadata } from './batch-metadata.ts';
 import { visitBatches, type ListLimits } from './list-batches.ts';
 import { uploadFile, type FileToUpload } from './upload-file.ts';
 
-/** A batch that is to be created. */
-export interface BatchOrder {
+/** Parameters of a batch to create. */
+export interface NewBatch {
   readonly fileId: string;
   readonly endpoint: string;
-  readonly labels: Record<keyof BatchLabels, string>;
+  readonly metadata: Record<keyof BatchMetadata, string>;
 }
 
-/** How long one call may take. */
+/** Limits of one call. */
 interface CallLimits {
   readonly signal?: AbortSignal;
-  /** In ms. @default that of the SDK */
+  /** Timeout in ms. @default that of the SDK */
   readonly timeout?: number;
 }
 
-/** A list that hangs is not waited for when a key is checked: that step has a minute. */
+/** Timeout of each call of `checkKey`, whose activity has a minute. */
 const CHECK_MS = 20_000;
 
 /**
- * The Batch API as a job needs it: all that activities call. Each call is made once, and what it throws is a failure of
- * `core/failure.ts` that says whether to try again; the README of this folder says what each promises.
+ * The Batch API for activities. Each call is made once. It throws a failure of `core/failure.ts`, which decides about the retry.
+ * The README of this folder lists the guarantees of each method.
  */
 export class BatchApi {
   private readonly client: OpenAI;
   private readonly patience: number;
 
   /**
-   * @param client of the SDK; used without its own retries, since a POST that it sends again can create a second batch
+   * @param client the SDK's client; used without its own retries, since a repeated POST can create a second batch
    * @param patience see `Dependencies.patience`
    */
   constructor(client: OpenAI, patience: number) {
@@ -51,56 +51,56 @@ export class BatchApi {
     this.patience = patience;
   }
 
-  /** Where batches live; it may hold credentials. */
+  /** The base URL of the API; it may contain credentials. */
   get baseURL(): string {
     return this.client.baseURL;
   }
 
-  /** Uploads the input of a batch, whole; returns the file's id. Twice makes two files, which cost nothing. */
+  /** Uploads the input of a batch and returns the file's id. A repeated call creates a second file, which costs nothing. */
   async uploadFile(file: FileToUpload, signal: AbortSignal): Promise<string> {
     return await uploadFile(this.client, file, { signal, patience: this.patience });
   }
 
-  /** Whether the key sees a file; null when the server shows no file by itself or has no list of them. */
-  async seesFile(fileId: string, signal: AbortSignal): Promise<boolean | null> {
-    return await seesFile(this.client, fileId, signal);
+  /** Whether the key can read a file; null if the server cannot return single files or has no list of files. */
+  async isFileVisible(fileId: string, signal: AbortSignal): Promise<boolean | null> {
+    return await isFileVisible(this.client, fileId, signal);
   }
 
-  /** The size that the API names for a file, a hint; null when it does not say, or refuses to. */
+  /** Returns the size of a file according to the API, which may be wrong; null if it returns none or refuses. */
   async fileSize(fileId: string, signal: AbortSignal): Promise<number | null> {
     return await fileSize(this.client, fileId, signal);
   }
 
   /**
-   * The bytes of a file; null when the API does not have it any more, or refuses it for good. A body that stalls, breaks off
-   * or is shorter than its header says ends in a failure.
+   * Returns the bytes of a file; null if the API has deleted it or refuses it permanently. The stream fails if the body stalls,
+   * is interrupted, or is shorter than its header says.
    */
   async openFile(fileId: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | null> {
     return await openFile(this.client, fileId, { signal, patience: this.patience });
   }
 
   /**
-   * Creates a batch, with one POST. A failure for which `isRefusal` is true has created none; after any other one a batch may be
-   * there. It is not cut off when its activity is: whoever is told the new batch's id can still cancel it.
+   * Creates a batch with one POST. If `isRefusal` is true for a failure, no batch was created; after any other failure it may
+   * exist. The call is not aborted with its activity, so that the id of the new batch is received and the batch can be cancelled.
    */
-  async postBatch({ fileId, endpoint, labels }: BatchOrder): Promise<ApiBatch> {
+  async postBatch({ fileId, endpoint, metadata }: NewBatch): Promise<ApiBatch> {
     return await callApi('POST /batches', async () => {
       const created = await this.client.batches.create({
         input_file_id: fileId,
         endpoint: endpoint as OpenAI.BatchCreateParams['endpoint'],
         completion_window: '24h',
-        metadata: toMetadata(labels),
+        metadata: toMetadata(metadata),
       });
       idOf(created, 'POST /batches');
       return toApiBatch(created);
     });
   }
 
-  /** A batch as it is by itself, which is what decides: lists may be stale, or of summaries. Null when the API does not know it. */
+  /** Reads one batch. Its state is decisive: lists may be stale or contain summaries. Null if the API does not know the id. */
   async readBatch(batchId: string, limits: CallLimits): Promise<ApiBatch | null> {
     try {
       const batch = await this.client.batches.retrieve(batchId, limits);
-      if (batch?.id !== batchId) throw notTheApi('GET /batches/{id}');
+      if (batch?.id !== batchId) throw unexpectedResponse('GET /batches/{id}');
       return toApiBatch(batch);
     } catch (error) {
       if (isNotFound(error)) return null;
@@ -108,20 +108,20 @@ export class BatchApi {
     }
   }
 
-  /** Visits the account's batches, newest first, until `stop` is returned, or the list ends or repeats itself. */
+  /** Calls `visit` for the account's batches, newest first, until it returns `stop`, or the list ends or repeats itself. */
   async visitBatches(
-    visit: (batch: ApiBatch) => 'go on' | 'stop',
+    visit: (batch: ApiBatch) => 'continue' | 'stop',
     signal: AbortSignal,
     limits: ListLimits = {},
   ): Promise<void> {
     await visitBatches(this.client, visit, signal, limits);
   }
 
-  /** Asks for the end of a batch. One that has ended (409), is not known, or cannot be cancelled there needs none. */
+  /** Cancels a batch. Does nothing for a batch that has ended (409) or is unknown, or if the server cannot cancel. */
   async postCancel(batchId: string, signal: AbortSignal): Promise<void> {
     try {
       const cancelled = await this.client.batches.cancel(batchId, { signal });
-      idOf(cancelled, 'POST /batches/{id}/cancel'); // a proxy's "fine" has cancelled nothing
+      idOf(cancelled, 'POST /batches/{id}/cancel'); // a success response of a proxy has cancelled nothing
     } catch (error) {
       const failure = toFailure(error, 'POST /batches/{id}/cancel');
       const isRefused =
@@ -132,8 +132,8 @@ export class BatchApi {
   }
 
   /**
-   * Fails where the API refuses the key. It reads one batch of the list; where the list does not work, one file. It cannot see a
-   * billing limit, which the API mentions only where something is bought.
+   * Fails if the API refuses the key. It lists one batch; if that fails, one file. It cannot detect a billing limit, which
+   * the API reports only for paid requests.
    */
   async checkKey(signal: AbortSignal): Promise<void> {
     const one = { limit: 1 };
@@ -154,8 +154,8 @@ export class BatchApi {
   }
 }
 
-/** 403 may concern the list alone. */
+/** A 403 may concern only the list. */
 function concernsCall(error: ApplicationFailure): boolean {
-  const [answer] = (error.details ?? []) as ({ status?: unknown } | undefined)[];
-  return answer?.status === 403;
+  const [response] = (error.details ?? []) as ({ status?: unknown } | undefined)[];
+  return response?.status === 403;
 }

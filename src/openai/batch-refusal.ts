@@ -1,12 +1,12 @@
 import { BatchRefusal, type BatchErrorEntry } from '../core/batch-status.ts';
 
 /**
- * Tells the refusals after which the same lines may go again as they are from those that name bad lines (null).
+ * Returns the kind of a refusal after which the same lines may be sent again unchanged; null for any other, such as bad lines.
  * Messages: `Enqueued token limit reached for …` (openai-python#2084), `Cannot find file …, or organization …`.
  */
 export function refusalOf(entries: readonly BatchErrorEntry[]): BatchRefusal | null {
   for (const { code, message, line } of entries) {
-    // What is said of a line may quote its prompt.
+    // An error about a line may quote its prompt.
     const text = line === null ? message : '';
     if (code === 'token_limit_exceeded' || /enqueued token/i.test(text)) return BatchRefusal.TokenLimit;
     if (/billing|insufficient_quota/i.test(code) || /billing hard limit/i.test(text))

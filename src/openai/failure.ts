@@ -3,29 +3,30 @@ import { APIConnectionError, APIError, APIUserAbortError, OpenAIError } from 'op
 import { failureMeaning, FailureType } from '../core/failure.ts';
 import { failureTypeOf, printableCode } from './refusal.ts';
 
-/** What somebody who reads a failure may do about it; most of them mend themselves. */
+/** What the operator can do about a failure; most are handled automatically. */
 const advice = {
-  retried: "tried again by itself; if it lasts, look at the API's status page and the network of the workers",
+  retried:
+    "retried automatically; if it persists, check the API's status page and the network of the workers",
   key: 'set OPENAI_API_KEY of the workers to a valid key of the right project',
-  rights: "give the key's project the right to this call",
-  billing: "mend the account's billing",
+  rights: "give the key's project the permission for this call",
+  billing: "fix the account's billing",
   refused: 'it would be refused again: fix what the code names, in the input or the options',
-  tooLarge: 'the shard is halved and sent again; a line that is too large alone ends `failed`',
-  allowance: 'the shard waits for the token allowance and is sent again by itself',
-  file: 'the batch is created again by itself, and its file uploaded again',
-  proxy: 'tried again by itself; if it lasts, look at OPENAI_BASE_URL and at proxies on the way',
+  tooLarge: 'the shard is halved and sent again; a single line that is too large ends as `failed`',
+  allowance: 'the shard waits for the token allowance and is sent again automatically',
+  file: 'the file is uploaded and the batch created again automatically',
+  proxy: 'retried automatically; if it persists, check OPENAI_BASE_URL and the proxies between',
 } as const;
 
 /**
- * Turns what the API or the SDK threw into the failure that decides about retries: the only place that does.
- * The message names the call and the status; it never holds a key, a URL or the server's text, which may quote a prompt.
+ * Converts an error of the API or the SDK to the failure that decides about retries. Nothing else does so.
+ * The message contains the call and the status, but no key, no URL, and no text of the server, which may quote a prompt.
  */
 export function toFailure(error: unknown, call: string): unknown {
   if (!(error instanceof APIError)) {
-    // The SDK read an answer that is no JSON, and the parser's message quotes it.
-    if (error instanceof SyntaxError) return notTheApi(call);
+    // The response was not JSON, and the parser's message quotes it.
+    if (error instanceof SyntaxError) return unexpectedResponse(call);
     if (!(error instanceof OpenAIError)) return error;
-    // The SDK refused to make the call: it would refuse again.
+    // The SDK refused to make the call, and would refuse again.
     return ApplicationFailure.create({
       type: FailureType.RequestRefused,
       message: `${call}: ${error.message.replace(/\.$/, '')}; ${advice.refused}`,
@@ -35,7 +36,7 @@ export function toFailure(error: unknown, call: string): unknown {
   if (error instanceof APIUserAbortError) return error;
   const { status, code, type } = error as APIError & { status?: number; code?: string | null; type?: string };
   const reason = printableCode(code) ?? printableCode(type);
-  const text = `${call}: ${status === undefined ? `no answer (${causeCode(error)})` : `HTTP ${status}`}${reason === null ? '' : ` ${reason}`}`;
+  const text = `${call}: ${status === undefined ? `no response (${causeCode(error)})` : `HTTP ${status}`}${reason === null ? '' : ` ${reason}`}`;
   const failureType = failureTypeOf(call, status, reason, error);
   const failure = ApplicationFailure.create({
     type: failureType,
@@ -48,14 +49,14 @@ export function toFailure(error: unknown, call: string): unknown {
   return failure;
 }
 
-/** The errors that failures were made of; a `cause` would travel into Temporal's history with the server's text. */
+/** The errors from which failures were created. A `cause` would put the server's text into Temporal's history. */
 const errorsOf = new WeakMap<ApplicationFailure, APIError>();
 
 const MAX_API_TEXT = 2_000;
 
 /**
- * The message of the server's refusal, at most 2,000 characters; takes the SDK's error or the failure that `toFailure`
- * made of it. For the store only: it may quote a prompt.
+ * Returns the server's message in a refusal, at most 2,000 characters; takes the SDK's error or the failure that `toFailure`
+ * created from it. For the store only: it may quote a prompt.
  */
 export function apiText(error: unknown): string | null {
   const cause = apiErrorOf(error);
@@ -64,19 +65,19 @@ export function apiText(error: unknown): string | null {
   return text === '' || text === 'status code (no body)' ? null : text.slice(0, MAX_API_TEXT);
 }
 
-/** An answer with a status of success that is not the API's: a proxy's page, or cut off. What it was asked may have been done. */
-export function notTheApi(call: string): ApplicationFailure {
-  return apiTrouble(`${call}: the answer is not one of the Batch API`);
+/** The failure for a success response that is not the API's, such as a proxy's page, or is truncated. The API may have handled the request. */
+export function unexpectedResponse(call: string): ApplicationFailure {
+  return apiTrouble(`${call}: the response is not one of the Batch API`);
 }
 
-/** An answer that cannot be worked with although the API said that all is well. */
+/** The failure for an unusable response with a status of success. */
 export function apiTrouble(what: string): ApplicationFailure {
   return ApplicationFailure.create({ type: FailureType.ApiTrouble, message: `${what}; ${advice.proxy}` });
 }
 
 /**
- * True when the server has said that the request was refused and therefore did nothing; takes the SDK's error or the failure that
- * `toFailure` made of it.
+ * True when the server refused the request and therefore did nothing; takes the SDK's error or the failure that `toFailure`
+ * created from it.
  */
 export function isRefusal(error: unknown): boolean {
   const cause = apiErrorOf(error);
@@ -94,37 +95,38 @@ function apiErrorOf(error: unknown): unknown {
   return error instanceof ApplicationFailure ? errorsOf.get(error) : error;
 }
 
-/** True when the API does not have the thing: HTTP 404, or 410. */
+/** True when the API does not have the object: HTTP 404 or 410. */
 export function isNotFound(error: unknown): boolean {
   return error instanceof APIError && (error.status === 404 || error.status === 410);
 }
 
-/** True when a server that speaks the Batch API has no such call: 404, 405 or 501. */
+/** True when the server does not implement the call: HTTP 404, 405 or 501. */
 export function isNoSuchCall(error: unknown): boolean {
   return error instanceof APIError && (error.status === 404 || error.status === 405 || error.status === 501);
 }
 
-/** True for a failure that no retry can change. */
+/** True for a failure that is not retried. */
 export function isFinal(error: unknown): error is ApplicationFailure {
   return error instanceof ApplicationFailure && error.nonRetryable === true;
 }
 
-/** True for the refusal of the key or the account. */
+/** True when the API refused the key or the account. */
 export function isAccountRefused(error: unknown): error is ApplicationFailure {
   return error instanceof ApplicationFailure && error.type === FailureType.AccountRefused;
 }
 
 /**
- * The id of what a call has made.
- * @throws ApplicationFailure (try again) when there is none: a proxy answered "fine" in the server's place
+ * Returns the id of the object that a call has created.
+ * @throws ApplicationFailure (retryable) when there is none: a proxy has responded in place of the server
  */
-export function idOf(answer: unknown, call: string): string {
-  const id = typeof answer === 'object' && answer !== null ? (answer as { id?: unknown }).id : undefined;
+export function idOf(response: unknown, call: string): string {
+  const id =
+    typeof response === 'object' && response !== null ? (response as { id?: unknown }).id : undefined;
   if (typeof id === 'string' && id !== '') return id;
-  throw notTheApi(call);
+  throw unexpectedResponse(call);
 }
 
-/** Wraps one call of the API. */
+/** Makes one API call; converts its error with `toFailure`. */
 export async function callApi<T>(call: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
@@ -164,7 +166,7 @@ function adviceOn(type: FailureType, status: number | undefined): string {
   }
 }
 
-/** The server's wish for the next attempt: `retry-after-ms`, `retry-after` in seconds or as a date; at most ten minutes. */
+/** Returns the delay that the server requests: `retry-after-ms`, or `retry-after` in seconds or as a date; at most ten minutes. */
 function retryDelay(error: APIError): { nextRetryDelay?: number } {
   const headers = error.headers;
   const inMs = Number.parseFloat(headers?.get?.('retry-after-ms') ?? '');

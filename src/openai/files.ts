@@ -1,23 +1,27 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type OpenAI from 'openai';
 import { FailureType } from '../core/failure.ts';
-import { apiTrouble, isFinal, isNoSuchCall, isNotFound, notTheApi, toFailure } from './failure.ts';
+import { apiTrouble, isFinal, isNoSuchCall, isNotFound, unexpectedResponse, toFailure } from './failure.ts';
 import { MAX_LIST_PAGE } from './list-batches.ts';
 
-/** No byte for this long: the download is dead. The SDK's own timeout ends at the response's headers. */
+/** A download fails after this long without a byte. The SDK's own timeout covers only the time to the response's headers. */
 const IDLE_MS = 60_000;
 
-/** Whether the key sees the file; null when the server shows no file by itself or has no list of them. */
-export async function seesFile(client: OpenAI, fileId: string, signal: AbortSignal): Promise<boolean | null> {
-  if (await isShown(client, fileId, signal)) return true;
-  const listed = await listFiles(client, signal);
-  if (listed === null || listed.includes(fileId)) return null;
-  const [other] = listed;
-  // A new project's list is empty.
-  return other === undefined || (await isShown(client, other, signal)) ? false : null;
+/** Whether the key can read the file; null if the server cannot return single files or has no list of files. */
+export async function isFileVisible(
+  client: OpenAI,
+  fileId: string,
+  signal: AbortSignal,
+): Promise<boolean | null> {
+  if (await isReadable(client, fileId, signal)) return true;
+  const listedIds = await listFiles(client, signal);
+  if (listedIds === null || listedIds.includes(fileId)) return null;
+  const [other] = listedIds;
+  // If another file is readable, or the list is empty as in a new project, the key cannot read this file.
+  return other === undefined || (await isReadable(client, other, signal)) ? false : null;
 }
 
-async function isShown(client: OpenAI, fileId: string, signal: AbortSignal): Promise<boolean> {
+async function isReadable(client: OpenAI, fileId: string, signal: AbortSignal): Promise<boolean> {
   try {
     return (await client.files.retrieve(fileId, { signal }))?.id === fileId;
   } catch (error) {
@@ -26,7 +30,7 @@ async function isShown(client: OpenAI, fileId: string, signal: AbortSignal): Pro
   }
 }
 
-/** The ids of the newest files; null where the server has no such list. */
+/** Returns the ids of the newest files; null if the server has no such list. */
 async function listFiles(client: OpenAI, signal: AbortSignal): Promise<string[] | null> {
   try {
     const { data } = await client.get<{ data?: unknown }>('/files', {
@@ -41,11 +45,11 @@ async function listFiles(client: OpenAI, signal: AbortSignal): Promise<string[] 
   }
 }
 
-/** What the API says of the file's size; null when it does not, or refuses to. */
+/** Returns the size of the file according to the API; null if it returns none or refuses. */
 export async function fileSize(client: OpenAI, fileId: string, signal: AbortSignal): Promise<number | null> {
   try {
     const file = await client.files.retrieve(fileId, { signal });
-    if (typeof file?.id !== 'string') throw notTheApi('GET /files/{id}');
+    if (typeof file?.id !== 'string') throw unexpectedResponse('GET /files/{id}');
     return typeof file.bytes === 'number' ? file.bytes : null;
   } catch (error) {
     const failure = toFailure(error, 'GET /files/{id}');
@@ -54,7 +58,7 @@ export async function fileSize(client: OpenAI, fileId: string, signal: AbortSign
   }
 }
 
-/** The bytes of a file; null when the API does not have it any more, or refuses it for good. */
+/** Returns the bytes of a file; null if the API has deleted it or refuses it permanently. */
 export async function openFile(
   client: OpenAI,
   fileId: string,
@@ -66,23 +70,23 @@ export async function openFile(
   } catch (error) {
     if (isNotFound(error)) return null;
     const failure = toFailure(error, 'GET /files/{id}/content');
-    // Refused for good, for this file: its lines are settled without it.
+    // Refused permanently for this file: its lines are settled without it.
     if (failure instanceof ApplicationFailure && failure.type === FailureType.RequestRefused) return null;
     throw failure;
   }
-  // No file of answers is a web page; a proxy's would be read as a file without rows, and its lines bought again.
+  // A proxy's web page would be read as a file without rows, and its lines would be bought again.
   if (/^text\/html/i.test(response.headers.get('content-type') ?? '')) {
-    await response.body?.cancel().catch(() => undefined); // nobody reads it
-    throw notTheApi('GET /files/{id}/content');
+    await response.body?.cancel().catch(() => undefined); // it is not read
+    throw unexpectedResponse('GET /files/{id}/content');
   }
   return bytesOf(response, IDLE_MS * patience);
 }
 
-/** The body's bytes; fails when none come for a minute, or when there are fewer than its header names. */
+/** Yields the body's bytes; fails after a minute without data, or if there are fewer bytes than its header says. */
 async function* bytesOf(response: Response, idleMs: number): AsyncGenerator<Uint8Array> {
   const { headers } = response;
-  // The header counts encoded bytes, and what is read is decoded.
-  const named = headers.has('content-encoding') ? 0 : Number(headers.get('content-length') ?? 0);
+  // The header counts encoded bytes, but the bytes read are decoded.
+  const expected = headers.has('content-encoding') ? 0 : Number(headers.get('content-length') ?? 0);
   let bytes = 0;
   if (response.body !== null) {
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
@@ -94,10 +98,10 @@ async function* bytesOf(response: Response, idleMs: number): AsyncGenerator<Uint
         yield value;
       }
     } finally {
-      await reader.cancel().catch(() => undefined); // the connection is of no further use
+      await reader.cancel().catch(() => undefined); // the connection is no longer needed
     }
   }
-  if (bytes < named) throw brokenDownload(`ended after ${bytes} of ${named} bytes`);
+  if (bytes < expected) throw brokenDownload(`ended after ${bytes} of ${expected} bytes`);
 }
 
 async function nextChunk(
@@ -111,13 +115,13 @@ async function nextChunk(
   try {
     return await Promise.race([reader.read(), idle]);
   } catch (error) {
-    throw error instanceof ApplicationFailure ? error : brokenDownload('broke off');
+    throw error instanceof ApplicationFailure ? error : brokenDownload('was interrupted');
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** A file that did not come whole: it is to be downloaded again. */
+/** The failure of an incomplete download, which is retried. */
 export function brokenDownload(what: string): ApplicationFailure {
   return apiTrouble(`GET /files/{id}/content: ${what}`);
 }

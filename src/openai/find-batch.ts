@@ -3,12 +3,12 @@ import type { BatchApi } from './batch-api.ts';
 import { isFinal } from './failure.ts';
 import { MAX_LIST_PAGE, type ListLimits } from './list-batches.ts';
 
-/** Clocks of the API and of this machine may differ by this much; looking at a day too many costs some pages. */
+/** The clocks of the API and of this machine may differ by this much; reading an additional day costs some pages. */
 const CLOCK_MARGIN_S = 86_400;
 
 /**
- * A listed batch as it is by itself; as listed where the API refuses to show it so.
- * @throws ApplicationFailure (try again) when it cannot be read
+ * Reads a listed batch; returns the list entry if the API refuses to return the batch or does not know it.
+ * @throws ApplicationFailure (retryable) when it cannot be read now
  */
 export async function asRead(
   listed: ApiBatch,
@@ -22,32 +22,32 @@ export async function asRead(
   }
 }
 
-/** A batch that may have been created. */
+/** The batch that `findBatch` searches for. */
 export interface WantedBatch {
   /** See `batchKey`. */
   readonly key: string;
   /** See `jobInstance`. */
   readonly instance: string | null;
-  /** The files that it may have been made of. */
+  /** The input files from which it may have been created. */
   readonly fileIds: readonly string[];
-  /** When it was created at the earliest, in ms since 1970 by this machine's clock. */
+  /** The earliest possible creation time, in ms since 1970 by this machine's clock. */
   readonly notBefore: number;
-  /** The ids of batches that it is not. */
+  /** The ids of batches to ignore. */
   readonly known: readonly string[];
 }
 
 /**
- * The oldest batch that carries this shard's key, or null.
- * Servers that drop metadata are searched by the input file, which belongs to this shard alone; so are batches of version 0.1,
- * which carry the key, but no word of the job's store.
+ * Returns the oldest batch with this key in its metadata, or null.
+ * If the server drops metadata, the batch is identified by the input file, which belongs to this shard only; also batches of
+ * version 0.1, which have the key, but no instance id.
  */
 export async function findBatch(
   api: BatchApi,
   wanted: WantedBatch,
   signal: AbortSignal,
 ): Promise<ApiBatch | null> {
-  const isOurs = ({ labels, inputFileId }: ApiBatch): boolean => {
-    const { key, instance } = labels ?? {};
+  const isOurs = ({ metadata, inputFileId }: ApiBatch): boolean => {
+    const { key, instance } = metadata ?? {};
     if (key !== undefined && key !== wanted.key) return false;
     if (key === undefined || instance === undefined)
       return inputFileId !== null && wanted.fileIds.includes(inputFileId);
@@ -55,8 +55,8 @@ export async function findBatch(
   };
   const listed: ApiBatch[] = [];
   const visit = (batch: ApiBatch): void => {
-    // A summary that says neither, or the key alone, may be ours.
-    const key = batch.labels === null ? wanted.key : batch.labels.key;
+    // A summary without file, and with no metadata or our key, may be ours.
+    const key = batch.metadata === null ? wanted.key : batch.metadata.key;
     const mayBeOurs = batch.inputFileId === null && key === wanted.key;
     if ((mayBeOurs || isOurs(batch)) && !wanted.known.includes(batch.id)) listed.push(batch);
   };
@@ -72,24 +72,24 @@ export async function findBatch(
   );
 }
 
-/** Visits the account's batches that were created since a time, in ms by this machine's clock, and some older ones. */
+/** Visits the account's batches that were created since `notBefore`, in ms by this machine's clock, and some older ones. */
 export async function visitSince(
   api: BatchApi,
   visit: (batch: ApiBatch) => void,
   { notBefore, signal, ...limits }: { notBefore: number; signal: AbortSignal } & ListLimits,
 ): Promise<void> {
   const oldest = notBefore / 1_000 - CLOCK_MARGIN_S;
-  let seen = 0;
+  let count = 0;
   let before = Number.POSITIVE_INFINITY;
   let newestFirst = true;
-  const visits = (batch: ApiBatch): 'go on' | 'stop' => {
+  const visits = (batch: ApiBatch): 'continue' | 'stop' => {
     visit(batch);
     const { createdAt: at } = batch;
-    seen += 1;
+    count += 1;
     newestFirst &&= at <= before;
     before = at;
-    // Not on the first page: its order shows whether what follows is older.
-    return at > 0 && at < oldest && newestFirst && seen > MAX_LIST_PAGE ? 'stop' : 'go on';
+    // Never on the first page: its order shows whether the list is sorted.
+    return at > 0 && at < oldest && newestFirst && count > MAX_LIST_PAGE ? 'stop' : 'continue';
   };
   await api.visitBatches(visits, signal, limits);
 }

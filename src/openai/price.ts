@@ -9,22 +9,22 @@ import {
   type TokenRates,
 } from '../core/token-cost.ts';
 
-/** Where the price list has no rate for cache writes. Prompt-caching guide (Nov 2026): 1.25 times the input price. */
+/** Used if the price list has no rate for cache writes. Prompt-caching guide (Nov 2026): 1.25 times the input price. */
 const CACHE_WRITE_SHARE = 1.25;
 
 type ListedPrice = NonNullable<ReturnType<typeof calcPrice>>['model_price'];
 
-/** The list prices of a model as integers; null for a model that the price list lacks or does not price by tokens. */
+/** Returns the list prices of a model as integers; null if the price list does not have the model, or has no prices by tokens. */
 export function ratesOf(model: string): ModelRates | null {
   try {
     const listed = calcPrice({ input_tokens: 0, output_tokens: 0 }, model, { providerId: 'openai' });
     return listed === null ? null : toRates(listed.model_price);
   } catch {
-    return null; // a price that cannot be computed is a price that is not known: it never stops a job
+    return null; // an unknown price never stops a job
   }
 }
 
-/** What the tokens of one prompt cost, exact, at list price; null when that is not known. */
+/** Returns the exact cost of the tokens of one prompt at list price; null if it is not known. */
 export function costOfPrompt(model: string, tokens: Partial<TokenCounts>): Cost {
   const counts = { ...noTokens(), ...tokens };
   const isCount = Object.values(counts).every((count) => Number.isSafeInteger(count) && count >= 0);
@@ -36,16 +36,16 @@ export function costOfPrompt(model: string, tokens: Partial<TokenCounts>): Cost 
   return sum.cost();
 }
 
-/** What was paid for answers. */
+/** The paid tokens of answers. */
 export interface PaidTokens {
   readonly inputTokens: number;
   readonly cachedTokens: number;
   readonly outputTokens: number;
-  /** Absent in outcomes of version 0.1, which kept no sums by tier. */
+  /** Missing in outcomes of version 0.1, which had no sums by tier. */
   readonly cost?: Cost;
 }
 
-/** What answers cost: as it was computed when they were read or, of earlier versions, as if their tokens were one prompt's. */
+/** Returns the cost of answers: as computed when they were read, or, for earlier versions, as if their tokens were those of one prompt. */
 export function costOf(model: string, paid: PaidTokens): Cost {
   if (paid.cost !== undefined) return paid.cost;
   const { inputTokens: input, cachedTokens: cached, outputTokens: output } = paid;
@@ -63,7 +63,7 @@ function toRates(listed: ListedPrice): ModelRates | null {
   return { tierStarts, tiers: [-1, ...tierStarts].map((start) => ratesAt(listed, start)) };
 }
 
-/** The rates of prompts of more tokens than `start`. What has no rate of its own costs as much as the whole that it is part of. */
+/** Returns the rates for prompts of more tokens than `start`. A kind without its own rate has the rate of the kind that contains it. */
 function ratesAt(listed: ListedPrice, start: number): TokenRates {
   const usd = (key: string): number | undefined => {
     const price = listed[key];

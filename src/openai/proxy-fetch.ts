@@ -1,13 +1,13 @@
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import type { Fetch } from './api-calls.ts';
 
-/** As curl and Node read them: a name in small letters comes first. */
+/** As in curl and Node, a lower-case name has precedence. */
 const NAMES = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'] as const;
 
 /**
- * A `fetch` that goes through the proxy of `HTTPS_PROXY` or `HTTP_PROXY`, except to the hosts of `NO_PROXY`. Node's own does
- * so only from version 22.21 on, and only when it is told to. The loopback is no proxy's: an emulator may be there.
- * @throws BatchError `api_unreachable` where a variable is no address of a proxy
+ * Returns a `fetch` that uses the proxy of `HTTPS_PROXY` or `HTTP_PROXY`, except for the hosts of `NO_PROXY`. Node's own `fetch`
+ * does so only from version 22.21 on, and only on request. Loopback addresses never use the proxy: an emulator may run there.
+ * @throws BatchError `api_unreachable` when a variable is not the address of a proxy
  */
 export function throughProxy(send: Fetch, env: NodeJS.ProcessEnv = process.env): Fetch {
   const set = NAMES.filter((name) => env[name]);
@@ -21,12 +21,12 @@ export function throughProxy(send: Fetch, env: NodeJS.ProcessEnv = process.env):
   };
 }
 
-/** Never quotes the value: it may hold a password. */
+/** The error does not quote the value, which may contain a password. */
 function assertProxy(name: string, value: string): void {
   if (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)) return;
   throw new BatchError(
     ErrorCode.ApiUnreachable,
-    `${name} is no address of a proxy: set it to one like http://proxy.example.com:3128, or unset it.`,
+    `${name} is not the address of a proxy: set it to one like http://proxy.example.com:3128, or unset it.`,
   );
 }
 

@@ -1,7 +1,7 @@
 import type OpenAI from 'openai';
 import { BatchStatus } from '../core/batch-status.ts';
 
-/** Words of servers that speak the Batch API in their own way, in lower case with `_` between words; some print capitals. */
+/** Statuses of other servers with a Batch API, in lower case with `_` as separator; some servers send capitals. */
 const synonyms: Readonly<Record<string, BatchStatus>> = {
   created: BatchStatus.InProgress,
   submitted: BatchStatus.InProgress,
@@ -23,43 +23,43 @@ const synonyms: Readonly<Record<string, BatchStatus>> = {
   canceled: BatchStatus.Cancelled,
 };
 
-/** The API's own counts: for progress, never to decide anything about a line. */
+/** The API's counts: for progress only, never to decide about a line. */
 export interface BatchCounts {
   readonly total: number;
   readonly completed: number;
   readonly failed: number;
 }
 
-/** The status of a batch object, and the server's word for it where that is not known. */
-interface ShownStatus {
+/** The status of a batch object. */
+interface BatchStatusReading {
   readonly status: BatchStatus;
-  /** Null for a known word; a word that may not be shown is replaced. */
+  /** The server's status if it is not a known one, else null; replaced if it is not printable. */
   readonly unknown: string | null;
 }
 
 /**
- * The status that a batch object shows. A batch whose word is not known has ended when it names a file and its counts say that all
- * lines are done; else it runs: nothing is bought again on a guess.
+ * Reads the status of a batch object. A batch with an unknown status counts as completed if it has a file and its counts cover all
+ * lines; otherwise as in progress, so that nothing is bought again on a guess.
  */
-export function shownStatus(batch: OpenAI.Batch): ShownStatus {
+export function readStatus(batch: OpenAI.Batch): BatchStatusReading {
   const known = knownStatus(batch.status);
   if (known !== null) return { status: known, unknown: null };
-  const namesFile = isText(batch.output_file_id) || isText(batch.error_file_id);
+  const hasFile = isText(batch.output_file_id) || isText(batch.error_file_id);
   const { total, completed, failed } = countsOf(batch);
-  // Some servers send no counts at all; counts of zero are those of a batch that has just begun.
-  const hasNone = typeof batch.request_counts !== 'object' || batch.request_counts === null;
-  const isOver = namesFile && (hasNone || (total > 0 && completed + failed >= total));
+  // Some servers send no counts; counts of zero are those of a batch that has just started.
+  const hasNoCounts = typeof batch.request_counts !== 'object' || batch.request_counts === null;
+  const isOver = hasFile && (hasNoCounts || (total > 0 && completed + failed >= total));
   return {
     status: isOver ? BatchStatus.Completed : BatchStatus.InProgress,
     unknown: printable(batch.status),
   };
 }
 
-/** A server's word for a status as ours; null for a word that is not known. */
-function knownStatus(word: unknown): BatchStatus | null {
+/** Maps a server's status to ours; null if it is not known. */
+function knownStatus(status: unknown): BatchStatus | null {
   const lower =
-    typeof word === 'string'
-      ? word
+    typeof status === 'string'
+      ? status
           .trim()
           .toLowerCase()
           .replaceAll(/[\s-]+/g, '_')
@@ -68,7 +68,7 @@ function knownStatus(word: unknown): BatchStatus | null {
   return Object.hasOwn(synonyms, lower) ? synonyms[lower]! : null;
 }
 
-/** The counts of a batch object; 0 for what the server does not send as a number. */
+/** Reads the counts of a batch object; a count that is not a number is 0. */
 export function countsOf({ request_counts: counts }: OpenAI.Batch): BatchCounts {
   const sent = (typeof counts === 'object' && counts !== null ? counts : {}) as Record<string, unknown>;
   return { total: count(sent['total']), completed: count(sent['completed']), failed: count(sent['failed']) };
@@ -78,13 +78,13 @@ function count(value: unknown): number {
   return typeof value === 'number' && Number.isFinite(value) ? value : 0;
 }
 
-/** True for a text that is not empty: absent ids are null, missing or "" on the wire. */
+/** True for a string that is not empty: an id without value may be null, missing or "". */
 export function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== '';
 }
 
-/** It goes into Temporal's history and onto terminals. */
-function printable(word: unknown): string {
-  if (word === undefined || word === null || word === '') return '(none)';
-  return typeof word === 'string' && /^[\w .:-]{1,40}$/.test(word) ? word : '(not printable)';
+/** Restricts an unknown status, since it is recorded in Temporal's history and shown on terminals. */
+function printable(status: unknown): string {
+  if (status === undefined || status === null || status === '') return '(none)';
+  return typeof status === 'string' && /^[\w .:-]{1,40}$/.test(status) ? status : '(not printable)';
 }

@@ -2,15 +2,15 @@ import { randomUUID } from 'node:crypto';
 import type { Fetch } from './api-calls.ts';
 
 /**
- * A `fetch` that sends forms with files as one Blob, read from disk as the server takes it. What Node's own `fetch`
- * (undici) does with a `FormData` costs:
- * - memory: it keeps all it has sent for the case of a redirect, 80 MB more for a file of 54 MB, and does a third more work;
- * - the process, on Node 24: a connection reset at the wrong moment ends in an unhandled rejection (seen in 1 of 1,500
- *   resets; nodejs/undici#5835 is of the same code).
+ * Returns a `fetch` that sends a form with files as one Blob, read from disk while it is sent. With a `FormData`, Node's own
+ * `fetch` (undici)
+ * - keeps all sent data for a possible redirect: 80 MB more memory for a file of 54 MB, and a third more CPU;
+ * - may end the process, on Node 24: a connection reset at the wrong moment causes an unhandled rejection (observed in 1 of 1,500
+ *   resets; nodejs/undici#5835 concerns the same code).
  *
- * A server that redirects is sent the form once more, with the memory for it.
+ * After a redirect the form is sent again without these options, at the cost of that memory.
  */
-export function leanUploads(send: Fetch): Fetch {
+export function streamedUploads(send: Fetch): Fetch {
   return async (url, init) => {
     if (!(init?.body instanceof FormData)) return await send(url, init);
     const { body, type } = toMultipart(init.body);
@@ -18,7 +18,7 @@ export function leanUploads(send: Fetch): Fetch {
     headers.set('content-type', type);
     const request = { ...init, body, headers };
     try {
-      // With these two, undici makes no copy.
+      // With these two options undici makes no copy.
       return await send(url, { ...request, redirect: 'error', window: null });
     } catch (error) {
       if (!isRedirect(error)) throw error;
@@ -27,7 +27,7 @@ export function leanUploads(send: Fetch): Fetch {
   };
 }
 
-/** A form as `multipart/form-data` (RFC 7578, names and line ends as browsers write them); files stay where they are. */
+/** Encodes a form as `multipart/form-data` (RFC 7578, with names and line ends as in browsers); files are not read. */
 function toMultipart(form: FormData): { body: Blob; type: string } {
   const boundary = `form-${randomUUID()}`;
   const parts: (string | Blob)[] = [];
@@ -48,7 +48,7 @@ function quoted(text: string): string {
   return text.replaceAll('\n', '%0A').replaceAll('\r', '%0D').replaceAll('"', '%22');
 }
 
-/** The words of undici, which has no code for it. */
+/** Compares undici's message, since the error has no code. */
 function isRedirect(error: unknown): boolean {
   const cause = error instanceof Error ? error.cause : undefined;
   return cause instanceof Error && cause.message === 'unexpected redirect';

@@ -2,81 +2,82 @@ import { ApplicationFailure } from '@temporalio/common';
 import type OpenAI from 'openai';
 import { apiTrouble, callApi, idOf } from './failure.ts';
 
-/** A file that is to be uploaded. */
+/** A file to upload. */
 export interface FileToUpload {
-  /** Reads from disk as it is sent. */
+  /** Reads from disk while it is sent. */
   readonly blob: Blob;
   readonly name: string;
 }
 
-interface UploadCalls {
+interface CallOptions {
   readonly signal: AbortSignal;
-  /** Scales their timeouts. */
+  /** Scales the timeouts. */
   readonly patience: number;
 }
 
-/** Bytes from which an input file goes up in parts (`POST /uploads`): each part can be retried alone. */
+/** Size in bytes from which an input file is uploaded in parts (`POST /uploads`). */
 export const MULTIPART_FROM_BYTES = 32_000_000;
 
-/** Bytes of one part; the API allows 64 MB. Spec, CreateUploadPart. */
+/** Size of one part in bytes; the API allows 64 MB. Spec, CreateUploadPart. */
 const UPLOAD_PART_BYTES = 16_000_000;
 
-/** Below this speed a transfer counts as dead: the timeout of a call grows with its bytes. */
+/** The timeout of a call grows with its size: it allows for this speed. */
 const SLOWEST_BYTES_PER_SECOND = 200_000;
 
-/** Uploaded inputs and answers are kept by the API for 30 days unless told otherwise; we say it, so that no quota fills up. */
+/** The API's default for input and result files of batches, set explicitly, so that files never fill the quota. */
 const expiresAfter = { anchor: 'created_at', seconds: 30 * 86_400 } as const;
 
 /**
- * Uploads the file and returns its id. The size that the API names is no bound: a gateway may rewrite the file on its way
- * (an alias of a model), and name the size of what it stores. A size that differs may also be that of a broken upload, so
- * the file is uploaded once more; the same size twice is accepted.
+ * Uploads the file and returns its id. The size that the API returns may differ: a gateway may rewrite the file (an alias of a
+ * model) and return the size of its copy. The upload may also be incomplete, so the file is uploaded again; the same size twice
+ * is accepted.
  */
-export async function uploadFile(client: OpenAI, file: FileToUpload, calls: UploadCalls): Promise<string> {
+export async function uploadFile(client: OpenAI, file: FileToUpload, calls: CallOptions): Promise<string> {
   let before: number | null = null;
   for (;;) {
-    const held = await uploadOnce(client, file, calls);
-    const fileId = idOf(held, 'POST /files');
-    const { bytes } = held;
-    // Some servers do not say how many bytes they hold.
+    const uploaded = await uploadOnce(client, file, calls);
+    const fileId = idOf(uploaded, 'POST /files');
+    const { bytes } = uploaded;
+    // Some servers do not return a size.
     if (typeof bytes !== 'number' || bytes === file.blob.size || bytes === before) return fileId;
-    if (before !== null) throw apiTrouble(`POST /files: the API holds ${bytes} bytes of ${file.blob.size}`);
+    if (before !== null)
+      throw apiTrouble(`POST /files: the API has stored ${bytes} of ${file.blob.size} bytes`);
     before = bytes;
   }
 }
 
-/** What the API says of a file that it holds. */
-interface HeldFile {
+/** A file object of the API. */
+interface UploadedFile {
   readonly id: string;
   readonly bytes?: unknown;
 }
 
-/** Where `POST /uploads` is refused for any reason, `POST /files` decides: an upload costs nothing. */
-async function uploadOnce(client: OpenAI, file: FileToUpload, calls: UploadCalls): Promise<HeldFile> {
+/** If `POST /uploads` is refused for any reason, tries `POST /files`: an upload costs nothing. */
+async function uploadOnce(client: OpenAI, file: FileToUpload, calls: CallOptions): Promise<UploadedFile> {
   if (file.blob.size >= MULTIPART_FROM_BYTES) {
     try {
       return await uploadInParts(client, file, calls);
     } catch (error) {
-      if (!isAnswered(error)) throw error;
+      if (!isServerResponse(error)) throw error;
     }
   }
   return await uploadAtOnce(client, file, calls);
 }
 
-/** True when a call failed by what the server answered; a rate (429) and a call without an answer are tried again. */
-function isAnswered(error: unknown): boolean {
+/** True when the call failed with a response of the server. A rate limit (429) and a call without a response are retried instead. */
+function isServerResponse(error: unknown): boolean {
   if (!(error instanceof ApplicationFailure)) return false;
-  const [answer] = (error.details ?? []) as ({ status?: unknown } | undefined)[];
-  return answer === undefined || (answer.status !== null && answer.status !== 429);
+  const [response] = (error.details ?? []) as ({ status?: unknown } | undefined)[];
+  return response === undefined || (response.status !== null && response.status !== 429);
 }
 
 async function uploadAtOnce(
   client: OpenAI,
   { blob, name }: FileToUpload,
-  { signal, patience }: UploadCalls,
-): Promise<HeldFile> {
+  { signal, patience }: CallOptions,
+): Promise<UploadedFile> {
   return await callApi('POST /files', async () => {
-    // A Blob that reads from disk keeps Content-Length and costs no memory; a stream would be sent chunked.
+    // A Blob that reads from disk has a Content-Length and needs no memory; a stream would be sent chunked.
     const file = new File([blob], name, { type: 'application/jsonl' });
     return await client.files.create(
       { file, purpose: 'batch', expires_after: expiresAfter },
@@ -88,8 +89,8 @@ async function uploadAtOnce(
 async function uploadInParts(
   client: OpenAI,
   { blob, name }: FileToUpload,
-  { signal, patience }: UploadCalls,
-): Promise<HeldFile> {
+  { signal, patience }: CallOptions,
+): Promise<UploadedFile> {
   const upload = await callApi('POST /uploads', () =>
     client.uploads.create(
       {
@@ -123,7 +124,7 @@ async function uploadInParts(
     ),
   );
   if (done.file === null || done.file === undefined) {
-    throw apiTrouble('POST /uploads/complete: answered without a file');
+    throw apiTrouble('POST /uploads/complete: the response has no file');
   }
   return done.file;
 }

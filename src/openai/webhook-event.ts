@@ -1,35 +1,35 @@
 import type OpenAI from 'openai';
 import { InvalidWebhookSignatureError } from 'openai';
 
-/** An event that OpenAI has signed, as far as it matters here. */
+/** A webhook event with a valid signature. */
 export interface WebhookEvent {
-  /** The delivery's `webhook-id`, the same whenever it is repeated. */
+  /** The header `webhook-id`, the same for repeated deliveries. */
   readonly deliveryId: string;
   readonly type: string;
-  /** The batch that has ended; null for events of other kinds. */
+  /** The batch that has ended; null for events of other types. */
   readonly batchId: string | null;
 }
 
-/** Why a call is no event of OpenAI's. */
-export interface RefusedCall {
+/** Why a request is not a valid event. */
+export interface RefusedEvent {
   readonly refused: 'bad_signature' | 'bad_time' | 'malformed' | 'bad_request';
   readonly status: 400 | 401;
-  /** For whoever called; says nothing of the body. */
+  /** For the response; contains nothing of the body. */
   readonly reason: string;
 }
 
 const HEADERS = ['webhook-id', 'webhook-timestamp', 'webhook-signature'] as const;
 
 /**
- * Verifies and reads an event. The signature covers the bytes of the body: it must come as it was sent. Signatures older
- * or newer than five minutes are refused, so that a call that somebody has recorded is of no use later.
+ * Verifies and reads an event. The signature covers the bytes of the body, which must be unchanged. A signature whose timestamp
+ * is more than five minutes off is refused, so that a recorded request cannot be replayed later.
  */
 export async function readWebhookEvent(
   api: OpenAI,
   secret: string,
   body: string,
   header: (name: string) => string | undefined,
-): Promise<WebhookEvent | RefusedCall> {
+): Promise<WebhookEvent | RefusedEvent> {
   const headers: Record<string, string> = {};
   for (const name of HEADERS) {
     const value = header(name);
@@ -49,15 +49,15 @@ export async function readWebhookEvent(
   if (!/^batch\.(completed|failed|expired|cancelled)$/.test(type))
     return { deliveryId, type: type.slice(0, 100), batchId: null };
   const id = data?.id;
-  // Becomes a part of a URL and of a log line.
+  // The id becomes part of a URL and of a log line.
   if (typeof id !== 'string' || !/^[A-Za-z0-9_-]{1,128}$/.test(id))
-    return { ...malformed, reason: 'the event names no batch' };
+    return { ...malformed, reason: 'the event has no batch id' };
   return { deliveryId, type, batchId: id };
 }
 
 const malformed = { refused: 'malformed', status: 400 } as const;
 
-function refusedFor(error: unknown): RefusedCall {
+function refusedFor(error: unknown): RefusedEvent {
   if (error instanceof SyntaxError) return { ...malformed, reason: 'the body is not JSON' };
   if (!(error instanceof InvalidWebhookSignatureError)) throw error;
   return /timestamp/i.test(error.message)

@@ -2,23 +2,22 @@ import type { EChartsOption } from 'echarts';
 import { init } from './echarts.ts';
 import { html, Html } from './html.ts';
 
-/** A page shows the one that fits; text in a drawing that is scaled down to a phone could not be read. */
+/** The page shows the chart that fits its width: a wide chart scaled down to a phone would not be readable. */
 export const ChartSize = {
   wide: { width: 860, isNarrow: false },
   narrow: { width: 344, isNarrow: true },
 } as const;
 export type ChartSize = (typeof ChartSize)[keyof typeof ChartSize];
 
-/** What is drawn at a size; lengths in CSS pixels. */
+/** A chart at one size; lengths in CSS pixels. */
 export interface Drawing {
   readonly height: number;
   readonly option: EChartsOption;
 }
 
 /**
- * Draws a chart for wide and for narrow pages. Its colours are the page's CSS variables, so that one drawing serves
- * light and dark.
- * @param label what somebody hears who does not see it
+ * Draws a chart for wide and for narrow pages. Its colours are the page's CSS variables, so that it fits light and dark mode.
+ * @param label the description for screen readers
  */
 export function drawChart(label: string, drawingAt: (size: ChartSize) => Drawing): Html {
   const svgs = Object.entries(ChartSize).map(([name, size]) => {
@@ -33,7 +32,7 @@ export function drawChart(label: string, drawingAt: (size: ChartSize) => Drawing
         aria-label="${label}"
       >`;
       const svg = chart.renderToSVGString().replace(/^<svg[^>]*>/, () => root.text);
-      // Texts of a custom series take no `inherit`; no text of ours holds this.
+      // Text of a custom series ignores `inherit`; no label contains this string.
       return new Html(svg.replaceAll('font-family:sans-serif', 'font-family:inherit'));
     } finally {
       chart.dispose();
@@ -42,15 +41,15 @@ export function drawChart(label: string, drawingAt: (size: ChartSize) => Drawing
   return html`${svgs}`;
 }
 
-/** The look of an axis. */
-export const axisLook = {
+/** The style of an axis. */
+export const axisStyle = {
   axisLine: { show: false },
   axisTick: { show: false },
   axisLabel: { color: 'var(--soft)', fontSize: 12 },
   splitLine: { lineStyle: { color: 'var(--grid)' } },
 } as const;
 
-/** Colours by what they mean; see `page-style.ts`. */
+/** Colours by meaning; see `page-style.ts`. */
 export const colour = {
   answered: 'var(--answered)',
   again: 'var(--again)',
@@ -62,15 +61,15 @@ export const colour = {
   unknown: 'var(--cancelled)',
 } as const;
 
-/** Words for the colours of a drawing, beneath it. */
-export function legend(entries: readonly (readonly [colour: string, words: string])[]): Html {
+/** The legend below a chart. */
+export function legend(entries: readonly (readonly [colour: string, label: string])[]): Html {
   return html`<ul class="legend">
-    ${entries.map(([fill, words]) => html`<li><span style="background:${fill}"></span>${words}</li>`)}
+    ${entries.map(([fill, label]) => html`<li><span style="background:${fill}"></span>${label}</li>`)}
   </ul>`;
 }
 
-/** A text that may be long, for a place that is not. */
+/** Cuts a text to at most `length` characters. */
 export function shortened(text: string, length: number): string {
-  const signs = Array.from(text);
-  return signs.length <= length ? text : `${signs.slice(0, length - 1).join('')}…`;
+  const characters = Array.from(text);
+  return characters.length <= length ? text : `${characters.slice(0, length - 1).join('')}…`;
 }

@@ -1,22 +1,22 @@
 import type { BarSeriesOption } from 'echarts';
 import { count, usd } from '../core/spoken-numbers.ts';
-import { axisLook, colour, drawChart, legend, shortened } from './chart.ts';
+import { axisStyle, colour, drawChart, legend, shortened } from './chart.ts';
 import { html, type Html } from './html.ts';
-import type { ModelSum } from './job-story.ts';
+import type { ModelSum } from './report-data.ts';
 import { table } from './table.ts';
 
 const DRAWN = 8;
 const LISTED = 50;
 
-/** Tokens of each model, and what they cost as batches and would have cost without. */
+/** Tokens of each model, and their cost with and without batches. */
 export function costSection(models: readonly ModelSum[]): Html {
   const drawn = models.filter(({ listUsd }) => (listUsd ?? 0) > 0).slice(0, DRAWN);
   const listed = models.slice(0, LISTED);
   return html`<section>
     <h2>Tokens and cost by model</h2>
     <p>
-      At the list price known to this version; batches cost half of it. A price that is not known makes the
-      sum unknown.
+      At the list price known to this version; batches cost half of it. If a price is not known, the sum is
+      not known either.
     </p>
     ${drawn.length === 0 ? null : costChart(drawn)}
     ${table(
@@ -32,7 +32,7 @@ export function costSection(models: readonly ModelSum[]): Html {
         model.listUsd === null ? 'not known' : usd(model.listUsd),
       ]),
     )}
-    ${models.length > LISTED ? html`<p>${count(models.length - LISTED)} more models are not listed; they are part of the sums above.</p>` : null}
+    ${models.length > LISTED ? html`<p>${count(models.length - LISTED)} more models are not listed; the sums above include them.</p>` : null}
   </section>`;
 }
 
@@ -56,7 +56,7 @@ function costChart(drawn: readonly ModelSum[]): Html {
         type: 'category',
         inverse: true,
         data: drawn.map(({ model }) => shortened(model, size.isNarrow ? 15 : 26)),
-        ...axisLook,
+        ...axisStyle,
         splitLine: { show: false },
       },
       series: bars.map(([key, fill]): BarSeriesOption => ({

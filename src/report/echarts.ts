@@ -1,6 +1,6 @@
 /**
- * What our drawings need of ECharts, and no more. `npm run build` puts it into one file: the library's many modules take ten
- * times as long to load, and its package has 60 MB.
+ * The parts of ECharts that the charts use. `npm run build` bundles them into one file: the library's many modules take ten times
+ * as long to load, and its package has 60 MB.
  */
 import { BarChart, CustomChart, LineChart } from 'echarts/charts';
 import { GridComponent } from 'echarts/components';

@@ -1,4 +1,4 @@
-/** Text that is HTML already; everything else is escaped where it is put into a page. */
+/** A string of HTML; any other value is escaped by `html`. */
 export class Html {
   readonly text: string;
 
@@ -17,14 +17,14 @@ const entities: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** A template whose pieces are escaped, for text and for quoted attributes; null is nothing, a list is joined. */
+/** A template tag that escapes its values, for text and for quoted attributes. Null is empty, a list is joined. */
 export function html(parts: TemplateStringsArray, ...pieces: Piece[]): Html {
   return new Html(parts.reduce((text, part, i) => text + toText(pieces[i - 1] ?? null) + part));
 }
 
-/** Text for HTML: markup in it is shown, not obeyed. */
+/** Escapes text, so that markup in it has no effect. */
 function escapeHtml(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (sign) => entities[sign]!);
+  return text.replaceAll(/[&<>"']/g, (character) => entities[character]!);
 }
 
 function toText(piece: Piece): string {

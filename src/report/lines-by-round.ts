@@ -1,8 +1,8 @@
 import type { BarSeriesOption } from 'echarts';
 import { count, duration, percent } from '../core/spoken-numbers.ts';
-import { axisLook, colour, drawChart, legend } from './chart.ts';
+import { axisStyle, colour, drawChart, legend } from './chart.ts';
 import { html, type Html } from './html.ts';
-import type { ShardStory } from './job-story.ts';
+import type { ReportShard } from './report-data.ts';
 import { table } from './table.ts';
 
 interface Round {
@@ -14,13 +14,13 @@ interface Round {
   again: number;
   failed: number;
   cancelled: number;
-  /** Of batches whose times are known, in ms. */
+  /** Durations of batches with known times, in ms. */
   readonly took: number[];
 }
 
 const kinds = [
   ['answered', 'answered'],
-  ['again', 'went again'],
+  ['again', 'sent again'],
   ['failed', 'failed'],
   ['cancelled', 'cancelled'],
 ] as const;
@@ -34,15 +34,15 @@ const cells: readonly Cell[] = [
   ['lines', ({ lines }) => count(lines)],
   ['answered', ({ answered }) => count(answered)],
   ['share', ({ answered, lines }) => percent(answered / lines)],
-  ['went again', ({ again }) => count(again)],
+  ['sent again', ({ again }) => count(again)],
   ['failed', ({ failed }) => count(failed)],
   ['cancelled', ({ cancelled }) => count(cancelled)],
   ['median batch', ({ took }) => lengthOf(took[Math.floor(took.length / 2)])],
   ['longest', ({ took }) => lengthOf(took.at(-1))],
 ];
 
-/** How the lines of each round ended. */
-export function roundsSection(shards: readonly ShardStory[]): Html {
+/** The results of the lines of each round. */
+export function roundsSection(shards: readonly ReportShard[]): Html {
   const rounds = sumRounds(shards);
   const label = `Lines by round: ${rounds
     .map(({ round, lines, answered }) => `round ${round}, ${count(answered)} of ${count(lines)} answered`)
@@ -55,14 +55,14 @@ export function roundsSection(shards: readonly ShardStory[]): Html {
         type: 'value',
         minInterval: 1,
         splitNumber: size.isNarrow ? 3 : 6,
-        ...axisLook,
-        axisLabel: { ...axisLook.axisLabel, formatter: count, hideOverlap: true },
+        ...axisStyle,
+        axisLabel: { ...axisStyle.axisLabel, formatter: count, hideOverlap: true },
       },
       yAxis: {
         type: 'category',
         inverse: true,
         data: rounds.map(({ round }) => `round ${round}`),
-        ...axisLook,
+        ...axisStyle,
         splitLine: { show: false },
       },
       series: kinds.map(([kind]): BarSeriesOption => ({
@@ -82,10 +82,10 @@ export function roundsSection(shards: readonly ShardStory[]): Html {
   return html`<section>
     <h2>Rounds</h2>
     <p>
-      Lines that end a round without an answer, and may be tried again, are packed into the shards of the next
-      one.
+      Lines without an answer at the end of a round, if they may be retried, are packed into the shards of the
+      next round.
     </p>
-    <figure>${chart}${legend(present.map(([kind, words]) => [colour[kind], words] as const))}</figure>
+    <figure>${chart}${legend(present.map(([kind, label]) => [colour[kind], label] as const))}</figure>
     ${table(
       'Rounds',
       columns.map(([head]) => head),
@@ -94,7 +94,7 @@ export function roundsSection(shards: readonly ShardStory[]): Html {
   </section>`;
 }
 
-function sumRounds(shards: readonly ShardStory[]): Round[] {
+function sumRounds(shards: readonly ReportShard[]): Round[] {
   const rounds = new Map<number, Round>();
   for (const shard of shards) {
     const { round } = shard;

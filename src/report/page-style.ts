@@ -1,4 +1,4 @@
-/** Colours mean the same in every drawing; each has a word beside it, and none stands alone. */
+/** A colour has the same meaning in every chart, and always a label. */
 export const pageStyle = `
 :root{color-scheme:light dark;--page:#fcfcfb;--card:#f2f1ee;--ink:#151514;--soft:#5c5b57;--grid:#e4e2dc;--line:#d9d7d0;
 --answered:#2a78d6;--again:#e09a00;--failed:#d03b3b;--cancelled:#a5a39c;--validating:#a9cdf2;--running:#2a78d6;--finalizing:#7a63d2}

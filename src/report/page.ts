@@ -3,7 +3,7 @@ import { count, duration, percent, usd } from '../core/spoken-numbers.ts';
 import { html, Html } from './html.ts';
 import { pageStyle } from './page-style.ts';
 
-/** What the head of the page tells. */
+/** The data of the head of the page. */
 export interface PageHead {
   readonly report: JobReport;
   /** Name of the input file; null where it is not known. */
@@ -12,10 +12,10 @@ export interface PageHead {
   readonly rejected: number;
 }
 
-/** Nothing is loaded and nothing runs: styles stand in the page, drawings are part of it. */
+/** The page loads nothing and runs no scripts: it contains its styles and charts. */
 const policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
-/** `report.html`: one file that needs no other, from the numbers of `report.json` and what `drawReport` has drawn. */
+/** Returns `report.html`, a self-contained file, from the numbers of `report.json` and the HTML of `drawReport`. */
 export function reportPage(head: PageHead, drawn: string): string {
   const { report, input } = head;
   const tookMs = Date.parse(report.finished_at) - Date.parse(report.started_at);
@@ -43,9 +43,9 @@ export function reportPage(head: PageHead, drawn: string): string {
         </header>
         <main>${tiles(report)} ${notes(head)} ${new Html(drawn)}</main>
         <footer>
-          Programs find the totals and the errors in <code>report.json</code>, and the row of each line in
-          <code>results.jsonl</code>, both beside this page. It holds ids, counts and line numbers, no text of
-          a request or an answer.
+          For programs, the totals and the errors are in <code>report.json</code>, and the row of each line in
+          <code>results.jsonl</code>, both in the folder of this page. The page contains ids, counts and line
+          numbers, but no text of a request or an answer.
         </footer>
       </body>
     </html> `.text;
@@ -70,7 +70,7 @@ function tile(name: string, value: string, more: string, accent: string | null):
   return html`<div${style}><dt>${name}</dt><dd${long}>${value}<small>${more}</small></dd></div>`;
 }
 
-/** What somebody should know who reads no further. */
+/** The most important notes on the job. */
 function notes({ report, rejected }: PageHead): Html | null {
   const { duplicates, cancelled, reused = 0, notes: more = [] } = report;
   const list: Html[] = [];
@@ -81,8 +81,8 @@ function notes({ report, rejected }: PageHead): Html | null {
     );
   if (rejected > 0)
     list.push(
-      html`<strong>${count(rejected)}</strong> of the failed lines were no valid requests and were never sent:
-        their rows say why.`,
+      html`<strong>${count(rejected)}</strong> of the failed lines were not valid requests and were never
+        sent: their rows contain the reason.`,
     );
   if (cancelled > 0)
     list.push(html`The job was cancelled: <strong>${count(cancelled)}</strong> lines have no answer.`);

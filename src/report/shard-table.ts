@@ -1,14 +1,14 @@
 import { count, duration } from '../core/spoken-numbers.ts';
 import { shortened } from './chart.ts';
 import { html, type Html } from './html.ts';
-import type { ShardStory } from './job-story.ts';
+import type { ReportShard } from './report-data.ts';
 import { table } from './table.ts';
 
-/** So that a page has some hundred kB at most, however many shards there are. */
+/** Limits the page to some hundred kB. */
 const SHARDS_LISTED = 200;
 
-/** The shards and their batches: all of them, or those that are most likely looked for. */
-export function shardsSection(startedAt: string, shards: readonly ShardStory[]): Html {
+/** The shards and their batches: all of them, or the most important ones. */
+export function shardsSection(startedAt: string, shards: readonly ReportShard[]): Html {
   const listed = choose(shards);
   const columns = shards.some(({ model }) => model !== shards[0]!.model)
     ? cells
@@ -19,8 +19,8 @@ export function shardsSection(startedAt: string, shards: readonly ShardStory[]):
       listed.length === shards.length
         ? null
         : html`<p>
-            ${count(listed.length)} of ${count(shards.length)} are listed: those with lines that went again or
-            failed, then those whose batches took longest.
+            ${count(listed.length)} of ${count(shards.length)} are listed: those with lines that were sent
+            again or failed, then those with the longest batches.
           </p>`
     }
     ${table(
@@ -31,13 +31,13 @@ export function shardsSection(startedAt: string, shards: readonly ShardStory[]):
   </section>`;
 }
 
-type Cell = readonly [head: string, cell: (shard: ShardStory, startMs: number) => string];
+type Cell = readonly [head: string, cell: (shard: ReportShard, startMs: number) => string];
 
 const cells: readonly Cell[] = [
   ['shard', ({ id }) => id],
   ['lines', ({ lines }) => count(lines)],
   ['answered', ({ answered }) => count(answered)],
-  ['went again', ({ again }) => count(again)],
+  ['sent again', ({ again }) => count(again)],
   ['failed', ({ failed }) => count(failed)],
   ['ended', endOf],
   ['created after', ({ batches }, startMs) => lengthOf(startMs, batches.at(-1)?.createdAt)],
@@ -48,19 +48,19 @@ const cells: readonly Cell[] = [
   ['batch', ({ batches }) => shortened(batches.at(-1)?.batchId ?? 'never sent', 60)],
 ];
 
-function choose(shards: readonly ShardStory[]): ShardStory[] {
+function choose(shards: readonly ReportShard[]): ReportShard[] {
   if (shards.length <= SHARDS_LISTED) return [...shards];
-  const trouble = ({ again, failed, batches }: ShardStory): number =>
+  const rank = ({ again, failed, batches }: ReportShard): number =>
     again + failed > 0 || batches.length > 1 ? 1 : 0;
-  const longest = ({ batches }: ShardStory): number =>
+  const longest = ({ batches }: ReportShard): number =>
     Math.max(0, ...batches.map(({ createdAt, endedAt }) => (endedAt ?? createdAt) - createdAt));
   const chosen = new Set(
-    [...shards].sort((a, b) => trouble(b) - trouble(a) || longest(b) - longest(a)).slice(0, SHARDS_LISTED),
+    [...shards].sort((a, b) => rank(b) - rank(a) || longest(b) - longest(a)).slice(0, SHARDS_LISTED),
   );
   return shards.filter((shard) => chosen.has(shard));
 }
 
-function endOf({ batches }: ShardStory): string {
+function endOf({ batches }: ReportShard): string {
   const last = batches.at(-1);
   if (last === undefined) return 'cancelled';
   return [

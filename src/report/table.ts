@@ -1,6 +1,6 @@
 import { html, type Html } from './html.ts';
 
-/** A table that scrolls by itself where the page is too narrow for it. Columns of numbers stand right. */
+/** A table that scrolls if the page is too narrow. Columns of numbers are right-aligned. */
 export function table(name: string, heads: readonly string[], rows: readonly (readonly string[])[]): Html {
   const isNumeric = heads.map((_, column) => column > 0 && rows.every((row) => isNumber(row[column]!)));
   const side = (column: number): Html | null => (isNumeric[column] === true ? html` class="n"` : null);
@@ -24,7 +24,7 @@ export function table(name: string, heads: readonly string[], rows: readonly (re
   </div>`;
 }
 
-/** Counts, amounts, shares, lengths of time, and the dash for none. */
+/** True for counts, amounts, percentages, durations, and the dash for none. */
 function isNumber(cell: string): boolean {
   return cell === '–' || /^(?:\$?[0-9][0-9,. ]*|min|[sdh%() ]|not known)+$/.test(cell);
 }

@@ -1,13 +1,13 @@
 import type { CustomSeriesOption, CustomSeriesRenderItemReturn, LineSeriesOption } from 'echarts';
 import { count, duration } from '../core/spoken-numbers.ts';
-import { axisLook, colour, drawChart, legend, type ChartSize, type Drawing } from './chart.ts';
+import { axisStyle, colour, drawChart, legend, type ChartSize, type Drawing } from './chart.ts';
 import { html, type Html } from './html.ts';
-import type { BatchStory, ShardStory } from './job-story.ts';
+import type { ReportBatch, ReportShard } from './report-data.ts';
 
-/** Up to so many shards have a row each; more are told by how many batches were in flight when. */
+/** Up to this many shards have a row each; for more, the chart shows the number of batches in flight over time. */
 const ROWS_SHOWN = 60;
 
-/** Steps of the drawing of many batches. */
+/** Time steps of the chart of batches in flight. */
 const BINS = 240;
 
 type SegmentKind = 'validating' | 'running' | 'finalizing' | 'unknown';
@@ -18,16 +18,16 @@ interface Segment {
   readonly to: number;
 }
 
-/** When which batch was at the API, from the job's start on. */
-export function timelineSection(startedAt: string, shards: readonly ShardStory[]): Html | null {
+/** The statuses of batches over time, from the start of the job. */
+export function timelineSection(startedAt: string, shards: readonly ReportShard[]): Html | null {
   const sent = shards.filter(({ batches }) => batches.length > 0);
   if (sent.length === 0) return null;
   const batches = sent.flatMap((shard) => shard.batches);
-  // The API's clock counts whole seconds and need not agree with ours: nothing begins before zero.
+  // The API's clock has whole seconds and may differ from ours: no batch must begin before zero.
   const origin = batches.reduce((least, { createdAt }) => Math.min(least, createdAt), Date.parse(startedAt));
   const end = batches.reduce((most, batch) => Math.max(most, lastKnown(batch)), origin + 1_000);
   const isLarge = sent.length > ROWS_SHOWN;
-  const label = `Timeline of ${count(batches.length)} batches of ${count(sent.length)} shards over ${duration(end - origin)}; the table of shards below holds the same times.`;
+  const label = `Timeline of ${count(batches.length)} batches of ${count(sent.length)} shards over ${duration(end - origin)}; the table of shards below has the same times.`;
   const chart = drawChart(label, (size) =>
     isLarge ? drawInFlight(batches, origin, end - origin, size) : drawRows(sent, origin, end - origin, size),
   );
@@ -36,8 +36,8 @@ export function timelineSection(startedAt: string, shards: readonly ShardStory[]
     <p>
       ${
         isLarge
-          ? 'How many batches were at the API, by what it did with them, from the start of the job on.'
-          : 'A row is a shard, a bar its batch from created to ended, by the API’s clock, which counts whole seconds. The space before a bar is waiting.'
+          ? 'The number of batches in flight by status, from the start of the job.'
+          : 'Each row is a shard, and each bar a batch from its creation to its end, by the API’s clock, which has whole seconds. The space before a bar is waiting time.'
       }
     </p>
     <figure>
@@ -52,7 +52,7 @@ export function timelineSection(startedAt: string, shards: readonly ShardStory[]
           ? []
           : endColours
               .filter(([, , status]) => batches.some((batch) => batch.status === status))
-              .map(([fill, words]) => [fill, words] as const)),
+              .map(([fill, label]) => [fill, label] as const)),
       ])}
     </figure>
   </section>`;
@@ -64,8 +64,8 @@ const endColours = [
   [colour.cancelled, 'ended cancelled', 'cancelled'],
 ] as const;
 
-/** From when to when a batch was in which status. */
-export function segmentsOf({ createdAt, inProgressAt, finalizingAt, endedAt }: BatchStory): Segment[] {
+/** Returns the periods in which a batch had each status. */
+export function segmentsOf({ createdAt, inProgressAt, finalizingAt, endedAt }: ReportBatch): Segment[] {
   const end = endedAt;
   if (end === null) {
     const to = Math.max(createdAt, inProgressAt ?? 0, finalizingAt ?? 0);
@@ -81,14 +81,14 @@ export function segmentsOf({ createdAt, inProgressAt, finalizingAt, endedAt }: B
   return segments.filter(({ from, to }) => to > from);
 }
 
-function lastKnown({ createdAt, inProgressAt, finalizingAt, endedAt }: BatchStory): number {
+function lastKnown({ createdAt, inProgressAt, finalizingAt, endedAt }: ReportBatch): number {
   return Math.max(createdAt, inProgressAt ?? 0, finalizingAt ?? 0, endedAt ?? 0);
 }
 
-/** A row of the drawing: a shard, or the name of the round that begins. */
-type Row = { readonly name: string; readonly shard: ShardStory | null };
+/** A row of the chart: a shard, or the heading of a round. */
+type Row = { readonly name: string; readonly shard: ReportShard | null };
 
-function drawRows(shards: readonly ShardStory[], origin: number, spanMs: number, size: ChartSize): Drawing {
+function drawRows(shards: readonly ReportShard[], origin: number, spanMs: number, size: ChartSize): Drawing {
   const rounds = new Set(shards.map(({ round }) => round));
   const rows: Row[] = [];
   for (const shard of shards) {
@@ -146,9 +146,9 @@ function drawRows(shards: readonly ShardStory[], origin: number, spanMs: number,
         type: 'category',
         inverse: true,
         data: rows.map(({ name }) => name),
-        ...axisLook,
+        ...axisStyle,
         axisLabel: {
-          ...axisLook.axisLabel,
+          ...axisStyle.axisLabel,
           interval: 0,
           fontSize: 11,
           color: (name) => (String(name).startsWith('round') ? 'var(--ink)' : 'var(--soft)'),
@@ -159,7 +159,7 @@ function drawRows(shards: readonly ShardStory[], origin: number, spanMs: number,
   };
 }
 
-function labelOf({ lines, again, failed }: ShardStory, { status }: BatchStory, size: ChartSize): string {
+function labelOf({ lines, again, failed }: ReportShard, { status }: ReportBatch, size: ChartSize): string {
   if (size.isNarrow) return count(lines);
   const bad = status === null || status === 'completed' ? [] : [status];
   const rest = again + failed;
@@ -170,9 +170,9 @@ function labelOf({ lines, again, failed }: ShardStory, { status }: BatchStory, s
   ].join(', ');
 }
 
-/** How many batches were in which status, a step at a time. */
+/** Counts the batches in each status for each time step. */
 export function countInFlight(
-  batches: readonly BatchStory[],
+  batches: readonly ReportBatch[],
   origin: number,
   spanMs: number,
 ): Record<SegmentKind, number[]> {
@@ -199,7 +199,7 @@ function emptyBins(): number[] {
 }
 
 function drawInFlight(
-  batches: readonly BatchStory[],
+  batches: readonly ReportBatch[],
   origin: number,
   spanMs: number,
   size: ChartSize,
@@ -225,7 +225,7 @@ function drawInFlight(
         minInterval: 1,
         name: 'batches in flight',
         nameTextStyle: { color: 'var(--soft)', align: 'left', padding: [0, 0, 0, -40] },
-        ...axisLook,
+        ...axisStyle,
       },
       series,
     },
@@ -236,7 +236,7 @@ const niceSteps = [
   1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400,
 ];
 
-/** Time since the start, in steps that people count in. */
+/** An axis of the time since the start, with round steps. */
 function timeAxis(spanMs: number, { width }: ChartSize): NonNullable<Drawing['option']['xAxis']> {
   const most = width / 95;
   const step =
@@ -247,11 +247,11 @@ function timeAxis(spanMs: number, { width }: ChartSize): NonNullable<Drawing['op
     min: 0,
     max: spanMs,
     interval: step,
-    ...axisLook,
-    splitLine: { ...axisLook.splitLine, showMaxLine: false },
+    ...axisStyle,
+    splitLine: { ...axisStyle.splitLine, showMaxLine: false },
     axisLabel: {
-      ...axisLook.axisLabel,
-      // The end of the axis stands where no step needs to end.
+      ...axisStyle.axisLabel,
+      // The end of the axis need not be a multiple of the step.
       formatter: (ms: number) =>
         ms === 0 ? '0' : ms % step !== 0 ? '' : duration(ms).replace(/ 00 (?:s|min)$/, ''),
     },

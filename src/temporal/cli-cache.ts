@@ -9,9 +9,9 @@ import { privateFolder } from '../core/private-folder.ts';
 import { CLI_VERSION } from './cli-release.ts';
 
 /**
- * Where the binary of the pinned version may be cached, the place to look into first at the front: under `DURABLE_BATCH_CACHE`;
- * else in the user's cache folder, or in the home where the user has none that can be written. A container started with any
- * user id knows no user's folder, or has `/` as such.
+ * The paths where the binary of the pinned version may be cached, in order of preference: in `DURABLE_BATCH_CACHE`; if that is
+ * not set, in the user's cache folder, then in `DURABLE_BATCH_HOME`. In a container with an arbitrary user id the user has no
+ * home folder, or it is `/`.
  */
 export async function cachedCliPaths(env: NodeJS.ProcessEnv = process.env): Promise<string[]> {
   const inHome = join(env['DURABLE_BATCH_HOME'] || '.durable-batch', 'cache');
@@ -23,7 +23,7 @@ export async function cachedCliPaths(env: NodeJS.ProcessEnv = process.env): Prom
 
 async function userCache(): Promise<string[]> {
   try {
-    // Loaded here, since loading it asks for the user's folder, which throws where nobody knows one.
+    // Imported here, since the import reads the user's home folder and throws when there is none.
     const { default: envPaths } = await import('env-paths');
     return [envPaths('durable-batch', { suffix: '' }).cache];
   } catch {
@@ -31,7 +31,7 @@ async function userCache(): Promise<string[]> {
   }
 }
 
-/** The first of these places that a binary can be put into; the last one where none can, for the reason why not. */
+/** Returns the first path whose folder is writable, or the last path if none is: writing to it then reports the reason. */
 export async function writableCliPath(paths: readonly string[]): Promise<string> {
   for (const path of paths) {
     try {
@@ -39,17 +39,17 @@ export async function writableCliPath(paths: readonly string[]): Promise<string>
       await access(dirname(path), constants.W_OK);
       return path;
     } catch {
-      // Read-only, or not ours: the next one may be.
+      // Read-only, or owned by another user: try the next one.
     }
   }
   return paths.at(-1)!;
 }
 
 /**
- * Puts a binary into the cache so that it appears under its name only when whole, checked and on disk.
+ * Puts a binary into the cache. It appears under its name only when it is complete, verified and on disk.
  *
- * Resolvers that run at once each write a file of their own; the last rename wins, and all of them hold the
- * same bytes. A process that already runs the replaced file keeps it.
+ * Concurrent resolvers each write their own temporary file; the last rename wins, and all files have the same bytes. A process
+ * that already runs the replaced file keeps it.
  */
 export async function placeInCache(
   binary: Readable,
@@ -79,13 +79,13 @@ export async function placeInCache(
   }
 }
 
-/** Removes the half-written files of resolvers that were killed: each would hold 150 MB for ever. */
+/** Removes the incomplete files of resolvers that were killed: each would occupy 150 MB for ever. */
 async function removeAbandoned(path: string): Promise<void> {
   const hourAgo = Date.now() - 3_600_000;
   for (const name of await readdir(dirname(path))) {
     if (!name.startsWith(`${basename(path)}.`)) continue;
     const file = join(dirname(path), name);
-    // Another resolver may remove or rename it between the two calls: then there is nothing left to do.
+    // Another resolver may remove or rename it between the two calls.
     const written = await stat(file).catch(() => undefined);
     if (written !== undefined && written.mtimeMs < hourAgo) await rm(file, { force: true });
   }
@@ -98,7 +98,7 @@ export async function sha256Of(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Throws if a hash is not the pinned one; passes where nothing is pinned. */
+/** Throws if a hash is not the pinned one; does nothing if none is pinned. */
 export function assertSha256(actual: string, pinned: string | undefined, what: string): void {
   if (pinned !== undefined && actual !== pinned) {
     throw new Error(`the sha256 of ${what} is ${actual}, pinned is ${pinned}`);

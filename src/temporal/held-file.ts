@@ -1,76 +1,78 @@
 /**
- * A file that says which process holds it. In one place (a machine, or a container) the process itself is looked at. From another
- * place it cannot be seen: there the file's time tells, which its holder renews every other second.
+ * A lock file that names the process holding it. Within one place (a machine or a container) the process itself is checked. A
+ * process of another place is not visible: its holder updates the file's modification time every 2 s as a heartbeat.
  */
 import { randomUUID } from 'node:crypto';
 import { open, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { judge, type ProcessIdentity } from './process-identity.ts';
+import { livenessOf, type ProcessIdentity } from './process-identity.ts';
 
-const BEAT_MS = 2_000;
-/** A holder of another place that has been silent for this long is gone: it would have missed seven beats. */
-const SILENT_MS = 15_000;
+const HEARTBEAT_MS = 2_000;
+/** A holder in another place counts as dead after this long without a heartbeat: it has missed seven. */
+const HEARTBEAT_TIMEOUT_MS = 15_000;
 
-/** A living process that holds a file. */
+/** A running process that holds a file. */
 export interface Holder extends ProcessIdentity {
-  /** The time of its last beat where only that tells that it lives; null for a process of this place. */
+  /** The time of its last heartbeat; null for a process of this place. */
   readonly lastBeat: number | null;
 }
 
-/** Shows processes of other places that this one lives, until disposed of; `text` is what the file holds already. */
+/** Sends heartbeats for a file until disposed of; `text` is the present content of the file. */
 export async function keepHeld(path: string, text: string): Promise<AsyncDisposable> {
-  // Through the file that is ours: its name may be another holder's after a long standstill of this process.
+  // The open file stays ours: after a long pause of this process, the name may belong to another holder's file.
   const file = await open(path, 'r+');
-  let beat: Promise<unknown> = Promise.resolve();
+  let heartbeat: Promise<unknown> = Promise.resolve();
   const timer = setInterval(() => {
-    // The file system's clock, not ours. A full disk ends the lock, not the work.
-    beat = beat.then(async () => await file.write(text, 0)).catch(() => undefined);
-  }, BEAT_MS);
+    // A write sets the time of the file system's clock. If it fails (a full disk), the lock is lost, but the work continues.
+    heartbeat = heartbeat.then(async () => await file.write(text, 0)).catch(() => undefined);
+  }, HEARTBEAT_MS);
   timer.unref();
   return {
     async [Symbol.asyncDispose](): Promise<void> {
       clearInterval(timer);
-      await beat;
+      await heartbeat;
       await file.close();
     },
   };
 }
 
-/** Who holds a file; `dead` when it holds no living process, or text that was cut short by a power loss. */
-export async function findHolder(path: string): Promise<Holder | 'dead' | 'nobody'> {
+/** Returns the holder of a file; `free` if there is no file; `dead` if its process has ended, or a power loss cut its text. */
+export async function findHolder(path: string): Promise<Holder | 'dead' | 'free'> {
   const found = await readHeld(path);
   if (typeof found === 'string') return found;
   const { identity, renewed } = found;
-  const life = await judge(identity);
+  const life = await livenessOf(identity);
   if (life === 'dead') return 'dead';
   if (life === 'alive') return { ...identity, lastBeat: null };
-  return (await timeIn(dirname(path))) - renewed > SILENT_MS ? 'dead' : { ...identity, lastBeat: renewed };
+  return (await timeIn(dirname(path))) - renewed > HEARTBEAT_TIMEOUT_MS
+    ? 'dead'
+    : { ...identity, lastBeat: renewed };
 }
 
 async function readHeld(
   path: string,
-): Promise<{ identity: ProcessIdentity; renewed: number } | 'dead' | 'nobody'> {
+): Promise<{ identity: ProcessIdentity; renewed: number } | 'dead' | 'free'> {
   let file: FileHandle | null = null;
   try {
-    // Opened before it is looked at: a shared file system is then asked anew.
+    // Opened before `stat`: a shared file system then reads the attributes anew.
     file = await open(path, 'r');
     const { mtimeMs } = await file.stat();
     const { pid, startTime, place } = JSON.parse(await file.readFile('utf8')) as Partial<ProcessIdentity>;
     if (pid === undefined || startTime === undefined) return 'dead';
     return { identity: { pid, startTime, place }, renewed: mtimeMs };
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'nobody' : 'dead';
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'free' : 'dead';
   } finally {
     await file?.close();
   }
 }
 
-/** A process as messages name it. */
+/** Returns the name of a process for messages. */
 export function nameOf({ pid, place, lastBeat }: Holder): string {
   return lastBeat === null ? `process ${pid}` : `process ${pid} of ${place?.host ?? 'another machine'}`;
 }
 
-/** What time it is by the clock of a folder's file system, which may be another machine's. */
+/** Returns the current time by the clock of a folder's file system, which may be that of another machine. */
 async function timeIn(folder: string): Promise<number> {
   const path = join(folder, `clock-${randomUUID()}.tmp`);
   const file = await open(path, 'wx');

@@ -1,18 +1,20 @@
-/** Brings a crashed embedded server back while a command depends on it. */
+/** Restarts a crashed embedded server while a command needs it. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { ensureEmbeddedServer, type EmbeddedServerOptions } from './embedded-server.ts';
-import { judge } from './process-identity.ts';
+import { ensureEmbeddedServer } from './embedded-server.ts';
+import { livenessOf } from './process-identity.ts';
 import { readState, serverFiles, type ServerFiles } from './server-files.ts';
+import type { EmbeddedServerOptions } from './server-process.ts';
 import { isListening } from './server-readiness.ts';
 
-/** A look costs two small reads; gRPC clients and workers find the server again within seconds anyway. */
-const LOOK_AGAIN_MS = 1_000;
+/** A check costs two small reads; gRPC clients and workers take seconds to reconnect anyway. */
+const CHECK_MS = 1_000;
 
 /**
- * Starts the server of a home again whenever its process dies without having been asked to, until disposed of.
+ * Restarts the server of a home whenever its process ends without being stopped, until disposed of.
  *
- * For commands that outlast a few seconds (`run`, `watch`, `worker`) with an embedded target. Several may watch one home:
- * the lock of `ensureEmbeddedServer` lets one of them act. Connections find it again, as it comes back on its ports.
+ * For commands that run longer than a few seconds (`run`, `watch`, `worker`) with an embedded target. Several processes may
+ * keep the server of one home: the lock of `ensureEmbeddedServer` lets one of them restart it. It uses the same ports, so that
+ * connections recover.
  */
 export function keepEmbeddedServer(options: EmbeddedServerOptions): AsyncDisposable {
   const closing = new AbortController();
@@ -27,28 +29,28 @@ export function keepEmbeddedServer(options: EmbeddedServerOptions): AsyncDisposa
 
 async function watch(options: EmbeddedServerOptions, closing: AbortSignal): Promise<void> {
   const files = await serverFiles(options.home);
-  let told = '';
+  let reported = '';
   for (;;) {
-    // Rejects only when disposed of; does not keep a process alive that has nothing else to do.
-    await delay(LOOK_AGAIN_MS, undefined, { signal: closing, ref: false }).catch(() => {});
+    // Rejects only when disposed of; does not keep the process alive.
+    await delay(CHECK_MS, undefined, { signal: closing, ref: false }).catch(() => {});
     if (closing.aborted) return;
     if (!(await hasCrashed(files))) continue;
     try {
       await ensureEmbeddedServer(options);
     } catch (error) {
-      // Told once, tried on: a full disk may be emptied, a missing program put back.
+      // Reported once and retried: a full disk may get space, a missing program may be installed.
       const message = error instanceof Error ? error.message : String(error);
-      if (message !== told) options.log?.(message);
-      told = message;
+      if (message !== reported) options.log?.(message);
+      reported = message;
     }
   }
 }
 
-/** True if the last server of a home ended without having been asked to. */
+/** True if the last server of a home ended without being stopped. */
 export async function hasCrashed(files: ServerFiles): Promise<boolean> {
   const state = await readState(files);
   if (state === undefined || state.stopped) return false;
-  const life = await judge(state);
-  // We use one of another container only where we have its loopback.
+  const life = await livenessOf(state);
+  // A server of another container is used only if it shares the loopback.
   return life === 'elsewhere' ? !(await isListening(state.port)) : life === 'dead';
 }

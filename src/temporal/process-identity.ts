@@ -1,32 +1,32 @@
-/** Tells one process from a later one that got the same id, which happens within hours on a busy machine. */
+/** Identifies a process even after its id is reused, which happens within hours on a busy machine. */
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { runCommand } from './run-command.ts';
 
 const PS_MS = 5_000;
 
-/** A process and the moment it began: together they name one process of its place for ever. */
+/** A process id and the start time of the process: together they identify one process of its place for ever. */
 export interface ProcessIdentity {
   readonly pid: number;
-  /** Opaque; comparable only with another of this machine. */
+  /** Opaque; comparable only with start times of the same machine. */
   readonly startTime: string;
-  /** Where the pid means this process; absent in files of version 0.1, which knew one place only. */
+  /** The machine or container of the pid; missing in files of version 0.1. */
   readonly place?: ProcessPlace | undefined;
 }
 
-/** A machine, and what of it a container does not share with the next one. */
+/** A machine and the namespaces that separate its containers. */
 export interface ProcessPlace {
-  /** For people; containers mostly have names of their own. */
+  /** Host name, for messages; most containers have their own. */
   readonly host: string;
-  /** A running kernel; empty where it has no such id. */
+  /** Boot id of the kernel; empty if it has none. */
   readonly boot: string;
-  /** The namespace of process ids; empty where there are none. */
+  /** Namespace of process ids; empty if there are none. */
   readonly pids: string;
-  /** The namespace of the network: 127.0.0.1 is another address in another one. */
+  /** Network namespace: each has its own 127.0.0.1. */
   readonly network: string;
 }
 
-/** This process. */
+/** Returns the identity of this process. */
 export async function ownIdentity(): Promise<ProcessIdentity> {
   const startTime = (await processStartTime(process.pid)) ?? 'unknown';
   return { pid: process.pid, startTime, place: await ownPlace() };
@@ -34,7 +34,7 @@ export async function ownIdentity(): Promise<ProcessIdentity> {
 
 let ownPlaceFound: Promise<ProcessPlace> | undefined;
 
-/** Where this process runs. */
+/** Returns the place where this process runs. */
 export function ownPlace(): Promise<ProcessPlace> {
   ownPlaceFound ??= findOwnPlace();
   return ownPlaceFound;
@@ -46,13 +46,13 @@ async function findOwnPlace(): Promise<ProcessPlace> {
   return { host: hostname(), boot, pids, network };
 }
 
-/** True while exactly this process runs; false when it ended or its id went to another, or where that cannot be told from here. */
+/** True while this very process runs; false if it has ended, its id was reused, or it belongs to another place. */
 export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
-  return (await judge(identity)) === 'alive';
+  return (await livenessOf(identity)) === 'alive';
 }
 
-/** Whether a process runs; `elsewhere` for one of another machine, container or boot, whose pid means nothing here. */
-export async function judge(identity: ProcessIdentity): Promise<'alive' | 'dead' | 'elsewhere'> {
+/** Returns whether a process runs; `elsewhere` for a process of another machine, container or boot, whose pid has no meaning here. */
+export async function livenessOf(identity: ProcessIdentity): Promise<'alive' | 'dead' | 'elsewhere'> {
   const { place } = identity;
   if (place !== undefined) {
     const here = await ownPlace();
@@ -61,7 +61,7 @@ export async function judge(identity: ProcessIdentity): Promise<'alive' | 'dead'
   return (await processStartTime(identity.pid)) === identity.startTime ? 'alive' : 'dead';
 }
 
-/** True where 127.0.0.1 of the one is that of the other. */
+/** True if 127.0.0.1 is the same address in both places. */
 export function sharesNetwork(one: ProcessPlace, other: ProcessPlace): boolean {
   return isSameKernel(one, other) && one.network === other.network;
 }
@@ -70,14 +70,14 @@ function isSameKernel(one: ProcessPlace, other: ProcessPlace): boolean {
   return one.boot === other.boot && (one.boot !== '' || one.host === other.host);
 }
 
-/** When the process with this id began, or undefined if there is none (a zombie counts as none). */
+/** Returns the start time of the process with this id, or undefined if there is none. A zombie counts as none. */
 export async function processStartTime(pid: number): Promise<string | undefined> {
   if (process.platform === 'linux') return linuxStartTime(pid);
   if (process.platform === 'win32') return isSignallable(pid) ? 'unknown' : undefined;
   return psStartTime(pid);
 }
 
-/** Clock ticks since boot, with the boot's id: after a reboot both pid and ticks may come again. */
+/** Returns clock ticks since boot with the boot id: after a reboot both pid and ticks may recur. */
 async function linuxStartTime(pid: number): Promise<string | undefined> {
   let stat: string;
   try {
@@ -86,10 +86,10 @@ async function linuxStartTime(pid: number): Promise<string | undefined> {
     // ENOENT or ESRCH: no such process.
     return undefined;
   }
-  // The second field is the program's name in brackets and may itself hold spaces and brackets.
+  // The second field is the program's name in parentheses; the name may contain spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [state, threads, ticks] = [fields[0], fields[17], fields[19]];
-  // A killed program's first thread is a zombie some milliseconds before its last one lets go of ports and files.
+  // The first thread of a killed program is a zombie some milliseconds before its last thread releases ports and files.
   if (state === 'X' || (state === 'Z' && Number(threads) <= 1)) return undefined;
   return `${await bootId()}:${ticks}`;
 }

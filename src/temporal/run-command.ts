@@ -1,7 +1,7 @@
-/** Runs a program that is no part of ours, bounded in time and output. */
+/** Runs an external program with limited time and output. */
 import { execFile } from 'node:child_process';
 
-/** What a finished command said on standard output; rejects with the end of its standard error. */
+/** Returns the standard output of a command; if the command fails, rejects with the end of its standard error. */
 export function runCommand(
   file: string,
   args: readonly string[],
@@ -12,8 +12,10 @@ export function runCommand(
     const env = options.env ?? process.env;
     execFile(file, [...args], { ...limits, env, killSignal: 'SIGKILL' }, (error, stdout, stderr) => {
       if (error === null) return resolve(stdout);
-      const said = stderr.trim().split('\n').slice(-3).join(' ');
-      const reason = error.killed ? `no end after ${options.timeoutMs / 1000} s` : said || error.message;
+      const tail = stderr.trim().split('\n').slice(-3).join(' ');
+      const reason = error.killed
+        ? `not finished after ${options.timeoutMs / 1000} s`
+        : tail || error.message;
       reject(Object.assign(new Error(reason), { code: error.code }));
     });
   });

@@ -1,4 +1,4 @@
-/** What lies in the `temporal` folder of a home, and what the state file says. */
+/** The files in the `temporal` folder of a home, and the state file. */
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -6,10 +6,10 @@ import { BatchError, ErrorCode } from '../core/errors.ts';
 import { privateFolder } from '../core/private-folder.ts';
 import type { ProcessIdentity, ProcessPlace } from './process-identity.ts';
 
-/** A log that a restart finds larger than this is set aside first. */
+/** A start renames a log that is larger than this. */
 const LOG_LIMIT_BYTES = 10 * 1024 * 1024;
 
-/** Absolute paths of one home's server. */
+/** Absolute paths of the server's files in one home. */
 export interface ServerFiles {
   readonly folder: string;
   readonly database: string;
@@ -20,20 +20,20 @@ export interface ServerFiles {
   readonly running: string;
 }
 
-/** The last server of a home that was started, whether or not it still runs. */
+/** The last server that was started in a home, whether or not it still runs. */
 export interface ServerState extends ProcessIdentity {
   readonly port: number;
   readonly uiPort: number;
-  /** The program it was started from. */
+  /** Path of its program. */
   readonly cli: string;
-  /** True once somebody has asked it to stop: its end is then no accident. */
+  /** True once it was stopped on purpose: its end is then not a crash. */
   readonly stopped: boolean;
 }
 
 /** The paths under `home`; the folder need not exist. */
 export async function serverFiles(home: string): Promise<ServerFiles> {
   const wanted = resolve(home, 'temporal');
-  // One home reached by two names (a link) is one home: the path is how the server's process is found.
+  // The real path, since a home may have several names (a link) and the server's process is found by the path.
   const folder = await realpath(wanted).catch(() => wanted);
   return {
     folder,
@@ -45,12 +45,15 @@ export async function serverFiles(home: string): Promise<ServerFiles> {
   };
 }
 
-/** The same, with the folder made; throws `StoreUnavailable` where that is refused. */
+/**
+ * Like `serverFiles`, and creates the folder.
+ * @throws BatchError `store_unavailable` when the folder cannot be created or written
+ */
 export async function prepareServerFiles(home: string): Promise<ServerFiles> {
   const folder = resolve(home, 'temporal');
   try {
     await mkdir(folder, privateFolder);
-    const probe = join(folder, `.writable-${randomUUID()}`); // calls at the same time do not share it
+    const probe = join(folder, `.writable-${randomUUID()}`); // unique, for concurrent calls
     await writeFile(probe, '');
     await rm(probe);
   } catch (error) {
@@ -64,13 +67,13 @@ export async function prepareServerFiles(home: string): Promise<ServerFiles> {
   return serverFiles(home);
 }
 
-/** The recorded state, or undefined if there is none that makes sense. */
+/** Returns the recorded state, or undefined if there is no valid one. */
 export async function readState(files: ServerFiles): Promise<ServerState | undefined> {
   let found: Partial<Record<keyof ServerState, unknown>>;
   try {
     found = JSON.parse(await readFile(files.state, 'utf8')) as typeof found;
   } catch {
-    // Never written, or damaged: the server's process is then searched for by its database.
+    // Missing or damaged: the server's process is then searched for by its database.
     return undefined;
   }
   const { pid, startTime, place, port, uiPort, cli, stopped } = found;
@@ -93,14 +96,14 @@ function isPlace(value: unknown): value is ProcessPlace {
   return [host, boot, pids, network].every((part) => typeof part === 'string');
 }
 
-/** Records the state; a reader sees the old or the new one, never a half. */
+/** Records the state atomically. */
 export async function writeState(files: ServerFiles, state: ServerState): Promise<void> {
   const draft = `${files.state}.${randomUUID()}.tmp`;
   await writeFile(draft, `${JSON.stringify(state, null, 2)}\n`);
   await rename(draft, files.state);
 }
 
-/** Sets a large log aside as `server.log.1`, so that the two together stay bounded over restarts. */
+/** Renames a large log to `server.log.1`, so that the size of both stays bounded over restarts. */
 export async function rotateLog(files: ServerFiles): Promise<void> {
   const size = await logSize(files);
   if (size > LOG_LIMIT_BYTES) await rename(files.log, `${files.log}.1`);
@@ -108,13 +111,13 @@ export async function rotateLog(files: ServerFiles): Promise<void> {
 
 const TAIL_LINES = 15;
 
-/** A panic with its stack is no longer than this; one over a port that was taken had 102 lines (version 1.9.1). */
+/** Upper bound for a panic with its stack; the panic about a port in use had 102 lines (version 1.9.1). */
 const PANIC_LINES = 1_000;
 
-/** What a panic comes of is said right before it. */
+/** The cause of a panic is logged right before it. */
 const LINES_BEFORE_PANIC = 3;
 
-/** How long the server's log is now, in bytes. */
+/** Returns the present size of the server's log in bytes. */
 export async function logSize(files: ServerFiles): Promise<number> {
   return await stat(files.log).then(
     ({ size }) => size,
@@ -122,15 +125,15 @@ export async function logSize(files: ServerFiles): Promise<number> {
   );
 }
 
-/** The last lines that the server has written to its log since it had `since` bytes, for an error message. */
+/** Returns the last lines of the server's log after the first `since` bytes, for an error message. */
 export async function logTail(files: ServerFiles, since = 0): Promise<string> {
   const bytes = await readFile(files.log).catch(() => Buffer.alloc(0));
   const lines = bytes.subarray(since).toString().trimEnd().split('\n').slice(-PANIC_LINES);
-  // What a panic says stands before its stack, which tells nothing to whoever reads this.
+  // The message of a panic is before its stack, which does not help the user.
   const panic = lines.findLastIndex((line) => line.startsWith('panic: '));
-  const told =
+  const quoted =
     panic === -1 ? lines.slice(-TAIL_LINES) : lines.slice(Math.max(0, panic - LINES_BEFORE_PANIC), panic + 1);
-  return told.join('\n');
+  return quoted.join('\n');
 }
 
 function isPositive(value: unknown): value is number {

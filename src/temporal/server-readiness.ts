@@ -1,29 +1,31 @@
-/** Asks a server over gRPC whether it is ready, and keeps closed workflows in it for long. */
+/** Checks over gRPC whether a server is ready, and sets its retention of closed workflows. */
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection as ConnectionClass } from '@temporalio/client';
 
-const ASK_AGAIN_MS = 20;
-const ANSWER_MS = 5_000;
-/** The dev server forgets a closed workflow after a day; a job's page and report should be there next month. */
+/** How long a started server may take until it is ready. */
+export const READY_MS = 30_000;
+const RETRY_MS = 20;
+const CALL_MS = 5_000;
+/** The dev server deletes a closed workflow after a day; a job should still be found after a month. */
 const RETENTION_MS = 90 * 24 * 3600 * 1000;
 
-/** True once namespace `default` can be used; false if it cannot by the deadline or `signal` says to stop asking. */
+/** Waits until namespace `default` can be used. Returns false if it cannot within `waitMs`, or if `signal` is aborted. */
 export async function becomesReady(port: number, waitMs: number, signal?: AbortSignal): Promise<boolean> {
-  // Loaded while the server starts: 0.3 s that are not lost.
+  // Imported while the server starts, since it takes 0.3 s.
   const loading = import('@temporalio/client');
   const deadline = Date.now() + waitMs;
   for (;;) {
-    if ((await isListening(port)) && (await answers((await loading).Connection, port))) return true;
+    if ((await isListening(port)) && (await respondsToCalls((await loading).Connection, port))) return true;
     if (Date.now() > deadline || signal?.aborted === true) return false;
-    await delay(ASK_AGAIN_MS);
+    await delay(RETRY_MS);
   }
 }
 
-/** A socket costs a tenth of a gRPC channel, and a refused one no back-off. */
+/** True if the port accepts connections. A socket costs a tenth of a gRPC channel, and gRPC would back off after a refusal. */
 export function isListening(port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1', timeout: ANSWER_MS });
+    const socket = connect({ port, host: '127.0.0.1', timeout: CALL_MS });
     const end = (listening: boolean) => (): void => {
       socket.destroy();
       resolve(listening);
@@ -32,13 +34,13 @@ export function isListening(port: number): Promise<boolean> {
   });
 }
 
-/** One round trip; a second one the first time, to set the retention. */
-async function answers(Connection: typeof ConnectionClass, port: number): Promise<boolean> {
+/** Takes one call, and a second one for a new server, to set the retention. */
+async function respondsToCalls(Connection: typeof ConnectionClass, port: number): Promise<boolean> {
   const { msToTs, optionalTsToMs } = await import('@temporalio/common/lib/time.js');
-  // No interceptors: they would retry, and this loop does.
+  // No interceptors: they would retry, which the caller's loop does.
   const connection = Connection.lazy({ address: `127.0.0.1:${port}`, interceptors: [] });
   try {
-    return await connection.withDeadline(Date.now() + ANSWER_MS, async () => {
+    return await connection.withDeadline(Date.now() + CALL_MS, async () => {
       const { workflowService } = connection;
       const { config } = await workflowService.describeNamespace({ namespace: 'default' });
       if ((optionalTsToMs(config?.workflowExecutionRetentionTtl) ?? 0) < RETENTION_MS) {
@@ -48,7 +50,7 @@ async function answers(Connection: typeof ConnectionClass, port: number): Promis
       return true;
     });
   } catch {
-    // Not yet up, or not a Temporal server at all: both end at the caller's deadline.
+    // Not ready yet, or not a Temporal server: the caller's deadline ends both.
     return false;
   } finally {
     await connection.close();

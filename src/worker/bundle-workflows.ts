@@ -1,4 +1,4 @@
-/** Bundles the workflows once, when the package is built: done at start-up it would cost every worker seconds. */
+/** Bundles the workflows when the package is built: bundling at start-up would cost every worker seconds. */
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode } from '@temporalio/worker';

@@ -2,7 +2,7 @@ import { NativeConnection } from '@temporalio/worker';
 import { unreachable, type TemporalTarget } from '../temporal/index.ts';
 
 /**
- * An open connection for a worker; the caller closes it.
+ * Opens a connection for a worker; the caller closes it.
  * @throws BatchError `temporal_unavailable`
  */
 export async function connectWorker(target: TemporalTarget): Promise<NativeConnection> {

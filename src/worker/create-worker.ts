@@ -8,34 +8,34 @@ import { hostActivities, type ActivityHost } from './activity-host.ts';
 import { connectWorker } from './connect-worker.ts';
 import type { JobMetrics } from './job-metrics.ts';
 
-/** What a worker works with. */
+/** Options of `startWorker`. */
 export interface JobWorkerOptions {
-  /** The server and the namespace whose jobs it works on. */
+  /** The server and the namespace of the jobs. */
   readonly target: TemporalTarget;
   /** Folder of the store, `DURABLE_BATCH_HOME`. */
   readonly home: string;
-  /** The queue that it serves; see `DURABLE_BATCH_TASK_QUEUE`. */
+  /** The task queue to poll; see `DURABLE_BATCH_TASK_QUEUE`. */
   readonly taskQueue: string;
-  /** Scales the waits for a slow API; 1 suits OpenAI, less is for emulators only. @default 1 */
+  /** Scales the waits for a slow API; use 1 for OpenAI, less only for an emulator. @default 1 */
   readonly patience?: number;
-  /** @default a client made from the SDK's environment variables, without retries */
+  /** Always used without the SDK's own retries. @default a client made from the SDK's environment variables */
   readonly api?: OpenAI;
-  /** What jobs and calls of the API are counted in. @default those of the installed runtime */
+  /** Metrics of jobs and API calls. @default those of the installed runtime */
   readonly metrics?: JobMetrics;
   /** Threads for file work; long work leaves one free. @default the number of cores, from 2 to 4 */
   readonly threads?: number;
 }
 
 /**
- * How long running activities get to finish after SIGTERM before they are cancelled and left to another worker.
- * Downloads and uploads longer than that start again there; nothing is lost or paid twice.
+ * How long running activities may take to finish after SIGTERM. Then they are cancelled, and another worker retries them.
+ * Longer downloads and uploads start again there; nothing is lost or paid twice.
  */
 export const SHUTDOWN_GRACE_MS = 10_000;
 
-/** At most this long after SIGTERM the process of `durable-batch worker` is gone, whatever its activities do; it is killed where a thread is stuck in a read. */
+/** The process of `durable-batch worker` ends at most this long after SIGTERM, whatever its activities do; if a thread is stuck in a read, it is killed. */
 export const SHUTDOWN_FORCE_MS = 25_000;
 
-/** Options of Temporal's `Worker.create` that suit jobs; a worker that you host may spread them into its own. */
+/** Options of Temporal's `Worker.create` that suit jobs; your own worker may spread them into its options. */
 export const workerTuning: Readonly<
   Required<
     Pick<
@@ -50,7 +50,7 @@ export const workerTuning: Readonly<
 > = {
   shutdownGraceTime: SHUTDOWN_GRACE_MS,
   shutdownForceTime: SHUTDOWN_FORCE_MS,
-  /** Calls of the API and short file work: few of them take longer than a second, and none of them much memory. */
+  /** API calls and short file work: few of them take longer than a second, and none needs much memory. */
   maxConcurrentActivityTaskExecutions: 100,
   /** Each workflow in memory costs about a MB. */
   maxCachedWorkflows: 100,
@@ -58,20 +58,20 @@ export const workerTuning: Readonly<
   maxHeartbeatThrottleInterval: '5s',
 };
 
-/** A worker of activities beside the main one, for steps that take long; see `stepWorkers`. */
+/** Options of an additional activity worker for long steps; see `stepWorkers`. */
 export interface StepWorker {
-  /** The queue of one kind of steps. */
+  /** The task queue of one kind of steps. */
   readonly taskQueue: string;
-  /** How many of them this worker does at a time. */
+  /** How many of them this worker runs at a time. */
   readonly maxConcurrentActivityTaskExecutions: number;
-  /** How long they get to finish when the worker stops, in ms; see `SHUTDOWN_GRACE_MS`. */
+  /** How long they may take to finish when the worker stops, in ms; see `SHUTDOWN_GRACE_MS`. */
   readonly shutdownGraceTime: number;
 }
 
 /**
- * What the workers of long steps need in `Worker.create`, beside the main one of a queue, whose other options they share:
- * uploads, downloads and polls that look for minutes wait in their own queues at the server, and hold up nothing else. With all
- * of them running, and `stepQueues` in `hostActivities`, jobs use them.
+ * The `Worker.create` options that differ for the workers of long steps; they share all others with the main worker of a queue.
+ * Uploads, downloads and polls that run for minutes wait in their own queues on the server and delay nothing else. Jobs use
+ * these queues when `stepQueues` of `hostActivities` is true; then all of these workers must run.
  */
 export function stepWorkers(taskQueue: string): StepWorker[] {
   const { uploads, downloads, polls } = stepQueuesOf(taskQueue);
@@ -83,23 +83,23 @@ export function stepWorkers(taskQueue: string): StepWorker[] {
   return [
     step(uploads, UPLOADS_AT_ONCE, SHUTDOWN_GRACE_MS),
     step(downloads, DOWNLOADS_AT_ONCE, SHUTDOWN_GRACE_MS),
-    // A poll has nothing to finish: another worker goes on with it at once.
+    // A poll has nothing to finish: another worker continues it at once.
     step(polls, POLLS_AT_ONCE, 0),
   ];
 }
 
 /** A running worker. */
 export interface JobWorker {
-  /** Resolves when the worker has stopped; rejects when it cannot go on. */
+  /** Resolves when the worker has stopped; rejects when it fails. */
   readonly stopped: Promise<void>;
-  /** Finishes what runs, at most `SHUTDOWN_GRACE_MS`, and stops; a thread whose read does not end (a dead mount) it waits for. */
+  /** Lets running activities finish, at most `SHUTDOWN_GRACE_MS`, and stops. It also waits for a thread whose read does not end (a dead mount). */
   close(): Promise<void>;
   /** `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * Starts a worker for jobs; it works until `close()`.
+ * Starts a worker for jobs; it runs until `close()`.
  * @throws BatchError `temporal_unavailable`; `api_refused` when there is no key
  */
 export async function startWorker(options: JobWorkerOptions): Promise<JobWorker> {
@@ -113,7 +113,7 @@ export async function startWorker(options: JobWorkerOptions): Promise<JobWorker>
   };
   const work = async (): Promise<void> => {
     try {
-      // One of them that cannot go on takes the others with it; all have ended before their connection is closed.
+      // When one worker fails, the others stop; all must have ended before their connection is closed.
       const ends = await Promise.allSettled(workers.map((worker) => worker.run().finally(shutdown)));
       for (const end of ends) if (end.status === 'rejected') throw end.reason;
     } finally {
@@ -122,7 +122,7 @@ export async function startWorker(options: JobWorkerOptions): Promise<JobWorker>
     }
   };
   const stopped = work();
-  stopped.catch(() => undefined); // whoever awaits `stopped` or `close()` is told
+  stopped.catch(() => undefined); // callers get the error from `stopped` or `close()`
   const close = async (): Promise<void> => {
     shutdown();
     await stopped;
@@ -148,7 +148,7 @@ async function createTemporalWorkers(
     workers.push(await Worker.create({ ...common, taskQueue, workflowBundle: jobWorkflowBundle() }));
     return { connection, workers };
   } catch (error) {
-    // Those that were made hold the connection until they have run.
+    // The workers created so far hold the connection until they have run.
     await Promise.allSettled(workers.map((worker) => worker.runUntil(async () => {})));
     await connection.close();
     throw error;
@@ -156,12 +156,12 @@ async function createTemporalWorkers(
 }
 
 /**
- * Our workflows as one ready bundle, for `workflowBundle` of a worker that runs no others; workflows of your own and ours
- * together are bundled from a `workflowsPath` whose module re-exports `durable-batch/workflows`.
+ * The workflows of jobs as a prebuilt bundle, for `workflowBundle` of a worker that runs no other workflows. To run your own
+ * workflows too, set `workflowsPath` to a module that re-exports `durable-batch/workflows`.
  */
 export function jobWorkflowBundle(): { codePath: string } {
   const here = new URL('./workflow-bundle.cjs', import.meta.url);
-  // From source, in tests, the bundle of the last build.
+  // Tests run from source and use the bundle of the last build.
   const code = existsSync(here) ? here : new URL('../../dist/worker/workflow-bundle.cjs', import.meta.url);
   return { codePath: fileURLToPath(code) };
 }

@@ -1,2 +1,2 @@
-/** The library of the worker's own small server; `npm run build` puts it into one file, so that nobody installs it with us. */
+/** The library of the webhook server; `npm run build` bundles it, so that users do not install it. */
 export { fastify } from 'fastify';

@@ -5,29 +5,29 @@ import { BatchError, ErrorCode } from '../core/errors.ts';
 import { histogramBuckets } from './job-metrics.ts';
 import { assertPortIsFree, parseListenAddress } from './listen-address.ts';
 
-/** How much a worker logs, from most to least. */
+/** Log levels of a worker, from most to least output. */
 export type WorkerLogLevel = 'debug' | 'info' | 'warn' | 'error';
 
-/** By itself Temporal's core prints to standard output, which is kept for what scripts read. */
+/** By default Temporal's core prints to standard output, which is reserved for output that scripts read. */
 const logging = { forward: {}, filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }) };
 
 /**
- * Sends the logs of Temporal's runtime and of the worker to standard error, one JSON object a line; they hold ids and
- * counts, no prompt text. Signals stay the caller's business. Call before the first worker.
+ * Sends the logs of Temporal's runtime and of the worker to standard error, one JSON object per line. They contain ids and
+ * counts, no prompt text. The runtime handles no signals: the caller does. Call this before the first worker.
  */
 export function installRuntime(level: WorkerLogLevel): void {
   Runtime.install({ logger: createLogger(level), shutdownSignals: [], telemetryOptions: { logging } });
 }
 
 /**
- * The same, and serves Temporal's metrics and ours as Prometheus text at `/metrics` of an address.
- * @throws BatchError `bad_option` when nothing can listen there
+ * Does the same as `installRuntime`, and serves the metrics of Temporal and of jobs as Prometheus text at `/metrics` of an address.
+ * @throws BatchError `bad_option` when the address cannot be used
  */
 export async function installRuntimeWithMetrics(
   level: WorkerLogLevel,
   { host = '127.0.0.1', port }: { readonly host?: string; readonly port: number },
 ): Promise<void> {
-  // The runtime's own error names neither option nor address.
+  // The runtime's own error contains neither option nor address.
   await assertPortIsFree(parseListenAddress({ host, port, option: 'metrics' }));
   try {
     Runtime.install({
@@ -57,8 +57,8 @@ export async function installRuntimeWithMetrics(
 function createLogger(level: WorkerLogLevel): DefaultLogger {
   const log = pino({ name: 'durable-batch', level }, pino.destination({ dest: 2, sync: true }));
   return new DefaultLogger(level.toUpperCase() as LogLevel, ({ level: of, message, meta }) => {
-    // The token lets whoever has it end the step in the worker's place; it says nothing to a reader.
-    const { taskToken: _, ...said } = (meta ?? {}) as Record<string, unknown>;
-    log[of === 'TRACE' || of === 'DEBUG' ? 'debug' : (of.toLowerCase() as WorkerLogLevel)](said, message);
+    // Anyone who has the token can complete the activity; it is of no use in a log.
+    const { taskToken: _, ...fields } = (meta ?? {}) as Record<string, unknown>;
+    log[of === 'TRACE' || of === 'DEBUG' ? 'debug' : (of.toLowerCase() as WorkerLogLevel)](fields, message);
   });
 }

@@ -1,16 +1,16 @@
 import { createServer, isIP } from 'node:net';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 
-/** Where a worker listens. */
+/** An address where a worker listens. */
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
-  /** The option that says so, without dashes: for messages. */
+  /** The prefix of the command-line options that set it; for messages. */
   readonly option: 'metrics' | 'webhook';
 }
 
 /**
- * Checks an address as somebody typed it.
+ * Checks an address that a user has entered.
  * @throws BatchError `bad_option`
  */
 export function parseListenAddress({ host, port, option }: ListenAddress): ListenAddress {
@@ -25,7 +25,7 @@ export function parseListenAddress({ host, port, option }: ListenAddress): Liste
   return { host, port, option };
 }
 
-/** @throws BatchError `bad_option` when nothing can listen at the address now */
+/** @throws BatchError `bad_option` when the address cannot be used now */
 export async function assertPortIsFree(address: ListenAddress): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const server = createServer();
@@ -36,20 +36,17 @@ export async function assertPortIsFree(address: ListenAddress): Promise<void> {
   });
 }
 
-/** What somebody has to do about an address that cannot be listened at. */
+/** The error for an address that cannot be used; its message says what to do. */
 export function listenError({ host, port, option }: ListenAddress, error: NodeJS.ErrnoException): BatchError {
   const where = `Port ${port} of ${host}`;
   const what = `--${option}-port`;
   const advice: Readonly<Record<string, string>> = {
-    EADDRINUSE: `${where} is in use: choose another ${what}, or end the process that has it.`,
-    EACCES: `${where} needs more rights than this process has: choose a ${what} from 1024.`,
-    EADDRNOTAVAIL: `${host} is no address of this machine: correct --${option}-host.`,
+    EADDRINUSE: `${where} is in use: choose another ${what}, or end the process that uses it.`,
+    EACCES: `This process is not permitted to use port ${port} of ${host}: choose a ${what} of 1024 or more.`,
+    EADDRNOTAVAIL: `${host} is not an address of this machine: correct --${option}-host.`,
   };
   const code = error.code ?? error.message;
-  return badOption(
-    advice[code] ?? `${where} cannot be listened at (${code}): choose another ${what}.`,
-    error,
-  );
+  return badOption(advice[code] ?? `${where} cannot be used (${code}): choose another ${what}.`, error);
 }
 
 function badOption(message: string, cause?: unknown): BatchError {

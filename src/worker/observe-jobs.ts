@@ -2,7 +2,7 @@ import { log } from '@temporalio/activity';
 import type { JobObserver } from '../activities/job-observer.ts';
 import type { JobMetrics } from './job-metrics.ts';
 
-/** Tells logs and metrics what activities do; docs/metrics.md lists the events and their fields. */
+/** Writes what activities report to logs and metrics; docs/metrics.md lists the events and their fields. */
 export function observeJobs(metrics: JobMetrics): JobObserver {
   return {
     onRejectedLines({ job, lines }) {

@@ -2,13 +2,13 @@ import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { isJobId } from '../core/job-spec.ts';
 import { BatchApi } from '../openai/batch-api.ts';
 import type { OpenAI } from '../openai/client.ts';
-import { parseBatchKey, type BatchKey } from '../openai/labels.ts';
+import { parseBatchKey, type BatchKey } from '../openai/batch-metadata.ts';
 import { jobInstance } from '../store/job-api.ts';
 import { shardFiles } from '../store/job-files.ts';
 import type { Store } from '../store/store.ts';
 import { pollSignal } from '../workflows/messages.ts';
 
-/** What a waker works with. */
+/** Dependencies of `JobWaker`. */
 export interface WakerDependencies {
   readonly api: OpenAI;
   readonly store: Store;
@@ -17,34 +17,34 @@ export interface WakerDependencies {
   readonly patience: number;
 }
 
-/** The job that a batch belongs to, where it is one of ours. */
-export interface Woken {
-  /** `not_ours`: another program's batch, or a job's of another store; `job_over`: nobody waits for it any more. */
+/** What `JobWaker` did, and the job of the batch where it is one of ours. */
+export interface WakeResult {
+  /** `not_ours`: a batch of another program, or of a job in another store; `job_over`: the job has ended. */
   readonly result: 'woken' | 'not_ours' | 'job_over';
   readonly job?: string;
   readonly shard?: string;
 }
 
-/** Whoever tells us that a batch has ended waits for our answer, and tells it again if there is none: no call takes longer than this. */
+/** Timeout of each call: OpenAI waits for the response to an event, and sends it again if there is none. */
 const CALL_MS = 4_000;
 
 /**
- * When to look whether the poll has seen the end, after the job was woken. The list of batches may lag behind the event, or
- * the batch's creation may not have come to the workflow's ears yet; the next poll of its own may be an hour away.
+ * When to check, after the job was woken, whether its poll has found the end of the batch. The list of batches may lag behind
+ * the event, or the workflow may not know the batch id yet; the job's next regular poll may be an hour away.
  */
-const LOOK_AGAIN_MS = [2_000, 5_000, 15_000, 60_000] as const;
+const RECHECK_MS = [2_000, 5_000, 15_000, 60_000] as const;
 
-/** Looks that wait at a time; beyond it the job's own polls have to do. */
-const MOST_LOOKS = 1_000;
+/** At most so many rechecks are scheduled at a time; further batches are left to the regular polls. */
+const MAX_RECHECKS = 1_000;
 
 /**
- * Ends the sleep of the job that waits for a batch. Waking twice costs a poll and changes nothing: what a poll finds is
- * claimed in the store, as always.
+ * Ends the sleep of the job that waits for a batch. Waking it twice is safe: it costs a poll, and the store records each result
+ * once.
  */
 export class JobWaker {
   private readonly deps: WakerDependencies;
   private readonly api: BatchApi;
-  private readonly looks = new Set<NodeJS.Timeout>();
+  private readonly rechecks = new Set<NodeJS.Timeout>();
 
   constructor(deps: WakerDependencies) {
     this.deps = deps;
@@ -52,28 +52,28 @@ export class JobWaker {
   }
 
   /**
-   * Wakes the job of a batch. The event names the batch only; whose it is says the batch itself.
-   * @throws when the API or Temporal cannot be asked now: nothing has been done, and the event has to come again
+   * Wakes the job of a batch. The event contains only the batch id; the batch's metadata name the job.
+   * @throws when the API or Temporal is unavailable: nothing has been done, and OpenAI has to send the event again
    */
-  async wake(batchId: string): Promise<Woken> {
-    // Null for a batch of another project, whose events come to the same address.
+  async wake(batchId: string): Promise<WakeResult> {
+    // Null for a batch of another project, whose events are sent to the same address.
     const batch = await this.api.readBatch(batchId, { timeout: CALL_MS });
-    const labels = batch?.labels ?? null;
-    const job = labels?.job;
-    // Anybody who may create batches of the account writes the metadata: it must not become a path elsewhere.
+    const metadata = batch?.metadata ?? null;
+    const job = metadata?.job;
+    // Anyone with access to the account can write metadata: it must not lead to a path outside the store.
     if (job === undefined || !isJobId(job)) return { result: 'not_ours' };
     const instance = await jobInstance(this.deps.store, job);
-    if (instance === null || labels?.instance !== instance) return { result: 'not_ours' };
-    const meant = parseBatchKey(job, instance, labels);
-    const found = meant === null ? { job } : { job, shard: meant.shard };
+    if (instance === null || metadata?.instance !== instance) return { result: 'not_ours' };
+    const key = parseBatchKey(job, instance, metadata);
+    const found = key === null ? { job } : { job, shard: key.shard };
     if (!(await this.signal(job))) return { result: 'job_over', ...found };
-    if (meant !== null) this.lookLater(job, meant, 0);
+    if (key !== null) this.scheduleRecheck(job, key, 0);
     return { result: 'woken', ...found };
   }
 
   close(): void {
-    for (const timer of this.looks) clearTimeout(timer);
-    this.looks.clear();
+    for (const timer of this.rechecks) clearTimeout(timer);
+    this.rechecks.clear();
   }
 
   /** False when the job has ended. */
@@ -90,23 +90,23 @@ export class JobWaker {
     }
   }
 
-  private lookLater(job: string, meant: BatchKey, looks: number): void {
-    const delay = LOOK_AGAIN_MS[looks];
-    if (delay === undefined || this.looks.size >= MOST_LOOKS) return;
+  private scheduleRecheck(job: string, key: BatchKey, done: number): void {
+    const delay = RECHECK_MS[done];
+    if (delay === undefined || this.rechecks.size >= MAX_RECHECKS) return;
     const timer = setTimeout(() => {
-      this.looks.delete(timer);
-      void this.look(job, meant, looks);
+      this.rechecks.delete(timer);
+      void this.recheck(job, key, done);
     }, delay * this.deps.patience).unref();
-    this.looks.add(timer);
+    this.rechecks.add(timer);
   }
 
-  private async look(job: string, meant: BatchKey, looks: number): Promise<void> {
+  private async recheck(job: string, key: BatchKey, done: number): Promise<void> {
     const { store } = this.deps;
     try {
-      if ((await store.size(shardFiles.ended(job, meant.shard, meant.batch))) !== null) return;
-      if (await this.signal(job)) this.lookLater(job, meant, looks + 1);
+      if ((await store.size(shardFiles.ended(job, key.shard, key.batch))) !== null) return;
+      if (await this.signal(job)) this.scheduleRecheck(job, key, done + 1);
     } catch {
-      // The event was answered; the job's own polls see what this look would have.
+      // The event is already acknowledged; the job's regular polls find the end of the batch.
     }
   }
 }

@@ -3,12 +3,12 @@ import { Runtime } from '@temporalio/worker';
 import type { JobMetrics } from './job-metrics.ts';
 import { readRunningJobs } from './running-jobs.ts';
 
-/** As often as Prometheus asks by default; a reading is a list call for every hundred jobs or so. */
+/** Prometheus scrapes at this interval by default; a reading takes one list call per hundred jobs or so. */
 const READ_MS = 15_000;
 
 /**
- * Keeps the gauges of running jobs up to date until disposed of. While the server is away they keep their last values,
- * and `durable_batch_jobs_read_timestamp_seconds` says how old those are.
+ * Keeps the gauges of running jobs up to date until disposed of. While the server is unavailable they keep their last values,
+ * and `durable_batch_jobs_read_timestamp_seconds` shows how old those are.
  */
 export function watchRunningJobs(client: Client, metrics: JobMetrics, everyMs: number = READ_MS): Disposable {
   let reading: Promise<void> | null = null;
@@ -35,7 +35,7 @@ export function watchRunningJobs(client: Client, metrics: JobMetrics, everyMs: n
   return {
     [Symbol.dispose](): void {
       closed = true;
-      clearInterval(timer); // a reading that goes on ends with the connection; nobody waits for it
+      clearInterval(timer); // a reading in progress ends with the connection
     },
   };
 }

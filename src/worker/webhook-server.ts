@@ -5,9 +5,9 @@ import { readWebhookEvent, type WebhookEvent } from '../openai/webhook-event.ts'
 import { fastify } from './http-server.ts';
 import type { JobMetrics, WebhookResult } from './job-metrics.ts';
 import { listenError, type ListenAddress } from './listen-address.ts';
-import type { Woken } from './wake-job.ts';
+import type { WakeResult } from './wake-job.ts';
 
-/** What receives events. */
+/** Options of `startWebhookServer`. */
 export interface WebhookServerOptions {
   readonly address: ListenAddress;
   /** The signing secret of the webhook, `whsec_…`. */
@@ -17,34 +17,34 @@ export interface WebhookServerOptions {
   readonly metrics: JobMetrics;
 }
 
-/** A server that listens, and answers 503 until it knows how to wake jobs. */
+/** A server that listens at once, and responds with 503 until `serve` is called. */
 export interface WebhookServer extends AsyncDisposable {
-  serve(wake: (batchId: string) => Promise<Woken>): void;
+  serve(wake: (batchId: string) => Promise<WakeResult>): void;
 }
 
-/** Where events are to be sent. */
+/** The path to which OpenAI sends events. */
 export const WEBHOOK_PATH = '/webhooks/openai';
 
-/** An event is some 200 bytes. */
+/** An event has about 200 bytes. */
 const BODY_BYTES = 64 * 1_024;
 
-/** Deliveries remembered to tell repeated ones: more than an account can end batches (2,000 an hour) within the 5 minutes that a signature holds. */
+/** Deliveries remembered to detect repeated ones: more than the batches of an account (2,000 an hour) within the 5 minutes for which a signature is valid. */
 const REMEMBERED = 10_000;
 
-/** How long a client may take for its request. */
+/** How long a client may take to send its request. */
 const REQUEST_MS = 10_000;
 
 /**
- * Receives OpenAI's events of ended batches.
+ * Starts the server that receives OpenAI's events of ended batches.
  *
- * An event is answered 2xx when the job's wake-up is on record at Temporal, or when it is none of ours; so nothing that
- * was answered is lost with this process. While the API or Temporal is away it is answered 503, for OpenAI to send it
- * again; the job's own polls go on meanwhile.
- * @throws BatchError `bad_option` when nothing can listen at the address
+ * The response is 2xx when Temporal has recorded the signal to the job, or when the batch is not ours: no acknowledged event
+ * is lost if this process dies. While the API or Temporal is unavailable the response is 503, so that OpenAI sends the event
+ * again; the job's regular polls continue meanwhile.
+ * @throws BatchError `bad_option` when the address cannot be used
  */
 export async function startWebhookServer(options: WebhookServerOptions): Promise<WebhookServer> {
-  const desk = new WebhookDesk(options);
-  const app = createApp(desk);
+  const handler = new WebhookHandler(options);
+  const app = createApp(handler);
   try {
     await app.listen({ host: options.address.host, port: options.address.port });
   } catch (error) {
@@ -52,12 +52,12 @@ export async function startWebhookServer(options: WebhookServerOptions): Promise
     throw listenError(options.address, error as NodeJS.ErrnoException);
   }
   return {
-    serve: (wake) => desk.serve(wake),
+    serve: (wake) => handler.serve(wake),
     [Symbol.asyncDispose]: () => app.close(),
   };
 }
 
-function createApp(desk: WebhookDesk): FastifyInstance {
+function createApp(handler: WebhookHandler): FastifyInstance {
   const app = fastify({
     bodyLimit: BODY_BYTES,
     requestTimeout: REQUEST_MS,
@@ -66,36 +66,37 @@ function createApp(desk: WebhookDesk): FastifyInstance {
     routerOptions: { ignoreTrailingSlash: true },
   });
   app.removeAllContentTypeParsers();
-  // The signature is of the bytes: nothing may parse and print them again.
+  // The signature covers the bytes: the body must not be parsed and serialized again.
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
     const status = error.statusCode ?? 500;
-    if (status === 413) return desk.refuse(reply, 413, 'too_large', `the body is over ${BODY_BYTES} bytes`);
-    if (status >= 500) return desk.refuse(reply, 500, 'unavailable', 'a fault of this program');
-    return desk.refuse(reply, status, 'bad_request', 'the request is not HTTP as it should be');
+    if (status === 413)
+      return handler.refuse(reply, 413, 'too_large', `the body is over ${BODY_BYTES} bytes`);
+    if (status >= 500) return handler.refuse(reply, 500, 'unavailable', 'internal error');
+    return handler.refuse(reply, status, 'bad_request', 'the HTTP request is malformed');
   });
-  app.post(WEBHOOK_PATH, (request, reply) => desk.receive(request, reply));
+  app.post(WEBHOOK_PATH, (request, reply) => handler.receive(request, reply));
   app.setNotFoundHandler((request, reply) => {
     const isHere = request.url.split('?')[0]?.replace(/\/+$/, '') === WEBHOOK_PATH;
     return isHere
-      ? desk.refuse(reply.header('allow', 'POST'), 405, 'bad_request', 'events are received by POST')
-      : desk.refuse(reply, 404, 'bad_request', `events are received by POST at ${WEBHOOK_PATH}`);
+      ? handler.refuse(reply.header('allow', 'POST'), 405, 'bad_request', 'events are received by POST')
+      : handler.refuse(reply, 404, 'bad_request', `events are received by POST at ${WEBHOOK_PATH}`);
   });
   return app;
 }
 
-/** What becomes of each call. */
-class WebhookDesk {
+/** Handles the requests to the webhook address. */
+class WebhookHandler {
   private readonly options: WebhookServerOptions;
-  /** Deliveries that were answered 2xx or are being looked after, the oldest first. */
-  private readonly known = new Map<string, Promise<Woken>>();
-  private wake: ((batchId: string) => Promise<Woken>) | null = null;
+  /** Deliveries that are acknowledged or in progress, the oldest first. */
+  private readonly known = new Map<string, Promise<WakeResult>>();
+  private wake: ((batchId: string) => Promise<WakeResult>) | null = null;
 
   constructor(options: WebhookServerOptions) {
     this.options = options;
   }
 
-  serve(wake: (batchId: string) => Promise<Woken>): void {
+  serve(wake: (batchId: string) => Promise<WakeResult>): void {
     this.wake = wake;
   }
 
@@ -115,7 +116,7 @@ class WebhookDesk {
       const { result, ...found } = await waking;
       return this.accept(reply, event, before === undefined ? result : 'repeated', found);
     } catch (error) {
-      this.known.delete(event.deliveryId); // it has to come again, and then to be looked after
+      this.known.delete(event.deliveryId); // OpenAI sends it again, and then it must be handled
       return this.refuseForNow(reply, event, (error as Error).name);
     }
   }
@@ -128,7 +129,7 @@ class WebhookDesk {
 
   private refuseForNow(reply: FastifyReply, { type, batchId }: WebhookEvent, reason: string): FastifyReply {
     this.options.metrics.webhook('unavailable');
-    Runtime.instance().logger.warn('webhook has to come again', {
+    Runtime.instance().logger.warn('webhook not handled, OpenAI has to send it again', {
       event: 'webhook_unavailable',
       type,
       batchId,
@@ -141,7 +142,7 @@ class WebhookDesk {
     reply: FastifyReply,
     { type, batchId }: WebhookEvent,
     result: WebhookResult,
-    found: Omit<Woken, 'result'> = {},
+    found: Omit<WakeResult, 'result'> = {},
   ): FastifyReply {
     this.options.metrics.webhook(result);
     Runtime.instance().logger.info('webhook received', {
@@ -154,7 +155,7 @@ class WebhookDesk {
     return reply.code(200).send({ result });
   }
 
-  private remember(deliveryId: string, waking: Promise<Woken>): Promise<Woken> {
+  private remember(deliveryId: string, waking: Promise<WakeResult>): Promise<WakeResult> {
     const [oldest] = this.known.keys();
     if (this.known.size >= REMEMBERED && oldest !== undefined) this.known.delete(oldest);
     this.known.set(deliveryId, waking);

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type Connection } from '@temporalio/client';
-import { SHARD_KEY } from '../../src/openai/labels.ts';
+import { SHARD_KEY } from '../../src/openai/batch-metadata.ts';
 import { prepareJob } from '../../src/client/index.ts';
 import { jobIdentity, type JobSpec } from '../../src/core/job-spec.ts';
 import { type EmulatorOptions, type LedgerSummary, startEmulator } from 'openai-batch-emulator';

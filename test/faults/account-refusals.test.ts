@@ -66,7 +66,7 @@ describe.concurrent('while the account is refused', () => {
       during: async (scene) => {
         const { reason, notices } = await scene.until('it pauses', isPaused);
         expect(reason).toBe(
-          "the API refused the account: POST /batches: HTTP 429 insufficient_quota; mend the account's billing",
+          "the API refused the account: POST /batches: HTTP 429 insufficient_quota; fix the account's billing",
         );
         expect(notices[0]).toMatch(/asked again at growing intervals/);
         expect(await detailsOf(scene)).toContain(`**paused**: ${reason}`);

@@ -333,7 +333,7 @@ describe('bad input is refused with one line, exit 2, and nothing uploaded', () 
       { OPENAI_BASE_URL: 'http://127.0.0.1:9/v1' },
       /Cannot reach the API at 127\.0\.0\.1:9/,
     ],
-    ['no Temporal', { TEMPORAL_ADDRESS: '127.0.0.1:9' }, /No Temporal server answers at 127\.0\.0\.1:9/],
+    ['no Temporal', { TEMPORAL_ADDRESS: '127.0.0.1:9' }, /No Temporal server responds at 127\.0\.0\.1:9/],
   ])('%s', async (_what, env, message) => {
     const ended = await run(['run', requests(1), '--out', join(folder, 'refused')], env);
     expect(ended.code).toBe(2);

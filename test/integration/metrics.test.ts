@@ -161,7 +161,7 @@ test('the docs name every metric and every event of the log, and no other', () =
   const ours = [...scrape.names].filter((name) => name.startsWith('durable_batch_'));
   expect(named.toSorted()).toEqual([...new Set(ours.map(familyOf))].toSorted());
   const events = [...docs.matchAll(/^\| `([a-z_]+)` \| (?:debug|info|warn) /gm)].map(([, event]) => event!);
-  const sources = ['observe-jobs.ts', 'tell-failures.ts', 'watch-running-jobs.ts', 'webhook-server.ts'];
+  const sources = ['observe-jobs.ts', 'failure-interceptor.ts', 'watch-running-jobs.ts', 'webhook-server.ts'];
   const logged = sources.flatMap((file) => [
     ...readFileSync(join(import.meta.dirname, '../../src/worker', file), 'utf8').matchAll(/event: [^\n]*/g),
   ]);
@@ -171,7 +171,7 @@ test('the docs name every metric and every event of the log, and no other', () =
   expect(events.toSorted()).toEqual([...new Set(words)].toSorted());
 });
 
-test('a metrics port in use is told before anything is started', async () => {
+test('a metrics port in use is reported before anything is started', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
@@ -181,7 +181,7 @@ test('a metrics port in use is told before anything is started', async () => {
   expect(ended).toMatchObject({
     code: 2,
     out: '',
-    err: `durable-batch: Port ${port} of 127.0.0.1 is in use: choose another --metrics-port, or end the process that has it.\n`,
+    err: `durable-batch: Port ${port} of 127.0.0.1 is in use: choose another --metrics-port, or end the process that uses it.\n`,
   });
   expect(() => readFileSync(home)).toThrow('ENOENT');
 });

@@ -135,11 +135,17 @@ const batches = async (): Promise<number> => {
   return ((await response.json()) as { batches: number }).batches;
 };
 
-async function addFault(rule: FaultRule): Promise<void> {
+/** Adds a rule; returns what removes it. */
+async function addFault(rule: FaultRule): Promise<() => Promise<void>> {
   const headers = { 'content-type': 'application/json' };
   const body = JSON.stringify(rule);
-  const { ok } = await fetch(new URL('/emulator/faults', emulator.url), { method: 'POST', headers, body });
-  if (!ok) throw new Error('The emulator does not take this rule.');
+  const added = await fetch(new URL('/emulator/faults', emulator.url), { method: 'POST', headers, body });
+  if (!added.ok) throw new Error('The emulator does not take this rule.');
+  const [{ id }] = (await added.json()) as [{ id: string }];
+  return async () => {
+    const removed = await fetch(new URL(`/emulator/faults/${id}`, emulator.url), { method: 'DELETE' });
+    if (!removed.ok) throw new Error('The emulator does not remove this rule.');
+  };
 }
 
 /** A worker that logs as much as it can. */
@@ -259,10 +265,10 @@ test('neither key nor address, prompt, id or answer is in any history, log, repo
   await until(async () => (await batches()) >= 2);
   first.child.kill('SIGKILL');
   await first.ended;
-  await addFault({
+  // For longer than the job takes to ask again: each `status` must find it paused.
+  const acceptKey = await addFault({
     on: 'call',
     call: 'batches.create',
-    count: 1,
     fault: { kind: 'status', status: 401, message: `Incorrect API key ${secret.key} for ${secret.prompt}` },
   });
 
@@ -280,6 +286,7 @@ test('neither key nor address, prompt, id or answer is in any history, log, repo
       'current details',
     ).toEqual([]);
     await run(['status', 'marked']);
+    await acceptKey();
     await run(['resume', 'marked']);
     const ended = await second.ended;
     expect(ended.code).toBe(3);

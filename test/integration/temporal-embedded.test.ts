@@ -89,7 +89,7 @@ async function killAndWait(pid: number): Promise<void> {
 
 const stateFile = (): string => join(home, 'temporal', 'server.json');
 
-test('starts once, answers, and is shared by later calls of this and of other processes', async () => {
+test('starts once, and later calls of this and of other processes share it', async () => {
   const first = await ensureEmbeddedServer({ home });
   expect(first.started).toBe(true);
   expect((await fetch(first.uiUrl)).status).toBe(200);
@@ -99,7 +99,7 @@ test('starts once, answers, and is shared by later calls of this and of other pr
   expect(await describeEmbeddedServer({ home })).toEqual(shared);
 });
 
-test('outlives the command that started it', async () => {
+test('keeps running after the command that started it has ended', async () => {
   const started = await ensureElsewhere();
   expect(started.started).toBe(true);
   expect(await ensureEmbeddedServer({ home })).toEqual({ ...started, started: false });
@@ -124,7 +124,7 @@ test('calls at the same time, in two processes and within one, yield one server'
   expect(servers.filter((server) => server.started)).toHaveLength(1);
 });
 
-test('comes back after kill -9 on the same ports with the same workflows', async () => {
+test('after kill -9 it starts again on the same ports with the same workflows', async () => {
   const first = await ensureEmbeddedServer({ home });
   await withClient(first.address, (client) =>
     client.workflow.start('nothing', { taskQueue: 'nobody', workflowId: 'before-the-crash' }),
@@ -145,7 +145,7 @@ test('comes back after kill -9 on the same ports with the same workflows', async
   });
 });
 
-test('a kept server comes back by itself after a crash', async () => {
+test('a kept server is restarted after a crash', async () => {
   const first = await ensureEmbeddedServer({ home });
   const address = async (): Promise<string | undefined> => (await describeEmbeddedServer({ home }))?.address;
   const said: string[] = [];
@@ -157,7 +157,7 @@ test('a kept server comes back by itself after a crash', async () => {
   expect(said).toHaveLength(1);
 });
 
-test('takes other ports when somebody has taken its own meanwhile', async () => {
+test('uses other ports when its own are in use', async () => {
   const first = await ensureEmbeddedServer({ home });
   await killAndWait(first.pid);
   const squatter = createServer().listen(Number(first.address.split(':')[1]), '127.0.0.1');
@@ -171,14 +171,14 @@ test('takes other ports when somebody has taken its own meanwhile', async () => 
   }
 });
 
-test('a lock whose holder was killed stops nobody', async () => {
+test('a lock whose holder was killed does not block', async () => {
   await mkdir(join(home, 'temporal'));
   const dead = { pid: 999_999_999, startTime: 'long ago' };
   await writeFile(join(home, 'temporal', 'server.lock.1'), JSON.stringify(dead));
   expect((await ensureEmbeddedServer({ home })).started).toBe(true);
 });
 
-test('a process that got the id of the dead server is neither taken for it nor stopped', async () => {
+test('a process that has reused the id of the dead server is neither mistaken for it nor stopped', async () => {
   const first = await ensureEmbeddedServer({ home });
   await killAndWait(first.pid);
   const bystander = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
@@ -194,13 +194,13 @@ test('a process that got the id of the dead server is neither taken for it nor s
   }
 });
 
-test('a running server that no state file names is adopted, not doubled', async () => {
+test('a running server without a state file is adopted', async () => {
   const first = await ensureEmbeddedServer({ home });
   await rm(stateFile());
   expect(await ensureEmbeddedServer({ home })).toEqual({ ...first, started: false });
 });
 
-test('stops when told, and says when there was nothing to stop', async () => {
+test('stops on request, and returns whether a server ran', async () => {
   const { pid } = await ensureEmbeddedServer({ home });
   expect(await stopEmbeddedServer({ home })).toBe(true);
   expect(await processStartTime(pid)).toBeUndefined();
@@ -209,7 +209,7 @@ test('stops when told, and says when there was nothing to stop', async () => {
   expect(await stopEmbeddedServer({ home })).toBe(false);
 });
 
-test('a program that ends instead of serving is told with the end of its log', async () => {
+test('the error of a server that ends at once quotes the end of its log', async () => {
   const fake = join(home, 'temporal-fake');
   await writeFile(fake, '#!/bin/sh\necho "database is from a newer version"\nexit 3\n', { mode: 0o755 });
   process.env['TEMPORAL_CLI_PATH'] = fake;

@@ -85,7 +85,7 @@ function stub(variables: Record<string, string>): void {
   for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value);
 }
 
-describe('client and worker come in', () => {
+describe('client and worker connect', () => {
   const byData = (): Record<string, string> =>
     environment({
       TEMPORAL_TLS_SERVER_CA_CERT_PATH: undefined,
@@ -124,13 +124,13 @@ describe('client and worker come in', () => {
   });
 });
 
-describe('who does not come in is told why, at once, and no key is told', () => {
+describe('a refused connection fails at once with the reason, and without a key', () => {
   test.each<[what: string, variables: () => Record<string, string>, message: RegExp]>([
     [
       'without a client certificate',
       () =>
         environment({ TEMPORAL_TLS_CLIENT_CERT_PATH: undefined, TEMPORAL_TLS_CLIENT_KEY_PATH: undefined }),
-      /demands a client certificate: set TEMPORAL_TLS_CLIENT_CERT_PATH and/,
+      /requires a client certificate: set TEMPORAL_TLS_CLIENT_CERT_PATH and/,
     ],
     [
       'with a certificate of an unknown authority',
@@ -164,7 +164,7 @@ describe('who does not come in is told why, at once, and no key is told', () => 
     [
       'where the server is not trusted',
       () => environment({ TEMPORAL_TLS_SERVER_CA_CERT_PATH: path('other-ca.pem') }),
-      /authority that is not trusted here: name that authority in TEMPORAL_TLS_SERVER_CA_CERT_PATH/,
+      /authority that is not trusted here: set TEMPORAL_TLS_SERVER_CA_CERT_PATH to/,
     ],
     [
       'where the server has another name',
@@ -172,7 +172,7 @@ describe('who does not come in is told why, at once, and no key is told', () => 
       /certificate for another name: set TEMPORAL_TLS_SERVER_NAME/,
     ],
     [
-      'in plain text where TLS is demanded',
+      'in plain text where TLS is required',
       () => ({ TEMPORAL_ADDRESS: `127.0.0.1:${mutual.port}` }),
       /TEMPORAL_TLS=true/,
     ],

@@ -1,9 +1,9 @@
-/** What the receiver of events answers to whom, whatever the jobs do. */
+/** The responses of the webhook server, without jobs. */
 import OpenAI from 'openai';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { freePort } from '../../src/temporal/free-port.ts';
 import { createJobMetrics, installRuntimeWithMetrics } from '../../src/worker/index.ts';
-import type { Woken } from '../../src/worker/wake-job.ts';
+import type { WakeResult } from '../../src/worker/wake-job.ts';
 import { startWebhookServer, WEBHOOK_PATH, type WebhookServer } from '../../src/worker/webhook-server.ts';
 import { readScrape } from '../support/scrape.ts';
 import { signEvent, type SignedCall } from '../support/sign-webhook.ts';
@@ -38,7 +38,7 @@ afterAll(async () => {
 const post = (call: SignedCall): Promise<Response> =>
   fetch(`${origin}${WEBHOOK_PATH}`, { method: 'POST', ...call });
 
-async function wakeTo(result: Woken['result']): Promise<void> {
+async function wakeTo(result: WakeResult['result']): Promise<void> {
   server.serve(async (batchId) => {
     woken.push(batchId);
     return { result };
@@ -48,7 +48,7 @@ async function wakeTo(result: Woken['result']): Promise<void> {
 const counted = async (result: string): Promise<number> =>
   (await readScrape(metricsUrl)).value('durable_batch_webhook_events_total', { result });
 
-test('until the worker is up, an event has to come again', async () => {
+test('until the worker has started, the response is 503', async () => {
   const response = await post(signEvent(secret, 'batch_early'));
   expect(response.status).toBe(503);
   expect(response.headers.get('retry-after')).toBe('5');
@@ -57,7 +57,7 @@ test('until the worker is up, an event has to come again', async () => {
   expect(woken).toEqual(['batch_early']);
 });
 
-test('a delivery that is repeated, also while the first is looked after, wakes once', async () => {
+test('a repeated delivery wakes the job once, also while the first is in progress', async () => {
   let go!: () => void;
   const held = new Promise<void>((resolve) => {
     go = resolve;
@@ -76,7 +76,7 @@ test('a delivery that is repeated, also while the first is looked after, wakes o
   expect(await counted('repeated')).toBe(before + 2);
 });
 
-test('an event that could not be looked after is asked for again, and then looked after', async () => {
+test('an event that failed is handled when it is sent again', async () => {
   server.serve(() => Promise.reject(new Error('Temporal is away')));
   const refused = await post(signEvent(secret, 'batch_later'));
   expect(refused.status).toBe(503);
@@ -87,7 +87,7 @@ test('an event that could not be looked after is asked for again, and then looke
 });
 
 test.each(['not_ours', 'job_over'] as const)(
-  'an event that is %s is accepted, so that it does not come again',
+  'an event that is %s is accepted, so that it is not sent again',
   async (result) => {
     await wakeTo(result);
     const response = await post(signEvent(secret, `batch_${result}`));
@@ -95,7 +95,7 @@ test.each(['not_ours', 'job_over'] as const)(
   },
 );
 
-test('an event of another kind is accepted and wakes nobody', async () => {
+test('an event of another kind is accepted and wakes no job', async () => {
   await wakeTo('woken');
   const response = await post(signEvent(secret, 'resp_1', { type: 'response.completed' }));
   expect([response.status, await response.json()]).toEqual([200, { result: 'other_event' }]);
@@ -127,7 +127,7 @@ test.each<[string, () => Promise<Response>, number, string]>([
   ['too large a body', () => post({ ...good, body: 'x'.repeat(70_000) }), 413, 'too_large'],
   ['another path', () => fetch(`${origin}/`, { method: 'POST', ...good }), 404, 'bad_request'],
   ['another method', () => fetch(`${origin}${WEBHOOK_PATH}`), 405, 'bad_request'],
-])('%s is refused, counted, and wakes nobody', async (_what, call, status, result) => {
+])('%s is refused, counted, and wakes no job', async (_what, call, status, result) => {
   await wakeTo('woken');
   const before = await counted(result);
   const response = await call();
@@ -146,7 +146,7 @@ test('the body is taken as it was sent, whatever the content type says', async (
   expect(woken).toEqual(['batch_text']);
 });
 
-test('a port in use is told with its option', async () => {
+test('the error of a port in use names the option', async () => {
   const port = Number(new URL(origin).port);
   const again = startWebhookServer({
     address: { host, port, option: 'webhook' },

@@ -282,7 +282,9 @@ class DrivenJob {
       ({ activityType, attempt, lastFailure }) =>
         `${activityType?.name}, attempt ${attempt}: ${lastFailure?.message ?? 'no failure'}`,
     );
-    return [JSON.stringify(await this.progress()), ...(pending ?? [])].join('\n  ');
+    // On a machine that is too busy to answer, the steps are what is known.
+    const progress = await this.progress().catch((error: unknown) => String(error));
+    return [JSON.stringify(progress), ...(pending ?? [])].join('\n  ');
   }
 
   private async progress(): Promise<JobProgress> {

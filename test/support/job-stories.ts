@@ -1,13 +1,13 @@
 import type { JobReport } from '../../src/core/progress.ts';
 import { shardId } from '../../src/core/shard-plan.ts';
-import type { BatchStory, JobStory, ShardStory } from '../../src/report/job-story.ts';
+import type { ReportBatch, ReportData, ReportShard } from '../../src/report/report-data.ts';
 
 /** When the jobs of these stories began. */
 export const STARTED_AT = '2026-11-24T08:00:00.000Z';
 const startMs = Date.parse(STARTED_AT);
 
 /** A shard of 100 lines of which all were answered, by a batch of an hour. */
-export function shardStory(round: number, index: number, more: Partial<ShardStory> = {}): ShardStory {
+export function shardStory(round: number, index: number, more: Partial<ReportShard> = {}): ReportShard {
   return {
     id: shardId(round, index),
     round,
@@ -30,7 +30,7 @@ export function shardStory(round: number, index: number, more: Partial<ShardStor
 }
 
 /** A batch created a minute after the one before. */
-export function batchStory(index: number, more: Partial<BatchStory> = {}): BatchStory {
+export function batchStory(index: number, more: Partial<ReportBatch> = {}): ReportBatch {
   const createdAt = startMs + index * 60_000;
   return {
     batchId: `batch_${index}`,
@@ -45,7 +45,7 @@ export function batchStory(index: number, more: Partial<BatchStory> = {}): Batch
 }
 
 /** The story of a job of these shards; all of one model. */
-export function jobStory(shards: readonly ShardStory[]): JobStory {
+export function jobStory(shards: readonly ReportShard[]): ReportData {
   const sum = (key: 'inputTokens' | 'outputTokens' | 'lines'): number =>
     shards.reduce((total, shard) => total + shard[key], 0);
   const model = {

@@ -64,12 +64,12 @@ async function work(flags: WorkerFlags): Promise<void> {
   });
   await using _server = target.kind === 'embedded' ? keepEmbeddedServer({ home }) : null;
   const running = await worker.startWorker({ target, home, taskQueue, patience, api, metrics });
-  await using _outside =
+  await using _background =
     metricsAt === null && webhooks === null
       ? null
       : await (
-          await import('../../worker/look-outside.ts')
-        ).lookOutside({
+          await import('../../worker/background-services.ts')
+        ).startBackgroundServices({
           target,
           metrics: metricsAt === null ? null : metrics,
           webhooks,

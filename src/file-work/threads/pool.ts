@@ -1,6 +1,6 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 import { Piscina } from 'piscina';
-import type { JobStory } from '../../report/job-story.ts';
+import type { ReportData } from '../../report/report-data.ts';
 import type { ByteCounter } from '../byte-counter.ts';
 import { StuckReads } from './stuck-reads.ts';
 import type * as thread from './thread.ts';
@@ -95,7 +95,7 @@ export class ThreadPool {
   }
 
   /** The drawings and tables of a job's report, as HTML. The signal ends a thread that draws for too long. */
-  async drawReport(story: JobStory, signal: AbortSignal): Promise<string> {
+  async drawReport(story: ReportData, signal: AbortSignal): Promise<string> {
     return (await this.drawing.run([story], { name: 'drawReport', signal })) as string;
   }
 

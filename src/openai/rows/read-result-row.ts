@@ -6,18 +6,18 @@ import { findBrokenRow, lineInBytes, numberIn, skipFrame } from './row-bytes.ts'
 import type { RowFacts } from './row-meaning.ts';
 import { RowParts, type Span } from './row-parts.ts';
 
-/** A row of an output or error file, as far as it matters; reused from row to row. */
+/** The relevant parts of a row of an output or error file. The object is reused for every row. */
 export interface ReadRow extends RowFacts {
-  /** The line's number, from `custom_id`; null when the row names no line of ours. */
+  /** The line's number, from `custom_id`; null if it is not one of ours. */
   line: number | null;
   statusCode: number | null;
   errorCode: string | null;
   errorMessage: string | null;
   bodyIsAnswer: boolean;
   isReadable: boolean;
-  /** What holds the body: the file's block, or bytes of their own where the body does not stand in the file as strict JSON. */
+  /** The buffer with the body: the file's block, or a copy if the body in the file is not strict JSON. */
   source: Buffer;
-  /** Where the body stands in `source`. */
+  /** The position of the body in `source`. */
   bodyStart: number;
   bodyEnd: number;
   readonly usage: UsageReader;
@@ -27,15 +27,14 @@ const QUOTE = 0x22;
 const OPEN_BRACE = 0x7b;
 const NULL = 0x6e;
 
-/** A longer row is not repaired: it would not fit a string. */
+/** A longer row is not repaired: it would not fit into a string. */
 const MAX_REPAIRED_BYTES = 64 << 20;
 
-/** Longer messages are cut: the index of a shard holds them until its rows are written. */
+/** Longer messages are cut: the index of a shard keeps them until its rows are written. */
 const MAX_MESSAGE_LENGTH = 10_000;
 
 /**
- * Reads rows by scanning: an answer's bytes stay where they are.
- * Rows that are no strict JSON or no UTF-8 are repaired where that is possible.
+ * Reads rows by scanning, without copying answers. Rows that are not strict JSON or not UTF-8 are repaired if possible.
  */
 export class ResultRowReader {
   private readonly parts = new RowParts();
@@ -54,9 +53,9 @@ export class ResultRowReader {
   };
 
   /**
-   * Calls `onRow` for each row in a line of a file: one, or several where a server writes no line feeds between them.
-   * The row is valid during the call only. Calls it with a row that is not readable where no more than the line's
-   * number can be told, and not at all for bytes that are no row.
+   * Calls `onRow` for each row in a line of a file: one, or several if a server writes no line feeds between them. The row is
+   * valid during the call only. If only the line's number can be read, the row is unreadable; bytes that are not a row are
+   * ignored.
    */
   readLine(block: Buffer, start: number, end: number, isUtf8: boolean, onRow: (row: ReadRow) => void): void {
     let isRepaired = false;
@@ -64,7 +63,7 @@ export class ResultRowReader {
     while (at < end && block[at] === OPEN_BRACE) {
       const close = isUtf8 ? this.parts.scanRow(block, at, end) : NOT_JSON;
       if (close !== NOT_JSON) {
-        this.understand();
+        this.fillRow();
         onRow(this.row);
         at = skipFrame(block, close, end);
         continue;
@@ -80,8 +79,8 @@ export class ResultRowReader {
     }
   }
 
-  /** Judges the parts that the scan has found. */
-  private understand(): void {
+  /** Fills the row from the parts that the scan has found. */
+  private fillRow(): void {
     const { row, parts } = this;
     const { spans } = parts;
     row.line = this.lineIn(spans.customId);
@@ -95,9 +94,9 @@ export class ResultRowReader {
     row.bodyEnd = spans.body[1];
     const hasBody = spans.body[1] > 0 && this.parts.source[row.bodyStart] === OPEN_BRACE;
     const error = rowError ?? this.errorIn(spans.bodyError);
-    // A body without a status is an answer: the request ran.
+    // A body without a status counts as an answer, since the request ran.
     row.statusCode = status ?? (hasBody && error === null ? 200 : null);
-    // A Responses object may fail inside a 200 row.
+    // A Responses object may have failed although the status is 200.
     const failed = this.isText(spans.bodyStatus, 'failed') && this.isText(spans.bodyObject, 'response');
     row.bodyIsAnswer = hasBody && error === null && !failed;
     if (error === null && !failed) return;
@@ -105,7 +104,7 @@ export class ResultRowReader {
     row.errorMessage = text(error?.['message'])?.slice(0, MAX_MESSAGE_LENGTH) ?? null;
   }
 
-  /** Makes the object in a string of JSON the body, its bytes as they stand in the string. Some servers send it so. */
+  /** Uses the object in a JSON string as the body, without changing its bytes. Some servers send the body as a string. */
   private unwrapBody(): void {
     const [start, end] = this.parts.spans.body;
     const inner =
@@ -123,7 +122,7 @@ export class ResultRowReader {
     return row;
   }
 
-  /** The bytes as UTF-8 and strict JSON, as far as they can be made so; null where that changes nothing. */
+  /** Converts the bytes to UTF-8 and strict JSON, as far as possible; returns null if that changes nothing. */
   private repair(block: Buffer, start: number, end: number, isUtf8: boolean): Buffer | null {
     if (end - start > MAX_REPAIRED_BYTES) return null;
     const decoded = this.decoder.decode(block.subarray(start, end));
@@ -140,7 +139,7 @@ export class ResultRowReader {
     return typeof status === 'number' && Number.isFinite(status) ? status : null;
   }
 
-  /** The number in a `custom_id` that we wrote, also where a server made a number of it; null for anything else. */
+  /** Returns the number in a `custom_id` of ours, also if a server has changed the string to a number; else null. */
   private lineIn(span: Readonly<Span>): number | null {
     const [start, end] = span;
     if (end === 0) return null;
@@ -151,7 +150,7 @@ export class ResultRowReader {
     return typeof id === 'string' && /^[1-9][0-9]{0,14}$/.test(id) ? Number(id) : null;
   }
 
-  /** An error that says something; `null`, `""`, `{}` and objects of nulls, as some servers write for "none", are null. */
+  /** Returns an error; null for `null`, `""`, `{}` and objects of nulls, with which some servers mean "no error". */
   private errorIn(span: Readonly<Span>): Record<string, unknown> | null {
     if (span[1] === 0 || this.parts.source[span[0]] === NULL) return null;
     const value = this.parse(span);
@@ -160,32 +159,32 @@ export class ResultRowReader {
       return { code: isPlainCode(value) ? value : null, message: value };
     }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
-    const says = Object.values(value).some((part) => part !== null && part !== '');
-    return says ? (value as Record<string, unknown>) : null;
+    const hasContent = Object.values(value).some((part) => part !== null && part !== '');
+    return hasContent ? (value as Record<string, unknown>) : null;
   }
 
   private isText(span: Readonly<Span>, name: string): boolean {
     return span[1] > 0 && this.parts.scanner.keyIs(span[0] + 1, span[1] - 1, name);
   }
 
-  /** A value that the scan has found. */
+  /** Parses a value that the scan has found. */
   private parse([start, end]: Readonly<Span>): unknown {
     if (end - start > MAX_REPAIRED_BYTES) return null;
     return JSON.parse(this.parts.source.toString('utf8', start, end));
   }
 }
 
-/** How often a body may be wrapped in a string; seen: once, and twice behind a proxy. */
+/** How often a body may be wrapped in a string; observed: once, and twice behind a proxy. */
 const MAX_WRAPS = 3;
 
-/** The JSON text of the object in a string of JSON; null when there is none. */
+/** Returns the JSON text of the object in a JSON string; null if there is none. */
 function unwrap(json: string): string | null {
   let inner: unknown = json;
   for (let wraps = 0; wraps < MAX_WRAPS; wraps += 1) {
     try {
       inner = JSON.parse(inner as string);
     } catch {
-      return null; // not JSON: no answer that could be handed on
+      return null; // not JSON
     }
     if (typeof inner !== 'string') return null;
     inner = inner.replace(/^\uFEFF/, '').trim();

@@ -3,20 +3,20 @@ import { arePlausible, noTokens, type TokenCounts } from '../../core/token-cost.
 
 /** How far an answer's usage can be priced. */
 export const UsageState = {
-  /** There is none. */
+  /** There is no usage. */
   Absent: 'absent',
   Known: 'known',
-  /** It holds a count that is none, or parts larger than their whole: what was paid cannot be told from it. */
+  /** A count is invalid, or a part is larger than its total: the paid amount cannot be derived. */
   Unclear: 'unclear',
 } as const;
 export type UsageState = (typeof UsageState)[keyof typeof UsageState];
 
-/** Larger counts are no counts of one request; they would not fit the index of a shard either. */
+/** Larger counts are not plausible for one request, and do not fit into the index of a shard. */
 const MAX_COUNT = 2 ** 32 - 1;
 
 const ABSENT = -1;
 
-/** Where the two spellings of a count are kept. */
+/** The positions in `found` of the first spelling of each count; the second one follows. */
 const place = {
   input: 0,
   cached: 2,
@@ -34,7 +34,7 @@ const rareKinds = (Object.keys(place) as (keyof TokenCounts)[]).filter((kind) =>
 
 /**
  * Reads the `usage` of an answer. Each count has two spellings (Chat Completions: `prompt_tokens`, Responses:
- * `input_tokens`); gateways send both and leave one at zero: of two counts the first that is not zero holds.
+ * `input_tokens`). Gateways send both and set one to zero: the first count that is not zero is used.
  */
 export class UsageReader {
   readonly tokens: TokenCounts = noTokens();
@@ -42,7 +42,7 @@ export class UsageReader {
   /** True when counts other than input, cached and output are not zero. */
   hasRareKinds = false;
   private readonly scanner: JsonScanner;
-  /** For each kind both spellings: a count, `ABSENT`, or NaN for what is no count. */
+  /** For each kind both spellings: a count, `ABSENT`, or NaN for an invalid count. */
   private readonly found = new Float64Array(20);
   private end = 0;
   private spelling = 0;
@@ -62,17 +62,17 @@ export class UsageReader {
     this.isRare = false;
   }
 
-  /** Reads the object at `start` of the scanner's block; returns the offset behind it, or NOT_JSON. */
+  /** Reads the object at `start` of the scanner's block; returns the offset after it, or NOT_JSON. */
   read(start: number, end: number): number {
     this.clear();
     this.end = end;
     this.found.fill(ABSENT);
     const close = this.scanner.scanObject(start, end, this.onMember);
-    if (close !== NOT_JSON) this.judge();
+    if (close !== NOT_JSON) this.evaluate();
     return close;
   }
 
-  private judge(): void {
+  private evaluate(): void {
     const { tokens } = this;
     const input = this.pick(place.input);
     const output = this.pick(place.output);
@@ -93,7 +93,7 @@ export class UsageReader {
     }
     isClear &&= this.hasRareKinds ? arePlausible(tokens) : tokens.cached <= tokens.input;
     this.state = isClear ? UsageState.Known : UsageState.Unclear;
-    // Sums of parts stay within sums of wholes.
+    // The sum of cached tokens must not exceed the sum of input tokens.
     if (!isClear) tokens.cached = Math.min(tokens.cached, tokens.input);
   }
 
@@ -106,7 +106,7 @@ export class UsageReader {
     return Math.max(first, second);
   }
 
-  // Keys are told apart by their lengths first: there is one `usage` in each of millions of rows.
+  // Keys are compared by length first, for speed: each of millions of rows has a `usage`.
   private readonly onMember = (keyStart: number, keyEnd: number, valueStart: number): number => {
     const { scanner } = this;
     switch (keyEnd - keyStart) {
@@ -191,7 +191,7 @@ export class UsageReader {
   }
 }
 
-/** A count of tokens; `ABSENT` for null, NaN for anything else. */
+/** Reads a count of tokens; `ABSENT` for null, NaN for any other value. */
 function countIn(block: Uint8Array, start: number, end: number): number {
   let value = 0;
   for (let at = start; at < end; at += 1) {
@@ -202,7 +202,7 @@ function countIn(block: Uint8Array, start: number, end: number): number {
   return value <= MAX_COUNT ? value : Number.NaN;
 }
 
-/** `12.0` and `1e3` are counts, too. */
+/** Reads a count such as `12.0` or `1e3`. */
 function unusualCount(block: Uint8Array, start: number, end: number): number {
   if (block[start] === 0x6e) return ABSENT;
   const value =

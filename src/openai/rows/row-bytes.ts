@@ -1,4 +1,4 @@
-/** Rows and the lines they name, told from bytes that need not be JSON. */
+/** Finds rows and their line numbers in bytes that need not be JSON. */
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -8,7 +8,7 @@ const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 
-/** Skips what may stand before a row: white space, a byte order mark, and the signs of a JSON array around rows. */
+/** Skips the bytes that may precede a row: white space, a byte order mark, and the punctuation of a JSON array around rows. */
 export function skipFrame(block: Buffer, at: number, end: number): number {
   for (; at < end; at += 1) {
     const byte = block[at]!;
@@ -20,8 +20,8 @@ export function skipFrame(block: Buffer, at: number, end: number): number {
 }
 
 /**
- * The line that a row names which is no JSON, and where it ends: quotes and brackets are followed, nothing is checked.
- * Only a `custom_id` of the row itself counts: a body may hold one, too.
+ * Returns the line number of a row that is not JSON, and the end of the row: it matches quotes and brackets, and checks nothing
+ * else. Only a `custom_id` at the top level of the row counts: a body may contain one, too.
  */
 export function findBrokenRow(block: Buffer, at: number, end: number): { line: number | null; end: number } {
   let line: number | null = null;
@@ -35,15 +35,15 @@ export function findBrokenRow(block: Buffer, at: number, end: number): { line: n
     } else if (byte === QUOTE) {
       const close = stringEnd(block, at, end);
       if (depth === 1 && line === null && block.toString('latin1', at, close) === '"custom_id"')
-        line = lineBehind(block, close, end);
+        line = lineAfter(block, close, end);
       at = close - 1;
     }
   }
   return { line, end };
 }
 
-/** The line named behind the key `custom_id`. */
-function lineBehind(block: Buffer, at: number, end: number): number | null {
+/** Returns the line number after the key `custom_id`. */
+function lineAfter(block: Buffer, at: number, end: number): number | null {
   while (at < end && (block[at] === 0x20 || block[at] === 0x3a)) at += 1;
   let close = at;
   if (block[at] === QUOTE) close = stringEnd(block, at, end);
@@ -59,7 +59,7 @@ function stringEnd(block: Buffer, at: number, end: number): number {
   return end;
 }
 
-/** The number that we wrote as a `custom_id`, quoted or not. */
+/** Returns the line number in a `custom_id` of ours, quoted or not; else null. */
 export function lineInBytes(block: Buffer, start: number, end: number): number | null {
   if (block[start] === QUOTE) {
     start += 1;
@@ -68,7 +68,7 @@ export function lineInBytes(block: Buffer, start: number, end: number): number |
   return block[start] === 0x30 ? null : numberIn(block, start, end);
 }
 
-/** A plain whole number in the block; null for anything else. */
+/** Returns the plain integer in the block; null for any other value. */
 export function numberIn(block: Buffer, start: number, end: number): number | null {
   let value = 0;
   for (let at = start; at < end; at += 1) {

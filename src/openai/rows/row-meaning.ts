@@ -1,36 +1,36 @@
 /**
- * How a line ends: the classification of the rows of output and error files.
+ * The classification of the rows of output and error files.
  *
- * Rows are assigned by `custom_id`; counts and the batch's status say nothing about a single line
- * (seen: `completed` batches with status 0 rows, with missing rows, with both files absent).
+ * Rows are assigned by `custom_id`. Counts and the batch's status do not show the result of a single line (observed: `completed`
+ * batches with status 0 rows, with missing rows, without both files).
  */
 
-/** What a row of an output or error file says about its line. */
+/** The content of a row of an output or error file. */
 export interface RowFacts {
   /** HTTP status inside the row; null when the request never ran. */
   readonly statusCode: number | null;
   /** Code of the row's own error or of the error in the response's body; null when there is none. */
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
-  /** True when `response.body` is an object without an error in it. */
+  /** True if `response.body` is an object without an error. */
   readonly bodyIsAnswer: boolean;
-  /** False when no more of the row can be read than the line that it names. */
+  /** False if only the line's number can be read. */
   readonly isReadable: boolean;
 }
 
-/** What follows for the line. */
+/** The result for the line. */
 export const RowMeaning = {
-  /** It has its answer. */
+  /** The line has its answer. */
   Answered: 'answered',
-  /** It will never have one: the request itself is at fault. */
+  /** The request itself is wrong: the line will never have an answer. */
   Failed: 'failed',
-  /** Try again; this try counts. */
+  /** Retry; this attempt counts. */
   Retry: 'retry',
-  /** Try again; this try was never run and does not count. */
+  /** Retry; the request never ran, and this attempt does not count. */
   RetryFree: 'retry_free',
-  /** Try again when the account accepts requests again; this try counts nowhere. */
+  /** Retry when the account accepts requests again; this attempt does not count. */
   AccountRefused: 'account_refused',
-  /** It was answered and paid, and the answer cannot be read: it is never bought again. */
+  /** The answer was paid, but cannot be read: the line is never bought again. */
   Unreadable: 'unreadable',
 } as const;
 export type RowMeaning = (typeof RowMeaning)[keyof typeof RowMeaning];
@@ -38,7 +38,7 @@ export type RowMeaning = (typeof RowMeaning)[keyof typeof RowMeaning];
 /** Errors of requests that never ran. Spec, BatchRequestOutput.error.code. */
 const neverRan: ReadonlySet<string> = new Set(['batch_expired', 'batch_cancelled']);
 
-/** The table: which row means what. */
+/** Returns the result for the line of a row. */
 export function meaningOf(row: RowFacts): RowMeaning {
   if (!row.isReadable) return RowMeaning.Unreadable;
   const { statusCode: status, errorCode: code } = row;
@@ -53,15 +53,15 @@ export function meaningOf(row: RowFacts): RowMeaning {
   return status >= 400 && status < 500 ? RowMeaning.Failed : RowMeaning.Retry;
 }
 
-/** True when the account's money or its key is at its end; a refusal that names a model concerns the line alone. */
+/** True when the API refused the account or its key; a refusal that names a model concerns the line only. */
 function isAccountRefusal(status: number | null, code: string | null): boolean {
   if (code !== null && /billing|insufficient_quota/i.test(code)) return true;
   if (code !== null && /model/i.test(code)) return false;
   return status === 401 || status === 402;
 }
 
-/** Errors in the body of a 200 row that the same request would meet again. */
-const hopeless: ReadonlySet<string> = new Set([
+/** Errors in the body of a 200 row that the same request would cause again. */
+const permanentErrors: ReadonlySet<string> = new Set([
   'context_length_exceeded',
   'invalid_prompt',
   'invalid_request_error',
@@ -70,7 +70,7 @@ const hopeless: ReadonlySet<string> = new Set([
 ]);
 
 function classifyBodyError(code: string): RowMeaning {
-  return hopeless.has(code) ? RowMeaning.Failed : RowMeaning.Retry;
+  return permanentErrors.has(code) ? RowMeaning.Failed : RowMeaning.Retry;
 }
 
 function isRetryableStatus(status: number): boolean {

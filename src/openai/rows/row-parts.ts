@@ -1,7 +1,7 @@
 import { JsonScanner, NOT_JSON } from '../../core/json-scan.ts';
 import { UsageReader } from './read-usage.ts';
 
-/** Where a value stands; its end is 0 where there is none. */
+/** The position of a value; its end is 0 if there is none. */
 export type Span = [start: number, end: number];
 
 const LINE_FEED = 0x0a;
@@ -13,7 +13,7 @@ const bodyKeys = ['usage', 'error', 'status', 'object'] as const;
 const SHORTEST_ESCAPED = 'body'.length + 5;
 const LONGEST_ESCAPED = 'status_code'.length * 6;
 
-/** Finds the parts of a row by scanning: their bytes stay where they are, whatever form the row has around them. */
+/** Finds the parts of a row by scanning, without copying them. */
 export class RowParts {
   readonly scanner: JsonScanner = new JsonScanner(new Uint8Array(0));
   readonly usage: UsageReader = new UsageReader(this.scanner);
@@ -29,12 +29,12 @@ export class RowParts {
     bodyStatus: [0, 0],
     bodyObject: [0, 0],
   };
-  /** What the spans are of: the block of the row, or the bytes of a body that was taken out of it. */
+  /** The buffer to which the spans refer: the block of the row, or a body that was extracted from it. */
   source: Buffer = Buffer.alloc(0);
   private end = 0;
   private readonly allSpans: Span[] = Object.values(this.spans);
 
-  /** Finds the parts of the row at `at`; returns the offset behind it, or NOT_JSON. */
+  /** Finds the parts of the row at `at`; returns the offset after it, or NOT_JSON. */
   scanRow(block: Buffer, at: number, end: number): number {
     this.useSource(block, end);
     for (const span of this.allSpans) span[1] = 0;
@@ -52,7 +52,7 @@ export class RowParts {
     const { scanner, spans } = this;
     const key = this.nameOf(keyStart, keyEnd, rowKeys);
     if (key === 'response') {
-      // Of a key given twice the last one counts, as in JSON.parse.
+      // The last of duplicate keys counts, as in JSON.parse.
       spans.status[1] = 0;
       this.forgetBody();
       return this.source[valueStart] === OPEN_BRACE
@@ -96,7 +96,7 @@ export class RowParts {
     return close;
   };
 
-  /** Which of the names a key is, also where it is written with escapes; null for other keys. */
+  /** Returns the name that equals a key, also if the key has escapes; null for other keys. */
   private nameOf<Name extends string>(keyStart: number, keyEnd: number, names: readonly Name[]): Name | null {
     const { scanner } = this;
     const length = keyEnd - keyStart;
@@ -104,7 +104,7 @@ export class RowParts {
       const name = names[i]!;
       if (name.length === length && scanner.keyIs(keyStart, keyEnd, name)) return name;
     }
-    // Six bytes make an escaped letter: other keys are none of these names.
+    // An escaped letter has six bytes, so other lengths cannot be one of the names.
     if (length < SHORTEST_ESCAPED || length > LONGEST_ESCAPED || !scanner.hasEscape(keyStart, keyEnd))
       return null;
     const text = JSON.parse(this.source.toString('utf8', keyStart - 1, keyEnd + 1)) as string;
@@ -117,7 +117,7 @@ export class RowParts {
     this.usage.clear();
   }
 
-  /** Makes the JSON text of an object the body; false where it is no JSON. */
+  /** Uses the JSON text of an object as the body; returns false if it is not JSON. */
   takeBody(json: string): boolean {
     const source = Buffer.from(json);
     this.useSource(source, source.length);
@@ -127,7 +127,7 @@ export class RowParts {
       return false;
     }
     setSpan(this.spans.body, 0, close);
-    // Line feeds stand between values only, as this is JSON, and would break our row.
+    // Line feeds, which in JSON occur only between values, would break our row.
     for (let at = source.indexOf(LINE_FEED); at !== -1; at = source.indexOf(LINE_FEED, at)) source[at] = 0x20;
     return true;
   }

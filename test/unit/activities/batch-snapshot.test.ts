@@ -3,7 +3,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import OpenAI from 'openai';
 import { beforeEach, expect, test } from 'vitest';
 import { BatchApi } from '../../../src/openai/batch-api.ts';
-import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from '../../../src/openai/labels.ts';
+import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from '../../../src/openai/batch-metadata.ts';
 import { pollBatches, type BatchReading, type PollRequest } from '../../../src/activities/poll-batches.ts';
 import type { FileWork } from '../../../src/file-work/file-work.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';

@@ -94,7 +94,7 @@ test('the header of an encoded body counts other bytes', async () => {
 });
 
 test.each<[title: string, end: (controller: ReadableStreamDefaultController) => void, message: RegExp]>([
-  ['breaks off', (controller) => controller.error(new Error('reset')), /broke off/],
+  ['breaks off', (controller) => controller.error(new Error('reset')), /was interrupted/],
   ['stalls', () => undefined, /stalled/],
 ])('a body that %s is an error', async (_, end, message) => {
   const content = (): Response => {

@@ -55,7 +55,7 @@ test.each<[title: string, sizes: unknown[], fileId: string]>([
 test('tries again where the server names two other sizes', async () => {
   await expect(upload(SMALL, (_, nth) => held(nth, 100 + nth))).rejects.toMatchObject({
     type: 'ApiTrouble',
-    message: expect.stringMatching(/holds 102 bytes of 18/),
+    message: expect.stringMatching(/has stored 102 of 18 bytes/),
   });
 });
 

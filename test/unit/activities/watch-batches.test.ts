@@ -2,7 +2,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import OpenAI from 'openai';
 import { beforeEach, expect, test } from 'vitest';
 import { BatchApi } from '../../../src/openai/batch-api.ts';
-import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from '../../../src/openai/labels.ts';
+import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from '../../../src/openai/batch-metadata.ts';
 import { watchBatches, type WatchReply, type WatchRequest } from '../../../src/activities/watch-batches.ts';
 import { groupBatches, type KnownStatus } from '../../../src/core/batch-groups.ts';
 import { shardId } from '../../../src/core/shard-plan.ts';

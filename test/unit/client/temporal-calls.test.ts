@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { sleep } from '../../../src/client/abortable.ts';
 import { TemporalCalls } from '../../../src/client/temporal-calls.ts';
-import { ServerSight } from '../../../src/temporal/index.ts';
+import { ServerAvailability } from '../../../src/temporal/index.ts';
 
 const target = { kind: 'configured', connection: { address: 'a:1' }, namespace: 'n' } as const;
 
@@ -102,24 +102,24 @@ describe('of a server that is away', () => {
   function started(
     options: { isLong: boolean },
     client: Client = deafClient().client,
-  ): { sight: ServerSight; ended: () => string | null } {
+  ): { availability: ServerAvailability; ended: () => string | null } {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
-    const sight = new ServerSight();
-    const calls = new TemporalCalls(client, target, true, sight);
+    const availability = new ServerAvailability();
+    const calls = new TemporalCalls(client, target, true, availability);
     let end: string | null = null;
     const ending = calls.run(never, { jobId: 'j', patient: true, ...options });
     ending.catch((error: Error) => (end = error.message));
-    return { sight, ended: () => end };
+    return { availability, ended: () => end };
   }
   const gone = expect.stringContaining('a:1 has gone away. Job j keeps its place') as string;
   const UNAVAILABLE = 14;
 
   test('a call is given up a minute after the first attempt that failed, whatever the SDK still tries', async () => {
-    const { sight, ended } = started({ isLong: true });
+    const { availability, ended } = started({ isLong: true });
     await vi.advanceTimersByTimeAsync(300_000);
     expect(ended()).toBeNull(); // it may be long
     for (let second = 0; second < 60; second += 5) {
-      sight.note(UNAVAILABLE);
+      availability.recordStatus(UNAVAILABLE);
       await vi.advanceTimersByTimeAsync(5_000);
       expect(ended()).toBeNull();
     }
@@ -128,14 +128,14 @@ describe('of a server that is away', () => {
   });
 
   test('a call goes on when the server is back within the minute', async () => {
-    const { sight, ended } = started({ isLong: true });
-    sight.note(UNAVAILABLE);
+    const { availability, ended } = started({ isLong: true });
+    availability.recordStatus(UNAVAILABLE);
     await vi.advanceTimersByTimeAsync(50_000);
-    sight.note(0);
+    availability.recordStatus(0);
     await vi.advanceTimersByTimeAsync(50_000);
-    sight.note(UNAVAILABLE);
+    availability.recordStatus(UNAVAILABLE);
     await vi.advanceTimersByTimeAsync(50_000);
-    sight.note(5); // NOT_FOUND is an answer, too
+    availability.recordStatus(5); // NOT_FOUND is an answer, too
     await vi.advanceTimersByTimeAsync(300_000);
     expect(ended()).toBeNull();
   });
@@ -145,8 +145,8 @@ describe('of a server that is away', () => {
       withAbortSignal: async (_signal: AbortSignal, call: () => Promise<unknown>) => await call(),
       withDeadline: async () => await Promise.reject(new Error('not for you')),
     } as unknown as Client;
-    const { sight, ended } = started({ isLong: true }, refusing);
-    sight.note(UNAVAILABLE);
+    const { availability, ended } = started({ isLong: true }, refusing);
+    availability.recordStatus(UNAVAILABLE);
     await vi.advanceTimersByTimeAsync(300_000);
     expect(ended()).toBeNull();
   });
@@ -160,10 +160,10 @@ describe('of a server that is away', () => {
   });
 
   test('a call that is slow while others are answered is waited for', async () => {
-    const { sight, ended } = started({ isLong: false });
+    const { availability, ended } = started({ isLong: false });
     for (let second = 0; second < 300; second += 5) {
       await vi.advanceTimersByTimeAsync(5_000);
-      sight.note(0);
+      availability.recordStatus(0);
     }
     expect(ended()).toBeNull();
   });

@@ -2,7 +2,7 @@ import type OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
 import { toApiBatch } from '../../../src/openai/api-batch.ts';
 
-/** A batch object as some server sends it. */
+/** A batch object as servers send it. */
 function batch(parts: Record<string, unknown>): OpenAI.Batch {
   return { id: 'batch_1', object: 'batch', status: 'completed', ...parts } as unknown as OpenAI.Batch;
 }
@@ -25,7 +25,7 @@ describe('toApiBatch', () => {
       id: 'batch_1',
       createdAt: 1_700_000_000,
       inputFileId: 'file-in',
-      labels: { key: undefined, job: 'job', instance: undefined },
+      metadata: { key: undefined, job: 'job', instance: undefined },
       status: 'completed',
       unknownStatus: null,
       counts: { total: 9, completed: 7, failed: 2 },
@@ -39,11 +39,11 @@ describe('toApiBatch', () => {
     });
   });
 
-  test('tells a summary from a batch that has no files', () => {
-    expect(toApiBatch(batch({}))).toMatchObject({ isSummary: true, labels: null, inputFileId: null });
+  test('distinguishes a summary from a batch without files', () => {
+    expect(toApiBatch(batch({}))).toMatchObject({ isSummary: true, metadata: null, inputFileId: null });
     expect(toApiBatch(batch({ output_file_id: null, metadata: null }))).toMatchObject({
       isSummary: false,
-      labels: { key: undefined },
+      metadata: { key: undefined },
     });
     expect(toApiBatch(batch({ errors: null })).isSummary).toBe(false);
   });
@@ -56,7 +56,7 @@ describe('toApiBatch', () => {
     },
   );
 
-  test.each<[unknown]>([[null], [undefined], ['']])('takes %j for a file that is not there', (id) => {
+  test.each<[unknown]>([[null], [undefined], ['']])('%j is a missing file', (id) => {
     expect(toApiBatch(batch({ output_file_id: id, error_file_id: id }))).toMatchObject({
       outputFileId: null,
       errorFileId: null,
@@ -68,7 +68,7 @@ describe('toApiBatch', () => {
     ['canceled', 'cancelled'],
     ['paused', 'in_progress'],
     [undefined, 'in_progress'],
-  ])('takes the status %j for %s', (status, known) => {
+  ])('the status %j is read as %s', (status, known) => {
     expect(toApiBatch(batch({ status })).status).toBe(known);
   });
 
@@ -85,7 +85,7 @@ describe('toApiBatch', () => {
       true,
     ],
     ['whose counts are zero', { request_counts: { ...counts, total: 0 } }, true],
-  ])('tells whether lines may have run of a batch %s', (_, parts, ran) => {
+  ])('whether lines may have run in a batch %s', (_, parts, ran) => {
     expect(toApiBatch(batch(parts)).ran).toBe(ran);
   });
 
@@ -107,7 +107,7 @@ describe('toApiBatch', () => {
     expect(toApiBatch(batch({ status: 'failed', errors })).errors).toEqual(entries);
   });
 
-  test('counts nothing where the server sends no counts', () => {
+  test('without counts from the server, all counts are 0', () => {
     expect(toApiBatch(batch({})).counts.completed).toBe(0);
     expect(toApiBatch(batch({ request_counts: null })).counts.completed).toBe(0);
   });

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { tellingFetch, type ApiCall } from '../../../src/openai/api-calls.ts';
+import { observedFetch, type ApiCall } from '../../../src/openai/api-calls.ts';
 
-async function told(url: string, method: string | undefined, answer: () => Response): Promise<ApiCall[]> {
+async function reported(url: string, method: string | undefined, answer: () => Response): Promise<ApiCall[]> {
   const calls: ApiCall[] = [];
-  const send = tellingFetch(
+  const send = observedFetch(
     (call) => calls.push(call),
     async () => answer(),
   );
@@ -22,8 +22,8 @@ test.each([
   ['POST', 'https://api.openai.com/v1/uploads/upload_1/parts', 'POST /uploads/{id}/parts'],
   ['POST', 'https://api.openai.com/v1/uploads/upload_1/complete', 'POST /uploads/{id}/complete'],
   ['GET', 'https://user:secret@proxy.example/else', 'GET other'],
-])('%s %s is told as %s, without ids, hosts and keys', async (method, url, call) => {
-  expect(await told(url, method, ok)).toEqual([{ call, status: '2xx', seconds: expect.any(Number) }]);
+])('%s %s is reported as %s, without ids, hosts and keys', async (method, url, call) => {
+  expect(await reported(url, method, ok)).toEqual([{ call, status: '2xx', seconds: expect.any(Number) }]);
 });
 
 test.each([
@@ -31,14 +31,18 @@ test.each([
   [404, '4xx'],
   [429, '429'],
   [503, '5xx'],
-])('status %i is told as %s', async (status, told_) => {
-  const [call] = await told('https://api.openai.com/v1/batches', 'GET', () => new Response('', { status }));
-  expect(call!.status).toBe(told_);
+])('status %i is reported as %s', async (status, label) => {
+  const [call] = await reported(
+    'https://api.openai.com/v1/batches',
+    'GET',
+    () => new Response('', { status }),
+  );
+  expect(call!.status).toBe(label);
 });
 
-test('a call without an answer is told and fails as it did', async () => {
+test('a call without a response is reported, and its error is unchanged', async () => {
   const calls: ApiCall[] = [];
-  const send = tellingFetch(
+  const send = observedFetch(
     (call) => calls.push(call),
     () => Promise.reject(new TypeError('fetch failed')),
   );
@@ -46,6 +50,6 @@ test('a call without an answer is told and fails as it did', async () => {
   expect(calls).toMatchObject([{ call: 'GET /batches', status: 'none' }]);
 });
 
-test("the SDK's trial of what fetch can do is no call", async () => {
-  expect(await told('data:,', undefined, ok)).toEqual([]);
+test("the SDK's probe of fetch is not reported", async () => {
+  expect(await reported('data:,', undefined, ok)).toEqual([]);
 });

@@ -8,7 +8,7 @@ const cancel = async (answers: Record<string, Answer>): Promise<void> =>
 
 const check = async (answers: Record<string, Answer>): Promise<void> => await apiOf(answers).checkKey(signal);
 
-test.each([400, 404, 405, 409, 410, 422, 501])('a cancel refused with %d fails no job', async (status) => {
+test.each([400, 404, 405, 409, 410, 422, 501])('a cancel refused with %d does not fail', async (status) => {
   await cancel({ 'POST /batches/b1/cancel': status });
 });
 
@@ -25,9 +25,9 @@ const fine = { data: [] };
 
 test.each<[title: string, list: Answer, files: Answer]>([
   ['by the list', fine, 401],
-  ['by the files, where the list is broken', 500, fine],
-  ['by the files, where the list is refused by itself', 403, fine],
-  ['where neither route exists', 404, 404],
+  ['by the files, when the list fails', 500, fine],
+  ['by the files, when only the list is refused', 403, fine],
+  ['when neither route exists', 404, 404],
 ])('the account is accepted %s', async (_, list, files) => {
   await check({ 'GET /batches': list, 'GET /files': files });
 });
@@ -38,7 +38,7 @@ test.each<[list: Answer, files: Answer, type: string]>([
   [403, 404, 'AccountRefused'],
   [500, 401, 'AccountRefused'],
   [500, 500, 'ApiTrouble'],
-])('the account is not accepted where list and files answer %j and %j', async (list, files, type) => {
+])('the account is not accepted when list and files return %j and %j', async (list, files, type) => {
   const answers = { 'GET /batches': list, 'GET /files': files };
   await expect(check(answers)).rejects.toMatchObject({ type });
 });

@@ -31,7 +31,7 @@ test.each<[refusal: string | null, title: string, entries: BatchErrorEntry[]]>([
   [null, 'a bad line whose message quotes such words', [entry('x', 'Bad: "enqueued token"', 2)]],
   [null, 'a bad line that quotes the limit', [entry('x', 'Bad: "billing hard limit"', 2)]],
   [null, 'a model of no batch', [entry('model_not_found')]],
-  ['token_limit', 'a decisive reason behind others', [entry('x', '', 1), entry('token_limit_exceeded')]],
+  ['token_limit', 'a decisive reason after others', [entry('x', '', 1), entry('token_limit_exceeded')]],
 ])('%s after %s', (refusal, _, entries) => {
   expect(refusalOf(entries)).toBe(refusal);
 });

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { checkApi } from '../../../src/openai/check-api.ts';
 import { createAuthority, signedBy } from '../../support/certificates.ts';
 
-/** Checks a server by what it answers to each call; returns the error's code, null without one, and the calls. */
+/** Checks a server with these responses; returns the error's code, null without one, and the calls. */
 async function check(
   answers: Record<string, () => Response | Promise<Response>>,
 ): Promise<{ code: string | null; calls: string[] }> {
@@ -33,8 +33,8 @@ const list = 'GET /batches';
 const create = 'POST /batches';
 
 test.each<[title: string, status: number]>([
-  ['refuses its rate', 429],
-  ['is in trouble', 500],
+  ['is rate limited', 429],
+  ['fails', 500],
   ['has only the other methods of the route', 405],
   ['refuses the list', 400],
 ])('a server passes whose list %s', async (_, status) => {
@@ -57,7 +57,7 @@ test('a server whose list hangs passes when it creates batches', async () => {
   expect(seen).toEqual({ code: null, calls: [list, create] });
 });
 
-test.each([404, 405, 501])('an address where nothing creates batches (%d) is refused', async (status) => {
+test.each([404, 405, 501])('an address without a Batch API (%d) is refused', async (status) => {
   const { code } = await check({ [list]: refusal(404), [create]: refusal(status) });
   expect(code).toBe('api_unreachable');
 });
@@ -81,13 +81,13 @@ test.each([301, 302, 307, 308])(
     await checkedAt(server, 'http', async (error, host) => {
       expect(error).toMatchObject({
         code: 'api_unreachable',
-        message: `${host} redirects to ${host} (HTTP ${status}): set OPENAI_BASE_URL to the address that answers itself; requests that buy something are not redirected.`,
+        message: `${host} redirects to ${host} (HTTP ${status}): set OPENAI_BASE_URL to the final address; paid requests do not follow redirects.`,
       });
     });
   },
 );
 
-test('a certificate that is not trusted is told as such', async () => {
+test('a certificate that is not trusted is reported as such', async () => {
   const pair = await signedBy(await createAuthority('nobody knows it'), 'localhost');
   await checkedAt(createSecureServer(pair), 'https', async (error, host) => {
     expect(error).toMatchObject({
@@ -101,7 +101,7 @@ test('a certificate that is not trusted is told as such', async () => {
   });
 });
 
-test('an address where nobody listens is told with the reason', async () => {
+test('an address without a listener is reported with the reason', async () => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -112,7 +112,7 @@ test('an address where nobody listens is told with the reason', async () => {
   );
 });
 
-/** What the check says of a real server. */
+/** The result of the check for a real server. */
 async function checkedAt(
   server: Server,
   scheme: string,

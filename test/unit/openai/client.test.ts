@@ -8,7 +8,7 @@ test.each(['sk-a\nsk-b', 'sk-a sk-b', 'sk-ä'])(
   (key) => {
     vi.stubEnv('OPENAI_API_KEY', key);
     expect(() => createApi()).toThrow(expect.objectContaining({ code: 'api_refused' }));
-    expect(() => createApi()).toThrow(/^OPENAI_API_KEY holds a line break, a space or another character/);
+    expect(() => createApi()).toThrow(/^OPENAI_API_KEY contains a line break, a space or another character/);
   },
 );
 
@@ -18,7 +18,7 @@ test('white space around a key does no harm', () => {
 });
 
 test.each(['localhost:8080/v1', 'api.openai.com/v1', '/v1', 'ftp://user:secret@host/v1'])(
-  'an address without https:// or http:// is refused, and not told: %s',
+  'an address without https:// or http:// is refused, and not quoted: %s',
   (url) => {
     vi.stubEnv('OPENAI_API_KEY', 'sk-a');
     vi.stubEnv('OPENAI_BASE_URL', url);
@@ -26,7 +26,7 @@ test.each(['localhost:8080/v1', 'api.openai.com/v1', '/v1', 'ftp://user:secret@h
       expect.objectContaining({
         code: 'api_unreachable',
         message:
-          'OPENAI_BASE_URL is no address that begins with https:// or http://: write it as https://HOST/v1.',
+          'OPENAI_BASE_URL is not an address that begins with https:// or http://: write it as https://HOST/v1.',
       }),
     );
   },

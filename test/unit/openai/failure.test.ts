@@ -20,7 +20,7 @@ interface Answer {
   headers?: Record<string, string>;
 }
 
-/** The error that the SDK makes of an answer of the API. */
+/** The error that the SDK creates from a response of the API. */
 function apiError({ status, code = null, type, param, message = SECRET, headers = {} }: Answer): APIError {
   return APIError.generate(
     status,
@@ -30,14 +30,14 @@ function apiError({ status, code = null, type, param, message = SECRET, headers 
   );
 }
 
-/** The failure that a thrown value becomes. */
+/** The failure that `toFailure` creates from a thrown value. */
 function failureOf(error: unknown): ApplicationFailure {
   const failure = toFailure(error, 'POST /batches');
   if (!(failure instanceof ApplicationFailure)) throw new Error('no failure');
   return failure;
 }
 
-describe('an answer of the API', () => {
+describe('an error response', () => {
   test.each<[type: string, final: boolean, answer: Answer]>([
     ['AccountRefused', true, { status: 401, code: 'invalid_api_key' }],
     ['AccountRefused', true, { status: 403 }],
@@ -102,13 +102,13 @@ describe('an answer of the API', () => {
     expect(toFailure(apiError(answer), call)).toMatchObject({ type });
   });
 
-  test('is told by call, status and code, in message and details', () => {
+  test('has call, status and code in message and details', () => {
     const failure = failureOf(apiError({ status: 404, code: 'model_not_found' }));
     expect(failure.message).toMatch(
       /^POST \/batches: HTTP 404 model_not_found; it would be refused again: fix/,
     );
     expect(failure.details).toEqual([{ status: 404, code: 'model_not_found' }]);
-    expect(failureOf(apiError({ status: 500 })).message).toMatch(/^POST \/batches: HTTP 500; tried again/);
+    expect(failureOf(apiError({ status: 500 })).message).toMatch(/^POST \/batches: HTTP 500; retried/);
     expect(failureOf(apiError({ status: 400, type: 'invalid_request_error' })).message).toMatch(
       /^POST \/batches: HTTP 400 invalid_request_error; /,
     );
@@ -116,13 +116,16 @@ describe('an answer of the API', () => {
 
   test.each<[Answer, advice: RegExp]>([
     [{ status: 401 }, /; set OPENAI_API_KEY of the workers/],
-    [{ status: 403 }, /; give the key's project the right/],
-    [{ status: 402 }, /; mend the account's billing$/],
-    [{ status: 429, code: 'insufficient_quota' }, /; mend the account's billing$/],
+    [{ status: 403 }, /; give the key's project the permission/],
+    [{ status: 402 }, /; fix the account's billing$/],
+    [{ status: 429, code: 'insufficient_quota' }, /; fix the account's billing$/],
     [{ status: 429, code: 'token_limit_exceeded' }, /; the shard waits/],
-    [{ status: 400, message: 'Cannot find file file-1' }, /; the batch is created again/],
+    [
+      { status: 400, message: 'Cannot find file file-1' },
+      /; the file is uploaded and the batch created again/,
+    ],
     [{ status: 422 }, /; it would be refused again/],
-    [{ status: 429 }, /; tried again by itself/],
+    [{ status: 429 }, /; retried automatically/],
   ])('says what to do about %j', (answer, advice) => {
     expect(failureOf(apiError(answer)).message).toMatch(advice);
   });
@@ -134,7 +137,7 @@ describe('an answer of the API', () => {
     [{ status: 500 }],
     [{ status: 400, code: SECRET, type: SECRET }],
     [{ status: 400, code: 'x'.repeat(65) }],
-  ])('never shows the text of the server: %j', (answer) => {
+  ])('does not contain the text of the server: %j', (answer) => {
     const failure = failureOf(apiError(answer));
     const shown = JSON.stringify([failure.message, failure.details, failure.cause]);
     expect(shown).not.toContain('prompt');
@@ -143,7 +146,7 @@ describe('an answer of the API', () => {
 });
 
 describe('apiText', () => {
-  test('is the message, of the error and of the failure made of it', () => {
+  test('is the message of the error, also for its failure', () => {
     const error = apiError({ status: 400, message: 'No such thing.' });
     expect(apiText(error)).toBe('No such thing.');
     expect(apiText(failureOf(error))).toBe('No such thing.');
@@ -160,7 +163,7 @@ describe('apiText', () => {
     [ApplicationFailure.create({ message: 'x' })],
     [new Error('x')],
     [undefined],
-  ])('is null where the server said nothing: %s', (error) => {
+  ])('is null without a message of the server: %s', (error) => {
     expect(apiText(error)).toBeNull();
   });
 });
@@ -186,7 +189,7 @@ describe('the delay before the next attempt', () => {
   });
 });
 
-describe('no answer of the API', () => {
+describe('no response of the API', () => {
   test('is ApiTrouble that names the cause', () => {
     const refused = Object.assign(new Error(`connect ${SECRET}`), { code: 'ECONNREFUSED' });
     const cause = new TypeError('fetch failed', { cause: refused });
@@ -194,7 +197,7 @@ describe('no answer of the API', () => {
     expect(failure).toMatchObject({
       type: 'ApiTrouble',
       nonRetryable: false,
-      message: expect.stringMatching(/^POST \/batches: no answer \(ECONNREFUSED\); tried again by itself/),
+      message: expect.stringMatching(/^POST \/batches: no response \(ECONNREFUSED\); retried automatically/),
       details: [{ status: null, code: null }],
     });
   });
@@ -202,7 +205,7 @@ describe('no answer of the API', () => {
   test('is ApiTrouble after a timeout', () => {
     expect(failureOf(new APIConnectionTimeoutError())).toMatchObject({
       type: 'ApiTrouble',
-      message: expect.stringMatching(/no answer \(APIConnectionTimeoutError\); tried again/),
+      message: expect.stringMatching(/no response \(APIConnectionTimeoutError\); retried/),
     });
   });
 
@@ -215,13 +218,13 @@ describe('no answer of the API', () => {
   });
 });
 
-test('an answer that is no JSON is ApiTrouble without its text', () => {
+test('a response that is not JSON is ApiTrouble without its text', () => {
   const failure = failureOf(new SyntaxError(`Unexpected token 'p', "${SECRET}" is not valid JSON`));
   expect(failure).toMatchObject({ type: 'ApiTrouble', nonRetryable: false });
   expect(failure.message).not.toContain(SECRET);
 });
 
-test('what is no error of the API stays what it is', () => {
+test('any other error is unchanged', () => {
   for (const error of [new Error('disk full'), new APIUserAbortError(), 'text', undefined])
     expect(toFailure(error, 'call')).toBe(error);
 });
@@ -237,7 +240,7 @@ test.each<[refusal: boolean, title: string, error: unknown]>([
   [false, 'an abort', new APIUserAbortError()],
   [false, 'an error of ours', new Error('x')],
   [false, 'nothing', undefined],
-])('it is %s that the server certainly did nothing after %s', (refusal, _, error) => {
+])('it is %s that the server did nothing after %s', (refusal, _, error) => {
   expect(isRefusal(error)).toBe(refusal);
 });
 
@@ -247,7 +250,7 @@ test('only HTTP 404 is "not found"', () => {
   ).toEqual([true, false, false, false]);
 });
 
-test('a call gives its answer, or throws what its error means', async () => {
+test('a call returns its response, or throws its failure', async () => {
   expect(await callApi('GET /batches', () => Promise.resolve(7))).toBe(7);
   const failing = callApi('GET /batches', () => Promise.reject(apiError({ status: 500 })));
   await expect(failing).rejects.toMatchObject({

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { findBatch } from '../../../src/openai/find-batch.ts';
-import { INSTANCE_KEY, SHARD_KEY } from '../../../src/openai/labels.ts';
+import { INSTANCE_KEY, SHARD_KEY } from '../../../src/openai/batch-metadata.ts';
 import { apiOf, type Answer } from './api-of.ts';
 
 const metadata = { [SHARD_KEY]: 'job/r1-00001/1', [INSTANCE_KEY]: 'here' };
@@ -23,7 +23,7 @@ test.each<[title: string, entry: Record<string, unknown>]>([
   expect(await find({ ...answers, 'GET /batches/b9': other })).toBe('b1');
 });
 
-test('takes no batch that by itself is of another shard, nor one that is known', async () => {
+test('does not return a batch that is of another shard when read, nor a known one', async () => {
   const of = (key: string) => ({ ...full, metadata: { ...metadata, [SHARD_KEY]: key } });
   expect(
     await find({
@@ -35,19 +35,19 @@ test('takes no batch that by itself is of another shard, nor one that is known',
 });
 
 test.each<[who: string, fileId: string, found: string | null]>([
-  ['of version 0.1, which carries no word of its store, by its file', 'f1', 'b1'],
-  ['of a job of this id in another store, which version 0.1 has made, never', 'f2', null],
-])('takes a batch %s', async (_, fileId, found) => {
+  ['of version 0.1, which has no instance id, by its file', 'f1', 'b1'],
+  ['of version 0.1 and of a job with this id in another store, never', 'f2', null],
+])('finds a batch %s', async (_, fileId, found) => {
   const bare = { ...full, input_file_id: fileId, metadata: { [SHARD_KEY]: 'job/r1-00001/1' } };
   expect(await find({ 'GET /batches': { data: [bare] }, 'GET /batches/b1': bare })).toBe(found);
 });
 
-test('takes no batch that carries the word of another store', async () => {
+test('does not return a batch with another instance id', async () => {
   const other = { ...full, metadata: { ...metadata, [INSTANCE_KEY]: 'there' } };
   expect(await find({ 'GET /batches': { data: [other] }, 'GET /batches/b1': other })).toBeNull();
 });
 
-test('takes the list for true where single reads are refused', async () => {
+test('uses the list entry when single reads are refused', async () => {
   expect(await find({ 'GET /batches': { data: [full] }, 'GET /batches/b1': 405 })).toBe('b1');
 });
 
@@ -61,7 +61,7 @@ test.each<[status: number, type: string, final: boolean]>([
   await expect(find({ 'GET /batches': status })).rejects.toMatchObject({ type, nonRetryable: final });
 });
 
-test('a listed batch that cannot be read is no guess', async () => {
+test('a listed batch that cannot be read fails the search', async () => {
   const answers = { 'GET /batches': { data: [{ id: 'b1' }] }, 'GET /batches/b1': 500 };
   await expect(find(answers)).rejects.toMatchObject({ type: 'ApiTrouble' });
 });

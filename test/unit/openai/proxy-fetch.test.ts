@@ -3,20 +3,20 @@ import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { throughProxy } from '../../../src/openai/proxy-fetch.ts';
-import { leanUploads } from '../../../src/openai/upload-fetch.ts';
+import { streamedUploads } from '../../../src/openai/upload-fetch.ts';
 
-/** An API that answers with what it was sent. */
+/** An API that echoes the request. */
 async function openApi(): Promise<number> {
   return await listen(createServer((request, response) => void request.pipe(response)));
 }
 
-/** A proxy that takes tunnels, whatever their host, to a port; `asked` fills with the hosts. */
+/** A proxy that connects every tunnel to a port; `asked` collects the requested hosts. */
 async function openProxy(port: number): Promise<{ url: string; asked: string[] }> {
   const asked: string[] = [];
   const server = createServer();
   server.on('connect', (request, socket, head) => {
     asked.push(request.url ?? '');
-    // One that cannot be reached by TLS is enough to see where a call would go.
+    // The target need not speak TLS: the requested host is enough.
     if (request.url?.endsWith(':443') === true) {
       socket.end('HTTP/1.1 502 No\r\n\r\n');
       return;
@@ -48,7 +48,7 @@ function setProxy(env: Record<string, string>): void {
   onTestFinished(() => void vi.unstubAllEnvs());
 }
 
-test('goes through the proxy of HTTP_PROXY and HTTPS_PROXY, except to hosts of NO_PROXY', async () => {
+test('uses the proxy of HTTP_PROXY and HTTPS_PROXY, except for hosts of NO_PROXY', async () => {
   const proxy = await openProxy(await openApi());
   setProxy({ HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url, NO_PROXY: 'near.invalid' });
   const send = throughProxy(fetch);
@@ -59,12 +59,12 @@ test('goes through the proxy of HTTP_PROXY and HTTPS_PROXY, except to hosts of N
   expect(proxy.asked).toEqual(['api.invalid:80', 'api.invalid:443']);
 });
 
-test('uploads go through it, too', async () => {
+test('uploads use the proxy, too', async () => {
   const proxy = await openProxy(await openApi());
   setProxy({ https_proxy: proxy.url, http_proxy: proxy.url });
   const form = new FormData();
   form.set('file', new Blob(['x'.repeat(100_000)]), 'requests.jsonl');
-  const response = await leanUploads(throughProxy(fetch))('http://api.invalid/files', {
+  const response = await streamedUploads(throughProxy(fetch))('http://api.invalid/files', {
     method: 'POST',
     body: form,
   });
@@ -72,19 +72,19 @@ test('uploads go through it, too', async () => {
   expect(proxy.asked).toEqual(['api.invalid:80']);
 });
 
-test('an emulator on the loopback is reached without it', async () => {
+test('an emulator on the loopback is reached without the proxy', async () => {
   setProxy({ HTTP_PROXY: 'http://proxy.invalid:1' });
   const port = await openApi();
   const response = await throughProxy(fetch)(`http://127.0.0.1:${port}`, { method: 'POST', body: 'hello' });
   expect(await response.text()).toBe('hello');
 });
 
-test('without these variables nothing is changed', () => {
+test('without these variables, fetch is unchanged', () => {
   expect(throughProxy(fetch, { NO_PROXY: '*', HTTPS_PROXY: '' })).toBe(fetch);
 });
 
-test('an address that is none is refused without being quoted', () => {
+test('an invalid address is refused without being quoted', () => {
   const refused = (): unknown => throughProxy(fetch, { HTTPS_PROXY: 'user:secret@proxy:3128' });
-  expect(refused).toThrow('HTTPS_PROXY is no address of a proxy');
+  expect(refused).toThrow('HTTPS_PROXY is not the address of a proxy');
   expect(refused).not.toThrow('secret');
 });

@@ -1,11 +1,11 @@
 import type OpenAI from 'openai';
 import { expect, test } from 'vitest';
 import { BatchStatus } from '../../../src/core/batch-status.ts';
-import { shownStatus } from '../../../src/openai/status.ts';
+import { readStatus } from '../../../src/openai/status.ts';
 
-const show = (parts: object): ReturnType<typeof shownStatus> => shownStatus(parts as OpenAI.Batch);
+const show = (parts: object): ReturnType<typeof readStatus> => readStatus(parts as OpenAI.Batch);
 
-test.each<[word: unknown, status: BatchStatus]>([
+test.each<[sent: unknown, status: BatchStatus]>([
   ...Object.values(BatchStatus).map((status): [unknown, BatchStatus] => [status, status]),
   ...Object.values(BatchStatus).map((status): [unknown, BatchStatus] => [status.toUpperCase(), status]),
   ['canceled', 'cancelled'],
@@ -29,8 +29,8 @@ test.each<[word: unknown, status: BatchStatus]>([
   [null, 'in_progress'],
   [undefined, 'in_progress'],
   [7, 'in_progress'],
-])('the word %j is the status %s', (word, status) => {
-  expect(show({ status: word }).status).toBe(status);
+])('%j is the status %s', (sent, status) => {
+  expect(show({ status: sent }).status).toBe(status);
 });
 
 test.each([
@@ -39,17 +39,17 @@ test.each([
   ['', '(none)'],
   [null, '(none)'],
   [7, '(not printable)'],
-])('the word %j is no known status, and shown as %s', (status, unknown) => {
+])('%j is not a known status, and is shown as %s', (status, unknown) => {
   expect(show({ status })).toEqual({ status: 'in_progress', unknown });
 });
 
 const counts = { total: 2, completed: 1, failed: 1 };
 
 test.each<[title: string, parts: object, status: BatchStatus]>([
-  ['its counts say that all lines are done', { request_counts: counts }, 'completed'],
+  ['its counts cover all lines', { request_counts: counts }, 'completed'],
   ['there are no counts', {}, 'completed'],
   ['a line is left', { request_counts: { ...counts, total: 3 } }, 'in_progress'],
   ['its counts are zero', { request_counts: { total: 0, completed: 0, failed: 0 } }, 'in_progress'],
-])('a batch of an unknown status that names a file, where %s, is %s', (_, parts, status) => {
+])('a batch of an unknown status with a file, where %s, is %s', (_, parts, status) => {
   expect(show({ status: 'ready', output_file_id: 'file-out', ...parts }).status).toBe(status);
 });

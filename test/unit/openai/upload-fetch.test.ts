@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, onTestFinished, test } from 'vitest';
-import { leanUploads } from '../../../src/openai/upload-fetch.ts';
+import { streamedUploads } from '../../../src/openai/upload-fetch.ts';
 
 const FILE_BYTES = 64 << 20;
-const send = leanUploads(fetch);
+const send = streamedUploads(fetch);
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -36,7 +36,7 @@ async function formOf(bytes: number): Promise<FormData> {
   return form;
 }
 
-test('a file that has been sent is not held in memory', async () => {
+test('a sent file is not kept in memory', async () => {
   let received = 0;
   let held = Number.POSITIVE_INFINITY;
   const url = await serve((request, response) => {
@@ -56,7 +56,7 @@ test('a file that has been sent is not held in memory', async () => {
   expect(held - before).toBeLessThan(FILE_BYTES / 4);
 });
 
-test('a server that redirects an upload gets it where it wants it', async () => {
+test('a redirected upload arrives at its target', async () => {
   const paths: string[] = [];
   const url = await serve((request, response) => {
     paths.push(`${request.method} ${request.url}`);
@@ -72,7 +72,7 @@ test('a server that redirects an upload gets it where it wants it', async () => 
   expect(paths.at(-1)).toBe('POST /v1/files');
 });
 
-test('a form arrives as fetch itself would send it', async () => {
+test('a form arrives as if sent by fetch', async () => {
   const bodies: Response[] = [];
   const url = await serve((request, response) => {
     const chunks: Buffer[] = [];
@@ -104,7 +104,7 @@ test('a form arrives as fetch itself would send it', async () => {
   expect(told[0]).toEqual(told[1]);
 });
 
-test('connections that are reset at any moment are told as failures, and nothing else happens', async () => {
+test('connections that are reset at any moment fail the call, without an unhandled rejection', async () => {
   let connections = 0;
   const url = await serve((request) => {
     const until = [0, 1, 400_000, 2_000_000][connections++ % 4]!;
@@ -129,9 +129,9 @@ test('connections that are reset at any moment are told as failures, and nothing
   expect(unhandled).toEqual([]);
 });
 
-test('what fails for another reason is not sent again', async () => {
+test('a request that fails for another reason is not sent again', async () => {
   let sent = 0;
-  const failing = leanUploads(() => {
+  const failing = streamedUploads(() => {
     sent += 1;
     return Promise.reject(new TypeError('fetch failed', { cause: new Error('other side closed') }));
   });
@@ -141,9 +141,9 @@ test('what fails for another reason is not sent again', async () => {
   expect(sent).toBe(1);
 });
 
-test('what is no form goes as it came', async () => {
+test('a request without a form is passed on unchanged', async () => {
   const inits: unknown[] = [];
-  const plain = leanUploads(async (_, init) => {
+  const plain = streamedUploads(async (_, init) => {
     inits.push(init);
     return new Response('{}');
   });

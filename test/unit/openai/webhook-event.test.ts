@@ -16,7 +16,7 @@ interface Call {
   headers?: Record<string, string | undefined>;
 }
 
-/** Signs as Standard Webhooks says, apart from the emulator's code, and reads. */
+/** Signs an event as in Standard Webhooks, without the emulator's code, and reads it. */
 async function read({
   body = ended,
   id = 'wh_1',
@@ -36,15 +36,15 @@ async function read({
   return await readWebhookEvent(api, secret, body, (name) => all[name]);
 }
 
-test('a signed event names its batch', async () => {
+test('a signed event has the batch id', async () => {
   expect(await read({})).toEqual({ deliveryId: 'wh_1', type: 'batch.completed', batchId: 'batch_1' });
 });
 
-test.each(['failed', 'expired', 'cancelled'])('batch.%s is an end, too', async (end) => {
+test.each(['failed', 'expired', 'cancelled'])('batch.%s is an end of a batch, too', async (end) => {
   expect(await read({ body: ended.replace('completed', end) })).toMatchObject({ batchId: 'batch_1' });
 });
 
-test('events of other kinds name no batch', async () => {
+test('events of other types have no batch id', async () => {
   const other = ended.replace('batch.completed', 'response.completed');
   expect(await read({ body: other })).toEqual({
     deliveryId: 'wh_1',
@@ -69,17 +69,17 @@ test.each<[string, Call, string, number]>([
     401,
   ],
   ['whose id was changed', { headers: { 'webhook-id': 'wh_2' } }, 'bad_signature', 401],
-  ['with a signature that is none', { headers: { 'webhook-signature': '???' } }, 'bad_signature', 401],
+  ['with an invalid signature', { headers: { 'webhook-signature': '???' } }, 'bad_signature', 401],
   ['signed six minutes ago', { at: Date.now() / 1_000 - 360 }, 'bad_time', 401],
   ['signed in six minutes', { at: Date.now() / 1_000 + 360 }, 'bad_time', 401],
-  ['with a time that is none', { headers: { 'webhook-timestamp': 'soon' } }, 'bad_time', 401],
+  ['with an invalid time', { headers: { 'webhook-timestamp': 'soon' } }, 'bad_time', 401],
   ['without a signature', { headers: { 'webhook-signature': undefined } }, 'bad_request', 400],
   ['without an id', { headers: { 'webhook-id': '' } }, 'bad_request', 400],
   ['without a time', { headers: { 'webhook-timestamp': undefined } }, 'bad_request', 400],
   ['that is not JSON', { body: '{"type":' }, 'malformed', 400],
   ['without a type', { body: '{}' }, 'malformed', 400],
   ['that is null', { body: 'null' }, 'malformed', 400],
-  ['that names no batch', { body: '{"type":"batch.completed","data":{}}' }, 'malformed', 400],
+  ['without a batch id', { body: '{"type":"batch.completed","data":{}}' }, 'malformed', 400],
   ['whose batch is a path', { body: '{"type":"batch.failed","data":{"id":"../x"}}' }, 'malformed', 400],
 ])('an event %s is refused', async (_what, call, refused, status) => {
   expect(await read(call)).toMatchObject({ refused, status });

@@ -30,7 +30,7 @@ test('rounds are added up, with the median and the longest batch', () => {
   ]);
 });
 
-test('errors are listed by how often lines met them, with the first lines that did', () => {
+test('errors are listed by how often they occurred, with the first lines', () => {
   const page = drawReport(
     jobStory([
       shardStory(1, 0, { errors: { rate_limit_exceeded: 2 }, examples: { rate_limit_exceeded: [7, 9] } }),
@@ -49,7 +49,7 @@ test('errors are listed by how often lines met them, with the first lines that d
   expect(drawReport(jobStory([shardStory(1, 0)]))).not.toContain('Errors by kind');
 });
 
-test('a code that is the name of something in every object is an error like others', () => {
+test('a code that is the name of a property of every object is an error like others', () => {
   const errors = JSON.parse('{"constructor":2,"__proto__":1}') as Record<string, number>;
   const page = drawReport(jobStory([shardStory(1, 0, { errors })]));
   expect(tableOf(page, 'Errors by kind')).toEqual([
@@ -58,7 +58,7 @@ test('a code that is the name of something in every object is an error like othe
   ]);
 });
 
-test('a price that is not known is no price of zero', () => {
+test('an unknown price is not a price of zero', () => {
   const story = jobStory([shardStory(1, 0)]);
   const unknown = { ...story.models[0]!, model: 'my-model', batchUsd: null, listUsd: null };
   const page = drawReport({ ...story, models: [story.models[0]!, unknown] });
@@ -69,7 +69,7 @@ test('a price that is not known is no price of zero', () => {
   expect(labels(page)).toContain('Cost by model: gpt-5-mini $1.50, without batches $3.00.');
 });
 
-test('a shard tells its last batch, and that of a cancelled one that it was never sent', () => {
+test('a shard shows its last batch, and a cancelled one that it was never sent', () => {
   const page = drawReport(
     jobStory([
       shardStory(1, 0, {
@@ -87,20 +87,20 @@ test('a shard tells its last batch, and that of a cancelled one that it was neve
   ]);
 });
 
-test('records of version 0.1, which keep no times, make a page', () => {
+test('records of version 0.1, which have no times, make a page', () => {
   const times = { inProgressAt: null, finalizingAt: null, endedAt: null };
   const page = drawReport(jobStory([shardStory(1, 0, { batches: [batchStory(0, times)] })]));
   expect(page).toContain('times not known');
   expect(tableOf(page, 'Shards')[0]).toContain('–');
 });
 
-test('a job of which nothing was sent makes a page without a timeline', () => {
+test('a job without a batch makes a page without a timeline', () => {
   const page = drawReport(jobStory([shardStory(1, 0, { answered: 0, cancelled: 100, batches: [] })]));
   expect(page).not.toContain('Timeline');
   expect(tableOf(page, 'Rounds')).toHaveLength(1);
 });
 
-test('each drawing is there for wide and for narrow pages, and says in words what it shows', () => {
+test('each chart has a version for wide and for narrow pages, and a description', () => {
   const shards = [
     shardStory(1, 0, { again: 3, answered: 97, errors: { server_error: 3 } }),
     shardStory(2, 0),
@@ -111,14 +111,14 @@ test('each drawing is there for wide and for narrow pages, and says in words wha
     page.match(/<svg class="(wide|narrow)" viewBox="[^"]+" role="img" aria-label="[^"]+\."/g),
   ).toHaveLength(8);
   expect(labels(page)).toEqual([
-    'Timeline of 2 batches of 2 shards over 1 h 00 min; the table of shards below holds the same times.',
+    'Timeline of 2 batches of 2 shards over 1 h 00 min; the table of shards below has the same times.',
     'Lines by round: round 1, 97 of 100 answered; round 2, 100 of 100 answered.',
-    'Errors that lines met: 3 server_error.',
+    'Errors of lines: 3 server_error.',
     'Cost by model: gpt-5-mini $1.50, without batches $3.00.',
   ]);
 });
 
-test('no mark-up comes in with names from outside', () => {
+test('markup in external names is escaped', () => {
   const evil = `<script>alert('1')</script>"><img src=x onerror=alert(1)>&lt;`;
   const story = jobStory([
     shardStory(1, 0, {
@@ -141,7 +141,7 @@ test('no mark-up comes in with names from outside', () => {
   for (const name of elements) expect(ours.split(' ')).toContain(name);
 });
 
-test('the page of 2,000 shards and thousands of models and errors stays far below a megabyte', () => {
+test('the page of 2,000 shards and thousands of models and errors is far below a megabyte', () => {
   const shards = Array.from({ length: 2_000 }, (_, i) =>
     shardStory(1, i, {
       model: `model-${i}-${'x'.repeat(500)}`,
@@ -157,7 +157,7 @@ test('the page of 2,000 shards and thousands of models and errors stays far belo
   expect(page).toContain('1,950 more models');
 });
 
-test('of many shards those with trouble are listed before those that took long', () => {
+test('of many shards, those with errors are listed before those that took long', () => {
   const shards = Array.from({ length: 1_000 }, (_, i) =>
     shardStory(1, i, {
       again: i % 10 === 0 ? 1 : 0,

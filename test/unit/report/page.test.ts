@@ -8,7 +8,7 @@ const words = (page: string): string =>
     .replaceAll(/<[^>]*>/g, ' ')
     .replaceAll(/\s+/g, ' ');
 
-test('the head tells the numbers of the report', () => {
+test('the head contains the numbers of the report', () => {
   const page = words(reportPage({ report: jobReport(), input: 'reviews.jsonl', rejected: 0 }, ''));
   expect(page).toContain('Job reviews');
   expect(page).toMatch(
@@ -19,7 +19,7 @@ test('the head tells the numbers of the report', () => {
   expect(page).not.toMatch(/cancelled|twice|never sent/);
 });
 
-test('what went wrong is told: rejected and cancelled lines, answers paid twice, an unknown price', () => {
+test('the notes contain rejected and cancelled lines, answers paid twice, and an unknown price', () => {
   const report = jobReport({
     cancelled: 300,
     cost_usd: null,
@@ -27,7 +27,7 @@ test('what went wrong is told: rejected and cancelled lines, answers paid twice,
     duplicates: { batches: 1, answers: 20, input_tokens: 1, output_tokens: 1, cost_usd: null },
   });
   const page = words(reportPage({ report, input: null, rejected: 3 }, ''));
-  expect(page).toContain('3 of the failed lines were no valid requests');
+  expect(page).toContain('3 of the failed lines were not valid requests');
   expect(page).toContain('300 lines have no answer');
   expect(page).toContain('20 answers of 1 batch that was created twice (price not known');
   expect(page).toContain('cost not known');

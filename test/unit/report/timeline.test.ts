@@ -38,7 +38,7 @@ test.each([
   expect(found).toEqual(segments);
 });
 
-test('batches in flight are counted step by step, and none is left at the end', () => {
+test('batches in flight are counted per step, and none is left at the end', () => {
   const batches = [times(start, minutes(20), minutes(20)), times(start, minutes(10), minutes(10))];
   const { running } = countInFlight(batches, start, 40 * 60_000);
   expect([running[0], running[59], running[60], running[119], running[120], running.at(-1)]).toEqual([

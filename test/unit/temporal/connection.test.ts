@@ -20,7 +20,7 @@ afterEach(async () => {
   await rm(home, { recursive: true });
 });
 
-test('an address in the environment is the server to use', async () => {
+test('an address in the environment selects the server', async () => {
   vi.stubEnv('TEMPORAL_ADDRESS', 'temporal.example:7233');
   vi.stubEnv('TEMPORAL_NAMESPACE', 'batches');
   expect(await resolveTemporalTarget({ home })).toEqual({
@@ -50,7 +50,7 @@ test('a profile of the config file is used, and the environment overrides it', a
   expect(await resolveTemporalTarget({ home })).toMatchObject({ namespace: 'from-env' });
 });
 
-test('a broken config file is named without quoting it', async () => {
+test('the error of an invalid config file names it without quoting it', async () => {
   await writeFile(join(home, 'temporal.toml'), '[profile.default]\napi_key = "sk-secret"\naddress = oops\n');
   const error = await resolveTemporalTarget({ home }).catch((caught: unknown) => caught);
   expect(error).toMatchObject({ code: 'temporal_unavailable' });
@@ -58,13 +58,13 @@ test('a broken config file is named without quoting it', async () => {
   expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('sk-secret');
 });
 
-test('a server that does not answer is named with what to do, without the key', async () => {
+test('the error of a server that does not respond says what to do, without the key', async () => {
   const port = await freePort(undefined);
   const connection = { address: `127.0.0.1:${port}`, apiKey: 'sk-secret', tls: false };
   const target = { kind: 'configured', connection, namespace: 'default' } as const;
   const error = await connectClient(target, 300).catch((caught: unknown) => caught);
   expect(error).toMatchObject({ code: 'temporal_unavailable' });
-  expect(String(error)).toContain(`No Temporal server answers at 127.0.0.1:${port}`);
+  expect(String(error)).toContain(`No Temporal server responds at 127.0.0.1:${port}`);
   expect(String(error)).toContain('TEMPORAL_ADDRESS');
   expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('sk-secret');
 });

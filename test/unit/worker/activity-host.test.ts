@@ -22,5 +22,5 @@ test("a client with the SDK's own retries is used without them", async () => {
   await using host = await hostActivities({ home: folder.path, api, threads: 1, metrics });
   const check = async (): Promise<void> => await host.activities.checkAccount();
   await expect(new MockActivityEnvironment().run(check)).rejects.toMatchObject({ type: 'ApiTrouble' });
-  expect(calls).toEqual(['/v1/batches', '/v1/files']); // where the list does not work, a file is asked for
+  expect(calls).toEqual(['/v1/batches', '/v1/files']); // when the list fails, a file is read instead
 });

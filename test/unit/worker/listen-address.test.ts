@@ -15,7 +15,7 @@ test.each(['localhost', '', '127.0.0.1:80', '300.1.1.1'])('host "%s" is refused'
   expect(() => parseListenAddress({ ...here, host })).toThrow('--metrics-host must be an IP address');
 });
 
-test.each(['0.0.0.0', '::1', '10.1.2.3'])('host %s is taken', (host) => {
+test.each(['0.0.0.0', '::1', '10.1.2.3'])('host %s is accepted', (host) => {
   expect(parseListenAddress({ ...here, host })).toEqual({ ...here, host });
 });
 
@@ -33,6 +33,6 @@ test('a port in use is refused with its option, and a free one is not', async ()
 
 test('an address of another machine is refused with its option', async () => {
   await expect(assertPortIsFree({ host: '203.0.113.1', port: 9_090, option: 'webhook' })).rejects.toThrow(
-    '203.0.113.1 is no address of this machine: correct --webhook-host.',
+    '203.0.113.1 is not an address of this machine: correct --webhook-host.',
   );
 });

@@ -5,7 +5,7 @@ import { UsageReader, type UsageState } from '../../../../src/openai/rows/read-u
 
 const reader = new UsageReader(new JsonScanner(new Uint8Array(0)));
 
-/** What the reader makes of a usage; one reader serves all tests, as it serves all rows. */
+/** Reads a usage; one reader is used for all tests, as for all rows. */
 function read(usage: unknown): { state: UsageState; tokens: TokenCounts } {
   const bytes = Buffer.from(typeof usage === 'string' ? usage : JSON.stringify(usage));
   const scanner = new JsonScanner(bytes);
@@ -95,7 +95,7 @@ describe('counts', () => {
   });
 });
 
-describe('what it costs cannot be told', () => {
+describe('the cost is not known', () => {
   test.each<[title: string, usage: unknown, tokens: Partial<TokenCounts>]>([
     [
       'of more cached tokens than there are',
@@ -121,7 +121,7 @@ describe('what it costs cannot be told', () => {
       },
       { input: 12, cached: 7, cacheWrite: 6, output: 5 },
     ],
-  ])('%s, and its tokens are counted all the same', (_, usage, tokens) => {
+  ])('%s, and its tokens are still counted', (_, usage, tokens) => {
     expect(read(usage)).toEqual({ state: 'unclear', tokens: { ...noTokens(), ...tokens } });
   });
 

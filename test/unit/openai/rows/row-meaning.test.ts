@@ -29,7 +29,7 @@ test.each<[code: string, meaning: string]>([
   ['batch_cancelled', 'retry_free'],
   ['request_timeout', 'retry'],
   ['anything_else', 'retry'],
-])('a request that never ran for %s means %s', (errorCode, meaning) => {
+])('a request that never ran because of %s means %s', (errorCode, meaning) => {
   expect(meaningOf({ ...row, statusCode: null, errorCode })).toBe(meaning);
 });
 
@@ -39,7 +39,7 @@ test.each([
   'invalid_request_error',
   'invalid_image',
   'model_not_found',
-])('%s inside a success cannot be fixed by another try', (errorCode) => {
+])('%s inside a success is not retried', (errorCode) => {
   expect(meaningOf({ ...row, errorCode })).toBe('failed');
 });
 

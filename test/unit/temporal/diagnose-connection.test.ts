@@ -3,7 +3,7 @@ import { createServer as createHttp2Server } from 'node:http2';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { expect, test } from 'vitest';
-import { findConnectionMistake } from '../../../src/temporal/connection-mistake.ts';
+import { diagnoseConnection } from '../../../src/temporal/diagnose-connection.ts';
 import { createAuthority, signedBy } from '../../support/certificates.ts';
 
 const closing = (socket: Socket): void => void socket.on('error', () => undefined).end();
@@ -18,47 +18,48 @@ async function messageOf(server: Server, tls: boolean): Promise<string | null> {
   await once(server, 'listening');
   try {
     const { port } = server.address() as AddressInfo;
-    const mistake = await findConnectionMistake({ address: `127.0.0.1:${port}`, tls }, 10_000);
+    const mistake = await diagnoseConnection({ address: `127.0.0.1:${port}`, tls }, 10_000);
     return mistake === null ? null : `${mistake.what}${mistake.isFinal ? ' (final)' : ''}`;
   } finally {
     server.close();
   }
 }
 
-const away = 'a balancer does so whose servers are all away: start them, or mend TEMPORAL_ADDRESS';
+const away =
+  'a load balancer does this when none of its servers is available: start them, or correct TEMPORAL_ADDRESS';
 
 test.each<[what: string, answer: (socket: Socket) => void, tls: boolean, message: string]>([
-  ['closes what it accepts', closing, false, `hangs up at once; ${away}`],
-  ['closes what it accepts, over TLS', closing, true, `hangs up at once; ${away}`],
-  ['resets what it accepts', resetting, false, `hangs up at once; ${away}`],
+  ['closes what it accepts', closing, false, `closes the connection at once; ${away}`],
+  ['closes what it accepts, over TLS', closing, true, `closes the connection at once; ${away}`],
+  ['resets what it accepts', resetting, false, `closes the connection at once; ${away}`],
   [
-    'answers HTTP 503',
+    'responds with HTTP 503',
     saying('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n'),
     false,
-    `answers HTTP 503; ${away}`,
+    `responds with HTTP 503; ${away}`,
   ],
   [
-    'answers HTTP 400',
+    'responds with HTTP 400',
     saying('HTTP/1.1 400 Bad Request\r\n\r\n'),
     false,
-    'does not answer in plain HTTP/2: set TEMPORAL_TLS=true if it demands TLS, or mend TEMPORAL_ADDRESS (final)',
+    'does not respond in plain HTTP/2: set TEMPORAL_TLS=true if it requires TLS, or correct TEMPORAL_ADDRESS (final)',
   ],
-])('of a server that %s the advice is about what is wrong', async (_what, answer, tls, message) => {
+])('the problem of a server that %s is named with advice', async (_what, answer, tls, message) => {
   expect(await messageOf(createServer(answer), tls)).toBe(message);
 });
 
-test('a balancer that speaks HTTP/2 itself is told as one', async () => {
+test('a load balancer that speaks HTTP/2 itself is recognized', async () => {
   const server = createHttp2Server((_request, response) => void response.writeHead(503).end());
-  expect(await messageOf(server, false)).toBe(`speaks HTTP/2, but does not answer calls; ${away}`);
+  expect(await messageOf(server, false)).toBe(`speaks HTTP/2, but does not respond to calls; ${away}`);
 });
 
-test('a server that demands TLS is known, also where it says nothing to plain text', async () => {
+test('a server that requires TLS is recognized, also if it does not respond to plain text', async () => {
   const pair = await signedBy(await createAuthority('authority'), 'temporal.test');
   const secure = createTlsServer(pair);
   secure.on('tlsClientError', () => undefined);
   secure.listen(0, '127.0.0.1');
   await once(secure, 'listening');
-  // In front of it, what closes the connection of those that do not begin a handshake, as servers written in Go do.
+  // In front of it, a server that closes the connection unless a handshake begins, as servers written in Go do.
   const server = createServer((socket) => {
     socket.on('error', () => undefined);
     socket.once('data', (data) => {
@@ -72,7 +73,7 @@ test('a server that demands TLS is known, also where it says nothing to plain te
     });
   });
   expect(await messageOf(server, false)).toBe(
-    'hangs up at once, as it demands TLS: set TEMPORAL_TLS=true (final)',
+    'closes the connection at once, since it requires TLS: set TEMPORAL_TLS=true (final)',
   );
   secure.close();
 });

@@ -1,16 +1,16 @@
 import type { PaidTwice } from '../core/shard-plan.ts';
 import type { Cost } from '../core/token-cost.ts';
 
-/** What `report.html` tells of a job besides the numbers of `report.json`: ids, counts and times, no text of a line. */
-export interface JobStory {
+/** The data of `report.html` in addition to `report.json`: ids, counts and times, but no text of a line. */
+export interface ReportData {
   /** ISO 8601. */
   readonly startedAt: string;
-  readonly shards: readonly ShardStory[];
+  readonly shards: readonly ReportShard[];
   readonly models: readonly ModelSum[];
 }
 
-/** How one shard went. */
-export interface ShardStory {
+/** One shard. */
+export interface ReportShard {
   readonly id: string;
   /** From 1. */
   readonly round: number;
@@ -18,41 +18,41 @@ export interface ShardStory {
   readonly lines: number;
   readonly answered: number;
   readonly failed: number;
-  /** Lines that went again in the next round. */
+  /** Lines that were sent again in the next round. */
   readonly again: number;
   readonly cancelled: number;
   readonly inputTokens: number;
   readonly cachedTokens: number;
   readonly outputTokens: number;
-  /** What they cost; absent where an earlier version settled the shard. */
+  /** Cost of these tokens; missing if an earlier version settled the shard. */
   readonly cost?: Cost;
-  /** Paid rows whose usage does not say what they cost. */
+  /** Paid rows whose cost cannot be derived from their usage. */
   readonly unpriced?: number;
   /** Failed and retried lines by error code. */
   readonly errors: Readonly<Record<string, number>>;
-  /** Numbers of lines that met an error, a few of each code; none in shards that a worker of version 0.1 settled. */
+  /** A few line numbers for each error code; empty if version 0.1 settled the shard. */
   readonly examples: Readonly<Record<string, readonly number[]>>;
   readonly twice: PaidTwice | null;
-  /** More than one where the API refused the first as a whole; none where a cancel came before. */
-  readonly batches: readonly BatchStory[];
-  /** The word in the name of the file that holds its rows; none where an earlier version settled the shard. */
+  /** Several if the API refused the first as a whole; none if the job was cancelled before. */
+  readonly batches: readonly ReportBatch[];
+  /** The part of the name of its row file that identifies it; undefined if an earlier version settled the shard. */
   readonly rows: string | undefined;
 }
 
-/** One batch; times in ms since 1970 by the API's clock, null where it did not tell or a worker of version 0.1 did not keep them. */
-export interface BatchStory {
+/** One batch; times in ms since 1970 by the API's clock, null if the API did not return them or version 0.1 did not record them. */
+export interface ReportBatch {
   readonly batchId: string;
   readonly createdAt: number;
   readonly inProgressAt: number | null;
   readonly finalizingAt: number | null;
   readonly endedAt: number | null;
-  /** The API's word for its end; null where no end is on record. */
+  /** The final status according to the API; null if no end is recorded. */
   readonly status: string | null;
-  /** True when it was found by a search, after the reply to its POST had been lost. */
+  /** True if it was found by a search after the response to its POST was lost. */
   readonly adopted: boolean;
 }
 
-/** What one model has used, answers that were paid twice included. */
+/** Tokens and cost of one model, including answers that were paid twice. */
 export interface ModelSum {
   readonly model: string;
   readonly lines: number;

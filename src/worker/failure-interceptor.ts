@@ -6,17 +6,17 @@ import { isFailureType, isWait } from '../core/failure.ts';
 import { neverThrows } from '../core/never-throws.ts';
 import type { JobMetrics } from './job-metrics.ts';
 
-/** Counts and logs every attempt of an activity that fails, by the kind of its failure. */
-export function tellFailures(metrics: JobMetrics): ActivityInterceptorsFactory {
-  // Whatever reporting meets, the step's own failure is what decides about its retry.
-  const quiet = neverThrows({ tell });
+/** Counts and logs every failed attempt of an activity, by the kind of its failure. */
+export function failureInterceptor(metrics: JobMetrics): ActivityInterceptorsFactory {
+  // An error in here must not replace the step's own failure, which decides about the retry.
+  const quiet = neverThrows({ report });
   return ({ info }: Context) => ({
     inbound: {
       async execute(input, next) {
         try {
           return await next(input);
         } catch (error) {
-          if (!isCancellation(error) && !isWaiting(error)) quiet.tell(metrics, info, input.args[0], error);
+          if (!isCancellation(error) && !isWaiting(error)) quiet.report(metrics, info, input.args[0], error);
           throw error;
         }
       },
@@ -24,7 +24,7 @@ export function tellFailures(metrics: JobMetrics): ActivityInterceptorsFactory {
   });
 }
 
-function tell(
+function report(
   metrics: JobMetrics,
   { activityType, attempt }: Context['info'],
   request: unknown,
@@ -34,14 +34,14 @@ function tell(
   const kind = isFailureType(failure?.type) ? failure.type : 'other';
   metrics.stepFailed(activityType, kind);
   const { job, jobId, shard } = (request ?? {}) as { job?: string; jobId?: string; shard?: string };
-  log.warn(failure?.nonRetryable === true ? 'step refused' : 'step failed, tried again', {
+  log.warn(failure?.nonRetryable === true ? 'step refused' : 'step failed, will be retried', {
     event: failure?.nonRetryable === true ? 'step_refused' : 'step_failed',
     job: job ?? jobId,
     shard,
     step: activityType,
     attempt,
     kind,
-    // Failures of ours hold references and counts only; what others have thrown may quote anything.
+    // Our own failures contain references and counts only; the message of any other error may contain anything.
     reason: kind === 'other' ? undefined : failure?.message,
   });
 }
@@ -50,7 +50,7 @@ function isWaiting(error: unknown): boolean {
   return error instanceof ApplicationFailure && isWait(error.type);
 }
 
-/** A step that is told to stop, because the worker goes or another attempt has begun, has not failed. */
+/** A step that is cancelled, because the worker stops or another attempt has begun, has not failed. */
 function isCancellation(error: unknown): boolean {
   return error instanceof CancelledFailure || isAbort(error);
 }

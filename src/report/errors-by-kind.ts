@@ -1,25 +1,25 @@
 import { count } from '../core/spoken-numbers.ts';
-import { axisLook, colour, drawChart, shortened } from './chart.ts';
+import { axisStyle, colour, drawChart, shortened } from './chart.ts';
 import { html, type Html } from './html.ts';
-import type { ShardStory } from './job-story.ts';
+import type { ReportShard } from './report-data.ts';
 import { table } from './table.ts';
 
 const DRAWN = 12;
 const LISTED = 50;
 const EXAMPLES = 5;
 
-interface Met {
+interface ErrorSum {
   readonly code: string;
   lines: number;
   readonly examples: number[];
 }
 
-/** Which errors lines met, and a few of the lines that did; null where there were none. */
-export function errorsSection(shards: readonly ShardStory[]): Html | null {
+/** The errors of lines, with a few line numbers each; null without errors. */
+export function errorsSection(shards: readonly ReportShard[]): Html | null {
   const errors = sumErrors(shards);
   if (errors.length === 0) return null;
   const drawn = errors.slice(0, DRAWN);
-  const label = `Errors that lines met: ${drawn.map(({ code, lines }) => `${count(lines)} ${code}`).join(', ')}.`;
+  const label = `Errors of lines: ${drawn.map(({ code, lines }) => `${count(lines)} ${code}`).join(', ')}.`;
   const chart = drawChart(label, (size) => ({
     height: drawn.length * 26 + 12,
     option: {
@@ -29,7 +29,7 @@ export function errorsSection(shards: readonly ShardStory[]): Html | null {
         type: 'category',
         inverse: true,
         data: drawn.map(({ code }) => shortened(code, size.isNarrow ? 18 : 32)),
-        ...axisLook,
+        ...axisStyle,
         splitLine: { show: false },
       },
       series: [
@@ -53,9 +53,8 @@ export function errorsSection(shards: readonly ShardStory[]): Html | null {
   return html`<section>
     <h2>Errors by kind</h2>
     <p>
-      How often lines met which error, lines that went again and were answered later included. Examples are
-      line numbers of the input; the message of a line that failed stands in its row of
-      <code>results.jsonl</code>.
+      How often each error occurred, including lines that were sent again and answered later. Examples are
+      line numbers of the input; the message of a failed line is in its row of <code>results.jsonl</code>.
     </p>
     <figure>${chart}</figure>
     ${table(
@@ -67,20 +66,20 @@ export function errorsSection(shards: readonly ShardStory[]): Html | null {
         examples.length === 0 ? 'not kept' : `no. ${examples.map(count).join(' · ')}`,
       ]),
     )}
-    ${errors.length > LISTED ? html`<p>${count(errors.length - LISTED)} more kinds stand in <code>report.json</code>.</p>` : null}
+    ${errors.length > LISTED ? html`<p>${count(errors.length - LISTED)} more kinds are in <code>report.json</code>.</p>` : null}
   </section>`;
 }
 
-function sumErrors(shards: readonly ShardStory[]): Met[] {
-  const errors = new Map<string, Met>();
+function sumErrors(shards: readonly ReportShard[]): ErrorSum[] {
+  const errors = new Map<string, ErrorSum>();
   for (const shard of shards) {
     for (const [code, lines] of Object.entries(shard.errors)) {
-      const met = errors.get(code) ?? { code, lines: 0, examples: [] };
-      errors.set(code, met);
-      met.lines += lines;
-      // A line may meet the same error in several rounds.
+      const sum = errors.get(code) ?? { code, lines: 0, examples: [] };
+      errors.set(code, sum);
+      sum.lines += lines;
+      // A line may have the same error in several rounds.
       for (const line of (Object.hasOwn(shard.examples, code) ? shard.examples[code] : null) ?? [])
-        if (met.examples.length < EXAMPLES && !met.examples.includes(line)) met.examples.push(line);
+        if (sum.examples.length < EXAMPLES && !sum.examples.includes(line)) sum.examples.push(line);
     }
   }
   return [...errors.values()].sort((a, b) => b.lines - a.lines);

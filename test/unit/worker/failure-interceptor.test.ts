@@ -3,17 +3,17 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { APIUserAbortError } from 'openai';
 import { expect, test } from 'vitest';
-import { tellFailures } from '../../../src/worker/tell-failures.ts';
+import { failureInterceptor } from '../../../src/worker/failure-interceptor.ts';
 import type { JobMetrics } from '../../../src/worker/index.ts';
 
-/** The kinds of failures that are counted when a step throws this. */
+/** Returns the kinds of failures that are counted when a step throws this error. */
 async function countedFor(error: Error): Promise<string[]> {
   const counted: string[] = [];
   const metrics = {
     stepFailed: (_: string, kind: string) => counted.push(kind),
   } as Partial<JobMetrics> as JobMetrics;
   const environment = new MockActivityEnvironment(undefined, {
-    interceptors: [tellFailures(metrics)],
+    interceptors: [failureInterceptor(metrics)],
     logger: new DefaultLogger('ERROR', () => undefined),
   });
   const step = async (): Promise<never> => {
@@ -26,8 +26,8 @@ async function countedFor(error: Error): Promise<string[]> {
 const failure = (type: string): Error => ApplicationFailure.retryable('A step failed.', type);
 
 test.each<[what: string, error: Error, kinds: string[]]>([
-  ['a failure of ours', failure('ApiTrouble'), ['ApiTrouble']],
-  ['a failure of others', failure('Unheard'), ['other']],
+  ['our own failure', failure('ApiTrouble'), ['ApiTrouble']],
+  ['a failure of another type', failure('Unknown'), ['other']],
   ['a wait for a thread', failure('WorkerBusy'), []],
   ['a wait for an earlier job', failure('EarlierRunUnfinished'), []],
   ['a cancel', new CancelledFailure('given up'), []],

@@ -5,18 +5,18 @@ import { JobWaker, type WakerDependencies } from './wake-job.ts';
 import { watchRunningJobs } from './watch-running-jobs.ts';
 import type { WebhookServer } from './webhook-server.ts';
 
-/** What a worker does besides its activities, as a client of the server. */
-export interface OutsideOptions {
+/** Options of `startBackgroundServices`. */
+export interface BackgroundServiceOptions {
   readonly target: TemporalTarget;
-  /** Null where nobody asked for metrics. */
+  /** Null when metrics are off. */
   readonly metrics: JobMetrics | null;
-  /** Null where nobody asked for webhooks. */
+  /** Null when webhooks are off. */
   readonly webhooks: WebhookServer | null;
   readonly waker: Omit<WakerDependencies, 'client'>;
 }
 
-/** Watches running jobs for the gauges, and lets events wake them, until disposed of. */
-export async function lookOutside(options: OutsideOptions): Promise<AsyncDisposable> {
+/** Reads running jobs for the gauges, and wakes jobs on webhook events, until disposed of. */
+export async function startBackgroundServices(options: BackgroundServiceOptions): Promise<AsyncDisposable> {
   const { target, metrics, webhooks } = options;
   const connection = await connectClient(target);
   const client = new Client({ connection, namespace: target.namespace });
