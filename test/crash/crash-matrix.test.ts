@@ -108,11 +108,14 @@ describe('the steps come from the running code', () => {
       'uploads.complete': null,
       'batches.cancel': null,
     };
-    const folder = join(import.meta.dirname, '../../src/activities');
-    const calls = readdirSync(folder).flatMap((file) =>
-      [...readFileSync(join(folder, file), 'utf8').matchAll(/\bapi\s*\.([a-z.]+)\(/gi)].map(
-        ([, call]) => call!,
-      ),
+    const folder = join(import.meta.dirname, '../../src/openai');
+    const files = readdirSync(folder).filter((name) => name.endsWith('.ts'));
+    const calls = files.flatMap((file) =>
+      [
+        ...readFileSync(join(folder, file), 'utf8').matchAll(
+          /\bclient\s*\.((?:files|batches|uploads)\.[a-z.]+)\(/gi,
+        ),
+      ].map(([, call]) => call!),
     );
     expect(new Set(calls)).toEqual(new Set(Object.keys(route)));
     for (const call of Object.values(route)) if (call !== null) expect(seen).toContain(`${call} replied`);

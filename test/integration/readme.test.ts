@@ -89,6 +89,7 @@ test('has these steps, all of which are taken below', () => {
   expect(commands.map(({ code }) => code.split("'", 1)[0])).toEqual([
     'npx durable-batch schedule create reviews ',
     'npx durable-batch schedule trigger reviews\nnpx durable-batch schedule describe reviews\n',
+    step('--only-new reviews'),
   ]);
 });
 
@@ -156,4 +157,16 @@ test('a schedule can be triggered several times on one day', async () => {
   }
   const again = await shell(scheduleCommand('create')).ended;
   expect(again).toMatchObject({ code: 2, err: expect.stringContaining('A schedule named reviews exists') });
+});
+
+test('only the lines that a file has gained are sent in a series', async () => {
+  const line = (content: string): string =>
+    `${JSON.stringify({ body: { model: 'gpt-5-mini', messages: [{ role: 'user', content }] } })}\n`;
+  writeFileSync(folder.at('reviews.jsonl'), line('The first.') + line('The second.'));
+  writeFileSync(folder.at('more.jsonl'), line('The third.'));
+  const { paid } = await ledger();
+  const ended = await shell(step('--only-new reviews')).ended;
+  expect(ended, ended.err).toMatchObject({ code: 0 });
+  expect(ended.out).toMatch(/^kept +2 of the answers, bought by earlier jobs$/m);
+  expect(await ledger()).toMatchObject({ paid: paid + 3 });
 });

@@ -92,14 +92,16 @@ test('`setup` gives a namespace what it lacks, and a second time says that all i
   expect(await registerSearchAttributes(connection, target)).toEqual({ added: [], present: names });
 });
 
-test('an attribute of our name with another type is told of, with its right type', async () => {
+test('an attribute of our name with another type is reported with the right type', async () => {
   const target = await namespace('wrong', { [searchAttributes.models.name]: 3 });
   const { code, err } = await setupIn(target);
   expect(code).toBe(2);
-  expect(err).toMatch(/another type: DurableBatchModels \(must be KeywordList\)\. Remove or rename/);
+  expect(err).toMatch(
+    /with our names but other types: DurableBatchModels \(must be KeywordList\)\. Remove or rename/,
+  );
 });
 
-test('a server that does not register them is told of, with what to type instead; jobs run without', async () => {
+test('a server that does not register them is reported with the commands to run; jobs run without them', async () => {
   // The database of the dev server takes three lists a namespace.
   const target = await namespace('full', { one: 7, two: 7, three: 7 });
   const { code, err } = await setupIn(target);

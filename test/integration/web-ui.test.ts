@@ -97,7 +97,10 @@ describe.skipIf(browser === null)("Temporal's Web UI", () => {
     await ui.shows(/reviews\s+[0-9a-f-]{36}\s+batchJob/);
     await ui.picture('web-ui-list');
     await ui.openJob('reviews', 'user-metadata');
-    await ui.shows('paused: reading the first answers', 'What to do: durable-batch resume reviews goes on.');
+    await ui.shows(
+      'paused: reading the first answers',
+      'What to do: durable-batch resume reviews continues the job.',
+    );
     const listed = await lab.run(['list', '--json']);
     expect(JSON.parse(listed.out)).toMatchObject([
       {
