@@ -79,7 +79,7 @@ const config: ViteUserConfig = defineConfig({
         ...sources,
         test: {
           name: 'integration',
-          include: ofAll('integration'),
+          include: [...ofAll('integration'), 'test/package/**/*.test.ts'],
           testTimeout: 600_000,
           hookTimeout: 300_000,
           ...waiting,
