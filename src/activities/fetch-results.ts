@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { isDeepStrictEqual } from 'node:util';
 import pLimit from 'p-limit';
-import { BatchStatus } from '../core/batch-status.ts';
+import { BatchStatus, isTerminal } from '../core/batch-status.ts';
 import { FailureType } from '../core/failure.ts';
 import type { EndedShard, MissingRows } from '../file-work/rows/ended-shard.ts';
 import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
@@ -61,7 +61,7 @@ const ASK_AGAIN_MS = { least: 30_000, most: 240_000 } as const;
  *
  * A line without a row in either file may have run all the same: files come late, and some are empty or cut short at
  * first. So its files are downloaded and the batch is read again for ten minutes after the first miss, whatever the counts
- * say; a file that it names by then is downloaded at once. Then such lines go again where both files are there and hold rows
+ * say; a file that it names by then is downloaded at once. A batch that the API calls running again is waited for. Then such lines go again where both files are there and hold rows
  * of ours; else they end `answer_unavailable`, since they may have been paid, unless `rebuy` is set.
  * @throws ApplicationFailure `AnswersNotReady` (try again) for those ten minutes; `BatchUnknown` when the API does not
  * know the batch after them
@@ -74,10 +74,10 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
   if (known !== null) return countsOf(known, paidFor(model, known));
 
   return await whileBeating(async (signal) => {
-    const ended = (await readRecord<EndedRecord>(store, shardFiles.ended(job, shard, batch)))!;
+    let ended = (await readRecord<EndedRecord>(store, shardFiles.ended(job, shard, batch)))!;
     const missedKey = shardFiles.missed(job, shard, batch);
     const hasMissed = (await store.size(missedKey)) !== null;
-    const files = await downloads(() => downloadFiles(deps, request, ended, hasMissed, signal));
+    let files = await downloads(() => downloadFiles(deps, request, ended, hasMissed, signal));
     const settle = async (missing: EndedShard['missing']): Promise<Settled> =>
       await deps.files.settleShard({
         job,
@@ -98,20 +98,18 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
     const isCancelled = request.cancelled === true && ended.status === BatchStatus.Cancelled;
     let settled = await settle(hasNeverRun(ended) ? (isCancelled ? 'cancelled' : 'retry') : 'ask');
     if ('missing' in settled) {
-      // Read behind its files: with the key of another project, which may have come in between, they are not found either, and
-      // what was asked then was not asked of this batch.
+      // The batch is read after its files: the key of another project finds neither, and such an attempt must not count as a miss.
       const now = await readBatchAgain(deps, request, ended, signal);
-      const unknownKey = shardFiles.unknown(job, shard, batch);
-      await store.remove(now === null ? missedKey : unknownKey);
-      const miss = { at: Date.now() };
-      const { record, first } = await claimRecord<Miss>(store, now === null ? unknownKey : missedKey, miss);
-      const waitedMs = miss.at - record.at;
-      const isSame = now === null || isDeepStrictEqual(filesOf(now), filesOf(ended));
-      if (first || !isSame || waitedMs < ASK_MS * deps.patience)
-        throw notReady(ended, request, isSame ? askAgainIn(waitedMs, deps.patience) : 1);
-      if (now === null && request.cancelled !== true) throw batchUnknown(ended, request);
-      const errorsEmpty = (await store.size(shardFiles.errors(job, shard, batch))) === 0;
-      settled = await settle(fateOfMissing(request, ended, files, { ...settled, errorsEmpty }));
+      if (now !== null && !isDeepStrictEqual(filesOf(now.record), filesOf(ended))) {
+        ended = now.record;
+        files = await downloads(() => downloadFiles(deps, request, ended, true, signal));
+        settled = await settle('ask');
+      }
+      if ('missing' in settled) {
+        await assertAsked(deps, request, ended, now);
+        const errorsEmpty = (await store.size(shardFiles.errors(job, shard, batch))) === 0;
+        settled = await settle(fateOfMissing(request, ended, files, { ...settled, errorsEmpty }));
+      }
     }
     if ('missing' in settled) throw new Error(`Shard ${shard} was not settled.`);
     const { outcome, first } = settled;
@@ -121,13 +119,42 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
   });
 }
 
+/**
+ * Records that lines have no row; returns when the API has been asked for ten minutes.
+ * @throws ApplicationFailure as `fetchResults`
+ */
+async function assertAsked(
+  { store, patience }: Dependencies,
+  request: FetchRequest,
+  ended: EndedRecord,
+  now: Reread | null,
+): Promise<void> {
+  const { job, shard, batch } = request;
+  const missedKey = shardFiles.missed(job, shard, batch);
+  const unknownKey = shardFiles.unknown(job, shard, batch);
+  const key = now === null ? unknownKey : missedKey;
+  // A batch with an unknown status may have been taken for ended too early: the ten minutes begin when it has ended.
+  if (now?.isRunning === true) {
+    await store.replace(key, JSON.stringify({ at: null } satisfies Miss));
+    throw notReady(ended, request, ASK_AGAIN_MS.most * patience);
+  }
+  await store.remove(now === null ? missedKey : unknownKey);
+  const miss = { at: Date.now() };
+  const { record, first } = await claimRecord<Miss>(store, key, miss);
+  if (record.at === null) await store.replace(key, JSON.stringify(miss));
+  const waitedMs = miss.at - (record.at ?? miss.at);
+  if (first || waitedMs < ASK_MS * patience) throw notReady(ended, request, askAgainIn(waitedMs, patience));
+  if (now === null && request.cancelled !== true) throw batchUnknown(ended, request);
+}
+
 function filesOf({ outputFileId, errorFileId, duplicates = [] }: EndedRecord): (string | null)[] {
   return [outputFileId, errorFileId, ...duplicates.flatMap(filesOf)];
 }
 
-/** When lines of an ended batch were first found to have no row, in ms since 1970 by this machine's clock. */
+/** That lines of an ended batch have no row. */
 interface Miss {
-  readonly at: number;
+  /** Since when, in ms since 1970 by this machine's clock; null if the batch was running again at the last read. */
+  readonly at: number | null;
 }
 
 type Settled = Awaited<ReturnType<Dependencies['files']['settleShard']>>;
@@ -136,14 +163,14 @@ type Settled = Awaited<ReturnType<Dependencies['files']['settleShard']>>;
 function askAgainIn(waitedMs: number, patience: number): number {
   const { least, most } = ASK_AGAIN_MS;
   const wait = Math.min(most * patience, Math.max(least * patience, waitedMs));
-  return Math.max(1, Math.min(wait, ASK_MS * patience - waitedMs));
+  return Math.min(wait, ASK_MS * patience - waitedMs);
 }
 
 function notReady({ batchId }: EndedRecord, { shard }: FetchRequest, waitMs: number): ApplicationFailure {
   return ApplicationFailure.create({
     type: FailureType.AnswersNotReady,
     message: `Lines of shard ${shard} have no row in the files of batch ${batchId}, which has ended: the API is asked again for ten minutes.`,
-    nextRetryDelay: waitMs,
+    nextRetryDelay: Math.max(1, waitMs),
   });
 }
 
@@ -260,44 +287,56 @@ function countsOf(outcome: ShardOutcome, { cost }: Paid): ShardCounts {
   };
 }
 
+/** What a later read of an ended batch says. */
+interface Reread {
+  /** With the files that the API names now. */
+  readonly record: EndedRecord;
+  /** True if the API says that the batch, or one created on top of it, has not ended. */
+  readonly isRunning: boolean;
+}
+
 /**
- * The record, and those of batches created on top, with the files that the API names now; null when it does not know the
- * batch.
+ * Reads a batch, and those created on top of it, again, and keeps the files that the API names now; null if it does not know
+ * the batch.
  */
 async function readBatchAgain(
   { api, store }: Dependencies,
   { job, shard, batch }: FetchRequest,
   before: EndedRecord,
   signal: AbortSignal,
-): Promise<EndedRecord | null> {
-  const own = await withFilesOfNow(api, before, signal);
+): Promise<Reread | null> {
+  const own = await reread(api, before, signal);
   if (own === null) return null;
-  const duplicates: EndedRecord[] = [];
+  const twins: Reread[] = [];
   for (const twin of before.duplicates ?? [])
-    duplicates.push((await withFilesOfNow(api, twin, signal)) ?? twin);
-  const merged = { ...own, ...(duplicates.length === 0 ? {} : { duplicates }) };
-  await store.replace(shardFiles.ended(job, shard, batch), JSON.stringify(merged));
-  return merged;
+    twins.push((await reread(api, twin, signal)) ?? { record: twin, isRunning: false });
+  const duplicates = twins.map(({ record }) => record);
+  const record = { ...own.record, ...(duplicates.length === 0 ? {} : { duplicates }) };
+  await store.replace(shardFiles.ended(job, shard, batch), JSON.stringify(record));
+  return { record, isRunning: [own, ...twins].some(({ isRunning }) => isRunning) };
 }
 
-async function withFilesOfNow(
+async function reread(
   api: Dependencies['api'],
   before: EndedRecord,
   signal: AbortSignal,
-): Promise<EndedRecord | null> {
+): Promise<Reread | null> {
   let now: ApiBatch | null;
   try {
     now = await api.readBatch(before.batchId, { signal });
   } catch (error) {
     // A server without this call, or one that refuses it for good, adds nothing to what is known.
-    if (error instanceof ApplicationFailure && error.type === FailureType.RequestRefused) return before;
+    if (error instanceof ApplicationFailure && error.type === FailureType.RequestRefused)
+      return { record: before, isRunning: false };
     throw error;
   }
   if (now === null) return null;
-  return {
+  // The last ids are right: some servers name files before the batch ends, and others when it has ended.
+  const record = {
     ...before,
     ran: before.ran || now.ran,
-    outputFileId: before.outputFileId ?? now.outputFileId,
-    errorFileId: before.errorFileId ?? now.errorFileId,
+    outputFileId: now.outputFileId ?? before.outputFileId,
+    errorFileId: now.errorFileId ?? before.errorFileId,
   };
+  return { record, isRunning: now.unknownStatus === null && !isTerminal(now.status) };
 }

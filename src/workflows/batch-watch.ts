@@ -31,7 +31,7 @@ const SHORTEST_POLL_MS = 1_000;
 /** A poll that no worker of its queue takes for so long is replaced by a short one in the main queue. */
 const QUEUED_MS = 120_000;
 
-/** A poll that would run for longer than this makes way for one that includes a new batch. */
+/** A poll that would run, or be retried, for longer than this makes way for one that includes a new batch. */
 const NEW_BATCH_MS = 10_000;
 
 /** The server fires timers to the second: the poll itself waits for shorter times, at no event of its own. */
@@ -62,6 +62,8 @@ export class BatchWatch {
   private polledAt = 0;
   /** When the poll that runs will end by itself. */
   private pollsUntil = 0;
+  /** True if a batch was added that the poll that runs does not include. */
+  private hasNewBatch = false;
   private handingOver = false;
 
   constructor(run: JobRun, gate: AccountGate, inFlight: BatchesInFlight) {
@@ -85,6 +87,7 @@ export class BatchWatch {
     });
     if (!takenUp) {
       this.changedAt = Date.now(); // a new batch may end soon: poll often again
+      this.hasNewBatch = true;
       this.pollBy(this.changedAt + NEW_BATCH_MS);
     }
     return await ended;
@@ -283,7 +286,12 @@ export class BatchWatch {
       });
     watching.catch(() => undefined); // awaited below, unless it is given up
     this.pollsUntil = now + lookMs;
-    await condition(() => isOver || this.handingOver || (queueMs !== null && this.pollNow));
+    this.hasNewBatch = false;
+    const isDone = (): boolean => isOver || this.handingOver || (queueMs !== null && this.pollNow);
+    await condition(() => isDone() || this.hasNewBatch);
+    // A poll that can read none of its batches is retried, for days if need be: the new batch must not wait for them.
+    if (!isDone())
+      await (patched(Version.PollMakesWay) ? condition(isDone, scaled(NEW_BATCH_MS)) : condition(isDone));
     this.pollsUntil = 0;
     if (!isOver) {
       scope.cancel();

@@ -25,4 +25,6 @@ export const Version = {
   WatchBatches: 'watch-batches',
   /** A cancellation by Temporal reaches the API at once, and not 20 s later. */
   OutsideCancel: 'outside-cancel',
+  /** A poll that is retried makes way for one that includes the batches created meanwhile. */
+  PollMakesWay: 'poll-makes-way',
 } as const;

@@ -43,8 +43,10 @@ export class ScriptedApi {
   /** True once a create got no reply from another project: its caller cannot know whether it has bought. */
   hasUnsureCreate = false;
   readonly refusedInputs: RefusedInput[] = [];
-  /** Calls for which reads are still answered from another project. */
+  /** Calls that are still to come from a worker with another project's key. */
   private otherKeyCalls = 0;
+  /** Whether a worker with another project's key makes the calls of an attempt: it has one key as long as it lives. */
+  private readonly otherKeyAttempts = new Map<Attempt, boolean>();
   private heldCalls = 0;
   private heldSince: number | null = null;
   private listCalls = 0;
@@ -89,7 +91,7 @@ export class ScriptedApi {
     this.counts.set(kind, nth);
     const fault = this.schedule.calls.find((rule) => rule.call === kind && rule.nth === nth)?.fault ?? null;
     if (fault !== null && kind === 'batches.create') this.listMustWork = true;
-    const early = this.before(kind, fault) ?? this.underOtherKey(kind, path);
+    const early = this.before(kind, fault) ?? this.underOtherKey(attempt, kind, path);
     if (early !== null) return early;
     const response = await attempt.step(
       async () =>
@@ -98,14 +100,17 @@ export class ScriptedApi {
     return await this.after(kind, fault, response);
   }
 
-  /** Somebody sets the key right. */
+  /** The worker with another project's key is stopped. */
   setKeyRight(): void {
     this.otherKeyCalls = 0;
+    for (const [attempt, isOther] of this.otherKeyAttempts) if (isOther) attempt.kill();
   }
 
   /** What a worker with another project's key gets: nothing of ours is there. It creates nothing, so that nothing is lost there. */
-  private underOtherKey(kind: CallKind, path: string): Response | null {
-    if (this.otherKeyCalls <= 0) return null;
+  private underOtherKey(attempt: Attempt, kind: CallKind, path: string): Response | null {
+    const isOther = this.otherKeyAttempts.get(attempt) ?? this.otherKeyCalls > 0;
+    this.otherKeyAttempts.set(attempt, isOther);
+    if (!isOther) return null;
     // Nothing that is not sent can tell its owner of the key: another worker takes the step soon.
     if (kind === 'files.create' || kind === 'batches.create')
       this.otherKeyCalls = Math.min(this.otherKeyCalls, RESETS_UNDER_OTHER_KEY);

@@ -126,6 +126,42 @@ test.each([
 
 type Handle = Awaited<ReturnType<typeof begin>>;
 
+test.each(['in a queue of its own', 'in the main queue'])(
+  'a poll %s whose only batch cannot be read makes way for one that includes a new batch',
+  async (queue) => {
+    const id = `unreadable-${queue.replaceAll(' ', '-')}`;
+    const { activities } = literalApi(2);
+    const { uploadInput, pollBatches } = activities;
+    let failures = 0;
+    const read = async (count: number): Promise<void> => {
+      if (count > 1) return;
+      failures += 1;
+      throw new Error('HTTP 500');
+    };
+    activities.uploadInput = async (request) => {
+      if (request.shard === shardId(1, 1)) await expect.poll(() => failures, { timeout: 100_000 }).toBe(2);
+      return await uploadInput(request);
+    };
+    activities.pollBatches = async (request) => {
+      await read(request.batches.length);
+      return await pollBatches(request);
+    };
+    const watch = async (request: WatchRequest): Promise<WatchReply> => {
+      await read([...batchesOf(request.groups)].length);
+      return see(request, 'completed');
+    };
+    const work = async (): Promise<void> => {
+      const snapshot = { ...newSnapshot(new Date()), pollQueue: queue.startsWith('in a queue') };
+      const handle = await begin(id, snapshot, { patience: 0.1, retryMs: 100 });
+      expect(await handle.result()).toMatchObject({ lines: 20 });
+    };
+    await whileWorking(server.native, id, activities, async () =>
+      whilePolling(server.native, id, watch, work),
+    );
+    expect(failures).toBeGreaterThanOrEqual(2);
+  },
+);
+
 test('continue-as-new does not wait for a poll that looks for minutes', async () => {
   const { activities } = literalApi(2);
   const requests: WatchRequest[] = [];

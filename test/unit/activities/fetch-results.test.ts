@@ -1,9 +1,9 @@
 /** What is told of a shard that was settled: to the observer once, to the workflow by each attempt. */
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import OpenAI from 'openai';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { BatchApi } from '../../../src/openai/batch-api.ts';
 import { createActivities } from '../../../src/activities/index.ts';
 import type { EndedRecord } from '../../../src/activities/ended-record.ts';
@@ -125,21 +125,28 @@ test('an observer that throws stops no step', async () => {
   expect(counts).toMatchObject({ answered: 1, inputTokens: 1, costUsd: null, cost: null });
 });
 
-test('a file that the API names after the end is downloaded at once, and the batch is read once for it', async () => {
-  using folder = new TempFolder();
-  plan(folder.path, `${requestLine('a')}\n`);
-  const record = folder.at(shardFiles.ended(JOB, shard, 1));
+/** A shard of one line whose batch has ended, as far as its record says, and an API that has the answer in `file-out`. */
+function endedShard(
+  root: string,
+  recorded: Partial<EndedRecord>,
+  now: () => Record<string, unknown>,
+): { fetched: () => Promise<ShardCounts>; asked: string[] } {
+  plan(root, `${requestLine('a')}\n`);
+  const record = join(root, shardFiles.ended(JOB, shard, 1));
   mkdirSync(dirname(record), { recursive: true });
-  writeFileSync(record, JSON.stringify({ ...ended, outputFileId: null }));
+  writeFileSync(record, JSON.stringify({ ...ended, ...recorded }));
   const asked: string[] = [];
   const answer = async (url: unknown): Promise<Response> => {
     const path = new URL(String(url)).pathname.replace('/v1', '');
     asked.push(path);
     if (path === '/files/file-out/content')
       return new Response(outputRow(1, { usage: { prompt_tokens: 1, completion_tokens: 1 } }));
-    return Response.json({ id: 'batch_1', object: 'batch', status: 'completed', output_file_id: 'file-out' });
+    if (path === '/files/file-empty/content') return new Response('');
+    if (path.startsWith('/files/file-early'))
+      return Response.json({ error: { message: 'No such file.' } }, { status: 404 });
+    return Response.json({ id: 'batch_1', object: 'batch', ...now() });
   };
-  const store = new FolderStore(folder.path);
+  const store = new FolderStore(root);
   const deps = {
     api: new BatchApi(new OpenAI({ apiKey: 'test', baseURL: 'http://127.0.0.1/v1', fetch: answer }), 1),
     store,
@@ -149,10 +156,48 @@ test('a file that the API names after the end is downloaded at once, and the bat
   const bound = fetchResults.bind(null, deps);
   const fetched = async (): Promise<ShardCounts> =>
     await new MockActivityEnvironment().run<[FetchRequest], ShardCounts, typeof bound>(bound, request);
+  return { fetched, asked };
+}
 
-  await expect(fetched()).rejects.toMatchObject({ type: 'AnswersNotReady', nextRetryDelay: 1 });
+test('a file that the API names after the end is downloaded at once, and the batch is read once for it', async () => {
+  using folder = new TempFolder();
+  const { fetched, asked } = endedShard(folder.path, { outputFileId: null }, () => ({
+    status: 'completed',
+    output_file_id: 'file-out',
+  }));
   expect(await fetched()).toMatchObject({ answered: 1, again: 0 });
   expect(asked).toEqual(['/batches/batch_1', '/files/file-out', '/files/file-out/content']);
+});
+
+test.each(['file-early', 'file-empty'])(
+  'the file that the API names last is downloaded, not %s, which it named before the batch had ended',
+  async (outputFileId) => {
+    using folder = new TempFolder();
+    const { fetched } = endedShard(folder.path, { outputFileId }, () => ({
+      status: 'completed',
+      output_file_id: 'file-out',
+    }));
+    expect(await fetched()).toMatchObject({ answered: 1, again: 0 });
+  },
+);
+
+test('a batch that was taken for ended and is running is waited for, for longer than ten minutes', async () => {
+  using folder = new TempFolder();
+  vi.useFakeTimers({ toFake: ['Date'] });
+  try {
+    let now: Record<string, unknown> = { status: 'in_progress', output_file_id: 'file-early' };
+    const { fetched } = endedShard(folder.path, { outputFileId: 'file-early' }, () => now);
+    for (let attempt = 1; attempt <= 3; attempt += 1) {
+      await expect(fetched()).rejects.toMatchObject({ type: 'AnswersNotReady', nextRetryDelay: 240_000 });
+      vi.setSystemTime(Date.now() + 1_000_000);
+    }
+    now = { status: 'completed', output_file_id: 'file-early' };
+    await expect(fetched()).rejects.toMatchObject({ type: 'AnswersNotReady' });
+    now = { status: 'completed', output_file_id: 'file-out' };
+    expect(await fetched()).toMatchObject({ answered: 1, again: 0 });
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 /** The API has the file; the store, which is in memory and no folder, fails now and then. */
