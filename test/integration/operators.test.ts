@@ -1,6 +1,6 @@
 /** What the people who run jobs do to them: resets, terminations, other keys, other addresses, full disks. */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { BatchClient, type JobHandle } from '../../src/client/index.ts';
@@ -288,6 +288,7 @@ test('a read of an input that does not end keeps neither other jobs from their e
   });
   await client.start({ input: stuck, jobId: 'stuck' });
   const other = await client.start({ input: lab.requests(3), jobId: 'beside-stuck', pollSeconds: 0.1 });
+  await until(() => existsSync(`${pipe}.reached`));
   expect(await other.report()).toMatchObject({ answered: 3 });
   child.kill('SIGTERM');
   expect(await ended).toMatchObject({
