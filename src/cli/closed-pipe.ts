@@ -2,7 +2,7 @@
  * Readers may leave early (`results JOB | head`): a command that only prints ends then, quietly and well. One that works (`run`)
  * goes on without a reader. Other troubles of standard output, such as a full disk, are told.
  */
-export function endWithReader(command: string | undefined): void {
+export function exitOnClosedStdout(command: string | undefined): void {
   const works = command === 'run';
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     const isGone = error.code === 'EPIPE';

@@ -69,12 +69,12 @@ export function toJobOptions(input: string, flags: JobFlags): JobOptions {
 }
 
 /** True where the job's id is not left to its input and options. */
-export function isNamed({ job, fresh }: JobFlags): boolean {
+export function hasOwnId({ job, fresh }: JobFlags): boolean {
   return job !== undefined || fresh === true;
 }
 
 /** Says which job an input under another name is. */
-export function sameAs(jobId: string, startedFrom: string): string {
+export function sameJobMessage(jobId: string, startedFrom: string): string {
   return `These are the requests of job ${jobId}, started from ${startedFrom}: it is joined, and nothing is paid again. --fresh starts another job.`;
 }
 

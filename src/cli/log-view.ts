@@ -1,6 +1,6 @@
 import type { JobProgress } from '../core/progress.ts';
 import { noticesOf, progressLine, stateOf } from './progress-text.ts';
-import type { ProgressView } from './view-of-progress.ts';
+import type { ProgressView } from './progress-view.ts';
 
 /** A job may run for days: while only numbers change, a log gets a line a minute. */
 const EVERY_MS = 60_000;

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import module from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { isForClients } from './is-for-clients.ts';
+import { isClientCommand } from './client-commands.ts';
 import type * as program from './program.ts';
 
 // Keeps compiled code for the next command; Node 20 has no such cache.
@@ -14,7 +14,7 @@ const oneFile = fileURLToPath(new URL('./clients/program.cjs', import.meta.url))
 
 // `require`, since `import` would read the whole file once more in search of its exports.
 const { runProgram } =
-  isForClients(process.argv.slice(2)) && existsSync(oneFile)
+  isClientCommand(process.argv.slice(2)) && existsSync(oneFile)
     ? (require(oneFile) as typeof program)
     : await import('./program.ts');
 

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { exitCodeOf, isBatchError } from '../core/errors.ts';
-import { endWithReader } from './closed-pipe.ts';
+import { exitOnClosedStdout } from './closed-pipe.ts';
 import { addCommands } from './commands.ts';
 
 /** Runs the command that the process was started with, and leaves its exit code in `process.exitCode`. */
@@ -10,7 +10,7 @@ export async function runProgram(version: string): Promise<void> {
     .description("OpenAI's Batch API, durably: a file of requests in, one answer per line out.")
     .showHelpAfterError('(see --help)');
 
-  endWithReader(process.argv[2]);
+  exitOnClosedStdout(process.argv[2]);
   await addCommands(program, process.argv[2]);
   for (const command of [program, ...program.commands]) command.exitOverride();
 

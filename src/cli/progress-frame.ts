@@ -3,7 +3,7 @@ import stringWidth from 'string-width';
 import wrapAnsi from 'wrap-ansi';
 import type { StepBytes } from '../client/pending-steps.ts';
 import { isEndState, JobState, type JobProgress } from '../core/progress.ts';
-import { count, duration, percent } from '../core/spoken-numbers.ts';
+import { count, duration, percent } from '../core/number-format.ts';
 import { timeLeft, type Pace } from './pace.ts';
 import { batchesOf, costOf, noticesOf, stateOf, tokensOf } from './progress-text.ts';
 

@@ -1,5 +1,5 @@
 import { isEndState, type JobProgress } from '../core/progress.ts';
-import { count, usd } from '../core/spoken-numbers.ts';
+import { count, usd } from '../core/number-format.ts';
 
 /** A job's progress in one line, for logs. */
 export function progressLine(progress: JobProgress): string {

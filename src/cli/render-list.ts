@@ -1,5 +1,5 @@
 import type { JobSummary } from '../client/index.ts';
-import { count, usd } from '../core/spoken-numbers.ts';
+import { count, usd } from '../core/number-format.ts';
 
 const columns = ['job', 'state', 'answered', 'failed', 'cost', 'started UTC'] as const;
 

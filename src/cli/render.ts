@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { NamedFailure, NamedReport } from '../client/named-failures.ts';
 import { endStateOf, JobState } from '../core/progress.ts';
-import { count, usd } from '../core/spoken-numbers.ts';
+import { count, usd } from '../core/number-format.ts';
 import { oneLine } from './progress-text.ts';
 
 export { count };

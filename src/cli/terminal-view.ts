@@ -4,7 +4,7 @@ import type { StepBytes } from '../client/pending-steps.ts';
 import type { JobProgress } from '../core/progress.ts';
 import { Pace } from './pace.ts';
 import { progressFrame } from './progress-frame.ts';
-import type { ProgressView } from './view-of-progress.ts';
+import type { ProgressView } from './progress-view.ts';
 
 /** Bars that are drawn over again in place. */
 export class TerminalView implements ProgressView {

@@ -18,7 +18,7 @@ import { JobHandle } from './job-handle.ts';
 import { listedLabels } from './job-labels.ts';
 import { Schedules } from './schedules/index.ts';
 import { startOrJoin } from './start-workflow.ts';
-import { readingStore } from './store-failure.ts';
+import { withStoreErrors } from './store-errors.ts';
 import { TemporalCalls } from './temporal-calls.ts';
 
 /** Where the jobs of a client live. Every field is optional. */
@@ -146,7 +146,7 @@ export class BatchClient {
     const { jobId } = spec;
     const { client, store, taskQueue, target } = this;
     const start = (): Promise<void> => startOrJoin({ client, target, store, taskQueue }, spec);
-    await this.#calls.run(() => readingStore(start, jobId), { jobId });
+    await this.#calls.run(() => withStoreErrors(start, jobId), { jobId });
     return this.job(jobId);
   }
 
@@ -155,7 +155,7 @@ export class BatchClient {
    * @internal
    */
   async joinSame(spec: JobSpec): Promise<JoinedSpec> {
-    return await readingStore(() => joinSameJob(this.store, spec), spec.jobId);
+    return await withStoreErrors(() => joinSameJob(this.store, spec), spec.jobId);
   }
 
   /**

@@ -14,7 +14,7 @@ import { JobStatusReader, type JobStatus } from './job-status.ts';
 import { nameFailures, type NamedReport } from './named-failures.ts';
 import type { StepBytes } from './pending-steps.ts';
 import { parseRow, type ResultRow, type RowText } from './result-rows.ts';
-import { readingStore } from './store-failure.ts';
+import { withStoreErrors } from './store-errors.ts';
 import { readRefusals, type Refusal } from './refusals.ts';
 import type { TemporalCalls } from './temporal-calls.ts';
 import { jobNotFound } from './temporal-failure.ts';
@@ -227,7 +227,7 @@ export class JobHandle {
     if (spec === null) throw await this.#ended();
     if (report !== null) {
       if (!mayRetry(report)) return false;
-      await readingStore(() => askForPass(this.#store, this.id, report), this.id);
+      await withStoreErrors(() => askForPass(this.#store, this.id, report), this.id);
     } else if ((await this.#status.readServer(false)).status !== 'COMPLETED') {
       throw new BatchError(
         ErrorCode.JobConflict,
@@ -290,7 +290,7 @@ export class JobHandle {
    * @internal
    */
   async refusals(): Promise<Refusal[]> {
-    return await readingStore(() => readRefusals(this.#store, this.id), this.id);
+    return await withStoreErrors(() => readRefusals(this.#store, this.id), this.id);
   }
 
   /**

@@ -5,7 +5,7 @@ import { jobFiles } from '../store/job-files.ts';
 import { currentPass, keepCancel } from '../store/job-pass.ts';
 import { readRecord, type Store } from '../store/store.ts';
 import { storeIdentity, type StoreIdentity } from '../store/store-identity.ts';
-import { readingStore, resultsMissing } from './store-failure.ts';
+import { withStoreErrors, resultsMissing } from './store-errors.ts';
 import { findStoredRows, type StoredRows } from './stored-rows.ts';
 import type { TemporalCalls } from './temporal-calls.ts';
 
@@ -91,6 +91,6 @@ export class JobRecords {
   }
 
   private async read<T>(read: () => Promise<T>): Promise<T> {
-    return await readingStore(read, this.jobId);
+    return await withStoreErrors(read, this.jobId);
   }
 }

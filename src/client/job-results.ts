@@ -9,7 +9,7 @@ import type { Store } from '../store/store.ts';
 import { failedRequests } from './failed-requests.ts';
 import type { JobRecords } from './job-records.ts';
 import { readRowTexts, type RowsToRead, type RowText } from './result-rows.ts';
-import { readingStore } from './store-failure.ts';
+import { withStoreErrors } from './store-errors.ts';
 import { mergedRowTexts, partialResults } from './stored-rows.ts';
 import type { TemporalCalls } from './temporal-calls.ts';
 import { toBatchError } from './temporal-failure.ts';
@@ -64,7 +64,7 @@ export class JobResults {
     const rows = readRowTexts(this.results());
     const requests = failedRequests(this.store, this.records.jobId, rows);
     for (;;) {
-      const { value, done } = await readingStore(() => requests.next(), this.records.jobId);
+      const { value, done } = await withStoreErrors(() => requests.next(), this.records.jobId);
       if (done === true) return value;
       yield value;
       options.signal?.throwIfAborted();

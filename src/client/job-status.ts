@@ -6,7 +6,7 @@ import { endStateOf, type JobProgress, type JobReport } from '../core/progress.t
 import { progressQuery } from '../workflows/messages.ts';
 import { listedLabels } from './job-labels.ts';
 import type { JobRecords } from './job-records.ts';
-import { retriesOf, stepBytesOf, withBeat, type StepBytes, type StepRetry } from './pending-steps.ts';
+import { retriesOf, stepBytesOf, withHeartbeat, type StepBytes, type StepRetry } from './pending-steps.ts';
 import { SharedRead } from './shared-read.ts';
 import type { TemporalCalls } from './temporal-calls.ts';
 import { jobNotFound } from './temporal-failure.ts';
@@ -128,7 +128,7 @@ export class JobStatusReader {
             version: `${runId} ${historyLength}`,
             retries: retriesOf(raw),
             step: stepBytesOf(raw),
-            updated: (progress) => withBeat(progress, raw),
+            updated: (progress) => withHeartbeat(progress, raw),
             listed,
             account,
             schedule,

@@ -40,7 +40,7 @@ export function retriesOf({ pendingActivities }: Description): StepRetry[] {
 }
 
 /** A job's progress with the counts of its poll's last beat, where it has beaten since it began: its answer may be minutes away. */
-export function withBeat(progress: JobProgress, { pendingActivities }: Description): JobProgress {
+export function withHeartbeat(progress: JobProgress, { pendingActivities }: Description): JobProgress {
   const polls = (pendingActivities ?? []).filter(({ activityType }) => activityType?.name === 'watchBatches');
   const payload = polls.at(-1)?.heartbeatDetails?.payloads?.[0];
   const beat = payload == null ? null : toCounts(payload);
@@ -66,7 +66,7 @@ export function stepBytesOf({ pendingActivities }: Description): StepBytes | nul
 }
 
 function toCounts(payload: Payload): RunningCounts | null {
-  const { ran, shards } = toldBy(payload);
+  const { ran, shards } = detailsOf(payload);
   if (typeof ran !== 'number' || typeof shards !== 'object' || shards === null) return null;
   const isPair = (value: unknown): boolean =>
     Array.isArray(value) && value.length === 2 && value.every((count) => typeof count === 'number');
@@ -74,7 +74,7 @@ function toCounts(payload: Payload): RunningCounts | null {
 }
 
 /** Nothing for beats of another worker, or encrypted ones: only a bar stays empty. */
-function toldBy(payload: Payload): Readonly<Record<string, unknown>> {
+function detailsOf(payload: Payload): Readonly<Record<string, unknown>> {
   try {
     return { ...defaultPayloadConverter.fromPayload<object | null>(payload) };
   } catch {
@@ -83,6 +83,6 @@ function toldBy(payload: Payload): Readonly<Record<string, unknown>> {
 }
 
 function toBytes(payload: Payload): { done: number; of: number } | null {
-  const { done, of } = toldBy(payload);
+  const { done, of } = detailsOf(payload);
   return typeof done === 'number' && typeof of === 'number' && of > 0 ? { done, of } : null;
 }

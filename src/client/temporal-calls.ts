@@ -4,7 +4,7 @@ import type { Client } from '@temporalio/client';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { ServerAvailability, type TemporalTarget } from '../temporal/index.ts';
 import { abortable, sleep } from './abortable.ts';
-import { goneAway, isUnreachable, toBatchError } from './temporal-failure.ts';
+import { serverGone, isUnreachable, toBatchError } from './temporal-failure.ts';
 
 /** What a call to the server is about. */
 export interface CallOptions {
@@ -77,7 +77,7 @@ export class TemporalCalls {
       } catch (error) {
         signal?.throwIfAborted();
         this.assertOpen();
-        if (giveUp.signal.aborted) throw goneAway(site);
+        if (giveUp.signal.aborted) throw serverGone(site);
         const isAway = isUnreachable(error);
         if (isAway) this.availability.recordUnavailableSince(performance.now());
         else this.availability.recordAvailable();

@@ -82,7 +82,7 @@ function ofFailedJob(error: WorkflowFailedError, jobId: string): BatchError {
 }
 
 /** The error for a server that does not answer any more. */
-export function goneAway({ jobId, target }: FailureSite): BatchError {
+export function serverGone({ jobId, target }: FailureSite): BatchError {
   const { address } = target.connection;
   return new BatchError(
     ErrorCode.TemporalUnavailable,
@@ -101,7 +101,7 @@ function ofGrpc({ code, details }: GrpcError, site: FailureSite): BatchError {
     case Grpc.Unavailable:
     case Grpc.DeadlineExceeded:
     case Grpc.Cancelled:
-      return goneAway(site);
+      return serverGone(site);
     case Grpc.NotFound:
       return jobId === null || /namespace/i.test(details) ? noNamespace(target) : jobNotFound(jobId);
     case Grpc.PermissionDenied:

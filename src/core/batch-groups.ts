@@ -5,7 +5,7 @@ import { shardId, shardIndex, shardRound } from './shard-plan.ts';
 export type KnownStatus = BatchStatus | 'missing' | 'created';
 
 /** A batch of a shard, by what its record in the store is named after. */
-export interface NamedBatch {
+export interface BatchRef {
   readonly shard: string;
   /** Counts the batches of the shard, from 1. */
   readonly batch: number;
@@ -25,7 +25,7 @@ export interface BatchGroup<Status = KnownStatus> {
 
 /** Groups batches, each with its status. */
 export function groupBatches<Status>(
-  batches: Iterable<NamedBatch & { readonly status: Status }>,
+  batches: Iterable<BatchRef & { readonly status: Status }>,
 ): BatchGroup<Status>[] {
   const groups = new Map<string, Omit<BatchGroup<Status>, 'shards'> & { readonly indices: number[] }>();
   for (const { shard, batch, status } of batches) {
@@ -41,7 +41,7 @@ export function groupBatches<Status>(
 /** The batches of groups, each with its status. */
 export function* batchesOf<Status>(
   groups: readonly BatchGroup<Status>[],
-): Generator<NamedBatch & { readonly status: Status }, void, undefined> {
+): Generator<BatchRef & { readonly status: Status }, void, undefined> {
   for (const { status, round, batch, shards } of groups) {
     let last = -1;
     for (const word of shards.split(' ')) {

@@ -1,5 +1,5 @@
 /** What the next sleep depends on. */
-export interface PollOutlook {
+export interface PollTiming {
   /** The job's smallest interval, `--poll`. */
   readonly smallestMs: number;
   /** How long no batch has been sent and none has changed its status. Counts move all day long: they tell nothing of an end. */
@@ -21,7 +21,7 @@ const LONGEST_NEAR_END_MS = 10_000;
  * The next sleep between two polls: a tenth of the time that nothing has happened, so that a batch of
  * seconds is seen within its second and a batch of hours costs a call a minute.
  */
-export function nextPollDelay({ smallestMs, quietMs, nearEnd }: PollOutlook): number {
+export function nextPollDelay({ smallestMs, quietMs, nearEnd }: PollTiming): number {
   const longest = Math.max(smallestMs, nearEnd ? LONGEST_NEAR_END_MS : LONGEST_MS);
   return Math.round(Math.min(longest, Math.max(smallestMs, quietMs * SHARE_OF_QUIET)));
 }

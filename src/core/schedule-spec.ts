@@ -157,7 +157,7 @@ export function assertPlaceholders(option: 'input' | 'out', name: string): void 
       { details: { option } },
     );
   }
-  if (option === 'out' && !tellsRunsApart(name)) {
+  if (option === 'out' && !isUniquePerRun(name)) {
     throw new BatchError(
       ErrorCode.BadOption,
       `Option --out ${name} may be the same folder for two runs, such as one that is due and one that is triggered: put {run} into it, which is the id of each run's job, e.g. ${name.replace(/\/+$/, '')}/{run}.`,
@@ -170,7 +170,7 @@ export function assertPlaceholders(option: 'input' | 'out', name: string): void 
  * True for a name of a folder that no two runs share. Times do not tell runs apart: one is triggered in the minute of another,
  * and a clock that is set back shows an hour twice.
  */
-export function tellsRunsApart(out: string): boolean {
+export function isUniquePerRun(out: string): boolean {
   return out.includes(`{${RUN}}`);
 }
 

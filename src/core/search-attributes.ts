@@ -22,7 +22,7 @@ const LIST_BYTES = 1_900;
 const KEYWORD_CHARACTERS = 255;
 
 /** The first words of a list that fit into one value together; a word that is too long by itself is left out. */
-export function fittingWords(words: Iterable<string>): string[] {
+export function fittingKeywords(words: Iterable<string>): string[] {
   const fitting: string[] = [];
   let bytes = 2;
   for (const word of words) {

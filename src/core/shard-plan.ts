@@ -1,4 +1,4 @@
-import type { LineHistory } from './line-tries.ts';
+import type { LineHistory } from './line-attempts.ts';
 import type { Cost } from './token-cost.ts';
 import { MAX_EMBEDDING_INPUTS } from './limits.ts';
 

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { JobReport } from '../../src/core/progress.ts';
-import { count } from '../../src/core/spoken-numbers.ts';
+import { count } from '../../src/core/number-format.ts';
 import { CommandLab, slow, until } from '../support/command-lab.ts';
 
 /** `report.html` as people get it: through the built command line, from a worker and an API of its own. */

@@ -2,11 +2,11 @@ import type { Command } from 'commander';
 import { once } from 'node:events';
 import { BatchClient, type JobHandle } from '../../client/index.ts';
 import { exitCodeOfEnd, isEndState } from '../../core/progress.ts';
-import { count } from '../../core/spoken-numbers.ts';
+import { count } from '../../core/number-format.ts';
 import { progressLine } from '../progress-text.ts';
 import { describeFailures, describeReport } from '../render.ts';
 import { toJson } from '../to-json.ts';
-import { TroubleTeller } from '../trouble.ts';
+import { ProblemReporter } from '../job-problem.ts';
 
 interface ResultsFlags {
   out?: string;
@@ -51,7 +51,7 @@ export function addResults(program: Command): void {
 /** Says what is waited for, and what keeps the job from ending, until it has ended. */
 async function tellWait(job: JobHandle): Promise<void> {
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
-  const { see: onStatus } = new TroubleTeller(say);
+  const { see: onStatus } = new ProblemReporter(say);
   let isTold = false;
   try {
     for await (const progress of job.watch({ onStatus })) {

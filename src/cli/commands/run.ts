@@ -7,7 +7,7 @@ import { prepareJob } from '../../job/prepare-job.ts';
 import { BatchError, ErrorCode, isBatchError } from '../../core/errors.ts';
 import { exitCodeOfEnd, mayRetry, type JobReport } from '../../core/progress.ts';
 import type { StepBytes } from '../../client/pending-steps.ts';
-import { readingStore } from '../../client/store-failure.ts';
+import { withStoreErrors } from '../../client/store-errors.ts';
 import { readEnvironment } from '../../environment.ts';
 import { apiFingerprint, isOtherApi } from '../../store/job-api.ts';
 import { jobFiles } from '../../store/job-files.ts';
@@ -17,10 +17,10 @@ import { keepEmbeddedServer, resolveTemporalTarget } from '../../temporal/index.
 import type { JobWorker, JobWorkerOptions } from '../../worker/create-worker.ts';
 import { closeWorker } from '../close-worker.ts';
 import { lockJob } from '../job-lock.ts';
-import { addJobOptions, isNamed, sameAs, toJobOptions, type JobFlags } from '../job-options.ts';
+import { addJobOptions, hasOwnId, sameJobMessage, toJobOptions, type JobFlags } from '../job-options.ts';
 import { startJob } from '../start-job.ts';
-import { TroubleTeller } from '../trouble.ts';
-import type { ProgressView } from '../view-of-progress.ts';
+import { ProblemReporter } from '../job-problem.ts';
+import type { ProgressView } from '../progress-view.ts';
 import { toJson } from '../to-json.ts';
 
 interface RunFlags extends JobFlags {
@@ -53,9 +53,9 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   const store = openStore(join(home, 'store'));
   await store.check();
   const prepared = await prepareJob(toJobOptions(input, flags), flags.fresh);
-  const { spec: joined, startedFrom } = isNamed(flags)
+  const { spec: joined, startedFrom } = hasOwnId(flags)
     ? { spec: prepared, startedFrom: null }
-    : await readingStore(() => joinSameJob(store, prepared), prepared.jobId);
+    : await withStoreErrors(() => joinSameJob(store, prepared), prepared.jobId);
   let spec = joined;
   await checkOutputFolder(flags.out, spec.jobId);
 
@@ -93,7 +93,7 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   try {
     const job = await startJob(client, spec, flags, say);
     say(`job        ${job.id}`);
-    if (startedFrom !== null) say(sameAs(job.id, startedFrom));
+    if (startedFrom !== null) say(sameJobMessage(job.id, startedFrom));
     if (target.uiUrl !== undefined) {
       say(`web ui     ${target.uiUrl}/namespaces/${target.namespace}/workflows/${job.id}`);
     }
@@ -140,7 +140,7 @@ async function refusalsOf(job: JobHandle): Promise<string[]> {
 const loadClient = () => import('../../client/index.ts');
 const loadWorker = () => import('../../worker/index.ts');
 /** Loads what it needs at the first call; nothing is shown before the first progress. */
-const openView = async () => (await import('../progress-view.ts')).openProgressView();
+const openView = async () => (await import('../open-progress-view.ts')).openProgressView();
 const loadReport = () => import('../render.ts');
 
 /** Does `work` from the moment a server's process has been launched, or once it is known that none needs to be. */
@@ -184,7 +184,7 @@ async function follow(job: JobHandle, out: string, view: ProgressView): Promise<
   let step: StepBytes | null = null;
   let ended = false;
   const watching = (async () => {
-    const { see: onStatus } = new TroubleTeller((text) => view.say(text));
+    const { see: onStatus } = new ProblemReporter((text) => view.say(text));
     const options = { intervalMs: WATCH_MS, onStep: (told: StepBytes | null) => (step = told), onStatus };
     for await (const progress of job.watch(options)) {
       if (ended) return;

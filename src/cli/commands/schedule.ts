@@ -79,9 +79,9 @@ function addUpdate(schedule: Command): void {
     await using client = await connect();
     const handle = client.schedules.get(name);
     // The option's opposite gives it a value where it is not named.
-    const isNamed = command.getOptionValueSource('onlyNew') === 'cli';
+    const isGiven = command.getOptionValueSource('onlyNew') === 'cli';
     const { onlyNew, ...others } = flags;
-    await handle.update(toChanges(flags.input, isNamed ? { ...others, onlyNew: onlyNew! } : others));
+    await handle.update(toChanges(flags.input, isGiven ? { ...others, onlyNew: onlyNew! } : others));
     await show(schedule, handle);
   });
 }

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { BatchClient, type JobStatus } from '../../client/index.ts';
 import type { ListedProgress } from '../../core/job-listing.ts';
-import { usd } from '../../core/spoken-numbers.ts';
+import { usd } from '../../core/number-format.ts';
 import { describeReport, count } from '../render.ts';
 import { toJson } from '../to-json.ts';
-import { troubleOf } from '../trouble.ts';
+import { problemOf } from '../job-problem.ts';
 
 export function addStatus(program: Command): void {
   program
@@ -27,7 +27,7 @@ export function addStatus(program: Command): void {
       if (report !== null) rows.push(describeReport(await job.named(report), null));
       else if (failure !== null) rows.push(`reason      ${failure}`);
       else if (progress === null && status.status === 'RUNNING')
-        rows.push(...(listed === null ? [] : describeListed(listed)), troubleOf(status)!);
+        rows.push(...(listed === null ? [] : describeListed(listed)), problemOf(status)!);
       else if (progress !== null) {
         rows.push(
           `state       ${progress.state}${progress.reason === null ? '' : `: ${progress.reason}`}`,

@@ -2,10 +2,10 @@ import type { Command } from 'commander';
 import { BatchClient } from '../../client/index.ts';
 import type { StepBytes } from '../../client/pending-steps.ts';
 import { exitCodeOfEnd } from '../../core/progress.ts';
-import { openProgressView } from '../progress-view.ts';
+import { openProgressView } from '../open-progress-view.ts';
 import { describeReport } from '../render.ts';
 import { toJson } from '../to-json.ts';
-import { TroubleTeller } from '../trouble.ts';
+import { ProblemReporter } from '../job-problem.ts';
 
 export function addWatch(program: Command): void {
   program
@@ -20,7 +20,7 @@ export function addWatch(program: Command): void {
       const view = await openProgressView();
       let step: StepBytes | null = null;
       let last = '';
-      const { see: onStatus } = new TroubleTeller((text) => view.say(text));
+      const { see: onStatus } = new ProblemReporter((text) => view.say(text));
       for await (const progress of job.watch({ onStep: (told) => (step = told), onStatus })) {
         if (flags.json !== true) view.show(progress, step);
         else if (toJson(progress) !== last) {

@@ -19,14 +19,14 @@ import { jobFiles } from '../../store/job-files.ts';
 import { readRecord, type Store } from '../../store/store.ts';
 import { SCHEDULED_JOB } from '../../workflows/messages.ts';
 import type { TemporalCalls } from '../temporal-calls.ts';
-import { tellingScheduleTrouble } from './schedule-errors.ts';
+import { withScheduleErrors } from './schedule-errors.ts';
 import {
   assertScheduleOptions,
   optionsOf,
   resolveSchedule,
   type ScheduleChanges,
 } from './schedule-options.ts';
-import { askedPolicy, noteOf, toTemporal } from './to-temporal.ts';
+import { manualRunPolicy, noteOf, toTemporal } from './to-temporal.ts';
 
 /** A schedule, and what has become of its runs. Times are ISO 8601, UTC. */
 export interface ScheduleStatus {
@@ -118,7 +118,7 @@ export class ScheduleHandle {
   async trigger(): Promise<string | null> {
     const before = await this.ask();
     await untilNextSecond(before);
-    await this.call((handle) => handle.trigger(askedPolicy(specIn(before))));
+    await this.call((handle) => handle.trigger(manualRunPolicy(specIn(before))));
     for (const end = Date.now() + TRIGGERED_MS; Date.now() < end; await sleep(LOOK_AGAIN_MS)) {
       const { info } = await this.ask();
       if (info.numActionsTaken > before.info.numActionsTaken)
@@ -130,7 +130,7 @@ export class ScheduleHandle {
   /** Takes place for each time at which it was or will be due in the range, one run after another. */
   async backfill({ from, to }: { from: Date; to: Date }): Promise<void> {
     assertBackfill({ from, to }, this.name);
-    const overlap = askedPolicy(specIn(await this.ask()));
+    const overlap = manualRunPolicy(specIn(await this.ask()));
     await this.call((handle) => handle.backfill({ start: from, end: to, overlap }));
   }
 
@@ -187,7 +187,7 @@ export class ScheduleHandle {
 
   private async call<T>(call: (handle: TemporalHandle) => Promise<T>): Promise<T> {
     return await this.calls.run((client) =>
-      tellingScheduleTrouble(this.name, () => call(client.schedule.getHandle(this.name))),
+      withScheduleErrors(this.name, () => call(client.schedule.getHandle(this.name))),
     );
   }
 

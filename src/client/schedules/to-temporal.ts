@@ -53,7 +53,7 @@ export function toTemporal(spec: ScheduleSpec, taskQueue: string): TemporalSched
  * How runs that somebody asks for meet those that work: they follow them, so that none is lost and a schedule whose
  * runs shall not overlap has none that do.
  */
-export function askedPolicy({ overlap }: ScheduleSpec): ScheduleOverlapPolicy {
+export function manualRunPolicy({ overlap }: ScheduleSpec): ScheduleOverlapPolicy {
   return overlap === Overlap.AllowAll ? ScheduleOverlapPolicy.ALLOW_ALL : ScheduleOverlapPolicy.BUFFER_ALL;
 }
 

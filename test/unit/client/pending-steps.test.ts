@@ -1,7 +1,7 @@
 import { defaultPayloadConverter } from '@temporalio/common';
 import { describe, expect, test } from 'vitest';
 import type { JobProgress } from '../../../src/core/progress.ts';
-import { retriesOf, stepBytesOf, withBeat } from '../../../src/client/pending-steps.ts';
+import { retriesOf, stepBytesOf, withHeartbeat } from '../../../src/client/pending-steps.ts';
 
 type Description = Parameters<typeof stepBytesOf>[0];
 
@@ -67,7 +67,7 @@ describe('the counts of batches in flight', () => {
       beating('watchBatches', { ran: 4, shards: {} }), // given up: a later one has begun
       beating('watchBatches', { ran: 6, shards }),
     );
-    const { running, table } = withBeat(progress, job);
+    const { running, table } = withHeartbeat(progress, job);
     expect(running).toBe(6);
     expect(table.map(({ completed, failed }) => [completed, failed])).toEqual([
       [5, 1],
@@ -83,7 +83,7 @@ describe('the counts of batches in flight', () => {
     ['its shards are none', beating('watchBatches', { ran: 6, shards: { 'r1-00001': 5 } })],
     ['it is that of another step', beating('pollBatches', { ran: 6, shards })],
   ])('stand where %s', (_, activity) => {
-    expect(withBeat(progress, described(activity))).toBe(progress);
-    expect(withBeat(progress, described())).toBe(progress);
+    expect(withHeartbeat(progress, described(activity))).toBe(progress);
+    expect(withHeartbeat(progress, described())).toBe(progress);
   });
 });

@@ -1,23 +1,23 @@
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { addCommands } from '../../../src/cli/commands.ts';
-import { isForClients } from '../../../src/cli/is-for-clients.ts';
+import { isClientCommand } from '../../../src/cli/client-commands.ts';
 
 const program = new Command();
 await addCommands(program, undefined);
 
 test.each(program.commands.map((command) => command.name()))('%s needs a worker, or does not', (name) => {
   const works = ['run', 'worker', 'dev', 'emulator'].includes(name);
-  expect(isForClients([name, '--json'])).toBe(!works);
+  expect(isClientCommand([name, '--json'])).toBe(!works);
 });
 
 test('run without a worker of its own needs none', () => {
-  expect(isForClients(['run', 'input.jsonl', '--out', 'out', '--no-worker'])).toBe(true);
+  expect(isClientCommand(['run', 'input.jsonl', '--out', 'out', '--no-worker'])).toBe(true);
 });
 
 test.each([[[]], [['--help']], [['--version']], [['--no-worker']], [['unknown', '--no-worker']]])(
   '%j is for the whole program',
   (args) => {
-    expect(isForClients(args)).toBe(false);
+    expect(isClientCommand(args)).toBe(false);
   },
 );

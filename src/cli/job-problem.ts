@@ -3,7 +3,7 @@ import { JobState } from '../core/progress.ts';
 import { oneLine } from './progress-text.ts';
 
 /** What keeps a job from going on, in a line; null when nothing does that is known. */
-export function troubleOf({ status, report, progress, retries }: JobStatus): string | null {
+export function problemOf({ status, report, progress, retries }: JobStatus): string | null {
   if (status !== 'RUNNING' || report !== null) return null;
   if (progress === null)
     return 'No worker answers: start one with `durable-batch worker`, or run the job with `durable-batch run`.';
@@ -18,7 +18,7 @@ export function troubleOf({ status, report, progress, retries }: JobStatus): str
 }
 
 /** Tells what keeps a job from going on, once each time that it changes, and that it goes on. */
-export class TroubleTeller {
+export class ProblemReporter {
   private readonly say: (text: string) => void;
   private last: string | null = null;
 
@@ -27,7 +27,7 @@ export class TroubleTeller {
   }
 
   readonly see = (status: JobStatus): void => {
-    const trouble = troubleOf(status);
+    const trouble = problemOf(status);
     // How many more steps wait is no news.
     const news = trouble?.replace(/ \(and \d+ more\)$/, '') ?? null;
     if (news === this.last) return;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { TroubleTeller, troubleOf } from '../../../src/cli/trouble.ts';
+import { ProblemReporter, problemOf } from '../../../src/cli/job-problem.ts';
 import type { JobStatus } from '../../../src/client/index.ts';
 import { jobProgress } from '../../support/job-progress.ts';
 
@@ -43,14 +43,14 @@ test.each<[what: string, changes: Partial<JobStatus>, said: RegExp | null]>([
   ['a failure before a wait', { retries: [waiting, retry(3)] }, /by itself, uploadInput: HTTP 503$/],
   ['of many steps the first', { retries: [retry(3), retry(4), retry(1, 'createBatch')] }, / \(and 2 more\)$/],
 ])('tells %s', (_, changes, said) => {
-  const trouble = troubleOf(status(changes));
+  const trouble = problemOf(status(changes));
   if (said === null) expect(trouble).toBeNull();
   else expect(trouble).toMatch(said);
 });
 
 test('each trouble is told once, and that the job goes on', () => {
   const said: string[] = [];
-  const teller = new TroubleTeller((text) => said.push(text));
+  const teller = new ProblemReporter((text) => said.push(text));
   teller.see(status());
   teller.see(status({ retries: [retry(2)] }));
   teller.see(status({ retries: [retry(3), retry(2)] }));

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { count, duration, percent, usd } from '../../../src/core/spoken-numbers.ts';
+import { count, duration, percent, usd } from '../../../src/core/number-format.ts';
 
 test.each([
   [0, '0.0 s'],

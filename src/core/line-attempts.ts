@@ -1,5 +1,5 @@
 /** What a try that gave no answer uses up. */
-export const TryUse = {
+export const AttemptCost = {
   /** One of the line's attempts. */
   Attempt: 'attempt',
   /** Nothing, but a line goes again only so often that way: its batch expired or was cancelled by others. */
@@ -7,10 +7,10 @@ export const TryUse = {
   /** Nothing at all: the round made progress elsewhere, or a person has to act before the line goes again. */
   Nothing: 'nothing',
 } as const;
-export type TryUse = (typeof TryUse)[keyof typeof TryUse];
+export type AttemptCost = (typeof AttemptCost)[keyof typeof AttemptCost];
 
 /** Lines whose tries never ran go again this often before they end `failed`, so that no job runs for ever. */
-const MAX_IDLE_TRIES = 20;
+const MAX_IDLE_ATTEMPTS = 20;
 
 /** What a line carries from one round to the next. */
 export interface LineHistory {
@@ -23,13 +23,13 @@ export interface LineHistory {
 }
 
 /** A line's history after one more try, and whether it may go again. */
-export function afterTry(
+export function afterAttempt(
   before: LineHistory,
-  use: TryUse,
+  use: AttemptCost,
   attempts: number,
 ): LineHistory & { readonly again: boolean } {
   const sent = before.sent + 1;
-  const charged = before.charged + (use === TryUse.Attempt ? 1 : 0);
-  const idle = before.idle + (use === TryUse.Idle ? 1 : 0);
-  return { sent, charged, idle, again: charged < attempts && idle < MAX_IDLE_TRIES };
+  const charged = before.charged + (use === AttemptCost.Attempt ? 1 : 0);
+  const idle = before.idle + (use === AttemptCost.Idle ? 1 : 0);
+  return { sent, charged, idle, again: charged < attempts && idle < MAX_IDLE_ATTEMPTS };
 }

@@ -6,7 +6,7 @@ import type { StoreIdentity } from '../store/store-identity.ts';
  * Reads of the store as the client does them; what the file system says comes out as this package's error.
  * @throws BatchError `store_unavailable`
  */
-export async function readingStore<T>(read: () => Promise<T>, jobId: string): Promise<T> {
+export async function withStoreErrors<T>(read: () => Promise<T>, jobId: string): Promise<T> {
   try {
     return await read();
   } catch (error) {
