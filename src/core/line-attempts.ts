@@ -1,28 +1,28 @@
-/** What a try that gave no answer uses up. */
+/** What an attempt without an answer uses up. */
 export const AttemptCost = {
   /** One of the line's attempts. */
   Attempt: 'attempt',
-  /** Nothing, but a line goes again only so often that way: its batch expired or was cancelled by others. */
+  /** One of `MAX_IDLE_ATTEMPTS`: its batch expired, or someone else cancelled it. */
   Idle: 'idle',
-  /** Nothing at all: the round made progress elsewhere, or a person has to act before the line goes again. */
+  /** Nothing: the round made progress elsewhere, or a user has to act before the line is sent again. */
   Nothing: 'nothing',
 } as const;
 export type AttemptCost = (typeof AttemptCost)[keyof typeof AttemptCost];
 
-/** Lines whose tries never ran go again this often before they end `failed`, so that no job runs for ever. */
+/** Attempts that never ran, before a line ends `failed`: without the limit a job could run forever. */
 const MAX_IDLE_ATTEMPTS = 20;
 
-/** What a line carries from one round to the next. */
+/** The counters that a line carries from one round to the next. */
 export interface LineHistory {
   /** How often the line was put into a batch. */
   readonly sent: number;
   /** How many of those counted against `attempts`. */
   readonly charged: number;
-  /** How many of those ended before the line ran, and nothing was gained by it. */
+  /** How many of those ended before the line ran, without progress elsewhere. */
   readonly idle: number;
 }
 
-/** A line's history after one more try, and whether it may go again. */
+/** Returns a line's history after one more attempt, and whether it may be sent again. */
 export function afterAttempt(
   before: LineHistory,
   use: AttemptCost,

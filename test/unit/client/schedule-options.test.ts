@@ -90,7 +90,7 @@ test.each<[what: string, changes: Partial<ScheduleOptions>, message: RegExp]>([
   ['terminate-other', { overlap: 'terminate-other' as never }, /not fetched: use cancel-other/],
   ['a placeholder that is none', { input: 'a-{week}.jsonl' }, /placeholder \{week\}/],
   ['one folder for all runs', { out: 'results' }, /same folder for two runs/],
-  ['one folder for all runs of a day', { out: 'results/{yyyy}-{MM}-{dd}' }, /put \{run\} into it/],
+  ['one folder for all runs of a day', { out: 'results/{yyyy}-{MM}-{dd}' }, /add \{run\}/],
   [
     'runs beside each other that shall know of each other',
     { onlyNew: true, overlap: 'allow-all' },

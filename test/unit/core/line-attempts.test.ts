@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { afterAttempt } from '../../../src/core/line-attempts.ts';
 
-test('a line goes again while it has attempts; idle tries have a budget of their own, others have none', () => {
+test('a line is sent again while it has attempts; idle attempts have their own limit, others have none', () => {
   const before = { sent: 1, charged: 1, idle: 0 };
   expect(afterAttempt({ sent: 0, charged: 0, idle: 0 }, 'attempt', 2)).toEqual({ ...before, again: true });
   expect(afterAttempt(before, 'attempt', 2)).toEqual({ sent: 2, charged: 2, idle: 0, again: false });
