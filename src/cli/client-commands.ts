@@ -1,4 +1,4 @@
-/** Commands that only talk to the server and the store. */
+/** Commands that use only the server and the store. */
 const clientCommands: ReadonlySet<string> = new Set([
   'start',
   'status',
@@ -13,8 +13,8 @@ const clientCommands: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * True for a command that needs no worker. Such a command is loaded from one file (`npm run build` makes it), in two thirds
- * of the time; the code of a worker has threads and a native part, which find each other by their places in `node_modules`.
+ * True for a command that needs no worker. Such a command is loaded from one bundled file (see `npm run build`), in two thirds
+ * of the time. Workers cannot be bundled: their threads and native module are found by their paths in `node_modules`.
  */
 export function isClientCommand([command = '', ...rest]: readonly string[]): boolean {
   return clientCommands.has(command) || (command === 'run' && rest.includes('--no-worker'));

@@ -2,22 +2,22 @@ import type { JobStatus } from '../client/index.ts';
 import { JobState } from '../core/progress.ts';
 import { oneLine } from './progress-text.ts';
 
-/** What keeps a job from going on, in a line; null when nothing does that is known. */
+/** The reason why a job makes no progress, in one line; null if none is known. */
 export function problemOf({ status, report, progress, retries }: JobStatus): string | null {
   if (status !== 'RUNNING' || report !== null) return null;
   if (progress === null)
-    return 'No worker answers: start one with `durable-batch worker`, or run the job with `durable-batch run`.';
+    return 'No worker responds: start one with `durable-batch worker`, or run the job with `durable-batch run`.';
   if (progress.state === JobState.Paused) return `The job is paused: ${oneLine(progress.reason ?? '')}`;
   const failing = retries.filter(({ waits }) => !waits);
-  const told = failing.length > 0 ? failing : retries;
-  const [first] = told;
+  const reported = failing.length > 0 ? failing : retries;
+  const [first] = reported;
   if (first === undefined) return null;
-  const more = told.length === 1 ? '' : ` (and ${told.length - 1} more)`;
-  const what = first.waits ? 'waits' : 'fails and is tried again by itself';
-  return `A step ${what}, ${first.activity}: ${oneLine(first.reason)}${more}`;
+  const more = reported.length === 1 ? '' : ` (and ${reported.length - 1} more)`;
+  const state = first.waits ? 'waits' : 'failed and is retried automatically';
+  return `Step ${first.activity} ${state}: ${oneLine(first.reason)}${more}`;
 }
 
-/** Tells what keeps a job from going on, once each time that it changes, and that it goes on. */
+/** Reports why a job makes no progress, once for each reason, and when it continues. */
 export class ProblemReporter {
   private readonly say: (text: string) => void;
   private last: string | null = null;
@@ -26,13 +26,13 @@ export class ProblemReporter {
     this.say = say;
   }
 
-  readonly see = (status: JobStatus): void => {
-    const trouble = problemOf(status);
-    // How many more steps wait is no news.
-    const news = trouble?.replace(/ \(and \d+ more\)$/, '') ?? null;
-    if (news === this.last) return;
-    this.last = news;
-    if (trouble !== null) this.say(trouble);
-    else if (status.status === 'RUNNING' && status.report === null) this.say('The job goes on.');
+  readonly report = (status: JobStatus): void => {
+    const problem = problemOf(status);
+    // A change of the number of other steps is not reported.
+    const reason = problem?.replace(/ \(and \d+ more\)$/, '') ?? null;
+    if (reason === this.last) return;
+    this.last = reason;
+    if (problem !== null) this.say(problem);
+    else if (status.status === 'RUNNING' && status.report === null) this.say('The job continues.');
   };
 }

@@ -161,7 +161,7 @@ test('a terminated job hands out the rows that it has, says so, and its results 
 test('a terminated job can be cancelled: its batch is cancelled at the API and read, and nothing more is sent', async () => {
   const { out } = await terminateInTheMiddle('cancelled-late');
   const asked = await lab.run(['cancel', 'cancelled-late']);
-  expect(asked).toMatchObject({ code: 0, out: 'cancel asked of job cancelled-late\n' });
+  expect(asked).toMatchObject({ code: 0, out: 'cancel requested for job cancelled-late\n' });
   expect(asked.err).toContain('had ended without results. It is started again as a cancelled job');
   lab.start(['worker']);
   const saved = await lab.run(['results', 'cancelled-late', '--out', out]);
@@ -239,7 +239,7 @@ test('another base URL in the middle is refused: the batches live elsewhere', as
   try {
     expect(await lab.run(args, there)).toMatchObject({
       code: 2,
-      err: expect.stringContaining('live at another API: set OPENAI_BASE_URL as it was'),
+      err: expect.stringContaining('are at another API: set OPENAI_BASE_URL as it was'),
     });
     const stranger = lab.start(['worker'], there);
     await until(async () => (await client.job('moved').status()).progress?.state === 'paused');
@@ -292,7 +292,7 @@ test('a read of an input that does not end keeps neither other jobs from their e
   child.kill('SIGTERM');
   expect(await ended).toMatchObject({
     code: null,
-    err: expect.stringContaining('a read of a file does not end: the process is killed'),
+    err: expect.stringContaining('a read of a file does not end: killing the process'),
   });
   await client.job('stuck').cancel();
 });

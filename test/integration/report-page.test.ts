@@ -98,7 +98,7 @@ test('Ctrl-C at a terminal stops in order: the bars stay, the cursor comes back,
   first.child.kill('SIGINT');
   const { code, err } = await first.ended;
   expect(code).toBe(1);
-  const [drawn, told] = err.split('\nStopping. Job stopped keeps its place');
+  const [drawn, told] = err.split('\nStopping. Job stopped keeps its progress');
   expect(drawn!.split('\u001b[?25l').length).toBeGreaterThan(1);
   expect(drawn!.lastIndexOf('\u001b[?25h')).toBeGreaterThan(drawn!.lastIndexOf('\u001b[?25l'));
   expect(told).not.toContain('upload');

@@ -9,7 +9,7 @@ import { problemOf } from '../job-problem.ts';
 export function addStatus(program: Command): void {
   program
     .command('status')
-    .description('where a job stands')
+    .description('show the status of a job')
     .argument('<job>', 'id of the job')
     .option('--json', 'print JSON')
     .action(async (jobId: string, flags: { json?: boolean }) => {
@@ -52,12 +52,12 @@ export function addStatus(program: Command): void {
     });
 }
 
-/** Of a job that has ended the state says more than the server, to which every end with results is `completed`. */
+/** A job that has ended shows its state: the server's status is `completed` for every end with results. */
 function statusRow({ status, state }: JobStatus): string {
   return `status      ${status === 'COMPLETED' ? state : status.toLowerCase()}`;
 }
 
-/** What the server was last told, where no worker can be asked. */
+/** The progress in the server's list, for a job without a worker. */
 function describeListed(listed: ListedProgress): string[] {
   const { state, lines, answered, failed, batches, inputTokens, outputTokens, costUsd } = listed;
   return [

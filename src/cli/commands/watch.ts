@@ -16,12 +16,12 @@ export function addWatch(program: Command): void {
     .action(async (jobId: string, flags: { json?: boolean }) => {
       await using client = await BatchClient.connect();
       const job = client.job(jobId);
-      await job.status(); // an unknown job is told at once
+      await job.status(); // throws at once for an unknown job
       const view = await openProgressView();
       let step: StepBytes | null = null;
       let last = '';
-      const { see: onStatus } = new ProblemReporter((text) => view.say(text));
-      for await (const progress of job.watch({ onStep: (told) => (step = told), onStatus })) {
+      const { report: onStatus } = new ProblemReporter((text) => view.say(text));
+      for await (const progress of job.watch({ onStep: (latest) => (step = latest), onStatus })) {
         if (flags.json !== true) view.show(progress, step);
         else if (toJson(progress) !== last) {
           last = toJson(progress);

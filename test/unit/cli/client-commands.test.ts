@@ -6,12 +6,15 @@ import { isClientCommand } from '../../../src/cli/client-commands.ts';
 const program = new Command();
 await addCommands(program, undefined);
 
-test.each(program.commands.map((command) => command.name()))('%s needs a worker, or does not', (name) => {
-  const works = ['run', 'worker', 'dev', 'emulator'].includes(name);
-  expect(isClientCommand([name, '--json'])).toBe(!works);
-});
+test.each(program.commands.map((command) => command.name()))(
+  '%s is a client command, or needs a worker',
+  (name) => {
+    const works = ['run', 'worker', 'dev', 'emulator'].includes(name);
+    expect(isClientCommand([name, '--json'])).toBe(!works);
+  },
+);
 
-test('run without a worker of its own needs none', () => {
+test('run --no-worker is a client command', () => {
   expect(isClientCommand(['run', 'input.jsonl', '--out', 'out', '--no-worker'])).toBe(true);
 });
 

@@ -29,37 +29,41 @@ const retry = (attempt: number, activity: string = 'uploadInput') => ({
 
 const waiting = { activity: 'buildShards', attempt: 4, reason: 'Job a still works.', waits: true };
 
-test.each<[what: string, changes: Partial<JobStatus>, said: RegExp | null]>([
+test.each<[what: string, changes: Partial<JobStatus>, lines: RegExp | null]>([
   ['nothing', {}, null],
-  ['that no worker is there', { progress: null }, /^No worker answers: start one/],
+  ['that no worker responds', { progress: null }, /^No worker responds: start one/],
   ['nothing of a job that has ended', { progress: null, status: 'COMPLETED' }, null],
   [
     'why it is paused',
     { progress: jobProgress({ state: 'paused', reason: 'HTTP 401\n' }) },
     /paused: HTTP 401$/,
   ],
-  ['what is tried again', { retries: [retry(3)] }, /again by itself, uploadInput: HTTP 503$/],
-  ['what is waited for', { retries: [waiting] }, /^A step waits, buildShards: Job a still works\.$/],
-  ['a failure before a wait', { retries: [waiting, retry(3)] }, /by itself, uploadInput: HTTP 503$/],
-  ['of many steps the first', { retries: [retry(3), retry(4), retry(1, 'createBatch')] }, / \(and 2 more\)$/],
-])('tells %s', (_, changes, said) => {
-  const trouble = problemOf(status(changes));
-  if (said === null) expect(trouble).toBeNull();
-  else expect(trouble).toMatch(said);
+  [
+    'a step that is retried',
+    { retries: [retry(3)] },
+    /^Step uploadInput failed and is retried automatically: HTTP 503$/,
+  ],
+  ['a step that waits', { retries: [waiting] }, /^Step buildShards waits: Job a still works\.$/],
+  ['a failure before a wait', { retries: [waiting, retry(3)] }, /retried automatically: HTTP 503$/],
+  ['the first of many steps', { retries: [retry(3), retry(4), retry(1, 'createBatch')] }, / \(and 2 more\)$/],
+])('reports %s', (_, changes, lines) => {
+  const problem = problemOf(status(changes));
+  if (lines === null) expect(problem).toBeNull();
+  else expect(problem).toMatch(lines);
 });
 
-test('each trouble is told once, and that the job goes on', () => {
-  const said: string[] = [];
-  const teller = new ProblemReporter((text) => said.push(text));
-  teller.see(status());
-  teller.see(status({ retries: [retry(2)] }));
-  teller.see(status({ retries: [retry(3), retry(2)] }));
-  teller.see(status());
-  teller.see(status({ progress: null }));
-  teller.see(status({ status: 'COMPLETED' }));
-  expect(said).toEqual([
-    'A step fails and is tried again by itself, uploadInput: HTTP 503',
-    'The job goes on.',
-    expect.stringContaining('No worker answers'),
+test('each problem is reported once, and that the job continues', () => {
+  const lines: string[] = [];
+  const reporter = new ProblemReporter((text) => lines.push(text));
+  reporter.report(status());
+  reporter.report(status({ retries: [retry(2)] }));
+  reporter.report(status({ retries: [retry(3), retry(2)] }));
+  reporter.report(status());
+  reporter.report(status({ progress: null }));
+  reporter.report(status({ status: 'COMPLETED' }));
+  expect(lines).toEqual([
+    'Step uploadInput failed and is retried automatically: HTTP 503',
+    'The job continues.',
+    expect.stringContaining('No worker responds'),
   ]);
 });
