@@ -11,7 +11,7 @@ const keys = {
   schedule: defineSearchAttributeKey(searchAttributes.schedule.name, 'KEYWORD'),
 };
 
-/** The search attributes of a job that is being started; which models it has is known of those that name one. */
+/** The search attributes of a job at its start; its model is known only if the options name one. */
 export function startAttributes({ model, labels }: JobSpec): SearchAttributePair[] {
   const pairs: SearchAttributePair[] = [{ key: keys.status, value: JobState.Building }];
   const models = fittingKeywords(model === null ? [] : [model]);
@@ -21,7 +21,7 @@ export function startAttributes({ model, labels }: JobSpec): SearchAttributePair
   return pairs;
 }
 
-/** What a job is called at the server besides its id. */
+/** The values of a job's search attributes. */
 export function listedLabels(attributes: TypedSearchAttributes): {
   account: string | null;
   schedule: string | null;
