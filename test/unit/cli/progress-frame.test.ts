@@ -71,7 +71,7 @@ test('shows bytes while the input is read, and while results are assembled', () 
 test('a paused job has its reason, wrapped if necessary, and no estimate', () => {
   const reason =
     'HTTP 401: the API refuses the key of this worker, which may have been revoked: start a worker with another one, or resume the job when it is accepted again';
-  const notices = ['asked again at growing intervals, up to 15 min; `resume` asks at once'];
+  const notices = ['the account is probed at growing intervals, up to 15 min; `resume` probes it at once'];
   const lines = frame({
     progress: jobProgress({ state: 'paused', reason, notices }),
     pace: steadyPace(3_063),
@@ -81,7 +81,7 @@ test('a paused job has its reason, wrapped if necessary, and no estimate', () =>
     '          have been revoked: start a worker with another one, or resume the job',
     '          when it is accepted again',
   ]);
-  expect(lines.join('\n')).toContain('note      asked again at growing intervals');
+  expect(lines.join('\n')).toContain('note      the account is probed at growing intervals');
   expect(lines.join('\n')).not.toMatch(/left|\/s/);
 });
 
