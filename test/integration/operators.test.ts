@@ -127,7 +127,9 @@ test('a terminated job hands out the rows that it has, says so, and its results 
   const { args, out, first } = await terminateInTheMiddle('partial');
   const partial = join(out, 'results.partial.jsonl');
   expect(first.code).toBe(1);
-  expect(first.err).toMatch(/was terminated\..* .*results\.partial\.jsonl holds \d+ of 40: the same command/);
+  expect(first.err).toMatch(
+    /was terminated\..* .*results\.partial\.jsonl contains \d+ of 40: the same command/,
+  );
   const kept = readFileSync(partial, 'utf8');
   expect(readdirSync(out).sort()).toEqual(['.durable-batch-job', 'results.partial.jsonl']);
   const printed = await lab.run(['results', 'partial']);
@@ -150,7 +152,7 @@ test('a terminated job hands out the rows that it has, says so, and its results 
   await expect(client.job('partial').report()).rejects.toMatchObject({ code: 'job_failed' });
   await expect(client.job('partial').pause()).rejects.toMatchObject({
     code: 'job_conflict',
-    message: expect.stringContaining('ended without results (terminated): the same command') as string,
+    message: expect.stringContaining('ended without results (terminated): start it again') as string,
   });
   expect(await lab.run(args)).toMatchObject({ code: 0 });
   expect(readdirSync(out).sort()).toEqual(['report.html', 'report.json', 'results.jsonl']);
@@ -172,7 +174,7 @@ test('a terminated job can be cancelled: its batch is cancelled at the API and r
   expect(await lab.ledger()).toMatchObject({ ...once, paid: answered, batches: 2 });
   await expect(client.job('cancelled-late').cancel()).rejects.toMatchObject({
     code: 'job_conflict',
-    message: expect.stringContaining('nothing to change any more') as string,
+    message: expect.stringContaining('it cannot be changed any more') as string,
   });
   // The state of its own, wherever a state is shown.
   expect((await client.job('cancelled-late').status()).state).toBe('cancelled');
