@@ -74,13 +74,13 @@ export async function createBatch(deps: Dependencies, request: CreateRequest): P
     });
     // Another attempt of this activity has written the same intent: it may be about to POST. Begin anew, with a search.
     if (!first)
-      throw new Error(`Another attempt creates the batch of shard ${shard}: looked for again by itself.`);
+      throw new Error(`Another attempt creates the batch of shard ${shard}: retried automatically.`);
     let created: ApiBatch;
     try {
       // An attempt that stood still (a paused process) for so long may have been given up: another one may have begun.
       if (Date.now() - intentAt > (activityInfo().heartbeatTimeoutMs ?? 20_000))
         throw new Error(
-          `This attempt was stopped before it created the batch of shard ${shard}: looked for again by itself.`,
+          `This attempt was stopped before it created the batch of shard ${shard}: retried automatically.`,
         );
       const metadata = { key: batchKey(job, request), job, instance };
       created = await api.postBatch({ fileId, endpoint: manifest.endpoint, metadata });

@@ -153,7 +153,7 @@ async function findAnswers(
 function filesMissing(job: string): ApplicationFailure {
   return ApplicationFailure.create({
     type: FailureType.StoreTrouble,
-    message: `Files of the earlier job ${job}, whose answers are kept, are missing from the store: put them back, or delete its folder as a whole; looked for again by itself.`,
+    message: `Files of the earlier job ${job}, whose answers are kept, are missing from the store: put them back, or delete its folder as a whole. The step is retried automatically.`,
   });
 }
 

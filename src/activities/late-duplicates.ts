@@ -147,7 +147,7 @@ async function fetchOutput(
   if (!isTerminal(batch.status)) {
     throw ApplicationFailure.create({
       type: FailureType.AnswersNotReady,
-      message: `Batch ${batchId}, created on top of another one, is cancelled and has not ended yet: looked at again by itself.`,
+      message: `Batch ${batchId}, created on top of another one, is cancelled and has not ended yet: retried automatically.`,
     });
   }
   return (await downloadFile(deps, batch.outputFileId, key, signal)) === 'here';

@@ -3,7 +3,7 @@ import { ErrorCode, isBatchError, type BatchError } from '../core/errors.ts';
 import { FailureType } from '../core/failure.ts';
 import { checkJobOptions, resolveJobSpec, type CheckedOptions, type JobSpec } from '../core/job-spec.ts';
 import type { JobReport } from '../core/progress.ts';
-import { fillPlaceholders, runJobId, tellsRunsApart, type ScheduleSpec } from '../core/schedule-spec.ts';
+import { fillPlaceholders, runJobId, isUniquePerRun, type ScheduleSpec } from '../core/schedule-spec.ts';
 import { fingerprintInput } from '../input/fingerprint-input.ts';
 import { whyNoInput } from '../input/look-for-input.ts';
 import { jobFiles, seriesFiles } from '../store/job-files.ts';
@@ -104,7 +104,7 @@ function assertSameJob(kept: JobSpec, options: CheckedOptions, input: string): v
 function toFailure({ code, message, details }: BatchError, { name, out }: ScheduleSpec): ApplicationFailure {
   const { file = null, line = null } = details;
   // Schedules of earlier versions may name their folders by times alone.
-  const isShared = code === ErrorCode.BadOutput && out !== null && !tellsRunsApart(out);
+  const isShared = code === ErrorCode.BadOutput && out !== null && !isUniquePerRun(out);
   const advice = isShared
     ? ` Runs of schedule ${name} may share a folder: put {run} into its --out with \`durable-batch schedule update ${name} --out '${out.replace(/\/+$/, '')}/{run}'\`, then trigger a run, or backfill this one's time.`
     : '';

@@ -29,13 +29,13 @@ export async function failingSafely<T>(step: () => Promise<T>): Promise<T> {
     if (advice !== undefined) {
       throw ApplicationFailure.create({
         type: FailureType.StoreTrouble,
-        message: `The store cannot be written or read (${code}): ${advice}; the step is tried again.`,
+        message: `The store cannot be written or read (${code}): ${advice}; the step is retried automatically.`,
       });
     }
     if (isOurs(error)) throw error;
     const name = error instanceof Error ? error.name : 'unknown error';
     const failure = ApplicationFailure.create({
-      message: `The step failed (${name}${code === '' ? '' : `, ${code}`}); tried again by itself.`,
+      message: `The step failed (${name}${code === '' ? '' : `, ${code}`}); it is retried automatically.`,
     });
     failure.stack = [failure.message, ...framesOf(error)].join('\n');
     throw failure;

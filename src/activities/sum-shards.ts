@@ -1,4 +1,4 @@
-import { count } from '../core/spoken-numbers.ts';
+import { count } from '../core/number-format.ts';
 import type { DuplicatesReport } from '../core/progress.ts';
 import type { ModelSum, ReportShard } from '../report/report-data.ts';
 import { addCosts, priceOf, type Cost } from '../core/token-cost.ts';

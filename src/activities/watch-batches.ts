@@ -3,7 +3,7 @@ import {
   batchesOf,
   groupBatches,
   type BatchGroup,
-  type NamedBatch,
+  type BatchRef,
   type KnownStatus,
 } from '../core/batch-groups.ts';
 import { isTerminal, type BatchRefusal } from '../core/batch-status.ts';
@@ -26,7 +26,7 @@ export interface WatchRequest {
   readonly afterMs: number;
   /** How long to look for a change; at least one look is taken. */
   readonly lookMs: number;
-  /** The job's smallest interval between two looks, and how long nothing has changed: see `PollOutlook`. */
+  /** The job's smallest interval between two looks, and how long nothing has changed: see `PollTiming`. */
   readonly smallestMs: number;
   readonly quietMs: number;
   /** How many watches came before: decides which batches are read by themselves. */
@@ -85,7 +85,7 @@ export async function watchBatches(deps: Dependencies, request: WatchRequest): P
 }
 
 /** A batch of a watch; null for the id of one that lacks its record. */
-type KnownBatch = NamedBatch & { readonly known: KnownStatus; readonly batchId: string | null };
+type KnownBatch = BatchRef & { readonly known: KnownStatus; readonly batchId: string | null };
 
 class Watch {
   private readonly deps: Dependencies;
@@ -160,7 +160,7 @@ class Watch {
 }
 
 /** A batch as it was last seen and as a look saw it; null where it could not be read. */
-export type PolledBatch = NamedBatch & { readonly known: KnownStatus; readonly reading: BatchReading | null };
+export type PolledBatch = BatchRef & { readonly known: KnownStatus; readonly reading: BatchReading | null };
 
 /** What a look has seen, as the workflow is told it; the batches are in ascending order of their shards. */
 export function toWatchReply(seen: readonly PolledBatch[], hasQueue: boolean): WatchReply {

@@ -14,7 +14,7 @@ export function leaveWhileBusy(files: FileWork, size: WorkSize): void {
   if (!files.isBusyFor(size)) return;
   throw ApplicationFailure.create({
     type: FailureType.WorkerBusy,
-    message: "Other jobs' files are read or written by all threads of this worker: tried again by itself.",
+    message: "Other jobs' files are read or written by all threads of this worker: retried automatically.",
     nextRetryDelay: ASK_AGAIN_MS,
     category: ApplicationFailureCategory.BENIGN,
   });

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-/** Each command's module is read only when it is asked for: what one of them needs takes longer to load than another takes in all. */
+/** Each command's module is loaded on demand: loading one takes longer than another command takes in all. */
 const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   run: async () => (await import('./commands/run.ts')).addRun,
   start: async () => (await import('./commands/start.ts')).addStart,
@@ -18,7 +18,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   emulator: async () => (await import('./commands/emulator.ts')).addEmulator,
 };
 
-/** Adds the command that is asked for, or all of them where it is none of ours: for the help. */
+/** Adds the requested command, or all of them for the help if it is unknown. */
 export async function addCommands(program: Command, asked: string | undefined): Promise<void> {
   const known = asked !== undefined && Object.hasOwn(commands, asked);
   for (const load of known ? [commands[asked]!] : Object.values(commands)) (await load())(program);

@@ -8,42 +8,42 @@ import { findHolder, keepHeld, nameOf, type Holder } from '../temporal/held-file
 import { ownIdentity } from '../temporal/process-identity.ts';
 import { withLock } from '../temporal/start-lock.ts';
 
-const LISTEN_AGAIN_MS = 200;
+const HEARTBEAT_POLL_MS = 200;
 
 /**
- * Keeps a second `run` of the same job off this home while the first one lives: both would write the results, and
- * only one could be told apart on the screen. Correctness does not rest on it: Temporal and the store see to that.
+ * Prevents a second `run` of the same job in this home while the first one is running: both would write the results and their
+ * output to the terminal. Correctness does not depend on the lock: Temporal and the store guarantee it.
  *
- * A lock whose process is gone (kill -9, reboot) is taken over; whether one of another machine or container is gone shows
- * within 15 s.
- * @throws BatchError `job_conflict` naming the process that has the job
+ * The lock of a process that has ended (kill -9, reboot) is taken over; for a process of another machine or container this takes
+ * up to 15 s.
+ * @throws BatchError `job_conflict` naming the process that runs the job
  */
 export async function lockJob(home: string, jobId: string): Promise<AsyncDisposable> {
   const path = join(home, 'run', `${jobId}.lock`);
   await mkdir(dirname(path), privateFolder);
   const mine = JSON.stringify(await ownIdentity());
-  for (let tries = 0; tries < 5; tries += 1) {
+  for (let attempt = 0; attempt < 5; attempt += 1) {
     if (await create(path, mine)) return await release(path, mine);
     const owner = await ownerOf(path);
     if (owner === 'free') continue;
     if (owner !== 'dead') {
       throw new BatchError(
         ErrorCode.JobConflict,
-        `Job ${jobId} is being run by ${nameOf(owner)}: follow it with \`durable-batch watch ${jobId}\`.`,
+        `Another command, ${nameOf(owner)}, runs job ${jobId}: follow it with \`durable-batch watch ${jobId}\`.`,
         { details: { jobId } },
       );
     }
-    // One at a time: the slower of two that find a lock dead would delete the one that the faster has just made.
+    // One process at a time: the slower of two that find a dead lock would delete the new lock of the faster one.
     await withLock(join(home, 'run', 'takeover'), async () => {
       if ((await findHolder(path)) === 'dead') await rm(path, { force: true });
     });
   }
-  throw new BatchError(ErrorCode.JobConflict, `Job ${jobId} is being run by another command.`, {
+  throw new BatchError(ErrorCode.JobConflict, `Another command runs job ${jobId}.`, {
     details: { jobId },
   });
 }
 
-/** False when the file is there already. It appears with its text: an empty lock would look like a dead one. */
+/** Creates the file with its text; false if it exists. An empty lock would count as dead. */
 async function create(path: string, text: string): Promise<boolean> {
   const draft = temporaryName(path);
   await writeFile(draft, text);
@@ -68,12 +68,12 @@ async function release(path: string, text: string): Promise<AsyncDisposable> {
   };
 }
 
-/** Who holds the lock. A process of another machine or container is listened to until it is heard, or known to be gone. */
+/** The holder of the lock. For a process of another machine or container, waits for its next heartbeat or its timeout. */
 async function ownerOf(path: string): Promise<Holder | 'dead' | 'free'> {
   const first = await findHolder(path);
   if (typeof first === 'string' || first.lastBeat === null) return first;
   for (;;) {
-    await delay(LISTEN_AGAIN_MS);
+    await delay(HEARTBEAT_POLL_MS);
     const now = await findHolder(path);
     if (typeof now === 'string' || now.lastBeat !== first.lastBeat) return now;
   }

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { JobOptions } from '../core/job-spec.ts';
 
-/** The options that say what a job is, shared by `run` and `start`. */
+/** The options of a job, shared by `run` and `start`. */
 export interface JobFlags {
   job?: string;
   model?: string;
@@ -20,40 +20,40 @@ export interface JobFlags {
   fresh?: boolean;
 }
 
-/** Adds them to a command. */
+/** Adds the job options to a command. */
 export function addJobOptions(command: Command): Command {
   return command
     .option(
       '--job <id>',
-      'id of the job (default: from the input and the options, so that the same command re-joins)',
+      'id of the job (default: from the input and the options, so that the same command re-joins the job)',
     )
     .option('--model <name>', 'model of the lines that name none')
     .option('--endpoint <path>', 'endpoint of the lines without a url, e.g. /v1/responses')
-    .option('--shard-lines <n>', 'lines of a batch, 1 to 50000 (default: 50000)', toNumber)
-    .option('--shard-bytes <n>', 'bytes of a batch, up to 190000000 (default: 190000000)', toNumber)
-    .option('--attempts <n>', 'tries of a line, 1 to 20 (default: 3)', toNumber)
+    .option('--shard-lines <n>', 'maximum lines per batch, 1 to 50000 (default: 50000)', toNumber)
+    .option('--shard-bytes <n>', 'maximum bytes per batch, up to 190000000 (default: 190000000)', toNumber)
+    .option('--attempts <n>', 'maximum attempts per line, 1 to 20 (default: 3)', toNumber)
     .option('--poll <seconds>', 'first and smallest interval between polls (default: 2)', toNumber)
-    .option('--in-flight <n>', 'batches in flight at a time (default: 100)', toNumber)
+    .option('--in-flight <n>', 'maximum concurrent batches (default: 100)', toNumber)
     .option('--skip-bad-lines', 'end bad input lines as failed rows instead of refusing the input')
-    .option('--retry-failed', 'of a job that has ended: send the lines without an answer again')
+    .option('--retry-failed', 'for a job that has ended: send the lines without an answer again')
     .option('--rebuy', 'buy lines again whose paid answer the API lost')
     .option(
       '--only-new <series>',
-      "send only lines that no earlier job of this series has answered, and join the kept answers; a name of yours, or a schedule's",
+      "send only lines that no earlier job of this series has answered, and add the kept answers; a name of your choice, or a schedule's name",
     )
     .option(
       '--give-up-after <hours>',
-      'cancel a batch that has not ended after this time, and send its rest again',
+      'cancel a batch that has not ended after this time, and send its remaining lines again',
       toNumber,
     )
-    .option('--account <name>', 'a name for whoever pays, to find jobs by (default: DURABLE_BATCH_ACCOUNT)')
+    .option('--account <name>', 'name of the account that pays, for filters (default: DURABLE_BATCH_ACCOUNT)')
     .option(
       '--fresh',
-      'start a new job even where the same one exists: every line is paid again, but for those of --only-new',
+      'start a new job even if the same one exists: every line is paid for again, except lines that --only-new leaves out',
     );
 }
 
-/** The options as the client takes them. */
+/** Converts the flags to the client's options. */
 export function toJobOptions(input: string, flags: JobFlags): JobOptions {
   const { job, poll, giveUpAfter, onlyNew, fresh: _fresh, retryFailed: _retry, ...same } = flags;
   const named = {
@@ -68,17 +68,17 @@ export function toJobOptions(input: string, flags: JobFlags): JobOptions {
   return { input, ...named, ...defined };
 }
 
-/** True where the job's id is not left to its input and options. */
-export function isNamed({ job, fresh }: JobFlags): boolean {
+/** True if the job's id is not derived from its input and options. */
+export function hasOwnId({ job, fresh }: JobFlags): boolean {
   return job !== undefined || fresh === true;
 }
 
-/** Says which job an input under another name is. */
-export function sameAs(jobId: string, startedFrom: string): string {
-  return `These are the requests of job ${jobId}, started from ${startedFrom}: it is joined, and nothing is paid again. --fresh starts another job.`;
+/** The message for an input that an existing job has under another name. */
+export function sameJobMessage(jobId: string, startedFrom: string): string {
+  return `Job ${jobId}, started from ${startedFrom}, has the same requests: this command joins it, and nothing is paid again. --fresh starts another job.`;
 }
 
-/** Parses a number; ranges are checked where the options are. */
+/** Parses a number; `checkJobOptions` checks its range. */
 export function toNumber(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It must be a number.');

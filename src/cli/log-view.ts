@@ -1,11 +1,11 @@
 import type { JobProgress } from '../core/progress.ts';
 import { noticesOf, progressLine, stateOf } from './progress-text.ts';
-import type { ProgressView } from './view-of-progress.ts';
+import type { ProgressView } from './progress-view.ts';
 
-/** A job may run for days: while only numbers change, a log gets a line a minute. */
+/** A job may run for days: while only numbers change, the log gets one line a minute. */
 const EVERY_MS = 60_000;
 
-/** Progress for logs: a line at each change of state, reason, round or notices, and one a minute while something else changes. */
+/** Progress for logs: one line for each change of state, reason, round or notices, and one a minute while other values change. */
 export class LogView implements ProgressView {
   private readonly write: (line: string) => void;
   private readonly now: () => number;

@@ -1,13 +1,13 @@
-/** Moves looked back at: enough to even out bursts, few enough to follow a change. */
+/** Moves used for the estimate: enough to even out bursts, few enough to follow a change. */
 const MOVES_KEPT = 12;
 
-/** Fewer moves than this say nothing: the first batch of a job may end long before the others. */
+/** No estimate up to this number of moves: the first batch of a job may end long before the others. */
 const MOVES_NEEDED = 3;
 
-/** Quiet for so many times the longest gap between moves, and there is no pace any more. */
+/** The pace is unknown after a quiet time of so many times the longest gap between moves. */
 const QUIET_GAPS = 3;
 
-/** Longer than any job waits for its batches in one go: an estimate beyond is nonsense. */
+/** Longer estimates are not shown: they exceed the time that a job waits for its batches. */
 const LONGEST_LEFT_MS = 48 * 3_600_000;
 
 interface Move {
@@ -16,23 +16,23 @@ interface Move {
 }
 
 /**
- * How fast lines are completed, and how long the rest takes at that pace. Known only while lines move: a batch may take
- * a day, and nobody can tell from outside when it begins.
+ * The rate at which lines are completed, and the time left at that rate. Known only while lines are being completed: a batch may
+ * take a day, and the API does not report when it starts.
  */
 export class Pace {
   private moves: Move[] = [];
 
-  /** Takes notice of how many lines are done at a time, in ms. */
-  see(done: number, at: number): void {
+  /** Records the number of lines that are done at a time, in ms. */
+  record(done: number, at: number): void {
     const last = this.moves.at(-1);
     if (last?.done === done) return;
-    // Lines that go again after all: what was seen before says nothing about the next round.
+    // Lines are sent again: the rate before says nothing about the next round.
     if (last !== undefined && done < last.done) this.moves = [];
     this.moves.push({ at, done });
     if (this.moves.length > MOVES_KEPT) this.moves.shift();
   }
 
-  /** Lines a second; null while they do not move. */
+  /** Lines per second; null while none are completed. */
   rate(now: number): number | null {
     if (this.moves.length <= MOVES_NEEDED) return null;
     const first = this.moves[0]!;
@@ -42,7 +42,7 @@ export class Pace {
     return ((last.done - first.done) / (last.at - first.at)) * 1_000;
   }
 
-  /** How long the lines that are left take at this pace, in ms; null where that cannot be known. */
+  /** The time for the remaining lines at this pace, in ms; null if unknown. */
   leftMs(lines: number, now: number): number | null {
     const rate = this.rate(now);
     if (rate === null) return null;
@@ -53,7 +53,7 @@ export class Pace {
   }
 }
 
-/** A time left in words, no more exact than it is known. */
+/** The remaining time as text, rounded to its accuracy. */
 export function timeLeft(ms: number): string {
   const minutes = Math.ceil(ms / 60_000);
   if (minutes <= 1) return 'less than a minute left';

@@ -3,16 +3,16 @@ import stringWidth from 'string-width';
 import wrapAnsi from 'wrap-ansi';
 import type { StepBytes } from '../client/pending-steps.ts';
 import { isEndState, JobState, type JobProgress } from '../core/progress.ts';
-import { count, duration, percent } from '../core/spoken-numbers.ts';
+import { count, duration, percent } from '../core/number-format.ts';
 import { timeLeft, type Pace } from './pace.ts';
 import { batchesOf, costOf, noticesOf, stateOf, tokensOf } from './progress-text.ts';
 
-/** What a frame shows besides the job's own progress. */
+/** The values that a frame shows. */
 export interface FrameInput {
   readonly progress: JobProgress;
   readonly step: StepBytes | null;
   readonly pace: Pace;
-  /** Now, and since when this process watches; in ms. */
+  /** The current time, and when this process started to watch; in ms. */
   readonly now: number;
   readonly watchedSince: number;
 }
@@ -24,15 +24,15 @@ export interface FrameSize {
   readonly hasColours: boolean;
 }
 
-/** One phase of a job: how much of it is certain, and how much the API has run on top; both shares of 1. */
+/** One phase of a job: the share that is done, and the share including lines that the API reports as run; both of 1. */
 interface Phase {
   readonly name: string;
   readonly share: number;
   readonly ahead?: number;
-  readonly words: string;
+  readonly text: string;
 }
 
-/** A fact that is not there yet keeps its line: lines that jump cannot be read. */
+/** The placeholder for a value that is not known yet: its line is kept, so that the other lines do not move. */
 const NONE = '–';
 
 const NAME_COLUMNS = 10;
@@ -40,42 +40,42 @@ const LARGEST_BAR = 32;
 const SMALLEST_BAR = 8;
 /** `100 %` and the spaces beside it. */
 const PERCENT_COLUMNS = 9;
-/** What words beside a bar should have. */
-const WORDS_COLUMNS = 32;
-/** A reason is told in full where it fits into so many lines. */
+/** The columns reserved for the text beside a bar. */
+const TEXT_COLUMNS = 32;
+/** Longer reasons are cut after so many lines. */
 const SENTENCE_LINES = 3;
 
-/** A job's progress for a terminal: lines that never reach the last column, so that none wraps. */
+/** A job's progress for a terminal. No line reaches the last column, so that none wraps. */
 export function progressFrame(input: FrameInput, { columns, rows, hasColours }: FrameSize): string[] {
   const width = Math.max(1, columns - 1);
-  const look = new Look(width, hasColours);
+  const layout = new Layout(width, hasColours);
   const { progress, now, watchedSince } = input;
   const { shards, startedAt } = progress;
-  const state = look.sentence(
+  const state = layout.sentence(
     'state',
     progress.round > 1 ? `${stateOf(progress)} (round ${progress.round})` : stateOf(progress),
     progress.reason === null ? 'bold' : 'yellow',
   );
-  const phases = phasesOf(input).map((phase) => look.bar(phase));
-  const since = Date.parse(startedAt ?? '') || watchedSince; // a worker of version 0.1 does not tell
+  const phases = phasesOf(input).map((phase) => layout.bar(phase));
+  const since = Date.parse(startedAt ?? '') || watchedSince; // a worker of version 0.1 does not send it
   const left = isMoving(progress) ? input.pace.leftMs(progress.lines, now) : null;
   const time = [duration(now - since), ...(left === null ? [] : [timeLeft(left)])].join(' · ');
   const facts = [
-    look.fact('shards', `${count(shards.done)} of ${count(shards.total)} done`),
-    look.fact('batches', batchesOf(progress) || NONE),
-    look.fact('tokens', tokensOf(progress) || NONE),
-    look.fact('cost', costOf(progress) || NONE),
-    look.fact('time', time),
+    layout.fact('shards', `${count(shards.done)} of ${count(shards.total)} done`),
+    layout.fact('batches', batchesOf(progress) || NONE),
+    layout.fact('tokens', tokensOf(progress) || NONE),
+    layout.fact('cost', costOf(progress) || NONE),
+    layout.fact('time', time),
   ];
-  const notes = noticesOf(progress).flatMap((notice) => look.sentence('note', notice, 'yellow'));
+  const notes = noticesOf(progress).flatMap((notice) => layout.sentence('note', notice, 'yellow'));
   const all = [...state, ...phases, ...facts, ...notes];
-  // One row stays for the cursor.
+  // One row is left for the cursor.
   if (all.length < rows) return all;
-  const few = [...state.slice(0, 1), ...phases.slice(2, 3), look.fact('time', time)];
+  const few = [...state.slice(0, 1), ...phases.slice(2, 3), layout.fact('time', time)];
   return few.slice(0, Math.max(1, rows - 1));
 }
 
-/** Lines move only in these states; an estimate for a paused job is nonsense. */
+/** Lines are completed only in these states: a paused job has no estimate. */
 function isMoving({ state }: JobProgress): boolean {
   return state === JobState.Running || state === JobState.Cancelling;
 }
@@ -88,39 +88,39 @@ function phasesOf({ progress, step, pace, now }: FrameInput): Phase[] {
   const speed = rate === null ? '' : `, ${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))}/s`;
   return [
     isBuilt
-      ? { name: 'build', share: 1, words: `${count(lines)} lines` }
+      ? { name: 'build', share: 1, text: `${count(lines)} lines` }
       : { name: 'build', ...bytesOf(step, 'buildShards') },
-    { name: 'upload', share: isBuilt ? uploadedShare(progress) : 0, words: uploadWords(progress, round) },
+    { name: 'upload', share: isBuilt ? uploadedShare(progress) : 0, text: uploadText(progress, round) },
     {
       name: 'run',
       share: share(ended, lines),
       ahead: share(ended + running, lines),
-      words: isBuilt ? `${count(Math.min(lines, ended + running))} of ${count(lines)}${speed}` : '',
+      text: isBuilt ? `${count(Math.min(lines, ended + running))} of ${count(lines)}${speed}` : '',
     },
     {
       name: 'fetch',
       share: share(ended, lines),
-      words: isBuilt ? `${count(answered)} answered, ${count(failed)} failed` : '',
+      text: isBuilt ? `${count(answered)} answered, ${count(failed)} failed` : '',
     },
     isEndState(state)
-      ? { name: 'assemble', share: 1, words: '' }
+      ? { name: 'assemble', share: 1, text: '' }
       : { name: 'assemble', ...bytesOf(step, 'assembleResults') },
   ];
 }
 
-function bytesOf(step: StepBytes | null, activity: string): Pick<Phase, 'share' | 'words'> {
-  if (step?.activity !== activity) return { share: 0, words: '' };
-  return { share: share(step.done, step.of), words: `${megabytes(step.done)} of ${megabytes(step.of)}` };
+function bytesOf(step: StepBytes | null, activity: string): Pick<Phase, 'share' | 'text'> {
+  if (step?.activity !== activity) return { share: 0, text: '' };
+  return { share: share(step.done, step.of), text: `${megabytes(step.done)} of ${megabytes(step.of)}` };
 }
 
 function uploadedShare({ uploaded, lines, round, shards }: JobProgress): number {
   if (shards.total > 0 && shards.waiting === 0) return 1;
   const sent = share(shards.total - shards.waiting, shards.total);
-  // How many lines a later round has is not told: its shards are.
+  // Progress does not contain the lines of a later round, but its shards.
   return round > 1 || uploaded === undefined ? sent : Math.min(share(uploaded, lines), 0.999);
 }
 
-function uploadWords({ uploaded, lines }: JobProgress, round: number): string {
+function uploadText({ uploaded, lines }: JobProgress, round: number): string {
   if (lines === 0 || uploaded === undefined) return '';
   return round > 1 ? `${count(uploaded)} again` : `${count(uploaded)} lines`;
 }
@@ -135,8 +135,8 @@ function megabytes(bytes: number): string {
 
 type Emphasis = 'bold' | 'yellow';
 
-/** Puts names, bars and words into a width; colours only repeat what signs and words say. */
-class Look {
+/** Formats names, bars and text for a width. Colours carry no information of their own. */
+class Layout {
   private readonly width: number;
   private readonly colours: ReturnType<typeof createColors>;
 
@@ -145,44 +145,45 @@ class Look {
     this.colours = createColors(hasColours);
   }
 
-  bar({ name, share: part, ahead = part, words }: Phase): string {
+  bar({ name, share: part, ahead = part, text }: Phase): string {
     const { green, cyan, dim } = this.colours;
     const room = this.width - NAME_COLUMNS - PERCENT_COLUMNS;
-    const cells = Math.max(Math.min(LARGEST_BAR, room - WORDS_COLUMNS), Math.min(SMALLEST_BAR, room));
+    const cells = Math.max(Math.min(LARGEST_BAR, room - TEXT_COLUMNS), Math.min(SMALLEST_BAR, room));
     if (cells < 1) return this.fact(name, percent(Math.max(part, ahead)));
-    // A bar is full only when all is done.
+    // Rounded down: a bar is full only when all is done.
     const full = Math.floor(part * cells);
-    const seen = Math.max(full, Math.floor(ahead * cells));
-    const signs = green('█'.repeat(full)) + cyan('▒'.repeat(seen - full)) + dim('░'.repeat(cells - seen));
+    const reached = Math.max(full, Math.floor(ahead * cells));
+    const signs =
+      green('█'.repeat(full)) + cyan('▒'.repeat(reached - full)) + dim('░'.repeat(cells - reached));
     const label = this.colours.dim(name.padEnd(NAME_COLUMNS));
     const rest = cut(
-      ` ${percent(Math.max(part, ahead)).padStart(6)}  ${words}`.trimEnd(),
+      ` ${percent(Math.max(part, ahead)).padStart(6)}  ${text}`.trimEnd(),
       this.width - NAME_COLUMNS - cells,
     );
     return `${label}${signs}${rest}`;
   }
 
-  /** A line that is cut where the terminal ends. */
-  fact(name: string, words: string): string {
-    return this.line(name, cut(words, Math.max(0, this.width - NAME_COLUMNS)));
+  /** A line, cut at the width. */
+  fact(name: string, text: string): string {
+    return this.line(name, cut(text, Math.max(0, this.width - NAME_COLUMNS)));
   }
 
-  /** A text that goes on in the next lines. */
-  sentence(name: string, words: string, emphasis: Emphasis): string[] {
+  /** A text, wrapped at the width. */
+  sentence(name: string, sentence: string, emphasis: Emphasis): string[] {
     const room = this.width - NAME_COLUMNS;
-    if (room < SMALLEST_BAR) return [this.fact(name, words)];
-    const lines = wrapAnsi(words, room, { hard: true }).split('\n');
+    if (room < SMALLEST_BAR) return [this.fact(name, sentence)];
+    const lines = wrapAnsi(sentence, room, { hard: true }).split('\n');
     const shown = lines.slice(0, SENTENCE_LINES);
     if (lines.length > shown.length) shown.push(cut(`${shown.pop()!} …`.padEnd(room + 1), room));
     return shown.map((text, i) => this.line(i === 0 ? name : '', this.colours[emphasis](text)));
   }
 
-  private line(name: string, words: string): string {
-    return `${this.colours.dim(cut(name.padEnd(NAME_COLUMNS), this.width))}${words}`;
+  private line(name: string, text: string): string {
+    return `${this.colours.dim(cut(name.padEnd(NAME_COLUMNS), this.width))}${text}`;
   }
 }
 
-/** A text without colours, with `…` in the place of what has no room. */
+/** Cuts a text without colours; `…` marks the cut. */
 function cut(text: string, columns: number): string {
   if (stringWidth(text) <= columns) return text;
   if (columns < 1) return '';

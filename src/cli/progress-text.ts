@@ -1,5 +1,5 @@
 import { isEndState, type JobProgress } from '../core/progress.ts';
-import { count, usd } from '../core/spoken-numbers.ts';
+import { count, usd } from '../core/number-format.ts';
 
 /** A job's progress in one line, for logs. */
 export function progressLine(progress: JobProgress): string {
@@ -18,7 +18,7 @@ export function progressLine(progress: JobProgress): string {
     .join(' · ');
 }
 
-/** What a job is doing, and why it is not going on. */
+/** The state of a job, with its reason if it has one. */
 export function stateOf({ state, reason }: JobProgress): string {
   return reason === null ? state : `${state}: ${oneLine(reason)}`;
 }
@@ -29,12 +29,12 @@ export function batchesOf({ batches }: JobProgress): string {
   return parts.join(', ');
 }
 
-/** The tokens of answers on disk; empty before the first. */
+/** The tokens of settled shards; empty before the first. */
 export function tokensOf({ inputTokens, outputTokens }: JobProgress): string {
   return inputTokens + outputTokens === 0 ? '' : `${count(inputTokens)} in, ${count(outputTokens)} out`;
 }
 
-/** What these tokens cost, and would cost without batches; empty where a price is not known, or a worker of version 0.1 tells none. */
+/** The cost of these tokens, with and without batches; empty if a price is unknown; workers of version 0.1 send no cost. */
 export function costOf({
   state,
   inputTokens,
@@ -46,7 +46,7 @@ export function costOf({
   return `${usd(costUsd)}${isEndState(state) ? '' : ' so far'} (${usd(costUsdWithoutBatch)} without batches)`;
 }
 
-/** Sentences about what takes longer than it should. */
+/** Sentences about steps that take longer than they should. */
 export function noticesOf({ notices }: JobProgress): string[] {
   return (notices ?? []).map(oneLine); // a worker of version 0.1 sends none
 }
@@ -55,7 +55,7 @@ function named(name: string, text: string): string {
   return text === '' ? '' : `${name}: ${text}`;
 }
 
-/** A reason may be anybody's text: what would move the cursor is taken out. */
+/** Removes control characters: a reason may contain text from outside, which could move the cursor. */
 export function oneLine(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu, ' ').trim();
 }

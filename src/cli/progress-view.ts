@@ -1,16 +1,11 @@
-import { LogView } from './log-view.ts';
-import type { ProgressView } from './view-of-progress.ts';
+import type { StepBytes } from '../client/pending-steps.ts';
+import type { JobProgress } from '../core/progress.ts';
 
-/** Bars for a person at a terminal, lines for a log. */
-export async function openProgressView(): Promise<ProgressView> {
-  if (!isForPeople()) return new LogView();
-  // Loaded only here: what draws bars takes as long to load as half of all others.
-  const { TerminalView } = await import('./terminal-view.ts');
-  return new TerminalView();
-}
-
-/** CI runs have terminals that nobody looks at, and a dumb terminal cannot move its cursor. */
-function isForPeople(): boolean {
-  const { CI, TERM } = process.env;
-  return process.stderr.isTTY && (CI === undefined || CI === '' || CI === 'false') && TERM !== 'dumb';
+/** Shows a job's progress on standard error: standard output is for scripts. */
+export interface ProgressView {
+  show(progress: JobProgress, step: StepBytes | null): void;
+  /** Writes a permanent line. */
+  say(text: string): void;
+  /** Ends the view: shows the cursor, and draws nothing more. The last frame stays, or is erased for the job's report. */
+  end(how: 'stay' | 'make room'): void;
 }

@@ -1,11 +1,10 @@
 import type { JobSummary } from '../client/index.ts';
-import { count, usd } from '../core/spoken-numbers.ts';
+import { count, usd } from '../core/number-format.ts';
 
 const columns = ['job', 'state', 'answered', 'failed', 'cost', 'started UTC'] as const;
 
 /**
- * Jobs as a table that fits a terminal: where ids are too long for it, each stands on a line of its own. Everything else that is
- * known of them is in the JSON.
+ * Jobs as a table that fits a terminal: if ids are too long, each is on its own line. The JSON output has all fields.
  */
 export function listJobs(jobs: readonly JobSummary[], width: number, now: Date = new Date()): string {
   if (jobs.length === 0) return 'No jobs.';
@@ -23,7 +22,7 @@ export function listJobs(jobs: readonly JobSummary[], width: number, now: Date =
 
 const GAP = '  ';
 
-/** One job as a row; what it has not said stays empty. */
+/** One job as a row; unknown values are empty. */
 function cellsOf({ jobId, state, progress, startedAt }: JobSummary, now: Date): string[] {
   const started = startedAt.toISOString();
   const isThisYear = started.slice(0, 4) === now.toISOString().slice(0, 4);

@@ -5,7 +5,7 @@ import type { JobReport } from '../core/progress.ts';
 import { formatDuration } from '../core/schedule-spec.ts';
 import { count } from './render.ts';
 
-/** Upcoming runs shown to a person; Temporal tells ten. */
+/** Upcoming runs in the text output; Temporal returns ten. */
 const NEXT_SHOWN = 3;
 
 /** Schedules as a table. */
@@ -23,7 +23,7 @@ export function listSchedules(schedules: readonly ScheduleStatus[]): string {
   );
 }
 
-/** A schedule, its last runs and its next ones, for a person. */
+/** A schedule, its last runs and its next ones, as text. */
 export function describeSchedule({
   name,
   spec,
@@ -48,7 +48,7 @@ export function describeSchedule({
     ['overlap', `${overlap}; missed runs are caught up within ${formatDuration(catchUpMs)}`],
     [
       'runs',
-      `${count(taken)} begun, ${count(missed)} missed, ${count(overlapped)} left out for overlap${waiting === 0 ? '' : `, ${count(waiting)} waiting`}`,
+      `${count(taken)} started, ${count(missed)} missed, ${count(overlapped)} skipped for overlap${waiting === 0 ? '' : `, ${count(waiting)} waiting`}`,
     ],
     ['next', paused ? 'none while paused' : next.slice(0, NEXT_SHOWN).map(minute).join(', ')],
   ];
@@ -74,7 +74,7 @@ function linesOf({ answered, reused, failed, cancelled }: JobReport): string {
   return [`${count(answered)} answered${kept}`, ...rest].join(', ');
 }
 
-/** Seconds are told where there are any. */
+/** A time to the minute; with seconds only if they are not zero. */
 function minute(iso: string): string {
   return `${iso.slice(0, 19).replace(/:00$/, '')}Z`;
 }

@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { NamedFailure, NamedReport } from '../client/named-failures.ts';
 import { endStateOf, JobState } from '../core/progress.ts';
-import { count, usd } from '../core/spoken-numbers.ts';
+import { count, usd } from '../core/number-format.ts';
 import { oneLine } from './progress-text.ts';
 
 export { count };
 
-/** The end of a job, for a person; with the folder that its files were written to, where there is one. */
+/** The report of a job as text, with the folder of its files if there is one. */
 export function describeReport(report: NamedReport, folder: string | null): string {
   const {
     lines,
@@ -29,13 +29,13 @@ export function describeReport(report: NamedReport, folder: string | null): stri
     ],
     ...(report.reused === undefined
       ? []
-      : [['kept', `${count(report.reused)} of the answers, bought by earlier jobs`]]),
+      : [['kept', `${count(report.reused)} answers, bought by earlier jobs`]]),
     ['batches', `${count(batches)} in ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`],
     ['tokens', `${count(input)} in, ${count(output)} out`],
     [
       'cost',
       report.cost_usd === null
-        ? `unknown${report.notes === undefined ? ': a model has no known price' : ''}`
+        ? `unknown${report.notes === undefined ? ': the price of a model is unknown' : ''}`
         : `${usd(report.cost_usd)} (${usd(report.cost_usd_without_batch ?? 0)} without batches)`,
     ],
     ...(report.duplicates == null
@@ -56,7 +56,7 @@ export function describeReport(report: NamedReport, folder: string | null): stri
   return inColumns(rows);
 }
 
-/** Which lines failed, the first few of them, and how to get them all; empty where that is not known. */
+/** The first failed lines, and the command for all of them; empty if they are unknown. */
 export function describeFailures(report: NamedReport): string {
   return inColumns(failedRows(report));
 }
@@ -69,7 +69,7 @@ function failedRows({ job_id: job, failed, first_failed: first = [] }: NamedRepo
   return texts.map((text, i) => [i === 0 ? 'failed' : '', text]);
 }
 
-/** Characters of an id that are shown. */
+/** Maximum characters of an id in the output. */
 const ID_SHOWN = 80;
 
 function describeFailure({ line, id, code }: NamedFailure): string {

@@ -3,7 +3,7 @@ import type { JobHandle } from '../client/job-handle.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { JobFlags } from './job-options.ts';
 
-/** Starts or re-joins a job; with `--retry-failed` begins another pass over its lines without an answer, where there are any. */
+/** Starts or re-joins a job; with `--retry-failed` starts another pass over its lines without an answer, if it has any. */
 export async function startJob(
   client: BatchClient,
   spec: JobSpec,
@@ -12,6 +12,6 @@ export async function startJob(
 ): Promise<JobHandle> {
   if (!retryFailed) return await client.startSpec(spec);
   const job = client.job(spec.jobId);
-  if (!(await job.retryFailed())) say('No line is left that another pass could help.');
+  if (!(await job.retryFailed())) say('The job has no lines to retry.');
   return job;
 }

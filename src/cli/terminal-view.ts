@@ -4,9 +4,9 @@ import type { StepBytes } from '../client/pending-steps.ts';
 import type { JobProgress } from '../core/progress.ts';
 import { Pace } from './pace.ts';
 import { progressFrame } from './progress-frame.ts';
-import type { ProgressView } from './view-of-progress.ts';
+import type { ProgressView } from './progress-view.ts';
 
-/** Bars that are drawn over again in place. */
+/** Progress bars, redrawn in place. */
 export class TerminalView implements ProgressView {
   private readonly out = process.stderr;
   private readonly draw = createLogUpdate(this.out);
@@ -19,7 +19,7 @@ export class TerminalView implements ProgressView {
   show(progress: JobProgress, step: StepBytes | null): void {
     if (this.ended) return;
     const now = Date.now();
-    this.pace.see(progress.answered + progress.failed + progress.running, now);
+    this.pace.record(progress.answered + progress.failed + progress.running, now);
     const { columns, rows } = this.out;
     if (columns < this.frameColumns) this.eraseRewrapped(columns, rows);
     this.frameColumns = columns;
@@ -43,7 +43,7 @@ export class TerminalView implements ProgressView {
     this.draw.done();
   }
 
-  /** A terminal that was made narrower has wrapped the lines of the last frame: they take more rows than were drawn. */
+  /** A terminal that became narrower has wrapped the lines of the last frame: they take more rows than were drawn. */
   private eraseRewrapped(columns: number, rows: number): void {
     const taken = this.frame.reduce(
       (sum, line) => sum + Math.max(1, Math.ceil(stringWidth(line) / columns)),
@@ -51,6 +51,6 @@ export class TerminalView implements ProgressView {
     );
     const up = Math.min(taken, rows - 1);
     if (up > 0) this.out.write(`\u001b[${up}A\r\u001b[J`);
-    this.draw.done(); // what it has drawn is gone: it shall not erase it once more
+    this.draw.done(); // the frame is erased: log-update must not erase it again
   }
 }

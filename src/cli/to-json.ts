@@ -1,7 +1,7 @@
-/** Objects whose keys are words of others: statuses of batches, codes of errors. */
-const KEYED_BY_OTHERS: ReadonlySet<string> = new Set(['batches', 'errors']);
+/** Objects whose keys are values, which are not renamed: statuses of batches, codes of errors. */
+const KEYED_BY_VALUES: ReadonlySet<string> = new Set(['batches', 'errors']);
 
-/** What `--json` prints: one line, its keys spelt as in `report.json` (`job_id`). */
+/** The output of `--json`: one line, with keys as in `report.json` (`job_id`). */
 export function toJson(value: unknown): string {
   return JSON.stringify(spelt(value));
 }
@@ -12,7 +12,7 @@ function spelt(value: unknown): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([key, held]) => [
       key.replaceAll(/(?<=[a-z\d])[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      KEYED_BY_OTHERS.has(key) ? held : spelt(held),
+      KEYED_BY_VALUES.has(key) ? held : spelt(held),
     ]),
   );
 }

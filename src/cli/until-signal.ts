@@ -1,4 +1,4 @@
-/** Resolves at SIGINT or SIGTERM; a second one ends the process as it would without us. */
+/** Resolves at SIGINT or SIGTERM; a second signal has its default effect. */
 export function untilSignal(): Promise<void> {
   return new Promise((resolve) => {
     process.once('SIGINT', () => resolve());

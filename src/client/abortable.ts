@@ -1,16 +1,16 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** The promise's end, or the signal's reason if that comes first; the promise goes on for others. */
+/** Awaits the promise; rejects with the signal's reason if that comes first. The promise itself continues. */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return await promise;
   let stop = (): void => undefined;
   const aborted = new Promise<never>((_, reject) => {
     stop = () => reject(signal.reason as Error);
-    setMaxListeners(0, signal); // each wait takes its listener off at its end: no leak to be warned of
+    setMaxListeners(0, signal); // each wait removes its listener at its end: a warning of a leak would be wrong
     signal.addEventListener('abort', stop, { once: true });
   });
-  promise.catch(() => undefined); // after an abort nobody awaits it any more
+  promise.catch(() => undefined); // after an abort no caller awaits it
   try {
     signal.throwIfAborted();
     return await Promise.race([promise, aborted]);
@@ -19,7 +19,7 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | un
   }
 }
 
-/** Waits; throws the signal's reason when it comes first. */
+/** Waits; throws the signal's reason if that comes first. */
 export async function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
   if (signal !== undefined) setMaxListeners(0, signal);
   try {

@@ -1,16 +1,16 @@
 /**
- * Reads an answer, whichever endpoint gave it. The form of a body is known by its `object`, or by its members where a
- * provider leaves that out. A body of another form than the API documents has no text and no vector rather than a wrong one.
+ * Reads an answer of any endpoint. The form of a body is derived from its `object`, or from its members if a
+ * provider leaves that out. A body of a form that the API does not document has no text and no vector, rather than a wrong one.
  */
 import type { ResultRow } from './result-rows.ts';
 
-/** The part of a row that an answer is read from. */
+/** The part of a row that contains the answer. */
 export type AnswerSource = Pick<ResultRow, 'response'>;
 
 /**
- * The text of an answer: of chat completions and completions the first choice's, of responses all output texts joined.
- * Null for a row that is not answered, an answer without text (a refusal, tool calls), and endpoints that answer with
- * something else.
+ * The text of an answer: the first choice of chat completions and completions, all output texts of responses joined.
+ * Null for a row that is not answered, an answer without text (a refusal, tool calls), and endpoints that return no
+ * text.
  */
 export function answerText({ response }: AnswerSource): string | null {
   const body = objectOf(response);
@@ -22,7 +22,7 @@ export function answerText({ response }: AnswerSource): string | null {
   return message === null ? textOf(choice?.['text']) : contentText(message['content']);
 }
 
-/** What the model said instead of an answer, in chat completions and responses; null when it did not refuse. */
+/** The model's refusal, in chat completions and responses; null if it did not refuse. */
 export function answerRefusal({ response }: AnswerSource): string | null {
   const body = objectOf(response);
   const message = answerForm(body) === 'choices' ? objectOf(firstChoice(body)?.['message']) : null;
@@ -58,12 +58,12 @@ export function answerToolNames({ response }: AnswerSource): string[] {
   return [...new Set(names.filter((name) => name !== null))];
 }
 
-/** The form of an answer's body: which members hold what was asked for. */
+/** The form of an answer's body: the members that contain the answer. */
 export type AnswerForm = 'choices' | 'response' | 'vectors' | 'whole';
 
 /**
  * The form of a body: `choices` of chat completions and completions, the `response` of responses, `vectors` of embeddings, and
- * `whole` where the body itself is the answer, as of moderations and images. Null for a body of no known form.
+ * `whole` if the body itself is the answer, as for moderations and images. Null for an unknown form.
  */
 export function answerForm(body: Record<string, unknown> | null): AnswerForm | null {
   const kind = body?.['object'];
@@ -75,7 +75,7 @@ export function answerForm(body: Record<string, unknown> | null): AnswerForm | n
   return isList(data) || isList(body?.['results']) ? 'whole' : null;
 }
 
-/** Why an answer has no text, as a sentence that quotes none of it; null where nothing in the body says why. */
+/** Why an answer has no text, as a sentence that does not quote the answer; null if the body has no reason. */
 export function whyNoText(row: AnswerSource): string | null {
   const body = objectOf(row.response);
   if (answerRefusal(row) !== null) return 'The model refused to answer: see answerRefusal(row).';
@@ -93,20 +93,20 @@ export function whyNoText(row: AnswerSource): string | null {
   return null;
 }
 
-/** How an answer was cut, as a part of a sentence; null for one that was not. */
+/** Why an answer was cut, as a part of a sentence; null if it was not. */
 export function whyCut({ response }: AnswerSource): string | null {
   const reason = stopReason(objectOf(response));
   if (reason === null) return null;
   return reason === 'limit' ? 'it was cut at the limit of output tokens' : 'it was cut by the content filter';
 }
 
-/** The API's limit of a function's name. */
+/** The API's maximum length of a function's name. */
 const TOOL_CHARACTERS = 64;
 
-/** Names of tools in one sentence. */
+/** Maximum names of tools in one sentence. */
 const TOOLS_SHOWN = 5;
 
-/** What stopped the model before it was done; null when nothing did. */
+/** What stopped the model early; null if it completed. */
 function stopReason(body: Record<string, unknown> | null): 'limit' | 'filter' | null {
   const form = answerForm(body);
   const reason =
@@ -119,21 +119,21 @@ function stopReason(body: Record<string, unknown> | null): 'limit' | 'filter' | 
   return reason === 'content_filter' ? 'filter' : null;
 }
 
-/** The call of a function as models answered it before there were tools, in the form of a tool call. */
+/** Converts the deprecated `function_call` of a message to the form of a tool call. */
 function legacyCall(message: Record<string, unknown> | null): Record<string, unknown> | null {
   const called = objectOf(message?.['function_call']);
   return called === null ? null : { function: called };
 }
 
 /**
- * The vector of an embedding, floats and base64 alike: the first one where a line asked for several
+ * The vector of an embedding, from floats or base64; the first one if the line has several inputs
  * (see `answerEmbeddings`). Null for other rows.
  */
 export function answerEmbedding(row: AnswerSource): number[] | null {
   return answerEmbeddings(row)?.[0] ?? null;
 }
 
-/** The vectors of an embeddings answer in the order of the line's inputs, floats and base64 alike. Null for other rows. */
+/** The vectors of an embeddings answer in the order of the line's inputs, from floats or base64. Null for other rows. */
 export function answerEmbeddings({ response }: AnswerSource): number[][] | null {
   const items = listOf(objectOf(response)?.['data']);
   if (items.length === 0) return null;
@@ -144,7 +144,7 @@ export function answerEmbeddings({ response }: AnswerSource): number[][] | null 
     const vector = vectorOf(embedding['embedding']);
     if (vector === null) return null;
     const index = embedding['index'] ?? at;
-    // A place outside the list, or one taken twice, would leave a hole: there is no order to go by then.
+    // An index that is out of range or duplicate leaves a gap: the order is then unknown.
     if (typeof index !== 'number' || !(index in vectors) || vectors[index] !== undefined) return null;
     vectors[index] = vector;
   }
@@ -159,7 +159,7 @@ function vectorOf(value: unknown): number[] | null {
   return Array.from({ length: Math.floor(bytes.length / 4) }, (_, i) => bytes.readFloatLE(i * 4));
 }
 
-/** The choice of index 0, wherever it stands; the first one where none says its index. */
+/** The choice of index 0, at any position; the first one if none has an index. */
 function firstChoice(body: Record<string, unknown> | null): Record<string, unknown> | null {
   const choices = listOf(body?.['choices']).map(objectOf);
   return choices.find((choice) => choice?.['index'] === 0) ?? choices[0] ?? null;

@@ -18,10 +18,10 @@ import { JobHandle } from './job-handle.ts';
 import { listedLabels } from './job-labels.ts';
 import { Schedules } from './schedules/index.ts';
 import { startOrJoin } from './start-workflow.ts';
-import { readingStore } from './store-failure.ts';
+import { withStoreErrors } from './store-errors.ts';
 import { TemporalCalls } from './temporal-calls.ts';
 
-/** Where the jobs of a client live. Every field is optional. */
+/** The store and the task queue of a client's jobs. Every field is optional. */
 export interface BatchClientOptions {
   /** Folder of the store and of the embedded server; workers must have the same one. @default `DURABLE_BATCH_HOME`, or `.durable-batch` */
   home?: string;
@@ -29,43 +29,43 @@ export interface BatchClientOptions {
   taskQueue?: string;
 }
 
-/** Where a client finds Temporal and the store. Every field is optional. */
+/** The server, the store and the task queue of a client. Every field is optional. */
 export interface ConnectOptions extends BatchClientOptions {
   /** @default the server of `TEMPORAL_*` or Temporal's config file, or else the embedded server */
   target?: TemporalTarget;
-  /** Converts what is kept at the server, e.g. to encrypt it; workers must have the same one. @default Temporal's own */
+  /** Converts payloads at the server, e.g. to encrypt them; workers must have the same one. @default Temporal's own */
   dataConverter?: DataConverter;
-  /** Called with one line for each thing that is started. @default nobody */
+  /** Called with a line of text, e.g. when the embedded server is started. @default none */
   log?: (message: string) => void;
 }
 
-/** One line of `list()`. */
+/** A job as listed by `list()`. */
 export interface JobSummary {
   /** The job's id. */
   readonly jobId: string;
   /** Temporal's status: RUNNING, COMPLETED, FAILED, … */
   readonly status: string;
   /**
-   * What the job is doing or how it has ended: a `JobState`, or Temporal's status in small letters where the workflow failed,
+   * What the job is doing or how it has ended: a `JobState`, or Temporal's status in lower case if the workflow failed,
    * was terminated or timed out, and for jobs of version 0.1.
    */
   readonly state: string;
-  /** When the job, or its present run, was started. */
+  /** When the job, or its current run, was started. */
   readonly startedAt: Date;
   /** When it ended; null while it runs. */
   readonly closedAt: Date | null;
-  /** Where it stood at its last change of state or some minutes ago; null for jobs of version 0.1. */
+  /** Its progress at the last change of state or some minutes ago; null for jobs of version 0.1. */
   readonly progress: ListedProgress | null;
-  /** The account that pays, as the user names it; null where none was given or the server lacks our search attributes. */
+  /** The account that pays, as the user names it; null if none was given or the server lacks our search attributes. */
   readonly account: string | null;
-  /** The schedule that started it; null for others, and where the server lacks our search attributes. */
+  /** The schedule that started it; null for others, and if the server lacks our search attributes. */
   readonly schedule: string | null;
-  /** Models of its lines, once the shards are built; empty where the server lacks our search attributes. */
+  /** Models of its lines, once the shards are built; empty if the server lacks our search attributes. */
   readonly models: readonly string[];
 }
 
 /**
- * Starts jobs and finds them again. A client holds one connection and is made once per process; close it at the end, or
+ * Starts, gets and lists jobs. A client has one connection; create one per process, and close it at the end, or
  * declare it with `await using`.
  */
 export class BatchClient {
@@ -85,8 +85,8 @@ export class BatchClient {
   }
 
   /**
-   * Connects to Temporal; without a configured address it starts the embedded server or joins the one that runs.
-   * @throws BatchError `temporal_unavailable`, saying what is wrong with address, TLS or key
+   * Connects to Temporal; without a configured address it starts the embedded server or uses the one that is running.
+   * @throws BatchError `temporal_unavailable`, naming the problem of the address, TLS or key
    */
   static async connect(options: ConnectOptions = {}): Promise<BatchClient> {
     const home = options.home ?? readEnvironment().home;
@@ -104,8 +104,8 @@ export class BatchClient {
   }
 
   /**
-   * Works over the Temporal client of an application, with its connection, namespace, interceptors and data converter; in an
-   * activity that is `Context.current().client`. `close()` leaves the connection open.
+   * Creates a client from the Temporal client of an application, with its connection, namespace, interceptors and data converter;
+   * in an activity that is `Context.current().client`. `close()` leaves the connection open.
    */
   static fromClient(client: Client, options: BatchClientOptions = {}): BatchClient {
     const { options: connected } = client.connection as { options?: { address?: string } };
@@ -117,7 +117,7 @@ export class BatchClient {
     return new BatchClient(new TemporalCalls(client, target, false), options);
   }
 
-  /** The server that is used and the namespace in it. Holds secrets (API key, TLS key): never log it. */
+  /** The server and the namespace of the client. Contains secrets (API key, TLS key): never log it. */
   get target(): TemporalTarget {
     return this.#calls.target;
   }
@@ -127,8 +127,8 @@ export class BatchClient {
   }
 
   /**
-   * Starts a job, or re-joins the one that has the same input and options.
-   * The input is read once here; the worker reads it once more when it builds the shards.
+   * Starts a job, or re-joins the job with the same input and options.
+   * This call reads the input once; the worker reads it again to build the shards.
    * @throws BatchError `bad_input`, `bad_option`; `job_conflict` when the id belongs to another job; `temporal_unavailable`,
    * `store_unavailable`, `client_closed`
    */
@@ -139,14 +139,14 @@ export class BatchClient {
   }
 
   /**
-   * Starts a job that `prepareJob` has prepared, or re-joins it.
+   * Starts a job prepared by `prepareJob`, or re-joins it.
    * @throws BatchError as `start()`
    */
   async startSpec(spec: JobSpec): Promise<JobHandle> {
     const { jobId } = spec;
     const { client, store, taskQueue, target } = this;
     const start = (): Promise<void> => startOrJoin({ client, target, store, taskQueue }, spec);
-    await this.#calls.run(() => readingStore(start, jobId), { jobId });
+    await this.#calls.run(() => withStoreErrors(start, jobId), { jobId });
     return this.job(jobId);
   }
 
@@ -155,12 +155,12 @@ export class BatchClient {
    * @internal
    */
   async joinSame(spec: JobSpec): Promise<JoinedSpec> {
-    return await readingStore(() => joinSameJob(this.store, spec), spec.jobId);
+    return await withStoreErrors(() => joinSameJob(this.store, spec), spec.jobId);
   }
 
   /**
-   * The job with this id, whoever started it; nothing is asked of the server yet (see `JobHandle.exists`).
-   * @throws BatchError `bad_option` when no job can have such an id
+   * Returns a handle of the job with this id, without a call to the server (see `JobHandle.exists`).
+   * @throws BatchError `bad_option` for an invalid id
    */
   job(jobId: string): JobHandle {
     const restart = async (spec: JobSpec): Promise<void> => void (await this.startSpec(spec));
@@ -173,9 +173,9 @@ export class BatchClient {
   }
 
   /**
-   * The jobs that the server knows and the filter lets through, newest first, fetched page by page as they are consumed. A server
-   * forgets closed jobs after its retention time; their results stay in the store.
-   * @throws BatchError `bad_option` for a filter that is wrong or needs search attributes that the namespace lacks;
+   * Yields the jobs at the server that match the filter, newest first, fetched page by page as they are consumed. A server
+   * deletes closed jobs after its retention time; their results stay in the store.
+   * @throws BatchError `bad_option` for a filter that is invalid or needs search attributes that the namespace lacks;
    * `temporal_unavailable`, `client_closed`
    */
   async *list(filter: JobFilter = {}): AsyncGenerator<JobSummary, void, undefined> {
@@ -198,14 +198,14 @@ export class BatchClient {
   }
 
   /**
-   * The history of a job's latest run, as Temporal keeps it: references and counts, no prompt text.
+   * Fetches the Temporal history of a job's latest run: references and counts, no prompt text.
    * @throws BatchError `job_not_found`, `temporal_unavailable`, `client_closed`
    */
   async history(jobId: string): ReturnType<WorkflowHandle['fetchHistory']> {
     return await this.#calls.run(() => this.client.workflow.getHandle(jobId).fetchHistory(), { jobId });
   }
 
-  /** Closes the connection; calls that wait end with `client_closed`. Jobs continue. */
+  /** Closes the connection; waiting calls end with `client_closed`. Jobs continue. */
   async close(): Promise<void> {
     await this.#calls.close();
   }

@@ -3,12 +3,12 @@ import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { readRecord, type Store } from '../store/store.ts';
 import { splitLines, type RowText } from './result-rows.ts';
 
-/** Stands in no row of another status: inside a JSON string its quotes are escaped. */
+/** No row of another status contains this text: in a JSON string its quotes are escaped. */
 const ANSWERED = ',"status":"answered","attempts":';
 
 /**
- * The requests of lines without an answer, as they were sent, under the users' ids: a valid input. They come batch by batch, in
- * the input's order within each. Returns how many lines have none, since they were no requests.
+ * Yields the requests of lines without an answer, as they were sent, with the user's ids: a valid input. The order is by batch, and
+ * the input's order within each. Returns the number of lines without one, since they were not requests.
  */
 export async function* failedRequests(
   store: Store,
@@ -38,7 +38,7 @@ export async function* failedRequests(
   return left;
 }
 
-/** A request as it was uploaded carries the line's number in the place of the user's id, which is JSON here. */
+/** Replaces the line's number, the `custom_id` of an uploaded request, by the user's id, given as JSON. */
 function withId(request: string, id: string): string {
   const rest = request.slice(request.indexOf(',') + 1);
   return id === 'null' ? `{${rest}` : `{"custom_id":${id},${rest}`;
@@ -48,7 +48,7 @@ function linesOf(store: Store, key: string): AsyncGenerator<string, void, undefi
   return splitLines(store.readStream(key));
 }
 
-/** Whether a list in ascending order holds a number. */
+/** True if an ascending list contains a number. */
 function holds(list: readonly number[], wanted: number): boolean {
   let low = 0;
   let high = list.length;

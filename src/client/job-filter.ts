@@ -3,23 +3,22 @@ import { isEndState, JobState } from '../core/progress.ts';
 import { searchAttributes } from '../core/search-attributes.ts';
 import { BATCH_JOB } from '../workflows/messages.ts';
 
-/** Which jobs `list()` names; every field narrows it. Without any: all that the server still knows. */
+/** The filter of `list()`: a job must match every field. Without fields, all jobs at the server match. */
 export interface JobFilter {
-  /** Temporal's word, as in `JobSummary.status`. Works on every server. */
+  /** Temporal's status, as in `JobSummary.status`. Works on every server. */
   status?: JobServerStatus;
   /**
-   * What the job is doing or how it has ended, as in `JobSummary.state`. `failed` and `cancelled` include workflows that the
-   * server says ended so. Jobs of earlier versions that have
-   * ended so are found as `done`. Needs search attributes.
+   * What the job is doing or how it has ended, as in `JobSummary.state`. `failed` and `cancelled` include workflows with that
+   * status at the server. Jobs of earlier versions that ended `failed` or `cancelled` are found as `done`. Needs search attributes.
    */
   state?: JobState;
-  /** The name of whoever pays, as the job was started with it. Needs search attributes. */
+  /** The account that pays, as given at the start of the job. Needs search attributes. */
   account?: string;
   /** A model that lines of the job name. Needs search attributes. */
   model?: string;
   /** The schedule that started the job. Needs search attributes. */
   schedule?: string;
-  /** The id of a batch that is in flight; of many, the latest ones are known. Needs search attributes. */
+  /** The id of a batch that is in flight; of many, only the latest ones are found. Needs search attributes. */
   batchId?: string;
   /** Jobs started at this time or later: a Date, or ISO 8601 text. */
   startedAfter?: Date | string;
@@ -31,7 +30,7 @@ export interface JobFilter {
   limit?: number;
 }
 
-/** Temporal's words for how a workflow stands that a filter may ask for. */
+/** Temporal's workflow statuses that a filter may use. */
 export const JobServerStatus = {
   Running: 'RUNNING',
   Completed: 'COMPLETED',
@@ -42,7 +41,7 @@ export const JobServerStatus = {
 } as const;
 export type JobServerStatus = (typeof JobServerStatus)[keyof typeof JobServerStatus];
 
-/** The same words as Temporal's list filters spell them. */
+/** The same statuses in the spelling of Temporal's list filters. */
 const inQueries: Readonly<Record<JobServerStatus, string>> = {
   RUNNING: 'Running',
   COMPLETED: 'Completed',
@@ -53,7 +52,7 @@ const inQueries: Readonly<Record<JobServerStatus, string>> = {
 };
 
 /**
- * The filter in Temporal's list filter syntax.
+ * Converts the filter to Temporal's list filter syntax.
  * @throws BatchError `bad_option` naming the field
  */
 export function toVisibilityQuery(filter: JobFilter): string {
@@ -103,7 +102,7 @@ function isAttribute(attribute: keyof typeof searchAttributes, value: string): s
   return `${searchAttributes[attribute].name} = ${quoted(value)}`;
 }
 
-/** A text of Temporal's list filters: a quote or a backslash in it does not end it. */
+/** A string of Temporal's list filters, with quotes and backslashes escaped. */
 function quoted(text: string): string {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }

@@ -14,7 +14,7 @@ import { JobStatusReader, type JobStatus } from './job-status.ts';
 import { nameFailures, type NamedReport } from './named-failures.ts';
 import type { StepBytes } from './pending-steps.ts';
 import { parseRow, type ResultRow, type RowText } from './result-rows.ts';
-import { readingStore } from './store-failure.ts';
+import { withStoreErrors } from './store-errors.ts';
 import { readRefusals, type Refusal } from './refusals.ts';
 import type { TemporalCalls } from './temporal-calls.ts';
 import { jobNotFound } from './temporal-failure.ts';
@@ -38,12 +38,12 @@ export interface WatchOptions extends WaitOptions {
 
 /** How to read results as values. */
 export interface TypedResultsOptions<S extends StandardSchemaV1> extends WaitOptions {
-  /** What an answer must be: a schema of zod 4, valibot, arktype or any other library that speaks Standard Schema. */
+  /** The schema of an answer: of zod 4, valibot, arktype or any other library that implements Standard Schema. */
   schema: S;
 }
 
 /**
- * A job that was started, by this process or any other. A handle holds no connection of its own: it may be dropped at any
+ * A handle of a job, started by this process or any other. It has no connection of its own: it may be dropped at any
  * time, and works until its `BatchClient` is closed. Get one from `client.start()` or `client.job(id)`.
  */
 export class JobHandle {
@@ -77,7 +77,7 @@ export class JobHandle {
   }
 
   /**
-   * Returns where the job stands, within seconds, also when no worker runs.
+   * Returns the job's status within seconds, also when no worker is running.
    * @throws BatchError `job_not_found`, `temporal_unavailable`, `store_unavailable`, `client_closed`
    */
   async status(): Promise<JobStatus> {
@@ -95,9 +95,9 @@ export class JobHandle {
 
   /**
    * Yields the job's progress until the job has ended; `report()` returns how. It polls only after the previous value was
-   * consumed, so that a slow loop is not overrun. Loops over the same handle share their polls. A job whose history has not
+   * consumed, so that values do not queue up for a slow loop. Loops over the same handle share their polls. A job whose history has not
    * changed is not queried again for half a minute. A poll yields nothing while no worker responds, and is repeated
-   * while the server is away, for up to a minute.
+   * while the server is unavailable, for up to a minute.
    * @throws BatchError `job_not_found`, `temporal_unavailable`, `store_unavailable`, `bad_option`, `client_closed`; the signal's reason
    */
   async *watch(options: WatchOptions = {}): AsyncGenerator<JobProgress, void, undefined> {
@@ -124,15 +124,15 @@ export class JobHandle {
   /**
    * Waits for the end of the job and returns its report.
    * @throws BatchError `job_failed` or another error by which a job ends: `bad_input`, `api_refused`, `api_unreachable`, `store_unavailable`;
-   * `job_not_found`; `temporal_unavailable` when the server stays away for a minute; `client_closed`; the signal's reason
+   * `job_not_found`; `temporal_unavailable` when the server is unavailable for a minute; `client_closed`; the signal's reason
    */
   async report(options: WaitOptions = {}): Promise<JobReport> {
     return await this.#results.report(options);
   }
 
   /**
-   * Waits for the end of the job and reads its rows one by one, in the input's order, with each answer as the schema makes
-   * it; see `toTypedRow` for what an answer is. One row is in memory at a time, and none is read before it is asked for.
+   * Waits for the end of the job and reads its rows one by one, in the input's order, each answer parsed by the schema as in
+   * `toTypedRow`. One row is in memory at a time, and none is read before it is requested.
    * @throws as `results()` without a schema
    */
   results<S extends StandardSchemaV1>(
@@ -140,10 +140,10 @@ export class JobHandle {
   ): AsyncGenerator<TypedRow<StandardSchemaV1.InferOutput<S>>, void, undefined>;
   /**
    * Waits for the end of the job and reads its rows one by one, in the input's order. One row is in memory at a time, and
-   * none is read before it is asked for; leaving the loop closes the file. A job that failed or was terminated yields the
+   * none is read before it is requested; leaving the loop closes the file. A job that failed or was terminated yields the
    * rows of its settled shards, and then throws `partial_results`.
    * @throws BatchError `partial_results` after the last row of a job without results, with `rows` and `lines` in its details and
-   * the error by which the job ended as its cause; what `report()` throws where there is no row; `store_unavailable` when the results are not
+   * the error with which the job ended as its cause; the errors of `report()` if there is no row; `store_unavailable` when the results are not
    * in this client's store
    */
   results(options?: WaitOptions): AsyncGenerator<ResultRow, void, undefined>;
@@ -159,7 +159,7 @@ export class JobHandle {
   }
 
   /**
-   * The rows as they are in the store, for callers that only copy them.
+   * The unparsed rows of the store, for callers that only copy them.
    * @internal
    */
   rowTexts(options: WaitOptions = {}): AsyncGenerator<RowText, void, undefined> {
@@ -168,27 +168,27 @@ export class JobHandle {
 
   /**
    * Waits for the end of the job and yields the requests of lines that ended without an answer, one JSON line each, as they were
-   * sent and under their own ids: together they are a valid input. They come batch by batch, in the input's order within each. Returns
-   * how many lines have none, since they were no requests (`skipBadLines`).
-   * @throws what `report()` throws; `store_unavailable` when the job's files are not in this client's store
+   * sent and with the user's ids: together they are a valid input. The order is by batch, and the input's order within each. Returns
+   * the number of lines without one, since they were not requests (`skipBadLines`).
+   * @throws BatchError as `report()`; `store_unavailable` when the job's files are not in this client's store
    */
   failedRequests(options: WaitOptions = {}): AsyncGenerator<string, number, undefined> {
     return this.#results.failedRequests(options);
   }
 
   /**
-   * Waits for the end and writes `results.jsonl`, `report.json` and, where it was made, `report.html` into a folder, which is
+   * Waits for the end and writes `results.jsonl`, `report.json` and, if it exists, `report.html` into a folder, which is
    * created if necessary. A file appears there only when it is complete; saving again changes nothing. The rows of a job that
-   * failed or was terminated are written as `results.partial.jsonl`, which is removed when the results are there.
-   * @throws BatchError `bad_output` when the folder cannot be written or holds another job's results; `partial_results` as
-   * `results()`, with the file in its details; what `report()` throws
+   * failed or was terminated are written as `results.partial.jsonl`, which is removed when the results are written.
+   * @throws BatchError `bad_output` when the folder cannot be written or contains another job's results; `partial_results` as
+   * `results()`, with the file in its details; the errors of `report()`
    */
   async save(folder: string, options: WaitOptions = {}): Promise<JobReport> {
     return await this.#results.save(folder, options);
   }
 
   /**
-   * Asks the job to end: batches in flight are cancelled at the API and awaited, their answers kept, and the other lines
+   * Cancels the job: batches in flight are cancelled at the API and awaited, their answers kept, and the other lines
    * end `cancelled`. Returns when the job has received it; `report()` waits for the end.
    *
    * A job that failed, was terminated or timed out may have batches at the API. It is started again as a cancelled job: a
@@ -199,14 +199,14 @@ export class JobHandle {
   async cancel(): Promise<CancelAnswer> {
     const cancel = (handle: WorkflowHandle): Promise<void> => handle.signal(cancelSignal);
     if (await this.#signalled(cancel)) {
-      // Also where no worker is there to keep it; a store that cannot be written here is one that workers can write.
+      // Recorded here too, in case no worker is running; workers can write a store that this process cannot.
       if ((await this.#records.spec().catch(() => null)) !== null)
         await this.#records.keepCancel().catch(() => undefined);
       return { restarted: false };
     }
     const spec = await this.#specOfUnfinished();
     if (spec === null) throw await this.#ended();
-    // On record before the start: a worker may read the plan, and send a shard, before a signal comes to it.
+    // Recorded before the start: a worker may read the plan, and send a shard, before it receives a signal.
     await this.#records.keepCancel();
     await this.#restart(spec);
     await this.#signalled(cancel); // in case another process has started it since
@@ -214,7 +214,7 @@ export class JobHandle {
   }
 
   /**
-   * Begins another pass over the lines of a finished job that ended without an answer, cancelled ones included, each with all
+   * Starts another pass over the lines of a finished job that ended without an answer, cancelled ones included, each with all
    * its attempts. Earlier answers are kept, and new ones replace the failures in the results. Lines that ended
    * `answer_unavailable` were paid: only `rebuy` sends them again. Returns false when there is no such line.
    * @throws BatchError `job_not_found`; `job_conflict` while the job has no results; `temporal_unavailable`, `store_unavailable`,
@@ -227,22 +227,22 @@ export class JobHandle {
     if (spec === null) throw await this.#ended();
     if (report !== null) {
       if (!mayRetry(report)) return false;
-      await readingStore(() => askForPass(this.#store, this.id, report), this.id);
+      await withStoreErrors(() => askForPass(this.#store, this.id, report), this.id);
     } else if ((await this.#status.readServer(false)).status !== 'COMPLETED') {
       throw new BatchError(
         ErrorCode.JobConflict,
-        `Job ${this.id} has no results yet, and lines of it may still be answered: the same command without --retry-failed goes on with it.`,
+        `Job ${this.id} has no results yet, and its lines may still be answered: the same command without --retry-failed continues it.`,
         { details: { jobId: this.id } },
       );
     }
-    // Without a report, and ended: the process that asked for the pass died before it could start the job.
+    // Without a report, and ended: the process that requested the pass died before it started the job.
     await this.#restart(spec);
     return true;
   }
 
   /**
    * Pauses the job: it sends nothing new until `resume()`; batches in flight continue and are fetched. The reason is shown
-   * wherever the job is shown, and kept in its history.
+   * with the job's status, and kept in its history.
    * @throws BatchError `job_not_found`; `job_conflict` when the job has ended; `temporal_unavailable`, `client_closed`
    */
   async pause(reason: string = 'on request'): Promise<void> {
@@ -250,7 +250,7 @@ export class JobHandle {
   }
 
   /**
-   * Resumes a paused job, whoever paused it; a job that waits for a refused account calls the API again at once.
+   * Resumes a paused job, also if another process paused it; a job that waits for a refused account calls the API again at once.
    * @throws BatchError as `pause()`
    */
   async resume(): Promise<void> {
@@ -280,7 +280,7 @@ export class JobHandle {
   /** The spec of a job that ended without results and may have batches at the API; null for other jobs. */
   async #specOfUnfinished(): Promise<JobSpec | null> {
     const { status } = await this.#status.readServer(false);
-    // A server that does not know the job may be the wrong one: another may be working on it.
+    // A server that does not know the job may be the wrong one: the job may be running at another one.
     if (status === null || status === 'COMPLETED' || (await this.#records.report()) !== null) return null;
     return await this.#records.spec();
   }
@@ -290,11 +290,11 @@ export class JobHandle {
    * @internal
    */
   async refusals(): Promise<Refusal[]> {
-    return await readingStore(() => readRefusals(this.#store, this.id), this.id);
+    return await withStoreErrors(() => readRefusals(this.#store, this.id), this.id);
   }
 
   /**
-   * The report, whose first failed lines have their ids where the results are in this client's store.
+   * The report, with the ids of its first failed lines if the results are in this client's store.
    * @internal
    */
   async named(report: JobReport): Promise<NamedReport> {
@@ -309,8 +309,8 @@ export class JobHandle {
     return new BatchError(
       ErrorCode.JobConflict,
       isFinished || status === 'COMPLETED'
-        ? `Job ${this.id} has ended: there is nothing to change any more.`
-        : `Job ${this.id} has ended without results (${String(status).toLowerCase()}): the same command as before goes on with it.`,
+        ? `Job ${this.id} has ended: it cannot be changed any more.`
+        : `Job ${this.id} has ended without results (${String(status).toLowerCase()}): start it again with the same command.`,
       { details: { jobId: this.id } },
     );
   }

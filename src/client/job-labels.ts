@@ -2,7 +2,7 @@ import type { TypedSearchAttributes } from '@temporalio/common';
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
 import type { JobSpec } from '../core/job-spec.ts';
 import { JobState } from '../core/progress.ts';
-import { fittingWords, searchAttributes } from '../core/search-attributes.ts';
+import { fittingKeywords, searchAttributes } from '../core/search-attributes.ts';
 
 const keys = {
   status: defineSearchAttributeKey(searchAttributes.status.name, 'KEYWORD'),
@@ -11,17 +11,17 @@ const keys = {
   schedule: defineSearchAttributeKey(searchAttributes.schedule.name, 'KEYWORD'),
 };
 
-/** The search attributes of a job that is being started; which models it has is known of those that name one. */
+/** The search attributes of a job at its start; its model is known only if the options name one. */
 export function startAttributes({ model, labels }: JobSpec): SearchAttributePair[] {
   const pairs: SearchAttributePair[] = [{ key: keys.status, value: JobState.Building }];
-  const models = fittingWords(model === null ? [] : [model]);
+  const models = fittingKeywords(model === null ? [] : [model]);
   if (models.length > 0) pairs.push({ key: keys.models, value: models });
   if (labels?.account != null) pairs.push({ key: keys.account, value: labels.account });
   if (labels?.schedule != null) pairs.push({ key: keys.schedule, value: labels.schedule });
   return pairs;
 }
 
-/** What a job is called at the server besides its id. */
+/** The values of a job's search attributes. */
 export function listedLabels(attributes: TypedSearchAttributes): {
   account: string | null;
   schedule: string | null;

@@ -5,12 +5,12 @@ import { jobFiles } from '../store/job-files.ts';
 import { currentPass, keepCancel } from '../store/job-pass.ts';
 import { readRecord, type Store } from '../store/store.ts';
 import { storeIdentity, type StoreIdentity } from '../store/store-identity.ts';
-import { readingStore, resultsMissing } from './store-failure.ts';
+import { withStoreErrors, resultsMissing } from './store-errors.ts';
 import { findStoredRows, type StoredRows } from './stored-rows.ts';
 import type { TemporalCalls } from './temporal-calls.ts';
 
 /**
- * What the store keeps of a job, as the client reads it.
+ * Reads the records of a job in the store.
  * @throws BatchError `store_unavailable`, every method, when the store cannot be read
  */
 export class JobRecords {
@@ -42,7 +42,7 @@ export class JobRecords {
     });
   }
 
-  /** Keeps that the job is cancelled, whoever starts it again. */
+  /** Records that the job is cancelled, for every later start of it. */
   async keepCancel(): Promise<void> {
     await this.read(async () =>
       keepCancel(this.store, this.jobId, await currentPass(this.store, this.jobId)),
@@ -51,7 +51,7 @@ export class JobRecords {
 
   /**
    * The rows of a job that ended without results.
-   * @throws the failure by which it ended, where there is no row
+   * @throws the failure with which it ended, if there is no row
    */
   async storedRows(failure: BatchError): Promise<StoredRows> {
     const stored = await this.read(() => findStoredRows(this.store, this.jobId));
@@ -59,7 +59,7 @@ export class JobRecords {
     return stored;
   }
 
-  /** @throws BatchError `store_unavailable`, which names the store where the results of a finished job should be */
+  /** @throws BatchError `store_unavailable`, naming the store that should have the results */
   async assertResults(): Promise<void> {
     const [size, ours] = await this.read(
       async () =>
@@ -68,7 +68,7 @@ export class JobRecords {
     if (size === null) throw resultsMissing(this.jobId, ours, await this.startedIn());
   }
 
-  /** The store that the job was started with, by its workflow's input; null where that is not known. */
+  /** The store that the job was started with, from its workflow's input; null if unknown. */
   private async startedIn(): Promise<StoreIdentity | null> {
     try {
       return await this.calls.run(async ({ workflowService, options }) => {
@@ -86,11 +86,11 @@ export class JobRecords {
         return spec?.store ?? null;
       });
     } catch {
-      return null; // the server has forgotten the job, or is away: the error is thrown without that store
+      return null; // the server no longer has the job, or is unavailable: the error does not name that store
     }
   }
 
   private async read<T>(read: () => Promise<T>): Promise<T> {
-    return await readingStore(read, this.jobId);
+    return await withStoreErrors(read, this.jobId);
   }
 }

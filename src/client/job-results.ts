@@ -9,21 +9,21 @@ import type { Store } from '../store/store.ts';
 import { failedRequests } from './failed-requests.ts';
 import type { JobRecords } from './job-records.ts';
 import { readRowTexts, type RowsToRead, type RowText } from './result-rows.ts';
-import { readingStore } from './store-failure.ts';
+import { withStoreErrors } from './store-errors.ts';
 import { mergedRowTexts, partialResults } from './stored-rows.ts';
 import type { TemporalCalls } from './temporal-calls.ts';
 import { toBatchError } from './temporal-failure.ts';
 
-/** What every method that waits may be given. */
+/** The options of every method that waits. */
 export interface WaitOptions {
-  /** Ends the waiting, not the job: the call rejects with the signal's reason, an `AbortError` unless another is given. */
+  /** Ends the wait, not the job: the call rejects with the signal's reason, by default an `AbortError`. */
   signal?: AbortSignal;
 }
 
 /** How a job has ended. */
 type JobEnd = { readonly report: JobReport } | { readonly failure: BatchError };
 
-/** Waits for the end of a job, and reads what it has answered; `JobHandle` documents each method. */
+/** Waits for the end of a job, and reads its results; `JobHandle` documents each method. */
 export class JobResults {
   private readonly calls: TemporalCalls;
   private readonly store: Store;
@@ -64,7 +64,7 @@ export class JobResults {
     const rows = readRowTexts(this.results());
     const requests = failedRequests(this.store, this.records.jobId, rows);
     for (;;) {
-      const { value, done } = await readingStore(() => requests.next(), this.records.jobId);
+      const { value, done } = await withStoreErrors(() => requests.next(), this.records.jobId);
       if (done === true) return value;
       yield value;
       options.signal?.throwIfAborted();
@@ -91,7 +91,7 @@ export class JobResults {
     return { store: this.store, key: jobFiles.results(jobId), jobId };
   }
 
-  /** Waits for the end of the job: its report, or the error by which it ended without one. */
+  /** Waits for the end of the job; returns its report, or the error with which it ended. */
   private async end({ signal }: WaitOptions): Promise<JobEnd> {
     this.calls.assertOpen();
     const { jobId } = this.records;

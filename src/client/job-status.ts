@@ -6,54 +6,54 @@ import { endStateOf, type JobProgress, type JobReport } from '../core/progress.t
 import { progressQuery } from '../workflows/messages.ts';
 import { listedLabels } from './job-labels.ts';
 import type { JobRecords } from './job-records.ts';
-import { retriesOf, stepBytesOf, withBeat, type StepBytes, type StepRetry } from './pending-steps.ts';
+import { retriesOf, stepBytesOf, withHeartbeat, type StepBytes, type StepRetry } from './pending-steps.ts';
 import { SharedRead } from './shared-read.ts';
 import type { TemporalCalls } from './temporal-calls.ts';
 import { jobNotFound } from './temporal-failure.ts';
 
-/** How a job stands at the server, known without a worker. */
+/** The status of a job; all but `progress` is available without a worker. */
 export interface JobStatus {
   /** The job's id. */
   readonly jobId: string;
-  /** Temporal's word: RUNNING, COMPLETED, FAILED, … */
+  /** Temporal's status: RUNNING, COMPLETED, FAILED, … */
   readonly status: string;
   /** What the job is doing or how it has ended, as `JobSummary.state`. */
   readonly state: string;
-  /** Null when no worker answers, or the job has ended without results. */
+  /** Null if no worker responds, or the job has ended without results. */
   readonly progress: JobProgress | null;
   /** Why a job ended without results; null for others. */
   readonly failure: string | null;
-  /** Steps that have failed, or wait, and are tried again. */
+  /** Steps that have failed, or wait, and are retried. */
   readonly retries: readonly StepRetry[];
-  /** The step that works through a file; null where none does, or none has told how far it is. */
+  /** The step that processes a file; null if there is none, or it has not reported its progress yet. */
   readonly step: StepBytes | null;
-  /** The job's end in numbers; null until it has results. */
+  /** The result of the job in numbers; null until it has results. */
   readonly report: JobReport | null;
-  /** Where it stood when the server was last told: known also when no worker answers; null for jobs of version 0.1. */
+  /** The progress in the server's list, available without a worker; null for jobs of version 0.1. */
   readonly listed: ListedProgress | null;
-  /** Who pays, as the user calls it; null where nothing was said or the server lacks our search attributes. */
+  /** The account that pays, as the user names it; null if none was given or the server lacks our search attributes. */
   readonly account: string | null;
-  /** The schedule that started it; null for others, and where the server lacks our search attributes. */
+  /** The schedule that started it; null for others, and if the server lacks our search attributes. */
   readonly schedule: string | null;
 }
 
-/** What the server says of the job's workflow. */
+/** The job's workflow at the server. */
 interface ServerStatus extends Pick<JobStatus, 'retries' | 'step' | 'listed' | 'account' | 'schedule'> {
-  /** Null when the server knows no such workflow. */
+  /** Null if the server has no such workflow. */
   readonly status: string | null;
-  /** Changes with everything that happens to the workflow. */
+  /** Changes with every event of the workflow. */
   readonly version: string;
-  /** Progress as the workflow reported it, with the later counts of steps that run. */
+  /** Adds the latest counts of running steps to the progress that the workflow reported. */
   readonly updated: (progress: JobProgress) => JobProgress;
 }
 
-/** A query waits this long for a worker. */
+/** How long a query waits for a worker. */
 const QUERY_MS = 4_000;
 
-/** A job whose history does not change is queried again after this long: only a query shows that no worker runs. */
+/** A job whose history does not change is queried again after this time: only a query shows that no worker is running. */
 const QUERY_AGAIN_MS = 30_000;
 
-/** Reads where a job stands, from the server, its workers and the store. */
+/** Reads the status of a job from the server, its workers and the store. */
 export class JobStatusReader {
   private readonly calls: TemporalCalls;
   private readonly records: JobRecords;
@@ -73,14 +73,14 @@ export class JobStatusReader {
   }
 
   /**
-   * The status. A watcher waits while the server is away, and does not query a worker about an unchanged history.
+   * Reads the status. A watcher waits while the server is unavailable, and does not query a job with an unchanged history.
    * @throws BatchError `job_not_found`
    */
   async read(watching: boolean): Promise<JobStatus> {
     const { jobId } = this.records;
     this.calls.assertOpen();
     const { status, version, updated, retries, step, ...entry } = await this.readServer(watching);
-    // Read last: a workflow writes it before it ends, so a workflow that has ended need not be queried.
+    // Read last: a workflow writes it before it ends, so that a workflow that has ended need not be queried.
     const report = await this.records.report();
     if (status === null && report === null) throw jobNotFound(jobId);
     if (report !== null) {
@@ -114,7 +114,7 @@ export class JobStatusReader {
     };
   }
 
-  /** What the server says; a `patient` call waits while the server is away. */
+  /** Reads the status at the server; a `patient` call waits while the server is unavailable. */
   async readServer(patient: boolean): Promise<ServerStatus> {
     return await this.calls.run(
       async (): Promise<ServerStatus> => {
@@ -128,7 +128,7 @@ export class JobStatusReader {
             version: `${runId} ${historyLength}`,
             retries: retriesOf(raw),
             step: stepBytesOf(raw),
-            updated: (progress) => withBeat(progress, raw),
+            updated: (progress) => withHeartbeat(progress, raw),
             listed,
             account,
             schedule,
@@ -164,11 +164,11 @@ export class JobStatusReader {
   }
 
   private async queryProgress(): Promise<JobProgress | null> {
-    const ask = (): Promise<JobProgress> => this.handle().query(progressQuery);
+    const query = (): Promise<JobProgress> => this.handle().query(progressQuery);
     try {
-      return await this.calls.run((client) => client.withDeadline(Date.now() + QUERY_MS, ask));
+      return await this.calls.run((client) => client.withDeadline(Date.now() + QUERY_MS, query));
     } catch {
-      return null; // no worker answered in time: the status says RUNNING, and that is all that is known
+      return null; // no worker responded in time: only the server's status is known
     }
   }
 
@@ -181,7 +181,7 @@ export class JobStatusReader {
       return null;
     } catch (error) {
       const isAway = error instanceof BatchError && error.code === ErrorCode.TemporalUnavailable;
-      return error instanceof Error && !isAway ? error.message : null; // the server did not say in time
+      return error instanceof Error && !isAway ? error.message : null; // the server did not respond in time
     }
   }
 

@@ -3,7 +3,7 @@ import { jobFiles } from '../store/job-files.ts';
 import type { Store } from '../store/store.ts';
 import type { ResultRow, RowsToRead } from './result-rows.ts';
 
-/** A report that names its first failed lines by their ids, where their rows are at hand. */
+/** A report with the ids of its first failed lines, if their rows can be read. */
 export interface NamedReport extends JobReport {
   readonly first_failed?: readonly NamedFailure[];
 }
@@ -21,8 +21,8 @@ const BLOCK_BYTES = 16 << 10;
 const LINE_FEED = 0x0a;
 
 /**
- * Gives the failed lines of a report their ids, from the job's results; each takes some forty reads, however many rows there are. Lines stay
- * as they are where the results are in another store, are gone, or cannot be read: the end of the job is told all the same.
+ * Adds the ids to the failed lines of a report, from the job's results. Each takes about forty reads, for any number of rows. Lines
+ * are left without ids if the results are in another store, missing or unreadable: the report must be shown anyway.
  */
 export async function nameFailures(store: Store, report: JobReport): Promise<NamedReport> {
   const { job_id: job, first_failed: failures = [] } = report;
@@ -34,7 +34,7 @@ export async function nameFailures(store: Store, report: JobReport): Promise<Nam
     const named: NamedFailure[] = [];
     for (const failure of failures) {
       const row = await findRow(results, size, failure.line);
-      // Another pass may have put new results there since, also between two reads.
+      // Another pass may have written new results since, also between two reads.
       const isIts = row?.line === failure.line && row.status === 'failed';
       named.push(isIts ? { ...failure, id: row.id } : failure);
     }
@@ -44,9 +44,9 @@ export async function nameFailures(store: Store, report: JobReport): Promise<Nam
   }
 }
 
-/** The row of a line in a file of rows in ascending order of lines; null where there is none. */
+/** Finds the row of a line in a file of rows in ascending order of lines; null if there is none. */
 async function findRow(results: Results, size: number, line: number): Promise<ResultRow | null> {
-  // The row begins at `low` or behind it, and before `high`.
+  // The row starts at or after `low`, and before `high`.
   let low = 0;
   let high = size;
   while (low < high) {
@@ -60,7 +60,7 @@ async function findRow(results: Results, size: number, line: number): Promise<Re
   return null;
 }
 
-/** Where the next line feed stands. */
+/** The offset of the next line feed. */
 async function lineFeedFrom(results: Results, from: number): Promise<number> {
   for (let at = from; ;) {
     const block = await blockAt(results, at, BLOCK_BYTES);
@@ -71,7 +71,7 @@ async function lineFeedFrom(results: Results, from: number): Promise<number> {
   }
 }
 
-/** The number that every row begins with. */
+/** The line number at the start of every row. */
 async function lineAt(results: Results, start: number): Promise<number> {
   const head = await blockAt(results, start, '{"line":9007199254740991,'.length);
   return Number.parseInt(head.toString('latin1').slice('{"line":'.length), 10);

@@ -3,23 +3,23 @@ import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { isWait } from '../core/failure.ts';
 import type { JobProgress, RunningCounts } from '../core/progress.ts';
 
-/** A step that has failed, or could not begin yet, and is tried again, as Temporal tells it. */
+/** A step that has failed, or could not start yet, and is retried by Temporal. */
 export interface StepRetry {
   /** The step's name, e.g. `createBatch`. */
   readonly activity: string;
-  /** The attempt that comes next or runs, from 2. */
+  /** The current or next attempt, from 2. */
   readonly attempt: number;
-  /** What the last attempt failed with, or what is waited for. */
+  /** The failure of the last attempt, or what the step waits for. */
   readonly reason: string;
-  /** True where it has not failed, and waits: for an earlier job of its series, or for a worker that has other work. */
+  /** True if the step has not failed but waits: for an earlier job of its series, or for a worker that is busy. */
   readonly waits: boolean;
 }
 
-/** How far a step is that works through a file: the input, or all rows. */
+/** The progress of a step that processes a file: the input, or all rows. */
 export interface StepBytes {
   /** The step's name: `buildShards` or `assembleResults`. */
   readonly activity: string;
-  /** Bytes that it has worked through. */
+  /** Bytes processed. */
   readonly done: number;
   /** Bytes in all. */
   readonly of: number;
@@ -27,7 +27,7 @@ export interface StepBytes {
 
 type Description = WorkflowExecutionDescription['raw'];
 
-/** The steps of a job that are tried again. */
+/** The steps of a job that are retried. */
 export function retriesOf({ pendingActivities }: Description): StepRetry[] {
   return (pendingActivities ?? [])
     .filter(({ lastFailure }) => lastFailure != null)
@@ -39,23 +39,23 @@ export function retriesOf({ pendingActivities }: Description): StepRetry[] {
     }));
 }
 
-/** A job's progress with the counts of its poll's last beat, where it has beaten since it began: its answer may be minutes away. */
-export function withBeat(progress: JobProgress, { pendingActivities }: Description): JobProgress {
+/** Adds the counts of the last heartbeat of the job's poll, if it has sent one: the poll may return only in minutes. */
+export function withHeartbeat(progress: JobProgress, { pendingActivities }: Description): JobProgress {
   const polls = (pendingActivities ?? []).filter(({ activityType }) => activityType?.name === 'watchBatches');
   const payload = polls.at(-1)?.heartbeatDetails?.payloads?.[0];
-  const beat = payload == null ? null : toCounts(payload);
-  if (beat === null) return progress;
+  const counts = payload == null ? null : toCounts(payload);
+  if (counts === null) return progress;
   const table = progress.table.map((shard) => {
-    const [completed, failed] = (shard.batchId === null ? undefined : beat.shards[shard.id]) ?? [
+    const [completed, failed] = (shard.batchId === null ? undefined : counts.shards[shard.id]) ?? [
       shard.completed,
       shard.failed,
     ];
     return { ...shard, completed, failed };
   });
-  return { ...progress, running: beat.ran, table };
+  return { ...progress, running: counts.ran, table };
 }
 
-/** The step that works through a file, by its last heartbeat, some seconds old; null where none does or none has told yet. */
+/** The step that processes a file, from its last heartbeat, some seconds old; null if there is none, or no heartbeat yet. */
 export function stepBytesOf({ pendingActivities }: Description): StepBytes | null {
   for (const { activityType, heartbeatDetails } of pendingActivities ?? []) {
     const payload = heartbeatDetails?.payloads?.[0];
@@ -66,15 +66,15 @@ export function stepBytesOf({ pendingActivities }: Description): StepBytes | nul
 }
 
 function toCounts(payload: Payload): RunningCounts | null {
-  const { ran, shards } = toldBy(payload);
+  const { ran, shards } = detailsOf(payload);
   if (typeof ran !== 'number' || typeof shards !== 'object' || shards === null) return null;
   const isPair = (value: unknown): boolean =>
     Array.isArray(value) && value.length === 2 && value.every((count) => typeof count === 'number');
   return Object.values(shards).every(isPair) ? { ran, shards: shards as RunningCounts['shards'] } : null;
 }
 
-/** Nothing for beats of another worker, or encrypted ones: only a bar stays empty. */
-function toldBy(payload: Payload): Readonly<Record<string, unknown>> {
+/** Empty for details of another form, or encrypted ones: then only a progress bar stays empty. */
+function detailsOf(payload: Payload): Readonly<Record<string, unknown>> {
   try {
     return { ...defaultPayloadConverter.fromPayload<object | null>(payload) };
   } catch {
@@ -83,6 +83,6 @@ function toldBy(payload: Payload): Readonly<Record<string, unknown>> {
 }
 
 function toBytes(payload: Payload): { done: number; of: number } | null {
-  const { done, of } = toldBy(payload);
+  const { done, of } = detailsOf(payload);
   return typeof done === 'number' && typeof of === 'number' && of > 0 ? { done, of } : null;
 }

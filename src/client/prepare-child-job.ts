@@ -4,27 +4,27 @@ import type { JobOptions, JobSpec } from '../core/job-spec.ts';
 import { identityOf } from '../job/job-identity.ts';
 import { prepareJob } from '../job/prepare-job.ts';
 
-/** How a workflow of yours runs a job as its child: the options of `executeChild` or `startChild`, as plain data. */
+/** A job as a child of your workflow: the options of `executeChild` or `startChild`, as plain data. */
 export interface ChildJob {
   /** The job's id: `client.job(workflowId)` finds the job. */
   readonly workflowId: string;
-  /** What `batchJob` is called with. */
+  /** The arguments of `batchJob`. */
   readonly args: [JobSpec];
-  /** A cancelled parent waits until the child has fetched what was paid. */
+  /** A cancelled parent waits until the child has fetched the answers that were paid. */
   readonly cancellationType: 'WAIT_CANCELLATION_COMPLETED';
-  /** A parent that ends early asks the child to cancel, which keeps what was paid; a terminated job would only stop. */
+  /** A parent that ends early cancels the child, which keeps the answers that were paid; termination would only stop the job. */
   readonly parentClosePolicy: 'REQUEST_CANCEL';
-  /** A job that has ended may be a child again, of a parent that was run again: it finds its answers in the store and pays nothing. */
+  /** A job that has ended may be a child again, of a parent that is run again: it finds its answers in the store and pays nothing. */
   readonly workflowIdReusePolicy: 'ALLOW_DUPLICATE';
-  /** By this `client.start()` with the same input and options knows the job as its own, and `list` where it stands. */
+  /** The job's identity, with which `client.start()` of the same input and options re-joins it, and its progress for `list`. */
   readonly memo: Readonly<Record<string, unknown>>;
   /** One line in Temporal's Web UI. */
   readonly staticSummary: string;
-  /** What the Web UI shows of the job before it says more itself. */
+  /** The job's options and commands in the Web UI. */
   readonly staticDetails: string;
 }
 
-/** What only the parent's application knows. */
+/** Options of a child job that depend on the parent's application. */
 export interface ChildJobOptions {
   /** True when the namespace has the search attributes of jobs (`durable-batch setup`): then the child sets them. @default false */
   readonly searchable?: boolean;
@@ -32,8 +32,8 @@ export interface ChildJobOptions {
 
 /**
  * Checks options and reads the input once, as `client.start()` does, for a job that runs as a child workflow. Call it in an
- * activity and give what it answers to `executeChild<typeof batchJob>('batchJob', …)`; add `taskQueue` where the workers
- * with our activities are on another queue than the parent's. Running it twice gives the same answer.
+ * activity and pass its result to `executeChild<typeof batchJob>('batchJob', …)`; add `taskQueue` if the workers
+ * with our activities are on another queue than the parent's. Running it twice returns the same result.
  * @throws BatchError `bad_input`, `bad_option`: put `BatchError` into the activity's `nonRetryableErrorTypes`
  */
 export async function prepareChildJob(

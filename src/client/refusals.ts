@@ -2,17 +2,17 @@ import { shardId, type RoundPlan } from '../core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { readRecord, type Store } from '../store/store.ts';
 
-/** A shard whose file or batch the API refused for good. */
+/** A shard whose file or batch the API refused permanently. */
 export interface Refusal {
   /** Round and number, e.g. `r1-00003`. */
   readonly shard: string;
   /** The call, the HTTP status and the code. */
   readonly reason: string;
-  /** What the API said, which may quote a prompt; null where it said nothing. */
+  /** The API's message, which may quote a prompt; null if there is none. */
   readonly text: string | null;
 }
 
-/** More of them say nothing new: a gateway refuses all for the same reason. */
+/** More are not useful: a gateway refuses all for the same reason. */
 const MAX_REFUSALS = 5;
 
 /** Reads the first few refusals of a job from its store. */

@@ -9,19 +9,19 @@ export interface ResultRow {
   readonly id: string;
   /** `answered` rows have a `response`, the others an `error`. */
   readonly status: 'answered' | 'failed' | 'cancelled';
-  /** How often the line was part of a batch that ran it. */
+  /** The number of batches that ran the line. */
   readonly attempts: number;
   /** The batch that answered or failed the line; null when none did. */
   readonly batch_id: string | null;
-  /** The endpoint's body, as the API sent it; null unless answered. See `answerText` and `answerEmbedding`. */
+  /** The unchanged response body of the endpoint; null unless answered. See `answerText` and `answerEmbedding`. */
   readonly response: unknown;
   /** Why the line has no answer; null when answered. */
   readonly error: { readonly code: string; readonly message: string } | null;
-  /** Tokens of the answer; null where the API told none. */
+  /** Tokens of the answer; null if the API sent none. */
   readonly usage: { readonly input_tokens: number; readonly output_tokens: number } | null;
 }
 
-/** A row as it stands in a file. */
+/** An unparsed row of a file. */
 export interface RowText {
   readonly text: string;
   readonly path: string;
@@ -34,13 +34,13 @@ export interface RowsToRead {
   readonly store: Store;
   readonly key: string;
   readonly jobId: string;
-  /** True for one that is opened for each block, and counts for no limit of open files. @default false */
+  /** True to open the file for each block, so that it does not count against the limit of open files. @default false */
   readonly lean?: boolean;
 }
 
 /**
- * Reads rows one by one, as fast as they are taken: what is in memory is one row and one block of the file. The file is
- * closed when the last row was read, and when the caller leaves early. As text, numbers beyond 2^53 stay as they were answered.
+ * Reads rows one by one, as fast as they are consumed: one row and one block of the file are in memory. The file is
+ * closed after the last row, and when the caller leaves early. The text keeps numbers beyond 2^53 unchanged.
  * @throws BatchError `store_unavailable` when the file is gone or cannot be read
  */
 export async function* readRowTexts({
@@ -80,13 +80,13 @@ export function parseRow({ text, path, number }: RowText, jobId: string): Result
     // Not the parser's own error: it quotes the row.
     throw new BatchError(
       ErrorCode.StoreUnavailable,
-      `${path}:${number}: the row is not JSON: the file was changed; restore it, or start the job again with another id.`,
+      `${path}:${number}: the row is not JSON: the file was changed. Restore it, or start the job again with another id.`,
       { details: { file: path, line: number, jobId } },
     );
   }
 }
 
-/** Lines that end at `\n` and nowhere else: readline would also split at U+2028. */
+/** Splits into lines at `\n` only: readline would also split at U+2028. */
 export async function* splitLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<string, void, undefined> {
   let pieces: Buffer[] = [];
   for await (const chunk of chunks) {
@@ -107,14 +107,14 @@ function unreadable(error: unknown, file: string, jobId: string): unknown {
   if (code === 'ENOENT') {
     return new BatchError(
       ErrorCode.StoreUnavailable,
-      `${file}: the results of job ${jobId} are not there: read them where the worker's store is (DURABLE_BATCH_HOME).`,
+      `${file}: the results of job ${jobId} do not exist: read them from the worker's store (DURABLE_BATCH_HOME).`,
       { details: { file, jobId } },
     );
   }
   if (typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) return error;
   return new BatchError(
     ErrorCode.StoreUnavailable,
-    `${file}: the results of job ${jobId} cannot be read (${code}): mend the folder or its permissions.`,
+    `${file}: the results of job ${jobId} cannot be read (${code}): fix the folder or its permissions.`,
     { details: { file, jobId }, cause: error },
   );
 }

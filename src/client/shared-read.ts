@@ -1,5 +1,5 @@
 /**
- * One read at a time for all callers. A call during a read waits for it, and a result that is young enough is returned again: ten
+ * Shares one read at a time between all callers. A call during a read waits for it, and a recent result is returned again: ten
  * watchers of a job cost the server as much as one.
  */
 export class SharedRead<T> {

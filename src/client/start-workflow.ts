@@ -16,7 +16,7 @@ import { isSearchable, type TemporalTarget } from '../temporal/index.ts';
 import { BATCH_JOB, pollSignal, rebuySignal } from '../workflows/messages.ts';
 import { startAttributes } from './job-labels.ts';
 
-/** Where a job is started. */
+/** The client, server, store and task queue of a start. */
 export interface StartSite {
   readonly client: Client;
   readonly target: TemporalTarget;
@@ -25,8 +25,8 @@ export interface StartSite {
 }
 
 /**
- * Starts the workflow of a job, unless the job runs or has its results. A finished job counts as finished also when the
- * server's history of it has been deleted; `spec.rebuy` and a further pass start it again.
+ * Starts the workflow of a job, unless the job is running or has its results. A finished job is not started again, even if its
+ * history at the server was deleted; only `spec.rebuy` and another pass start it again.
  * @throws BatchError `job_conflict` when the id belongs to a job of another input or other options
  */
 export async function startOrJoin(site: StartSite, spec: JobSpec): Promise<void> {
@@ -40,7 +40,7 @@ export async function startOrJoin(site: StartSite, spec: JobSpec): Promise<void>
   const report = await readRecord<JobReport>(store, jobFiles.report(jobId));
   if (report !== null && !(spec.rebuy && hasLostAnswers(report))) return;
   if (spec.rebuy && kept !== null) await markRebuy(store, jobId);
-  // The mark counts also where the process that made it died before it could start the job again.
+  // The mark may be from a process that died before it started the job again.
   const isMarked = (await store.size(jobFiles.rebuy(jobId))) !== null;
   const startsAgain = spec.rebuy || isMarked || (await currentPass(store, jobId)) > 0;
   try {
@@ -66,9 +66,9 @@ async function startWorkflow(
     workflowId: spec.jobId,
     taskQueue,
     args: patience === 1 ? [labelled] : [labelled, undefined, { patience }],
-    // A finished job is started again for lines that have no answer: it finds everything else in the store.
+    // A finished job is started again for lines without an answer: all others are in the store.
     workflowIdReusePolicy: startsAgain ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
-    // The job's first listing costs nothing here; the workflow would write an event for it.
+    // The first listing costs nothing here; the workflow would need an event for it.
     memo: { [IDENTITY_MEMO]: identityOf(spec), [PROGRESS_MEMO]: firstListing },
     ...(searchable ? { typedSearchAttributes: startAttributes(labelled) } : {}),
     staticSummary: summaryOf(labelled),
@@ -81,22 +81,22 @@ async function join({ client }: StartSite, spec: JobSpec, isKept: boolean): Prom
   const running = client.workflow.getHandle(spec.jobId);
   const { memo } = await running.describe();
   const theirs = memo?.[IDENTITY_MEMO];
-  // A child workflow started without our memo is known by the store's record of it, compared before.
+  // A child workflow without our memo was compared with its record in the store before.
   if (typeof theirs === 'string' || !isKept) assertSame(typeof theirs === 'string' ? theirs : '', spec);
   if (spec.rebuy) await running.signal(rebuySignal);
-  // A poll may be left over from a worker that has died: its timeout is not waited for.
+  // The signal replaces a poll of a worker that has died, so that the job does not wait for its timeout.
   await running.signal(pollSignal).catch((ended: unknown) => {
     if (!(ended instanceof WorkflowNotFoundError)) throw ended;
   });
 }
 
-/** Keeps in the store that lost answers are bought again, whoever starts the job next, and that it has not finished. */
+/** Records in the store that lost answers are bought again, for the next start of the job, and that the job is not finished. */
 async function markRebuy(store: Store, jobId: string): Promise<void> {
   await store.claim(jobFiles.rebuy(jobId), JSON.stringify({ at: Date.now() }));
   await store.remove(jobFiles.report(jobId));
 }
 
-/** Reports of earlier versions hold only how often lines have met the code. */
+/** Reports of earlier versions have only the count of the error code. */
 function hasLostAnswers({ unavailable, errors }: JobReport): boolean {
   return (unavailable ?? errors['answer_unavailable'] ?? 0) > 0;
 }

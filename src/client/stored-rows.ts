@@ -13,13 +13,13 @@ import { readRowTexts, type RowText } from './result-rows.ts';
 /** A file of rows in ascending order of lines. */
 interface RowsFile {
   readonly key: string;
-  /** No row of the file is of a line before this one. */
+  /** The first line of the file, or a lower one. */
   readonly from: number;
-  /** Its rows take the place of rows of the same lines in files of a lower rank: those lines were bought again. */
+  /** Its rows replace rows of the same lines in files of a lower rank: those lines were bought again. */
   readonly rank: number;
 }
 
-/** The rows of a job that has not come to its results: of its settled shards, and of lines that needed no shard. */
+/** The rows of a job without results: those of its settled shards, and of lines that needed no shard. */
 export interface StoredRows {
   /** How many there are. */
   readonly rows: number;
@@ -28,7 +28,7 @@ export interface StoredRows {
   readonly files: readonly RowsFile[];
 }
 
-/** Finds the rows that a job has in the store; null when its input was not cut into shards, so that there can be none. */
+/** Finds the rows of a job in the store; null if its input was not cut into shards, so that it has none. */
 export async function findStoredRows(store: Store, job: string): Promise<StoredRows | null> {
   const first = await readRecord<RoundPlan>(store, jobFiles.round(job, 1));
   if (first === null) return null;
@@ -47,7 +47,7 @@ export async function findStoredRows(store: Store, job: string): Promise<StoredR
       const manifest = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
       const ended = endedLines(manifest, outcome);
       if (ended === 0) continue;
-      if (rank === 0) rows += ended; // else its lines had rows before
+      if (rank === 0) rows += ended; // otherwise its lines already had rows
       files.push({
         key: shardFiles.rows(job, shard, outcome.rows),
         from: manifest.ranges[0]?.[0] ?? 0,
@@ -60,10 +60,10 @@ export async function findStoredRows(store: Store, job: string): Promise<StoredR
   return { rows, lines: lines + rejected + kept, files };
 }
 
-/** Files that are held open at a time; those of an input with as many models may all be needed at once. */
+/** Maximum open files: an input of many models may need one file for each of them at once. */
 const MAX_HELD = 64;
 
-/** The rows of these files in the order of their lines. A file is opened when the merge comes to its first line. */
+/** Yields the rows of these files in the order of their lines. A file is opened when the merge reaches its first line. */
 export async function* mergedRowTexts(
   store: Store,
   files: readonly RowsFile[],
@@ -94,7 +94,7 @@ export async function* mergedRowTexts(
   }
 }
 
-/** The error of a job without results whose rows were handed out: to the caller, or into a file. */
+/** The error of a job without results whose rows were returned or written to a file. */
 export function partialResults(
   failure: BatchError,
   { rows, lines }: StoredRows,
@@ -103,12 +103,12 @@ export function partialResults(
 ): BatchError {
   const why =
     failure.code === ErrorCode.JobNotFound
-      ? `The server does not know job ${jobId} any more, and the job has no results.`
+      ? `The server no longer has job ${jobId}, and the job has no results.`
       : failure.message;
-  const where = file === null ? 'The rows above are' : `${file} holds`;
+  const where = file === null ? 'The rows above are' : `${file} contains`;
   return new BatchError(
     ErrorCode.PartialResults,
-    `${why} ${where} ${rows} of ${lines}: the same command as before goes on with the job, and pays nothing twice.`,
+    `${why} ${where} ${rows} of ${lines}: the same command as before continues the job, and pays for nothing twice.`,
     { details: { jobId, rows, lines, ...(file === null ? {} : { file }) }, cause: failure },
   );
 }
@@ -119,7 +119,7 @@ function smallest(open: readonly { readonly line: number }[]): number {
   return line;
 }
 
-/** The number that every row begins with. */
+/** The line number at the start of every row. */
 function lineOf({ text }: RowText): number {
   return Number.parseInt(text.slice('{"line":'.length), 10);
 }

@@ -4,38 +4,38 @@ import type { Client } from '@temporalio/client';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { ServerAvailability, type TemporalTarget } from '../temporal/index.ts';
 import { abortable, sleep } from './abortable.ts';
-import { goneAway, isUnreachable, toBatchError } from './temporal-failure.ts';
+import { serverGone, isUnreachable, toBatchError } from './temporal-failure.ts';
 
-/** What a call to the server is about. */
+/** Options of a call to the server. */
 export interface CallOptions {
-  /** Whose call it is, for the message of an error. */
+  /** The job of the call, for the message of an error. */
   readonly jobId?: string;
-  /** Ends the waiting: the call rejects with the signal's reason. */
+  /** Ends the wait: the call rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** True to ask again while the server is away, at most `SERVER_AWAY_MS`. */
+  /** True to retry while the server is unavailable, for at most `UNAVAILABLE_MS`. */
   readonly patient?: boolean;
-  /** True for a call that the server answers when something has happened. */
+  /** True for a long poll, which the server ends at an event. */
   readonly isLong?: boolean;
 }
 
-/** A server that is being restarted is waited for this long; no call waits longer for one that is away. */
-const SERVER_AWAY_MS = 60_000;
+/** The maximum wait of a call for an unavailable server: long enough for a restart. */
+const UNAVAILABLE_MS = 60_000;
 
-/** A call that is not long and has no answer after this may have met a server that hangs. */
+/** A short call without a response after this time counts as a hanging server. */
 const SILENT_MS = 10_000;
 
-/** How often a call that waits looks whether the server is away. */
-const LOOK_MS = 1_000;
+/** The interval at which a waiting call checks the availability of the server. */
+const CHECK_MS = 1_000;
 
-/** Between two attempts to reach it; the SDK makes a few of its own in each. */
-const AWAY_POLL_MS = 500;
+/** The delay between two retries; the SDK makes a few of its own in each. */
+const RETRY_MS = 500;
 
-/** `close()` waits this long for calls to give up; the connection of slower ones is closed when they have. */
+/** How long `close()` waits for pending calls to end; for slower calls the connection is closed after they have ended. */
 const CLOSE_MS = 1_000;
 
 /**
- * The one way from the client to Temporal's server: errors come out as this package's own, without gRPC's, whose metadata
- * hold the API key.
+ * Runs all calls of the client to Temporal's server. Errors are converted to this package's own, without gRPC's, whose metadata
+ * contain the API key.
  */
 export class TemporalCalls {
   readonly client: Client;
@@ -43,10 +43,10 @@ export class TemporalCalls {
   private readonly ownsConnection: boolean;
   private readonly availability: ServerAvailability;
   private readonly closing = new AbortController();
-  /** Calls that the SDK has not given up yet. */
+  /** Calls that the SDK has not ended yet. */
   private readonly pending = new Set<Promise<void>>();
 
-  /** A connection of our own tells `availability` how its calls end; where there is none, only what fails is known of the server. */
+  /** @param availability updated by every call of an own connection; without it, only the calls of this object are known */
   constructor(
     client: Client,
     target: TemporalTarget,
@@ -59,51 +59,51 @@ export class TemporalCalls {
     this.availability = availability ?? new ServerAvailability();
   }
 
-  /** @throws BatchError, whatever goes wrong; the signal's reason after an abort */
+  /** @throws BatchError for every failure; the signal's reason after an abort */
   async run<T>(call: (client: Client) => Promise<T>, options: CallOptions = {}): Promise<T> {
     const { signal, jobId = null, patient = false, isLong = false } = options;
     const site = { jobId, target: this.target };
-    // How it was when somebody asked last may be long ago.
+    // The last known state may be old.
     if (this.pending.size === 0) this.availability.recordAvailable();
     for (;;) {
       this.assertOpen();
       signal?.throwIfAborted();
       const giveUp = new AbortController();
-      const stopLooking = this.whileAway(isLong, () => giveUp.abort());
+      const stopChecking = this.checkAvailability(isLong, () => giveUp.abort());
       try {
-        const answer = await this.once(call, [giveUp.signal, ...(signal === undefined ? [] : [signal])]);
+        const result = await this.once(call, [giveUp.signal, ...(signal === undefined ? [] : [signal])]);
         this.availability.recordAvailable();
-        return answer;
+        return result;
       } catch (error) {
         signal?.throwIfAborted();
         this.assertOpen();
-        if (giveUp.signal.aborted) throw goneAway(site);
-        const isAway = isUnreachable(error);
-        if (isAway) this.availability.recordUnavailableSince(performance.now());
+        if (giveUp.signal.aborted) throw serverGone(site);
+        const isUnavailable = isUnreachable(error);
+        if (isUnavailable) this.availability.recordUnavailableSince(performance.now());
         else this.availability.recordAvailable();
-        if (!patient || !isAway || this.availability.unavailableMs() > SERVER_AWAY_MS)
+        if (!patient || !isUnavailable || this.availability.unavailableMs() > UNAVAILABLE_MS)
           throw toBatchError(error, site);
       } finally {
-        stopLooking();
+        stopChecking();
       }
-      await sleep(AWAY_POLL_MS, signal);
+      await sleep(RETRY_MS, signal);
     }
   }
 
-  /** Calls back when the server has been away for too long, also where nothing fails since it only hangs. */
-  private whileAway(isLong: boolean, giveUp: () => void): () => void {
-    const begunAt = performance.now();
-    let probedAt = begunAt;
+  /** Calls `giveUp` when the server has been unavailable for too long, also if no call fails since the server hangs. Returns a stop function. */
+  private checkAvailability(isLong: boolean, giveUp: () => void): () => void {
+    const startedAt = performance.now();
+    let probedAt = startedAt;
     const timer = setInterval(() => {
       const now = performance.now();
-      if (!isLong && now - begunAt > SILENT_MS) this.availability.recordUnavailableSince(begunAt);
-      // A long call that waits again at a server that is back has no answer either.
+      if (!isLong && now - startedAt > SILENT_MS) this.availability.recordUnavailableSince(startedAt);
+      // A long poll gets no response from a server that is available again either: a probe shows that it is.
       if (isLong && this.availability.unavailableMs() > 0 && now - probedAt > SILENT_MS) {
         probedAt = now;
         void this.probe();
       }
-      if (this.availability.unavailableMs() > SERVER_AWAY_MS) giveUp();
-    }, LOOK_MS);
+      if (this.availability.unavailableMs() > UNAVAILABLE_MS) giveUp();
+    }, CHECK_MS);
     return () => clearInterval(timer);
   }
 
@@ -114,17 +114,17 @@ export class TemporalCalls {
       );
       this.availability.recordAvailable();
     } catch (error) {
-      if (!isUnreachable(error)) this.availability.recordAvailable(); // a refusal is an answer
+      if (!isUnreachable(error)) this.availability.recordAvailable(); // a refusal is a response
     }
   }
 
-  /** One call, which ends with one of the signals or the client, whichever comes first. */
+  /** Runs a call once; one of the signals, or `close()`, ends it early. */
   private async once<T>(call: (client: Client) => Promise<T>, endings: readonly AbortSignal[]): Promise<T> {
-    // A controller for each call: the SDK never takes its listeners off, and signals of callers may live for long.
+    // A controller for each call: the SDK never removes its listeners, and the signals of callers may live long.
     const ending = new AbortController();
     const end = (): void => ending.abort();
     const signals = [this.closing.signal, ...endings];
-    // A long call asks again and again, for a day perhaps: no leak to be warned of, nor are many calls at a time.
+    // A long poll adds a listener for each request, for a day perhaps; neither they nor many concurrent calls are a leak.
     setMaxListeners(0, ending.signal, ...signals);
     for (const it of signals) it.addEventListener('abort', end, { once: true });
     const calling = this.client.withAbortSignal(ending.signal, () => call(this.client));
@@ -152,14 +152,14 @@ export class TemporalCalls {
     );
   }
 
-  /** Ends what waits; a connection that somebody else has made stays open. */
+  /** Ends waiting calls; a connection of the application stays open. */
   async close(): Promise<void> {
     if (this.closing.signal.aborted) return;
     this.closing.abort();
     if (!this.ownsConnection) return;
-    // An attempt that the SDK makes over a closed connection throws in a timer, where nobody catches it.
+    // A retry of the SDK over a closed connection throws in a timer, where it cannot be caught.
     const closed = Promise.all(this.pending).then(() => this.client.connection.close());
-    closed.catch(() => undefined); // whoever no longer waits need not know
+    closed.catch(() => undefined); // it may fail after the timeout below
     await Promise.race([closed, delay(CLOSE_MS, undefined, { ref: false })]);
   }
 }

@@ -5,7 +5,7 @@ import { failureMeaning, isFailureType } from '../core/failure.ts';
 import { searchAttributes } from '../core/search-attributes.ts';
 import type { TemporalTarget } from '../temporal/index.ts';
 
-/** gRPC's codes, as far as they mean something to us. */
+/** The gRPC codes that have their own message. */
 const Grpc = {
   Cancelled: 1,
   InvalidArgument: 3,
@@ -24,7 +24,7 @@ export interface FailureSite {
   readonly target: TemporalTarget;
 }
 
-/** What Temporal's client threw, as this package's error: it carries no gRPC error, whose metadata hold the API key. */
+/** Converts an error of Temporal's client to this package's error, without the gRPC error, whose metadata contain the API key. */
 export function toBatchError(error: unknown, site: FailureSite): unknown {
   const { jobId, target } = site;
   if (error instanceof WorkflowFailedError) return ofFailedJob(error, jobId ?? 'unknown');
@@ -35,7 +35,7 @@ export function toBatchError(error: unknown, site: FailureSite): unknown {
   return grpc === null ? error : ofGrpc(grpc, site);
 }
 
-/** gRPC's UNAVAILABLE or a call cut off: the server is gone or starting. */
+/** gRPC's UNAVAILABLE, or a call that was cut off: the server is unavailable or starting. */
 export function isUnreachable(error: unknown): boolean {
   const code = grpcError(error)?.code;
   return code === Grpc.Unavailable || code === Grpc.DeadlineExceeded || code === Grpc.Cancelled;
@@ -48,7 +48,7 @@ export function jobNotFound(jobId: string): BatchError {
   });
 }
 
-/** What a job that ended without a report ended by. */
+/** The error of a job that ended without a report. */
 function ofFailedJob(error: WorkflowFailedError, jobId: string): BatchError {
   let cause: unknown = error.cause;
   let last = error.message;
@@ -67,7 +67,7 @@ function ofFailedJob(error: WorkflowFailedError, jobId: string): BatchError {
     if (cause instanceof TerminatedFailure) {
       return new BatchError(
         ErrorCode.JobFailed,
-        `Job ${jobId} was terminated. Start it again with the same command: what was paid is kept.`,
+        `Job ${jobId} was terminated. Start it again with the same command: the answers that were paid are kept.`,
         { details: { jobId } },
       );
     }
@@ -76,19 +76,19 @@ function ofFailedJob(error: WorkflowFailedError, jobId: string): BatchError {
   }
   return new BatchError(
     ErrorCode.JobFailed,
-    `Job ${jobId} failed: ${last}. Start it again with the same command: what was paid is kept.`,
+    `Job ${jobId} failed: ${last}. Start it again with the same command: the answers that were paid are kept.`,
     { details: { jobId } },
   );
 }
 
-/** The error for a server that does not answer any more. */
-export function goneAway({ jobId, target }: FailureSite): BatchError {
+/** The error for a server that no longer responds. */
+export function serverGone({ jobId, target }: FailureSite): BatchError {
   const { address } = target.connection;
   return new BatchError(
     ErrorCode.TemporalUnavailable,
     jobId === null
-      ? `The Temporal server at ${address} has gone away: start it and try again.`
-      : `The Temporal server at ${address} has gone away. Job ${jobId} keeps its place: start the server and run the same command again.`,
+      ? `The Temporal server at ${address} no longer responds: start it and try again.`
+      : `The Temporal server at ${address} no longer responds. Job ${jobId} keeps its progress: start the server and run the same command again.`,
     jobId === null ? {} : { details: { jobId } },
   );
 }
@@ -101,14 +101,14 @@ function ofGrpc({ code, details }: GrpcError, site: FailureSite): BatchError {
     case Grpc.Unavailable:
     case Grpc.DeadlineExceeded:
     case Grpc.Cancelled:
-      return goneAway(site);
+      return serverGone(site);
     case Grpc.NotFound:
       return jobId === null || /namespace/i.test(details) ? noNamespace(target) : jobNotFound(jobId);
     case Grpc.PermissionDenied:
     case Grpc.Unauthenticated:
       return new BatchError(
         ErrorCode.TemporalUnavailable,
-        `The Temporal server at ${address} refused the call in namespace ${target.namespace}: check TEMPORAL_API_KEY, the client certificate and what they may do.`,
+        `The Temporal server at ${address} refused the call in namespace ${target.namespace}: check TEMPORAL_API_KEY, the client certificate and their permissions.`,
         about,
       );
     case Grpc.InvalidArgument:
@@ -128,13 +128,13 @@ function ofGrpc({ code, details }: GrpcError, site: FailureSite): BatchError {
     default:
       return new BatchError(
         ErrorCode.TemporalUnavailable,
-        `The Temporal server at ${address} failed (gRPC code ${code}): look at its log, and try again.`,
+        `The Temporal server at ${address} failed (gRPC code ${code}): check its log, and try again.`,
         about,
       );
   }
 }
 
-/** The server says what is wrong with a query by quoting it: names and values of the caller's own. */
+/** The server's message quotes the query: names and values of the caller. */
 function invalidArgument(details: string, target: TemporalTarget, about: object): BatchError {
   const missing = Object.values(searchAttributes).find(({ name }) => details.includes(name));
   if (missing !== undefined) {
@@ -158,7 +158,7 @@ function noNamespace({ connection, namespace }: TemporalTarget): BatchError {
 function undecodable({ connection }: TemporalTarget): BatchError {
   return new BatchError(
     ErrorCode.BadOption,
-    `What the Temporal server at ${connection.address} holds cannot be decoded: give the client the data converter of the worker.`,
+    `Data of the Temporal server at ${connection.address} cannot be decoded: give the client the data converter of the worker.`,
   );
 }
 
@@ -167,7 +167,7 @@ interface GrpcError {
   readonly details: string;
 }
 
-/** The gRPC error in what the SDK threw; null when there is none. */
+/** The gRPC error among the causes of an error; null if there is none. */
 function grpcError(error: unknown): GrpcError | null {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { code, details } = cause as { code?: unknown; details?: unknown };

@@ -1,5 +1,5 @@
 /**
- * What became of a batch, in the words by which workflows decide; `openai/status.ts` reads them from what servers say.
+ * The status of a batch, on which workflows decide; `openai/status.ts` maps what servers send to it.
  * Statuses: OpenAPI spec, Batch.status (21 Aug 2026).
  */
 export const BatchStatus = {
@@ -14,7 +14,7 @@ export const BatchStatus = {
 } as const;
 export type BatchStatus = (typeof BatchStatus)[keyof typeof BatchStatus];
 
-/** True when the batch will not change any more. */
+/** True for a status that does not change any more. */
 export function isTerminal(status: BatchStatus): boolean {
   switch (status) {
     case 'completed':
@@ -32,7 +32,7 @@ export function isTerminal(status: BatchStatus): boolean {
   }
 }
 
-/** Why a whole batch was refused during validation, as far as it decides what the shard does next. */
+/** Why validation refused a whole batch, where the reason decides what happens to the shard. */
 export const BatchRefusal = {
   /** `token_limit_exceeded`: wait for allowance, then create again. */
   TokenLimit: 'token_limit',
@@ -48,6 +48,6 @@ export interface BatchErrorEntry {
   readonly code: string;
   readonly message: string;
   readonly param: string | null;
-  /** 1-based line of the batch's input file; null when the whole batch is meant. */
+  /** 1-based line of the batch's input file; null for an error of the whole batch. */
   readonly line: number | null;
 }

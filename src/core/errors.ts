@@ -1,19 +1,19 @@
 /**
  * The one error class of this package, and the closed set of its codes.
  *
- * A code says who can mend it, so that the command line and applications need not read messages:
- * `exitCodeOf` maps it to the process exit code that the README promises.
+ * Applications and the command line read the code, never the message; `exitCodeOf` maps it to the process exit code that the
+ * README documents.
  */
 
 /** Every way in which a call of this package can fail. */
 export const ErrorCode = {
-  /** The input file is missing, empty, unreadable or holds a bad line; `details` names file and line. */
+  /** The input file is missing, empty, unreadable or has a bad line; `details` has file and line. */
   BadInput: 'bad_input',
   /** An option is unknown, out of range or contradicts another. */
   BadOption: 'bad_option',
-  /** The folder for the results is not writable or holds another job's results. */
+  /** The folder for the results is not writable or contains another job's results. */
   BadOutput: 'bad_output',
-  /** The job id belongs to a job with another input or other options, or another command works on it. */
+  /** The job id belongs to a job with another input or other options, or another command runs the job. */
   JobConflict: 'job_conflict',
   /** No job has this id. */
   JobNotFound: 'job_not_found',
@@ -23,7 +23,7 @@ export const ErrorCode = {
   ScheduleNotFound: 'schedule_not_found',
   /** The job failed, was terminated or ended without results. */
   JobFailed: 'job_failed',
-  /** The job ended before its end: the rows that it has were handed out; `details` says how many of how many lines. */
+  /** The job ended without results: the rows that it has were returned; `details` has the numbers of rows and lines. */
   PartialResults: 'partial_results',
   /** The API refused the key or the account: no key, a wrong key, no permission. */
   ApiRefused: 'api_refused',
@@ -38,31 +38,31 @@ export const ErrorCode = {
 } as const;
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 
-/** Where in which file something is wrong, and what to do about it. */
+/** Where the error is. */
 export interface BatchErrorDetails {
-  /** The file that is wrong, or that tells what is. */
+  /** The file with the error, or the file that describes it. */
   readonly file?: string;
   /** 1-based line of the file. */
   readonly line?: number;
-  /** The job that the call was about. */
+  /** The job of the call. */
   readonly jobId?: string;
-  /** The schedule that the call was about. */
+  /** The schedule of the call. */
   readonly schedule?: string;
-  /** Rows that were handed out, of a job that ended before its end. */
+  /** Rows that were returned, of a job that ended without results. */
   readonly rows?: number;
   /** Lines of that job. */
   readonly lines?: number;
-  /** The option that is wrong, as the command line spells it. */
+  /** The wrong option, as the command line spells it. */
   readonly option?: string;
 }
 
 const marker: symbol = Symbol.for('durable-batch.BatchError');
 
-/** What this package throws: a message for a person, a `code` for a program. */
+/** The error class of this package: a message for users, a `code` for programs. */
 export class BatchError extends Error {
-  /** Which way the call failed, for programs. */
+  /** How the call failed, for programs. */
   readonly code: ErrorCode;
-  /** Where it failed; empty where there is no place to name. */
+  /** Where it failed; empty if the error has no place. */
   readonly details: BatchErrorDetails;
 
   static {
@@ -82,7 +82,7 @@ export function isBatchError(error: unknown): error is BatchError {
   return typeof error === 'object' && error !== null && marker in error;
 }
 
-/** The command line's exit code for an error: 2 where the user can mend the call, 1 otherwise. */
+/** The command line's exit code for an error: 2 if the user can fix the call or its environment, 1 otherwise. */
 export function exitCodeOf(code: ErrorCode): 1 | 2 {
   switch (code) {
     case ErrorCode.BadInput:

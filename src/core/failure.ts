@@ -1,43 +1,43 @@
 import { ErrorCode } from './errors.ts';
 
 /**
- * The failure types that cross Temporal, and the one table that says what each means.
+ * The failure types that cross Temporal, and the table of their meanings.
  *
  * An activity throws an `ApplicationFailure` of one of these types; the workflow and the client read
- * only the type. `final` types are thrown non-retryable: trying again would give the same answer.
+ * only the type. `final` types are thrown non-retryable: a retry would fail in the same way.
  */
 export const FailureType = {
-  /** The input is bad; `details` hold file, line and advice. */
+  /** The input is bad; `details` contain file, line and advice. */
   BadInput: 'BadInput',
-  /** The key or the account was refused (401, 403, billing): the job pauses until somebody acts. */
+  /** The key or the account was refused (401, 403, billing): the job pauses until a user acts. */
   AccountRefused: 'AccountRefused',
-  /** The worker's base URL, or the project of its key, is not where the job's batches live: the job pauses until a worker has the right one. */
+  /** The job's batches are at another base URL or in another project than the worker's: the job pauses until a worker has the right one. */
   OtherApi: 'OtherApi',
-  /** The worker's store is not the one where the job lives: another worker has to do the step. */
+  /** The job is in another store than the worker's: another worker has to run the step. */
   OtherStore: 'OtherStore',
   /** The API refused the request itself (other 4xx, or a model that the key may not use); the same request would be refused again. */
   RequestRefused: 'RequestRefused',
-  /** The file or the batch is larger than the server takes: the shard is halved and sent again. */
+  /** The file or the batch is larger than the server accepts: the shard is halved and sent again. */
   InputTooLarge: 'InputTooLarge',
   /** The enqueued-token allowance of the model is used up: the shard waits its turn. */
   AllowanceExhausted: 'AllowanceExhausted',
-  /** The API does not know the file that a batch was to be made of: create again, then upload again. */
+  /** The API does not know the input file of a new batch: create again, then upload again. */
   InputFileLost: 'InputFileLost',
-  /** A temporary trouble of the API or the network: try again. */
+  /** A temporary problem of the API or the network: retried. */
   ApiTrouble: 'ApiTrouble',
-  /** The list does not show a batch whose creation is in doubt: it is looked for again before another one is created. */
+  /** The list does not show a batch that may have been created: the list is read again before another batch is created. */
   BatchNotListed: 'BatchNotListed',
-  /** An ended batch does not yet offer the files it should have. */
+  /** A batch has ended, and its output files are not available yet. */
   AnswersNotReady: 'AnswersNotReady',
-  /** The API does not know a batch whose answers are still to be read: a key of another project, most likely. */
+  /** The API does not know a batch whose answers were not read yet: most likely the key is of another project. */
   BatchUnknown: 'BatchUnknown',
-  /** An earlier job of the series, or of the run's time, still works: what it answers is waited for. */
+  /** An earlier job of the series, or of the same run time, has not ended: the step waits for its answers. */
   EarlierRunUnfinished: 'EarlierRunUnfinished',
-  /** Answers of an earlier job that a job had chosen to use are gone from the store. */
+  /** Answers of an earlier job that the job uses are missing from the store. */
   EarlierAnswersGone: 'EarlierAnswersGone',
   /** The id of a scheduled run's job belongs to a job with another input or other options. */
   RunConflict: 'RunConflict',
-  /** All threads for long file work are taken: the step waits at the server. */
+  /** All threads for long file work are busy: the step waits at the server. */
   WorkerBusy: 'WorkerBusy',
   /** The store cannot be written or read: disk full, read-only, gone. */
   StoreTrouble: 'StoreTrouble',
@@ -47,7 +47,7 @@ export type FailureType = (typeof FailureType)[keyof typeof FailureType];
 interface FailureMeaning {
   /** True when no retry can help. */
   readonly final: boolean;
-  /** What the client throws when a job ends by it. */
+  /** The code of the error that the client throws when a job ends with this failure. */
   readonly code: ErrorCode;
 }
 
@@ -77,7 +77,7 @@ export function isFailureType(text: string | null | undefined): text is FailureT
   return typeof text === 'string' && Object.hasOwn(failureMeaning, text);
 }
 
-/** True for a step that has not failed: it waits for its turn, or for another job, and each look whether it may begin is an attempt. */
+/** True for a step that waits for a thread or for another job: each check whether it may start is an attempt, not a failure. */
 export function isWait(type: string | null | undefined): boolean {
   return type === FailureType.WorkerBusy || type === FailureType.EarlierRunUnfinished;
 }

@@ -1,9 +1,9 @@
 import type { JobSpec } from './job-spec.ts';
 
-/** The server takes 400 bytes of summary and 20,000 of details (dynamic configuration `limit.userMetadata…Size`, Temporal 1.32). */
+/** The server accepts 400 bytes of summary and 20,000 of details (dynamic configuration `limit.userMetadata…Size`, Temporal 1.32). */
 const SUMMARY_BYTES = 400;
 
-/** Longer names and paths than this are cut in the middle. */
+/** Longer names and paths are cut in the middle. */
 const PATH_CHARACTERS = 160;
 
 /** A job in one line: Temporal's static summary. */
@@ -13,30 +13,30 @@ export function summaryOf({ input, model, labels }: JobSpec): string {
   return fittingSummary(
     [
       `Batch job of ${shortened(name)}, ${sizeOf(input.bytes)}`,
-      model ?? 'models as each line says',
+      model ?? 'model of each line',
       ...(schedule === null ? [] : [`schedule ${shortened(schedule)}`]),
     ].join(' · '),
   );
 }
 
-/** What a job is and what can be done with it, in Markdown: Temporal's static details. It holds nothing that changes. */
+/** A job's options and the commands for it, in Markdown: Temporal's static details, which cannot change during a run. */
 export function staticDetailsOf(spec: JobSpec): string {
   const { jobId, input, labels } = spec;
   const facts: [what: string, value: string][] = [
     ['input', `${code(shortened(input.path))}, ${sizeOf(input.bytes)}, sha256 ${input.sha256.slice(0, 12)}…`],
-    ['model', spec.model === null ? 'as each line says' : code(spec.model)],
-    ['endpoint', spec.endpoint === null ? 'as each line says' : code(spec.endpoint)],
+    ['model', spec.model === null ? 'from each line' : code(spec.model)],
+    ['endpoint', spec.endpoint === null ? 'from each line' : code(spec.endpoint)],
     ['largest batch', `${grouped(spec.shardLines)} lines, ${sizeOf(spec.shardBytes)}`],
     ['batches in flight', `at most ${grouped(spec.inFlight)}`],
-    ['tries of a line', `at most ${spec.attempts}`],
-    ['polls', `every ${spec.pollMs / 1_000} s at first, then less often up to once a minute`],
-    ['bad lines', spec.skipBadLines ? 'end failed, the others go on' : 'refuse the whole input'],
-    ['lost answers', spec.rebuy ? 'are bought again' : 'end failed, since they were paid'],
+    ['attempts per line', `at most ${spec.attempts}`],
+    ['polls', `every ${spec.pollMs / 1_000} s at first, then less often, down to once a minute`],
+    ['bad lines', spec.skipBadLines ? 'end as failed' : 'refuse the whole input'],
+    ['lost answers', spec.rebuy ? 'are bought again' : 'end as failed, since they were paid'],
     [
       'batches that do not end',
       spec.giveUpAfterMs === null
-        ? 'are waited for'
-        : `are cancelled after ${grouped(spec.giveUpAfterMs / 3_600_000)} h`,
+        ? 'the job waits'
+        : `cancelled after ${grouped(spec.giveUpAfterMs / 3_600_000)} h`,
     ],
     ['account', labels?.account == null ? 'not named' : code(labels.account)],
     ['schedule', labels?.schedule == null ? 'none' : code(labels.schedule)],
@@ -44,35 +44,35 @@ export function staticDetailsOf(spec: JobSpec): string {
       'lines sent',
       spec.onlyNew === undefined
         ? 'all'
-        : `those that no earlier job of series ${code(spec.onlyNew.schedule)} has answered`,
+        : `without an answer from an earlier job of series ${code(spec.onlyNew.schedule)}`,
     ],
   ];
   return [
-    "Sends every line of the input to OpenAI's Batch API and ends with one answer per line, in the input's order.",
+    "Sends every line of the input to OpenAI's Batch API and returns one answer per line, in the input's order.",
     '',
     '| | |',
     '|---|---|',
     ...facts.map(([what, value]) => `| **${what}** | ${value} |`),
     '',
-    '**Words:** a *line* is one request; a *shard* is the lines of one *batch*, which is an object at OpenAI; a *round* is one pass over the lines that have no answer yet. A line ends *answered*, *failed* or *cancelled*.',
+    '**Terms:** a *line* is one request; a *shard* is the lines of one *batch*, which is an object at OpenAI; a *round* is one pass over the lines that have no answer yet. A line ends *answered*, *failed* or *cancelled*.',
     '',
-    '**What to type**, with the environment of the workers (Temporal, `DURABLE_BATCH_HOME`):',
+    '**Commands**, with the environment of the workers (Temporal, `DURABLE_BATCH_HOME`):',
     '',
-    `- results when it is done: \`durable-batch results ${jobId} --out DIR\``,
-    `- where it stands: \`durable-batch status ${jobId}\`; the same is under *Current Details* here`,
-    `- stop sending, go on: \`durable-batch pause ${jobId}\`, \`durable-batch resume ${jobId}\``,
-    `- end it and keep what was answered: \`durable-batch cancel ${jobId}\`, or *Request Cancellation* here`,
-    '- nothing moves: a worker has to run, `durable-batch worker` or the same `durable-batch run` again; *Current Details* are as of the last step of one',
+    `- get the results when the job has ended: \`durable-batch results ${jobId} --out DIR\``,
+    `- show the status: \`durable-batch status ${jobId}\`; *Current Details* here show the same`,
+    `- stop sending, continue: \`durable-batch pause ${jobId}\`, \`durable-batch resume ${jobId}\``,
+    `- end the job and keep its answers: \`durable-batch cancel ${jobId}\`, or *Request Cancellation* here`,
+    '- without progress: start a worker with `durable-batch worker`, or run the same `durable-batch run` again; *Current Details* are as of the last step of a worker',
     '- *Terminate* leaves batches running at OpenAI: start the same job again to fetch them. *Reset* is safe: nothing is bought twice.',
   ].join('\n');
 }
 
-/** A text cut to what a summary may have. */
+/** Cuts a text to the size of a summary. */
 export function fittingSummary(text: string): string {
   let bytes = 0;
   let end = 0;
   for (const character of text) {
-    bytes += character > '~' ? 4 : 1; // counted high: no encoder is at hand in the sandbox
+    bytes += character > '~' ? 4 : 1; // an upper bound: the sandbox has no encoder
     if (bytes > SUMMARY_BYTES - 4) return `${text.slice(0, end)}…`;
     end += character.length;
   }
@@ -84,14 +84,14 @@ export function grouped(n: number): string {
   return n.toLocaleString('en-US');
 }
 
-/** Bytes in the unit that suits. */
+/** Bytes in the largest fitting unit. */
 export function sizeOf(bytes: number): string {
   if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(1)} GB`;
   if (bytes >= 1e6) return `${(bytes / 1e6).toFixed(1)} MB`;
   return bytes >= 1_000 ? `${(bytes / 1e3).toFixed(1)} kB` : `${bytes} bytes`;
 }
 
-/** An amount of money; small ones keep four digits. */
+/** An amount of USD; amounts below 1 have four decimals. */
 export function usd(amount: number): string {
   return `$${amount.toFixed(amount < 1 ? 4 : 2)}`;
 }
@@ -101,7 +101,7 @@ function shortened(text: string): string {
   return `${text.slice(0, 40)}…${text.slice(-(PATH_CHARACTERS - 41))}`;
 }
 
-/** Text of the user's that must not be read as Markdown, nor end the cell of a table. */
+/** The user's text as inline code: it is not parsed as Markdown, and does not end a table cell. */
 function code(text: string): string {
   return `\`${text.replaceAll(/[`|\r\n]/g, ' ')}\``;
 }

@@ -1,14 +1,14 @@
 import { endStateOf, JobState, type JobProgress } from './progress.ts';
 
-/** Memo of a job: what tells two jobs of one id apart; also kept beside the store's files. */
+/** Memo of a job: its identity, which distinguishes two jobs of the same id; the store has it too. */
 export const IDENTITY_MEMO = 'durable_batch_identity';
 
 /** Memo of a job: a `ListedProgress`. */
 export const PROGRESS_MEMO = 'durable_batch_progress';
 
-/** What the server's list tells of a job without a worker: as of its last change of state, end of a round, or ten minutes. */
+/** A job's progress in the server's list, available without a worker: updated at a change of state, the end of a round, and every ten minutes. */
 export interface ListedProgress {
-  /** What the job does. */
+  /** What the job is doing. */
   readonly state: JobState;
   /** Lines of the input that are not blank; 0 until it has been read. */
   readonly lines: number;
@@ -24,11 +24,11 @@ export interface ListedProgress {
   readonly inputTokens: number;
   /** Tokens of their answers. */
   readonly outputTokens: number;
-  /** At batch prices; null when a model's price is not known. */
+  /** At batch prices; null if a model's price is unknown. */
   readonly costUsd: number | null;
 }
 
-/** A job that has just been started. */
+/** The listed progress of a job that has just been started. */
 export const firstListing: ListedProgress = {
   state: JobState.Building,
   lines: 0,
@@ -41,10 +41,10 @@ export const firstListing: ListedProgress = {
   costUsd: 0,
 };
 
-/** What of a job's progress is listed. */
+/** The part of a job's progress that is listed. */
 export function toListed(progress: JobProgress, oldestSentAt: string | null): ListedProgress {
   const { state, lines, answered, failed, inputTokens, outputTokens, costUsd } = progress;
-  // Sorted, so that two looks at the same batches are the same.
+  // Sorted, so that two polls of the same batches give the same text.
   const batches = Object.fromEntries(byStatus(progress.batches));
   return { state, lines, answered, failed, batches, oldestSentAt, inputTokens, outputTokens, costUsd };
 }
@@ -54,13 +54,13 @@ export function byStatus(batches: JobProgress['batches']): [status: string, coun
   return Object.entries(batches).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-/** The state that a list shows: what the job says of itself, unless its workflow has failed, was terminated or timed out. */
+/** The state in a list: the job's own state, or the server's status if the workflow has failed, was terminated or timed out. */
 export function shownState(serverStatus: string, own: JobState | null): string {
   const isOwn = serverStatus === 'RUNNING' || serverStatus === 'COMPLETED';
   return (isOwn ? own : null) ?? serverStatus.toLowerCase();
 }
 
-/** A memo's value as a `ListedProgress`; null for what is none, as of jobs of version 0.1. */
+/** A memo's value as a `ListedProgress`; null for any other value, as jobs of version 0.1 have. */
 export function parseListed(value: unknown): ListedProgress | null {
   if (typeof value !== 'object' || value === null) return null;
   const { state, lines, answered, failed } = value as Partial<ListedProgress>;
@@ -68,7 +68,7 @@ export function parseListed(value: unknown): ListedProgress | null {
   if (!isListed) return null;
   const listed = value as ListedProgress;
   if (state !== JobState.Done) return listed;
-  // Earlier versions had one word for every end.
+  // Earlier versions had one state for every end.
   const cancelled = listed.lines - listed.answered - listed.failed;
   return { ...listed, state: endStateOf({ ...listed, cancelled }) };
 }

@@ -1,43 +1,43 @@
 import { BatchError, ErrorCode } from './errors.ts';
 import { isEndpoint, endpoints, type Endpoint, MAX_BATCH_BYTES, MAX_BATCH_LINES } from './limits.ts';
 
-/** What a caller may ask of a job. Every field but `input` is optional. */
+/** The options of a job. Every field but `input` is optional. */
 export interface JobOptions {
   /** Path of a `.jsonl` file of requests; the worker must be able to read it until the shards are built. */
   input: string;
   /**
    * Id of the job, 1 to 120 characters of `A-Z a-z 0-9 . _ -`.
-   * @default the input's name and a hash of its content and the options; a job that has the same content and options is re-joined, whatever its input was called
+   * @default the input's name and a hash of its content and the options; a job with the same content and options is re-joined, whatever the name of its input
    */
   jobId?: string;
   /** Model of the lines whose body names none. @default none: such a line is bad input */
   model?: string;
-  /** Endpoint of the lines that have no `url`. @default told from the body: `messages`, `input` or `prompt` */
+  /** Endpoint of the lines that have no `url`. @default derived from the body: `messages`, `input` or `prompt` */
   endpoint?: string;
-  /** Lines of one batch, 1 to 50,000. Fewer: more batches, earlier first answers. @default 50000 */
+  /** Lines of one batch, 1 to 50,000. A smaller value gives more batches and earlier first answers. @default 50000 */
   shardLines?: number;
   /** Bytes of one batch's input file, 1,000 to 190,000,000. @default 190000000 */
   shardBytes?: number;
-  /** How often a line may be tried before it ends `failed`, 1 to 20. @default 3 */
+  /** Attempts of a line before it ends `failed`, 1 to 20. @default 3 */
   attempts?: number;
   /** First and smallest interval between two polls, in seconds, 0.05 to 3,600. @default 2 */
   pollSeconds?: number;
-  /** Batches in flight at a time, 1 to 1,000. @default 100 */
+  /** Concurrent batches in flight, 1 to 1,000. @default 100 */
   inFlight?: number;
   /** End a bad input line as a `failed` row instead of refusing the whole input. @default false */
   skipBadLines?: boolean;
-  /** Buy lines again whose paid answer was lost by the API. @default false: they end `answer_unavailable` */
+  /** Buy lines again whose paid answer the API lost. @default false: they end `answer_unavailable` */
   rebuy?: boolean;
   /**
-   * A series of jobs, by a name of 1 to 80 characters of `A-Z a-z 0-9 . _ -`: only lines are sent that no earlier job of the series
-   * has answered; the results have the kept answers of the others. A schedule's name is the series of its runs.
+   * The name of a series of jobs, 1 to 80 characters of `A-Z a-z 0-9 . _ -`. Only lines are sent that no earlier job of the series
+   * has answered; the results include the kept answers of the others. The runs of a schedule are a series with the schedule's name.
    * @default none: every line is sent
    */
   onlyNew?: string;
   /** Cancel a batch that has not ended this many hours after its creation, 1 to 10,000. @default never */
   giveUpAfterHours?: number;
   /**
-   * A name for whoever pays, 1 to 100 characters, by which jobs can be found at the server; no part of a job's identity.
+   * The account that pays, 1 to 100 characters: a search attribute of jobs at the server, not part of a job's identity.
    * @default `DURABLE_BATCH_ACCOUNT`, or none
    */
   account?: string;
@@ -61,7 +61,7 @@ export const jobOptionNames: readonly string[] = Object.keys({
   account: true,
 } satisfies Readonly<Record<keyof JobOptions, true>>);
 
-/** A job, complete and checked: the workflow's input. Plain data; `v` grows when its meaning changes. */
+/** A job, complete and checked: the workflow's input, as plain data. `v` increases when its meaning changes. */
 export interface JobSpec {
   readonly v: 1;
   readonly jobId: string;
@@ -76,39 +76,39 @@ export interface JobSpec {
   readonly skipBadLines: boolean;
   readonly rebuy: boolean;
   readonly giveUpAfterMs: number | null;
-  /** The series, by its name or its schedule's, of whose jobs answers are kept: only lines that none of them has answered are sent. */
+  /** The series of jobs, by its name or its schedule's, whose answers are reused: only lines that none of them has answered are sent. */
   readonly onlyNew?: { readonly schedule: string };
-  /** The store that the job lives in: workers of another one leave it alone. Specs of version 0.2 and before have none. */
+  /** The store of the job: workers with another store refuse its steps. Specs of version 0.2 and before have none. */
   readonly store?: { readonly id: string; readonly path: string };
-  /** A hash of the base URL where its batches shall live, if whoever started it has said so (`store/job-api.ts`). */
+  /** A hash of the base URL of its batches, if the process that started it has set one (`store/job-api.ts`). */
   readonly api?: string;
-  /** How the job is found at the server; specs of version 0.1 have none. */
+  /** The values of its search attributes at the server; specs of version 0.1 have none. */
   readonly labels?: JobLabels;
 }
 
-/** What a job is called at the server besides its id; no part of its identity. */
+/** The values of a job's search attributes; not part of its identity. */
 export interface JobLabels {
-  /** A name that the user gives to whoever pays. */
+  /** The account that pays, as the user names it. */
   readonly account: string | null;
   /** The schedule that started it. */
   readonly schedule: string | null;
-  /** True when the namespace has our search attributes: a workflow that sets unknown ones stands still. */
+  /** True when the namespace has our search attributes: a workflow that sets unknown ones makes no progress. */
   readonly searchable: boolean;
 }
 
-/** The input as it was read once: where, how long, what. */
+/** The path, size and hash of the input when it was first read. */
 export interface InputFingerprint {
   readonly path: string;
   readonly bytes: number;
   readonly sha256: string;
 }
 
-/** A spec without what only the content of the input can tell. */
+/** A spec without the fields that depend on the content of the input. */
 export type CheckedOptions = Omit<JobSpec, 'jobId' | 'input'> & { readonly jobId: string | null };
 
 /**
- * Checks options and fills in the defaults; this is the only place that has any.
- * @throws BatchError `bad_option` naming the option, its range and what was given
+ * Checks options and fills in the defaults, which are defined only here.
+ * @throws BatchError `bad_option` naming the option, its range and its value
  */
 export function checkJobOptions(options: Omit<JobOptions, 'input'>): CheckedOptions {
   const { jobId, endpoint, model, onlyNew } = options;
@@ -148,17 +148,17 @@ export function checkJobOptions(options: Omit<JobOptions, 'input'>): CheckedOpti
   };
 }
 
-/** True for text that may be a job's id; it is also a folder's name in the store. */
+/** True for a valid id of a new job; it is also a folder's name in the store. */
 export function isJobId(text: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9._-]{0,119}$/.test(text);
 }
 
-/** True for text that may be the name of a series of jobs, or of a schedule; it is also a folder's name in the store. */
+/** True for a valid name of a series of jobs, or of a schedule; it is also a folder's name in the store. */
 export function isSeriesName(text: unknown): boolean {
   return typeof text === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$/.test(text);
 }
 
-/** JavaScript may say `true`, as of a schedule. */
+/** JavaScript may pass `true`, which is valid for a schedule only. */
 function assertSeries(name: unknown): void {
   if (isSeriesName(name)) return;
   throw badOption(
@@ -168,7 +168,7 @@ function assertSeries(name: unknown): void {
 }
 
 /**
- * Answers the id if a job can have it. Ids name folders of the store, so nothing that leads out of it is one.
+ * Returns the id if it is valid. Ids are names of folders in the store, so they cannot lead out of it.
  * @throws BatchError `bad_option`
  */
 export function assertJobId(jobId: unknown): string {
@@ -180,8 +180,8 @@ export function assertJobId(jobId: unknown): string {
 }
 
 /**
- * The part of the options that makes another job of the same input: what is asked, how it is cut and how
- * lines end. How often we poll, where results go and who works on it are not part of it.
+ * The options that make another job of the same input: what is sent, how it is cut into shards and how
+ * lines end. The poll interval, the folder of the results and the workers are not part of it.
  */
 export function jobIdentity(checked: CheckedOptions, sha256: string): string {
   const { model, endpoint, shardLines, shardBytes, attempts, skipBadLines, giveUpAfterMs, onlyNew } = checked;
@@ -199,12 +199,12 @@ export function jobIdentity(checked: CheckedOptions, sha256: string): string {
   ]);
 }
 
-/** Puts the spec together; `derivedId` is used where the caller named no job id. */
+/** Assembles the spec; `derivedId` is the id of a job for which the caller gave none. */
 export function resolveJobSpec(checked: CheckedOptions, input: InputFingerprint, derivedId: string): JobSpec {
   return { ...checked, jobId: checked.jobId ?? derivedId, input };
 }
 
-/** The readable front of a derived job id: the input's name without folder and ending. */
+/** The readable first part of a derived job id: the input's name without folder and extension. */
 export function jobIdStem(path: string): string {
   const name = path.split(/[\\/]/).at(-1) ?? '';
   const stem = name

@@ -1,11 +1,11 @@
 /**
- * Checks JSON and finds the places of its members without building objects.
+ * Checks JSON and finds the offsets of its members without building objects.
  *
- * The job moves request bodies and answers as the very bytes they came in: parsing and printing them
- * again would change numbers beyond 2^53, duplicate keys and escapes. So a line is scanned: the scan is
- * a full check against RFC 8259's grammar, and finds where each member of interest starts and ends. It keeps its own stack, so that
- * values nested thousands of levels deep are scanned like others.
- * UTF-8 is not checked here: `cutLines` checks whole blocks.
+ * The job copies the bytes of request bodies and answers unchanged: parsing and printing them
+ * would change numbers beyond 2^53, duplicate keys and escapes. The scan is
+ * a full check against RFC 8259's grammar, and finds where each member of interest starts and ends. It has its own stack, for
+ * values nested thousands of levels deep.
+ * `cutLines` checks UTF-8, in whole blocks.
  *
  * `JSON.parse` is the oracle of this file's property tests.
  */
@@ -32,20 +32,20 @@ const PLUS = 0x2b;
 const DOT = 0x2e;
 const ZERO = 0x30;
 
-/** One reusable scanner over a block of bytes; `block` may be exchanged between scans. */
+/** A reusable scanner over a block of bytes; `block` may be replaced between scans. */
 export class JsonScanner {
   block: Uint8Array;
   private readonly maxDepth: number;
   /** For each open container, 1 for an object and 0 for an array: deep input cannot exhaust the call stack. */
   private stack = new Uint8Array(64);
 
-  /** @param maxDepth values nested deeper give `NOT_JSON` */
+  /** @param maxDepth the scan of a value nested deeper returns `NOT_JSON` */
   constructor(block: Uint8Array, maxDepth: number = MAX_DEPTH) {
     this.block = block;
     this.maxDepth = maxDepth;
   }
 
-  /** The offset of the first byte at or after `at` that is no JSON white space. */
+  /** Returns the offset of the first byte at or after `at` that is not JSON white space. */
   skipSpace(at: number, end: number): number {
     const block = this.block;
     while (at < end) {
@@ -56,7 +56,7 @@ export class JsonScanner {
     return at;
   }
 
-  /** Scans an object whose `{` is at `at`; answers the offset behind its `}`. */
+  /** Scans an object whose `{` is at `at`; returns the offset after its `}`. */
   scanObject(at: number, end: number, onMember: OnMember): number {
     const block = this.block;
     if (block[at] !== OPEN_BRACE) return NOT_JSON;
@@ -80,7 +80,7 @@ export class JsonScanner {
     return NOT_JSON;
   }
 
-  /** Scans any value and returns the offset behind it; `depth` is the number of containers around it. */
+  /** Scans any value and returns the offset after it; `depth` is the number of containers around it. */
   scanValue(at: number, end: number, depth = 0): number {
     if (at >= end) return NOT_JSON;
     const block = this.block;
@@ -115,7 +115,7 @@ export class JsonScanner {
         at = this.scanScalar(at, end);
         if (at === NOT_JSON) return NOT_JSON;
       }
-      // Behind a value.
+      // After a value.
       for (;;) {
         if (open === 0) return at;
         at = this.skipSpace(at, end);
@@ -134,7 +134,7 @@ export class JsonScanner {
     }
   }
 
-  /** True when the key's bytes are `name`, which must be ASCII; a key written with escapes equals no name. */
+  /** True when the key's bytes equal `name`, which must be ASCII; a key with escapes never does. */
   keyIs(keyStart: number, keyEnd: number, name: string): boolean {
     if (keyEnd - keyStart !== name.length) return false;
     for (let i = 0; i < name.length; i += 1) {
@@ -143,7 +143,7 @@ export class JsonScanner {
     return true;
   }
 
-  /** True when the bytes hold a backslash: the text must be decoded before it is compared. */
+  /** True when the bytes contain a backslash: the text must be decoded before it is compared. */
   hasEscape(start: number, end: number): boolean {
     for (let i = start; i < end; i += 1) if (this.block[i] === BACKSLASH) return true;
     return false;

@@ -1,8 +1,8 @@
 import { BatchError, ErrorCode } from './errors.ts';
 
 /**
- * Refuses options that do not exist, where JavaScript or a cast has let them through: a misspelt one would be ignored, and the
- * job do something else than what was asked, and paid.
+ * Refuses options that do not exist, which JavaScript or a cast lets through: a misspelt one would be ignored, and the job would
+ * pay for something else than the user asked for.
  * @throws BatchError `bad_option` naming the option and the nearest known one
  */
 export function assertKnownOptions(options: object, known: readonly string[]): void {
@@ -18,13 +18,13 @@ export function assertKnownOptions(options: object, known: readonly string[]): v
   }
 }
 
-/** The known name that goes on where this one ends, or that takes the fewest changes of letters; null where none is near. */
+/** The known name that starts with this one, or that needs the fewest changes of letters; null if none is near. */
 function nearest(name: string, known: readonly string[]): string | null {
   let best: string | null = null;
   let fewest = Math.max(2, Math.ceil(name.length / 3)) + 1;
   for (const candidate of known) {
-    const goesOn = name.length > 3 && plain(candidate).startsWith(plain(name));
-    const changes = goesOn ? 1 : changesBetween(plain(name), plain(candidate));
+    const isPrefix = name.length > 3 && plain(candidate).startsWith(plain(name));
+    const changes = isPrefix ? 1 : changesBetween(plain(name), plain(candidate));
     if (changes >= fewest) continue;
     best = candidate;
     fewest = changes;
@@ -32,12 +32,12 @@ function nearest(name: string, known: readonly string[]): string | null {
   return best;
 }
 
-/** `job_id`, `job-id` and `jobId` are one name. */
+/** `job_id`, `job-id` and `jobId` are the same name. */
 function plain(name: string): string {
   return name.toLowerCase().replaceAll(/[-_]/g, '');
 }
 
-/** Letters to add, to leave out, to change, or to swap with the next one. */
+/** Edit distance: letters to insert, to delete, to replace, or to swap with the next one. */
 function changesBetween(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
   for (let i = 1; i <= a.length; i += 1) {

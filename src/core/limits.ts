@@ -1,6 +1,6 @@
 /**
- * What the API publishes of its batches, each with its source and the day it was read: what one may hold, and its price. Plans
- * are made by it, also where no calls are made.
+ * The API's published limits and prices of batches, each with its source and the date it was read. Shards are planned with
+ * them before any call is made.
  * Guide: https://developers.openai.com/api/docs/guides/batch (Oct 2026). Spec: github.com/openai/openai-openapi (21 Aug 2026).
  */
 
@@ -8,8 +8,8 @@
 export const MAX_BATCH_LINES = 50_000;
 
 /**
- * Bytes of one batch's input file. The guide says 200 MB, the service's refusal names 209,715,200;
- * we stay below both, since the file's size is known only to us when it is closed.
+ * Bytes of one batch's input file. The guide says 200 MB, the service's refusal names 209,715,200. The limit is below both,
+ * since the size of a file is known only when it is closed.
  */
 export const MAX_BATCH_BYTES = 190_000_000;
 
@@ -34,7 +34,7 @@ export const Endpoint = {
 } as const;
 export type Endpoint = (typeof Endpoint)[keyof typeof Endpoint];
 
-/** All endpoints, in the order in which messages list them. */
+/** All endpoints, in the order of messages. */
 export const endpoints: readonly Endpoint[] = Object.values(Endpoint);
 
 /** True when the API has batches for this path. */

@@ -1,6 +1,6 @@
 /**
- * An object whose methods never throw and never reject, for what only reports: logs and metrics cannot stop the work that
- * they report on. A failed call returns undefined and is handed to `onThrow`, whose own failure is ignored.
+ * Wraps an object so that its methods never throw and never reject: a failure of logs or metrics must not stop the work that
+ * they report on. A failed call returns undefined and is passed to `onThrow`, whose own failure is ignored.
  */
 export function neverThrows<T extends object>(
   reporter: T,
@@ -10,7 +10,7 @@ export function neverThrows<T extends object>(
     try {
       onThrow(String(method), error);
     } catch {
-      // Whoever is told of a failed report has failed as well: there is nobody left to tell.
+      // The callback for failed reports has failed too: there is nowhere left to report to.
     }
     return undefined;
   };

@@ -1,12 +1,12 @@
 /**
- * Makes strict JSON of what servers are known to write in its place: `NaN`, `Infinity` and `-Infinity` become null, raw
- * control characters in strings are escaped, a comma before a closing bracket is dropped. All other text stays as it is.
+ * Converts known deviations of servers to strict JSON: `NaN`, `Infinity` and `-Infinity` become null, raw control characters in
+ * strings are escaped, a comma before a closing bracket is removed. All other text is unchanged.
  *
- * This is no check: the result may still be no JSON, and whoever uses it scans it.
+ * The result may still be invalid JSON: the caller has to scan it.
  */
 export function repairJson(text: string): string {
   let repaired = '';
-  let kept = 0; // what stands before is in `repaired`
+  let kept = 0; // the text before it is in `repaired`
   const replace = (from: number, to: number, by: string): void => {
     repaired += text.slice(kept, from) + by;
     kept = to;
@@ -21,9 +21,9 @@ export function repairJson(text: string): string {
       at = next;
     } else if (sign === '-' || sign === 'N' || sign === 'I' || sign === 'n' || sign === 'i') {
       notNumber.lastIndex = at;
-      const word = notNumber.exec(text)?.[0];
-      if (word !== undefined) replace(at, at + word.length, 'null');
-      at += word?.length ?? 1;
+      const literal = notNumber.exec(text)?.[0];
+      if (literal !== undefined) replace(at, at + literal.length, 'null');
+      at += literal?.length ?? 1;
     } else {
       at += 1;
     }
@@ -31,10 +31,10 @@ export function repairJson(text: string): string {
   return kept === 0 ? text : repaired + text.slice(kept);
 }
 
-/** What Python, JavaScript and C print for numbers that JSON lacks. */
+/** The literals of Python, JavaScript and C for numbers that JSON lacks. */
 const notNumber = /-?(?:NaN|Infinity|nan|inf)\b/y;
 
-/** Escapes raw control characters of the string at `at`; returns the offset behind it. */
+/** Escapes raw control characters of the string at `at`; returns the offset after it. */
 function repairString(
   text: string,
   at: number,

@@ -1,36 +1,36 @@
 import { Endpoint, endpoints, isEndpoint, MAX_INPUTS_PER_EMBEDDING_LINE } from './limits.ts';
 import { JsonScanner, NOT_JSON } from './json-scan.ts';
 
-/** Why a line is not a request, and what to do about it. Never holds text of the line. */
+/** Why a line is not a request, and how to fix it. Never contains text of the line. */
 export interface LineFault {
   readonly reason: string;
   readonly advice: string;
 }
 
-/** What the job's options say about lines that leave it open. */
+/** The job's options for lines that name no model or endpoint. */
 export interface LineDefaults {
   readonly model: string | null;
   readonly endpoint: Endpoint | null;
 }
 
-/** A checked request: offsets into the block that holds it. One object serves all lines of a reader: it holds until the next `read`. */
+/** A checked request: offsets into its block. A reader reuses one object for all lines: it is valid until the next `read`. */
 export interface RequestLine {
   model: string;
   endpoint: Endpoint;
-  /** The body's bytes, from `{` to behind `}`. */
+  /** The body's bytes, from `{` to after `}`. */
   bodyStart: number;
   bodyEnd: number;
-  /** How many bytes longer the body gets when it is written with its raw line separators escaped; 0 for most. Set by whoever reads the file. */
+  /** Bytes that escaping raw line separators adds to the body; 0 for most. Set by the code that reads the file. */
   escapeBytes: number;
-  /** True when the body names no model and the default is to be put in. */
+  /** True when the body names no model and the default is added. */
   addsModel: boolean;
-  /** The user's id as it stands in the line, quotes included; both 0 when the line has none. */
+  /** The offsets of the user's id in the line, quotes included; both 0 when the line has none. */
   idStart: number;
   idEnd: number;
   embeddingInputs: number;
 }
 
-/** Requests nested deeper are refused: no writer of requests makes them. */
+/** Requests nested deeper are refused: no known client writes them. */
 const MAX_REQUEST_DEPTH = 200;
 
 /** The usual method, quotes included. */
@@ -39,13 +39,13 @@ const POST = Uint8Array.of(0x22, 0x50, 0x4f, 0x53, 0x54, 0x22);
 const fault = (reason: string, advice: string): LineFault => ({ reason, advice });
 
 /**
- * Checks lines of an input and says where their bodies are. One object is reused for all lines: a job has
+ * Checks lines of an input and finds their bodies. One object is reused for all lines: a job has
  * millions of them.
  */
 export class RequestLineReader {
   private readonly scanner = new JsonScanner(new Uint8Array(0), MAX_REQUEST_DEPTH);
   private readonly defaults: LineDefaults;
-  private readonly decoder = new TextDecoder('utf-8', { ignoreBOM: true }); // a mark is no JSON, as in the scan
+  private readonly decoder = new TextDecoder('utf-8', { ignoreBOM: true }); // a byte order mark is invalid JSON, as in the scan
   private block: Uint8Array = new Uint8Array(0);
   private end = 0;
   private readonly spans = {
@@ -98,7 +98,7 @@ export class RequestLineReader {
   private readonly onMember = (keyStart: number, keyEnd: number, valueStart: number): number => {
     const { scanner, spans, end } = this;
     if (scanner.keyIs(keyStart, keyEnd, 'body')) {
-      // Of a key given twice the last one counts, as in JSON.parse.
+      // The last of duplicate keys counts, as in JSON.parse.
       spans.model[1] = spans.stream[1] = spans.messages[1] = spans.input[1] = spans.prompt[1] = 0;
       const close =
         this.block[valueStart] === 0x7b
@@ -138,7 +138,7 @@ export class RequestLineReader {
     return close;
   };
 
-  /** What is wrong with a line that the scan gave up on; null when nothing is and the spans hold. */
+  /** The fault of a line that the scan refused; null when the line is valid and the spans hold. */
   private explain(start: number, end: number): LineFault | null {
     let value: unknown;
     try {
@@ -149,7 +149,7 @@ export class RequestLineReader {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       return fault('is not a JSON object', 'write {"body":{…}}, one request per line');
     }
-    // Keys spelled with escapes, or nesting beyond the scanner's depth: legal JSON that no writer of requests makes.
+    // Keys with escapes, or nesting beyond the scanner's depth: valid JSON that no known client writes.
     return fault(
       this.escapedKey ? 'spells a key with escapes' : 'is nested too deep',
       `write plain keys and at most ${MAX_REQUEST_DEPTH} levels`,
@@ -250,7 +250,7 @@ export class RequestLineReader {
       case '/v1/images/edits':
         return prompt[1] !== 0 ? null : 'prompt';
       case '/v1/responses':
-        return null; // `prompt` templates and `conversation` may stand for `input`
+        return null; // `prompt` templates and `conversation` may replace `input`
       default:
         return endpoint satisfies never;
     }
@@ -282,26 +282,26 @@ export class RequestLineReader {
   }
 }
 
-/** True for what `RequestLineReader.read` answers about a bad line. */
+/** True for what `RequestLineReader.read` returns for a bad line. */
 export function isLineFault(read: RequestLine | LineFault): read is LineFault {
   return 'reason' in read;
 }
 
 /**
- * What stands before a body in an uploaded line, in front of and behind the line's number. The number is its
- * `custom_id`: short, unique, and telling where the answer goes.
+ * The text of an uploaded line in front of the body, before and after the line's number. The number is the
+ * `custom_id`: short, unique, and the position of the answer.
  */
 export function requestHead(endpoint: string): readonly [beforeNumber: string, behindNumber: string] {
   return ['{"custom_id":"', `","method":"POST","url":"${endpoint}","body":`];
 }
 
-/** The `custom_id` of a line that is no request, where one can be read; null otherwise. */
+/** The `custom_id` of a line that is not a request, if it can be read; null otherwise. */
 export function readableId(line: Uint8Array): string | null {
   try {
     const { custom_id: id } = JSON.parse(new TextDecoder().decode(line)) as { custom_id?: unknown };
     return typeof id === 'string' ? id : null;
   } catch {
-    return null; // not JSON, or null: it has no id to read
+    return null; // not JSON, or null
   }
 }
 

@@ -1,17 +1,17 @@
 import { BatchError, ErrorCode } from './errors.ts';
 import type { JobOptions } from './job-spec.ts';
 
-/** What happens to a run that falls due while an earlier one still works, in Temporal's words. */
+/** What happens to a run that is due while an earlier one is still running; the names are Temporal's. */
 export const Overlap = {
-  /** It does not take place. */
+  /** It is skipped. */
   Skip: 'skip',
-  /** It follows the earlier one; of several that fell due meanwhile, one does. */
+  /** It starts after the earlier one; of several that are due meanwhile, only one starts. */
   BufferOne: 'buffer-one',
-  /** All of them follow, one after another. */
+  /** All of them start, one after another. */
   BufferAll: 'buffer-all',
-  /** The earlier one is cancelled, which keeps what was paid for; then this one begins. */
+  /** The earlier one is cancelled, which keeps the answers that were paid; then this one starts. */
   CancelOther: 'cancel-other',
-  /** It begins at once, beside the earlier one. */
+  /** It starts at once, in parallel with the earlier one. */
   AllowAll: 'allow-all',
 } as const;
 export type Overlap = (typeof Overlap)[keyof typeof Overlap];
@@ -19,9 +19,9 @@ export type Overlap = (typeof Overlap)[keyof typeof Overlap];
 /** The options of the jobs that a schedule starts. */
 export type ScheduledJobOptions = Omit<JobOptions, 'input' | 'jobId' | 'onlyNew'>;
 
-/** A schedule, complete and checked: the input of each of its runs. Plain data; `v` grows when its meaning changes. */
+/** A schedule, complete and checked: the input of each of its runs, as plain data. */
 export interface ScheduleSpec {
-  /** Grows when the meaning of the spec changes. */
+  /** The version of the spec: it increases when the meaning of the spec changes. */
   readonly v: 1;
   /** The schedule's name. */
   readonly name: string;
@@ -33,15 +33,15 @@ export interface ScheduleSpec {
   readonly everyMs: number | null;
   /** Name in the IANA database; for cron lines and placeholders. */
   readonly timeZone: string;
-  /** Each run begins up to so many ms later, by chance. */
+  /** Each run starts up to this many ms later, at random. */
   readonly jitterMs: number;
-  /** What happens to a run that falls due while an earlier one works. */
+  /** What happens to a run that is due while an earlier one is still running. */
   readonly overlap: Overlap;
-  /** A run that was missed for longer than this does not take place. */
+  /** A run that was missed by more than this is skipped. */
   readonly catchUpMs: number;
   /** Only lines that no earlier run has answered are sent. */
   readonly onlyNew: boolean;
-  /** Absolute path of the folder for each run's results, with placeholders; null where they stay in the store. */
+  /** Absolute path of the folder for each run's results, with placeholders; null if they stay in the store. */
   readonly out: string | null;
   /** The options of each run's job. */
   readonly job: ScheduledJobOptions;
@@ -52,7 +52,7 @@ export interface ScheduleSpec {
 /** How a run of a schedule ended: the result of its workflow. */
 export interface ScheduledRun {
   readonly outcome: RunOutcome;
-  /** The run's job; null where it was skipped. */
+  /** The run's job; null for a skipped run. */
   readonly job: string | null;
   /** The input's name at the run's time. */
   readonly input: string;
@@ -60,7 +60,7 @@ export interface ScheduledRun {
   readonly reason: string | null;
 }
 
-/** What became of a run. */
+/** How a run ended. */
 export const RunOutcome = {
   /** The job has ended, with results. */
   Done: 'done',
@@ -69,15 +69,15 @@ export const RunOutcome = {
 } as const;
 export type RunOutcome = (typeof RunOutcome)[keyof typeof RunOutcome];
 
-/** What a run's workflow writes into its memo, so that its end is seen in lists and told without a worker. */
+/** The memo of a run's workflow: lists show the run's end, and clients read it without a worker. */
 export const RUN_MEMO = 'durable_batch_run';
 
-/** Under that name: how the run stands. */
+/** The value of the memo `RUN_MEMO`. */
 export interface RunMemo {
-  /** Null while the run works, and when it failed. */
+  /** Null while the run is running, and when it failed. */
   readonly outcome: RunOutcome | null;
   readonly job: string | null;
-  /** Null until the run has come so far. */
+  /** Null until the run has resolved it. */
   readonly input: string | null;
   /** Why it was skipped or failed; null otherwise. */
   readonly reason: string | null;
@@ -88,14 +88,14 @@ export function runWorkflowId(schedule: string): string {
   return `${schedule}-run`;
 }
 
-/** When a run was due, told from its workflow's id; null for an id that is none. */
+/** Returns when a run was due, parsed from its workflow id; null for an id of another form. */
 export function dueTimeIn(workflowId: string): string | null {
   return /-(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$/.exec(workflowId)?.[1] ?? null;
 }
 
 /**
- * The id of the job of a run that was due at this time: the same however often the run is begun. Seconds are told
- * where there are any.
+ * The id of the job of a run that was due at this time: the same each time the run is started. It contains the seconds only if
+ * they are not zero.
  */
 export function runJobId(schedule: string, dueAt: Date): string {
   const [date, time] = dueAt.toISOString().slice(0, 19).split('T') as [string, string];
@@ -103,7 +103,7 @@ export function runJobId(schedule: string, dueAt: Date): string {
   return `${schedule}-${date}T${clock.replaceAll(':', '-')}Z`;
 }
 
-/** The parts of a time that names may hold, as `{yyyy}` and so on. */
+/** The placeholders for parts of a time, such as `{yyyy}`. */
 const timeParts = {
   yyyy: 'year',
   MM: 'month',
@@ -112,14 +112,14 @@ const timeParts = {
   mm: 'minute',
 } as const;
 
-/** Stands for the id of the run's job, in the name of a folder of results. */
+/** The placeholder for the id of the run's job, in the name of a folder of results. */
 const RUN = 'run';
 
 const placeholder = /\{([^{}]*)\}/g;
 
 /**
- * A name at a time: `{yyyy}`, `{MM}`, `{dd}`, `{HH}` and `{mm}` are the time's parts in the time zone, and `{run}` is
- * the id of the run's job.
+ * Replaces the placeholders in a name: `{yyyy}`, `{MM}`, `{dd}`, `{HH}` and `{mm}` by the parts of the time in the time zone,
+ * and `{run}` by the id of the run's job.
  */
 export function fillPlaceholders(name: string, dueAt: Date, timeZone: string, jobId: string): string {
   const format = new Intl.DateTimeFormat('en-US', {
@@ -142,7 +142,7 @@ export function fillPlaceholders(name: string, dueAt: Date, timeZone: string, jo
 }
 
 /**
- * Checks that a name has no other placeholders than those that are filled in, and that a folder of results is one run's.
+ * Checks that a name has only known placeholders, and that each run has its own folder of results.
  * @throws BatchError `bad_option`
  */
 export function assertPlaceholders(option: 'input' | 'out', name: string): void {
@@ -157,20 +157,20 @@ export function assertPlaceholders(option: 'input' | 'out', name: string): void 
       { details: { option } },
     );
   }
-  if (option === 'out' && !tellsRunsApart(name)) {
+  if (option === 'out' && !isUniquePerRun(name)) {
     throw new BatchError(
       ErrorCode.BadOption,
-      `Option --out ${name} may be the same folder for two runs, such as one that is due and one that is triggered: put {run} into it, which is the id of each run's job, e.g. ${name.replace(/\/+$/, '')}/{run}.`,
+      `Option --out ${name} may be the same folder for two runs, such as a scheduled one and a triggered one: add {run}, the id of each run's job, e.g. ${name.replace(/\/+$/, '')}/{run}.`,
       { details: { option } },
     );
   }
 }
 
 /**
- * True for a name of a folder that no two runs share. Times do not tell runs apart: one is triggered in the minute of another,
- * and a clock that is set back shows an hour twice.
+ * True for a folder name that no two runs share. Times are not unique: a run may be triggered in the minute of another one, and
+ * a clock that is set back repeats an hour.
  */
-export function tellsRunsApart(out: string): boolean {
+export function isUniquePerRun(out: string): boolean {
   return out.includes(`{${RUN}}`);
 }
 

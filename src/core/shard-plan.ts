@@ -1,13 +1,13 @@
-import type { LineHistory } from './line-tries.ts';
+import type { LineHistory } from './line-attempts.ts';
 import type { Cost } from './token-cost.ts';
 import { MAX_EMBEDDING_INPUTS } from './limits.ts';
 
-/** Names one shard: round 1 holds the input's lines, later rounds the lines still without an answer. */
+/** The id of a shard: round 1 has the input's lines, later rounds the lines still without an answer. */
 export function shardId(round: number, index: number): string {
   return `r${round}-${String(index + 1).padStart(5, '0')}`;
 }
 
-/** Where a shard stands in its round, from 0. */
+/** The index of a shard in its round, from 0. */
 export function shardIndex(id: string): number {
   return Number(id.slice(id.indexOf('-') + 1)) - 1;
 }
@@ -17,20 +17,20 @@ export function shardRound(id: string): number {
   return Number(id.slice(1, id.indexOf('-')));
 }
 
-/** Orders shards by round and place. */
+/** Orders shards by round and index. */
 export function compareShards(a: string, b: string): number {
   return shardRound(a) - shardRound(b) || shardIndex(a) - shardIndex(b);
 }
 
-/** A line and its `LineHistory`; without `idle`, as in records of earlier versions, all its free tries were idle. */
+/** A line and its `LineHistory`; without `idle`, as in records of earlier versions, all its uncharged attempts were idle. */
 export type CarriedLine = readonly [line: number, sent: number, charged: number, idle?: number];
 
-/** The record of a line that goes again. */
+/** The record of a line that is sent again. */
 export function toCarriedLine(line: number, { sent, charged, idle }: LineHistory): CarriedLine {
   return idle === sent - charged ? [line, sent, charged] : [line, sent, charged, idle];
 }
 
-/** What one shard holds. Lines are named by their number in the input; they are in ascending order. */
+/** The lines of one shard, by their numbers in the input, ascending. */
 export interface ShardManifest {
   readonly model: string;
   readonly endpoint: string;
@@ -43,13 +43,13 @@ export interface ShardManifest {
   readonly hasIds: boolean;
   /** How often in a row the API refused batches of these lines as a whole; absent: never. */
   readonly refusals?: number;
-  /** The shard that was refused without naming lines and cut into this one and others. */
+  /** The shard that the API refused without naming lines, and that was cut into this one and others. */
   readonly cutFrom?: string;
-  /** The largest file, in bytes, that these lines may go again in: a larger one was refused. */
+  /** The largest file, in bytes, for these lines: a larger one was refused. */
   readonly maxBytes?: number;
 }
 
-/** One round of a job: how many shards and lines it has, and what was refused before it. */
+/** One round of a job: its numbers of shards and lines, and of the lines refused before it. */
 export interface RoundPlan {
   readonly shards: number;
   readonly lines: number;
@@ -59,93 +59,93 @@ export interface RoundPlan {
   readonly rejected: number;
   /** Models of the lines, in order of appearance, as many as a search attribute holds; of round 1 only, and not in plans of version 0.1. */
   readonly models?: readonly string[];
-  /** Input lines that an earlier job of the series has answered; absent where nobody looked. */
+  /** Input lines that an earlier job of the series has answered; absent for a job without a series. */
   readonly kept?: number;
-  /** Which of `jobFiles.building` the round's files were made in; of round 1 only, and not in plans of version 0.1. */
+  /** The `jobFiles.building` folder in which the round's files were written; of round 1 only, and not in plans of version 0.1. */
   readonly built?: string;
   /** True for a round of lines that had ended without an answer and are bought again: their new rows replace the old ones. */
   readonly rebought?: true;
-  /** How its lines had ended, for a round that begins another pass; they had ended `answer_unavailable` where it is absent. */
+  /** How its lines had ended, for a round that starts another pass; absent if they had ended `answer_unavailable`. */
   readonly retried?: { readonly failed: number; readonly cancelled: number };
 }
 
 /** How a shard's lines ended. */
 export interface ShardOutcome {
-  /** Which file holds the rows of the lines that ended, see `shardFiles.rows`; absent in outcomes of version 0.1, and where none did. */
+  /** The file with the rows of the lines that ended, see `shardFiles.rows`; absent in outcomes of version 0.1, and if none ended. */
   readonly rows?: string;
   readonly answered: number;
   readonly failed: number;
-  /** Lines that go again. */
+  /** Lines that are sent again. */
   readonly again: readonly CarriedLine[];
-  /** Tokens of all rows that were paid, also of those that gave no answer; without `twice`. */
+  /** Tokens of all paid rows, including those without an answer; without `twice`. */
   readonly inputTokens: number;
   readonly cachedTokens: number;
   readonly outputTokens: number;
-  /** What they cost, priced row by row; absent in outcomes of version 0.1, which kept no more than the sums above. */
+  /** Their cost, priced row by row; absent in outcomes of version 0.1, which have only the sums above. */
   readonly cost?: Cost;
-  /** Paid rows, of a model whose price is known, whose usage does not say what they cost; absent where there are none. */
+  /** Paid rows of a model of known price whose usage does not determine their cost; absent if there are none. */
   readonly unpriced?: number;
   /** Failed and retried lines by error code. */
   readonly errors: Readonly<Record<string, number>>;
-  /** The first lines, at most `EXAMPLES_KEPT`, that met each error; outcomes of version 0.1 have none. */
+  /** The first lines with each error, at most `EXAMPLES_KEPT`; outcomes of version 0.1 have none. */
   readonly examples?: Readonly<Record<string, readonly number[]>>;
-  /** Set when the shard was too large for the API or a gateway before it: its lines go again in halves. */
+  /** Set when the shard was too large for the API or a gateway before it: its lines are sent again in halves. */
   readonly tooLarge?: true;
   /** Set when the API refused the shard's batch as a whole; decides how its lines are packed again. */
   readonly refusal?: WholeRefusal;
-  /** Answers that came a second time, from batches created on top of this one; absent where there are none. */
+  /** Second answers, from duplicate batches of this one; absent if there are none. */
   readonly twice?: PaidTwice;
-  /** Lines that were refused because of the account's billing or key; absent where there are none. */
+  /** Lines that were refused because of the account's billing or key; absent if there are none. */
   readonly accountRefused?: { readonly code: string; readonly lines: number };
 }
 
-/** Why the API refused a batch as a whole, for a reason that waiting does not help. */
+/** Why the API refused a batch as a whole, for a permanent reason. */
 export interface WholeRefusal {
   readonly code: string;
-  /** What the API said. */
+  /** The API's message. */
   readonly message: string;
-  /** How many lines of the shard it named; they have ended. */
+  /** The number of lines of the shard that it named; they have ended. */
   readonly named: number;
 }
 
-/** Lines of a settled shard that have a row; the others go again. */
+/** The number of lines of a settled shard that have a row; the others are sent again. */
 export function endedLines({ lines }: ShardManifest, { again }: ShardOutcome): number {
   return lines - again.length;
 }
 
-/** Lines named for each error of a shard: enough to look into the input. */
+/** Example lines for each error of a shard: enough to find the cause in the input. */
 export const EXAMPLES_KEPT = 5;
 
-/** Answers that were paid and could not be used, since their lines had one already. */
+/** Paid answers that were not used, since their lines already had one. */
 export interface PaidTwice {
   readonly answers: number;
   readonly inputTokens: number;
   readonly cachedTokens: number;
   readonly outputTokens: number;
-  /** What they cost; absent in records of version 0.1. */
+  /** Their cost; absent in records of version 0.1. */
   readonly cost?: Cost;
 }
 
-/** What a shard may hold. */
+/** The maximum size of a shard. */
 export interface ShardLimits {
   readonly lines: number;
   readonly bytes: number;
 }
 
-/** What a line adds to its shard. */
+/** The size that a line adds to its shard. */
 export interface LineSize {
   readonly bytes: number;
   /** Inputs of an embeddings request; 0 for other endpoints. */
   readonly embeddingInputs: number;
 }
 
-/** What a shard has taken so far. */
+/** The size of a shard so far. */
 export class ShardFill {
   lines = 0;
   bytes = 0;
   embeddingInputs = 0;
 
-  /** True when one more line would break a limit. */
+  /** True when this line would exceed a limit. */
   isFullFor(line: LineSize, limits: ShardLimits): boolean {
     return (
       this.lines >= limits.lines ||
@@ -177,12 +177,12 @@ export class ShardLines {
     );
   }
 
-  /** All lines with their histories as they are, for lines that go again without having been sent. */
+  /** All lines with unchanged histories, for lines that are sent again without having been sent. */
   carry(): CarriedLine[] {
     return Array.from(this.numbers, (line) => toCarriedLine(line, this.historyOf(line)));
   }
 
-  /** Where the line stands in the shard; -1 when it is not in it. */
+  /** The position of the line in the shard; -1 if the shard does not contain it. */
   positionOf(line: number): number {
     const numbers = this.numbers;
     // Round 1 shards are mostly one range: the position is the distance to the first line.

@@ -1,7 +1,7 @@
 import { BATCH_DIVISOR } from './limits.ts';
 
 /**
- * What tokens cost, in integers: the price of a batch is the sum over its prompts, equal to the last digit.
+ * The cost of tokens, in integers: the price of a batch is exactly the sum over its prompts.
  *
  * Some models have a higher price tier above a size of one prompt (272,000 tokens for the gpt-5.4 to gpt-6 families);
  * the tier applies to that prompt alone (BerriAI/litellm#39861). Within a tier prices are linear, so tokens are added up
@@ -42,7 +42,7 @@ export function noTokens(): TokenCounts {
   };
 }
 
-/** Kinds of tokens that few answers have: they are added up only where an answer has one. */
+/** Kinds of tokens that few answers have: they are added only for answers that have one. */
 const rareKinds = [
   'cacheWrite',
   'imageInput',
@@ -56,28 +56,28 @@ const rareKinds = [
 /** List prices in 10^-12 USD a token, for prompts of one tier. */
 export type TokenRates = Readonly<TokenCounts>;
 
-/** A model's list prices: plain integers, which a thread that reads answers gets with its task. */
+/** A model's list prices: plain integers, sent with its task to a thread that reads answers. */
 export interface ModelRates {
-  /** A prompt of more input tokens than the n-th of these is of tier n + 1; ascending. */
+  /** A prompt of more input tokens than the n-th of these is in tier n + 1; ascending. */
   readonly tierStarts: readonly number[];
-  /** One more than there are starts. */
+  /** One more than `tierStarts`. */
   readonly tiers: readonly TokenRates[];
 }
 
 /**
  * An exact amount at list price: 10^-12 USD as a string of digits, since JSON has no integers of that size;
- * null when it is not known.
+ * null if unknown.
  */
 export type Cost = string | null;
 
-/** Adds up the tokens of prompts, and what they cost. */
+/** Sums up the tokens of prompts and their cost. */
 export class TokenSum {
   private readonly starts: readonly number[];
   private readonly rates: ModelRates | null;
   private readonly sums: TokenCounts[];
   private unknown = 0;
 
-  /** @param rates null when the model's price is not known */
+  /** @param rates null if the model's price is unknown */
   constructor(rates: ModelRates | null) {
     this.rates = rates;
     this.starts = rates?.tierStarts ?? [];
@@ -95,17 +95,17 @@ export class TokenSum {
     if (hasRareKinds) for (const kind of rareKinds) sum[kind] += tokens[kind];
   }
 
-  /** Adds a paid prompt whose usage does not say what it cost: the cost of the whole sum is then unknown. */
+  /** Adds a paid prompt whose usage does not determine its cost: the cost of the whole sum is then unknown. */
   addUnknown(): void {
     this.unknown += 1;
   }
 
-  /** Paid prompts of which nobody knows what they cost, although the model's price is known. */
+  /** Paid prompts of unknown cost, although the model's price is known. */
   get unpriced(): number {
     return this.rates === null ? 0 : this.unknown;
   }
 
-  /** What the tokens cost; nothing costs nothing, also where the model's price is not known. */
+  /** The cost of the tokens; no tokens cost 0, also for a model of unknown price. */
   cost(): Cost {
     if (this.unknown > 0) return null;
     if (this.rates === null)
@@ -116,7 +116,7 @@ export class TokenSum {
   }
 }
 
-/** Parts are taken out of the whole first, so that each token is paid once. */
+/** Subtracts the parts from the whole first, so that each token is counted once. */
 function costInTier(tokens: TokenCounts, rates: TokenRates): bigint {
   const { cachedImage, cachedAudio } = tokens;
   const cachedText = tokens.cached - cachedImage - cachedAudio;
@@ -142,7 +142,7 @@ function times(tokens: number, rate: number): bigint {
   return BigInt(tokens) * BigInt(rate);
 }
 
-/** True when each part fits into its whole, so that the tokens of one prompt can be priced. */
+/** True if no part exceeds its whole: only then can the tokens of a prompt be priced. */
 export function arePlausible(tokens: Readonly<TokenCounts>): boolean {
   const { input, cached, cacheWrite, imageInput, cachedImage, audioInput, cachedAudio } = tokens;
   return (
@@ -154,30 +154,30 @@ export function arePlausible(tokens: Readonly<TokenCounts>): boolean {
   );
 }
 
-/** The sum of two amounts. An unknown part makes a sum unknown, not smaller. */
+/** The sum of two amounts; unknown if one of them is. */
 export function addCosts(a: Cost, b: Cost): Cost {
   return a === null || b === null ? null : String(BigInt(a) + BigInt(b));
 }
 
-/** An amount in USD, rounded to 10^-9, as it is shown. */
+/** An amount in USD for display, rounded to 10^-9. */
 export interface Price {
   readonly batchUsd: number;
   readonly listUsd: number;
 }
 
-/** The amount that is shown for an exact one; null when it is not known. */
+/** Rounds an exact amount for display; null if unknown. */
 export function priceOf(cost: Cost): Price | null {
   if (cost === null) return null;
   const list = BigInt(cost);
   return { batchUsd: toUsd(list, BATCH_DIVISOR), listUsd: toUsd(list, 1n) };
 }
 
-/** An amount at list price that was kept in USD, as an exact one. */
+/** Converts an amount at list price in USD to an exact one. */
 export function costFromUsd(listUsd: number | null): Cost {
   return listUsd === null ? null : String(BigInt(Math.round(listUsd * 1e9)) * 1_000n);
 }
 
-/** Rounds once, half up; the text with nine decimals is the shortest of its number, so that JSON shows no more. */
+/** Rounds once, half up. Parsing a text of nine decimals gives a number that JSON prints with no more digits. */
 function toUsd(pico: bigint, divisor: bigint): number {
   const nano = (pico * 2n + divisor * 1_000n) / (divisor * 2_000n);
   const digits = String(nano).padStart(10, '0');

@@ -1,5 +1,5 @@
 import type { BarSeriesOption } from 'echarts';
-import { count, usd } from '../core/spoken-numbers.ts';
+import { count, usd } from '../core/number-format.ts';
 import { axisStyle, colour, drawChart, legend, shortened } from './chart.ts';
 import { html, type Html } from './html.ts';
 import type { ModelSum } from './report-data.ts';

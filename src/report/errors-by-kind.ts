@@ -1,4 +1,4 @@
-import { count } from '../core/spoken-numbers.ts';
+import { count } from '../core/number-format.ts';
 import { axisStyle, colour, drawChart, shortened } from './chart.ts';
 import { html, type Html } from './html.ts';
 import type { ReportShard } from './report-data.ts';

@@ -1,5 +1,5 @@
 import type { BarSeriesOption } from 'echarts';
-import { count, duration, percent } from '../core/spoken-numbers.ts';
+import { count, duration, percent } from '../core/number-format.ts';
 import { axisStyle, colour, drawChart, legend } from './chart.ts';
 import { html, type Html } from './html.ts';
 import type { ReportShard } from './report-data.ts';

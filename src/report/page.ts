@@ -1,5 +1,5 @@
 import type { JobReport } from '../core/progress.ts';
-import { count, duration, percent, usd } from '../core/spoken-numbers.ts';
+import { count, duration, percent, usd } from '../core/number-format.ts';
 import { html, Html } from './html.ts';
 import { pageStyle } from './page-style.ts';
 

@@ -1,4 +1,4 @@
-import { count, duration } from '../core/spoken-numbers.ts';
+import { count, duration } from '../core/number-format.ts';
 import { shortened } from './chart.ts';
 import { html, type Html } from './html.ts';
 import type { ReportShard } from './report-data.ts';

@@ -1,5 +1,5 @@
 import type { CustomSeriesOption, CustomSeriesRenderItemReturn, LineSeriesOption } from 'echarts';
-import { count, duration } from '../core/spoken-numbers.ts';
+import { count, duration } from '../core/number-format.ts';
 import { axisStyle, colour, drawChart, legend, type ChartSize, type Drawing } from './chart.ts';
 import { html, type Html } from './html.ts';
 import type { ReportBatch, ReportShard } from './report-data.ts';

@@ -32,7 +32,8 @@ export function noticesOf({
   watch,
 }: JobTroubles): string[] {
   const notices: string[] = [];
-  if (isRefused) notices.push('asked again at growing intervals, up to 15 min; `resume` asks at once');
+  if (isRefused)
+    notices.push('the account is probed at growing intervals, up to 15 min; `resume` probes it at once');
   if (overdue > 0)
     notices.push(
       `${overdue} ${overdue === 1 ? 'batch is' : 'batches are'} long past the time to end: waiting; only \`--give-up-after\` cancels such`,
@@ -62,10 +63,10 @@ export function noticesOf({
 
 function watchNotices({ unread, uncancelled, failure, unknownStatuses }: WatchTroubles): string[] {
   const notices: string[] = [];
-  if (failure !== null) notices.push(`the batches cannot be read: ${failure}; tried again every minute`);
-  if (unread > 0) notices.push(`${batchesIn(unread)} could not be read for 10 min: tried again at each poll`);
+  if (failure !== null) notices.push(`the batches cannot be read: ${failure}; retried every minute`);
+  if (unread > 0) notices.push(`${batchesIn(unread)} could not be read for 10 min: retried at each poll`);
   if (uncancelled > 0)
-    notices.push(`${batchesIn(uncancelled)} could not be cancelled yet: tried again before each poll`);
+    notices.push(`${batchesIn(uncancelled)} could not be cancelled yet: retried before each poll`);
   if (unknownStatuses.length > 0)
     notices.push(
       `the API shows a batch status that is not known here (${unknownStatuses.join(', ')}): such a batch counts as completed once it names a file and its counts do not say otherwise, until then as running`,

@@ -3,7 +3,7 @@ import type { SearchAttributeUpdatePair } from '@temporalio/common';
 import { PROGRESS_MEMO, type ListedProgress } from '../core/job-listing.ts';
 import type { JobLabels } from '../core/job-spec.ts';
 import { isEndState } from '../core/progress.ts';
-import { fittingWords, searchAttributes } from '../core/search-attributes.ts';
+import { fittingKeywords, searchAttributes } from '../core/search-attributes.ts';
 import { Version } from './versions.ts';
 
 /** Counts are written a minute after a change of state, then at waits that double up to this: an event each, beside some hundred of polling. */
@@ -67,11 +67,11 @@ export class ListEntry {
       { key: schedule, value: labels.schedule },
     ];
     // Before the input is read, the client's guess of the models is kept.
-    if (facts.models.length > 0) wanted.push({ key: models, value: fittingWords(facts.models) });
+    if (facts.models.length > 0) wanted.push({ key: models, value: fittingKeywords(facts.models) });
     const changed = wanted.filter(({ key, value }) => !isSame(now.get(key), value));
     // Batches come and go by the dozen: one event for all of a poll's.
     if (moment !== 'change' || changed.length > 0) {
-      const ids = isEndState(state) ? [] : fittingWords(facts.batchIds);
+      const ids = isEndState(state) ? [] : fittingKeywords(facts.batchIds);
       const value = ids.length === 0 ? null : ids;
       if (!isSame(now.get(batchIds), value)) changed.push({ key: batchIds, value });
     }

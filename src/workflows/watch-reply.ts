@@ -1,11 +1,11 @@
 import type { BatchReading, WatchReply } from '../activities/index.ts';
-import { batchesOf, type NamedBatch, type KnownStatus } from '../core/batch-groups.ts';
+import { batchesOf, type BatchRef, type KnownStatus } from '../core/batch-groups.ts';
 import { isTerminal } from '../core/batch-status.ts';
 import { compareShards } from '../core/shard-plan.ts';
 import type { Watch } from './watched-batch.ts';
 
 /** A batch as a poll's request names it. */
-export function toNamed({ shard, batch, reading }: Watch): NamedBatch & { status: KnownStatus } {
+export function toNamed({ shard, batch, reading }: Watch): BatchRef & { status: KnownStatus } {
   return { shard, batch, status: reading?.status ?? 'created' };
 }
 

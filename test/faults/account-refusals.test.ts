@@ -68,7 +68,7 @@ describe.concurrent('while the account is refused', () => {
         expect(reason).toBe(
           "the API refused the account: POST /batches: HTTP 429 insufficient_quota; fix the account's billing",
         );
-        expect(notices[0]).toMatch(/asked again at growing intervals/);
+        expect(notices[0]).toMatch(/probed at growing intervals/);
         expect(await detailsOf(scene)).toContain(`**paused**: ${reason}`);
         await scene.removeFault('refused');
       },

@@ -73,7 +73,7 @@ describe('run', () => {
       { env: { ...process.env, DURABLE_BATCH_HOME: home } },
     );
     expect(stdout).toBe(
-      'durable-batch: standard output cannot be written (ENOSPC): mend it and run the command again.\nexit 1\n',
+      'durable-batch: standard output cannot be written (ENOSPC): fix it and run the command again.\nexit 1\n',
     );
   });
 
@@ -94,7 +94,7 @@ describe('run', () => {
     renameSync(a, b);
     const first = await run(['run', b, ...args]);
     expect(first, first.err).toMatchObject({ code: 0 });
-    expect(first.err).toContain(`These are the requests of job ${job}, started from ${a}: it is joined`);
+    expect(first.err).toContain(`Job ${job}, started from ${a}, has the same requests`);
     expect(rowsOf(out).map(({ status }) => status)).toEqual(['answered', 'answered', 'answered']);
     expect((await ledger()).paid - paid).toBe(3);
     renameSync(b, c);

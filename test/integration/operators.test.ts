@@ -127,7 +127,9 @@ test('a terminated job hands out the rows that it has, says so, and its results 
   const { args, out, first } = await terminateInTheMiddle('partial');
   const partial = join(out, 'results.partial.jsonl');
   expect(first.code).toBe(1);
-  expect(first.err).toMatch(/was terminated\..* .*results\.partial\.jsonl holds \d+ of 40: the same command/);
+  expect(first.err).toMatch(
+    /was terminated\..* .*results\.partial\.jsonl contains \d+ of 40: the same command/,
+  );
   const kept = readFileSync(partial, 'utf8');
   expect(readdirSync(out).sort()).toEqual(['.durable-batch-job', 'results.partial.jsonl']);
   const printed = await lab.run(['results', 'partial']);
@@ -150,7 +152,7 @@ test('a terminated job hands out the rows that it has, says so, and its results 
   await expect(client.job('partial').report()).rejects.toMatchObject({ code: 'job_failed' });
   await expect(client.job('partial').pause()).rejects.toMatchObject({
     code: 'job_conflict',
-    message: expect.stringContaining('ended without results (terminated): the same command') as string,
+    message: expect.stringContaining('ended without results (terminated): start it again') as string,
   });
   expect(await lab.run(args)).toMatchObject({ code: 0 });
   expect(readdirSync(out).sort()).toEqual(['report.html', 'report.json', 'results.jsonl']);
@@ -161,7 +163,7 @@ test('a terminated job hands out the rows that it has, says so, and its results 
 test('a terminated job can be cancelled: its batch is cancelled at the API and read, and nothing more is sent', async () => {
   const { out } = await terminateInTheMiddle('cancelled-late');
   const asked = await lab.run(['cancel', 'cancelled-late']);
-  expect(asked).toMatchObject({ code: 0, out: 'cancel asked of job cancelled-late\n' });
+  expect(asked).toMatchObject({ code: 0, out: 'cancel requested for job cancelled-late\n' });
   expect(asked.err).toContain('had ended without results. It is started again as a cancelled job');
   lab.start(['worker']);
   const saved = await lab.run(['results', 'cancelled-late', '--out', out]);
@@ -172,7 +174,7 @@ test('a terminated job can be cancelled: its batch is cancelled at the API and r
   expect(await lab.ledger()).toMatchObject({ ...once, paid: answered, batches: 2 });
   await expect(client.job('cancelled-late').cancel()).rejects.toMatchObject({
     code: 'job_conflict',
-    message: expect.stringContaining('nothing to change any more') as string,
+    message: expect.stringContaining('it cannot be changed any more') as string,
   });
   // The state of its own, wherever a state is shown.
   expect((await client.job('cancelled-late').status()).state).toBe('cancelled');
@@ -239,7 +241,7 @@ test('another base URL in the middle is refused: the batches live elsewhere', as
   try {
     expect(await lab.run(args, there)).toMatchObject({
       code: 2,
-      err: expect.stringContaining('live at another API: set OPENAI_BASE_URL as it was'),
+      err: expect.stringContaining('are at another API: set OPENAI_BASE_URL as it was'),
     });
     const stranger = lab.start(['worker'], there);
     await until(async () => (await client.job('moved').status()).progress?.state === 'paused');
@@ -293,7 +295,7 @@ test('a read of an input that does not end keeps neither other jobs from their e
   child.kill('SIGTERM');
   expect(await ended).toMatchObject({
     code: null,
-    err: expect.stringContaining('a read of a file does not end: the process is killed'),
+    err: expect.stringContaining('a read of a file does not end: killing the process'),
   });
   await client.job('stuck').cancel();
 });

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { JobReport } from '../../src/core/progress.ts';
-import { count } from '../../src/core/spoken-numbers.ts';
+import { count } from '../../src/core/number-format.ts';
 import { CommandLab, slow, until } from '../support/command-lab.ts';
 
 /** `report.html` as people get it: through the built command line, from a worker and an API of its own. */
@@ -98,7 +98,7 @@ test('Ctrl-C at a terminal stops in order: the bars stay, the cursor comes back,
   first.child.kill('SIGINT');
   const { code, err } = await first.ended;
   expect(code).toBe(1);
-  const [drawn, told] = err.split('\nStopping. Job stopped keeps its place');
+  const [drawn, told] = err.split('\nStopping. Job stopped keeps its progress');
   expect(drawn!.split('\u001b[?25l').length).toBeGreaterThan(1);
   expect(drawn!.lastIndexOf('\u001b[?25h')).toBeGreaterThan(drawn!.lastIndexOf('\u001b[?25l'));
   expect(told).not.toContain('upload');

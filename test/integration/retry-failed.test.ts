@@ -133,7 +133,7 @@ test('a job that was cancelled by mistake goes on, and can be cancelled again', 
   expect(await lab.brokenPromises(out)).toEqual([]);
   const again = await lab.run([...args, '--retry-failed']);
   expect(again).toMatchObject({ code: 0 });
-  expect(again.err).toContain('No line is left that another pass could help.');
+  expect(again.err).toContain('The job has no lines to retry.');
 });
 
 test('killed in the middle of a pass, the same command with or without the option goes on with it', async () => {
@@ -169,7 +169,9 @@ test('the requests of failed lines are an input by themselves', async () => {
   expect(failed.length).toBeGreaterThan(2);
   const printed = await lab.run(['results', reportIn(out).job_id, '--failed']);
   expect(printed.code).toBe(0);
-  expect(printed.err).toContain('Left out: 1 line that is no request; its row in the results says why.');
+  expect(printed.err).toContain(
+    'Left out: 1 line that is not a request; its row in the results has the reason.',
+  );
   const requests = printed.out
     .split('\n')
     .slice(0, -1)

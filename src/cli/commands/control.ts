@@ -6,20 +6,22 @@ export function addCancel(program: Command): void {
   addControl(
     program,
     'cancel',
-    'cancel the batches in flight, keep what was answered, end the rest cancelled',
+    'cancel the batches in flight, keep the answers, and end the other lines as cancelled',
     (job) => job.cancel(),
   );
 }
 
 export function addPause(program: Command): void {
-  addControl(program, 'pause', 'start nothing new; what is in flight goes on', (job) => job.pause());
+  addControl(program, 'pause', 'send nothing new until resume; batches in flight continue', (job) =>
+    job.pause(),
+  );
 }
 
 export function addResume(program: Command): void {
-  addControl(program, 'resume', 'go on after a pause', (job) => job.resume());
+  addControl(program, 'resume', 'continue after a pause', (job) => job.resume());
 }
 
-/** A command that sends one signal. */
+/** Adds a command that sends one signal. */
 function addControl(
   program: Command,
   name: string,
@@ -37,11 +39,11 @@ function addControl(
       process.stdout.write(
         flags.json === true
           ? `${toJson({ job_id: jobId, asked: name, ...(restarted ? { restarted } : {}) })}\n`
-          : `${name} asked of job ${jobId}\n`,
+          : `${name} requested for job ${jobId}\n`,
       );
       if (restarted)
         process.stderr.write(
-          `Job ${jobId} had ended without results. It is started again as a cancelled job: a worker cancels its batches at the API and keeps their answers. Start one with \`durable-batch worker\` where none runs.\n`,
+          `Job ${jobId} had ended without results. It is started again as a cancelled job: a worker cancels its batches at the API and keeps their answers. If no worker is running, start one with \`durable-batch worker\`.\n`,
         );
     });
 }

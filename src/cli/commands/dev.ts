@@ -6,9 +6,11 @@ import { toJson } from '../to-json.ts';
 export function addDev(program: Command): void {
   program
     .command('dev')
-    .description('start the embedded Temporal server, or say where it runs; it stays up for later commands')
-    .option('--stop', 'stop it; jobs keep their place')
-    .option('--status', 'only say whether it runs')
+    .description(
+      'start the embedded Temporal server, or print its address; it keeps running for later commands',
+    )
+    .option('--stop', 'stop it; jobs keep their progress')
+    .option('--status', 'only print whether it is running')
     .option('--json', 'print JSON')
     .action(async (flags: { stop?: boolean; status?: boolean; json?: boolean }) => {
       const { home } = readEnvironment();

@@ -22,7 +22,7 @@ interface ListFlags {
 export function addList(program: Command): void {
   program
     .command('list')
-    .description('the jobs that the Temporal server knows')
+    .description('list the jobs at the Temporal server')
     .option('--status <status>', 'running, completed, failed, cancelled, terminated or timed_out')
     .option('--state <state>', 'building, running, paused, cancelling, assembling, done, cancelled or failed')
     .option('--account <name>', 'jobs of this account')
@@ -36,17 +36,17 @@ export function addList(program: Command): void {
     .option('--json', 'print JSON')
     .action(async ({ json, ...flags }: ListFlags) => {
       const filter = toFilter(flags);
-      toVisibilityQuery(filter); // what is wrong is told before a server is asked, or started
+      toVisibilityQuery(filter); // throws before a server is called, or started
       await using client = await BatchClient.connect();
       const jobs: JobSummary[] = [];
       for await (const job of client.list(filter)) jobs.push(job);
-      // A pipe has no width: a row is a line there.
+      // A pipe has no width: each row is one line.
       const columns = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
       process.stdout.write(`${json === true ? toJson(jobs) : listJobs(jobs, columns)}\n`);
     });
 }
 
-/** The filter that the flags ask for; statuses may be typed in any case. */
+/** Converts the flags to a filter; the case of statuses is ignored. */
 function toFilter({ status, ...flags }: ListFlags): JobFilter {
   return { ...flags, ...(status === undefined ? {} : { status: status.toUpperCase() }) } as JobFilter;
 }

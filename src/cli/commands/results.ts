@@ -2,11 +2,11 @@ import type { Command } from 'commander';
 import { once } from 'node:events';
 import { BatchClient, type JobHandle } from '../../client/index.ts';
 import { exitCodeOfEnd, isEndState } from '../../core/progress.ts';
-import { count } from '../../core/spoken-numbers.ts';
+import { count } from '../../core/number-format.ts';
 import { progressLine } from '../progress-text.ts';
 import { describeFailures, describeReport } from '../render.ts';
 import { toJson } from '../to-json.ts';
-import { TroubleTeller } from '../trouble.ts';
+import { ProblemReporter } from '../job-problem.ts';
 
 interface ResultsFlags {
   out?: string;
@@ -18,16 +18,16 @@ export function addResults(program: Command): void {
   program
     .command('results')
     .description(
-      'wait for the end of a job and write its results to a folder, or as JSON lines to standard output',
+      'wait for the end of a job and write its results to a folder, or to standard output as JSON lines',
     )
     .argument('<job>', 'id of the job')
     .option('--out <dir>', 'folder for results.jsonl, report.json and report.html')
-    .option('--failed', 'print the requests of lines without an answer instead: an input for another job')
+    .option('--failed', 'print the requests of lines without an answer instead, as input for another job')
     .option('--json', 'with --out: print the report as JSON')
     .action(async (jobId: string, flags: ResultsFlags) => {
       await using client = await BatchClient.connect();
       const job = client.job(jobId);
-      if (!(await job.isFinished())) void tellWait(job);
+      if (!(await job.isFinished())) void reportWait(job);
       if (flags.failed === true) {
         await printFailed(job);
         return;
@@ -48,19 +48,19 @@ export function addResults(program: Command): void {
     });
 }
 
-/** Says what is waited for, and what keeps the job from ending, until it has ended. */
-async function tellWait(job: JobHandle): Promise<void> {
+/** Prints the progress of the job once, and its problems until it has ended. */
+async function reportWait(job: JobHandle): Promise<void> {
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
-  const { see: onStatus } = new TroubleTeller(say);
-  let isTold = false;
+  const { report: onStatus } = new ProblemReporter(say);
+  let isReported = false;
   try {
     for await (const progress of job.watch({ onStatus })) {
-      if (!isTold && !isEndState(progress.state))
+      if (!isReported && !isEndState(progress.state))
         say(`Waiting for the end of the job: ${progressLine(progress)}`);
-      isTold = true;
+      isReported = true;
     }
   } catch {
-    // What ends the wait is told by whoever waits for the results.
+    // The call that waits for the results throws the same error.
   }
 }
 
@@ -72,9 +72,9 @@ async function printFailed(job: JobHandle): Promise<void> {
   if (left === 0) return;
   const lines =
     left === 1
-      ? '1 line that is no request; its row'
-      : `${count(left)} lines that are no requests; their rows`;
-  process.stderr.write(`Left out: ${lines} in the results ${left === 1 ? 'says' : 'say'} why.\n`);
+      ? '1 line that is not a request; its row'
+      : `${count(left)} lines that are not requests; their rows`;
+  process.stderr.write(`Left out: ${lines} in the results ${left === 1 ? 'has' : 'have'} the reason.\n`);
 }
 
 async function print(text: string): Promise<void> {

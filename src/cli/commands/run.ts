@@ -7,7 +7,7 @@ import { prepareJob } from '../../job/prepare-job.ts';
 import { BatchError, ErrorCode, isBatchError } from '../../core/errors.ts';
 import { exitCodeOfEnd, mayRetry, type JobReport } from '../../core/progress.ts';
 import type { StepBytes } from '../../client/pending-steps.ts';
-import { readingStore } from '../../client/store-failure.ts';
+import { withStoreErrors } from '../../client/store-errors.ts';
 import { readEnvironment } from '../../environment.ts';
 import { apiFingerprint, isOtherApi } from '../../store/job-api.ts';
 import { jobFiles } from '../../store/job-files.ts';
@@ -17,10 +17,10 @@ import { keepEmbeddedServer, resolveTemporalTarget } from '../../temporal/index.
 import type { JobWorker, JobWorkerOptions } from '../../worker/create-worker.ts';
 import { closeWorker } from '../close-worker.ts';
 import { lockJob } from '../job-lock.ts';
-import { addJobOptions, isNamed, sameAs, toJobOptions, type JobFlags } from '../job-options.ts';
+import { addJobOptions, hasOwnId, sameJobMessage, toJobOptions, type JobFlags } from '../job-options.ts';
 import { startJob } from '../start-job.ts';
-import { TroubleTeller } from '../trouble.ts';
-import type { ProgressView } from '../view-of-progress.ts';
+import { ProblemReporter } from '../job-problem.ts';
+import type { ProgressView } from '../progress-view.ts';
 import { toJson } from '../to-json.ts';
 
 interface RunFlags extends JobFlags {
@@ -29,15 +29,15 @@ interface RunFlags extends JobFlags {
   json?: boolean;
 }
 
-/** How often a running job is asked for its progress. */
+/** The interval between two polls of the progress. */
 const WATCH_MS = 500;
 
-/** What running steps get where the server is away: as with a signal. */
+/** Time for running steps to end if the server is away: as with a signal. */
 const STEPS_MS = 10_000;
 
 export function addRun(program: Command): void {
   addJobOptions(program.command('run'))
-    .description('start or re-join a job, work on it, and write its results to a folder')
+    .description('start or re-join a job, run it with a worker of its own, and write its results to a folder')
     .argument('<input>', 'a .jsonl file of requests')
     .requiredOption('--out <dir>', 'folder for results.jsonl, report.json and report.html')
     .option('--no-worker', 'only start and follow the job: workers run elsewhere')
@@ -53,15 +53,15 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   const store = openStore(join(home, 'store'));
   await store.check();
   const prepared = await prepareJob(toJobOptions(input, flags), flags.fresh);
-  const { spec: joined, startedFrom } = isNamed(flags)
+  const { spec: joined, startedFrom } = hasOwnId(flags)
     ? { spec: prepared, startedFrom: null }
-    : await readingStore(() => joinSameJob(store, prepared), prepared.jobId);
+    : await withStoreErrors(() => joinSameJob(store, prepared), prepared.jobId);
   let spec = joined;
   await checkOutputFolder(flags.out, spec.jobId);
 
   // A finished job needs neither key nor API.
-  const goesOn = spec.rebuy || flags.retryFailed === true;
-  const isFinished = !goesOn && (await store.size(jobFiles.report(spec.jobId))) !== null;
+  const sendsAgain = spec.rebuy || flags.retryFailed === true;
+  const isFinished = !sendsAgain && (await store.size(jobFiles.report(spec.jobId))) !== null;
   if (flags.worker && !isFinished) {
     const { checkApi } = await import('../../openai/check-api.ts');
     const { createApi } = await import('../../openai/client.ts');
@@ -71,14 +71,14 @@ async function run(input: string, flags: RunFlags): Promise<void> {
     if (await isOtherApi(store, spec.jobId, fingerprint)) {
       throw new BatchError(
         ErrorCode.JobConflict,
-        `The batches of job ${spec.jobId} live at another API: set OPENAI_BASE_URL as it was, or start a new job with --fresh, which pays every line again.`,
+        `The batches of job ${spec.jobId} are at another API: set OPENAI_BASE_URL as it was, or start a new job with --fresh, which pays for every line again.`,
         { details: { jobId: spec.jobId } },
       );
     }
     spec = { ...spec, api: fingerprint };
   }
   await using _lock = await lockJob(home, spec.jobId);
-  // The code of client and worker takes as long to load as the server takes to start: do both at once, the server first.
+  // Loading the client and the worker takes as long as the start of the server: both run at once, the server first.
   const target = await whileLaunching(
     (onLaunch) => resolveTemporalTarget({ home, log: say, onLaunch }),
     () => Promise.all([loadClient(), openView(), ...(flags.worker ? [loadWorker()] : [])]),
@@ -87,13 +87,13 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   await using client = await BatchClient.connect({ home, taskQueue, target });
   await using _server = target.kind === 'embedded' ? keepEmbeddedServer({ home, log: say }) : null;
   const starting = !flags.worker || isFinished ? null : startOwnWorker({ target, home, taskQueue, patience });
-  starting?.catch(() => undefined); // awaited below, after the job's own start has had its say
+  starting?.catch(() => undefined); // awaited below: an error of the job's start is thrown first
   let worker: JobWorker | null = null;
   let isServerAway = false;
   try {
     const job = await startJob(client, spec, flags, say);
     say(`job        ${job.id}`);
-    if (startedFrom !== null) say(sameAs(job.id, startedFrom));
+    if (startedFrom !== null) say(sameJobMessage(job.id, startedFrom));
     if (target.uiUrl !== undefined) {
       say(`web ui     ${target.uiUrl}/namespaces/${target.namespace}/workflows/${job.id}`);
     }
@@ -121,29 +121,29 @@ async function run(input: string, flags: RunFlags): Promise<void> {
       const own = worker ?? (await starting?.catch(() => null)) ?? null;
       if (own !== null) await closeWorker(own);
     })();
-    closing.catch(() => undefined); // how it failed has been said
-    // A worker that waits for a server that hangs has nothing to end but its steps.
+    closing.catch(() => undefined); // the failure was reported
+    // A worker of a server that hangs can end only its steps.
     if (isServerAway) await Promise.race([closing, delay(STEPS_MS, undefined, { ref: false })]);
     else await closing;
   }
 }
 
-/** Shards that the API refused, and what it said: shown here only, since it may quote a prompt. */
+/** Shards that the API refused, with its message: printed only here, since it may quote a prompt. */
 async function refusalsOf(job: JobHandle): Promise<string[]> {
-  const refusals = await job.refusals().catch(() => []); // the results are there
+  const refusals = await job.refusals().catch(() => []); // optional: the results are complete
   return refusals.map(({ shard, reason, text }) => {
-    const said = text === null ? '' : `: ${JSON.stringify(text)}`;
-    return `refused    shard ${shard}, ${reason}${said}`;
+    const message = text === null ? '' : `: ${JSON.stringify(text)}`;
+    return `refused    shard ${shard}, ${reason}${message}`;
   });
 }
 
 const loadClient = () => import('../../client/index.ts');
 const loadWorker = () => import('../../worker/index.ts');
-/** Loads what it needs at the first call; nothing is shown before the first progress. */
-const openView = async () => (await import('../progress-view.ts')).openProgressView();
+/** Loads its modules at the first call; nothing is shown before the first progress. */
+const openView = async () => (await import('../open-progress-view.ts')).openProgressView();
 const loadReport = () => import('../render.ts');
 
-/** Does `work` from the moment a server's process has been launched, or once it is known that none needs to be. */
+/** Starts `work` when a server's process has been launched, or when it is known that none is needed. */
 async function whileLaunching<T>(
   resolveTarget: (onLaunch: () => void) => Promise<T>,
   work: () => Promise<unknown>,
@@ -163,7 +163,7 @@ async function startOwnWorker(options: JobWorkerOptions): Promise<JobWorker> {
   return await startWorker(options);
 }
 
-/** The job's report, or `stopped` when a signal ended this process's part first. */
+/** Returns the job's report, or `stopped` if a signal came first. */
 async function followUntilStopped(
   job: JobHandle,
   { out, worker, view }: { out: string; worker: JobWorker | null; view: ProgressView },
@@ -179,19 +179,19 @@ async function followUntilStopped(
   }
 }
 
-/** Shows progress until the job has ended and its results are in the folder. */
+/** Shows progress until the job has ended and its results are saved. */
 async function follow(job: JobHandle, out: string, view: ProgressView): Promise<JobReport> {
   let step: StepBytes | null = null;
   let ended = false;
   const watching = (async () => {
-    const { see: onStatus } = new TroubleTeller((text) => view.say(text));
-    const options = { intervalMs: WATCH_MS, onStep: (told: StepBytes | null) => (step = told), onStatus };
+    const { report: onStatus } = new ProblemReporter((text) => view.say(text));
+    const options = { intervalMs: WATCH_MS, onStep: (latest: StepBytes | null) => (step = latest), onStatus };
     for await (const progress of job.watch(options)) {
       if (ended) return;
       view.show(progress, step);
     }
   })();
-  watching.catch(() => undefined); // progress is a courtesy; the end of the job is told by `save`
+  watching.catch(() => undefined); // progress is optional; `save` reports the end of the job
   try {
     const report = await job.save(out);
     view.end('make room');
@@ -209,12 +209,12 @@ function stopOnSignal(
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       const stop = (): void => {
-        // A second signal ends the process as it would without us. Not at once: what brings the terminal's cursor back ends
-        // the process in the middle of the first one where it finds that nobody else listens.
+        // A second signal has its default effect. Removed later, not now: the handler that restores the terminal's cursor ends
+        // the process during the first signal if it is the only listener.
         setImmediate(() => process.off(signal, stop));
-        view.end('stay'); // the bars stay as they are, and nothing is drawn over what follows
+        view.end('stay'); // the bars stay, and nothing is drawn over the message below
         process.stderr.write(
-          `\nStopping. Job ${job.id} keeps its place, and batches in flight go on at the API: run the same command to go on, or \`durable-batch cancel ${job.id}\`.\n`,
+          `\nStopping. Job ${job.id} keeps its progress, and batches in flight continue at the API: run the same command to continue, or \`durable-batch cancel ${job.id}\` to cancel.\n`,
         );
         void Promise.resolve(close()).finally(() => resolve('stopped'));
       };
@@ -225,5 +225,5 @@ function stopOnSignal(
 
 async function failWith(stopped: Promise<void>): Promise<never> {
   await stopped;
-  return await new Promise(() => undefined); // a worker that was closed says nothing about the job
+  return await new Promise(() => undefined); // the end of a closed worker is not the end of the job
 }

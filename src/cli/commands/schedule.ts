@@ -25,11 +25,11 @@ interface CreateFlags extends TimingFlags {
   note?: string;
 }
 
-/** `schedule` and its commands; `--json` goes with each of them. */
+/** Adds `schedule` and its commands; each of them accepts `--json`. */
 export function addSchedule(program: Command): void {
   const schedule = program
     .command('schedule')
-    .description('jobs that start by themselves at their times')
+    .description('manage schedules, which start jobs at their times')
     .option('--json', 'print JSON')
     .exitOverride();
   addCreate(schedule);
@@ -47,11 +47,11 @@ export function addSchedule(program: Command): void {
 function addCreate(schedule: Command): void {
   const command = schedule
     .command('create')
-    .description('make a schedule; workers have to run when it is due')
+    .description('create a schedule; workers have to run when it is due')
     .argument('<name>', 'name of the schedule')
     .argument('<input>', 'a .jsonl file of requests, e.g. reviews-{yyyy}-{MM}-{dd}.jsonl for one a day')
-    .option('--paused', 'make it paused')
-    .option('--note <text>', 'shown beside it');
+    .option('--paused', 'create it paused')
+    .option('--note <text>', 'a note, shown with the schedule');
   addTiming(command).action(async (name: string, input: string, flags: CreateFlags) => {
     const { paused, note } = flags;
     const options = {
@@ -61,7 +61,7 @@ function addCreate(schedule: Command): void {
       ...(paused === undefined ? {} : { paused }),
       ...(note === undefined ? {} : { note }),
     };
-    resolveSchedule(options, false); // what is wrong is told before a server is asked, or started
+    resolveSchedule(options, false); // throws before a server is called, or started
     await using client = await connect();
     const handle = await client.schedules.create(options);
     await show(schedule, handle);
@@ -71,17 +71,17 @@ function addCreate(schedule: Command): void {
 function addUpdate(schedule: Command): void {
   const command = schedule
     .command('update')
-    .description('change options; those that are not named stay')
+    .description('change options; options that are not given stay unchanged')
     .argument('<name>', 'name of the schedule')
     .option('--input <input>', 'another input')
     .option('--no-only-new', 'send all lines again');
   addTiming(command).action(async (name: string, flags: TimingFlags & { input?: string }) => {
     await using client = await connect();
     const handle = client.schedules.get(name);
-    // The option's opposite gives it a value where it is not named.
-    const isNamed = command.getOptionValueSource('onlyNew') === 'cli';
+    // `--no-only-new` gives the option a default value.
+    const isGiven = command.getOptionValueSource('onlyNew') === 'cli';
     const { onlyNew, ...others } = flags;
-    await handle.update(toChanges(flags.input, isNamed ? { ...others, onlyNew: onlyNew! } : others));
+    await handle.update(toChanges(flags.input, isGiven ? { ...others, onlyNew: onlyNew! } : others));
     await show(schedule, handle);
   });
 }
@@ -89,7 +89,7 @@ function addUpdate(schedule: Command): void {
 function addList(schedule: Command): void {
   schedule
     .command('list')
-    .description('the schedules of batch jobs')
+    .description('list the schedules of batch jobs')
     .action(async () => {
       await using client = await connect();
       const found: ScheduleStatus[] = [];
@@ -101,7 +101,7 @@ function addList(schedule: Command): void {
 function addDescribe(schedule: Command): void {
   schedule
     .command('describe')
-    .description('what it is, its last runs with their jobs, and its next runs')
+    .description('show a schedule, its last runs with their jobs, and its next runs')
     .argument('<name>', 'name of the schedule')
     .action(async (name: string) => {
       await using client = await connect();
@@ -112,15 +112,15 @@ function addDescribe(schedule: Command): void {
 function addTrigger(schedule: Command): void {
   schedule
     .command('trigger')
-    .description('begin a run now, or after the one that works')
+    .description('start a run now, or after the current one')
     .argument('<name>', 'name of the schedule')
     .action(async (name: string) => {
       await using client = await connect();
       const job = await client.schedules.get(name).trigger();
       print(schedule, { schedule: name, asked: 'trigger', job_id: job }, () =>
         job === null
-          ? `A run of ${name} follows the one that works.`
-          : `A run of ${name} begins; its job, once it has found its input: ${job}`,
+          ? `A run of ${name} will start after the current one.`
+          : `Started a run of ${name}; its job, once the run has found its input: ${job}`,
       );
     });
 }
@@ -129,7 +129,7 @@ function addBackfill(schedule: Command): void {
   schedule
     .command('backfill')
     .description(
-      'begin the runs that were due in a range of time, one after another; those that have had their job come to the same',
+      'start the runs that were due in a range of time, one after another; a run that already has its job changes nothing',
     )
     .argument('<name>', 'name of the schedule')
     .requiredOption('--from <time>', 'e.g. 2026-11-01T00:00Z, or a date for midnight UTC')
@@ -143,7 +143,7 @@ function addBackfill(schedule: Command): void {
         schedule,
         { schedule: name, asked: 'backfill' },
         () =>
-          `The runs of ${name} from ${flags.from} to ${flags.to} begin one after another: see \`durable-batch schedule describe ${name}\`.`,
+          `The runs of ${name} from ${flags.from} to ${flags.to} start one after another: see \`durable-batch schedule describe ${name}\`.`,
       );
     });
 }
@@ -151,9 +151,9 @@ function addBackfill(schedule: Command): void {
 function addPause(schedule: Command): void {
   schedule
     .command('pause')
-    .description('begin no more runs until resume; a run that works goes on')
+    .description('start no more runs until resume; a current run continues')
     .argument('<name>', 'name of the schedule')
-    .option('--note <text>', 'why, shown beside it')
+    .option('--note <text>', 'the reason, shown with the schedule')
     .action(async (name: string, flags: { note?: string }) => {
       await using client = await connect();
       await client.schedules.get(name).pause(flags.note);
@@ -164,20 +164,20 @@ function addPause(schedule: Command): void {
 function addResume(schedule: Command): void {
   schedule
     .command('resume')
-    .description('go on after a pause; what was due meanwhile is not caught up')
+    .description('continue after a pause; runs that were due meanwhile are not caught up')
     .argument('<name>', 'name of the schedule')
-    .option('--note <text>', 'shown beside it')
+    .option('--note <text>', 'a note, shown with the schedule')
     .action(async (name: string, flags: { note?: string }) => {
       await using client = await connect();
       await client.schedules.get(name).resume(flags.note);
-      say(schedule, name, 'resume', `Schedule ${name} goes on.`);
+      say(schedule, name, 'resume', `Schedule ${name} is resumed.`);
     });
 }
 
 function addDelete(schedule: Command): void {
   schedule
     .command('delete')
-    .description('begin no more runs, ever; jobs and results stay')
+    .description('delete a schedule; its jobs and their results stay')
     .argument('<name>', 'name of the schedule')
     .action(async (name: string) => {
       await using client = await connect();
@@ -191,16 +191,16 @@ function addTiming(command: Command): Command {
   command
     .option('--cron <line>', 'e.g. "0 6 * * *"; may be given several times', collect)
     .option('--every <duration>', 'interval instead of --cron, e.g. 6h, counted from midnight UTC')
-    .option('--time-zone <name>', 'of cron lines and of the placeholders in names (default: UTC)')
-    .option('--jitter <duration>', 'begin each run up to this much later, by chance')
+    .option('--time-zone <name>', 'time zone of cron lines and of the placeholders in names (default: UTC)')
+    .option('--jitter <duration>', 'start each run up to this much later, at random')
     .option(
       '--overlap <policy>',
-      `when a run falls due while an earlier one works: ${Object.values(Overlap).join(', ')} (default: skip)`,
+      `when a run is due while an earlier one is running: ${Object.values(Overlap).join(', ')} (default: skip)`,
     )
-    .option('--catch-up <duration>', 'runs that the server missed by more are left out (default: 1d)')
-    .option('--only-new', 'send only lines that no earlier run has answered, and join the kept answers')
+    .option('--catch-up <duration>', 'skip runs that the server missed by more than this (default: 1d)')
+    .option('--only-new', 'send only lines that no earlier run has answered, and add the kept answers')
     .option('--out <dir>', 'folder on the worker for the results of each run, e.g. results/{run}');
-  // A schedule names its jobs and their series itself, and a run of it is never bought twice.
+  // The schedule's name determines the ids of its jobs and their series, and a run is never bought twice.
   for (const option of addJobOptions(new Command()).options)
     if (!['job', 'onlyNew', 'fresh'].includes(option.attributeName())) command.addOption(option);
   return command;
@@ -218,7 +218,7 @@ function toChanges(input: string | undefined, flags: TimingFlags): ScheduleChang
   return { ...job, ...given, ...(input === undefined ? {} : { input }) };
 }
 
-/** A time that says its offset, or a date. */
+/** Parses a time with an offset, or a date. */
 function toTime(option: string, text: string): Date {
   const isTime = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d))?$/.test(text);
   const time = new Date(text);

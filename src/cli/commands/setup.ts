@@ -6,7 +6,9 @@ import { toJson } from '../to-json.ts';
 export function addSetup(program: Command): void {
   program
     .command('setup')
-    .description('give the Temporal namespace the search attributes of jobs; once per namespace, safe twice')
+    .description(
+      'register the search attributes of jobs in the Temporal namespace; needed once, safe to repeat',
+    )
     .option('--json', 'print JSON')
     .action(async (flags: { json?: boolean }) => {
       const { home } = readEnvironment();

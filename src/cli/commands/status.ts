@@ -1,15 +1,15 @@
 import type { Command } from 'commander';
 import { BatchClient, type JobStatus } from '../../client/index.ts';
 import type { ListedProgress } from '../../core/job-listing.ts';
-import { usd } from '../../core/spoken-numbers.ts';
+import { usd } from '../../core/number-format.ts';
 import { describeReport, count } from '../render.ts';
 import { toJson } from '../to-json.ts';
-import { troubleOf } from '../trouble.ts';
+import { problemOf } from '../job-problem.ts';
 
 export function addStatus(program: Command): void {
   program
     .command('status')
-    .description('where a job stands')
+    .description('show the status of a job')
     .argument('<job>', 'id of the job')
     .option('--json', 'print JSON')
     .action(async (jobId: string, flags: { json?: boolean }) => {
@@ -27,7 +27,7 @@ export function addStatus(program: Command): void {
       if (report !== null) rows.push(describeReport(await job.named(report), null));
       else if (failure !== null) rows.push(`reason      ${failure}`);
       else if (progress === null && status.status === 'RUNNING')
-        rows.push(...(listed === null ? [] : describeListed(listed)), troubleOf(status)!);
+        rows.push(...(listed === null ? [] : describeListed(listed)), problemOf(status)!);
       else if (progress !== null) {
         rows.push(
           `state       ${progress.state}${progress.reason === null ? '' : `: ${progress.reason}`}`,
@@ -52,12 +52,12 @@ export function addStatus(program: Command): void {
     });
 }
 
-/** Of a job that has ended the state says more than the server, to which every end with results is `completed`. */
+/** A job that has ended shows its state: the server's status is `completed` for every end with results. */
 function statusRow({ status, state }: JobStatus): string {
   return `status      ${status === 'COMPLETED' ? state : status.toLowerCase()}`;
 }
 
-/** What the server was last told, where no worker can be asked. */
+/** The progress in the server's list, for a job without a worker. */
 function describeListed(listed: ListedProgress): string[] {
   const { state, lines, answered, failed, batches, inputTokens, outputTokens, costUsd } = listed;
   return [

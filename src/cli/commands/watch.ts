@@ -2,10 +2,10 @@ import type { Command } from 'commander';
 import { BatchClient } from '../../client/index.ts';
 import type { StepBytes } from '../../client/pending-steps.ts';
 import { exitCodeOfEnd } from '../../core/progress.ts';
-import { openProgressView } from '../progress-view.ts';
+import { openProgressView } from '../open-progress-view.ts';
 import { describeReport } from '../render.ts';
 import { toJson } from '../to-json.ts';
-import { TroubleTeller } from '../trouble.ts';
+import { ProblemReporter } from '../job-problem.ts';
 
 export function addWatch(program: Command): void {
   program
@@ -16,12 +16,12 @@ export function addWatch(program: Command): void {
     .action(async (jobId: string, flags: { json?: boolean }) => {
       await using client = await BatchClient.connect();
       const job = client.job(jobId);
-      await job.status(); // an unknown job is told at once
+      await job.status(); // throws at once for an unknown job
       const view = await openProgressView();
       let step: StepBytes | null = null;
       let last = '';
-      const { see: onStatus } = new TroubleTeller((text) => view.say(text));
-      for await (const progress of job.watch({ onStep: (told) => (step = told), onStatus })) {
+      const { report: onStatus } = new ProblemReporter((text) => view.say(text));
+      for await (const progress of job.watch({ onStep: (latest) => (step = latest), onStatus })) {
         if (flags.json !== true) view.show(progress, step);
         else if (toJson(progress) !== last) {
           last = toJson(progress);

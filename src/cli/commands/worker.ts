@@ -21,15 +21,15 @@ interface WorkerFlags {
 export function addWorker(program: Command): void {
   program
     .command('worker')
-    .description('work on jobs until SIGTERM or Ctrl-C')
+    .description('run a worker until SIGTERM or Ctrl-C')
     .option('--metrics-port <n>', 'serve metrics for Prometheus at /metrics of this port', toNumber)
     .option('--metrics-host <ip>', 'address to serve metrics at', '127.0.0.1')
     .option(
       '--webhook-port <n>',
-      "receive OpenAI's events of ended batches at /webhooks/openai of this port; needs OPENAI_WEBHOOK_SECRET",
+      "receive OpenAI's webhook events of ended batches at /webhooks/openai of this port; needs OPENAI_WEBHOOK_SECRET",
       toNumber,
     )
-    .option('--webhook-host <ip>', 'address to receive them at', '127.0.0.1')
+    .option('--webhook-host <ip>', 'address to receive webhook events at', '127.0.0.1')
     .addOption(
       new Option('--log-level <level>', 'how much to log to standard error')
         .choices(['debug', 'info', 'warn', 'error'])
@@ -45,7 +45,7 @@ async function work(flags: WorkerFlags): Promise<void> {
   checkAddresses(metricsAt, webhookAt, webhookSecret);
   const store = openStore(join(home, 'store'));
   const worker = await import('../../worker/index.ts');
-  // Ports first: whoever has mistaken one shall hear of it before anything is started.
+  // Ports first: a wrong one is reported before anything is started.
   if (metricsAt === null) worker.installRuntime(flags.logLevel);
   else await worker.installRuntimeWithMetrics(flags.logLevel, metricsAt);
   const metrics = worker.createJobMetrics();
@@ -76,7 +76,7 @@ async function work(flags: WorkerFlags): Promise<void> {
           waker: { api, store, patience },
         });
   process.stderr.write(
-    `Worker on queue ${taskQueue} at ${target.connection.address}. SIGTERM ends it within ${worker.SHUTDOWN_GRACE_MS / 1_000} s.\n`,
+    `Worker on queue ${taskQueue} at ${target.connection.address}. SIGTERM stops it within ${worker.SHUTDOWN_GRACE_MS / 1_000} s.\n`,
   );
   await Promise.race([running.stopped, untilSignal()]);
   await closeWorker(running);

@@ -1,7 +1,7 @@
 import { Cron } from 'croner';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
 
-/** What Temporal understands besides lines of five or seven fields, and means by it what everybody does. */
+/** The names that Temporal accepts in place of a line, with their usual meanings. */
 const nicknames = ['@yearly', '@annually', '@monthly', '@weekly', '@daily', '@midnight', '@hourly'];
 
 interface CronField {
@@ -22,14 +22,14 @@ const fields: Readonly<Record<number, readonly CronField[]>> = {
   7: [{ name: 'second', values: '0-59' }, ...day, { name: 'year', values: '2000-2100' }],
 };
 
-/** `*`, a value or a range, perhaps in steps; what it means is for the library. */
+/** `*`, a value or a range, optionally with a step; the library checks the values. */
 const value = String.raw`(?:\d+|[A-Za-z]{3})`;
 const item = String.raw`(?:\*|${value}(?:-${value})?)(?:\/\d+)?`;
 const plain = new RegExp(`^${item}(?:,${item})*$`);
 
 /**
- * Checks a cron line: what passes means the same to Temporal, which evaluates it, and to the library that checks it.
- * Left out is what one of them refuses or takes for something else: `L`, `W`, `#` (a comment to Temporal), `?`, `+`,
+ * Checks a cron line. A valid line has the same meaning for Temporal, which evaluates it, and for the library that checks it.
+ * Syntax that one of them refuses or interprets differently is invalid: `L`, `W`, `#` (a comment to Temporal), `?`, `+`,
  * six fields (a year at the end to one, seconds at the beginning to the other), `CRON_TZ=`, `@every`.
  * @throws BatchError `bad_option` that names the wrong field
  */
@@ -38,7 +38,7 @@ export function checkCron(line: string): void {
   if (nicknames.includes(text)) return;
   if (text.startsWith('@')) {
     const advice = text.startsWith('@every') ? 'give --every instead' : `use ${nicknames.join(', ')}`;
-    throw badCron(line, `is no nickname of times: ${advice}`);
+    throw badCron(line, `is not a known name of times: ${advice}`);
   }
   if (/^(?:CRON_)?TZ=/.test(text)) throw badCron(line, 'names a time zone: give --time-zone instead');
   const parts = text === '' ? [] : text.split(/\s+/);
@@ -46,7 +46,7 @@ export function checkCron(line: string): void {
   if (expected === undefined) {
     throw badCron(
       line,
-      `has ${parts.length} ${parts.length === 1 ? 'field' : 'fields'}: write five (minute, hour, day of the month, month, day of the week), or seven with the second in front and the year behind`,
+      `has ${parts.length} ${parts.length === 1 ? 'field' : 'fields'}: write five (minute, hour, day of the month, month, day of the week), or seven, with the second before them and the year after them`,
     );
   }
   const wrong = expected.findIndex((_, at) => !isRight(parts, at));
@@ -58,18 +58,18 @@ export function checkCron(line: string): void {
     );
   }
   if (cronOf(text, parts.length)?.nextRun() == null)
-    throw badCron(line, 'is never due: there is no such day');
+    throw badCron(line, 'is never due: its day does not exist');
 }
 
-/** Alone among fields that say nothing, the field must be understood. */
+/** Checks one field, with `*` in all others. */
 function isRight(parts: readonly string[], at: number): boolean {
   const part = parts[at]!;
   if (!plain.test(part)) return false;
-  if (at === 6 && !yearsAreThere(part)) return false;
+  if (at === 6 && !areYearsInRange(part)) return false;
   return cronOf(parts.map((_, i) => (i === at ? part : '*')).join(' '), parts.length) !== null;
 }
 
-function yearsAreThere(part: string): boolean {
+function areYearsInRange(part: string): boolean {
   const years = part.replaceAll(/\/\d+/g, '').match(/\d+/g) ?? [];
   return years.every((year) => Number(year) >= 2000 && Number(year) <= 2100);
 }
@@ -80,10 +80,10 @@ function cronOf(text: string, parts: number): Cron | null {
       paused: true,
       timezone: 'UTC',
       mode: parts === 7 ? '7-part' : '5-part',
-      domAndDow: true, // as Temporal has it
+      domAndDow: true, // as in Temporal
     });
   } catch {
-    return null; // the caller says what is wrong, in words of ours
+    return null; // the caller throws with a message that names the field
   }
 }
 

@@ -19,53 +19,53 @@ import { jobFiles } from '../../store/job-files.ts';
 import { readRecord, type Store } from '../../store/store.ts';
 import { SCHEDULED_JOB } from '../../workflows/messages.ts';
 import type { TemporalCalls } from '../temporal-calls.ts';
-import { tellingScheduleTrouble } from './schedule-errors.ts';
+import { withScheduleErrors } from './schedule-errors.ts';
 import {
   assertScheduleOptions,
   optionsOf,
   resolveSchedule,
   type ScheduleChanges,
 } from './schedule-options.ts';
-import { askedPolicy, noteOf, toTemporal } from './to-temporal.ts';
+import { manualRunPolicy, noteOf, toTemporal } from './to-temporal.ts';
 
-/** A schedule, and what has become of its runs. Times are ISO 8601, UTC. */
+/** The status of a schedule and its runs. Times are ISO 8601, UTC. */
 export interface ScheduleStatus {
   /** The schedule's name. */
   readonly name: string;
-  /** What it was asked for, complete. */
+  /** All its options, with defaults. */
   readonly spec: ScheduleSpec;
-  /** True while it begins no runs. */
+  /** True while it starts no runs. */
   readonly paused: boolean;
-  /** What somebody has written about it, e.g. why it is paused. */
+  /** A note of a user, e.g. why it is paused. */
   readonly note: string | null;
-  /** Runs that were begun, in all. */
+  /** All runs that were started. */
   readonly taken: number;
   /** Runs that the server missed by more than the catch-up window. */
   readonly missed: number;
-  /** Runs that did not take place since an earlier one was still at work. */
+  /** Runs that were skipped since an earlier one was still running. */
   readonly overlapped: number;
   /** Runs that wait for an earlier one to end. */
   readonly waiting: number;
   /** The last runs, at most ten, the latest first. */
   readonly runs: readonly RunStatus[];
-  /** When the next runs begin, jitter included. */
+  /** When the next runs start, jitter included. */
   readonly next: readonly string[];
 }
 
 /** A run of a schedule. */
 export interface RunStatus {
-  /** When it was due, without jitter; of a run that was triggered, when that was. */
+  /** When it was due, without jitter; for a triggered run, the time of the trigger. */
   readonly dueAt: string;
-  /** When it began. */
+  /** When it started. */
   readonly startedAt: string;
   /**
-   * `running`, `skipped` (no input), how its job has ended (`done`, `cancelled`, `failed`), `failed` or `terminated` where the run
-   * itself was, or `unknown`: the server has forgotten it.
+   * `running`, `skipped` (no input), the end state of its job (`done`, `cancelled`, `failed`), `failed` or `terminated` if the run
+   * itself was, or `unknown` if the server no longer has it.
    */
   readonly status: string;
-  /** The run's job; null where it was skipped. */
+  /** The run's job; null for a skipped run. */
   readonly job: string | null;
-  /** The input's name at its time; null where the run has not come so far. */
+  /** The input's name at its time; null until the run has resolved it. */
   readonly input: string | null;
   /** Why it was skipped or failed; null otherwise. */
   readonly reason: string | null;
@@ -73,14 +73,14 @@ export interface RunStatus {
   readonly report: JobReport | null;
 }
 
-/** How long a triggered run is looked for, before it is said to wait. */
+/** A triggered run that has not started after this time counts as waiting. */
 const TRIGGERED_MS = 3_000;
-const LOOK_AGAIN_MS = 100;
+const TRIGGERED_POLL_MS = 100;
 
 const SECOND_MS = 1_000;
-const CLOCKS_MS = 200;
+const CLOCK_SKEW_MS = 200;
 
-/** A schedule that was made, by this process or any other. Each call may throw `schedule_not_found`. */
+/** A handle of a schedule, created by this process or any other. Each call may throw `schedule_not_found`. */
 export class ScheduleHandle {
   /** The schedule's name. */
   readonly name: string;
@@ -93,9 +93,9 @@ export class ScheduleHandle {
     this.store = store;
   }
 
-  /** What it is, and how its last and next runs stand. */
+  /** Returns its options, its last runs with their jobs, and its next runs. */
   async describe(): Promise<ScheduleStatus> {
-    const description = await this.ask();
+    const description = await this.fetch();
     const { state, info, raw } = description;
     return {
       name: this.name,
@@ -112,49 +112,49 @@ export class ScheduleHandle {
   }
 
   /**
-   * Begins a run now, or after the one that works. Answers the id of its job, by which `job()` finds it as soon as it
-   * has begun; null while it waits for an earlier run. Two of the same second are one run.
+   * Starts a run now, or after the current one. Returns the id of its job, with which `job()` finds it as soon as it
+   * has started; null while it waits for an earlier run. Two triggers in the same second are one run.
    */
   async trigger(): Promise<string | null> {
-    const before = await this.ask();
+    const before = await this.fetch();
     await untilNextSecond(before);
-    await this.call((handle) => handle.trigger(askedPolicy(specIn(before))));
-    for (const end = Date.now() + TRIGGERED_MS; Date.now() < end; await sleep(LOOK_AGAIN_MS)) {
-      const { info } = await this.ask();
+    await this.call((handle) => handle.trigger(manualRunPolicy(specIn(before))));
+    for (const end = Date.now() + TRIGGERED_MS; Date.now() < end; await sleep(TRIGGERED_POLL_MS)) {
+      const { info } = await this.fetch();
       if (info.numActionsTaken > before.info.numActionsTaken)
         return this.jobOf(info.recentActions.at(-1)!.action.workflow.workflowId);
     }
     return null;
   }
 
-  /** Takes place for each time at which it was or will be due in the range, one run after another. */
+  /** Starts a run for each time in the range at which the schedule was due, one after another. */
   async backfill({ from, to }: { from: Date; to: Date }): Promise<void> {
     assertBackfill({ from, to }, this.name);
-    const overlap = askedPolicy(specIn(await this.ask()));
+    const overlap = manualRunPolicy(specIn(await this.fetch()));
     await this.call((handle) => handle.backfill({ start: from, end: to, overlap }));
   }
 
-  /** Begins no more runs until `resume()`; a run that works goes on. */
+  /** Starts no more runs until `resume()`; a current run continues. */
   async pause(note: string = 'on request'): Promise<void> {
-    await this.ask();
+    await this.fetch();
     await this.call((handle) => handle.pause(note));
   }
 
-  /** Goes on after a pause; runs that were due meanwhile are not caught up. */
+  /** Continues after a pause; runs that were due meanwhile are not caught up. */
   async resume(note?: string): Promise<void> {
-    const spec = specIn(await this.ask());
+    const spec = specIn(await this.fetch());
     await this.call((handle) => handle.unpause(note ?? noteOf(spec)));
   }
 
   /**
-   * Changes options; those that are not named stay. Runs that have begun are not touched.
+   * Changes options; options that are not given stay unchanged. The change has no effect on runs that have started.
    * @throws BatchError `bad_option`
    */
   async update(changes: ScheduleChanges): Promise<void> {
     assertScheduleOptions(changes);
-    const before = await this.ask();
+    const before = await this.fetch();
     const old = optionsOf(specIn(before));
-    // One kind of times takes the place of the other.
+    // A new `every` replaces `cron`, and the other way round.
     if (changes.every !== undefined) delete old.cron;
     if (changes.cron !== undefined) delete old.every;
     const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
@@ -169,13 +169,14 @@ export class ScheduleHandle {
     );
   }
 
-  /** Begins no more runs, ever; those that work go on, and what the runs have answered stays in the store. */
+  /** Deletes the schedule; current runs continue, and the results of its runs stay in the store. */
   async delete(): Promise<void> {
-    await this.ask();
+    await this.fetch();
     await this.call((handle) => handle.delete());
   }
 
-  private async ask(): Promise<ScheduleDescription> {
+  /** Fetches the description of the schedule, which must be one of batch jobs. */
+  private async fetch(): Promise<ScheduleDescription> {
     const description = await this.call((handle) => handle.describe());
     if (description.action.workflowType === SCHEDULED_JOB) return description;
     throw new BatchError(
@@ -187,7 +188,7 @@ export class ScheduleHandle {
 
   private async call<T>(call: (handle: TemporalHandle) => Promise<T>): Promise<T> {
     return await this.calls.run((client) =>
-      tellingScheduleTrouble(this.name, () => call(client.schedule.getHandle(this.name))),
+      withScheduleErrors(this.name, () => call(client.schedule.getHandle(this.name))),
     );
   }
 
@@ -214,7 +215,7 @@ export class ScheduleHandle {
     };
   }
 
-  /** Of a run that was reset, the one that took its place; a time that was due twice has two workflows of one id. */
+  /** Describes a run, or the run that replaced it after a reset; a time that was due twice has two workflows of one id. */
   private async describeRun(workflowId: string, runId: string): Promise<DescribedRun> {
     return await this.calls.run(async (client) => {
       try {
@@ -235,13 +236,14 @@ interface DescribedRun {
   readonly memo: Record<string, unknown> | undefined;
 }
 
-/** Runs are named by the second: one that was asked for after another has begun is to be another run. */
+/** Waits until a triggered run gets an id of its own: the ids of runs contain the second. */
 async function untilNextSecond({ info }: ScheduleDescription): Promise<void> {
   const last = dueTimeIn(info.recentActions.at(-1)?.action.workflow.workflowId ?? '');
   if (last === null) return;
   const sinceMs = Date.now() - Date.parse(last);
-  // The server's clock may be somewhat behind ours.
-  if (sinceMs < SECOND_MS + CLOCKS_MS && sinceMs > -CLOCKS_MS) await sleep(SECOND_MS + CLOCKS_MS - sinceMs);
+  // The server's clock may be slightly behind ours.
+  if (sinceMs < SECOND_MS + CLOCK_SKEW_MS && sinceMs > -CLOCK_SKEW_MS)
+    await sleep(SECOND_MS + CLOCK_SKEW_MS - sinceMs);
 }
 
 function specIn(description: ScheduleDescription): ScheduleSpec {
@@ -249,7 +251,7 @@ function specIn(description: ScheduleDescription): ScheduleSpec {
 }
 
 /**
- * A backfill begins runs that were due. One up to a time to come would begin those twice that fall due meanwhile.
+ * Checks the range of a backfill, which starts runs that were due. With a future end, runs that are due meanwhile would start twice.
  * @throws BatchError `bad_option`
  */
 export function assertBackfill({ from, to }: { from: Date; to: Date }, schedule: string): void {
@@ -261,7 +263,7 @@ export function assertBackfill({ from, to }: { from: Date; to: Date }, schedule:
   if (to.getTime() > Date.now()) {
     throw refuse(
       'to',
-      'Option --to lies in the future: a backfill begins runs that were due, and the schedule those to come. Give a time that is over.',
+      'Option --to is in the future: a backfill starts past runs, and the schedule starts future ones. Give a time in the past.',
     );
   }
 }

@@ -5,12 +5,12 @@ import { readEnvironment } from '../../environment.ts';
 import { isSearchable } from '../../temporal/index.ts';
 import { SCHEDULED_JOB } from '../../workflows/messages.ts';
 import type { TemporalCalls } from '../temporal-calls.ts';
-import { tellingScheduleTrouble } from './schedule-errors.ts';
+import { withScheduleErrors } from './schedule-errors.ts';
 import { ScheduleHandle, type ScheduleStatus } from './schedule-handle.ts';
 import { assertScheduleOptions, resolveSchedule, type ScheduleOptions } from './schedule-options.ts';
 import { noteOf, toTemporal } from './to-temporal.ts';
 
-/** Makes schedules of jobs and finds them again; `client.schedules`. */
+/** Creates, gets and lists schedules of jobs; `client.schedules`. */
 export class Schedules {
   private readonly calls: TemporalCalls;
   private readonly store: Store;
@@ -23,8 +23,8 @@ export class Schedules {
   }
 
   /**
-   * Makes a schedule; Temporal then starts a job at each of its times, for workers that run.
-   * @throws BatchError `bad_option`, also for what only the server refuses; `schedule_exists`
+   * Creates a schedule. Temporal starts a job at each of its times; a worker must be running.
+   * @throws BatchError `bad_option`, also if only the server refuses an option; `schedule_exists`
    */
   async create(options: ScheduleOptions): Promise<ScheduleHandle> {
     this.calls.assertOpen();
@@ -34,7 +34,7 @@ export class Schedules {
     const account = options.account ?? readEnvironment().account;
     const spec = resolveSchedule(account === null ? options : { ...options, account }, searchable);
     await this.calls.run(() =>
-      tellingScheduleTrouble(spec.name, () =>
+      withScheduleErrors(spec.name, () =>
         client.schedule.create({
           scheduleId: spec.name,
           ...toTemporal(spec, this.taskQueue),
@@ -45,12 +45,12 @@ export class Schedules {
     return this.get(spec.name);
   }
 
-  /** The schedule of this name; nothing is asked of the server yet. */
+  /** Returns a handle of the schedule of this name, without a call to the server. */
   get(name: string): ScheduleHandle {
     return new ScheduleHandle(name, this.calls, this.store);
   }
 
-  /** The schedules of batch jobs that the server knows; a new one may be missing for a second. */
+  /** Yields the schedules of batch jobs at the server; a new one may be missing for a second. */
   async *list(): AsyncGenerator<ScheduleStatus> {
     const listed = this.calls.client.schedule.list()[Symbol.asyncIterator]();
     for (;;) {

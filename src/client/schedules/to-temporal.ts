@@ -16,7 +16,7 @@ const policyOf: Readonly<Record<Overlap, ScheduleOverlapPolicy>> = {
   [Overlap.AllowAll]: ScheduleOverlapPolicy.ALLOW_ALL,
 };
 
-/** The part of Temporal's schedule that follows from ours. */
+/** The fields of Temporal's schedule that derive from a `ScheduleSpec`. */
 type TemporalSchedule = Pick<
   TemporalOptions<ScheduleOptionsStartWorkflowAction<Workflow>>,
   'spec' | 'action'
@@ -24,7 +24,7 @@ type TemporalSchedule = Pick<
   policies: NonNullable<TemporalOptions['policies']>;
 };
 
-/** A schedule as Temporal takes it. */
+/** Converts a spec to Temporal's options. */
 export function toTemporal(spec: ScheduleSpec, taskQueue: string): TemporalSchedule {
   const { name, cron, everyMs, timeZone, jitterMs, overlap, catchUpMs, searchable } = spec;
   const schedule = defineSearchAttributeKey(searchAttributes.schedule.name, SearchAttributeType.KEYWORD);
@@ -50,30 +50,30 @@ export function toTemporal(spec: ScheduleSpec, taskQueue: string): TemporalSched
 }
 
 /**
- * How runs that somebody asks for meet those that work: they follow them, so that none is lost and a schedule whose
- * runs shall not overlap has none that do.
+ * The overlap policy of triggered and backfilled runs: they start after the current ones, so that none is lost and none overlap,
+ * unless the schedule allows it.
  */
-export function askedPolicy({ overlap }: ScheduleSpec): ScheduleOverlapPolicy {
+export function manualRunPolicy({ overlap }: ScheduleSpec): ScheduleOverlapPolicy {
   return overlap === Overlap.AllowAll ? ScheduleOverlapPolicy.ALLOW_ALL : ScheduleOverlapPolicy.BUFFER_ALL;
 }
 
-/** When a schedule is due, in words. */
+/** The times of a schedule as text. */
 export function timesOf({ cron, everyMs, timeZone }: ScheduleSpec): string {
   const times = everyMs === null ? cron.join(' and ') : `every ${formatDuration(everyMs)}`;
   return `${times} (${timeZone})`;
 }
 
-/** What the Web UI shows beside the schedule while nobody has left a note. */
+/** The default note of a schedule, which the Web UI shows. */
 export function noteOf({ input, onlyNew }: ScheduleSpec): string {
   return `Batch jobs of ${input}${onlyNew ? ', only lines that are new' : ''}`;
 }
 
 function detailsOf(spec: ScheduleSpec): string {
   return [
-    `Due ${timesOf(spec)}. Looks for its input, runs a batch job of it as a child workflow, and ends with it.`,
+    `Due ${timesOf(spec)}. Finds its input, runs a batch job of it as a child workflow, and ends with the job.`,
     '',
-    `- input \`${spec.input}\`, named by the time at which the run was due; without it the run ends skipped`,
-    ...(spec.onlyNew ? ['- only lines that no earlier run has answered are sent'] : []),
-    ...(spec.out === null ? [] : [`- results to \`${spec.out}\``]),
+    `- input: \`${spec.input}\`, filled in with the time at which the run was due; the run is skipped if the file does not exist`,
+    ...(spec.onlyNew ? ['- lines: only those that no earlier run has answered'] : []),
+    ...(spec.out === null ? [] : [`- results: \`${spec.out}\``]),
   ].join('\n');
 }

@@ -30,7 +30,7 @@ export class OpenRawFiles implements Disposable {
   assertSame(): void {
     for (const [i, file] of this.files.entries()) {
       if (file === null || statSync(file.path).ino === fstatSync(this.descriptors[i]!).ino) continue;
-      throw new Error(`${file.key} was replaced while it was read: read again by itself.`);
+      throw new Error(`${file.key} was replaced while it was read: retried automatically.`);
     }
   }
 

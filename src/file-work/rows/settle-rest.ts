@@ -1,5 +1,5 @@
 import { BatchStatus, type BatchErrorEntry } from '../../core/batch-status.ts';
-import { afterTry, TryUse } from '../../core/line-tries.ts';
+import { afterAttempt, AttemptCost } from '../../core/line-attempts.ts';
 import type { WholeRefusal } from '../../core/shard-plan.ts';
 import type { EndedShard } from './ended-shard.ts';
 import { lineState, type LineError, type ShardTally } from './shard-tally.ts';
@@ -20,7 +20,7 @@ export function settleRest(tally: ShardTally, ended: EndedShard, refusals: numbe
   for (const [position, { use }] of errors) {
     if (states[position] !== lineState.again) continue;
     const history = lines.historyOf(lines.numbers[position]!);
-    if (!afterTry(history, use, ended.attempts).again) states[position] = lineState.failed;
+    if (!afterAttempt(history, use, ended.attempts).again) states[position] = lineState.failed;
   }
   return refusal;
 }
@@ -32,7 +32,7 @@ function fateOf({ missing, status }: EndedShard): { state: number; error: LineEr
     const message = 'The batch ended, but the API never offered this answer or deleted it.';
     return {
       state: lineState.failed,
-      error: { code: 'answer_unavailable', message, use: TryUse.Attempt },
+      error: { code: 'answer_unavailable', message, use: AttemptCost.Attempt },
     };
   }
   const error: LineError =
@@ -40,12 +40,12 @@ function fateOf({ missing, status }: EndedShard): { state: number; error: LineEr
       ? {
           code: 'missing_row',
           message: 'The batch completed without a row for this line.',
-          use: TryUse.Attempt,
+          use: AttemptCost.Attempt,
         }
       : {
           code: `batch_${status}`,
           message: `The batch ended ${status} before this line ran.`,
-          use: TryUse.Idle,
+          use: AttemptCost.Idle,
         };
   return { state: lineState.again, error };
 }
@@ -59,25 +59,29 @@ function settleRefused(tally: ShardTally, ended: EndedShard, refusals: number): 
   if (states.some((state) => state !== lineState.none)) return null; // it has rows: it ran
   const named = namedLines(ended.refused, states.length);
   for (const [position, { code, message }] of named)
-    tally.set(position, lineState.failed, { code, message, use: TryUse.Attempt });
+    tally.set(position, lineState.failed, { code, message, use: AttemptCost.Attempt });
   if (ended.missing !== 'retry') return null;
   const { code, message } = reasonOf(ended.refused);
   const refusal = { code, message, named: named.size };
   if (named.size === 0 && states.length === 1 && refusals > 0) {
-    tally.set(0, lineState.failed, { code, message, use: TryUse.Attempt });
+    tally.set(0, lineState.failed, { code, message, use: AttemptCost.Attempt });
     return refusal;
   }
   for (let position = 0; position < states.length; position += 1) {
     if (states[position] !== lineState.none) continue;
     if (named.size > 0) {
       const others = 'The API refused the batch for other lines of it.';
-      tally.set(position, lineState.again, { code: 'batch_failed', message: others, use: TryUse.Nothing });
+      tally.set(position, lineState.again, {
+        code: 'batch_failed',
+        message: others,
+        use: AttemptCost.Nothing,
+      });
       continue;
     }
     // The reason may pass: the first try uses an attempt where the line has another one.
     const history = lines.historyOf(lines.numbers[position]!);
-    const isFirst = refusals === 0 && afterTry(history, TryUse.Attempt, ended.attempts).again;
-    const use = isFirst ? TryUse.Attempt : TryUse.Nothing;
+    const isFirst = refusals === 0 && afterAttempt(history, AttemptCost.Attempt, ended.attempts).again;
+    const use = isFirst ? AttemptCost.Attempt : AttemptCost.Nothing;
     tally.set(position, lineState.again, { code, message, use });
   }
   return refusal;

@@ -1,4 +1,4 @@
-import { afterTry, TryUse } from '../../core/line-tries.ts';
+import { afterAttempt, AttemptCost } from '../../core/line-attempts.ts';
 import { plainCode } from '../../core/plain-code.ts';
 import {
   EXAMPLES_KEPT,
@@ -22,7 +22,7 @@ export function outcomeOf(tally: ShardTally, attempts: number, refusal: WholeRef
     else if (state === lineState.again) {
       const line = lines.numbers[position]!;
       const { use } = errors.get(position)!;
-      again.push(toCarriedLine(line, afterTry(lines.historyOf(line), use, attempts)));
+      again.push(toCarriedLine(line, afterAttempt(lines.historyOf(line), use, attempts)));
     }
   }
   const unpriced = paid.unpriced + twice.unpriced;
@@ -44,7 +44,7 @@ function accountRefused({ errors }: ShardTally): Required<ShardOutcome>['account
   let code: string | null = null;
   let lines = 0;
   for (const error of errors.values()) {
-    if (error.use !== TryUse.Nothing) continue;
+    if (error.use !== AttemptCost.Nothing) continue;
     code ??= plainCode(error.code);
     lines += 1;
   }

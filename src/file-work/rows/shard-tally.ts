@@ -1,4 +1,4 @@
-import { TryUse } from '../../core/line-tries.ts';
+import { AttemptCost } from '../../core/line-attempts.ts';
 import type { ShardLines } from '../../core/shard-plan.ts';
 import type { ModelRates } from '../../core/token-cost.ts';
 import type { ReadRow } from '../../openai/rows/read-result-row.ts';
@@ -15,7 +15,7 @@ export const lineState = { none: 0, answered: 1, failed: 2, again: 3, cancelled:
 export interface LineError {
   readonly code: string;
   readonly message: string;
-  readonly use: TryUse;
+  readonly use: AttemptCost;
 }
 
 /** What a row means for its line. */
@@ -140,7 +140,7 @@ export class ShardTally {
 
   private endUnreadable({ position, cut }: ShardRow, { key }: RawFile): void {
     const message = `The request was run, and its answer cannot be read: its bytes are row ${cut.number} of ${key} in the store.`;
-    this.set(position, lineState.failed, { code: UNREADABLE, message, use: TryUse.Attempt });
+    this.set(position, lineState.failed, { code: UNREADABLE, message, use: AttemptCost.Attempt });
   }
 }
 
@@ -155,7 +155,7 @@ function errorOf({ errorCode, errorMessage, statusCode }: ReadRow, meaning: RowM
   };
 }
 
-function useOf(meaning: RowMeaning): TryUse {
-  if (meaning === RowMeaning.AccountRefused) return TryUse.Nothing;
-  return meaning === RowMeaning.RetryFree ? TryUse.Idle : TryUse.Attempt;
+function useOf(meaning: RowMeaning): AttemptCost {
+  if (meaning === RowMeaning.AccountRefused) return AttemptCost.Nothing;
+  return meaning === RowMeaning.RetryFree ? AttemptCost.Idle : AttemptCost.Attempt;
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { JobSpec } from '../../core/job-spec.ts';
 import { isLineFault, readableId } from '../../core/request-line.ts';
-import { fittingWords } from '../../core/search-attributes.ts';
+import { fittingKeywords } from '../../core/search-attributes.ts';
 import type { RoundPlan } from '../../core/shard-plan.ts';
 import { InputCheck } from '../../input/input-check.ts';
 import { faultOfReading, type InputFault } from '../../input/input-fault.ts';
@@ -92,7 +92,7 @@ function writeShards(
     if (fault !== null) return { fault };
     rejected.finish();
     kept?.finish();
-    const plan = { ...shards.finish(), rejected: rejected.count, models: fittingWords(shards.models) };
+    const plan = { ...shards.finish(), rejected: rejected.count, models: fittingKeywords(shards.models) };
     return { plan: kept === null ? plan : { ...plan, kept: kept.count } };
   } finally {
     // Of what was finished nothing is taken away.

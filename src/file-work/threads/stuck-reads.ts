@@ -62,6 +62,6 @@ export class StuckReads {
 
 function stuckError(path: string): Error {
   return new Error(
-    `${path}: a read of the file does not end: look after the disk or the mount that it lies on. The step is tried again by itself.`,
+    `${path}: a read of the file does not end: look after the disk or the mount that it lies on. The step is retried automatically.`,
   );
 }

@@ -37,7 +37,7 @@ test.each<[what: string, error: unknown, name: string]>([
 ])('%s is told by its name', async (_what, error, name) => {
   const failure = (await failureOf(error)) as ApplicationFailure;
   expect(failure).toBeInstanceOf(ApplicationFailure);
-  expect(failure.message).toBe(`The step failed (${name}); tried again by itself.`);
+  expect(failure.message).toBe(`The step failed (${name}); it is retried automatically.`);
   expect(failure.nonRetryable).toBe(false);
   expect(`${failure.stack}${JSON.stringify(failure)}`).not.toContain('secret');
 });
@@ -45,7 +45,7 @@ test.each<[what: string, error: unknown, name: string]>([
 test('where a foreign error was thrown is kept, without a line of its message', async () => {
   const { stack } = (await failureOf(new RangeError('a\n    at the end of a secret prompt'))) as Error;
   expect(stack).toMatch(
-    /^The step failed \(RangeError\); tried again by itself\.\n +at .*safe-failure\.test\.ts/,
+    /^The step failed \(RangeError\); it is retried automatically\.\n +at .*safe-failure\.test\.ts/,
   );
   expect(stack).not.toContain('secret');
 });
@@ -65,6 +65,6 @@ test('what the file system refuses says what to do', async () => {
   expect(await failureOf(new Error("ENOSPC: no space left on device, write '/home/x'"))).toMatchObject({
     type: 'StoreTrouble',
     message:
-      'The store cannot be written or read (ENOSPC): the disk is full: make room; the step is tried again.',
+      'The store cannot be written or read (ENOSPC): the disk is full: make room; the step is retried automatically.',
   });
 });

@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { addEmulator } from '../../../src/cli/commands/emulator.ts';
 
-test('a port in use is told with its option', async () => {
+test('the error for a port in use names the option', async () => {
   const other = createServer();
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
   const { port } = other.address() as AddressInfo;

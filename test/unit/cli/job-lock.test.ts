@@ -5,7 +5,7 @@ import { isBatchError } from '../../../src/core/errors.ts';
 import { ownIdentity } from '../../../src/temporal/process-identity.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
-test('a second command on the same job is told which process has it', async () => {
+test('the error of a second command for the same job names the process that runs it', async () => {
   using home = new TempFolder();
   await using _ = await lockJob(home.path, 'job');
   await expect(lockJob(home.path, 'job')).rejects.toMatchObject({
@@ -15,14 +15,14 @@ test('a second command on the same job is told which process has it', async () =
   });
 });
 
-test('jobs do not keep each other waiting', async () => {
+test('different jobs are locked independently', async () => {
   using home = new TempFolder();
   await using _ = await lockJob(home.path, 'one');
   await using __ = await lockJob(home.path, 'two');
   expect(readdirSync(home.at('run')).sort()).toEqual(['one.lock', 'two.lock']);
 });
 
-test('a lock that was let go is free, and leaves nothing', async () => {
+test('a released lock is free, and leaves no file', async () => {
   using home = new TempFolder();
   for (let i = 0; i < 2; i += 1) {
     await using _ = await lockJob(home.path, 'job');
@@ -31,12 +31,12 @@ test('a lock that was let go is free, and leaves nothing', async () => {
 });
 
 test.each([
-  ['of a process that is gone', JSON.stringify({ pid: 999_999_999, startTime: 'long ago' })],
+  ['of a process that has ended', JSON.stringify({ pid: 999_999_999, startTime: 'long ago' })],
   [
     'whose process id went to another process',
     JSON.stringify({ pid: process.pid, startTime: 'another time' }),
   ],
-  ['that was half written', '{"pid":'],
+  ['that was written in part', '{"pid":'],
 ])('a lock %s is taken over', async (_, text) => {
   using home = new TempFolder();
   await (await lockJob(home.path, 'job'))[Symbol.asyncDispose]();
@@ -47,8 +47,8 @@ test.each([
 
 test.each([
   ['a free job', null],
-  ['a job whose process is gone', JSON.stringify({ pid: 999_999_999, startTime: 'long ago' })],
-])('of ten commands at once that find %s one gets it', async (_, left) => {
+  ['a job whose process has ended', JSON.stringify({ pid: 999_999_999, startTime: 'long ago' })],
+])('one of ten concurrent commands gets %s', async (_, left) => {
   using home = new TempFolder();
   mkdirSync(home.at('run'));
   if (left !== null) writeFileSync(home.at('run', 'job.lock'), left);
@@ -58,7 +58,7 @@ test.each([
   expect([locks.length - refused.length, conflicts.length]).toEqual([1, 9]);
 });
 
-test('a job that is run in another container is refused while that one is heard', async () => {
+test('a job that runs in another container is refused while that container sends heartbeats', async () => {
   using home = new TempFolder();
   mkdirSync(home.at('run'));
   const { place, ...process } = await ownIdentity();
@@ -79,7 +79,7 @@ test('a job that is run in another container is refused while that one is heard'
   expect(lock).toBeDefined();
 });
 
-test('a lock is renewed for whoever looks from another container', async () => {
+test('a lock is renewed for processes of other containers', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   try {
     using home = new TempFolder();

@@ -10,7 +10,7 @@ function parsed(...args: string[]): JobOptions {
   return toJobOptions('in.jsonl', command.opts<JobFlags>());
 }
 
-test('a command without flags asks for nothing but its input', () => {
+test('a command without flags sets only the input', () => {
   expect(parsed()).toEqual({ input: 'in.jsonl' });
 });
 
@@ -54,6 +54,6 @@ test.each<[text: string, value: number]>([
   expect(toNumber(text)).toBe(value);
 });
 
-test.each(['', ' ', 'seven', '7s', 'NaN', 'Infinity'])('%j is no number', (text) => {
+test.each(['', ' ', 'seven', '7s', 'NaN', 'Infinity'])('%j is not a number', (text) => {
   expect(() => toNumber(text)).toThrow(InvalidArgumentError);
 });

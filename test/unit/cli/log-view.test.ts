@@ -22,13 +22,13 @@ function logOf(...seen: [second: number, progress: Partial<JobProgress>][]): str
   return lines;
 }
 
-test('a line has a timestamp, what the job does, and its numbers', () => {
+test('a line has a timestamp, the state of the job, and its numbers', () => {
   expect(logOf([12, {}])).toEqual([
     '2026-11-24T08:00:12Z running · round 1 · 299 of 3,708 answered, 3 failed, 2,761 more done at the API · shards 2/10 · batches: 6 in_progress, 1 validating · tokens: 13,101 in, 9,501 out · cost: $0.0111 so far ($0.0223 without batches)\n',
   ]);
 });
 
-test('the cost of a job that has ended is no cost so far', () => {
+test('the cost of a job that has ended is final', () => {
   expect(logOf([0, { state: 'done' }])[0]).toContain('cost: $0.0111 ($0.0223 without batches)');
 });
 
@@ -37,7 +37,7 @@ test('the documentation shows such a line', () => {
   expect(page).toContain(logOf([12, {}])[0]);
 });
 
-test('while only numbers change there is a line a minute, and none while nothing does', () => {
+test('there is one line a minute while only numbers change, and none while nothing changes', () => {
   const seconds = Array.from({ length: 600 }, (_, i) => i);
   const changing = logOf(...seconds.map((s) => [s, { answered: s }] as [number, Partial<JobProgress>]));
   expect(changing.map((line) => line.slice(11, 20))).toEqual(
@@ -55,7 +55,7 @@ test.each<[string, Partial<JobProgress>]>([
   expect(logOf([0, {}], [1, change], [2, change], [3, {}])).toHaveLength(3);
 });
 
-test('a reason of several lines, or one that moves the cursor, is one line of text', () => {
+test('a reason of several lines, or with control characters, is one line of text', () => {
   const [line] = logOf([0, { state: 'paused', reason: 'wait\nfor \u001b[2Jme\u202e\u2028now' }]);
   expect(line).toContain('paused: wait for  [2Jme now · ');
   expect(line!.split('\n')).toHaveLength(2);

@@ -4,35 +4,35 @@ import { Pace, timeLeft } from '../../../src/cli/pace.ts';
 /** A pace that saw these numbers of lines, 10 s apart. */
 function seen(...done: number[]): Pace {
   const pace = new Pace();
-  done.forEach((lines, i) => pace.see(lines, i * 10_000));
+  done.forEach((lines, i) => pace.record(lines, i * 10_000));
   return pace;
 }
 
-test('is not known before lines have moved three times', () => {
+test('is unknown before lines have moved three times', () => {
   expect(seen().rate(0)).toBeNull();
   expect(seen(0, 0, 0, 0, 0, 0).rate(60_000)).toBeNull();
   expect(seen(0, 100, 200).rate(20_000)).toBeNull();
   expect(seen(0, 100, 200, 300).rate(30_000)).toBe(10);
 });
 
-test('tells how long the rest takes, counting down between two moves', () => {
+test('estimates the remaining time, counting down between two moves', () => {
   const pace = seen(0, 100, 200, 300);
   expect(pace.leftMs(1_300, 30_000)).toBe(100_000);
   expect(pace.leftMs(1_300, 34_000)).toBe(96_000);
 });
 
-test('follows the last moves, not those of an hour ago', () => {
+test('uses the last moves, not those of an hour ago', () => {
   const slow = Array.from({ length: 50 }, (_, i) => i);
   const fast = Array.from({ length: 12 }, (_, i) => 1_000 + i * 100);
   expect(seen(...slow, ...fast).rate(610_000)).toBe(10);
 });
 
 test.each([
-  ['lines have stood still for long', seen(0, 100, 200, 300), 10_000, 61_000],
+  ['no line has moved for long', seen(0, 100, 200, 300), 10_000, 61_000],
   ['all lines have run and are only fetched', seen(0, 100, 200, 300), 300, 30_000],
   ['it would be days', seen(0, 1, 2, 3), 1_000_000, 30_000],
-  ['lines go again: the next round has its own pace', seen(0, 100, 200, 300, 250), 10_000, 40_000],
-])('nothing is estimated when %s', (_, pace, lines, now) => {
+  ['lines are sent again: the next round has its own pace', seen(0, 100, 200, 300, 250), 10_000, 40_000],
+])('there is no estimate when %s', (_, pace, lines, now) => {
   expect(pace.leftMs(lines, now)).toBeNull();
 });
 

@@ -20,7 +20,7 @@ function frame(
 /** A pace of 10 lines a second. */
 function steadyPace(done: number): Pace {
   const pace = new Pace();
-  for (let i = 10; i >= 0; i -= 1) pace.see(done - i * 100, now - i * 10_000);
+  for (let i = 10; i >= 0; i -= 1) pace.record(done - i * 100, now - i * 10_000);
   return pace;
 }
 
@@ -40,12 +40,12 @@ test('a running job at 80 columns', () => {
   ]);
 });
 
-test('the documentation shows what is drawn', () => {
+test('the documentation shows the frame', () => {
   const page = readFileSync(join(import.meta.dirname, '../../../docs/progress-and-report.md'), 'utf8');
   expect(page).toContain(frame({ pace: steadyPace(3_063) }).join('\n'));
 });
 
-test('a job whose input is read, and one whose results are assembled, show bytes', () => {
+test('shows bytes while the input is read, and while results are assembled', () => {
   const building = jobProgress({
     state: 'building',
     lines: 0,
@@ -68,10 +68,10 @@ test('a job whose input is read, and one whose results are assembled, show bytes
   ).toMatch(/^assemble +█{14}░{14} 50.0 % {2}0.5 MB of 1.0 MB$/);
 });
 
-test('a paused job says why, over several lines where it must, and estimates nothing', () => {
+test('a paused job has its reason, wrapped if necessary, and no estimate', () => {
   const reason =
     'HTTP 401: the API refuses the key of this worker, which may have been revoked: start a worker with another one, or resume the job when it is accepted again';
-  const notices = ['asked again at growing intervals, up to 15 min; `resume` asks at once'];
+  const notices = ['the account is probed at growing intervals, up to 15 min; `resume` probes it at once'];
   const lines = frame({
     progress: jobProgress({ state: 'paused', reason, notices }),
     pace: steadyPace(3_063),
@@ -81,7 +81,7 @@ test('a paused job says why, over several lines where it must, and estimates not
     '          have been revoked: start a worker with another one, or resume the job',
     '          when it is accepted again',
   ]);
-  expect(lines.join('\n')).toContain('note      asked again at growing intervals');
+  expect(lines.join('\n')).toContain('note      the account is probed at growing intervals');
   expect(lines.join('\n')).not.toMatch(/left|\/s/);
 });
 
@@ -92,7 +92,7 @@ test('a bar is full, and 100 %, only when nothing is missing', () => {
   for (const line of [run, fetch]) expect(line).toMatch(/█{27}░ 99.9 %/);
 });
 
-test('a later round names its number, and tells what goes again by its shards', () => {
+test('a later round has its number, and its upload is counted in shards', () => {
   const lines = frame({
     progress: jobProgress({
       round: 2,
@@ -104,7 +104,7 @@ test('a later round names its number, and tells what goes again by its shards', 
   expect(lines[2]).toMatch(/^upload +█{14}░{14} 50.0 % {2}131 again$/);
 });
 
-test('what a worker of version 0.1 does not tell is left out', () => {
+test('values that a worker of version 0.1 does not send are left out', () => {
   const {
     startedAt: _,
     uploaded: __,
@@ -144,7 +144,7 @@ test.each([1, 5, 12, 20, 30, 40, 60, 80, 120, 200])('no line reaches the end of 
   }
 });
 
-test('colours add nothing but colours', () => {
+test('colours change no text', () => {
   for (const progress of [jobProgress(), worst]) {
     const coloured = frame({ progress }, { hasColours: true });
     expect(coloured.join('')).toContain('\u001b[');

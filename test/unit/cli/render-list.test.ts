@@ -20,7 +20,7 @@ function job(jobId: string, more: Partial<JobSummary> = {}): JobSummary {
   };
 }
 
-test('a list of jobs with the ids that we make fits 80 columns', () => {
+test('a list of jobs with derived ids fits 80 columns', () => {
   const jobs = [
     job('reviews-d32ec1e0177b-7d2288'),
     job('plain-d32ec1e0177b', { state: 'done', startedAt: new Date('2025-12-31T23:59:00Z') }),
@@ -36,7 +36,7 @@ test('a list of jobs with the ids that we make fits 80 columns', () => {
   expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
 });
 
-test('longer ids stand on lines of their own, whole', () => {
+test('longer ids are on their own lines, uncut', () => {
   const id = 'x'.repeat(100);
   expect(listJobs([job(id)], 80, now).split('\n')).toEqual([
     'job',
@@ -46,6 +46,6 @@ test('longer ids stand on lines of their own, whole', () => {
   ]);
 });
 
-test('no jobs', () => {
+test('an empty list says so', () => {
   expect(listJobs([], 80)).toBe('No jobs.');
 });

@@ -9,7 +9,7 @@ const failure = (line: number, id?: string): NamedFailure => ({
   ...(id === undefined ? {} : { id }),
 });
 
-test('the first failed lines stand with their ids in the end of a job, and how to get all', () => {
+test('the report of a job has its first failed lines with their ids, and the command for all', () => {
   const failures = [failure(2, 'review-2'), failure(3, '3'), failure(4)];
   const rows = [
     'failed      line 2, custom_id "review-2": http_400',
@@ -31,7 +31,7 @@ test('an id is cut, and cannot move the cursor', () => {
   expect(text.split('\n')[0]).toMatch(/^failed {6}line 2, custom_id "\[2J x{74}…": http_400$/);
 });
 
-test('of a report without them nothing is said', () => {
+test('a report without failed lines does not mention them', () => {
   expect(describeFailures(jobReport())).toBe('');
   expect(describeReport(jobReport(), null)).not.toContain('custom_id');
 });

@@ -64,7 +64,7 @@ describe('the text of an answer', () => {
   });
 });
 
-test('the tools that an answer calls are named once', () => {
+test('the names of called tools have no duplicates', () => {
   const call = { function: { name: 'a' } };
   expect(
     answerToolNames({ response: chat({ tool_calls: [call, call, { function: { name: 'b' } }] }) }),
@@ -76,7 +76,7 @@ test('the tools that an answer calls are named once', () => {
   expect(answerToolNames({ response: embeddings([1]) })).toEqual([]);
 });
 
-test('a refusal is told of chat completions and responses, and of nothing else', () => {
+test('only chat completions and responses have a refusal', () => {
   const refusal = { type: 'refusal', refusal: 'I will not' };
   expect(answerRefusal({ response: chat({ content: null, refusal: 'no' }) })).toBe('no');
   expect(answerRefusal({ response: response([{ type: 'message', content: [refusal] }]) })).toBe('I will not');
@@ -85,7 +85,7 @@ test('a refusal is told of chat completions and responses, and of nothing else',
   expect(answerRefusal({ response: null })).toBeNull();
 });
 
-test('an answer that was cut is told of chat completions, completions and responses', () => {
+test('chat completions, completions and responses may be cut', () => {
   const cut = { status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } };
   expect(isAnswerCut({ response: chat({ content: 'ye' }, 'length') })).toBe(true);
   expect(isAnswerCut({ response: response([], cut) })).toBe(true);
@@ -97,12 +97,12 @@ test('an answer that was cut is told of chat completions, completions and respon
 describe('the vectors of an embedding', () => {
   const base64 = Buffer.from(new Float32Array([0.5, -2, 1e-7]).buffer).toString('base64');
 
-  test('of floats and of base64 are numbers', () => {
+  test('are parsed from floats and from base64', () => {
     expect(answerEmbedding({ response: embeddings([0.25, -1]) })).toEqual([0.25, -1]);
     expect(answerEmbedding({ response: embeddings(base64) })).toEqual([0.5, -2, Math.fround(1e-7)]);
   });
 
-  test('stand in the order of the inputs, in whatever order they were sent', () => {
+  test('are in the order of the inputs, for any order in the response', () => {
     const { data, ...rest } = embeddings([1], [2], [3]) as { data: unknown[] };
     expect(answerEmbeddings({ response: { ...rest, data: data.toReversed() } })).toEqual([[1], [2], [3]]);
     expect(answerEmbedding({ response: { ...rest, data: data.toReversed() } })).toEqual([1]);
@@ -117,7 +117,7 @@ describe('the vectors of an embedding', () => {
     embeddings(7),
     { data: [twice, twice] },
     { data: [{ ...twice, index: 5 }] },
-  ])('are none in another answer', (body) => {
+  ])('are null for another answer', (body) => {
     expect(answerEmbeddings({ response: body })).toBeNull();
     expect(answerEmbedding({ response: body })).toBeNull();
   });

@@ -17,7 +17,7 @@ test.each([
   '@daily',
   '@hourly',
   '@yearly',
-])('takes %s', (line) => {
+])('accepts %s', (line) => {
   expect(() => checkCron(line)).not.toThrow();
 });
 
@@ -51,13 +51,13 @@ test.each([
   ['0 6 * *', /has 4 fields/],
   ['', /has 0 fields/],
   ['daily', /has 1 field:/],
-  ['0 0 30 2 *', /is never due: there is no such day/],
+  ['0 0 30 2 *', /is never due: its day does not exist/],
   ['0 0 6 * * * 2020', /is never due/],
-  ['@every 5m', /is no nickname of times: give --every instead/],
-  ['@reboot', /is no nickname of times: use @yearly/],
+  ['@every 5m', /is not a known name of times: give --every instead/],
+  ['@reboot', /is not a known name of times: use @yearly/],
   ['CRON_TZ=Asia/Tokyo 0 6 * * *', /names a time zone: give --time-zone instead/],
   ['TZ=UTC 0 6 * * *', /names a time zone/],
-])('refuses %s and says why', (line, message) => {
+])('refuses %s with the reason', (line, message) => {
   let thrown: unknown;
   try {
     checkCron(line);

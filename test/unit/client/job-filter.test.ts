@@ -22,7 +22,7 @@ describe('a filter as a query', () => {
     expect(toVisibilityQuery(filter)).toBe(`${jobs} AND ${condition}`);
   });
 
-  test('without anything is for all jobs', () => {
+  test('without fields matches all jobs', () => {
     expect(toVisibilityQuery({})).toBe(jobs);
     expect(toVisibilityQuery({ limit: 3 })).toBe(jobs);
   });

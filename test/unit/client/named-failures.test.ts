@@ -21,7 +21,7 @@ async function storeWith(folder: TempFolder, results: string): Promise<FolderSto
   return store;
 }
 
-test.each([1, 2, 3, 50])('of %i rows each one is found by its line, wherever it stands', async (count) => {
+test.each([1, 2, 3, 50])('each of %i rows is found by its line', async (count) => {
   using folder = new TempFolder();
   const lines = Array.from({ length: count }, (_, i) => 1 + i * 7);
   const store = await storeWith(folder, lines.map((line) => row(line)).join(''));
@@ -32,14 +32,14 @@ test.each([1, 2, 3, 50])('of %i rows each one is found by its line, wherever it 
   expect(await nameFailures(store, reportOf(...others))).toEqual(reportOf(...others));
 });
 
-test('a line that another pass has answered since gets no id', async () => {
+test('a line that another pass has answered meanwhile gets no id', async () => {
   using folder = new TempFolder();
   const store = await storeWith(folder, row(1, 'answered') + row(2));
   const { first_failed: first } = await nameFailures(store, reportOf(1, 2));
   expect(first?.map(({ id }) => id)).toEqual([undefined, 'é "2"']);
 });
 
-test('results that are in another store, or no rows, leave the report as it is', async () => {
+test('the report is unchanged if the results are in another store or have no such rows', async () => {
   using folder = new TempFolder();
   const report = reportOf(3);
   expect(await nameFailures(new FolderStore(folder.path), report)).toEqual(report);

@@ -1,7 +1,7 @@
 import { defaultPayloadConverter } from '@temporalio/common';
 import { describe, expect, test } from 'vitest';
 import type { JobProgress } from '../../../src/core/progress.ts';
-import { retriesOf, stepBytesOf, withBeat } from '../../../src/client/pending-steps.ts';
+import { retriesOf, stepBytesOf, withHeartbeat } from '../../../src/client/pending-steps.ts';
 
 type Description = Parameters<typeof stepBytesOf>[0];
 
@@ -14,7 +14,7 @@ function beating(name: string, details: unknown): unknown {
   return { activityType: { name }, attempt: 1, heartbeatDetails: { payloads } };
 }
 
-test('tells how far the step is that works through a file', () => {
+test('returns the progress of the step that processes a file', () => {
   const job = described(
     { activityType: { name: 'pollBatches' } },
     beating('buildShards', { done: 5, of: 9 }),
@@ -23,27 +23,27 @@ test('tells how far the step is that works through a file', () => {
 });
 
 test.each([
-  ['no beat has come', { activityType: { name: 'buildShards' } }],
-  ['its size is not known yet', beating('assembleResults', { done: 0, of: 0 })],
-  ['beats tell something else', beating('buildShards', 'half of it')],
-  ['beats tell nothing', beating('buildShards', null)],
+  ['there is no heartbeat', { activityType: { name: 'buildShards' } }],
+  ['its size is unknown', beating('assembleResults', { done: 0, of: 0 })],
+  ['heartbeats have other details', beating('buildShards', 'half of it')],
+  ['heartbeats have no details', beating('buildShards', null)],
   [
     'a beat cannot be read',
     { activityType: { name: 'buildShards' }, heartbeatDetails: { payloads: [{ metadata: {}, data: null }] } },
   ],
-])('tells nothing when %s', (_, activity) => {
+])('returns null when %s', (_, activity) => {
   expect(stepBytesOf(described(activity))).toBeNull();
   expect(stepBytesOf(described())).toBeNull();
 });
 
-test('steps that have failed are told with their reason', () => {
+test('failed steps are returned with their reason', () => {
   const failing = { activityType: { name: 'uploadInput' }, attempt: 3, lastFailure: { message: 'HTTP 503' } };
   expect(retriesOf(described(beating('buildShards', null), failing))).toEqual([
     { activity: 'uploadInput', attempt: 3, reason: 'HTTP 503', waits: false },
   ]);
 });
 
-test('a step that waits for another job is told as such', () => {
+test('a step that waits for another job is marked as waiting', () => {
   const applicationFailureInfo = { type: 'EarlierRunUnfinished' };
   const lastFailure = { message: 'Job a still works.', applicationFailureInfo };
   expect(retriesOf(described({ activityType: { name: 'buildShards' }, attempt: 2, lastFailure }))).toEqual([
@@ -62,12 +62,12 @@ describe('the counts of batches in flight', () => {
   } as unknown as JobProgress;
   const shards = { 'r1-00001': [5, 1], 'r1-00003': [7, 7] };
 
-  test('are those of the last beat', () => {
+  test('are those of the last heartbeat', () => {
     const job = described(
       beating('watchBatches', { ran: 4, shards: {} }), // given up: a later one has begun
       beating('watchBatches', { ran: 6, shards }),
     );
-    const { running, table } = withBeat(progress, job);
+    const { running, table } = withHeartbeat(progress, job);
     expect(running).toBe(6);
     expect(table.map(({ completed, failed }) => [completed, failed])).toEqual([
       [5, 1],
@@ -77,13 +77,13 @@ describe('the counts of batches in flight', () => {
   });
 
   test.each([
-    ['none has come', { activityType: { name: 'watchBatches' } }],
-    ['it tells nothing yet', beating('watchBatches', null)],
-    ['it tells something else', beating('watchBatches', { ran: 'many', shards })],
-    ['its shards are none', beating('watchBatches', { ran: 6, shards: { 'r1-00001': 5 } })],
-    ['it is that of another step', beating('pollBatches', { ran: 6, shards })],
-  ])('stand where %s', (_, activity) => {
-    expect(withBeat(progress, described(activity))).toBe(progress);
-    expect(withBeat(progress, described())).toBe(progress);
+    ['there is none', { activityType: { name: 'watchBatches' } }],
+    ['it has no details', beating('watchBatches', null)],
+    ['it has other details', beating('watchBatches', { ran: 'many', shards })],
+    ['its shards are invalid', beating('watchBatches', { ran: 6, shards: { 'r1-00001': 5 } })],
+    ['it is from another step', beating('pollBatches', { ran: 6, shards })],
+  ])('are unchanged when the heartbeat is missing or invalid: %s', (_, activity) => {
+    expect(withHeartbeat(progress, described(activity))).toBe(progress);
+    expect(withHeartbeat(progress, described())).toBe(progress);
   });
 });

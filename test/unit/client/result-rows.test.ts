@@ -28,7 +28,7 @@ async function codeOf(promise: Promise<unknown>): Promise<unknown> {
   );
 }
 
-test('rows end at \\n only, may be longer than a block, and the last one needs none', async () => {
+test('rows end at \\n only, may be longer than a block, and the last one needs no line feed', async () => {
   using folder = new TempFolder();
   const path = folder.at('results.jsonl');
   const texts = ['a\u2028b\u2029c\u0085', '漢'.repeat(400_000), '', 'z'];
@@ -38,7 +38,7 @@ test('rows end at \\n only, may be longer than a block, and the last one needs n
   expect(rows).toEqual(texts.map((text, i) => [i + 1, text]));
 });
 
-test('whoever leaves early has read a little only, and the file is closed', async () => {
+test('leaving the loop early reads little and closes the file', async () => {
   using folder = new TempFolder();
   const path = folder.at('results.jsonl');
   writeFileSync(path, `${JSON.stringify({ line: 1, id: 'x'.repeat(1_000) })}\n`.repeat(20_000));
@@ -57,7 +57,7 @@ test('whoever leaves early has read a little only, and the file is closed', asyn
   await expect.poll(() => openDescriptors(path)).toBe(0);
 });
 
-test('a row that is no JSON is named with its file and line, not quoted', async () => {
+test('the error for a row that is not JSON has its file and line, and does not quote it', async () => {
   using folder = new TempFolder();
   const path = folder.at('results.jsonl');
   writeFileSync(path, '{"line":1}\nsecret words\n');
@@ -75,9 +75,9 @@ test('a row that is no JSON is named with its file and line, not quoted', async 
 });
 
 test.each([
-  ['is not there', 'results.jsonl', /are not there: read them where the worker's store is/],
+  ['does not exist', 'results.jsonl', /do not exist: read them from the worker's store/],
   ['is a folder', '', /cannot be read \(EISDIR\)/],
-])('a file that %s says so', async (_what, name, message) => {
+])('the error for a file that %s names the file', async (_what, name, message) => {
   using folder = new TempFolder();
   const path = name === '' ? folder.path : folder.at(name);
   const error = await codeOf(rowsIn(folder, name).next());
@@ -85,7 +85,7 @@ test.each([
   expect(String(error)).toMatch(message);
 });
 
-test('an error of whoever reads is not taken for one of the file', async () => {
+test('an error of the reader is not reported as an error of the file', async () => {
   using folder = new TempFolder();
   const path = folder.at('results.jsonl');
   writeFileSync(path, '{"line":1}\n');

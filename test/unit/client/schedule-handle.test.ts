@@ -4,7 +4,7 @@ import { ScheduleHandle } from '../../../src/client/schedules/schedule-handle.ts
 /** Nothing is asked of a server before the options are right. */
 const handle = new ScheduleHandle('n', {} as never, {} as never);
 
-test('a backfill of times that are yet to come is refused', async () => {
+test('a backfill of future times is refused', async () => {
   const hour = 3_600_000;
   const range = (from: number, to: number) => ({
     from: new Date(Date.now() + from),
@@ -13,7 +13,7 @@ test('a backfill of times that are yet to come is refused', async () => {
   for (const future of [range(-hour, hour), range(hour, 2 * hour)]) {
     await expect(handle.backfill(future)).rejects.toMatchObject({
       code: 'bad_option',
-      message: expect.stringContaining('Option --to lies in the future') as string,
+      message: expect.stringContaining('Option --to is in the future') as string,
     });
   }
   await expect(handle.backfill(range(-hour, -2 * hour))).rejects.toThrow(
@@ -21,7 +21,7 @@ test('a backfill of times that are yet to come is refused', async () => {
   );
 });
 
-test('a change by an option that does not exist is refused', async () => {
+test('an update with an unknown option is refused', async () => {
   await expect(handle.update({ modle: 'm' } as never)).rejects.toThrow(
     'Option modle does not exist: did you mean model?',
   );

@@ -28,7 +28,7 @@ test('fills in the defaults', () => {
   });
 });
 
-test('a spec comes from the options that it is told in', () => {
+test('optionsOf returns options that resolve to the same spec', () => {
   const full: ScheduleOptions = {
     ...daily,
     cron: ['0 6 * * *', '@monthly'],
@@ -55,7 +55,7 @@ test.each([
   expect(resolveSchedule({ ...daily, timeZone: given }, false).timeZone).toBe(timeZone);
 });
 
-test('an option that does not exist is refused by name, with the nearest one', () => {
+test('the error for an unknown option names it and the nearest known one', () => {
   const asked = (options: object) => () => assertScheduleOptions(options);
   expect(asked({ ...daily, model: 'm', note: 'x', paused: true, account: undefined })).not.toThrow();
   expect(asked({ ...daily, timezone: 'UTC' })).toThrow(
@@ -68,7 +68,7 @@ test.each<[what: string, changes: Partial<ScheduleOptions>, message: RegExp]>([
   ['a name with a blank', { name: 'a b' }, /name must be 1 to 80 characters .* got "a b"/],
   ['a long name', { name: 'x'.repeat(81) }, /name must be 1 to 80 characters/],
   ['no times', { cron: [] }, /give either --cron or --every/],
-  ['both kinds of times', { every: '6h' }, /Options --cron and --every both say the times/],
+  ['both kinds of times', { every: '6h' }, /Options --cron and --every both define the times/],
   [
     'a wrong cron line among right ones',
     { cron: ['@daily', '0 24 * * *'] },
@@ -88,18 +88,18 @@ test.each<[what: string, changes: Partial<ScheduleOptions>, message: RegExp]>([
     /--overlap must be one of skip, .* got "queue"\.$/,
   ],
   ['terminate-other', { overlap: 'terminate-other' as never }, /not fetched: use cancel-other/],
-  ['a placeholder that is none', { input: 'a-{week}.jsonl' }, /placeholder \{week\}/],
+  ['an unknown placeholder', { input: 'a-{week}.jsonl' }, /placeholder \{week\}/],
   ['one folder for all runs', { out: 'results' }, /same folder for two runs/],
-  ['one folder for all runs of a day', { out: 'results/{yyyy}-{MM}-{dd}' }, /put \{run\} into it/],
+  ['one folder for all runs of a day', { out: 'results/{yyyy}-{MM}-{dd}' }, /add \{run\}/],
   [
-    'runs beside each other that shall know of each other',
+    'onlyNew with parallel runs',
     { onlyNew: true, overlap: 'allow-all' },
-    /--only-new does not go with/,
+    /--only-new cannot be combined with/,
   ],
   [
     'a name of a series',
     { onlyNew: 'other' as never },
-    /--only-new of a schedule takes no name: the schedule's own, n, /,
+    /--only-new of a schedule takes no name: .* schedule, n\.$/,
   ],
   ['a job option out of range', { attempts: 0 }, /--attempts must be a number from 1 to 20, got 0/],
   ['a job id', { jobId: 'x' } as never, /leave out --job/],

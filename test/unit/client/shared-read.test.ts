@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { SharedRead } from '../../../src/client/shared-read.ts';
 
-test('callers at the same time share one read, and a young result is returned again', async () => {
+test('concurrent callers share one read, and a recent result is returned again', async () => {
   let reads = 0;
   const shared = new SharedRead(async () => {
     reads += 1;
@@ -13,7 +13,7 @@ test('callers at the same time share one read, and a young result is returned ag
   expect(await shared.read(0)).toBe(2);
 });
 
-test('a failed read rejects for all who wait, and is not kept', async () => {
+test('a failed read rejects for all waiting callers, and is not cached', async () => {
   let reads = 0;
   const shared = new SharedRead(async () => {
     reads += 1;

@@ -46,7 +46,7 @@ async function textsOf(folder: string): Promise<{ rows: number; lines: number; t
   return { rows: stored.rows, lines: stored.lines, texts };
 }
 
-test('a job whose input was not cut has no rows, and one without a settled shard those of bad lines', async () => {
+test('a job without shards has no rows, and a job without a settled shard has those of bad lines', async () => {
   using folder = new TempFolder();
   expect(await findStoredRows(new FolderStore(folder.path), JOB)).toBeNull();
   keepPlan(folder.path, 1, plan(folder.path, lines(12), { shardLines: 2, skipBadLines: true }));
@@ -55,7 +55,7 @@ test('a job whose input was not cut has no rows, and one without a settled shard
   expect(texts[0]).toMatch(/^\{"line":5,.*"code":"bad_line"/);
 });
 
-test('hundreds of shards that overlap are merged, whatever the limit of open files', async () => {
+test('hundreds of overlapping shards are merged within the limit of open files', async () => {
   using folder = new TempFolder();
   const files = Array.from({ length: 200 }, (_, i) => ({ key: `${i}`, from: i + 1, rank: 0 }));
   const row = (line: number): string => `{"line":${line},"id":"${'x'.repeat(line % 9 === 0 ? 20_000 : 10)}"}`;
@@ -71,7 +71,7 @@ test('hundreds of shards that overlap are merged, whatever the limit of open fil
   expect(most - before).toBeLessThan(100);
 });
 
-test('rows of settled shards of all rounds come in the order of their lines, byte by byte, and none of others', async () => {
+test('the rows of settled shards of all rounds are merged in the order of their lines, unchanged, without those of other shards', async () => {
   using folder = new TempFolder();
   const first = plan(folder.path, lines(12), { shardLines: 2, skipBadLines: true });
   keepPlan(folder.path, 1, first);
@@ -101,7 +101,7 @@ test('rows of settled shards of all rounds come in the order of their lines, byt
   expect(`${texts.join('\n')}\n`).toBe(readFileSync(folder.at('merged'), 'utf8'));
 });
 
-test('a shard whose lines all go again has no file of rows, and is no trouble', async () => {
+test('a shard whose lines are all sent again has no file of rows, and causes no error', async () => {
   using folder = new TempFolder();
   keepPlan(
     folder.path,
@@ -117,19 +117,17 @@ test('a shard whose lines all go again has no file of rows, and is no trouble', 
   });
 });
 
-test('the error says why the job ended, how many rows there are, and that the same command goes on', () => {
+test('the error has the failure of the job, the number of rows, and the command that continues it', () => {
   const failure = new BatchError('job_failed', 'Job job was terminated.');
   const stored = { rows: 3, lines: 10, files: [] };
   expect(partialResults(failure, stored, JOB, null)).toMatchObject({
     code: 'partial_results',
     message:
-      'Job job was terminated. The rows above are 3 of 10: the same command as before goes on with the job, and pays nothing twice.',
+      'Job job was terminated. The rows above are 3 of 10: the same command as before continues the job, and pays for nothing twice.',
     details: { jobId: JOB, rows: 3, lines: 10 },
     cause: failure,
   });
   const unknown = partialResults(new BatchError('job_not_found', 'No job.'), stored, JOB, '/out/rows');
-  expect(unknown.message).toMatch(
-    /^The server does not know job job any more, .* \/out\/rows holds 3 of 10: /,
-  );
+  expect(unknown.message).toMatch(/^The server no longer has job job, .* \/out\/rows contains 3 of 10: /);
   expect(unknown.details.file).toBe('/out/rows');
 });

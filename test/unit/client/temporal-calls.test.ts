@@ -24,7 +24,7 @@ function deafClient(): { client: Client; isClosed: () => boolean } {
   return { client: client as unknown as Client, isClosed: () => closed };
 }
 
-test('a call ends with its signal even where the SDK does not listen, and leaves no listener behind', async () => {
+test('a call ends with its signal even if the SDK does not listen, and removes its listeners', async () => {
   const { client } = deafClient();
   const calls = new TemporalCalls(client, target, true);
   const controller = new AbortController();
@@ -37,7 +37,7 @@ test('a call ends with its signal even where the SDK does not listen, and leaves
   expect(getEventListeners(signal, 'abort')).toHaveLength(0);
 });
 
-test('as many calls as there are jobs may wait at a time, for one signal, without a warning', async () => {
+test('many concurrent calls may wait for one signal without a warning', async () => {
   const { client } = deafClient();
   const calls = new TemporalCalls(client, target, true);
   const { signal } = new AbortController();
@@ -54,7 +54,7 @@ test('as many calls as there are jobs may wait at a time, for one signal, withou
   expect(warned).toEqual([]);
 });
 
-test('the connection stays open until the SDK has given its calls up, though close() does not wait for ever', async () => {
+test('the connection stays open until the calls of the SDK have ended, and the wait of close() is limited', async () => {
   const { client, isClosed } = deafClient();
   const calls = new TemporalCalls(client, target, true);
   let giveUp = (_error: Error): void => undefined;
@@ -67,7 +67,7 @@ test('the connection stays open until the SDK has given its calls up, though clo
   await expect.poll(isClosed).toBe(true);
 });
 
-test('a call that asks the SDK again and again, as a long one does, is not taken for a leak', async () => {
+test('many requests of a long poll cause no warning of a leak', async () => {
   const warned: string[] = [];
   const note = ({ name }: Error): void => void warned.push(name);
   process.on('warning', note);
@@ -86,7 +86,7 @@ test('a call that asks the SDK again and again, as a long one does, is not taken
   expect(warned).toEqual([]);
 });
 
-test("close() closes the connection at once where nothing waits, and never somebody else's", async () => {
+test('close() closes the connection at once if no call waits, and never closes a connection of the application', async () => {
   const own = deafClient();
   await new TemporalCalls(own.client, target, true).close();
   expect(own.isClosed()).toBe(true);
@@ -95,7 +95,7 @@ test("close() closes the connection at once where nothing waits, and never someb
   expect(theirs.isClosed()).toBe(false);
 });
 
-describe('of a server that is away', () => {
+describe('with an unavailable server', () => {
   afterEach(() => void vi.useRealTimers());
 
   /** Calls over a connection that tells its attempts, with a clock of their own. */
@@ -111,10 +111,10 @@ describe('of a server that is away', () => {
     ending.catch((error: Error) => (end = error.message));
     return { availability, ended: () => end };
   }
-  const gone = expect.stringContaining('a:1 has gone away. Job j keeps its place') as string;
+  const gone = expect.stringContaining('a:1 no longer responds. Job j keeps its progress') as string;
   const UNAVAILABLE = 14;
 
-  test('a call is given up a minute after the first attempt that failed, whatever the SDK still tries', async () => {
+  test('a call ends a minute after the first failed attempt, while the SDK still retries', async () => {
     const { availability, ended } = started({ isLong: true });
     await vi.advanceTimersByTimeAsync(300_000);
     expect(ended()).toBeNull(); // it may be long
@@ -127,7 +127,7 @@ describe('of a server that is away', () => {
     expect(ended()).toEqual(gone);
   });
 
-  test('a call goes on when the server is back within the minute', async () => {
+  test('a call continues if the server is available again within the minute', async () => {
     const { availability, ended } = started({ isLong: true });
     availability.recordStatus(UNAVAILABLE);
     await vi.advanceTimersByTimeAsync(50_000);
@@ -140,7 +140,7 @@ describe('of a server that is away', () => {
     expect(ended()).toBeNull();
   });
 
-  test('a long call that waits at a server that is back goes on, also where the server only refuses to say who it is', async () => {
+  test('a long poll continues if the server is available again, also if it refuses the probe', async () => {
     const refusing = {
       withAbortSignal: async (_signal: AbortSignal, call: () => Promise<unknown>) => await call(),
       withDeadline: async () => await Promise.reject(new Error('not for you')),
@@ -151,7 +151,7 @@ describe('of a server that is away', () => {
     expect(ended()).toBeNull();
   });
 
-  test('a call that the server should answer at once is given up after a minute without any sign', async () => {
+  test('a short call without any response ends after a minute', async () => {
     const { ended } = started({ isLong: false });
     await vi.advanceTimersByTimeAsync(59_000);
     expect(ended()).toBeNull();
@@ -159,7 +159,7 @@ describe('of a server that is away', () => {
     expect(ended()).toEqual(gone);
   });
 
-  test('a call that is slow while others are answered is waited for', async () => {
+  test('a slow call continues while other calls succeed', async () => {
     const { availability, ended } = started({ isLong: false });
     for (let second = 0; second < 300; second += 5) {
       await vi.advanceTimersByTimeAsync(5_000);

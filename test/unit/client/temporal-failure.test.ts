@@ -22,9 +22,14 @@ const failed = (cause: Error): WorkflowFailedError =>
   new WorkflowFailedError('Workflow execution failed', cause, 'NON_RETRYABLE_FAILURE');
 
 test.each<[what: string, error: Error, code: string, message: RegExp]>([
-  ['a server that is gone', grpc(14), 'temporal_unavailable', /gone away\. Job j keeps its place: start/],
-  ['a call that took too long', grpc(4), 'temporal_unavailable', /gone away/],
-  ['a call that was cut off', grpc(1), 'temporal_unavailable', /gone away/],
+  [
+    'an unavailable server',
+    grpc(14),
+    'temporal_unavailable',
+    /no longer responds\. Job j keeps its progress: start/,
+  ],
+  ['a call that took too long', grpc(4), 'temporal_unavailable', /no longer responds/],
+  ['a call that was cut off', grpc(1), 'temporal_unavailable', /no longer responds/],
   [
     'a key that may not',
     grpc(7),
@@ -84,7 +89,7 @@ test.each<[what: string, error: Error, code: string, message: RegExp]>([
   expect(told.cause).toBeUndefined();
 });
 
-test('what is no error of the server stays what it is', () => {
+test('other errors are returned unchanged', () => {
   const error = new TypeError('ours');
   expect(toBatchError(error, { jobId: null, target })).toBe(error);
 });

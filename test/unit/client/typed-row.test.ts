@@ -16,13 +16,13 @@ const Review = z.object({ stars: z.number().int(), words: z.array(z.string()).de
 describe('an answer that satisfies its schema', () => {
   test.each<[what: string, schema: z.ZodType, of: ResultRow, value: unknown]>([
     ['an object, with defaults filled in', Review, said('{"stars":4}'), { stars: 4, words: [] }],
-    ['a text as it is', z.string(), said('"quoted" {'), '"quoted" {'],
+    ['an unparsed text', z.string(), said('"quoted" {'), '"quoted" {'],
     ['a text that looks like a number', z.string(), said('5'), '5'],
-    ['a word of a set', z.enum(['good', 'bad']), said('good'), 'good'],
-    ['a word of a set in JSON', z.enum(['good', 'bad']), said('"good"'), 'good'],
+    ['a value of an enum', z.enum(['good', 'bad']), said('good'), 'good'],
+    ['a value of an enum in JSON', z.enum(['good', 'bad']), said('"good"'), 'good'],
     ['a number', z.number(), said(' 5\n'), 5],
     ['null', z.null(), said('null'), null],
-    ['a text made into something else', z.string().transform((text) => text.length), said('four'), 4],
+    ['a transformed text', z.string().transform((text) => text.length), said('four'), 4],
     [
       'a vector',
       z.array(z.number()).length(2),
@@ -46,18 +46,18 @@ describe('an answer that satisfies its schema', () => {
       row({ id: 'modr', results: [{ flagged: true }] }),
       { results: [{ flagged: true }] },
     ],
-  ])('is given as %s', async (_what, schema, of, value) => {
+  ])('is returned as %s', async (_what, schema, of, value) => {
     expect(await toTypedRow(of, schema)).toEqual({ ...of, ok: true, value, issues: null });
   });
 });
 
-describe('an answer that does not satisfy its schema keeps its row, and says', () => {
+describe('an answer that does not satisfy its schema has a row with the issue', () => {
   test.each<[what: string, of: ResultRow, messages: RegExp[], path?: PropertyKey[]]>([
     ['where it is wrong', said('{"stars":"four"}'), [/expected number/], ['stars']],
     [
       'that it is no JSON, without quoting it',
       said('Four stars, said Jane.'),
-      [/^The answer is not JSON: it is another text\.$/, /expected object/],
+      [/^The answer is not JSON\.$/, /expected object/],
     ],
     ['that it was cut', said('{"stars":', {}, 'length'), [/not JSON: it was cut at the limit/, /./]],
     ['that the model refused', said(null, { refusal: 'I will not' }), [/refused/]],
@@ -72,7 +72,7 @@ describe('an answer that does not satisfy its schema keeps its row, and says', (
   });
 });
 
-describe('a schema of optional members is not given what an answer without text comes in', () => {
+describe('a schema of optional members does not get the body of an answer without text', () => {
   const Loose = z.object({
     id: z.string().optional(),
     stars: z.number().optional(),
@@ -131,7 +131,7 @@ describe('a schema of optional members is not given what an answer without text 
     ['chat, no parts', nothing, chat({ message: { content: [] } })],
     ['chat, no message', nothing, chat({})],
     ['chat, no choices', nothing, { id: 'chatcmpl-1', object: 'chat.completion', choices: [] }],
-    ['chat, choices that are none', nothing, { id: 'chatcmpl-1', object: 'chat.completion', choices: null }],
+    ['chat, invalid choices', nothing, { id: 'chatcmpl-1', object: 'chat.completion', choices: null }],
     [
       'chat, without `object`',
       cut,
@@ -177,22 +177,22 @@ describe('a schema of optional members is not given what an answer without text 
     }
   });
 
-  test('the names of tools are bounded', async () => {
+  test('the names of tools are limited in length and number', async () => {
     const tools = Array.from({ length: 9 }, (_, i) => ({ function: { name: `${i}${'x'.repeat(500)}` } }));
     const { issues } = await toTypedRow(row(chat({ message: { tool_calls: tools } })), Loose);
     expect(issues?.[0]?.message).toMatch(/^.{80,500}, and 4 more\)\.$/);
   });
 
-  test('an empty text that nothing explains is an answer', async () => {
+  test('an empty text without a reason is an answer', async () => {
     expect(await toTypedRow(said(''), z.string())).toMatchObject({ ok: true, value: '' });
   });
 
-  test('a text that the content filter has cut says so', async () => {
+  test('the issue of a text that was cut by the content filter has the reason', async () => {
     const { issues } = await toTypedRow(said('{"stars":', {}, 'content_filter'), Loose);
     expect(issues?.[0]?.message).toBe('The answer is not JSON: it was cut by the content filter.');
   });
 
-  test('images and moderations are given as the API sent them', async () => {
+  test('images and moderations are passed unchanged', async () => {
     for (const body of [
       { created: 1, data: [{ b64_json: 'aa' }] },
       { id: 'modr-1', results: [{ flagged: false }] },
@@ -207,7 +207,7 @@ test('a line without an answer has neither value nor issues', async () => {
   expect(await toTypedRow(failed, z.any())).toEqual({ ...failed, ok: false, value: undefined, issues: null });
 });
 
-test('a schema of another library may take its time, and name places by objects', async () => {
+test('a schema of another library may be asynchronous and use objects as path segments', async () => {
   const schema: StandardSchemaV1<unknown, number> = {
     '~standard': {
       version: 1,

@@ -17,7 +17,7 @@ const batches = fc.uniqueArray(fc.nat(5_000), { maxLength: 200 }).chain((indices
   ),
 );
 
-test('any batches come out of their groups as they went in', () => {
+test('grouping batches and listing them again gives the same batches', () => {
   fc.assert(
     fc.property(batches, (given) => {
       const key = (each: { shard: string }): string => each.shard;
@@ -28,7 +28,7 @@ test('any batches come out of their groups as they went in', () => {
   );
 });
 
-test('neighbours are one word, whatever the order in which they come', () => {
+test('consecutive shards are one range, in any order of input', () => {
   const group = (indices: readonly number[]) =>
     groupBatches(indices.map((index) => ({ shard: shardId(1, index), batch: 1, status: 'created' })));
   expect(group([])).toEqual([]);
@@ -36,7 +36,7 @@ test('neighbours are one word, whatever the order in which they come', () => {
   expect(group([0])).toEqual([{ status: 'created', round: 1, batch: 1, shards: '1' }]);
 });
 
-test('a thousand batches in flight, every other one settled, are some 2 kB', () => {
+test('a thousand batches in flight, every other one settled, take about 2 kB', () => {
   const given = Array.from({ length: 1_000 }, (_, i) => ({
     shard: shardId(1, 2 * i),
     batch: 1,

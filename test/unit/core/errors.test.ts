@@ -7,7 +7,7 @@ test('every error code has an exit code, and only a job that ended without resul
   expect(codes.filter((code) => exitCodeOf(code) === 2)).toHaveLength(codes.length - 2);
 });
 
-test('a BatchError tells its code, details and cause, and says what it is', () => {
+test('a BatchError has its code, details, cause and name', () => {
   const cause = new Error('below');
   const error = new BatchError('bad_input', 'No.', { details: { file: 'f', line: 2 }, cause });
   expect(error).toMatchObject({
@@ -20,7 +20,7 @@ test('a BatchError tells its code, details and cause, and says what it is', () =
   expect(Object.keys(new BatchError('bad_input', 'No.'))).not.toContain('cause');
 });
 
-test('a BatchError of another copy of the package is one, too', () => {
+test('isBatchError accepts a BatchError of another copy of the package', () => {
   const other = Object.assign(new Error('x'), { [Symbol.for('durable-batch.BatchError')]: true });
   expect(
     [new BatchError('bad_input', 'x'), other, new Error('x'), null, 'x', undefined].map(isBatchError),

@@ -2,12 +2,12 @@ import { expect, test } from 'vitest';
 import { ErrorCode } from '../../../src/core/errors.ts';
 import { failureMeaning, FailureType, isFailureType } from '../../../src/core/failure.ts';
 
-test('every failure type means something, and everything with a meaning is a failure type', () => {
+test('the table of meanings has exactly the failure types', () => {
   expect(Object.keys(failureMeaning).sort()).toEqual(Object.values(FailureType).sort());
   expect(Object.entries(FailureType).every(([key, value]) => key === value)).toBe(true);
 });
 
-test('every failure type ends as an error code', () => {
+test('every failure type maps to an error code', () => {
   const codes = Object.values(failureMeaning).map(({ code }) => code);
   expect(codes.filter((code) => !(Object.values(ErrorCode) as string[]).includes(code))).toEqual([]);
 });
@@ -28,7 +28,7 @@ test.each<[FailureType, boolean]>([
   expect(failureMeaning[type].final).toBe(final);
 });
 
-test('only names of failure types are failure types', () => {
+test('isFailureType accepts only names of failure types', () => {
   expect(['BadInput', 'toString', 'badInput', '', null, undefined].map(isFailureType)).toEqual([
     true,
     false,

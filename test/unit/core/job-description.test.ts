@@ -30,32 +30,32 @@ test('a summary names input, size, model and schedule', () => {
   expect(summaryOf(spec)).toBe('Batch job of reviews.jsonl, 10.8 MB · gpt-5-mini · schedule nightly');
   const { labels: _, ...bare } = spec;
   expect(summaryOf({ ...bare, model: null })).toBe(
-    'Batch job of reviews.jsonl, 10.8 MB · models as each line says',
+    'Batch job of reviews.jsonl, 10.8 MB · model of each line',
   );
 });
 
 describe('static details', () => {
-  test('say options in words, and what to type', () => {
-    const told = staticDetailsOf(spec);
+  test('contain the options and the commands', () => {
+    const details = staticDetailsOf(spec);
     for (const text of [
       '| **input** | `/data/reviews.jsonl`, 10.8 MB, sha256 0123456789ab… |',
       '| **model** | `gpt-5-mini` |',
       '| **endpoint** | `/v1/responses` |',
       '| **largest batch** | 50,000 lines, 190.0 MB |',
-      '| **bad lines** | end failed, the others go on |',
+      '| **bad lines** | end as failed |',
       '| **lost answers** | are bought again |',
-      '| **batches that do not end** | are cancelled after 36 h |',
+      '| **batches that do not end** | cancelled after 36 h |',
       '| **account** | `team-a` |',
       '| **schedule** | `nightly` |',
-      '| **lines sent** | those that no earlier job of series `reviews` has answered |',
+      '| **lines sent** | without an answer from an earlier job of series `reviews` |',
       '`durable-batch results reviews-1 --out DIR`',
     ])
-      expect(told).toContain(text);
+      expect(details).toContain(text);
   });
 
-  test('say what holds where nothing was asked for', () => {
+  test('contain the defaults of options that were not given', () => {
     const { labels: _, onlyNew: __, ...bare } = spec;
-    const told = staticDetailsOf({
+    const details = staticDetailsOf({
       ...bare,
       model: null,
       endpoint: null,
@@ -64,25 +64,25 @@ describe('static details', () => {
       giveUpAfterMs: null,
     });
     for (const text of [
-      '| **model** | as each line says |',
-      '| **endpoint** | as each line says |',
+      '| **model** | from each line |',
+      '| **endpoint** | from each line |',
       '| **bad lines** | refuse the whole input |',
-      '| **lost answers** | end failed, since they were paid |',
-      '| **batches that do not end** | are waited for |',
+      '| **lost answers** | end as failed, since they were paid |',
+      '| **batches that do not end** | the job waits |',
       '| **account** | not named |',
       '| **schedule** | none |',
       '| **lines sent** | all |',
     ])
-      expect(told).toContain(text);
+      expect(details).toContain(text);
   });
 
-  test('keep to the limits of the server, and a name cannot break the table', () => {
+  test('stay within the limits of the server, and a name cannot break the table', () => {
     const path = `/data/${'ü|`\n'.repeat(1_000)}.jsonl`;
     const long = { ...spec, input: { ...spec.input, path }, model: 'ü'.repeat(256) };
     expect(Buffer.byteLength(summaryOf(long))).toBeLessThanOrEqual(400);
-    const told = staticDetailsOf(long);
-    expect(Buffer.byteLength(told)).toBeLessThan(20_000);
-    expect(told.split('\n').find((line) => line.startsWith('| **input**'))).toMatch(
+    const details = staticDetailsOf(long);
+    expect(Buffer.byteLength(details)).toBeLessThan(20_000);
+    expect(details.split('\n').find((line) => line.startsWith('| **input**'))).toMatch(
       /^\| \*\*input\*\* \| `[^|`]+`, [^|]+\|$/,
     );
   });
@@ -104,6 +104,6 @@ test.each([
   expect(sizeOf(bytes)).toBe(text);
 });
 
-test('small amounts keep four digits', () => {
+test('small amounts have four decimals', () => {
   expect([usd(0.01234), usd(12.345)]).toEqual(['$0.0123', '$12.35']);
 });

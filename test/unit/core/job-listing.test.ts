@@ -9,11 +9,11 @@ import {
 } from '../../../src/core/job-listing.ts';
 import type { JobProgress, JobState } from '../../../src/core/progress.ts';
 
-test('the same batches are listed the same, in whatever order they were counted', () => {
+test('the listing of the same batches does not depend on the order in which they were counted', () => {
   expect(byStatus({ validating: 1, in_progress: 2 })).toEqual(byStatus({ in_progress: 2, validating: 1 }));
 });
 
-test('of progress only what is listed goes into the memo: no reason, no ids', () => {
+test('the memo has only the listed fields of progress: no reason, no ids', () => {
   const progress = {
     ...firstListing,
     jobId: 'job',
@@ -29,13 +29,13 @@ test('of progress only what is listed goes into the memo: no reason, no ids', ()
 });
 
 test.each([undefined, null, 'running', {}, { state: 'running' }, { ...firstListing, lines: 'many' }])(
-  'a memo that is no listing is null: %j',
+  'a memo that is not a listing is parsed as null: %j',
   (memo) => {
     expect(parseListed(memo)).toBeNull();
   },
 );
 
-test('a listing is read as it was written', () => {
+test('a listing is parsed unchanged', () => {
   expect(parseListed(JSON.parse(JSON.stringify(firstListing)))).toEqual(firstListing);
 });
 
@@ -44,7 +44,7 @@ test.each<[state: JobState, counts: Partial<ListedProgress>]>([
   ['cancelled', { lines: 10, answered: 1, failed: 8 }],
   ['failed', { lines: 10, answered: 0, failed: 10 }],
 ])(
-  'the end of a job of an earlier version, which says `done`, is told by its counts: %s',
+  'the end state of a job of an earlier version, listed as `done`, is derived from its counts: %s',
   (state, counts) => {
     expect(parseListed({ ...firstListing, ...counts, state: 'done' })?.state).toBe(state);
     expect(parseListed({ ...firstListing, ...counts, state: 'running' })?.state).toBe('running');

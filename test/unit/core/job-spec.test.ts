@@ -22,7 +22,7 @@ function refused(options: Options): string | null {
   }
 }
 
-test('options that nobody gave have their defaults', () => {
+test('options that are not given have their defaults', () => {
   expect(checkJobOptions({})).toEqual({
     v: 1,
     jobId: null,
@@ -81,7 +81,7 @@ describe('ranges', () => {
     expect(refused({ jobId })).toBe(taken ? null : 'job');
   });
 
-  test('a model has a name, and an endpoint is one of the API', () => {
+  test('an empty model and an unknown endpoint are refused', () => {
     expect([refused({ model: ' ' }), refused({ model: 'x'.repeat(257) }), refused({ model: 'm' })]).toEqual([
       'model',
       'model',
@@ -141,20 +141,20 @@ test.each([
   expect(refused({ jobId: `${jobIdStem(path)}-0123456789ab` })).toBeNull();
 });
 
-test('a spec takes the given id before the derived one', () => {
+test('a given id has precedence over the derived one', () => {
   const input = { path: '/in', bytes: 1, sha256: 'hash' };
   expect(resolveJobSpec(checkJobOptions({}), input, 'derived')).toMatchObject({ jobId: 'derived', input });
   expect(resolveJobSpec(checkJobOptions({ jobId: 'given' }), input, 'derived').jobId).toBe('given');
 });
 
-test('an account is a label, trimmed, and no part of the identity', () => {
+test('an account is a trimmed label, and not part of the identity', () => {
   const named = checkJobOptions({ account: ' team-a ' });
   expect(named.labels).toEqual({ account: 'team-a', schedule: null, searchable: false });
   expect(jobIdentity(named, 'sha')).toBe(jobIdentity(checkJobOptions({}), 'sha'));
   for (const account of ['', ' ', 'x'.repeat(101)]) expect(refused({ account })).toBe('account');
 });
 
-test('a job of only what is new is another one, and the ids of all others stay as they are', () => {
+test('onlyNew changes the identity of a job, and does not change the ids of other jobs', () => {
   const checked = checkJobOptions({});
   const plain = jobIdentity(checked, 'hash');
   expect(plain).toBe('[1,"hash",null,null,50000,190000000,3,false,null]');
@@ -165,7 +165,7 @@ test('a job of only what is new is another one, and the ids of all others stay a
 });
 
 test.each(['', ' ', 'a b', '.', '../x', 'a/b', '-a', 'x'.repeat(81), true])(
-  'a series cannot be called %j',
+  '%j is refused as the name of a series',
   (onlyNew) => {
     const wrong = (): unknown => checkJobOptions({ onlyNew: onlyNew as string });
     expect(wrong).toThrow(

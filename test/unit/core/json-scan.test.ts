@@ -55,7 +55,7 @@ test.each([
 });
 
 test.each(['[]', '{"a"}', '{"a":1', '{"a":1]', '{"a":1;"b":2}', '{a', '{"a":', '{'])(
-  'gives up on %j as an object',
+  'returns NOT_JSON for %j as an object',
   (text) => {
     const bytes = Buffer.from(text);
     const scanner = new JsonScanner(bytes);
@@ -65,7 +65,7 @@ test.each(['[]', '{"a"}', '{"a":1', '{"a":1]', '{"a":1;"b":2}', '{a', '{"a":', '
   },
 );
 
-test('a key written with escapes equals no name', () => {
+test('a key with escapes equals no name', () => {
   const bytes = Buffer.from('{"b\\u006fdy":1,"body":2,"bodies":3}');
   const scanner = new JsonScanner(bytes);
   const seen: [boolean, boolean][] = [];

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { jobOptionNames } from '../../../src/core/job-spec.ts';
 import { assertKnownOptions } from '../../../src/core/known-options.ts';
 
-test('options that exist pass, and so does one without a value', () => {
+test('known options and options without a value are accepted', () => {
   for (const option of jobOptionNames) assertKnownOptions({ [option]: 1 }, jobOptionNames);
   assertKnownOptions({ modle: undefined }, jobOptionNames);
 });
@@ -26,7 +26,7 @@ test.each([
   );
 });
 
-test('where none is near all are told', () => {
+test('the message lists all options if none is near', () => {
   expect(() => assertKnownOptions({ temperature: 1 }, ['model', 'input'])).toThrow(
     'Option temperature does not exist: known are model, input.',
   );

@@ -19,7 +19,7 @@ class Reporter {
   }
 }
 
-test('calls go through, and what they throw is handed on', async () => {
+test('calls are forwarded, and their errors are passed to the callback', async () => {
   const thrown: string[] = [];
   const quiet = neverThrows(new Reporter(), (method, error) =>
     thrown.push(`${method}: ${(error as Error).message}`),
@@ -32,7 +32,7 @@ test('calls go through, and what they throw is handed on', async () => {
   expect(thrown).toEqual(['fail: no', 'failLater: later']);
 });
 
-test('the failure of whoever is told is ignored', () => {
+test('a failure of the callback is ignored', () => {
   const quiet = neverThrows(new Reporter(), () => {
     throw new Error('the log is full');
   });

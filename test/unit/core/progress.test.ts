@@ -13,7 +13,7 @@ test.each<[state: JobState, lines: number, answered: number, failed: number, can
   expect(endStateOf({ lines, answered, failed, cancelled })).toBe(state);
 });
 
-test('a job in any other state goes on', () => {
+test('the other states are not end states', () => {
   expect(Object.values(JobState).filter((state) => isEndState(state))).toEqual([
     'done',
     'cancelled',

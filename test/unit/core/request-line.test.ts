@@ -112,7 +112,7 @@ test.each<[input: string, count: number]>([
   expect(read(`{"url":"/v1/embeddings","body":{"model":"m","input":${input}}}`).embeddingInputs).toBe(count);
 });
 
-test('a line without a url takes the default endpoint before the guess', () => {
+test('the default endpoint of a line without a url has precedence over the derived one', () => {
   const defaults: LineDefaults = { model: null, endpoint: '/v1/responses' };
   expect(read(`{"body":${chat}}`, defaults).endpoint).toBe('/v1/responses');
   expect(read(`{"url":null,"body":${chat}}`, defaults).endpoint).toBe('/v1/responses');
@@ -121,13 +121,13 @@ test('a line without a url takes the default endpoint before the guess', () => {
   );
 });
 
-test('a line without a model takes the default one, and says that it must be put in', () => {
+test('a line without a model gets the default model, with addsModel set', () => {
   const defaults: LineDefaults = { model: 'given', endpoint: null };
   expect(read('{"body":{"messages":[]}}', defaults)).toMatchObject({ model: 'given', addsModel: true });
   expect(read(`{"body":${chat}}`, defaults)).toMatchObject({ model: 'm', addsModel: false });
 });
 
-test('of a key given twice the last one counts', () => {
+test('the last of duplicate keys counts', () => {
   const line =
     '{"custom_id":"a","custom_id":"b","url":"/v1/responses","url":"/v1/chat/completions",' +
     '"body":{"model":"x","input":"x","stream":true},"body":{"model":"y","model":"z","messages":[]}}';
@@ -161,13 +161,13 @@ test('reads models and urls that are written with escapes', () => {
   expect(read(line)).toMatchObject({ endpoint: '/v1/responses', model: 'mini' });
 });
 
-test('takes white space between all parts and unknown members of any kind', () => {
+test('accepts white space between all parts and unknown members of any kind', () => {
   const line =
     ' { "x" : [ 1 , { } ] , "method" : "POST" , "body" : { "model" : "m" , "stream" : false , "input" : "x" } }\t';
   expect(read(line).body).toBe('{ "model" : "m" , "stream" : false , "input" : "x" }');
 });
 
-test('one reader tells lines apart that follow each other', () => {
+test('one reader keeps no state between lines', () => {
   const reader = new RequestLineReader(open);
   const models = ['a', 'b', 'a', 'ab', 'a'].map((model, i) => {
     const url = i % 2 === 0 ? '/v1/responses' : '/v1/completions';
@@ -195,7 +195,7 @@ test.each<[line: string, id: string | null]>([
   expect(readableId(Buffer.from(line))).toBe(id);
 });
 
-test('the head of an uploaded line and a body make one JSON object', () => {
+test('the head of an uploaded line and a body form one JSON object', () => {
   const [before, behind] = requestHead('/v1/responses');
   expect(JSON.parse(`${before}12${behind}{}}`)).toEqual({
     custom_id: '12',

@@ -29,7 +29,7 @@ test.each([
   expect(fillPlaceholders('/in/{yyyy}-{MM}-{dd} {HH}:{mm}', new Date(at), zone, 'job')).toBe(`/in/${text}`);
 });
 
-test('a folder may be named after the run', () => {
+test('a folder name may contain the id of the job', () => {
   expect(fillPlaceholders('/out/{run}/{x}/{', new Date(0), 'UTC', 'n-1')).toBe('/out/n-1/{x}/{');
 });
 
@@ -47,7 +47,7 @@ test.each<[option: 'input' | 'out', name: string, message: RegExp | null]>([
   ['input', 'a-{run}.jsonl', /placeholder \{run\}/],
   ['out', 'out/{run}', null],
   ['out', '{yyyy}/{run}', null],
-  ['out', 'out/', /same folder for two runs.* put \{run\} into it.* e\.g\. out\/\{run\}\.$/],
+  ['out', 'out/', /same folder for two runs.* add \{run\}.* e\.g\. out\/\{run\}\.$/],
   // A trigger in the minute of another run, or an hour that the clock shows twice.
   ['out', '{yyyy}-{MM}-{dd}T{HH}-{mm}', /same folder for two runs/],
   ['out', 'out/{yyyy}-{MM}-{dd}', /e\.g\. out\/\{yyyy\}-\{MM\}-\{dd\}\/\{run\}\.$/],

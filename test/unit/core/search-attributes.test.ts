@@ -1,24 +1,24 @@
 import { expect, test } from 'vitest';
-import { fittingWords } from '../../../src/core/search-attributes.ts';
+import { fittingKeywords } from '../../../src/core/search-attributes.ts';
 
 const sizeOf = (words: string[]): number => Buffer.byteLength(JSON.stringify(words));
 
-test('words that fit into 2 KB stay, in their order', () => {
-  expect(fittingWords([])).toEqual([]);
-  expect(fittingWords(['b', 'a'])).toEqual(['b', 'a']);
+test('keywords that fit into 2 KB are kept in their order', () => {
+  expect(fittingKeywords([])).toEqual([]);
+  expect(fittingKeywords(['b', 'a'])).toEqual(['b', 'a']);
 });
 
 test.each([
   ['ids of batches', `batch_${'0'.repeat(32)}`, 46],
-  ['umlauts, counted high', 'ä'.repeat(100), 4],
+  ['umlauts, counted as four bytes', 'ä'.repeat(100), 4],
   ['quotes, which JSON doubles', '"'.repeat(100), 9],
 ])('of many long ones the first stay: %s', (_what, word, kept) => {
-  const fitting = fittingWords(Array.from({ length: 200 }, () => word));
+  const fitting = fittingKeywords(Array.from({ length: 200 }, () => word));
   expect(fitting).toHaveLength(kept);
   expect(sizeOf(fitting)).toBeLessThanOrEqual(1_900);
 });
 
-test('a word that is too long by itself is left out, and the others stay', () => {
-  expect(fittingWords(['a', 'x'.repeat(256), 'b'])).toEqual(['a', 'b']);
-  expect(fittingWords(['x'.repeat(255)])).toHaveLength(1);
+test('a keyword that is too long is left out, and the others are kept', () => {
+  expect(fittingKeywords(['a', 'x'.repeat(256), 'b'])).toEqual(['a', 'b']);
+  expect(fittingKeywords(['x'.repeat(255)])).toHaveLength(1);
 });

@@ -34,7 +34,7 @@ test('finds every line of a shard, and no other', () => {
   expect(lines.historyOf(3)).toEqual({ sent: 0, charged: 0, idle: 0 });
 });
 
-test('a shard is full when one more line would break any limit', () => {
+test('a shard is full when one more line would exceed any limit', () => {
   const fill = new ShardFill();
   const limits = { lines: 3, bytes: 100 };
   const line = (bytes: number, embeddingInputs = 0): { bytes: number; embeddingInputs: number } => ({

@@ -29,7 +29,7 @@ const shard = (more: Partial<ShardRecord>): ShardRecord => ({
 
 test.each<[what: string, troubles: Partial<JobTroubles>, notices: RegExp[]]>([
   ['nothing', {}, []],
-  ['a refused account', { isRefused: true }, [/asked again at growing intervals/]],
+  ['a refused account', { isRefused: true }, [/probed at growing intervals/]],
   ['one overdue batch', { overdue: 1 }, [/^1 batch is long past/]],
   ['overdue batches', { overdue: 2 }, [/^2 batches are long past/]],
   ['a duplicate', { duplicates: 1 }, [/^1 batch was created twice: .*what they answered is kept/]],
@@ -47,7 +47,7 @@ test.each<[what: string, troubles: Partial<JobTroubles>, notices: RegExp[]]>([
   [
     'a failed poll',
     { watch: { ...untroubled, failure: 'GET /batches/{id}: HTTP 500' } },
-    [/^the batches cannot be read: GET .* HTTP 500; tried again/],
+    [/^the batches cannot be read: GET .* HTTP 500; retried/],
   ],
   [
     'unknown statuses',

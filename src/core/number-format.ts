@@ -1,18 +1,18 @@
-/** Numbers as people read them: one way for the command line, the logs and the report. */
+/** Formats numbers for the command line, the logs and the report. */
 
 /** A whole number with separators. */
 export function count(n: number): string {
   return n.toLocaleString('en-US');
 }
 
-/** An amount of USD, with more digits where it is small. Never nothing where there is something. */
+/** An amount of USD, with more digits for small amounts. An amount above zero is never shown as zero. */
 export function usd(amount: number): string {
   if (amount > 0 && amount < 0.0001) return '<$0.0001';
   if (amount < 1) return `$${amount.toFixed(4)}`;
   return `$${amount.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
 }
 
-/** A share of 1 as percent. Never 100 before all of it is there, and never 0 when a part of it is. */
+/** A share of 1 as percent: `100 %` only for all of it, `0.0 %` only for none of it. */
 export function percent(share: number): string {
   if (share >= 1) return '100 %';
   const tenths = Math.floor(share * 1_000);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { count, duration, percent, usd } from '../../../src/core/spoken-numbers.ts';
+import { count, duration, percent, usd } from '../../../src/core/number-format.ts';
 
 test.each([
   [0, '0.0 s'],
@@ -30,7 +30,7 @@ test.each([
   expect(percent(share)).toBe(words);
 });
 
-test('counts have separators, and small amounts more digits', () => {
+test('counts have separators, and small amounts have more digits', () => {
   expect([count(1_234_567), usd(0.0424), usd(1_234.5)]).toEqual(['1,234,567', '$0.0424', '$1,234.50']);
   expect([usd(0), usd(0.000_01), usd(0.000_1)]).toEqual(['$0.0000', '<$0.0001', '$0.0001']);
 });

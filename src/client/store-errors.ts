@@ -3,10 +3,10 @@ import { BatchError, ErrorCode } from '../core/errors.ts';
 import type { StoreIdentity } from '../store/store-identity.ts';
 
 /**
- * Reads of the store as the client does them; what the file system says comes out as this package's error.
+ * Runs a read of the store; converts errors of the file system to this package's error.
  * @throws BatchError `store_unavailable`
  */
-export async function readingStore<T>(read: () => Promise<T>, jobId: string): Promise<T> {
+export async function withStoreErrors<T>(read: () => Promise<T>, jobId: string): Promise<T> {
   try {
     return await read();
   } catch (error) {
@@ -17,7 +17,7 @@ export async function readingStore<T>(read: () => Promise<T>, jobId: string): Pr
     throw new BatchError(
       ErrorCode.StoreUnavailable,
       isOfFileSystem
-        ? `${place}: the store cannot be read for job ${jobId} (${code}): mend the folder (DURABLE_BATCH_HOME) or its permissions.`
+        ? `${place}: the store cannot be read for job ${jobId} (${code}): fix the folder (DURABLE_BATCH_HOME) or its permissions.`
         : `${place}: a record of job ${jobId} in the store is not JSON: restore the store's folder (DURABLE_BATCH_HOME).`,
       { details: { jobId, ...(path === undefined ? {} : { file: path }) } },
     );
@@ -25,8 +25,7 @@ export async function readingStore<T>(read: () => Promise<T>, jobId: string): Pr
 }
 
 /**
- * The error for results that are not where they are looked for; `theirs` is the store that the job was started with, null
- * where that is not known.
+ * The error for missing results; `theirs` is the store that the job was started with, null if unknown.
  */
 export function resultsMissing(jobId: string, ours: StoreIdentity, theirs: StoreIdentity | null): BatchError {
   const where =
