@@ -5,7 +5,7 @@
  * again would change numbers beyond 2^53, duplicate keys and escapes. So a line is scanned: the scan is
  * a full check against RFC 8259's grammar, and finds where each member of interest starts and ends. It keeps its own stack, so that
  * values nested thousands of levels deep are scanned like others.
- * UTF-8 is not checked here: `cutLines` checks whole blocks.
+ * UTF-8 is not checked here: `readLines` checks whole blocks.
  *
  * `JSON.parse` is the oracle of this file's property tests.
  */

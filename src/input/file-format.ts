@@ -13,7 +13,7 @@ const signatures: readonly (readonly [name: string, bytes: readonly number[], ad
  * What the first line of a file says of a file that is in another format; null where it is a line like others. A fault of the line
  * alone would send somebody to mend that line.
  */
-export function otherFormat(line: Uint8Array): LineFault | null {
+export function detectOtherFormat(line: Uint8Array): LineFault | null {
   for (const [name, bytes, advice] of signatures) {
     if (bytes.every((byte, i) => line[i] === byte)) return { reason: `is the start of ${name}`, advice };
   }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import type { InputFingerprint } from '../core/job-spec.ts';
-import { NotAFile, openFile } from '../files/plain-file.ts';
+import { NotARegularFile, openFile } from '../files/regular-file.ts';
 import { InputCheck } from './input-check.ts';
 
 /**
@@ -19,7 +19,7 @@ export async function fingerprintInput(path: string): Promise<InputFingerprint> 
     const file = await openFile(path);
     for await (const chunk of file.createReadStream({ highWaterMark: 1 << 20 })) read.add(chunk as Buffer);
   } catch (error) {
-    if (error instanceof NotAFile) {
+    if (error instanceof NotARegularFile) {
       const advice = error.kind === 'a folder' ? 'name a .jsonl file' : SAVE_IT;
       throw badInput(path, `is ${error.kind}`, advice);
     }

@@ -7,6 +7,6 @@ export function identityOf(spec: JobSpec): string {
 }
 
 /** The first digits of it, which suffice in names of files of one job. */
-export function identityWord(spec: JobSpec): string {
+export function shortIdentity(spec: JobSpec): string {
   return identityOf(spec).slice(0, 12);
 }

@@ -1,5 +1,5 @@
 import type { JobSpec } from '../core/job-spec.ts';
-import { isInputThere } from '../input/look-for-input.ts';
+import { inputExists } from '../input/input-exists.ts';
 import { identityFiles, jobFiles } from '../store/job-files.ts';
 import { identityOf } from './job-identity.ts';
 import { claimRecord, readRecord, type Store } from '../store/store.ts';
@@ -53,7 +53,7 @@ export async function rememberJob(store: Store, spec: JobSpec): Promise<void> {
 export async function inputPathOf(store: Store, spec: JobSpec): Promise<string> {
   const moved = await readRecord<{ path: string }>(store, jobFiles.input(spec.jobId));
   if (moved === null) return spec.input.path;
-  return (await isInputThere(moved.path)) ? moved.path : spec.input.path;
+  return (await inputExists(moved.path)) ? moved.path : spec.input.path;
 }
 
 /** Tells the worker of a job whose shards are not built yet where its input is now: its workflow knows only the first path. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
-import { isThere, outputFiles } from './output-files.ts';
+import { fileExists, outputFiles } from './output-files.ts';
 
 /**
  * Makes sure that a folder can take the results of a job: it can be written and holds no other job's.
@@ -33,7 +33,8 @@ export async function checkOutputFolder(folder: string, jobId: string): Promise<
   }
   const report = await readIfThere(join(folder, outputFiles.report));
   const results =
-    (await isThere(join(folder, outputFiles.results))) || (await isThere(join(folder, outputFiles.partial)));
+    (await fileExists(join(folder, outputFiles.results))) ||
+    (await fileExists(join(folder, outputFiles.partial)));
   if (report === null && !results) return;
   const owner = report === null ? await readIfThere(join(folder, outputFiles.mark)) : ownerOf(report);
   if (owner === jobId) return;

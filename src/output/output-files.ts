@@ -12,7 +12,7 @@ export const outputFiles = {
   mark: '.durable-batch-job',
 } as const;
 
-export async function isThere(path: string): Promise<boolean> {
+export async function fileExists(path: string): Promise<boolean> {
   return await open(path, 'r').then(
     async (file) => {
       await file.close();
@@ -23,7 +23,10 @@ export async function isThere(path: string): Promise<boolean> {
 }
 
 /** Lets a file be written under another name, and gives it its own when it is whole. */
-export async function appearWhole(to: string, write: (temporary: string) => Promise<void>): Promise<void> {
+export async function writeAtomically(
+  to: string,
+  write: (temporary: string) => Promise<void>,
+): Promise<void> {
   const temporary = `${to}.${randomUUID().slice(0, 8)}.tmp`;
   try {
     await write(temporary);

@@ -3,7 +3,7 @@ import { copyFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jobFiles } from '../store/job-files.ts';
 import type { Store } from '../store/store.ts';
-import { appearWhole, isThere, outputFiles } from './output-files.ts';
+import { fileExists, outputFiles, writeAtomically } from './output-files.ts';
 
 /** Characters written at a time. */
 const PIECE_CHARACTERS = 1 << 18;
@@ -20,13 +20,13 @@ export async function copyResults(store: Store, jobId: string, folder: string): 
     const partial = join(folder, outputFiles.partial);
     await writeFile(mark, jobId);
     try {
-      await copyWhole(results, join(folder, outputFiles.results));
+      await copyAtomically(results, join(folder, outputFiles.results));
     } catch (error) {
-      if (!(await isThere(partial))) await rm(mark, { force: true });
+      if (!(await fileExists(partial))) await rm(mark, { force: true });
       throw error;
     }
-    if (await isThere(page)) await copyWhole(page, join(folder, outputFiles.page));
-    await copyWhole(report, join(folder, outputFiles.report));
+    if (await fileExists(page)) await copyAtomically(page, join(folder, outputFiles.page));
+    await copyAtomically(report, join(folder, outputFiles.report));
     await rm(partial, { force: true });
     await rm(mark, { force: true });
   });
@@ -43,7 +43,7 @@ export async function writePartialResults(
 ): Promise<string> {
   const path = join(folder, outputFiles.partial);
   await writeFile(join(folder, outputFiles.mark), jobId);
-  await appearWhole(path, async (temporary) => await writeFile(temporary, inPieces(rows)));
+  await writeAtomically(path, async (temporary) => await writeFile(temporary, inPieces(rows)));
   return path;
 }
 
@@ -59,7 +59,7 @@ async function* inPieces(rows: AsyncIterable<string>): AsyncGenerator<string, vo
   yield piece;
 }
 
-async function copyWhole(from: string, to: string): Promise<void> {
+async function copyAtomically(from: string, to: string): Promise<void> {
   // Where the file system can share blocks, this costs nothing; the store keeps a file of its own.
-  await appearWhole(to, async (temporary) => await copyFile(from, temporary, constants.COPYFILE_FICLONE));
+  await writeAtomically(to, async (temporary) => await copyFile(from, temporary, constants.COPYFILE_FICLONE));
 }

@@ -19,11 +19,11 @@ interface JobApi {
  */
 export async function claimJobApi(store: Store, job: string, baseUrl: string): Promise<boolean> {
   const mine = apiFingerprint(baseUrl);
-  return (await keepJobApi(store, job, mine)) === mine;
+  return (await recordJobApi(store, job, mine)) === mine;
 }
 
 /** Keeps where the batches of a job live, where that is not on record yet; answers what is on record. */
-export async function keepJobApi(store: Store, job: string, baseUrlSha256: string): Promise<string> {
+export async function recordJobApi(store: Store, job: string, baseUrlSha256: string): Promise<string> {
   const known = await readRecord<JobApi>(store, jobFiles.api(job));
   if (known !== null) return known.baseUrlSha256;
   const mine: JobApi = { baseUrlSha256, instance: randomBytes(8).toString('hex') };

@@ -27,7 +27,7 @@ export async function currentPass(store: Store, job: string): Promise<number> {
  * Asks for another pass of a job that has ended with a report, which then goes. Dying in between is safe: the pass that was
  * asked for last, and has not begun, is asked for again.
  */
-export async function askForPass(store: Store, job: string, report: JobReport): Promise<void> {
+export async function requestPass(store: Store, job: string, report: JobReport): Promise<void> {
   const round = await lastRound(store, job);
   const last = await currentPass(store, job);
   const before = last === 0 ? null : await readPass(store, job, last);
@@ -42,6 +42,6 @@ export async function readPass(store: Store, job: string, pass: number): Promise
 }
 
 /** Keeps that the job is cancelled, in this pass. */
-export async function keepCancel(store: Store, job: string, pass: number): Promise<void> {
+export async function recordCancel(store: Store, job: string, pass: number): Promise<void> {
   await claimRecord(store, jobFiles.cancelled(job, pass), { at: Date.now() });
 }

@@ -16,5 +16,5 @@ const KEY = 'store.json';
 export async function storeIdentity(store: Store): Promise<StoreIdentity> {
   const known = await readRecord<{ id: string }>(store, KEY);
   const { id } = known ?? (await claimRecord(store, KEY, { id: randomUUID() })).record;
-  return { id, path: dirname(store.placeOf(KEY)) };
+  return { id, path: dirname(store.locationOf(KEY)) };
 }

@@ -8,7 +8,7 @@
  */
 export interface Store {
   /** Where a value is, for messages to people: its path, or its URL. */
-  placeOf(key: string): string;
+  locationOf(key: string): string;
   /**
    * Tries what a store must be able to do, so that one that is not able is told at the start and not in the middle of a job.
    * @throws BatchError `store_unavailable`
@@ -46,7 +46,7 @@ export interface Store {
    * Gives every value under a folder of keys the key that it has behind the folder's, in place of whatever was there; those that
    * were moved before stay. For values that count once a record names them.
    */
-  moveOut(folder: string): Promise<void>;
+  moveToRoot(folder: string): Promise<void>;
   /**
    * Fetches values to local files, lets them be worked on, and publishes the files that the work has made. `work` gets a folder in
    * which the values of `keys` are files, each at its key; keys without a value have none. When it is done, every file that

@@ -8,7 +8,7 @@ import { ratesOf } from '../../src/openai/price.ts';
 import { sumShards } from '../../src/activities/sum-shards.ts';
 import { priceOf } from '../../src/core/token-cost.ts';
 import { outputRow, plan, requestLine, settle } from '../support/file-job.ts';
-import { shardStory } from '../support/job-stories.ts';
+import { reportShard } from '../support/report-data.ts';
 import { TempFolder } from '../support/temp-folder.ts';
 
 interface Rates {
@@ -137,7 +137,7 @@ test('a job costs the sum of its rows, each priced by itself, to the last digit'
           const { inputTokens, cachedTokens, outputTokens, cost, twice } = outcome;
           const read = BigInt(cost!) + BigInt(twice?.cost ?? 0);
           expect(read).toBe(own);
-          return shardStory(1, index, {
+          return reportShard(1, index, {
             model,
             inputTokens,
             cachedTokens,

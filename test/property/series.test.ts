@@ -103,8 +103,8 @@ class TurnStore extends FolderStore {
     await this.turns.in(() => super.replace(key, text));
   }
 
-  override async moveOut(key: string): Promise<void> {
-    await this.turns.in(() => super.moveOut(key));
+  override async moveToRoot(key: string): Promise<void> {
+    await this.turns.in(() => super.moveToRoot(key));
   }
 
   override async removeAll(key: string): Promise<void> {

@@ -6,7 +6,7 @@ import { BatchError, ErrorCode } from '../../src/core/errors.ts';
 import type { KeysToFetch, Store } from '../../src/store/store.ts';
 
 /** What is done with a value. */
-type Access = Exclude<keyof Store, 'placeOf' | 'check'>;
+type Access = Exclude<keyof Store, 'locationOf' | 'check'>;
 
 /**
  * A store in memory: a second kind of store, beside the folder. It has no file of its own, so that whoever works on files gets copies.
@@ -23,7 +23,7 @@ export class MemoryStore implements Store {
     this.failing = failing;
   }
 
-  placeOf(key: string): string {
+  locationOf(key: string): string {
     return `memory:${key}`;
   }
 
@@ -96,8 +96,8 @@ export class MemoryStore implements Store {
     for (const name of this.below(folder)) this.values.delete(`${folder}/${name}`);
   }
 
-  async moveOut(folder: string): Promise<void> {
-    await this.access('moveOut', folder);
+  async moveToRoot(folder: string): Promise<void> {
+    await this.access('moveToRoot', folder);
     for (const name of this.below(folder)) {
       this.values.set(name, this.values.get(`${folder}/${name}`)!);
       this.values.delete(`${folder}/${name}`);

@@ -5,7 +5,7 @@ import { BatchError, ErrorCode } from '../../core/errors.ts';
 const INVALID_ARGUMENT = 3;
 
 /** Makes a call about a schedule; what the server refuses becomes this package's error. */
-export async function tellingScheduleTrouble<T>(name: string, call: () => Promise<T>): Promise<T> {
+export async function withScheduleErrors<T>(name: string, call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (error) {

@@ -19,7 +19,7 @@ import { jobFiles } from '../../store/job-files.ts';
 import { readRecord, type Store } from '../../store/store.ts';
 import { SCHEDULED_JOB } from '../../workflows/messages.ts';
 import type { TemporalCalls } from '../temporal-calls.ts';
-import { tellingScheduleTrouble } from './schedule-errors.ts';
+import { withScheduleErrors } from './schedule-errors.ts';
 import {
   assertScheduleOptions,
   optionsOf,
@@ -187,7 +187,7 @@ export class ScheduleHandle {
 
   private async call<T>(call: (handle: TemporalHandle) => Promise<T>): Promise<T> {
     return await this.calls.run((client) =>
-      tellingScheduleTrouble(this.name, () => call(client.schedule.getHandle(this.name))),
+      withScheduleErrors(this.name, () => call(client.schedule.getHandle(this.name))),
     );
   }
 

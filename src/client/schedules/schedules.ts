@@ -5,7 +5,7 @@ import { readEnvironment } from '../../environment.ts';
 import { isSearchable } from '../../temporal/index.ts';
 import { SCHEDULED_JOB } from '../../workflows/messages.ts';
 import type { TemporalCalls } from '../temporal-calls.ts';
-import { tellingScheduleTrouble } from './schedule-errors.ts';
+import { withScheduleErrors } from './schedule-errors.ts';
 import { ScheduleHandle, type ScheduleStatus } from './schedule-handle.ts';
 import { assertScheduleOptions, resolveSchedule, type ScheduleOptions } from './schedule-options.ts';
 import { noteOf, toTemporal } from './to-temporal.ts';
@@ -34,7 +34,7 @@ export class Schedules {
     const account = options.account ?? readEnvironment().account;
     const spec = resolveSchedule(account === null ? options : { ...options, account }, searchable);
     await this.calls.run(() =>
-      tellingScheduleTrouble(spec.name, () =>
+      withScheduleErrors(spec.name, () =>
         client.schedule.create({
           scheduleId: spec.name,
           ...toTemporal(spec, this.taskQueue),

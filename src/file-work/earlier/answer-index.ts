@@ -5,7 +5,7 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { shardId } from '../../core/shard-plan.ts';
-import type { WholeFileWriter } from '../../files/whole-file.ts';
+import type { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 import { KEY_BYTES } from '../requests/request-key.ts';
 
 export const ENTRY_BYTES: number = KEY_BYTES + 16;
@@ -30,9 +30,9 @@ export function unpackShard(packed: number): string {
 /** Appends entries to an index. */
 export class EntryWriter {
   private readonly entry = Buffer.alloc(ENTRY_BYTES);
-  private readonly file: WholeFileWriter;
+  private readonly file: AtomicFileWriter;
 
-  constructor(file: WholeFileWriter) {
+  constructor(file: AtomicFileWriter) {
     this.file = file;
   }
 

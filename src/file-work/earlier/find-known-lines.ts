@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { JobSpec } from '../../core/job-spec.ts';
 import { isLineFault } from '../../core/request-line.ts';
-import { WholeFileWriter } from '../../files/whole-file.ts';
+import { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 import { InputCheck } from '../../input/input-check.ts';
 import type { InputReader } from '../../input/input-reader.ts';
 import { eachEntry, ENTRY_BYTES } from './answer-index.ts';
@@ -35,7 +35,7 @@ export function findKnownLines(
 ): boolean {
   const known = new KnownKeys(linesAtATime);
   const keys = new RequestKeys();
-  const file = new WholeFileWriter(target);
+  const file = new AtomicFileWriter(target);
   const read = new InputCheck();
   try {
     const onLine = ({ number, block, request }: Readonly<InputLine>): boolean => {
@@ -60,7 +60,7 @@ function lookUp(
   folder: string,
   earlier: readonly EarlierAnswers[],
   known: KnownKeys,
-  file: WholeFileWriter,
+  file: AtomicFileWriter,
 ): void {
   if (known.size === 0) return;
   earlier.forEach(({ job, index }, source) => {

@@ -3,9 +3,9 @@ import { dirname, join, sep } from 'node:path';
 import { MAX_BATCH_BYTES } from '../../core/limits.ts';
 import { shardId, type RoundPlan } from '../../core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../../store/job-files.ts';
-import { WholeFileWriter } from '../../files/whole-file.ts';
+import { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 import { EntryWriter } from './answer-index.ts';
-import { cutLines } from '../../files/cut-lines.ts';
+import { readLines } from '../../files/read-lines.ts';
 import { RequestKeys } from '../requests/request-key.ts';
 import { RowFile } from '../rows/row-file.ts';
 import { readManifest, readOutcome, rowsPath } from '../records/shard-records.ts';
@@ -40,7 +40,7 @@ export function indexAnswers(folder: string, { job, rounds, target }: AnswersToI
 }
 
 function writeIndex(folder: string, job: string, rounds: number, target: string): number {
-  const file = new WholeFileWriter(join(folder, target));
+  const file = new AtomicFileWriter(join(folder, target));
   const entries = new EntryWriter(file);
   const keys = new RequestKeys();
   let answers = 0;
@@ -76,7 +76,7 @@ function eachAnswer(
   const { endpoint } = readManifest(folder, job, shard);
   const rows = new RowFile(path);
   try {
-    cutLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, { start, end }) => {
+    readLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, { start, end }) => {
       if (rows.done) return;
       const { line, key } = keys.ofUploaded(block, start, end, endpoint);
       if (rows.line !== line) return; // it went again: a later shard has its row

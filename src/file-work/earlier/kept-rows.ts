@@ -1,6 +1,6 @@
 import type { JobSpec } from '../../core/job-spec.ts';
 import type { RequestLine } from '../../core/request-line.ts';
-import { temporaryName, WholeFileWriter } from '../../files/whole-file.ts';
+import { temporaryName, AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 import type { InputReader } from '../../input/input-reader.ts';
 import { settledRowsPath } from '../records/shard-records.ts';
 import { writeRowHead } from '../rows/row-text.ts';
@@ -32,7 +32,7 @@ export class KeptRows {
   readonly isSameInput: boolean;
   private readonly folder: string;
   private readonly earlier: readonly EarlierAnswers[];
-  private readonly file: WholeFileWriter;
+  private readonly file: AtomicFileWriter;
   /** Null where there is nothing to look up, as in a schedule's first run. */
   private readonly known: KnownLines | null;
   private readonly open = new Map<string, EarlierRows>();
@@ -43,7 +43,7 @@ export class KeptRows {
     this.earlier = earlier;
     this.isSameInput = earlier.length === 0 || findKnownLines(folder, { input, spec, earlier, target });
     this.known = earlier.length === 0 ? null : new KnownLines(target);
-    this.file = new WholeFileWriter(path);
+    this.file = new AtomicFileWriter(path);
   }
 
   /** Writes the row of a line that an earlier job has answered; false for others, which are to be asked. */

@@ -32,12 +32,12 @@ export function settledRowsPath(folder: string, job: string, shard: string): str
 }
 
 /** The rows that an attempt writes: in a file of its own, whose word its outcome names. */
-export interface OwnRows {
+export interface AttemptRows {
   readonly rows: string;
   readonly path: string;
 }
 
-export function ownRows(folder: string, job: string, shard: string): OwnRows {
+export function attemptRows(folder: string, job: string, shard: string): AttemptRows {
   const rows = randomBytes(6).toString('hex');
   return { rows, path: rowsPath(folder, job, shard, { rows }) };
 }

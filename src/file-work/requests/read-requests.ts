@@ -1,6 +1,6 @@
 import type { JobSpec } from '../../core/job-spec.ts';
 import { isLineFault, RequestLineReader, type LineFault, type RequestLine } from '../../core/request-line.ts';
-import { otherFormat } from '../../input/file-format.ts';
+import { detectOtherFormat } from '../../input/file-format.ts';
 import type { InputReader, InputRow } from '../../input/input-reader.ts';
 import { SeparatorSearch } from './separators.ts';
 
@@ -39,7 +39,7 @@ export function readRequests(input: InputReader, { spec, onLine, onBytes }: Requ
     const checked = checker.check(block, row, start, end);
     const isFirst = line === null;
     const other =
-      isFirst && isLineFault(checked) && !overlong ? otherFormat(block.subarray(start, end)) : null;
+      isFirst && isLineFault(checked) && !overlong ? detectOtherFormat(block.subarray(start, end)) : null;
     const request = other ?? checked;
     line = Object.assign(line ?? {}, { number, block, start, end, overlong, request });
     isWanted = onLine(line);

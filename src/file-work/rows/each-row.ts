@@ -1,5 +1,5 @@
 import type { ShardLines } from '../../core/shard-plan.ts';
-import { cutLines, type CutLine } from '../../files/cut-lines.ts';
+import { readLines, type FileLine } from '../../files/read-lines.ts';
 import { ResultRowReader, type ReadRow } from '../../openai/rows/read-result-row.ts';
 
 /** Rows longer than this are not read as rows: no answer of the API comes near. */
@@ -10,7 +10,7 @@ export interface ShardRow {
   /** Place of the line in the shard, from 0. */
   position: number;
   row: ReadRow;
-  cut: CutLine;
+  cut: FileLine;
   /** The bytes that the line was cut out of. */
   block: Buffer;
 }
@@ -19,7 +19,7 @@ export interface ShardRow {
 export function eachRow(lines: ShardLines, path: string, onRow: (found: Readonly<ShardRow>) => void): void {
   const reader = new ResultRowReader();
   let found: ShardRow | null = null;
-  cutLines(path, MAX_ROW_BYTES, (block, cut) => {
+  readLines(path, MAX_ROW_BYTES, (block, cut) => {
     if (cut.overlong) return;
     reader.readLine(block, cut.start, cut.end, cut.utf8, (row) => {
       const position = row.line === null ? -1 : lines.positionOf(row.line);

@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { plainCode } from '../../core/plain-code.ts';
 import type { FailedLine } from '../../core/progress.ts';
-import { WholeFileWriter } from '../../files/whole-file.ts';
+import { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 import { ByteCounter } from '../byte-counter.ts';
 import { RowFile } from './row-file.ts';
 
@@ -49,7 +49,7 @@ export function mergeRows(
     .filter(({ first }) => first !== null)
     .sort((a, b) => b.first! - a.first!);
   const open: RankedRows[] = [];
-  const writer = new WholeFileWriter(join(folder, target));
+  const writer = new AtomicFileWriter(join(folder, target));
   const failed: FailedLine[] = [];
   let rows = 0;
   let last = 0;

@@ -1,11 +1,11 @@
-import type { WholeFileWriter } from '../../files/whole-file.ts';
+import type { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 
 const beforeLine = Buffer.from('{"line":');
 const beforeId = Buffer.from(',"id":');
 const quote = Buffer.from('"');
 
 /** A row as far as the line's id: the user's, or the line's number as text. */
-export function writeRowHead(file: WholeFileWriter, line: number, id: Uint8Array | null): void {
+export function writeRowHead(file: AtomicFileWriter, line: number, id: Uint8Array | null): void {
   file.write(beforeLine);
   file.writeNumber(line);
   file.write(beforeId);

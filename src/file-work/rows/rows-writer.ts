@@ -1,5 +1,5 @@
 import { fstatSync, readFileSync, readSync } from 'node:fs';
-import { WholeFileWriter } from '../../files/whole-file.ts';
+import { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 import type { ShardIds } from '../records/shard-ids.ts';
 import { cancelledRowTail, writeRowHead } from './row-text.ts';
 import { lineState, type ShardTally } from './shard-tally.ts';
@@ -13,14 +13,14 @@ const rowTail = Buffer.from('}}\n');
 
 /** Writes rows in the lines' order, taking each answer's bytes from where they stand in the raw file. */
 export class RowsWriter {
-  private readonly file: WholeFileWriter;
+  private readonly file: AtomicFileWriter;
   private readonly ids: ShardIds;
   private readonly scratch = Buffer.allocUnsafe(64 << 10);
   /** Raw files that are small enough to be held: their answers are taken in any order without a read each. */
   private held: (Buffer | null)[] = [];
 
   constructor(path: string, ids: ShardIds) {
-    this.file = new WholeFileWriter(path);
+    this.file = new AtomicFileWriter(path);
     this.ids = ids;
   }
 

@@ -1,14 +1,14 @@
 import { ShardLines, type ShardOutcome } from '../../core/shard-plan.ts';
 import { shardFiles } from '../../store/job-files.ts';
 import { ShardIds } from '../records/shard-ids.ts';
-import { ownRows, readManifest } from '../records/shard-records.ts';
+import { attemptRows, readManifest } from '../records/shard-records.ts';
 import type { EndedShard, MissingRows } from './ended-shard.ts';
 import { OpenRawFiles, rawFile } from './raw-files.ts';
 import { RowsWriter } from './rows-writer.ts';
 import { settleRest } from './settle-rest.ts';
 import { outcomeOf } from './shard-outcome.ts';
 import { ShardTally, type RowRule } from './shard-tally.ts';
-import { SpareBodies } from './spare-bodies.ts';
+import { BodySpillFile } from './body-spill-file.ts';
 
 /**
  * Decides for every line of a shard how it ended, and writes the rows of those that did. `rule` says what a row means for its line.
@@ -18,8 +18,8 @@ import { SpareBodies } from './spare-bodies.ts';
 export function settleShard(folder: string, ended: EndedShard, rule?: RowRule): ShardOutcome | MissingRows {
   const { job, shard, batch, batchId } = ended;
   const manifest = readManifest(folder, job, shard);
-  const { rows, path } = ownRows(folder, job, shard);
-  using spare = new SpareBodies(path);
+  const { rows, path } = attemptRows(folder, job, shard);
+  using spare = new BodySpillFile(path);
   const tally = new ShardTally({ lines: new ShardLines(manifest), spare, rates: ended.rates, rule });
   const output = rawFile(folder, ended.hasOutput ? shardFiles.output(job, shard, batch) : null);
   const errors = rawFile(folder, ended.hasErrors ? shardFiles.errors(job, shard, batch) : null);

@@ -6,7 +6,7 @@ import { meaningOf, RowMeaning } from '../../openai/rows/row-meaning.ts';
 import { eachRow, type ShardRow } from './each-row.ts';
 import { PaidSum } from './paid-sum.ts';
 import type { RawFile } from './raw-files.ts';
-import type { SpareBodies } from './spare-bodies.ts';
+import type { BodySpillFile } from './body-spill-file.ts';
 
 /** How a line stands while its shard's files are read. */
 export const lineState = { none: 0, answered: 1, failed: 2, again: 3, cancelled: 4 } as const;
@@ -25,7 +25,7 @@ export type RowRule = (row: ReadRow) => RowMeaning;
 export interface TallyOptions {
   readonly lines: ShardLines;
   /** Takes the bodies that do not stand in a raw file as JSON. */
-  readonly spare: SpareBodies;
+  readonly spare: BodySpillFile;
   /** As in `EndedShard`. */
   readonly rates: ModelRates | null | undefined;
   /** @default `meaningOf` */
@@ -43,7 +43,7 @@ export class ShardTally {
   readonly input: Uint32Array;
   readonly output: Uint32Array;
   readonly errors: Map<number, LineError> = new Map();
-  readonly spare: SpareBodies;
+  readonly spare: BodySpillFile;
   /** What was paid for the lines, whatever came of it. */
   readonly paid: PaidSum;
   /** What was paid for answers that came a second time. */

@@ -1,9 +1,9 @@
 import { plainCode } from '../../core/plain-code.ts';
 import { EXAMPLES_KEPT, ShardLines, type ShardManifest, type ShardOutcome } from '../../core/shard-plan.ts';
-import { WholeFileWriter } from '../../files/whole-file.ts';
+import { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 import type { ShardName } from '../records/claim-outcome.ts';
 import { ShardIds } from '../records/shard-ids.ts';
-import { ownRows, readManifest } from '../records/shard-records.ts';
+import { attemptRows, readManifest } from '../records/shard-records.ts';
 import { cancelledRowTail, writeRowHead } from './row-text.ts';
 
 /** A shard that no batch was created for, since the API refused its file or its batch for good. */
@@ -52,8 +52,8 @@ function writeRows(
 ): string {
   const lines = new ShardLines(manifest);
   const ids = new ShardIds(folder, job, shard, manifest);
-  const { rows, path } = ownRows(folder, job, shard);
-  const file = new WholeFileWriter(path);
+  const { rows, path } = attemptRows(folder, job, shard);
+  const file = new AtomicFileWriter(path);
   lines.numbers.forEach((line, position) => {
     writeRowHead(file, line, ids.at(position));
     file.writeText(rowTail(lines.historyOf(line).sent));

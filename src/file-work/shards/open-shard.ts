@@ -8,7 +8,7 @@ import {
   type ShardLimits,
   type ShardManifest,
 } from '../../core/shard-plan.ts';
-import { WholeFileWriter } from '../../files/whole-file.ts';
+import { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 import { shardFiles } from '../../store/job-files.ts';
 import type { BodyOpenings } from '../requests/body-opening.ts';
 import { escapeSeparators } from '../requests/separators.ts';
@@ -42,9 +42,9 @@ export class OpenShard {
   private readonly carried: CarriedLine[] = [];
   /** The bytes before and behind a line's number in its request. */
   private readonly head: readonly [Uint8Array, Uint8Array];
-  private readonly requests: WholeFileWriter;
+  private readonly requests: AtomicFileWriter;
   /** Null as long as no line has an id: a shard without any has no file of them. */
-  private ids: WholeFileWriter | null = null;
+  private ids: AtomicFileWriter | null = null;
 
   /** `openings`: of bodies that the job's model is put into, shared by all shards. */
   constructor(place: ShardPlace, kind: ShardKind, limits: ShardLimits, openings: BodyOpenings) {
@@ -54,7 +54,7 @@ export class OpenShard {
     this.limits = limits;
     this.openings = openings;
     this.head = [Buffer.from(before), Buffer.from(behind)];
-    this.requests = new WholeFileWriter(join(place.folder, shardFiles.requests(place.job, place.shard)));
+    this.requests = new AtomicFileWriter(join(place.folder, shardFiles.requests(place.job, place.shard)));
   }
 
   get lines(): number {
@@ -113,7 +113,7 @@ export class OpenShard {
       hasIds: this.ids !== null,
       ...marks,
     };
-    const file = new WholeFileWriter(join(folder, shardFiles.manifest(job, shard)));
+    const file = new AtomicFileWriter(join(folder, shardFiles.manifest(job, shard)));
     file.writeText(JSON.stringify(manifest));
     file.finish();
   }
@@ -127,7 +127,7 @@ export class OpenShard {
   private addId(bytes: Uint8Array, start: number, end: number): void {
     if (this.ids === null) {
       const { folder, job, shard } = this.place;
-      this.ids = new WholeFileWriter(join(folder, shardFiles.ids(job, shard)));
+      this.ids = new AtomicFileWriter(join(folder, shardFiles.ids(job, shard)));
       this.ids.writeAscii('null\n'.repeat(this.fill.lines - 1));
     }
     this.ids.write(bytes, start, end);

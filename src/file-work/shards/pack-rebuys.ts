@@ -9,7 +9,7 @@ import {
   type ShardOutcome,
 } from '../../core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../../store/job-files.ts';
-import { cutLines } from '../../files/cut-lines.ts';
+import { readLines } from '../../files/read-lines.ts';
 import { embeddingInputsOf } from '../requests/embedding-inputs.ts';
 import { RowFile } from '../rows/row-file.ts';
 import { ShardSetWriter } from './shard-set-writer.ts';
@@ -56,7 +56,7 @@ export function packRebuys(
       const byPosition = new Map(
         [...lines].map(([line, end]) => [numbers.positionOf(line), [line, end] as const]),
       );
-      cutLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, cut) => {
+      readLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, cut) => {
         const found = byPosition.get(cut.number - 1);
         if (found === undefined) return;
         const [line, { attempts, status }] = found;

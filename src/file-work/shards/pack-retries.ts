@@ -3,8 +3,8 @@ import { MAX_BATCH_BYTES } from '../../core/limits.ts';
 import { plainCode } from '../../core/plain-code.ts';
 import { shardId, ShardLines, type RoundPlan, type WholeRefusal } from '../../core/shard-plan.ts';
 import { shardFiles } from '../../store/job-files.ts';
-import { WholeFileWriter } from '../../files/whole-file.ts';
-import { cutLines } from '../../files/cut-lines.ts';
+import { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
+import { readLines } from '../../files/read-lines.ts';
 import { ShardIds } from '../records/shard-ids.ts';
 import { readManifest, readOutcome } from '../records/shard-records.ts';
 import { embeddingInputsOf } from '../requests/embedding-inputs.ts';
@@ -48,7 +48,7 @@ export function packRetries(
       const lines = new ShardLines(manifest);
       const ids = new ShardIds(folder, job, shard, manifest);
       const again = new Map(outcome.again.map((entry) => [lines.positionOf(entry[0]), entry]));
-      cutLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, cut) => {
+      readLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, cut) => {
         const line = again.get(cut.number - 1);
         if (line === undefined) return;
         const bytes = block.subarray(cut.start, cut.end);
@@ -69,7 +69,7 @@ export function packRetries(
 
 /** Has a shard end without a call of the API: its steps find the refusal on record. */
 function writeRefusal(folder: string, job: string, shard: string, { code, message }: WholeRefusal): void {
-  const file = new WholeFileWriter(join(folder, shardFiles.refused(job, shard)));
+  const file = new AtomicFileWriter(join(folder, shardFiles.refused(job, shard)));
   file.writeText(
     JSON.stringify({
       reason: `batches of these lines were refused, alone and together, with ${plainCode(code)}`,

@@ -4,7 +4,7 @@ import { isLineFault, readableId } from '../../core/request-line.ts';
 import { fittingWords } from '../../core/search-attributes.ts';
 import type { RoundPlan } from '../../core/shard-plan.ts';
 import { InputCheck } from '../../input/input-check.ts';
-import { faultOfReading, type InputFault } from '../../input/input-fault.ts';
+import { toInputFault, type InputFault } from '../../input/input-fault.ts';
 import type { InputReader } from '../../input/input-reader.ts';
 import { jsonlInput } from '../../input/jsonl-input.ts';
 import { jobFiles } from '../../store/job-files.ts';
@@ -47,7 +47,7 @@ export function shardInput(
   } catch (error) {
     // Told as results: of an error that leaves the thread only the text is left.
     if (error instanceof EarlierAnswersGone) return { gone: error.job };
-    const fault = faultOfReading(error as Error, sharding.spec.input.path);
+    const fault = toInputFault(error as Error, sharding.spec.input.path);
     if (fault === null) throw error;
     return { fault };
   }

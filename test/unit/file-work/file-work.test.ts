@@ -66,7 +66,7 @@ describe.each<[string, () => Store]>([
     const plan: RoundPlan = { ...(built as { plan: RoundPlan }).plan, built: 'word' };
     expect(plan).toMatchObject({ shards: 3, lines: 5, rejected: 1 });
     await put(jobFiles.round(JOB, 1), plan);
-    await store.moveOut(under);
+    await store.moveToRoot(under);
 
     // Of each shard the first line is answered; the second one goes again, or has lost its answer.
     for (const [index, line] of [1, 3, 5].entries()) {

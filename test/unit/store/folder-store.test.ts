@@ -61,7 +61,7 @@ test('what a killed process left half written is no value', async () => {
   await store.replace('a/b/1.json', '{}');
   writeFileSync(folder.at('a', 'b', '4.json.1-aa.tmp'), 'half of a val');
   expect(await store.list('a/b')).toEqual(['1.json']);
-  await store.moveOut('a');
+  await store.moveToRoot('a');
   expect(await store.list('b')).toEqual(['1.json']);
 });
 

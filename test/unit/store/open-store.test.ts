@@ -8,8 +8,8 @@ test('a path and a file URL are the same store, and nothing is made before it is
   const path = folder.at('with space', 'store');
   await openStore(path).claim('record', 'one');
   expect(await openStore(pathToFileURL(path).href).read('record')).toBe('one');
-  expect(openStore('relative/store').placeOf('record')).toBe('relative/store/record');
-  expect(openStore('C:\\home\\store').placeOf('')).toContain('C:\\home');
+  expect(openStore('relative/store').locationOf('record')).toBe('relative/store/record');
+  expect(openStore('C:\\home\\store').locationOf('')).toContain('C:\\home');
 });
 
 test('a store of another scheme is refused by its scheme alone, which holds no password', () => {

@@ -43,7 +43,7 @@ describe.each<[string, () => Store]>([
   test('can be used from its first moment', async () => {
     await store.check();
     expect(await store.list('a')).toEqual([]);
-    expect(store.placeOf('a/b')).toContain('a/b');
+    expect(store.locationOf('a/b')).toContain('a/b');
     const identity = await storeIdentity(store);
     expect(await storeIdentity(store)).toEqual(identity);
   });
@@ -56,7 +56,7 @@ describe.each<[string, () => Store]>([
     await expect(textOf(store, 'a/b')).rejects.toMatchObject({ code: 'ENOENT' });
     await store.remove('a/b');
     await store.removeAll('a');
-    await store.moveOut('a');
+    await store.moveToRoot('a');
   });
 
   test('gives a value as text, as bytes from anywhere, as a stream and as a blob', async () => {
@@ -144,12 +144,12 @@ describe.each<[string, () => Store]>([
     });
   });
 
-  test('moveOut gives values the keys behind the folder, over what was there, and again', async () => {
+  test('moveToRoot gives values the keys behind the folder, over what was there, and again', async () => {
     await store.replace('a/b', 'earlier');
     await store.replace('building/word/a/b', 'one');
-    await store.moveOut('building/word');
+    await store.moveToRoot('building/word');
     await store.replace('building/word/a/c', 'two'); // moved by another attempt in between
-    await store.moveOut('building/word');
+    await store.moveToRoot('building/word');
     expect([await store.read('a/b'), await store.read('a/c')]).toEqual(['one', 'two']);
     expect(await store.read('building/word/a/b')).toBeNull();
   });

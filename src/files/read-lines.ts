@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { closeSync, readSync } from 'node:fs';
-import { openFileSync } from './plain-file.ts';
+import { openFileSync } from './regular-file.ts';
 
 /** Large enough that reading costs little, small enough to keep two threads within a few MB. */
 const BLOCK_BYTES = 2 << 20;
@@ -12,8 +12,8 @@ let spareBlock: Buffer | null = null;
 /** Makes a call of the file system, and may take notice of when it begins and ends. */
 export type AroundRead = (read: () => number) => number;
 
-/** What `cutLines` tells about a line besides its bytes. */
-export interface CutLine {
+/** What `readLines` tells about a line besides its bytes. */
+export interface FileLine {
   /** 1-based. */
   number: number;
   start: number;
@@ -42,12 +42,12 @@ export interface ReadWatch {
  * are legal inside JSON strings. Memory is one block, or one line where that is longer.
  *
  * The block and the line's object are valid during the call only.
- * @throws NotAFile for pipes, devices, sockets and folders
+ * @throws NotARegularFile for pipes, devices, sockets and folders
  */
-export function cutLines(
+export function readLines(
   path: string,
   maxLineBytes: number,
-  onLine: (block: Buffer, line: CutLine) => void,
+  onLine: (block: Buffer, line: FileLine) => void,
   { onBytes, around = (read) => read() }: ReadWatch = {},
 ): void {
   const file = around(() => openFileSync(path));
@@ -58,7 +58,7 @@ export function cutLines(
     let blockOffset = 0; // where the block's first byte stands in the file
     let skipping = false; // inside a line that is too long
     let searched = 0;
-    const line: CutLine = {
+    const line: FileLine = {
       number: 0,
       start: 0,
       end: 0,

@@ -7,7 +7,7 @@ export const STARTED_AT = '2026-11-24T08:00:00.000Z';
 const startMs = Date.parse(STARTED_AT);
 
 /** A shard of 100 lines of which all were answered, by a batch of an hour. */
-export function shardStory(round: number, index: number, more: Partial<ReportShard> = {}): ReportShard {
+export function reportShard(round: number, index: number, more: Partial<ReportShard> = {}): ReportShard {
   return {
     id: shardId(round, index),
     round,
@@ -23,14 +23,14 @@ export function shardStory(round: number, index: number, more: Partial<ReportSha
     errors: {},
     examples: {},
     twice: null,
-    batches: [batchStory(index)],
+    batches: [reportBatch(index)],
     rows: undefined,
     ...more,
   };
 }
 
 /** A batch created a minute after the one before. */
-export function batchStory(index: number, more: Partial<ReportBatch> = {}): ReportBatch {
+export function reportBatch(index: number, more: Partial<ReportBatch> = {}): ReportBatch {
   const createdAt = startMs + index * 60_000;
   return {
     batchId: `batch_${index}`,
@@ -45,7 +45,7 @@ export function batchStory(index: number, more: Partial<ReportBatch> = {}): Repo
 }
 
 /** The story of a job of these shards; all of one model. */
-export function jobStory(shards: readonly ReportShard[]): ReportData {
+export function reportData(shards: readonly ReportShard[]): ReportData {
   const sum = (key: 'inputTokens' | 'outputTokens' | 'lines'): number =>
     shards.reduce((total, shard) => total + shard[key], 0);
   const model = {

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { writeFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cutLines } from '../../src/files/cut-lines.ts';
+import { readLines } from '../../src/files/read-lines.ts';
 import { TempFolder } from '../support/temp-folder.ts';
 
 interface Seen {
@@ -17,7 +17,7 @@ interface Seen {
 function cut(path: string, maxLineBytes: number): { lines: Seen[]; passed: Buffer } {
   const lines: Seen[] = [];
   const chunks: Buffer[] = [];
-  cutLines(
+  readLines(
     path,
     maxLineBytes,
     (block, { number, start, end, fileOffset, utf8, overlong }) => {

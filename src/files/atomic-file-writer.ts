@@ -31,7 +31,7 @@ const MAX_DIGITS = 16;
  * A file that appears under its name only when whole: written under a temporary name, synced, renamed.
  * Synchronous, for use in pool threads only.
  */
-export class WholeFileWriter {
+export class AtomicFileWriter {
   readonly path: string;
   bytes = 0;
   private readonly temporary: string;

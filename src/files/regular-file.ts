@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 
 /** Something else than a file stands under a file's name: it may never end, and gives its bytes once only. */
-export class NotAFile extends Error {
+export class NotARegularFile extends Error {
   readonly path: string;
   /** What it is, to be said behind "is". */
   readonly kind: string;
@@ -19,7 +19,7 @@ const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0); // Windows 
 
 /**
  * Opens a file to be read.
- * @throws NotAFile for pipes, devices, sockets and folders, which are not read from
+ * @throws NotARegularFile for pipes, devices, sockets and folders, which are not read from
  */
 export async function openFile(path: string): Promise<FileHandle> {
   // Looked at first: opening a device may do something.
@@ -41,7 +41,7 @@ export function openFileSync(path: string): number {
     descriptor = openSync(path, OPEN_FLAGS);
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
-    throw unopened.has(code) ? new NotAFile(path, 'a socket or a device') : error;
+    throw unopened.has(code) ? new NotARegularFile(path, 'a socket or a device') : error;
   }
   try {
     assertFile(path, fstatSync(descriptor));
@@ -56,7 +56,7 @@ export function openFileSync(path: string): number {
 const unopened: ReadonlySet<string> = new Set(['ENXIO', 'ENODEV', 'EOPNOTSUPP']);
 
 function assertFile(path: string, found: Stats): void {
-  if (!found.isFile()) throw new NotAFile(path, kindOf(found));
+  if (!found.isFile()) throw new NotARegularFile(path, kindOf(found));
 }
 
 function kindOf(found: Stats): string {

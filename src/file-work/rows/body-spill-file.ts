@@ -1,12 +1,12 @@
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { temporaryName } from '../../files/whole-file.ts';
+import { temporaryName } from '../../files/atomic-file-writer.ts';
 
 /**
  * Bodies of answers that do not stand in a raw file as strict JSON: wrapped in a string, or repaired. They wait in a file
  * until rows are written, so that a batch that has no others costs no more memory than any.
  */
-export class SpareBodies implements Disposable {
+export class BodySpillFile implements Disposable {
   private readonly path: string;
   private readonly positions = new Set<number>();
   private file: number | null = null;
