@@ -12,7 +12,7 @@ const BLOCK_BYTES = 256 << 10;
 /** A store in a folder of a local or shared file system that has hard links and atomic renames. */
 export class FolderStore implements Store {
   private readonly folder: string;
-  private isMade = false;
+  private isCreated = false;
 
   constructor(folder: string) {
     this.folder = folder;
@@ -62,7 +62,7 @@ export class FolderStore implements Store {
     const root = this.locationOf(folder);
     const entries = await readdir(root, { withFileTypes: true, recursive: true }).catch(ignoreMissing);
     for (const entry of entries ?? []) {
-      // What a killed process left half written is no value.
+      // A killed process may leave a half-written file: that is not a value.
       if (!entry.isFile() || entry.name.endsWith('.tmp')) continue;
       const path = join(entry.parentPath, entry.name);
       const target = await this.pathToWrite(relative(root, path));
@@ -97,7 +97,7 @@ export class FolderStore implements Store {
       await rename(temporary, path);
       return bytes;
     } catch (error) {
-      await file.close().catch(() => undefined); // the first error is the one to tell
+      await file.close().catch(() => undefined); // the first error is the one to report
       await rm(temporary, { force: true });
       throw error;
     }
@@ -106,7 +106,7 @@ export class FolderStore implements Store {
   async list(folder: string): Promise<string[]> {
     try {
       const entries = await readdir(this.locationOf(folder), { withFileTypes: true });
-      // What a killed process left half written is no value.
+      // A killed process may leave a half-written file: that is not a value.
       return entries
         .filter((entry) => entry.isFile() && !entry.name.endsWith('.tmp'))
         .map(({ name }) => name)
@@ -134,20 +134,20 @@ export class FolderStore implements Store {
     }
   }
 
-  /** The values are files at their keys already, and so is what the work makes. */
+  /** Values already are files at their keys, and so are the files that the work creates. */
   async withFiles<T>(_keys: KeysToFetch, work: (folder: string) => Promise<T>): Promise<T> {
-    await this.makeRoot();
+    await this.createRoot();
     return await work(this.folder);
   }
 
-  private async makeRoot(): Promise<void> {
-    if (!this.isMade) await mkdir(this.folder, privateFolder);
-    this.isMade = true;
+  private async createRoot(): Promise<void> {
+    if (!this.isCreated) await mkdir(this.folder, privateFolder);
+    this.isCreated = true;
   }
 
-  /** The path of a value that is to be written; its folder exists afterwards. */
+  /** Returns the path of a value to write, and creates its folder. */
   private async pathToWrite(key: string): Promise<string> {
-    await this.makeRoot();
+    await this.createRoot();
     const path = this.locationOf(key);
     await mkdir(dirname(path), { recursive: true });
     return path;
