@@ -1,10 +1,10 @@
 import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 
-/** Something else than a file stands under a file's name: it may never end, and gives its bytes once only. */
+/** A path is not that of a regular file: a pipe or device may never end, and can be read only once. */
 export class NotARegularFile extends Error {
   readonly path: string;
-  /** What it is, to be said behind "is". */
+  /** What it is, as the end of a sentence: `… is a pipe`. */
   readonly kind: string;
 
   constructor(path: string, kind: string) {
@@ -14,15 +14,15 @@ export class NotARegularFile extends Error {
   }
 }
 
-/** A pipe without a writer is opened at once, and not when one comes. */
+/** Opening a pipe without a writer returns at once instead of waiting for one. */
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0); // Windows has no such flag
 
 /**
- * Opens a file to be read.
- * @throws NotARegularFile for pipes, devices, sockets and folders, which are not read from
+ * Opens a file for reading.
+ * @throws NotARegularFile for pipes, devices, sockets and folders, before a byte is read
  */
 export async function openFile(path: string): Promise<FileHandle> {
-  // Looked at first: opening a device may do something.
+  // Checked before opening: opening a device may have an effect.
   assertFile(path, await stat(path));
   const file = await open(path, OPEN_FLAGS);
   try {
@@ -34,7 +34,7 @@ export async function openFile(path: string): Promise<FileHandle> {
   }
 }
 
-/** The same, for pool threads; answers the descriptor. */
+/** The same, for pool threads; returns the descriptor. */
 export function openFileSync(path: string): number {
   let descriptor: number;
   try {
@@ -52,7 +52,7 @@ export function openFileSync(path: string): number {
   }
 }
 
-/** What systems say of sockets and of devices without a driver. */
+/** Error codes for sockets and for devices without a driver. */
 const unopened: ReadonlySet<string> = new Set(['ENXIO', 'ENODEV', 'EOPNOTSUPP']);
 
 function assertFile(path: string, found: Stats): void {

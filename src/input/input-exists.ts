@@ -1,6 +1,6 @@
 import { access, stat } from 'node:fs/promises';
 
-/** True when something can be found under an input's path. */
+/** True when an input's path exists. */
 export async function inputExists(path: string): Promise<boolean> {
   return await access(path).then(
     () => true,
@@ -9,8 +9,8 @@ export async function inputExists(path: string): Promise<boolean> {
 }
 
 /**
- * Why there is nothing to read, in a few words; null when there is an input with something in it.
- * @throws Error of the file system, where it cannot be told
+ * Returns why there is nothing to read, as the end of a sentence; null when there is an input that is not empty.
+ * @throws Error of the file system, other than for a missing path
  */
 export async function missingInputReason(path: string): Promise<string | null> {
   try {

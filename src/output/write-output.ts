@@ -9,8 +9,8 @@ import { fileExists, outputFiles, writeAtomically } from './output-files.ts';
 const PIECE_CHARACTERS = 1 << 18;
 
 /**
- * Copies the finished files of a job into a folder; each appears only when whole, `report.json` last. A job need not have
- * a page: it may not have been drawn, and version 0.1 made none.
+ * Copies the finished files of a job into a folder, each atomically, `report.json` last. A job may have no page: drawing it may have
+ * failed, and version 0.1 had none.
  */
 export async function copyResults(store: Store, jobId: string, folder: string): Promise<void> {
   const keys = [jobFiles.results(jobId), jobFiles.page(jobId), jobFiles.report(jobId)] as const;
@@ -33,8 +33,8 @@ export async function copyResults(store: Store, jobId: string, folder: string): 
 }
 
 /**
- * Writes the rows of a job that has no results yet as `results.partial.jsonl`, in place of earlier ones; returns the file's path.
- * The folder stays the job's: its results replace them.
+ * Writes the rows of a job without results as `results.partial.jsonl`, replacing earlier ones; returns the file's path.
+ * The folder stays reserved for the job: its results replace the partial ones.
  */
 export async function writePartialResults(
   rows: AsyncIterable<string>,
@@ -47,7 +47,7 @@ export async function writePartialResults(
   return path;
 }
 
-/** Rows joined to pieces that are worth a write. */
+/** Joins rows to pieces large enough for one write. */
 async function* inPieces(rows: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
   let piece = '';
   for await (const row of rows) {
@@ -60,6 +60,6 @@ async function* inPieces(rows: AsyncIterable<string>): AsyncGenerator<string, vo
 }
 
 async function copyAtomically(from: string, to: string): Promise<void> {
-  // Where the file system can share blocks, this costs nothing; the store keeps a file of its own.
+  // A reflink costs nothing where the file system can share blocks; the store's file stays independent.
   await writeAtomically(to, async (temporary) => await copyFile(from, temporary, constants.COPYFILE_FICLONE));
 }

@@ -63,7 +63,7 @@ test('hundreds of files may be written at a time, whatever the limit of open fil
   expect(files[298]!.bytes).toBe(Buffer.byteLength(parts.join('')));
 });
 
-test('a file that goes away while it is written is not made anew without its beginning', () => {
+test('a file that is deleted while it is written is not recreated without its beginning', () => {
   using folder = new TempFolder();
   const files = Array.from({ length: 70 }, (_, i) => new AtomicFileWriter(folder.at(`${i}`)));
   for (const name of readdirSync(folder.path)) rmSync(folder.at(name));
@@ -80,7 +80,7 @@ test('an abandoned file leaves nothing', () => {
   expect(readdirSync(folder.path)).toEqual([]);
 });
 
-test('a file that could not be finished can be abandoned, and harms none that is written later', () => {
+test('a file that could not be finished can be abandoned, without effect on later files', () => {
   using folder = new TempFolder();
   mkdirSync(folder.at('taken', 'by a folder'), { recursive: true });
   const failed = new AtomicFileWriter(folder.at('taken'));
@@ -100,7 +100,7 @@ test('a file that could not be finished can be abandoned, and harms none that is
   expect(readdirSync(folder.path).toSorted()).toEqual(['first', 'second', 'taken']);
 });
 
-test('no two temporary names are alike', () => {
+test('temporary names are unique', () => {
   const names = Array.from({ length: 100 }, () => temporaryName('/x/file'));
   expect(new Set(names).size).toBe(100);
   expect(names.every((name) => /^\/x\/file\..+\.tmp$/.test(name))).toBe(true);

@@ -25,7 +25,7 @@ test.each<[title: string, bytes: string, lines: string[]]>([
   expect(linesOf(bytes)).toEqual(lines);
 });
 
-test('tells which line is not UTF-8', () => {
+test('flags the line that is not UTF-8', () => {
   expect(linesOf(Buffer.from('ok\n\xff\xfe\né\n', 'latin1').subarray(0, 6))).toEqual([
     '1@0:ok',
     '2@3:not UTF-8',
@@ -48,7 +48,7 @@ test('an overlong line longer than many blocks is flagged once, and the next lin
   expect(linesOf(long)).toEqual(['1@?:overlong']);
 });
 
-test('a file that is not there is an error', () => {
+test('a missing file is an error', () => {
   using folder = new TempFolder();
   expect(() => readLines(folder.at('none'), 10, () => undefined)).toThrow('ENOENT');
 });

@@ -173,22 +173,22 @@ describe('refused input', () => {
 
   test.each<[format: string, input: string | Uint8Array, advice: string]>([
     [
-      'looks like the head of a CSV file',
+      'looks like the header of a CSV file',
       `id,prompt,answer\n1,"a, b",c\n`,
       'write each row as one JSON request',
     ],
-    ['looks like the head of a CSV file', '\ufeff"id";"prompt"\r\n', 'write each row as one JSON request'],
+    ['looks like the header of a CSV file', '\ufeff"id";"prompt"\r\n', 'write each row as one JSON request'],
     ['is the start of a gzip file', gzipSync(`${a}\n${b}\n`), 'unpack it first, e.g. with gunzip -k'],
     ['is the start of a zip file', 'PK\x03\x04\0\n', 'unpack it first'],
     ['is the start of a Parquet file', 'PAR1\x15\x04\n', 'write each row as one JSON request'],
     ['is the start of a JSON array', `[\n${a},\n${b}\n]\n`, "e.g. with jq -c '.[]'"],
     ['is the start of a JSON array', `[${a},${b}]`, "e.g. with jq -c '.[]'"],
     [
-      'is the start of a JSON object that goes on',
+      'is the start of a JSON object that continues',
       JSON.stringify(JSON.parse(a), null, 2),
       'e.g. with jq -c .',
     ],
-    ['is the start of a JSON object that goes on', `\n{"body":\n{}}\n`, 'e.g. with jq -c .'],
+    ['is the start of a JSON object that continues', `\n{"body":\n{}}\n`, 'e.g. with jq -c .'],
   ])('a file in another format is told as such: it %s', (format, input, advice) => {
     using folder = new TempFolder();
     const result = build(folder.path, input);
