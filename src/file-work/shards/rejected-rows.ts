@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import type { LineFault } from '../../core/request-line.ts';
 import { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 
-/** Rows of lines of the input that were refused; the file exists only when there are any. */
+/** Rows of refused lines of the input; the file exists only when there are any. */
 export class RejectedRows {
   count = 0;
   private readonly path: string;

@@ -73,6 +73,6 @@ test.each([
   ['out of order', [row(2) + row(1)]],
 ])('a line that stands twice or out of order (%s) is an error, and nothing is written', (_, files) => {
   using folder = new TempFolder();
-  expect(() => merge(folder, files)).toThrow(/has two rows or stands out of order/);
+  expect(() => merge(folder, files)).toThrow(/has two rows or is out of order/);
   expect(readdirSync(folder.path).filter((name) => name.startsWith('results'))).toEqual([]);
 });

@@ -165,8 +165,8 @@ describe('refused input', () => {
     ['1 is longer than a batch may be (1000 bytes)', requestLine('x'.repeat(850)), { shardBytes: 1_000 }],
     ['null holds no requests', '\n \r\n\n'],
     ['null holds no requests', '\ufeff'],
-    ['2 begins with a byte order mark, as where files were joined', `${a}\n\ufeff${b}`],
-    ['1 begins with a byte order mark, as where files were joined', `\ufeff\ufeff${a}`],
+    ['2 begins with a byte order mark, as after joining files', `${a}\n\ufeff${b}`],
+    ['1 begins with a byte order mark, as after joining files', `\ufeff\ufeff${a}`],
   ])('%s', (fault, input, options) => {
     expect(faultOf(input, options)).toBe(fault);
   });
