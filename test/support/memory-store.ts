@@ -131,7 +131,7 @@ export class MemoryStore implements Store {
     }
   }
 
-  /** What comes behind the folder in the keys under it. */
+  /** The part after the folder of the keys under it. */
   private below(folder: string): string[] {
     return [...this.values.keys()]
       .filter((key) => key.startsWith(`${folder}/`))

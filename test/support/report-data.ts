@@ -2,11 +2,11 @@ import type { JobReport } from '../../src/core/progress.ts';
 import { shardId } from '../../src/core/shard-plan.ts';
 import type { ReportBatch, ReportData, ReportShard } from '../../src/report/report-data.ts';
 
-/** When the jobs of these stories began. */
+/** Start time of these jobs. */
 export const STARTED_AT = '2026-11-24T08:00:00.000Z';
 const startMs = Date.parse(STARTED_AT);
 
-/** A shard of 100 lines of which all were answered, by a batch of an hour. */
+/** A shard of 100 lines, all answered by a batch that took an hour. */
 export function reportShard(round: number, index: number, more: Partial<ReportShard> = {}): ReportShard {
   return {
     id: shardId(round, index),
@@ -29,7 +29,7 @@ export function reportShard(round: number, index: number, more: Partial<ReportSh
   };
 }
 
-/** A batch created a minute after the one before. */
+/** A batch that was created a minute after the previous one. */
 export function reportBatch(index: number, more: Partial<ReportBatch> = {}): ReportBatch {
   const createdAt = startMs + index * 60_000;
   return {
@@ -44,7 +44,7 @@ export function reportBatch(index: number, more: Partial<ReportBatch> = {}): Rep
   };
 }
 
-/** The story of a job of these shards; all of one model. */
+/** The report data of a job with these shards, all of one model. */
 export function reportData(shards: readonly ReportShard[]): ReportData {
   const sum = (key: 'inputTokens' | 'outputTokens' | 'lines'): number =>
     shards.reduce((total, shard) => total + shard[key], 0);

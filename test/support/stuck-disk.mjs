@@ -1,6 +1,6 @@
 /**
  * Preloaded into a worker (NODE_OPTIONS=--import): opening a file with STUCK_FOR in its name does not end, as on a mount whose server
- * is away. STUCK_PIPE is a pipe that nobody writes to.
+ * is down. STUCK_PIPE is a pipe without a writer.
  */
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';

@@ -59,9 +59,9 @@ test('a code that is the name of a property of every object is an error like oth
 });
 
 test('an unknown price is not a price of zero', () => {
-  const story = reportData([reportShard(1, 0)]);
-  const unknown = { ...story.models[0]!, model: 'my-model', batchUsd: null, listUsd: null };
-  const page = drawReport({ ...story, models: [story.models[0]!, unknown] });
+  const data = reportData([reportShard(1, 0)]);
+  const unknown = { ...data.models[0]!, model: 'my-model', batchUsd: null, listUsd: null };
+  const page = drawReport({ ...data, models: [data.models[0]!, unknown] });
   expect(tableOf(page, 'Tokens and cost by model')).toEqual([
     ['gpt-5-mini', '100', '10,000', '0', '3,000', '$1.50', '$3.00'],
     ['my-model', '100', '10,000', '0', '3,000', 'not known', 'not known'],
@@ -120,7 +120,7 @@ test('each chart has a version for wide and for narrow pages, and a description'
 
 test('markup in external names is escaped', () => {
   const evil = `<script>alert('1')</script>"><img src=x onerror=alert(1)>&lt;`;
-  const story = reportData([
+  const data = reportData([
     reportShard(1, 0, {
       id: evil,
       model: evil,
@@ -130,7 +130,7 @@ test('markup in external names is escaped', () => {
     }),
     reportShard(1, 1),
   ]);
-  const page = drawReport({ ...story, models: [{ ...story.models[0]!, model: evil }] });
+  const page = drawReport({ ...data, models: [{ ...data.models[0]!, model: evil }] });
   expect(page).not.toMatch(/<script|<img|onerror=[^<]*>[^<]*<\/(?!t[dh]|text)/i);
   expect(page).toContain('&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;');
   expect(page).toContain('&amp;lt;');

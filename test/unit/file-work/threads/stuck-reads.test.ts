@@ -8,7 +8,7 @@ import { TempFolder } from '../../../support/temp-folder.ts';
 
 const filename = new URL('../../../support/stuck-thread.mjs', import.meta.url).href;
 
-test('a read that does not end loses its thread to no other work, and takes one thread only', async () => {
+test('a read that does not end does not block other work, and takes one thread only', async () => {
   using folder = new TempFolder();
   const pipe = folder.at('pipe');
   execFileSync('mkfifo', [pipe]);
@@ -30,7 +30,7 @@ test('a read that does not end loses its thread to no other work, and takes one 
   await pool.destroy();
 });
 
-test('a file is read for as long as it takes, while its reads end', async () => {
+test('a slow file is read to its end while its reads end', async () => {
   vi.useFakeTimers();
   const pool = new Piscina({ filename, minThreads: 0 });
   const counter = new ByteCounter();
