@@ -1,7 +1,7 @@
 import { Cron } from 'croner';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
 
-/** What Temporal understands besides lines of five or seven fields, and means by it what everybody does. */
+/** Nicknames that Temporal accepts besides lines of five or seven fields, with their usual meaning. */
 const nicknames = ['@yearly', '@annually', '@monthly', '@weekly', '@daily', '@midnight', '@hourly'];
 
 interface CronField {
@@ -22,15 +22,15 @@ const fields: Readonly<Record<number, readonly CronField[]>> = {
   7: [{ name: 'second', values: '0-59' }, ...day, { name: 'year', values: '2000-2100' }],
 };
 
-/** `*`, a value or a range, perhaps in steps; what it means is for the library. */
+/** `*`, a value or a range, optionally with a step; the library checks the values. */
 const value = String.raw`(?:\d+|[A-Za-z]{3})`;
 const item = String.raw`(?:\*|${value}(?:-${value})?)(?:\/\d+)?`;
 const plain = new RegExp(`^${item}(?:,${item})*$`);
 
 /**
- * Checks a cron line: what passes means the same to Temporal, which evaluates it, and to the library that checks it.
- * Left out is what one of them refuses or takes for something else: `L`, `W`, `#` (a comment to Temporal), `?`, `+`,
- * six fields (a year at the end to one, seconds at the beginning to the other), `CRON_TZ=`, `@every`.
+ * Checks a cron line: a line that passes has the same meaning for Temporal, which evaluates it, and for the library that checks it.
+ * Refused are features that one of them refuses or interprets differently: `L`, `W`, `#` (a comment for Temporal), `?`, `+`,
+ * six fields (a year at the end for one, seconds at the beginning for the other), `CRON_TZ=`, `@every`.
  * @throws BatchError `bad_option` that names the wrong field
  */
 export function checkCron(line: string): void {
@@ -38,7 +38,7 @@ export function checkCron(line: string): void {
   if (nicknames.includes(text)) return;
   if (text.startsWith('@')) {
     const advice = text.startsWith('@every') ? 'give --every instead' : `use ${nicknames.join(', ')}`;
-    throw badCron(line, `is no nickname of times: ${advice}`);
+    throw badCron(line, `is not a supported nickname: ${advice}`);
   }
   if (/^(?:CRON_)?TZ=/.test(text)) throw badCron(line, 'names a time zone: give --time-zone instead');
   const parts = text === '' ? [] : text.split(/\s+/);
@@ -46,10 +46,10 @@ export function checkCron(line: string): void {
   if (expected === undefined) {
     throw badCron(
       line,
-      `has ${parts.length} ${parts.length === 1 ? 'field' : 'fields'}: write five (minute, hour, day of the month, month, day of the week), or seven with the second in front and the year behind`,
+      `has ${parts.length} ${parts.length === 1 ? 'field' : 'fields'}: write five (minute, hour, day of the month, month, day of the week), or seven, with the second first and the year last`,
     );
   }
-  const wrong = expected.findIndex((_, at) => !isRight(parts, at));
+  const wrong = expected.findIndex((_, at) => !isValidField(parts, at));
   if (wrong !== -1) {
     const { name, values } = expected[wrong]!;
     throw badCron(
@@ -61,15 +61,15 @@ export function checkCron(line: string): void {
     throw badCron(line, 'is never due: there is no such day');
 }
 
-/** Alone among fields that say nothing, the field must be understood. */
-function isRight(parts: readonly string[], at: number): boolean {
+/** Checks one field, with `*` in all others. */
+function isValidField(parts: readonly string[], at: number): boolean {
   const part = parts[at]!;
   if (!plain.test(part)) return false;
-  if (at === 6 && !yearsAreThere(part)) return false;
+  if (at === 6 && !areYearsInRange(part)) return false;
   return cronOf(parts.map((_, i) => (i === at ? part : '*')).join(' '), parts.length) !== null;
 }
 
-function yearsAreThere(part: string): boolean {
+function areYearsInRange(part: string): boolean {
   const years = part.replaceAll(/\/\d+/g, '').match(/\d+/g) ?? [];
   return years.every((year) => Number(year) >= 2000 && Number(year) <= 2100);
 }
@@ -83,7 +83,7 @@ function cronOf(text: string, parts: number): Cron | null {
       domAndDow: true, // as Temporal has it
     });
   } catch {
-    return null; // the caller says what is wrong, in words of ours
+    return null; // the caller throws an error with its own message
   }
 }
 

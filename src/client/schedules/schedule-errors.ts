@@ -1,10 +1,10 @@
 import { ScheduleAlreadyRunning, ScheduleNotFoundError } from '@temporalio/client';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
 
-/** gRPC's INVALID_ARGUMENT: what the server thinks of the options. */
+/** gRPC's INVALID_ARGUMENT: the server rejects the options. */
 const INVALID_ARGUMENT = 3;
 
-/** Makes a call about a schedule; what the server refuses becomes this package's error. */
+/** Calls the server about a schedule; its refusals become `BatchError`s. */
 export async function withScheduleErrors<T>(name: string, call: () => Promise<T>): Promise<T> {
   try {
     return await call();
@@ -33,7 +33,7 @@ function toBatchError(error: unknown, name: string): unknown {
   if (code !== INVALID_ARGUMENT) return error;
   return new BatchError(
     ErrorCode.BadOption,
-    `The Temporal server does not accept schedule ${name}: ${reason ?? 'it does not say why'}.`,
+    `The Temporal server does not accept schedule ${name}: ${reason ?? 'it gave no reason'}.`,
     { details },
   );
 }

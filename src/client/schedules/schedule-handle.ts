@@ -26,61 +26,61 @@ import {
   resolveSchedule,
   type ScheduleChanges,
 } from './schedule-options.ts';
-import { askedPolicy, noteOf, toTemporal } from './to-temporal.ts';
+import { requestedRunPolicy, noteOf, toTemporal } from './to-temporal.ts';
 
-/** A schedule, and what has become of its runs. Times are ISO 8601, UTC. */
+/** A schedule and its runs. Times are ISO 8601, UTC. */
 export interface ScheduleStatus {
   /** The schedule's name. */
   readonly name: string;
-  /** What it was asked for, complete. */
+  /** Its options, with defaults. */
   readonly spec: ScheduleSpec;
-  /** True while it begins no runs. */
+  /** True while it starts no runs. */
   readonly paused: boolean;
-  /** What somebody has written about it, e.g. why it is paused. */
+  /** The note of a user about it, e.g. why it is paused. */
   readonly note: string | null;
-  /** Runs that were begun, in all. */
+  /** Total number of started runs. */
   readonly taken: number;
   /** Runs that the server missed by more than the catch-up window. */
   readonly missed: number;
-  /** Runs that did not take place since an earlier one was still at work. */
+  /** Runs that were skipped because an earlier one was still running. */
   readonly overlapped: number;
-  /** Runs that wait for an earlier one to end. */
+  /** Runs that are waiting for an earlier one to end. */
   readonly waiting: number;
   /** The last runs, at most ten, the latest first. */
   readonly runs: readonly RunStatus[];
-  /** When the next runs begin, jitter included. */
+  /** Start times of the next runs, with jitter. */
   readonly next: readonly string[];
 }
 
 /** A run of a schedule. */
 export interface RunStatus {
-  /** When it was due, without jitter; of a run that was triggered, when that was. */
+  /** When it was due, without jitter; for a triggered run, the time of the trigger. */
   readonly dueAt: string;
-  /** When it began. */
+  /** When it started. */
   readonly startedAt: string;
   /**
-   * `running`, `skipped` (no input), how its job has ended (`done`, `cancelled`, `failed`), `failed` or `terminated` where the run
-   * itself was, or `unknown`: the server has forgotten it.
+   * `running`, `skipped` (no input), the end state of its job (`done`, `cancelled`, `failed`), `failed` or `terminated` when the run
+   * itself was, or `unknown` when the server has no record of it any more.
    */
   readonly status: string;
-  /** The run's job; null where it was skipped. */
+  /** The run's job; null for a skipped run. */
   readonly job: string | null;
-  /** The input's name at its time; null where the run has not come so far. */
+  /** The input's path for the run's time; null if the run has not determined it yet. */
   readonly input: string | null;
-  /** Why it was skipped or failed; null otherwise. */
+  /** Why it was skipped or has failed; null otherwise. */
   readonly reason: string | null;
   /** Null while the job has not ended. */
   readonly report: JobReport | null;
 }
 
-/** How long a triggered run is looked for, before it is said to wait. */
-const TRIGGERED_MS = 3_000;
-const LOOK_AGAIN_MS = 100;
+/** A triggered run that has not started after this time counts as waiting. */
+const TRIGGER_TIMEOUT_MS = 3_000;
+const POLL_MS = 100;
 
 const SECOND_MS = 1_000;
-const CLOCKS_MS = 200;
+const CLOCK_SKEW_MS = 200;
 
-/** A schedule that was made, by this process or any other. Each call may throw `schedule_not_found`. */
+/** An existing schedule, created by this process or another one. Each call may throw `schedule_not_found`. */
 export class ScheduleHandle {
   /** The schedule's name. */
   readonly name: string;
@@ -93,13 +93,13 @@ export class ScheduleHandle {
     this.store = store;
   }
 
-  /** What it is, and how its last and next runs stand. */
+  /** Returns its options and state, and its last and next runs. */
   async describe(): Promise<ScheduleStatus> {
-    const description = await this.ask();
+    const description = await this.fetch();
     const { state, info, raw } = description;
     return {
       name: this.name,
-      spec: specIn(description),
+      spec: specOf(description),
       paused: state.paused,
       note: state.note === undefined || state.note === '' ? null : state.note,
       taken: info.numActionsTaken,
@@ -112,55 +112,55 @@ export class ScheduleHandle {
   }
 
   /**
-   * Begins a run now, or after the one that works. Answers the id of its job, by which `job()` finds it as soon as it
-   * has begun; null while it waits for an earlier run. Two of the same second are one run.
+   * Starts a run now, or after the one that is running. Returns the id of its job, for `job()`; null if it is waiting for an earlier
+   * run. Two triggers in the same second are one run.
    */
   async trigger(): Promise<string | null> {
-    const before = await this.ask();
+    const before = await this.fetch();
     await untilNextSecond(before);
-    await this.call((handle) => handle.trigger(askedPolicy(specIn(before))));
-    for (const end = Date.now() + TRIGGERED_MS; Date.now() < end; await sleep(LOOK_AGAIN_MS)) {
-      const { info } = await this.ask();
+    await this.call((handle) => handle.trigger(requestedRunPolicy(specOf(before))));
+    for (const end = Date.now() + TRIGGER_TIMEOUT_MS; Date.now() < end; await sleep(POLL_MS)) {
+      const { info } = await this.fetch();
       if (info.numActionsTaken > before.info.numActionsTaken)
         return this.jobOf(info.recentActions.at(-1)!.action.workflow.workflowId);
     }
     return null;
   }
 
-  /** Takes place for each time at which it was or will be due in the range, one run after another. */
+  /** Starts a run for each time in the range at which the schedule was due, one after another. */
   async backfill({ from, to }: { from: Date; to: Date }): Promise<void> {
     assertBackfill({ from, to }, this.name);
-    const overlap = askedPolicy(specIn(await this.ask()));
+    const overlap = requestedRunPolicy(specOf(await this.fetch()));
     await this.call((handle) => handle.backfill({ start: from, end: to, overlap }));
   }
 
-  /** Begins no more runs until `resume()`; a run that works goes on. */
+  /** Starts no more runs until `resume()`; a run in progress continues. */
   async pause(note: string = 'on request'): Promise<void> {
-    await this.ask();
+    await this.fetch();
     await this.call((handle) => handle.pause(note));
   }
 
-  /** Goes on after a pause; runs that were due meanwhile are not caught up. */
+  /** Continues after a pause; runs that were due during the pause are not started. */
   async resume(note?: string): Promise<void> {
-    const spec = specIn(await this.ask());
+    const spec = specOf(await this.fetch());
     await this.call((handle) => handle.unpause(note ?? noteOf(spec)));
   }
 
   /**
-   * Changes options; those that are not named stay. Runs that have begun are not touched.
+   * Changes the given options; the others stay. Started runs do not change.
    * @throws BatchError `bad_option`
    */
   async update(changes: ScheduleChanges): Promise<void> {
     assertScheduleOptions(changes);
-    const before = await this.ask();
-    const old = optionsOf(specIn(before));
-    // One kind of times takes the place of the other.
+    const before = await this.fetch();
+    const old = optionsOf(specOf(before));
+    // `every` and `cron` replace each other.
     if (changes.every !== undefined) delete old.cron;
     if (changes.cron !== undefined) delete old.every;
     const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
-    const { searchable } = specIn(before);
+    const { searchable } = specOf(before);
     const spec = resolveSchedule({ ...old, ...given, name: this.name }, searchable);
-    const wasDefault = before.state.note === noteOf(specIn(before));
+    const wasDefault = before.state.note === noteOf(specOf(before));
     await this.call((handle) =>
       handle.update(({ action, state }) => ({
         ...toTemporal(spec, action.taskQueue),
@@ -169,18 +169,18 @@ export class ScheduleHandle {
     );
   }
 
-  /** Begins no more runs, ever; those that work go on, and what the runs have answered stays in the store. */
+  /** Deletes the schedule; runs in progress continue, and the results of all runs stay in the store. */
   async delete(): Promise<void> {
-    await this.ask();
+    await this.fetch();
     await this.call((handle) => handle.delete());
   }
 
-  private async ask(): Promise<ScheduleDescription> {
+  private async fetch(): Promise<ScheduleDescription> {
     const description = await this.call((handle) => handle.describe());
     if (description.action.workflowType === SCHEDULED_JOB) return description;
     throw new BatchError(
       ErrorCode.ScheduleNotFound,
-      `Schedule ${this.name} starts other workflows than batch jobs: see \`durable-batch schedule list\`.`,
+      `Schedule ${this.name} does not start batch jobs: see \`durable-batch schedule list\`.`,
       { details: { schedule: this.name } },
     );
   }
@@ -214,7 +214,7 @@ export class ScheduleHandle {
     };
   }
 
-  /** Of a run that was reset, the one that took its place; a time that was due twice has two workflows of one id. */
+  /** Follows a reset to the run that replaced this one; a time that was due twice has two workflows with the same id. */
   private async describeRun(workflowId: string, runId: string): Promise<DescribedRun> {
     return await this.calls.run(async (client) => {
       try {
@@ -235,21 +235,22 @@ interface DescribedRun {
   readonly memo: Record<string, unknown> | undefined;
 }
 
-/** Runs are named by the second: one that was asked for after another has begun is to be another run. */
+/** A run's name has a resolution of one second: waits, so that the triggered run is different from the last one. */
 async function untilNextSecond({ info }: ScheduleDescription): Promise<void> {
   const last = dueTimeIn(info.recentActions.at(-1)?.action.workflow.workflowId ?? '');
   if (last === null) return;
   const sinceMs = Date.now() - Date.parse(last);
-  // The server's clock may be somewhat behind ours.
-  if (sinceMs < SECOND_MS + CLOCKS_MS && sinceMs > -CLOCKS_MS) await sleep(SECOND_MS + CLOCKS_MS - sinceMs);
+  // The server's clock may be slightly behind.
+  if (sinceMs < SECOND_MS + CLOCK_SKEW_MS && sinceMs > -CLOCK_SKEW_MS)
+    await sleep(SECOND_MS + CLOCK_SKEW_MS - sinceMs);
 }
 
-function specIn(description: ScheduleDescription): ScheduleSpec {
+function specOf(description: ScheduleDescription): ScheduleSpec {
   return (description.action.args as [ScheduleSpec])[0];
 }
 
 /**
- * A backfill begins runs that were due. One up to a time to come would begin those twice that fall due meanwhile.
+ * A backfill starts runs that were due. A backfill into the future would start runs twice that become due meanwhile.
  * @throws BatchError `bad_option`
  */
 export function assertBackfill({ from, to }: { from: Date; to: Date }, schedule: string): void {
@@ -261,7 +262,7 @@ export function assertBackfill({ from, to }: { from: Date; to: Date }, schedule:
   if (to.getTime() > Date.now()) {
     throw refuse(
       'to',
-      'Option --to lies in the future: a backfill begins runs that were due, and the schedule those to come. Give a time that is over.',
+      'Option --to is in the future: a backfill starts runs that were due, and the schedule starts future ones. Give a time in the past.',
     );
   }
 }

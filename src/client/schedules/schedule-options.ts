@@ -14,40 +14,40 @@ import { checkCron } from './check-cron.ts';
 
 /** When and how a schedule starts jobs. Durations are texts such as `90s`, `30m`, `6h`, `1d`, `1h30m`. */
 export interface ScheduleTiming {
-  /** Cron lines of five fields (or seven: second in front, year behind); the union of their times. */
+  /** Cron lines of five fields (or seven, with the second first and the year last); the union of their times. */
   cron?: string | readonly string[];
   /** Interval, from 1 s, counted from midnight UTC of 1 January 1970; instead of `cron`. */
   every?: string;
   /** Name in the IANA database, for cron lines and the placeholders in names. @default UTC */
   timeZone?: string;
-  /** Each run begins up to this much later, by chance. @default none */
+  /** Each run starts up to this much later, at random. @default none */
   jitter?: string;
-  /** What happens to a run that falls due while an earlier one works. @default skip */
+  /** What happens to a run that is due while an earlier one is running. @default skip */
   overlap?: Overlap;
-  /** A run that the server has missed by more than this does not take place, 10 s to 366 d. @default 24h */
+  /** A run that the server has missed by more than this is not started, 10 s to 366 d. @default 24h */
   catchUp?: string;
 }
 
-/** What may be changed of a schedule: everything but its name. */
+/** The options of a schedule that can be changed: all but its name. */
 export interface ScheduleChanges extends ScheduleTiming, Partial<Omit<JobOptions, 'jobId' | 'onlyNew'>> {
-  /** Send only lines that no earlier job of the series has answered: no run, and no job by hand with the schedule's name. @default false */
+  /** Send only lines without an answer from an earlier job of the series: a run, or a job that was started with the schedule's name. @default false */
   onlyNew?: boolean;
-  /** Folder on the worker for each run's results, with `{run}` in its name. @default they stay in the store */
+  /** Folder on the worker for each run's results, with `{run}` in its name. @default the results stay in the store */
   out?: string;
 }
 
-/** A new schedule. `input` may hold `{yyyy}`, `{MM}`, `{dd}`, `{HH}` and `{mm}`, `out` also `{run}`. */
+/** A new schedule. `input` may contain `{yyyy}`, `{MM}`, `{dd}`, `{HH}` and `{mm}`, `out` also `{run}`. */
 export interface ScheduleOptions extends ScheduleChanges {
   /** 1 to 80 characters of `A-Z a-z 0-9 . _ -`. */
   name: string;
   input: string;
-  /** Begin paused. @default false */
+  /** Create it paused. @default false */
   paused?: boolean;
-  /** Shown beside the schedule, e.g. why it is paused. */
+  /** Shown with the schedule, e.g. why it is paused. */
   note?: string;
 }
 
-/** What a schedule has besides the options of its jobs. */
+/** The options of a schedule other than those of its jobs. */
 const ownOptionNames: readonly string[] = Object.keys({
   name: true,
   cron: true,
@@ -62,7 +62,7 @@ const ownOptionNames: readonly string[] = Object.keys({
 } satisfies Readonly<Record<Exclude<keyof ScheduleOptions, keyof JobOptions>, true>>);
 
 /**
- * Refuses options that do not exist. Not part of `resolveSchedule`: a schedule that was made with one before goes on.
+ * Refuses unknown options. Not part of `resolveSchedule`: an existing schedule with such an option keeps working.
  * @throws BatchError `bad_option`
  */
 export function assertScheduleOptions(options: ScheduleChanges): void {
@@ -99,16 +99,16 @@ export function resolveSchedule(options: ScheduleOptions, searchable: boolean): 
     );
   }
   if ('jobId' in job && job.jobId !== undefined) {
-    throw badOption('job', 'A schedule names its jobs itself, by the times of its runs: leave out --job.');
+    throw badOption('job', 'A schedule names its jobs by the times of its runs: leave out --job.');
   }
   const lines = cron === undefined ? [] : typeof cron === 'string' ? [cron] : [...cron];
   if (lines.length === 0 && every === undefined) {
-    throw badOption('cron', 'A schedule needs its times: give either --cron or --every.');
+    throw badOption('cron', 'A schedule needs times: give either --cron or --every.');
   }
   if (lines.length > 0 && every !== undefined) {
     throw badOption(
       'every',
-      'Options --cron and --every both say the times of the schedule: give one of them.',
+      'Options --cron and --every both set the times of the schedule: give one of them.',
     );
   }
   lines.forEach(checkCron);
@@ -118,14 +118,14 @@ export function resolveSchedule(options: ScheduleOptions, searchable: boolean): 
   if (onlyNew !== undefined && typeof onlyNew !== 'boolean') {
     throw badOption(
       'only-new',
-      `Option --only-new of a schedule takes no name: the schedule's own, ${name}, is that of its series.`,
+      `Option --only-new of a schedule takes no name: the schedule's own, ${name}, is the name of its series.`,
     );
   }
-  const isTogether = overlap === Overlap.AllowAll;
-  if (onlyNew === true && isTogether) {
+  const isConcurrent = overlap === Overlap.AllowAll;
+  if (onlyNew === true && isConcurrent) {
     throw badOption(
       'only-new',
-      'Option --only-new does not go with --overlap allow-all: runs beside each other cannot know what the other answers.',
+      'Option --only-new cannot be combined with --overlap allow-all: concurrent runs do not know the answers of each other.',
     );
   }
   return {
@@ -137,7 +137,7 @@ export function resolveSchedule(options: ScheduleOptions, searchable: boolean): 
     timeZone: timeZoneOf(timeZone),
     jitterMs: jitter === undefined ? 0 : duration('jitter', jitter, 0, DAY),
     overlap: overlapOf(overlap),
-    // Temporal's own shortest is 10 s; shorter ones it takes for that.
+    // Temporal's minimum is 10 s; it raises shorter values to that.
     catchUpMs: catchUp === undefined ? DAY : duration('catch-up', catchUp, 10 * SECOND, 366 * DAY),
     onlyNew: onlyNew ?? false,
     out: out === undefined ? null : resolve(out),
@@ -146,7 +146,7 @@ export function resolveSchedule(options: ScheduleOptions, searchable: boolean): 
   };
 }
 
-/** The options that a spec was made of, in the form in which changes can be laid over them. */
+/** The options of a spec, to which changes can be applied. */
 export function optionsOf(spec: ScheduleSpec): ScheduleOptions {
   const { name, input, cron, everyMs, timeZone, jitterMs, overlap, catchUpMs, onlyNew, out, job } = spec;
   return {
@@ -181,7 +181,7 @@ function duration(option: string, text: string, low: number, high: number): numb
   return ms;
 }
 
-/** The zone's name as the database spells it: Temporal is strict about case, and knows no offsets. */
+/** The zone's name as spelled in the database: Temporal's names are case-sensitive, and it accepts no offsets. */
 function timeZoneOf(name: string | undefined): string {
   if (name === undefined) return 'UTC';
   try {

@@ -10,7 +10,7 @@ import { ScheduleHandle, type ScheduleStatus } from './schedule-handle.ts';
 import { assertScheduleOptions, resolveSchedule, type ScheduleOptions } from './schedule-options.ts';
 import { noteOf, toTemporal } from './to-temporal.ts';
 
-/** Makes schedules of jobs and finds them again; `client.schedules`. */
+/** Creates and finds schedules of jobs; `client.schedules`. */
 export class Schedules {
   private readonly calls: TemporalCalls;
   private readonly store: Store;
@@ -23,8 +23,8 @@ export class Schedules {
   }
 
   /**
-   * Makes a schedule; Temporal then starts a job at each of its times, for workers that run.
-   * @throws BatchError `bad_option`, also for what only the server refuses; `schedule_exists`
+   * Creates a schedule; Temporal then starts a job at each of its times, which needs a running worker.
+   * @throws BatchError `bad_option`, also for options that only the server refuses; `schedule_exists`
    */
   async create(options: ScheduleOptions): Promise<ScheduleHandle> {
     this.calls.assertOpen();
@@ -45,12 +45,12 @@ export class Schedules {
     return this.get(spec.name);
   }
 
-  /** The schedule of this name; nothing is asked of the server yet. */
+  /** The schedule with this name; does not call the server. */
   get(name: string): ScheduleHandle {
     return new ScheduleHandle(name, this.calls, this.store);
   }
 
-  /** The schedules of batch jobs that the server knows; a new one may be missing for a second. */
+  /** The schedules of batch jobs on the server; a new one may be missing for a second. */
   async *list(): AsyncGenerator<ScheduleStatus> {
     const listed = this.calls.client.schedule.list()[Symbol.asyncIterator]();
     for (;;) {
@@ -61,7 +61,7 @@ export class Schedules {
       const status = await this.get(scheduleId)
         .describe()
         .catch((error: unknown) => {
-          // Deleted since it was listed, or another application's.
+          // Deleted since the list, or a schedule of another application.
           if (error instanceof BatchError && error.code === ErrorCode.ScheduleNotFound) return null;
           throw error;
         });

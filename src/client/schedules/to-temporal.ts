@@ -16,7 +16,7 @@ const policyOf: Readonly<Record<Overlap, ScheduleOverlapPolicy>> = {
   [Overlap.AllowAll]: ScheduleOverlapPolicy.ALLOW_ALL,
 };
 
-/** The part of Temporal's schedule that follows from ours. */
+/** The part of Temporal's schedule that the spec determines. */
 type TemporalSchedule = Pick<
   TemporalOptions<ScheduleOptionsStartWorkflowAction<Workflow>>,
   'spec' | 'action'
@@ -24,7 +24,7 @@ type TemporalSchedule = Pick<
   policies: NonNullable<TemporalOptions['policies']>;
 };
 
-/** A schedule as Temporal takes it. */
+/** Temporal's options for a schedule. */
 export function toTemporal(spec: ScheduleSpec, taskQueue: string): TemporalSchedule {
   const { name, cron, everyMs, timeZone, jitterMs, overlap, catchUpMs, searchable } = spec;
   const schedule = defineSearchAttributeKey(searchAttributes.schedule.name, SearchAttributeType.KEYWORD);
@@ -50,30 +50,30 @@ export function toTemporal(spec: ScheduleSpec, taskQueue: string): TemporalSched
 }
 
 /**
- * How runs that somebody asks for meet those that work: they follow them, so that none is lost and a schedule whose
- * runs shall not overlap has none that do.
+ * The overlap policy of triggered and backfilled runs: they follow running ones, so that no run is lost and the runs of a schedule
+ * overlap only if it allows that.
  */
-export function askedPolicy({ overlap }: ScheduleSpec): ScheduleOverlapPolicy {
+export function requestedRunPolicy({ overlap }: ScheduleSpec): ScheduleOverlapPolicy {
   return overlap === Overlap.AllowAll ? ScheduleOverlapPolicy.ALLOW_ALL : ScheduleOverlapPolicy.BUFFER_ALL;
 }
 
-/** When a schedule is due, in words. */
+/** The times of a schedule, as text. */
 export function timesOf({ cron, everyMs, timeZone }: ScheduleSpec): string {
   const times = everyMs === null ? cron.join(' and ') : `every ${formatDuration(everyMs)}`;
   return `${times} (${timeZone})`;
 }
 
-/** What the Web UI shows beside the schedule while nobody has left a note. */
+/** The default note of a schedule, shown in the Web UI. Never change this text: it identifies default notes of existing schedules. */
 export function noteOf({ input, onlyNew }: ScheduleSpec): string {
   return `Batch jobs of ${input}${onlyNew ? ', only lines that are new' : ''}`;
 }
 
 function detailsOf(spec: ScheduleSpec): string {
   return [
-    `Due ${timesOf(spec)}. Looks for its input, runs a batch job of it as a child workflow, and ends with it.`,
+    `Due ${timesOf(spec)}. Checks that its input exists, runs a batch job of it as a child workflow, and ends with it.`,
     '',
-    `- input \`${spec.input}\`, named by the time at which the run was due; without it the run ends skipped`,
-    ...(spec.onlyNew ? ['- only lines that no earlier run has answered are sent'] : []),
+    `- input \`${spec.input}\`, named by the time at which the run was due; without it the run is skipped`,
+    ...(spec.onlyNew ? ['- sends only lines without an answer from an earlier run'] : []),
     ...(spec.out === null ? [] : [`- results to \`${spec.out}\``]),
   ].join('\n');
 }

@@ -53,8 +53,8 @@ test.each([
   ['daily', /has 1 field:/],
   ['0 0 30 2 *', /is never due: there is no such day/],
   ['0 0 6 * * * 2020', /is never due/],
-  ['@every 5m', /is no nickname of times: give --every instead/],
-  ['@reboot', /is no nickname of times: use @yearly/],
+  ['@every 5m', /is not a supported nickname: give --every instead/],
+  ['@reboot', /is not a supported nickname: use @yearly/],
   ['CRON_TZ=Asia/Tokyo 0 6 * * *', /names a time zone: give --time-zone instead/],
   ['TZ=UTC 0 6 * * *', /names a time zone/],
 ])('refuses %s and says why', (line, message) => {

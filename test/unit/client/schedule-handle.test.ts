@@ -13,7 +13,7 @@ test('a backfill of times that are yet to come is refused', async () => {
   for (const future of [range(-hour, hour), range(hour, 2 * hour)]) {
     await expect(handle.backfill(future)).rejects.toMatchObject({
       code: 'bad_option',
-      message: expect.stringContaining('Option --to lies in the future') as string,
+      message: expect.stringContaining('Option --to is in the future') as string,
     });
   }
   await expect(handle.backfill(range(-hour, -2 * hour))).rejects.toThrow(

@@ -68,7 +68,7 @@ test.each<[what: string, changes: Partial<ScheduleOptions>, message: RegExp]>([
   ['a name with a blank', { name: 'a b' }, /name must be 1 to 80 characters .* got "a b"/],
   ['a long name', { name: 'x'.repeat(81) }, /name must be 1 to 80 characters/],
   ['no times', { cron: [] }, /give either --cron or --every/],
-  ['both kinds of times', { every: '6h' }, /Options --cron and --every both say the times/],
+  ['both kinds of times', { every: '6h' }, /Options --cron and --every both set the times/],
   [
     'a wrong cron line among right ones',
     { cron: ['@daily', '0 24 * * *'] },
@@ -92,9 +92,9 @@ test.each<[what: string, changes: Partial<ScheduleOptions>, message: RegExp]>([
   ['one folder for all runs', { out: 'results' }, /same folder for two runs/],
   ['one folder for all runs of a day', { out: 'results/{yyyy}-{MM}-{dd}' }, /put \{run\} into it/],
   [
-    'runs beside each other that shall know of each other',
+    'only-new with concurrent runs',
     { onlyNew: true, overlap: 'allow-all' },
-    /--only-new does not go with/,
+    /--only-new cannot be combined with/,
   ],
   [
     'a name of a series',
