@@ -4,10 +4,10 @@ import type { JobSpec } from '../core/job-spec.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
 import type { ShardedInput } from '../file-work/shards/shard-input.ts';
 import { ByteCounter } from '../file-work/byte-counter.ts';
-import { keepJobApi } from '../store/job-api.ts';
+import { recordJobApi } from '../store/job-api.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { currentPass } from '../store/job-pass.ts';
-import { identityWord } from '../job/job-identity.ts';
+import { shortIdentity } from '../job/job-identity.ts';
 import { inputPathOf } from '../job/same-job.ts';
 import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -68,7 +68,7 @@ export async function buildShards(deps: Dependencies, started: JobSpec): Promise
   files.warmUpDrawing();
   await store.replace(`${under}/${jobFiles.spec(spec.jobId)}`, JSON.stringify(spec));
   // Before the plan, without which nothing is sent: no worker of another API shall be the first.
-  if (spec.api !== undefined) await keepJobApi(store, spec.jobId, spec.api);
+  if (spec.api !== undefined) await recordJobApi(store, spec.jobId, spec.api);
   await assertRunWorks(spec);
   const { record, first } = await claimRecord<RoundPlan>(store, key, { ...result.plan, built });
   await publish(store, spec.jobId, record);
@@ -78,13 +78,13 @@ export async function buildShards(deps: Dependencies, started: JobSpec): Promise
 
 /** Attempts of one word make the same files: of one input and one set of options, and of one list of earlier jobs, which is a run's. */
 function wordOf(spec: JobSpec): string {
-  return spec.onlyNew === undefined ? identityWord(spec) : `${identityWord(spec)}-${currentRun()}`;
+  return spec.onlyNew === undefined ? shortIdentity(spec) : `${shortIdentity(spec)}-${currentRun()}`;
 }
 
 /** Gives the files of a plan their places; what was made for other inputs under the job's id is no longer needed. */
 async function publish(store: Store, job: string, { built }: RoundPlan): Promise<void> {
   if (built === undefined) return;
-  await store.moveOut(jobFiles.building(job, built));
+  await store.moveToRoot(jobFiles.building(job, built));
   await store.removeAll(jobFiles.buildings(job));
 }
 

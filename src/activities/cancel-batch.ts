@@ -1,7 +1,7 @@
 import { isTerminal } from '../core/batch-status.ts';
 import type { ApiBatch } from '../openai/api-batch.ts';
 import type { BatchApi } from '../openai/batch-api.ts';
-import { keepCancel } from '../store/job-pass.ts';
+import { recordCancel } from '../store/job-pass.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readDuplicates } from './duplicate-batches.ts';
 import { whileBeating } from './heartbeat.ts';
@@ -29,7 +29,7 @@ export async function cancelBatch(
   { job, shard, batch, batchId, wholeJob = false, pass = 0 }: CancelRequest,
 ): Promise<void> {
   await whileBeating(async (signal) => {
-    if (job !== undefined && wholeJob) await keepCancel(store, job, pass);
+    if (job !== undefined && wholeJob) await recordCancel(store, job, pass);
     await api.postCancel(batchId, signal);
     if (job === undefined || shard === undefined || batch === undefined) return;
     for (const id of await readDuplicates(store, job, { shard, batch })) await api.postCancel(id, signal);

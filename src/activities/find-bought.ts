@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { FailureType } from '../core/failure.ts';
 import { shardFiles } from '../store/job-files.ts';
-import { keepCancel } from '../store/job-pass.ts';
+import { recordCancel } from '../store/job-pass.ts';
 import { readRecord } from '../store/store.ts';
 import type { BatchRecord } from './batch-record.ts';
 import { searchBatch } from './create-batch.ts';
@@ -47,7 +47,7 @@ export async function findBought(
 ): Promise<(BoughtShard | SettledRefusal)[]> {
   const { store } = deps;
   return await whileBeating(async (signal) => {
-    await keepCancel(store, job, pass);
+    await recordCancel(store, job, pass);
     const found: (BoughtShard | SettledRefusal)[] = [];
     let doubt: ApplicationFailure | null = null;
     for (const shard of shards) {

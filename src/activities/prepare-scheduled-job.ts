@@ -5,7 +5,7 @@ import { checkJobOptions, resolveJobSpec, type CheckedOptions, type JobSpec } fr
 import type { JobReport } from '../core/progress.ts';
 import { fillPlaceholders, runJobId, isUniquePerRun, type ScheduleSpec } from '../core/schedule-spec.ts';
 import { fingerprintInput } from '../input/fingerprint-input.ts';
-import { whyNoInput } from '../input/look-for-input.ts';
+import { missingInputReason } from '../input/input-exists.ts';
 import { jobFiles, seriesFiles } from '../store/job-files.ts';
 import { checkOutputFolder } from '../output/check-output.ts';
 import { identityOf } from '../job/job-identity.ts';
@@ -62,7 +62,7 @@ export async function prepareScheduledJob(
     const isBegun = kept !== null && (await store.size(jobFiles.round(jobId, 1))) !== null;
     if (isBegun) assertSameJob(kept, options, input);
     else {
-      const reason = await whyNoInput(input);
+      const reason = await missingInputReason(input);
       if (reason !== null) return { input, skipped: reason, job: null };
     }
     try {

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { privateFolder } from '../core/private-folder.ts';
-import { temporaryName } from '../files/whole-file.ts';
+import { temporaryName } from '../files/atomic-file-writer.ts';
 import { findHolder, keepHeld, nameOf, type Holder } from '../temporal/held-file.ts';
 import { ownIdentity } from '../temporal/process-identity.ts';
 import { withLock } from '../temporal/start-lock.ts';

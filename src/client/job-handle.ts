@@ -4,7 +4,7 @@ import { WorkflowNotFoundError } from '@temporalio/common';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import { mayRetry, type JobProgress, type JobReport } from '../core/progress.ts';
-import { askForPass } from '../store/job-pass.ts';
+import { requestPass } from '../store/job-pass.ts';
 import type { Store } from '../store/store.ts';
 import { cancelSignal, pauseSignal, resumeSignal } from '../workflows/messages.ts';
 import { abortable, sleep } from './abortable.ts';
@@ -201,13 +201,13 @@ export class JobHandle {
     if (await this.#signalled(cancel)) {
       // Recorded here too, in case no worker is running; workers can write a store that this process cannot.
       if ((await this.#records.spec().catch(() => null)) !== null)
-        await this.#records.keepCancel().catch(() => undefined);
+        await this.#records.recordCancel().catch(() => undefined);
       return { restarted: false };
     }
     const spec = await this.#specOfUnfinished();
     if (spec === null) throw await this.#ended();
     // Recorded before the start: a worker may read the plan, and send a shard, before it receives a signal.
-    await this.#records.keepCancel();
+    await this.#records.recordCancel();
     await this.#restart(spec);
     await this.#signalled(cancel); // in case another process has started it since
     return { restarted: true };
@@ -227,7 +227,7 @@ export class JobHandle {
     if (spec === null) throw await this.#ended();
     if (report !== null) {
       if (!mayRetry(report)) return false;
-      await withStoreErrors(() => askForPass(this.#store, this.id, report), this.id);
+      await withStoreErrors(() => requestPass(this.#store, this.id, report), this.id);
     } else if ((await this.#status.readServer(false)).status !== 'COMPLETED') {
       throw new BatchError(
         ErrorCode.JobConflict,

@@ -2,7 +2,7 @@ import type { BatchError } from '../core/errors.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { JobReport } from '../core/progress.ts';
 import { jobFiles } from '../store/job-files.ts';
-import { currentPass, keepCancel } from '../store/job-pass.ts';
+import { currentPass, recordCancel } from '../store/job-pass.ts';
 import { readRecord, type Store } from '../store/store.ts';
 import { storeIdentity, type StoreIdentity } from '../store/store-identity.ts';
 import { withStoreErrors, resultsMissing } from './store-errors.ts';
@@ -43,9 +43,9 @@ export class JobRecords {
   }
 
   /** Records that the job is cancelled, for every later start of it. */
-  async keepCancel(): Promise<void> {
+  async recordCancel(): Promise<void> {
     await this.read(async () =>
-      keepCancel(this.store, this.jobId, await currentPass(this.store, this.jobId)),
+      recordCancel(this.store, this.jobId, await currentPass(this.store, this.jobId)),
     );
   }
 

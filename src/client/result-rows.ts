@@ -49,7 +49,7 @@ export async function* readRowTexts({
   jobId,
   lean = false,
 }: RowsToRead): AsyncGenerator<RowText, void, undefined> {
-  const path = store.placeOf(key);
+  const path = store.locationOf(key);
   let number = 0;
   try {
     for await (const text of splitLines(lean ? leanChunks(store, key) : store.readStream(key))) {

@@ -5,7 +5,7 @@
  * would change numbers beyond 2^53, duplicate keys and escapes. The scan is
  * a full check against RFC 8259's grammar, and finds where each member of interest starts and ends. It has its own stack, for
  * values nested thousands of levels deep.
- * `cutLines` checks UTF-8, in whole blocks.
+ * `readLines` checks UTF-8, in whole blocks.
  *
  * `JSON.parse` is the oracle of this file's property tests.
  */

@@ -1,9 +1,9 @@
-/** Three whole numbers: bytes done, bytes in all, and how often reads have begun and ended. */
+/** Three whole numbers: bytes done, bytes in total, and the number of begins and ends of reads. */
 const SIZE_BYTES = 24;
 
-/** How many bytes a thread has worked through, and whether it waits for a read, for the one that waits for it: both look at the same memory. */
+/** A thread's progress in bytes, and whether it is waiting for a read. The thread writes it and the event loop reads it, in shared memory. */
 export class ByteCounter {
-  /** What is sent to the thread. */
+  /** Sent to the thread. */
   readonly shared: SharedArrayBuffer;
   private readonly numbers: BigInt64Array;
 
@@ -28,13 +28,13 @@ export class ByteCounter {
     Atomics.store(this.numbers, 1, BigInt(bytes));
   }
 
-  /** The read that the thread waits for, a number of its own; null while it does not wait. */
+  /** A number that identifies the read that the thread is waiting for; null while it is not waiting. */
   get waitsFor(): bigint | null {
     const turns = Atomics.load(this.numbers, 2);
     return turns % 2n === 1n ? turns : null;
   }
 
-  /** Makes a call that reads. */
+  /** Wraps a call that reads. */
   readonly around = (read: () => number): number => {
     Atomics.add(this.numbers, 2, 1n);
     try {

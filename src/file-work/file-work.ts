@@ -23,7 +23,7 @@ const ONE_SHARD: WorkSize = { shards: 1 };
 /** Work over all shards of a job. */
 const ALL_SHARDS: WorkSize = { shards: Number.POSITIVE_INFINITY };
 
-/** What file work is done with. */
+/** Options of `FileWork`. */
 export interface FileWorkOptions {
   readonly store: Store;
   readonly threads: number;
@@ -31,12 +31,12 @@ export interface FileWorkOptions {
   readonly stuckMs?: number;
 }
 
-/** Options of a step that tells how far it is. */
+/** Options of a step that reports its progress. */
 type Counted<O> = Omit<O, 'counter'> & { readonly counter: ByteCounter };
 
 /**
- * Work on whole files of a store: each step is done by a thread, on local files that the store lends for it. What a step has made
- * is in the store when it answers.
+ * Work on whole files of a store: a thread runs each step on local files that the store provides. The files that a step created are in
+ * the store when it returns.
  */
 export class FileWork {
   private readonly store: Store;
@@ -47,7 +47,7 @@ export class FileWork {
     this.pool = new ThreadPool(threads, stuckMs);
   }
 
-  /** True when work of this size would have to wait for the end of other long work. */
+  /** True when work of this size would have to wait for other long work to end. */
   isBusyFor(size: WorkSize): boolean {
     return this.pool.isBusyFor(size);
   }
@@ -76,7 +76,7 @@ export class FileWork {
     );
   }
 
-  /** Keeps the first outcome of the shard. Writes nothing where lines without a row are to be asked for. */
+  /** Claims the first outcome of the shard. Writes nothing when the API is to be asked again for lines without a row. */
   async settleShard(options: EndedShard): Promise<ClaimedOutcome | MissingRows> {
     return await this.settleOnce(options, endedFiles(options), (folder) =>
       this.pool.run('settleShard', { folder, options }),
@@ -116,17 +116,17 @@ export class FileWork {
     );
   }
 
-  /** Readies the thread that draws, so that a short job need not wait for it at its end. A failure shows when it draws. */
+  /** Starts the drawing thread, so that a short job need not wait for it at its end. Errors are reported by `drawReport`. */
   warmUpDrawing(): void {
     this.pool.warmUpDrawing();
   }
 
-  /** The drawings and tables of a job's report, as HTML. The signal ends a thread that draws for too long. */
-  async drawReport(story: ReportData, signal: AbortSignal): Promise<string> {
-    return await this.pool.drawReport(story, signal);
+  /** Returns the charts and tables of a job's report as HTML. The signal ends the thread. */
+  async drawReport(data: ReportData, signal: AbortSignal): Promise<string> {
+    return await this.pool.drawReport(data, signal);
   }
 
-  /** Ends the threads, as soon as their reads end. */
+  /** Ends the threads as soon as their reads have ended. */
   async close(): Promise<void> {
     await this.pool.close();
   }
@@ -139,7 +139,7 @@ export class FileWork {
     return await this.pool.inTurn(size, () => this.store.withFiles(needed, work));
   }
 
-  /** Settles a shard that is not settled; an outcome that is on record stays. */
+  /** Settles a shard, unless an outcome is on record. */
   private async settleOnce<Missing extends MissingRows>(
     name: ShardName,
     needed: KeysToFetch,

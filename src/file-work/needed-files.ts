@@ -7,17 +7,17 @@ import type { EndedShard } from './rows/ended-shard.ts';
 import type { RetryRound } from './shards/pack-retries.ts';
 
 /*
- * The keys of what each step reads. A store whose values are local files asks for none of them: then nothing here is run.
+ * The keys of the values that each step reads. A store whose values are local files does not read them, so nothing here runs.
  */
 
 type Keys = AsyncGenerator<string, void, undefined>;
 
-/** What is on record of a shard when it was built. */
+/** The records of a shard as it was built. */
 export function builtFiles({ job, shard }: ShardName): string[] {
   return [shardFiles.manifest(job, shard), shardFiles.ids(job, shard)];
 }
 
-/** A shard whose batch has ended, and what the API gave of it. */
+/** The records of a shard whose batch has ended, and the files that the API returned. */
 export function endedFiles(ended: EndedShard): string[] {
   const { job, shard, batch, duplicates = [] } = ended;
   return [
@@ -28,7 +28,7 @@ export function endedFiles(ended: EndedShard): string[] {
   ];
 }
 
-/** The shards of a round of which lines go again. */
+/** The files of a round's shards that a retry needs. */
 export function* retriedFiles({
   job,
   round,
@@ -40,7 +40,7 @@ export function* retriedFiles({
   }
 }
 
-/** All that was asked and answered in the rounds of a job. */
+/** All requests and rows of a job's rounds. */
 export async function* jobRoundFiles(store: Store, job: string, rounds: number): Keys {
   for (let round = 1; round <= rounds; round += 1) {
     const plan = await readRecord<RoundPlan>(store, jobFiles.round(job, round));
@@ -52,7 +52,7 @@ export async function* jobRoundFiles(store: Store, job: string, rounds: number):
   }
 }
 
-/** The answers of earlier jobs: their indexes, and the rows that these name. */
+/** The answers of earlier jobs: their indexes, and the rows that the indexes name. */
 export async function* earlierFiles(store: Store, earlier: readonly EarlierAnswers[]): Keys {
   for (const { job, index } of earlier) {
     yield index;

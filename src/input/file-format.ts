@@ -1,6 +1,6 @@
 import type { LineFault } from '../core/request-line.ts';
 
-/** What files of other formats begin with. */
+/** The first bytes of files in other formats. */
 const signatures: readonly (readonly [name: string, bytes: readonly number[], advice: string])[] = [
   ['a gzip file', [0x1f, 0x8b], 'unpack it first, e.g. with gunzip -k'],
   ['a zip file', [0x50, 0x4b, 0x03, 0x04], 'unpack it first, e.g. with unzip'],
@@ -10,10 +10,10 @@ const signatures: readonly (readonly [name: string, bytes: readonly number[], ad
 ];
 
 /**
- * What the first line of a file says of a file that is in another format; null where it is a line like others. A fault of the line
- * alone would send somebody to mend that line.
+ * Detects from its first line that a file is in another format; returns null otherwise. A message about that line alone would make the
+ * user fix the line instead of the file.
  */
-export function otherFormat(line: Uint8Array): LineFault | null {
+export function detectOtherFormat(line: Uint8Array): LineFault | null {
   for (const [name, bytes, advice] of signatures) {
     if (bytes.every((byte, i) => line[i] === byte)) return { reason: `is the start of ${name}`, advice };
   }
@@ -22,19 +22,19 @@ export function otherFormat(line: Uint8Array): LineFault | null {
     const advice = "write each of its items on a line of its own, e.g. with jq -c '.[]'";
     return { reason: 'is the start of a JSON array', advice };
   }
-  // `{` alone, or members of an object that goes on: what is only broken within one line closes it.
+  // `{` alone, or the first members of an object that continues: an object that is only malformed ends with `}`.
   if (text === '{' || (text.startsWith('{') && !text.endsWith('}') && line.length <= MOST_BYTES)) {
     const advice = 'write each object on one line, e.g. with jq -c .';
-    return { reason: 'is the start of a JSON object that goes on in the next line', advice };
+    return { reason: 'is the start of a JSON object that continues on the next line', advice };
   }
   if (/^[^{}[\]]*[,;\t][^{}[\]]*$/.test(text) && line.length <= MOST_BYTES) {
     return {
-      reason: 'looks like the head of a CSV file',
+      reason: 'looks like the header of a CSV file',
       advice: 'write each row as one JSON request on a line of its own: {"body":{"model":…,"messages":[…]}}',
     };
   }
   return null;
 }
 
-/** The head of a table, or of an object that goes on, is short. */
+/** The header of a table, and the first line of a pretty-printed object, are short. */
 const MOST_BYTES = 10_000;

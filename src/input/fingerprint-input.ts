@@ -1,16 +1,16 @@
 import { resolve } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import type { InputFingerprint } from '../core/job-spec.ts';
-import { NotAFile, openFile } from '../files/plain-file.ts';
+import { NotARegularFile, openFile } from '../files/regular-file.ts';
 import { InputCheck } from './input-check.ts';
 
 /**
- * Reads an input once and says what it is. The worker compares when it builds the shards; after that nobody
- * reads the input again.
- * @throws BatchError `bad_input` when there is no such file, it is none, it cannot be read, or it is empty
+ * Reads an input once and returns its path, size and hash. The worker compares them when it builds the shards; after that the input is
+ * not read again.
+ * @throws BatchError `bad_input` when the path does not exist, is not a file, cannot be read, or is empty
  */
 export async function fingerprintInput(path: string): Promise<InputFingerprint> {
-  // Also where it leads to a file: the worker has a standard input of its own.
+  // Even when it is redirected from a file: the worker has a standard input of its own.
   if (path === '-' || /^\/(dev\/(stdin$|fd\/)|proc\/[^/]+\/fd\/)/.test(path)) {
     throw badInput(path, 'is standard input or another stream that only this process has', SAVE_IT);
   }
@@ -19,7 +19,7 @@ export async function fingerprintInput(path: string): Promise<InputFingerprint> 
     const file = await openFile(path);
     for await (const chunk of file.createReadStream({ highWaterMark: 1 << 20 })) read.add(chunk as Buffer);
   } catch (error) {
-    if (error instanceof NotAFile) {
+    if (error instanceof NotARegularFile) {
       const advice = error.kind === 'a folder' ? 'name a .jsonl file' : SAVE_IT;
       throw badInput(path, `is ${error.kind}`, advice);
     }
@@ -35,7 +35,7 @@ export async function fingerprintInput(path: string): Promise<InputFingerprint> 
   return { path: resolve(path), ...fingerprint };
 }
 
-/** The worker reads the input again, and others may, too. */
+/** The worker reads the input again. */
 const SAVE_IT = 'save its lines to a file, which can be read more than once, and name that';
 
 function badInput(file: string, reason: string, advice: string): BatchError {

@@ -1,18 +1,18 @@
-import { NotAFile } from '../files/plain-file.ts';
+import { NotARegularFile } from '../files/regular-file.ts';
 
-/** What is wrong with an input; never holds text of a line. */
+/** What is wrong with an input; never contains text of a line. */
 export interface InputFault {
-  /** Null where the whole input is meant. */
+  /** Null for a fault of the whole input. */
   readonly line: number | null;
   readonly reason: string;
   readonly advice: string;
 }
 
-/** What is wrong with an input that cannot be read here; null for trouble with any other file. */
-export function faultOfReading(error: Error, input: string): InputFault | null {
+/** Returns why an input cannot be read here; null for an error about any other file. */
+export function toInputFault(error: Error, input: string): InputFault | null {
   const { code, path } = error as NodeJS.ErrnoException;
   if (path !== input) return null;
-  if (error instanceof NotAFile) {
+  if (error instanceof NotARegularFile) {
     const reason = `is ${error.kind} where the worker reads it`;
     return { line: null, reason, advice: 'put the file there, or run the worker where it is' };
   }

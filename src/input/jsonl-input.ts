@@ -1,9 +1,9 @@
-import { cutLines, type AroundRead } from '../files/cut-lines.ts';
+import { readLines, type AroundRead } from '../files/read-lines.ts';
 import type { InputReader } from './input-reader.ts';
 
-/** A JSONL file as an input: a row is a line. Each read of the file is made by `around`. */
+/** A JSONL file as an input: a row is a line. `around` wraps each read of the file. */
 export function jsonlInput(path: string, around?: AroundRead): InputReader {
   return {
-    read: ({ maxRowBytes, onRow, onBytes }) => cutLines(path, maxRowBytes, onRow, { onBytes, around }),
+    read: ({ maxRowBytes, onRow, onBytes }) => readLines(path, maxRowBytes, onRow, { onBytes, around }),
   };
 }

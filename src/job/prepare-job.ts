@@ -14,8 +14,8 @@ import { readEnvironment } from '../environment.ts';
 import { fingerprintInput } from '../input/fingerprint-input.ts';
 
 /**
- * Checks the options, reads the input once and puts the job's spec together; nothing is started.
- * With `fresh`, the job gets an id that no other job has.
+ * Checks the options, reads the input once and returns the job's spec; starts nothing.
+ * With `fresh`, the job gets a new unique id.
  * @throws BatchError `bad_input`, `bad_option`
  */
 export async function prepareJob(options: JobOptions, fresh: boolean = false): Promise<JobSpec> {
@@ -30,7 +30,7 @@ export async function prepareJob(options: JobOptions, fresh: boolean = false): P
   return suffix === '' ? spec : { ...spec, jobId: `${spec.jobId}${suffix}` };
 }
 
-/** JavaScript may call without types. */
+/** JavaScript callers have no type check. */
 function assertInput(options: JobOptions): void {
   const input = (options as Partial<JobOptions> | undefined)?.input;
   if (typeof input === 'string' && input !== '') return;

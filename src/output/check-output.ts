@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
-import { isThere, outputFiles } from './output-files.ts';
+import { fileExists, outputFiles } from './output-files.ts';
 
 /**
- * Makes sure that a folder can take the results of a job: it can be written and holds no other job's.
+ * Checks that a folder can take the results of a job: it is writable and contains no results of another job.
  * @throws BatchError `bad_output`
  */
 export async function checkOutputFolder(folder: string, jobId: string): Promise<void> {
@@ -16,9 +16,9 @@ export async function checkOutputFolder(folder: string, jobId: string): Promise<
     const { code } = error as NodeJS.ErrnoException;
     const reason =
       code === 'EEXIST' || code === 'ENOTDIR'
-        ? 'cannot be made, as a file stands there or in its path'
-        : `cannot be made (${code})`;
-    throw badOutput(folder, reason, 'choose another folder or mend the permissions above it', error);
+        ? 'cannot be created, because a file has its name or is part of its path'
+        : `cannot be created (${code})`;
+    throw badOutput(folder, reason, 'choose another folder or fix the permissions above it', error);
   }
   try {
     await writeFile(probe, '');
@@ -27,24 +27,25 @@ export async function checkOutputFolder(folder: string, jobId: string): Promise<
     throw badOutput(
       folder,
       `cannot be written (${(error as NodeJS.ErrnoException).code})`,
-      'choose another folder or mend its permissions',
+      'choose another folder or fix its permissions',
       error,
     );
   }
   const report = await readIfThere(join(folder, outputFiles.report));
   const results =
-    (await isThere(join(folder, outputFiles.results))) || (await isThere(join(folder, outputFiles.partial)));
+    (await fileExists(join(folder, outputFiles.results))) ||
+    (await fileExists(join(folder, outputFiles.partial)));
   if (report === null && !results) return;
   const owner = report === null ? await readIfThere(join(folder, outputFiles.mark)) : ownerOf(report);
   if (owner === jobId) return;
   throw badOutput(
     folder,
-    `holds the results of ${owner === null ? 'something else' : `job ${owner}`}`,
+    `holds ${owner === null ? 'results without a job id' : `the results of job ${owner}`}`,
     'choose another folder or move them away',
   );
 }
 
-/** Makes a folder with those above it. Node's own `recursive` tries for ever where nothing can be made, as in `/proc`. */
+/** Creates a folder and its parents. Node's own `recursive` retries forever where nothing can be created, as in `/proc`. */
 async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path);
@@ -57,7 +58,7 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** Somebody else may make it at the same time. */
+/** Another process may create it at the same time. */
 function ignoreOther(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EEXIST') throw error;
 }
@@ -81,7 +82,7 @@ async function readIfThere(path: string): Promise<string | null> {
   try {
     return await readFile(path, 'utf8');
   } catch {
-    return null; // no report: the folder is new, or not ours, which the caller tells from the results
+    return null; // the folder is new or not ours: the caller decides by the results
   }
 }
 

@@ -6,13 +6,13 @@ export const outputFiles = {
   results: 'results.jsonl',
   report: 'report.json',
   page: 'report.html',
-  /** Rows of a job that has not come to its results; `results.jsonl` is whole wherever it is. */
+  /** Rows of a job without results yet; `results.jsonl` is always complete. */
   partial: 'results.partial.jsonl',
-  /** Holds the job's id while results or a part of them are there and the report is not: the same command is run again. */
+  /** Contains the job's id while there are results, or part of them, and no report: the same command can then be run again. */
   mark: '.durable-batch-job',
 } as const;
 
-export async function isThere(path: string): Promise<boolean> {
+export async function fileExists(path: string): Promise<boolean> {
   return await open(path, 'r').then(
     async (file) => {
       await file.close();
@@ -22,8 +22,11 @@ export async function isThere(path: string): Promise<boolean> {
   );
 }
 
-/** Lets a file be written under another name, and gives it its own when it is whole. */
-export async function appearWhole(to: string, write: (temporary: string) => Promise<void>): Promise<void> {
+/** Writes a file under a temporary name, syncs it and renames it. */
+export async function writeAtomically(
+  to: string,
+  write: (temporary: string) => Promise<void>,
+): Promise<void> {
   const temporary = `${to}.${randomUUID().slice(0, 8)}.tmp`;
   try {
     await write(temporary);

@@ -3,14 +3,14 @@ import { copyFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jobFiles } from '../store/job-files.ts';
 import type { Store } from '../store/store.ts';
-import { appearWhole, isThere, outputFiles } from './output-files.ts';
+import { fileExists, outputFiles, writeAtomically } from './output-files.ts';
 
 /** Characters written at a time. */
 const PIECE_CHARACTERS = 1 << 18;
 
 /**
- * Copies the finished files of a job into a folder; each appears only when whole, `report.json` last. A job need not have
- * a page: it may not have been drawn, and version 0.1 made none.
+ * Copies the finished files of a job into a folder, each atomically, `report.json` last. A job may have no page: drawing it may have
+ * failed, and version 0.1 had none.
  */
 export async function copyResults(store: Store, jobId: string, folder: string): Promise<void> {
   const keys = [jobFiles.results(jobId), jobFiles.page(jobId), jobFiles.report(jobId)] as const;
@@ -20,21 +20,21 @@ export async function copyResults(store: Store, jobId: string, folder: string): 
     const partial = join(folder, outputFiles.partial);
     await writeFile(mark, jobId);
     try {
-      await copyWhole(results, join(folder, outputFiles.results));
+      await copyAtomically(results, join(folder, outputFiles.results));
     } catch (error) {
-      if (!(await isThere(partial))) await rm(mark, { force: true });
+      if (!(await fileExists(partial))) await rm(mark, { force: true });
       throw error;
     }
-    if (await isThere(page)) await copyWhole(page, join(folder, outputFiles.page));
-    await copyWhole(report, join(folder, outputFiles.report));
+    if (await fileExists(page)) await copyAtomically(page, join(folder, outputFiles.page));
+    await copyAtomically(report, join(folder, outputFiles.report));
     await rm(partial, { force: true });
     await rm(mark, { force: true });
   });
 }
 
 /**
- * Writes the rows of a job that has no results yet as `results.partial.jsonl`, in place of earlier ones; returns the file's path.
- * The folder stays the job's: its results replace them.
+ * Writes the rows of a job without results as `results.partial.jsonl`, replacing earlier ones; returns the file's path.
+ * The folder stays reserved for the job: its results replace the partial ones.
  */
 export async function writePartialResults(
   rows: AsyncIterable<string>,
@@ -43,11 +43,11 @@ export async function writePartialResults(
 ): Promise<string> {
   const path = join(folder, outputFiles.partial);
   await writeFile(join(folder, outputFiles.mark), jobId);
-  await appearWhole(path, async (temporary) => await writeFile(temporary, inPieces(rows)));
+  await writeAtomically(path, async (temporary) => await writeFile(temporary, inPieces(rows)));
   return path;
 }
 
-/** Rows joined to pieces that are worth a write. */
+/** Joins rows to pieces large enough for one write. */
 async function* inPieces(rows: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
   let piece = '';
   for await (const row of rows) {
@@ -59,7 +59,7 @@ async function* inPieces(rows: AsyncIterable<string>): AsyncGenerator<string, vo
   yield piece;
 }
 
-async function copyWhole(from: string, to: string): Promise<void> {
-  // Where the file system can share blocks, this costs nothing; the store keeps a file of its own.
-  await appearWhole(to, async (temporary) => await copyFile(from, temporary, constants.COPYFILE_FICLONE));
+async function copyAtomically(from: string, to: string): Promise<void> {
+  // A reflink costs nothing where the file system can share blocks; the store's file stays independent.
+  await writeAtomically(to, async (temporary) => await copyFile(from, temporary, constants.COPYFILE_FICLONE));
 }

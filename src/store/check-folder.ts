@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { privateFolder } from '../core/private-folder.ts';
 
-/** What waiting does not mend; a full disk may be emptied, and steps are tried again. */
+/** Codes that a retry does not fix. A full disk is not among them: it may be emptied, and steps are retried. */
 const READ_ONLY: ReadonlySet<string | undefined> = new Set([
   'EACCES',
   'EPERM',
@@ -24,8 +24,8 @@ const NO_LINKS: ReadonlySet<string | undefined> = new Set([
 ]);
 
 /**
- * Tries what a store's folder must be able to do, and makes the folder, so that one that is not able is told at the start and not in
- * the middle of a job.
+ * Creates the folder and tries what a store needs of its file system, so that an unsuitable one is reported at the start and not in the
+ * middle of a job.
  * @throws BatchError `store_unavailable`
  */
 export async function checkFolder(folder: string): Promise<void> {
@@ -48,7 +48,7 @@ export async function checkFolder(folder: string): Promise<void> {
     if (!NO_LINKS.has(codeOf(error))) return;
     throw new BatchError(
       ErrorCode.StoreUnavailable,
-      `The file system of ${folder} has no hard links (${codeOf(error)}), by which the records of what was bought are claimed: set DURABLE_BATCH_HOME to a folder on one that has, such as a local disk or NFS.`,
+      `The file system of ${folder} has no hard links (${codeOf(error)}), which the store needs to claim the records of paid batches: set DURABLE_BATCH_HOME to a folder on a file system that has them, such as a local disk or NFS.`,
       { cause: error },
     );
   } finally {

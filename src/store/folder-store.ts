@@ -2,7 +2,7 @@ import { createReadStream, openAsBlob } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { privateFolder } from '../core/private-folder.ts';
-import { temporaryName } from '../files/whole-file.ts';
+import { temporaryName } from '../files/atomic-file-writer.ts';
 import { checkFolder } from './check-folder.ts';
 import type { KeysToFetch, Store } from './store.ts';
 import { syncFolder } from './sync-folder.ts';
@@ -12,13 +12,13 @@ const BLOCK_BYTES = 256 << 10;
 /** A store in a folder of a local or shared file system that has hard links and atomic renames. */
 export class FolderStore implements Store {
   private readonly folder: string;
-  private isMade = false;
+  private isCreated = false;
 
   constructor(folder: string) {
     this.folder = folder;
   }
 
-  placeOf(key: string): string {
+  locationOf(key: string): string {
     return join(this.folder, key);
   }
 
@@ -28,7 +28,7 @@ export class FolderStore implements Store {
 
   async read(key: string): Promise<string | null> {
     try {
-      return await readFile(this.placeOf(key), 'utf8');
+      return await readFile(this.locationOf(key), 'utf8');
     } catch (error) {
       return ignoreMissing(error);
     }
@@ -36,33 +36,33 @@ export class FolderStore implements Store {
 
   async replace(key: string, text: string): Promise<void> {
     const temporary = await this.writeTemporary(key, text);
-    await rename(temporary, this.placeOf(key));
+    await rename(temporary, this.locationOf(key));
   }
 
   async claim(key: string, text: string): Promise<{ text: string; first: boolean }> {
     const temporary = await this.writeTemporary(key, text);
     try {
       // A link fails when the name exists, where a rename would replace it: the first writer wins.
-      await link(temporary, this.placeOf(key));
+      await link(temporary, this.locationOf(key));
       await syncFolder(dirname(temporary));
       return { text, first: true };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      return { text: await readFile(this.placeOf(key), 'utf8'), first: false };
+      return { text: await readFile(this.locationOf(key), 'utf8'), first: false };
     } finally {
       await rm(temporary, { force: true });
     }
   }
 
   async remove(key: string): Promise<void> {
-    await rm(this.placeOf(key), { force: true });
+    await rm(this.locationOf(key), { force: true });
   }
 
-  async moveOut(folder: string): Promise<void> {
-    const root = this.placeOf(folder);
+  async moveToRoot(folder: string): Promise<void> {
+    const root = this.locationOf(folder);
     const entries = await readdir(root, { withFileTypes: true, recursive: true }).catch(ignoreMissing);
     for (const entry of entries ?? []) {
-      // What a killed process left half written is no value.
+      // A killed process may leave a half-written file: that is not a value.
       if (!entry.isFile() || entry.name.endsWith('.tmp')) continue;
       const path = join(entry.parentPath, entry.name);
       const target = await this.pathToWrite(relative(root, path));
@@ -71,12 +71,12 @@ export class FolderStore implements Store {
   }
 
   async removeAll(folder: string): Promise<void> {
-    await rm(this.placeOf(folder), { recursive: true, force: true });
+    await rm(this.locationOf(folder), { recursive: true, force: true });
   }
 
   async size(key: string): Promise<number | null> {
     try {
-      return (await stat(this.placeOf(key))).size;
+      return (await stat(this.locationOf(key))).size;
     } catch (error) {
       return ignoreMissing(error);
     }
@@ -97,7 +97,7 @@ export class FolderStore implements Store {
       await rename(temporary, path);
       return bytes;
     } catch (error) {
-      await file.close().catch(() => undefined); // the first error is the one to tell
+      await file.close().catch(() => undefined); // the first error is the one to report
       await rm(temporary, { force: true });
       throw error;
     }
@@ -105,8 +105,8 @@ export class FolderStore implements Store {
 
   async list(folder: string): Promise<string[]> {
     try {
-      const entries = await readdir(this.placeOf(folder), { withFileTypes: true });
-      // What a killed process left half written is no value.
+      const entries = await readdir(this.locationOf(folder), { withFileTypes: true });
+      // A killed process may leave a half-written file: that is not a value.
       return entries
         .filter((entry) => entry.isFile() && !entry.name.endsWith('.tmp'))
         .map(({ name }) => name)
@@ -117,15 +117,15 @@ export class FolderStore implements Store {
   }
 
   async blob(key: string): Promise<Blob> {
-    return await openAsBlob(this.placeOf(key));
+    return await openAsBlob(this.locationOf(key));
   }
 
   readStream(key: string): AsyncIterable<Buffer> {
-    return createReadStream(this.placeOf(key), { highWaterMark: BLOCK_BYTES });
+    return createReadStream(this.locationOf(key), { highWaterMark: BLOCK_BYTES });
   }
 
   async readAt(key: string, offset: number, length: number): Promise<Buffer> {
-    const file = await open(this.placeOf(key), 'r');
+    const file = await open(this.locationOf(key), 'r');
     try {
       const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, offset);
       return buffer.subarray(0, bytesRead);
@@ -134,21 +134,21 @@ export class FolderStore implements Store {
     }
   }
 
-  /** The values are files at their keys already, and so is what the work makes. */
+  /** Values already are files at their keys, and so are the files that the work creates. */
   async withFiles<T>(_keys: KeysToFetch, work: (folder: string) => Promise<T>): Promise<T> {
-    await this.makeRoot();
+    await this.createRoot();
     return await work(this.folder);
   }
 
-  private async makeRoot(): Promise<void> {
-    if (!this.isMade) await mkdir(this.folder, privateFolder);
-    this.isMade = true;
+  private async createRoot(): Promise<void> {
+    if (!this.isCreated) await mkdir(this.folder, privateFolder);
+    this.isCreated = true;
   }
 
-  /** The path of a value that is to be written; its folder exists afterwards. */
+  /** Returns the path of a value to write, and creates its folder. */
   private async pathToWrite(key: string): Promise<string> {
-    await this.makeRoot();
-    const path = this.placeOf(key);
+    await this.createRoot();
+    const path = this.locationOf(key);
     await mkdir(dirname(path), { recursive: true });
     return path;
   }

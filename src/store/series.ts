@@ -1,26 +1,26 @@
 import { seriesFiles } from './job-files.ts';
 import { readRecord, type Store } from './store.ts';
 
-/** A run of a job's workflow that has asked for the answers of a series. */
+/** A run of a job's workflow that is registered in a series. */
 interface Entry {
   readonly job: string;
-  /** The run's id. A job that is started again before its shards are built enters again: others may have answered its lines since. */
+  /** The run's id. A job that is started again before its shards are built is registered again: others may have answers for its lines now. */
   readonly run: string;
 }
 
-/** The other jobs of a series, as a run of one of them sees them. */
+/** The other jobs of a series, relative to a run of one of them. */
 export interface SeriesView {
-  /** Jobs that entered before it, and those of the schedule that has the series' name. */
+  /** Jobs that were registered before it, and those of the schedule with the series' name. */
   readonly earlier: readonly string[];
-  /** Runs of jobs that entered after it: each of them sees it as earlier. */
+  /** Runs of jobs that were registered after it: this run is earlier to each of them. */
   readonly later: ReadonlySet<string>;
 }
 
 /**
- * Enters a run of a job in the register of its series, behind all that are in it, unless it is in it; answers whom it sees.
+ * Appends a run of a job to the register of its series, unless it is registered; returns the other jobs.
  *
- * A number can be claimed by one run only, and by then all smaller ones are there. So of two runs the second sees the first as
- * earlier, and the first sees the second as later or not yet: neither do both overlook each other, nor both wait for each other.
+ * Only one run can claim a number, and by then all smaller numbers exist. So of two runs, the first is earlier to the second, and the
+ * second is later to the first or not registered yet: the two can neither overlook each other nor wait for each other.
  */
 export async function enterSeries(
   store: Store,

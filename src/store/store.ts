@@ -1,61 +1,61 @@
 /**
- * Where the bytes of all jobs live. Keys are relative paths with `/`; a value is seen whole or not at all.
+ * The bytes of all jobs. Keys are relative paths with `/`. Writes are atomic: a reader gets a whole value or none.
  *
- * Two writes exist because two promises need them: `replace` for files that any attempt would write alike,
- * and `claim` for records of which only the first may count (an intent, a batch's id).
+ * There are two writes: `replace` for values that every attempt writes alike, and `claim` for records of which only the first may
+ * count (an intent, a batch's id).
  *
- * A value that is to be read and is not there is told by null, or by an error with the code `ENOENT`.
+ * A read of a missing value returns null or throws an error with the code `ENOENT`.
  */
 export interface Store {
-  /** Where a value is, for messages to people: its path, or its URL. */
-  placeOf(key: string): string;
+  /** The path or URL of a value, for messages. */
+  locationOf(key: string): string;
   /**
-   * Tries what a store must be able to do, so that one that is not able is told at the start and not in the middle of a job.
+   * Tries what a store must be able to do, so that an unsuitable one is reported at the start and not in the middle of a job.
    * @throws BatchError `store_unavailable`
    */
   check(): Promise<void>;
-  /** Reads a whole value; null when there is none. For records, not for big files. */
+  /** Reads a whole value; null when there is none. For records, not for large files. */
   read(key: string): Promise<string | null>;
-  /** Reads so many bytes of a value from an offset on; fewer where it ends before. */
+  /** Reads up to `length` bytes of a value from an offset; fewer at its end. */
   readAt(key: string, offset: number, length: number): Promise<Buffer>;
-  /** The bytes of a value, in order. What reads it is let go when the last one was read, and when the caller leaves early. */
+  /** The bytes of a value, in order. Resources are released after the last byte, and when the caller stops early. */
   readStream(key: string): AsyncIterable<Buffer>;
-  /** The value as a Blob that reads where it is kept as it is sent. */
+  /** The value as a Blob that reads its bytes while it is sent. */
   blob(key: string): Promise<Blob>;
   /** Size of a value in bytes; null when there is none. */
   size(key: string): Promise<number | null>;
   /**
-   * Names of the values directly under a folder of keys, in order; none when there is no such folder. Every value whose write was
-   * answered before is among them: the register of a series rests on it.
+   * Names of the values directly under a folder of keys, in order; none when there is no such folder. They include every value whose
+   * write has returned: the register of a series depends on that.
    */
   list(folder: string): Promise<string[]>;
-  /** Writes a whole value in place of whatever was there. */
+  /** Writes a whole value, and replaces an existing one. */
   replace(key: string, text: string): Promise<void>;
   /**
-   * Writes a value if it is absent: of any number of writers, wherever they are, exactly one is first. Answers what the key holds
-   * now and whether it was this call's. What was answered outlasts a power cut.
+   * Writes a value if it is absent: exactly one of all writers, on any machine, is first. Returns the key's value and whether this call
+   * wrote it. The returned value survives a power cut.
    */
   claim(key: string, text: string): Promise<{ text: string; first: boolean }>;
-  /** Writes a stream of bytes as a whole value; answers its length. */
+  /** Writes a stream of bytes as a whole value; returns its length. */
   writeStream(key: string, chunks: AsyncIterable<Uint8Array>): Promise<number>;
-  /** Takes a value away; nothing happens where there is none. For values that no record names. */
+  /** Deletes a value, if there is one. For values that no record names. */
   remove(key: string): Promise<void>;
-  /** Takes all values under a folder of keys away. */
+  /** Deletes all values under a folder of keys. */
   removeAll(folder: string): Promise<void>;
   /**
-   * Gives every value under a folder of keys the key that it has behind the folder's, in place of whatever was there; those that
-   * were moved before stay. For values that count once a record names them.
+   * Moves every value under a folder of keys to its key without the folder, and replaces existing values; values that an earlier call
+   * moved stay. For values that count once a record names them.
    */
-  moveOut(folder: string): Promise<void>;
+  moveToRoot(folder: string): Promise<void>;
   /**
-   * Fetches values to local files, lets them be worked on, and publishes the files that the work has made. `work` gets a folder in
-   * which the values of `keys` are files, each at its key; keys without a value have none. When it is done, every file that
-   * it has put there is the value of its key; of work that fails nothing is promised. Files that were fetched are not to be changed.
+   * Fetches values to local files, calls `work`, and publishes the files that it created. `work` gets a folder in which the values of
+   * `keys` are files, each at its key; a key without a value has no file. When `work` returns, every file that it created there is the
+   * value of its key; when it throws, there is no guarantee. `work` must not change fetched files.
    */
   withFiles<T>(keys: KeysToFetch, work: (folder: string) => Promise<T>): Promise<T>;
 }
 
-/** Keys of values that work needs as files. A store that has them as files already asks for none. */
+/** Keys of values that `work` needs as files. A store whose values already are files does not read them. */
 export type KeysToFetch = Iterable<string> | AsyncIterable<string>;
 
 /** Reads a JSON record; null when there is none. */
@@ -64,7 +64,7 @@ export async function readRecord<T>(store: Store, key: string): Promise<T | null
   return text === null ? null : (JSON.parse(text) as T);
 }
 
-/** Keeps the first record written under a key; every later call gets that one. */
+/** Writes a record if its key has none; every call returns the first record written. */
 export async function claimRecord<T>(
   store: Store,
   key: string,

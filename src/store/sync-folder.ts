@@ -10,7 +10,7 @@ const NO_SYNC: ReadonlySet<string | undefined> = new Set([
   'ENOSYS',
 ]);
 
-/** Makes new names outlast a power cut, too: a claimed record decides about money. */
+/** Makes new names survive a power cut: a claimed record decides about money. */
 export async function syncFolder(path: string): Promise<void> {
   let folder;
   try {
@@ -18,7 +18,7 @@ export async function syncFolder(path: string): Promise<void> {
     await folder.sync();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // Windows opens no folders, and some shared file systems sync none: there the file's own sync has to do.
+    // Windows cannot open folders, and some shared file systems cannot sync them: the sync of the file must suffice there.
     if (!NO_SYNC.has(code)) throw error;
   } finally {
     await folder?.close();

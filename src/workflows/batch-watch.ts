@@ -80,7 +80,7 @@ export class BatchWatch {
 
   /** Resolves when the batch has ended, or when the run continues as new. */
   async untilEnded(batch: WatchedBatch, times: WatchTimes): Promise<WatchEnd> {
-    if (this.handingOver) return 'goes on';
+    if (this.handingOver) return 'continued';
     const takenUp = this.carriedAt !== null && times.createdAt < this.begunAt;
     const ended = new Promise<WatchEnd>((resolve) => {
       this.inFlight.add(newWatch({ ...batch, ...times }, takenUp, resolve));
@@ -99,7 +99,7 @@ export class BatchWatch {
       await condition(() => this.inFlight.size > 0 || stopped());
       if (this.inFlight.size === 0) return;
       const shortMs = await this.sleepUntilDue();
-      if (this.handingOver) this.inFlight.endAll('goes on');
+      if (this.handingOver) this.inFlight.endAll('continued');
       else await this.pollPatiently(shortMs);
     }
   }
@@ -311,7 +311,7 @@ export class BatchWatch {
   private read(batches: readonly Watch[], reply: WatchReply): BatchReading[] {
     this.pollQueue = reply.hasQueue;
     this.inFlight.sums = { ran: reply.ran, duplicates: reply.duplicates };
-    for (const word of reply.words) this.inFlight.noteUnknownStatus(word);
+    for (const status of reply.words) this.inFlight.noteUnknownStatus(status);
     return readingsOf(batches, reply);
   }
 }

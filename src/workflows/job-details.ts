@@ -89,7 +89,7 @@ function adviceOn({ jobId, state, reason }: JobProgress, pausedFor: PauseCause):
       return `nothing; \`durable-batch pause ${jobId}\` stops sending, \`durable-batch cancel ${jobId}\` ends the job and keeps what was answered.`;
     case JobState.Paused:
       if (pausedFor === 'account')
-        return `fix the key or the account's billing; then the job continues automatically within 15 minutes, or at once after \`durable-batch resume ${jobId}\`. Another key needs its workers started with it. Batches in flight go on.`;
+        return `fix the key or the account's billing; then the job continues automatically within 15 minutes, or at once after \`durable-batch resume ${jobId}\`. Another key needs its workers started with it. Batches in flight continue.`;
       if (pausedFor === 'stuck')
         return `fix what the reason names, then \`durable-batch resume ${jobId}\` tries the step again. Batches in flight continue and are read.`;
       return pausedFor === 'lost'
@@ -127,7 +127,7 @@ function money(amount: number | null): string {
   return amount === null ? 'unknown' : `${usd(amount).slice(1)} USD`; // dollars begin formulas there
 }
 
-/** The time of day of an ISO 8601 time, in UTC; the age beside it tells the day. */
+/** The time of day of an ISO 8601 time, in UTC; the age next to it shows the day. */
 function timeOf(iso: string): string {
   return `${iso.slice(11, 16)}Z`;
 }

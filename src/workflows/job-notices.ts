@@ -40,7 +40,7 @@ export function noticesOf({
     );
   if (duplicates > 0)
     notices.push(
-      `${duplicates} ${duplicates === 1 ? 'batch was' : 'batches were'} created twice: the later ones are cancelled, and what they answered is kept`,
+      `${duplicates} ${duplicates === 1 ? 'batch was' : 'batches were'} created twice: the later ones are cancelled, and their answers are kept`,
     );
   if (watch !== undefined) notices.push(...watchNotices(watch));
   const stubborn = active.filter(({ refusals }) => refusals >= STUBBORN_REFUSALS);
@@ -50,7 +50,7 @@ export function noticesOf({
     const more =
       alone === undefined
         ? ''
-        : `; ${alone.lines} lines were refused even alone: if nobody else uses this model's allowance they are more than all of it, and the job needs a smaller \`--shard-lines\``;
+        : `; ${alone.lines} lines were refused even alone: if no other application uses this model's allowance, they exceed all of it, and the job needs a smaller \`--shard-lines\``;
     notices.push(`${shardsIn(wanting.length)} the token allowance${more}`);
   }
   const fileless = stubborn.filter(({ refusedFor }) => refusedFor === 'file_not_found');

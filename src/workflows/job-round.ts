@@ -77,7 +77,7 @@ async function settle(job: JobControl, shard: ShardRecord): Promise<void> {
   const { run } = job;
   const { state } = run;
   const end = await runShard(shard, job);
-  if (end === 'goes on') return; // it stays active, for the next run
+  if (end === 'continued') return; // it stays active, for the next run
   state.active.splice(state.active.indexOf(shard), 1);
   state.done += 1;
   if (end === 'not sent') (state.unsent ??= []).push(shard.id);

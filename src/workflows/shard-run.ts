@@ -4,13 +4,13 @@ import { FailureType } from '../core/failure.ts';
 import { createBatch, fetchResults, settleRefusedShard, uploadInput } from './activity-proxies.ts';
 import type { JobControl } from './job-control.ts';
 import { nameOf, type ShardRecord } from './shard-record.ts';
-import { backOff } from './shard-window.ts';
+import { shrinkWindowAndWait } from './shard-window.ts';
 import { accountRefusal } from './step-failure.ts';
 import { Version } from './versions.ts';
 import type { WatchTimes } from './watched-batch.ts';
 
-/** How a shard ended in this run; it `goes on` in the next one when the run continues as new. */
-export type ShardEnd = { readonly counts: ShardCounts } | 'goes on' | 'not sent';
+/** How a shard ended in this run; `continued`: the next run takes it further, because this one continues as new. */
+export type ShardEnd = { readonly counts: ShardCounts } | 'continued' | 'not sent';
 
 /** A file is uploaded again when this many batches in a row could not find it. */
 const UPLOAD_AGAIN_AFTER = 2;
@@ -32,7 +32,7 @@ export async function runShard(shard: ShardRecord, job: JobControl): Promise<Sha
       settled = counts !== 'held';
       if (counts !== 'held') return { counts };
       await job.untilMayTry({ accepted: () => settled });
-      if (run.isContinuing) return 'goes on';
+      if (run.isContinuing) return 'continued';
       continue;
     }
     if (shard.batchId === undefined) {
@@ -42,7 +42,7 @@ export async function runShard(shard: ShardRecord, job: JobControl): Promise<Sha
       });
       settled = run.state.cancelled;
       if (run.state.cancelled) return 'not sent';
-      if (run.isContinuing) return 'goes on';
+      if (run.isContinuing) return 'continued';
       const created = await tryStep(shard, job, () => sendShard(shard, job));
       if (created !== 'done') continue;
     }
@@ -51,14 +51,14 @@ export async function runShard(shard: ShardRecord, job: JobControl): Promise<Sha
         { shard: shard.id, batch: shard.batch, batchId: shard.batchId! },
         timesOf(shard, job),
       );
-      if (end === 'goes on') return 'goes on';
+      if (end === 'continued') return 'continued';
       if (end.refusal !== null) {
-        await sendBack(shard, end.refusal, job);
+        await requeueRefused(shard, end.refusal, job);
         continue;
       }
       shard.ended = true;
     }
-    if (run.isContinuing) return 'goes on';
+    if (run.isContinuing) return 'continued';
     const fetched = await tryStep(shard, job, async () => {
       return await fetchResults(`fetch and settle ${nameOf(shard)}, ${shard.batchId}`, {
         job: run.spec.jobId,
@@ -72,7 +72,7 @@ export async function runShard(shard: ShardRecord, job: JobControl): Promise<Sha
     settled = fetched !== 'held';
     if (fetched !== 'held') return { counts: fetched };
     await job.untilMayTry({ accepted: () => settled });
-    if (run.isContinuing) return 'goes on';
+    if (run.isContinuing) return 'continued';
   }
 }
 
@@ -118,8 +118,8 @@ async function tryStep<T>(shard: ShardRecord, job: JobControl, step: () => Promi
     const type = failure instanceof ApplicationFailure ? failure.type : null;
     const refusal = accountRefusal(error);
     if (refusal !== null) job.gate.refuse(refusal);
-    else if (type === FailureType.AllowanceExhausted) await standBack(shard, 'token_limit', job);
-    else if (type === FailureType.InputFileLost) await standBack(shard, 'file_not_found', job);
+    else if (type === FailureType.AllowanceExhausted) await waitAfterRefusal(shard, 'token_limit', job);
+    else if (type === FailureType.InputFileLost) await waitAfterRefusal(shard, 'file_not_found', job);
     else if (!patched(Version.StepFailure)) throw error;
     else if (shard.batchId === undefined && isFinalRefusal(type))
       shard.refused = toFinalRefusal(failure as ApplicationFailure);
@@ -163,7 +163,7 @@ async function settleRefused(shard: ShardRecord, job: JobControl): Promise<Shard
   });
 }
 
-async function sendBack(
+async function requeueRefused(
   shard: ShardRecord,
   refusal: 'token_limit' | 'file_not_found' | 'billing',
   job: JobControl,
@@ -177,11 +177,11 @@ async function sendBack(
     job.gate.refuse('the API refused the account: billing limit reached');
     return;
   }
-  await standBack(shard, refusal, job);
+  await waitAfterRefusal(shard, refusal, job);
 }
 
-/** Waits before the shard is sent again after a refusal that is no fault of its lines. */
-async function standBack(
+/** Waits before the shard is sent again after a refusal that its lines did not cause. */
+async function waitAfterRefusal(
   shard: ShardRecord,
   refusedFor: 'token_limit' | 'file_not_found',
   job: JobControl,
@@ -195,7 +195,11 @@ async function standBack(
     delete shard.fileId;
   }
   const wanted = refusedFor === 'token_limit' ? 'the token allowance' : 'the API to find its file';
-  await backOff(job.run, shard.refusals, `${nameOf(shard)} waits for ${wanted}, refusal ${shard.refusals}`);
+  await shrinkWindowAndWait(
+    job.run,
+    shard.refusals,
+    `${nameOf(shard)} waits for ${wanted}, refusal ${shard.refusals}`,
+  );
 }
 
 function againOf(count: number): string {

@@ -37,7 +37,7 @@ export function widen({ state, spec }: JobRun): void {
 }
 
 /** Halves the window and waits, `refusals` refusals in a row, before a batch is created again; ends early when the run stops sending. */
-export async function backOff(run: JobRun, refusals: number, summary: string): Promise<void> {
+export async function shrinkWindowAndWait(run: JobRun, refusals: number, summary: string): Promise<void> {
   const { state } = run;
   state.window = Math.max(1, Math.floor(state.active.length / 2));
   const before = state.done;

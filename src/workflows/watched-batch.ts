@@ -19,8 +19,8 @@ const UNHEARD_MS = { least: 60_000, most: 900_000 } as const;
 /** A batch that no poll could read for so long is named in a notice. */
 const UNREAD_MS = 10 * 60_000;
 
-/** How waiting for a batch ended; it `goes on` in the next run when this one continues as new first. */
-export type WatchEnd = BatchReading | 'goes on';
+/** How waiting for a batch ended; `continued`: the next run waits for it, because this one continues as new. */
+export type WatchEnd = BatchReading | 'continued';
 
 /** A batch's times by the workflow's clock; the API's clock may differ by any amount. */
 export interface WatchTimes {

@@ -10,7 +10,7 @@ import { SHARD_KEY } from '../../src/openai/batch-metadata.ts';
 import { prepareJob } from '../../src/client/index.ts';
 import { jobIdentity, type JobSpec } from '../../src/core/job-spec.ts';
 import { type EmulatorOptions, type LedgerSummary, startEmulator } from 'openai-batch-emulator';
-import { brokenPromises, factsOfEmulator, type RowFacts } from '../support/promises.ts';
+import { brokenGuarantees, factsOfEmulator, type RowFacts } from '../support/guarantees.ts';
 import { connectClient, resolveTemporalTarget, stopEmbeddedServer } from '../../src/temporal/index.ts';
 
 /** What a process is told to strike at; see `crash-points.mjs`. */
@@ -226,14 +226,14 @@ export class JobUnderAttack implements AsyncDisposable {
       });
     const report = JSON.parse(readFileSync(join(from, 'report.json'), 'utf8')) as Record<string, unknown>;
     for (const byChance of ['job_id', 'started_at', 'finished_at']) delete report[byChance];
-    return { rows, report, ledger: await this.ledger(), broken: await this.brokenPromises(rows) };
+    return { rows, report, ledger: await this.ledger(), broken: await this.brokenGuarantees(rows) };
   }
 
   /** What does not hold for this job that holds for every job; batches that come after the end are the matrix's own matter. */
-  private async brokenPromises(rows: readonly Record<string, unknown>[]): Promise<string[]> {
+  private async brokenGuarantees(rows: readonly Record<string, unknown>[]): Promise<string[]> {
     const { batches, lines } = await factsOfEmulator(this.emulator);
     const facts = rows as unknown as readonly RowFacts[];
-    return brokenPromises({ batches: batches.filter(({ isEnded }) => isEnded), lines }, facts, null);
+    return brokenGuarantees({ batches: batches.filter(({ isEnded }) => isEnded), lines }, facts, null);
   }
 
   async ledger(): Promise<LedgerSummary> {

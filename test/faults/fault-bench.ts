@@ -20,7 +20,7 @@ import {
   type FaultRule,
   type LedgerSummary,
 } from 'openai-batch-emulator';
-import { brokenPromises, factsOfEmulator, type Losses } from '../support/promises.ts';
+import { brokenGuarantees, factsOfEmulator, type Losses } from '../support/guarantees.ts';
 import { connectClient, resolveTemporalTarget, stopEmbeddedServer } from '../../src/temporal/index.ts';
 import { installRuntime, startWorker } from '../../src/worker/index.ts';
 
@@ -250,7 +250,7 @@ async function checkPromises(
   rows: readonly ResultRow[] | null,
   losses: Losses,
 ): Promise<void> {
-  expect(brokenPromises(await factsOfEmulator(emulator), rows, losses), 'broken promises').toEqual([]);
+  expect(brokenGuarantees(await factsOfEmulator(emulator), rows, losses), 'broken guarantees').toEqual([]);
   expect(api.pollsUncancelled ?? 0, 'polls before the cancel').toBeLessThan(MOST_POLLS_BEFORE_CANCEL);
 }
 

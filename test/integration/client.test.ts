@@ -8,9 +8,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { answerEmbedding, BatchClient, type JobHandle, type JobProgress } from '../../src/index.ts';
 import { connectClient } from '../../src/temporal/index.ts';
-import { CommandLab, slow, until } from '../support/command-lab.ts';
+import { CliHarness, slow, until } from '../support/cli-harness.ts';
 
-const lab = new CommandLab();
+const lab = new CliHarness();
 const quick = { pollSeconds: 0.1, model: 'gpt-5-mini' };
 let client: BatchClient;
 

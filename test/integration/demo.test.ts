@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { stopEmbeddedServer } from '../../src/temporal/index.ts';
-import { until, type Ended } from '../support/command-lab.ts';
+import { until, type Ended } from '../support/cli-harness.ts';
 import { TempFolder } from '../support/temp-folder.ts';
 
 const demo = resolve(import.meta.dirname, '../../examples/reviews/demo.js');

@@ -8,9 +8,9 @@ import OpenAI from 'openai';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { BatchClient, type JobHandle, type ResultRow } from '../../src/client/index.ts';
 import type { EmulatorOptions, FaultRule } from 'openai-batch-emulator';
-import { CommandLab, slow, until } from '../support/command-lab.ts';
+import { CliHarness, slow, until } from '../support/cli-harness.ts';
 
-const lab = new CommandLab();
+const lab = new CliHarness();
 let client: BatchClient;
 beforeAll(async () => {
   await lab.useEmulator(slow);
@@ -184,7 +184,7 @@ test('a duplicate that ran to its end unseen is found before the report is writt
 
 test('a job of the same id in another home is another job: nobody takes or cancels its batches', async () => {
   const job = await begin('same', 20, slow);
-  const other = new CommandLab();
+  const other = new CliHarness();
   other.emulator = lab.emulator;
   const input = join(other.folder, 'other.jsonl');
   writeFileSync(

@@ -11,16 +11,16 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BatchClient } from '../../src/index.ts';
 import { ensureEmbeddedServer } from '../../src/temporal/index.ts';
 import { hostActivities, jobWorkflowBundle, workerTuning } from '../../src/worker/index.ts';
-import { CommandLab, slow, until } from '../support/command-lab.ts';
+import { CliHarness, slow, until } from '../support/cli-harness.ts';
 import { snippetsOf, writeSnippets } from '../support/snippets.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const tsx = import.meta.resolve('tsx');
-const lab = new CommandLab();
+const lab = new CliHarness();
 const children = new Set<ChildProcess>();
 let address: string;
 /** Workers, started together: each takes seconds to bundle its workflows. */
-let ours: ReturnType<CommandLab['start']>;
+let ours: ReturnType<CliHarness['start']>;
 let own: Example;
 let theirs: Example;
 

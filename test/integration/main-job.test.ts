@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { EmulatorOptions } from 'openai-batch-emulator';
-import { CommandLab, slow, until, type Ended, type Ledger, type Row } from '../support/command-lab.ts';
+import { CliHarness, slow, until, type Ended, type Ledger, type Row } from '../support/cli-harness.ts';
 
-const lab = new CommandLab();
+const lab = new CliHarness();
 const { folder, home } = lab;
 const useEmulator = async (options?: EmulatorOptions): Promise<void> => await lab.useEmulator(options);
 const start = (args: string[]): { child: ChildProcess; ended: Promise<Ended> } => lab.start(args);
@@ -169,7 +169,7 @@ describe('run', () => {
     expect(ended).toMatchObject({ code: 0 });
     expect(rowsOf(out).map(({ line }) => line)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
     expect(await ledger()).toMatchObject({ lines: 200, paid: 200 });
-    expect(await lab.brokenPromises(out)).toEqual([]);
+    expect(await lab.brokenGuarantees(out)).toEqual([]);
   });
 
   test('ends lines failed with their code when attempts are used up or the request is at fault, and exits 3', async () => {

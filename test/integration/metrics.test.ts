@@ -7,10 +7,10 @@ import { parser } from '@prometheus-io/lezer-promql';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { freePort } from '../../src/temporal/free-port.ts';
-import { CommandLab, until } from '../support/command-lab.ts';
+import { CliHarness, until } from '../support/cli-harness.ts';
 import { readScrape, type Scrape } from '../support/scrape.ts';
 
-const lab = new CommandLab();
+const lab = new CliHarness();
 const grafana = join(import.meta.dirname, '../../examples/grafana');
 let url: string;
 let logs = '';

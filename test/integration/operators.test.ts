@@ -5,9 +5,9 @@ import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { BatchClient, type JobHandle } from '../../src/client/index.ts';
 import { connectClient, resolveTemporalTarget } from '../../src/temporal/index.ts';
-import { CommandLab, slow, until, type Ended } from '../support/command-lab.ts';
+import { CliHarness, slow, until, type Ended } from '../support/cli-harness.ts';
 
-const lab = new CommandLab();
+const lab = new CliHarness();
 const once = { lines_paid_twice_or_more: 0, batches_unread: 0 };
 const often = ['--poll', '0.1', '--shard-lines', '10'];
 
@@ -235,7 +235,7 @@ test('another base URL in the middle is refused: the batches live elsewhere', as
   await batchesReach(4);
   first.child.kill('SIGKILL');
   await first.ended;
-  const other = new CommandLab();
+  const other = new CliHarness();
   await other.useEmulator(slow);
   const there = { OPENAI_BASE_URL: other.emulator.url };
   try {

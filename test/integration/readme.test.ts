@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { freePort } from '../../src/temporal/free-port.ts';
 import { stopEmbeddedServer } from '../../src/temporal/index.ts';
-import { until, type Ended, type Ledger } from '../support/command-lab.ts';
+import { until, type Ended, type Ledger } from '../support/cli-harness.ts';
 import { stepsOf, writeSnippets } from '../support/snippets.ts';
 import { TempFolder } from '../support/temp-folder.ts';
 

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { JobReport } from '../../src/core/progress.ts';
 import { readFileSync } from 'node:fs';
-import { CommandLab } from '../support/command-lab.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
-const lab = new CommandLab();
+const lab = new CliHarness();
 beforeAll(async () => {
   await lab.useEmulator({
     faults: [{ on: 'batch', nth: 2, fault: { kind: 'output_file_id', value: 'missing', files: 'both' } }],

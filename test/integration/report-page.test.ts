@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { JobReport } from '../../src/core/progress.ts';
 import { count } from '../../src/core/number-format.ts';
-import { CommandLab, slow, until } from '../support/command-lab.ts';
+import { CliHarness, slow, until } from '../support/cli-harness.ts';
 
 /** `report.html` as people get it: through the built command line, from a worker and an API of its own. */
-const lab = new CommandLab();
+const lab = new CliHarness();
 
 beforeAll(async () => {
   await lab.useEmulator({

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { JobReport } from '../../src/core/progress.ts';
 import { resolveTemporalTarget } from '../../src/temporal/index.ts';
-import { CommandLab, slow, until } from '../support/command-lab.ts';
+import { CliHarness, slow, until } from '../support/cli-harness.ts';
 
-let lab: CommandLab;
+let lab: CliHarness;
 beforeEach(() => {
-  lab = new CommandLab();
+  lab = new CliHarness();
 });
 afterEach(async () => {
   await lab.close();
@@ -79,7 +79,7 @@ test('lines that failed are sent again, with all their attempts, as often as it 
   expect(reportIn(out).first_failed).toEqual([{ line: 20, code: 'bad' }]);
   for (const row of before) if (row.status === 'answered') expect(rows[row.line - 1]).toEqual(row);
   expect(await lab.ledger()).toMatchObject({ paid: 29, lines_paid_twice_or_more: 0 });
-  expect(await lab.brokenPromises(out)).toEqual([]);
+  expect(await lab.brokenGuarantees(out)).toEqual([]);
   // Without the option the job is finished as it is.
   expect((await lab.run(args)).code).toBe(3);
   expect((await lab.ledger()).batches).toBe(5);
@@ -130,7 +130,7 @@ test('a job that was cancelled by mistake goes on, and can be cancelled again', 
   expect((await lab.run([...args, '--retry-failed'])).code).toBe(0);
   expect(reportIn(out)).toMatchObject({ lines: 60, answered: 60, failed: 0, cancelled: 0 });
   expect(await lab.ledger()).toMatchObject({ paid: 60, lines_paid_twice_or_more: 0 });
-  expect(await lab.brokenPromises(out)).toEqual([]);
+  expect(await lab.brokenGuarantees(out)).toEqual([]);
   const again = await lab.run([...args, '--retry-failed']);
   expect(again).toMatchObject({ code: 0 });
   expect(again.err).toContain('The job has no lines to retry.');

@@ -8,10 +8,10 @@ import { connectClient, resolveTemporalTarget } from '../../src/temporal/index.t
 import { createJobMetrics, installRuntimeWithMetrics } from '../../src/worker/index.ts';
 import { readRunningJobs } from '../../src/worker/running-jobs.ts';
 import { watchRunningJobs } from '../../src/worker/watch-running-jobs.ts';
-import { CommandLab, until } from '../support/command-lab.ts';
+import { CliHarness, until } from '../support/cli-harness.ts';
 import { readScrape } from '../support/scrape.ts';
 
-const lab = new CommandLab();
+const lab = new CliHarness();
 let connection: Connection;
 let client: Client;
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BatchClient, type ScheduleHandle, type ScheduleStatus } from '../../src/client/index.ts';
 import type { JobReport } from '../../src/core/progress.ts';
 import { connectClient, resolveTemporalTarget } from '../../src/temporal/index.ts';
-import { CommandLab, slow, until, type Ended, type Row } from '../support/command-lab.ts';
+import { CliHarness, slow, until, type Ended, type Row } from '../support/cli-harness.ts';
 
 /** A schedule's job, once its run has come so far; the report once it has ended. */
 async function reportOf(client: BatchClient, job: string): Promise<JobReport> {
@@ -20,7 +20,7 @@ async function reportOf(client: BatchClient, job: string): Promise<JobReport> {
   return await client.job(job).report();
 }
 
-async function terminate(lab: CommandLab, workflowId: string): Promise<void> {
+async function terminate(lab: CliHarness, workflowId: string): Promise<void> {
   const connection = await connectClient(await resolveTemporalTarget({ home: lab.home }));
   await connection.workflowService.terminateWorkflowExecution({
     namespace: 'default',
@@ -37,7 +37,7 @@ const endedRuns = ({ runs }: ScheduleStatus): string[] =>
   runs.filter(({ status }) => status !== 'running').map(({ status }) => status);
 
 describe.concurrent('a schedule', () => {
-  const lab = new CommandLab();
+  const lab = new CliHarness();
   let client: BatchClient;
   beforeAll(async () => {
     await lab.useEmulator();
@@ -187,7 +187,7 @@ describe.concurrent('a schedule', () => {
 });
 
 /** Commands that run jobs of a series, each with a folder of its own, and inputs for them. */
-class SeriesLab extends CommandLab {
+class SeriesLab extends CliHarness {
   private outs = 0;
 
   inputOf(...texts: string[]): string {
@@ -205,7 +205,7 @@ class SeriesLab extends CommandLab {
   async begin(
     client: BatchClient,
     args: string[],
-  ): Promise<ReturnType<CommandLab['start']> & { job: string }> {
+  ): Promise<ReturnType<CliHarness['start']> & { job: string }> {
     const begun = this.start(args);
     let said = '';
     begun.child.stderr!.on('data', (chunk) => (said += String(chunk)));
@@ -351,7 +351,7 @@ describe.concurrent('jobs of a series that work beside each other', () => {
 });
 
 describe.concurrent('a schedule whose processes die', () => {
-  const lab = new CommandLab();
+  const lab = new CliHarness();
   let client: BatchClient;
   beforeAll(async () => {
     await lab.useEmulator({ ...slow, lifecycle: { ...slow.lifecycle, inProgressMs: 400 } });

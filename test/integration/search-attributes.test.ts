@@ -21,10 +21,10 @@ import {
 import { serverArguments, serverEnvironment } from '../../src/temporal/server-command.ts';
 import { prepareServerFiles } from '../../src/temporal/server-files.ts';
 import { becomesReady } from '../../src/temporal/server-readiness.ts';
-import { CommandLab } from '../support/command-lab.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 const names = Object.values(searchAttributes).map(({ name }) => name);
-const lab = new CommandLab();
+const lab = new CliHarness();
 
 let embedded: TemporalTarget;
 let connection: Connection;
@@ -67,7 +67,7 @@ const listOf = async (client: BatchClient): Promise<JobSummary[]> => {
   return jobs;
 };
 
-const setupIn = (target: TemporalTarget, ...flags: string[]): ReturnType<CommandLab['run']> =>
+const setupIn = (target: TemporalTarget, ...flags: string[]): ReturnType<CliHarness['run']> =>
   lab.run(['setup', ...flags], {
     TEMPORAL_ADDRESS: target.connection.address,
     TEMPORAL_NAMESPACE: target.namespace,

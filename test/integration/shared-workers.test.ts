@@ -5,9 +5,9 @@ import { Client } from '@temporalio/client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BatchClient } from '../../src/index.ts';
 import { connectClient } from '../../src/temporal/index.ts';
-import { CommandLab, until } from '../support/command-lab.ts';
+import { CliHarness, until } from '../support/cli-harness.ts';
 
-const lab = new CommandLab();
+const lab = new CliHarness();
 let client: BatchClient;
 
 /** Uploads of the large job, each of which takes a second and a half; four run at a time. */
@@ -66,7 +66,7 @@ test('a worker of the same queue at another API or with another home does nothin
 });
 
 test('a cancel that only a worker at another API takes is carried out when the right one comes', async () => {
-  await using alone = new CommandLab();
+  await using alone = new CliHarness();
   await alone.useEmulator({ faults: [{ on: 'batch', fault: { kind: 'stuck', status: 'in_progress' } }] });
   await using here = await BatchClient.connect({ home: alone.home });
   const right = alone.start(['worker']);
@@ -74,7 +74,7 @@ test('a cancel that only a worker at another API takes is carried out when the r
   await until(async () => (await job.status()).progress?.created === 1);
   right.child.kill('SIGKILL');
   await right.ended;
-  await using other = new CommandLab();
+  await using other = new CliHarness();
   await other.useEmulator();
   const wrong = alone.start(['worker'], { OPENAI_BASE_URL: other.emulator.url });
   await job.cancel();
@@ -89,7 +89,7 @@ test('a cancel that only a worker at another API takes is carried out when the r
 });
 
 test('a job that is cancelled stays cancelled when its workflow is terminated and it is started again', async () => {
-  await using alone = new CommandLab();
+  await using alone = new CliHarness();
   await alone.useEmulator({ faults: [{ on: 'batch', fault: { kind: 'stuck', status: 'in_progress' } }] });
   await using here = await BatchClient.connect({ home: alone.home });
   alone.start(['worker']);
@@ -111,7 +111,7 @@ test('a job that is cancelled stays cancelled when its workflow is terminated an
 
 /** Two workers on the queue of the lab's jobs: one at another API, one with another home. */
 class Stranger implements AsyncDisposable {
-  readonly lab = new CommandLab();
+  readonly lab = new CliHarness();
   readonly home = join(this.lab.folder, 'other-home');
 
   async begin(): Promise<void> {

@@ -5,17 +5,17 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { connectClient, ensureEmbeddedServer, resolveTemporalTarget } from '../../src/temporal/index.ts';
 import { connectWorker } from '../../src/worker/connect-worker.ts';
 import { createAuthority, signedBy, type KeyPair } from '../support/certificates.ts';
-import { CommandLab, slow } from '../support/command-lab.ts';
-import { TlsFront } from '../support/tls-front.ts';
+import { CliHarness, slow } from '../support/cli-harness.ts';
+import { TlsProxy } from '../support/tls-proxy.ts';
 
 const NAME = 'temporal.test';
 const API_KEY = 'key-of-the-test';
-const lab = new CommandLab();
+const lab = new CliHarness();
 const path = (name: string): string => join(lab.folder, name);
 
 let plain: string;
-let mutual: TlsFront;
-let keyed: TlsFront;
+let mutual: TlsProxy;
+let keyed: TlsProxy;
 let mine: KeyPair;
 let authority: KeyPair;
 /** Every private key there is: none may be told. */
@@ -29,8 +29,8 @@ beforeAll(async () => {
   const server = await signedBy(authority, NAME);
   mine = await signedBy(authority, 'worker-1');
   const theirs = await signedBy(stranger, 'stranger');
-  mutual = await TlsFront.start({ upstream: plain, server, clientAuthority: authority.cert, apiKey: null });
-  keyed = await TlsFront.start({ upstream: plain, server, clientAuthority: null, apiKey: API_KEY });
+  mutual = await TlsProxy.start({ upstream: plain, server, clientAuthority: authority.cert, apiKey: null });
+  keyed = await TlsProxy.start({ upstream: plain, server, clientAuthority: null, apiKey: API_KEY });
   const files = {
     'ca.pem': authority.cert,
     'other-ca.pem': stranger.cert,

@@ -1,7 +1,7 @@
 /** What somebody reads who opens a job in Temporal's Web UI: the real one, in a real browser. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BatchClient, type JobHandle } from '../../src/client/index.ts';
-import { CommandLab, until } from '../support/command-lab.ts';
+import { CliHarness, until } from '../support/cli-harness.ts';
 import { findBrowser, WebUi } from '../support/web-ui.ts';
 
 const browser = findBrowser();
@@ -10,7 +10,7 @@ if (browser === null) {
 }
 
 describe.skipIf(browser === null)("Temporal's Web UI", () => {
-  const lab = new CommandLab();
+  const lab = new CliHarness();
   let client: BatchClient;
   let ui: WebUi;
   let job: JobHandle;

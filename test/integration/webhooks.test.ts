@@ -5,18 +5,18 @@ import OpenAI from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { FaultRule } from 'openai-batch-emulator';
 import { freePort } from '../../src/temporal/free-port.ts';
-import { CommandLab, until, type Ended } from '../support/command-lab.ts';
+import { CliHarness, until, type Ended } from '../support/cli-harness.ts';
 import { readScrape } from '../support/scrape.ts';
 import { signEvent } from '../support/sign-webhook.ts';
 
-const lab = new CommandLab();
+const lab = new CliHarness();
 const secret = `whsec_${randomBytes(24).toString('base64')}`;
 const once = { lines_paid_twice_or_more: 0, batches_unread: 0 };
 /** The emulator tries an event again after 250 ms, 1.5 s, 6 s. */
 const SPEED = 20;
 let webhookPort: number;
 let metricsPort: number;
-let worker: ReturnType<CommandLab['start']>;
+let worker: ReturnType<CliHarness['start']>;
 let logs = '';
 
 /** An account without batches, whose next ones have these faults. */

@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BatchClient } from '../../src/index.ts';
-import { CommandLab, until, type Ledger } from '../support/command-lab.ts';
+import { CliHarness, until, type Ledger } from '../support/cli-harness.ts';
 
 /** Where the job is started; each key has an account of its own at its API. */
-const lab = new CommandLab();
+const lab = new CliHarness();
 /** The other API. */
-const elsewhere = new CommandLab();
+const elsewhere = new CliHarness();
 
 beforeAll(async () => {
   const perKey = { accounts: 'per-key' } as const;
@@ -31,7 +31,7 @@ const combinations: Same[] = either
 const name = ({ home, key, url }: Same): string =>
   [home ? '' : 'home', key ? '' : 'key', url ? '' : 'base URL'].filter((part) => part !== '').join(', ');
 
-async function ledgerOf(of: CommandLab, key: string): Promise<Ledger> {
+async function ledgerOf(of: CliHarness, key: string): Promise<Ledger> {
   return await of.admin<Ledger>(`/emulator/ledger?key=${key}`);
 }
 
@@ -92,7 +92,7 @@ describe.concurrent('beside a worker with another', () => {
 });
 
 test('a batch in doubt is not looked for, nor bought again, by a key of another project', async () => {
-  const doubt = new CommandLab();
+  const doubt = new CliHarness();
   try {
     const hold = { kind: 'hold', when: 'after' } as const;
     await doubt.useEmulator({

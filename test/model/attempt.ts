@@ -77,7 +77,7 @@ export function storeOf(attempt: Attempt, store: Store): Store {
     replace: (key, text) => attempt.step(() => store.replace(key, text)),
     claim: (key, text) => attempt.step(() => store.claim(key, text)),
     remove: (key) => attempt.step(() => store.remove(key)),
-    moveOut: (folder) => attempt.step(() => store.moveOut(folder)),
+    moveToRoot: (folder) => attempt.step(() => store.moveToRoot(folder)),
     removeAll: (folder) => attempt.step(() => store.removeAll(folder)),
     size: (key) => attempt.step(() => store.size(key)),
     list: (folder) => attempt.step(() => store.list(folder)),
@@ -86,7 +86,7 @@ export function storeOf(attempt: Attempt, store: Store): Store {
     readAt: (key, offset, length) => attempt.step(() => store.readAt(key, offset, length)),
     readStream: (key) => store.readStream(key),
     withFiles: (keys, work) => store.withFiles(keys, work),
-    placeOf: (key) => store.placeOf(key),
+    locationOf: (key) => store.locationOf(key),
     check: () => store.check(),
   };
 }

@@ -66,7 +66,7 @@ const job = fc.record({
   shardLines: fc.integer({ min: 1, max: 5 }),
 });
 
-/** Plays an API: writes rows for a shard's lines and remembers what it has answered and run. */
+/** Plays the API: writes rows for a shard's lines, and records the lines that it answered and ran. */
 class Api {
   readonly answered = new Map<number, string>();
   readonly sent = new Map<number, number>();

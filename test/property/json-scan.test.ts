@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { JsonScanner, NOT_JSON } from '../../src/core/json-scan.ts';
 
-/** True when the scanner takes the whole of the bytes for one JSON value. */
+/** True when the scanner accepts all of the bytes as one JSON value. */
 function scans(bytes: Uint8Array, from = 0, to: number = bytes.length): boolean {
   const scanner = new JsonScanner(bytes);
   const close = scanner.scanValue(scanner.skipSpace(from, to), to);
@@ -18,7 +18,7 @@ function parses(text: string): boolean {
   }
 }
 
-/** The bytes' text, or null when they are not UTF-8, which the scanner leaves to others. */
+/** The bytes' text, or null when they are not UTF-8, which the scanner does not check. */
 function textOf(bytes: Uint8Array): string | null {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -74,7 +74,7 @@ const tokens = fc
   )
   .map((parts) => parts.join(''));
 
-test('accepts all JSON text, whatever stands around it', () => {
+test('accepts all JSON text, whatever surrounds it', () => {
   fc.assert(
     fc.property(fc.json({ maxDepth: 6 }), fc.string(), fc.string(), (json, before, after) => {
       const [head, body, tail] = [before, json, after].map((text) => Buffer.from(text)) as [
@@ -99,7 +99,7 @@ test('accepts mutated JSON text exactly when JSON.parse does', () => {
   );
 });
 
-test('accepts rows of tokens exactly when JSON.parse does', () => {
+test('accepts sequences of tokens exactly when JSON.parse does', () => {
   fc.assert(
     fc.property(tokens, (text) => {
       expect(scans(Buffer.from(text))).toBe(parses(text));
@@ -132,7 +132,7 @@ test('never reads a value beyond its end', () => {
   );
 });
 
-test('names the very slices of keys and values of an object', () => {
+test('returns the exact slices of keys and values of an object', () => {
   const members = fc.array(fc.tuple(fc.string({ unit: 'grapheme' }), fc.json({ maxDepth: 3 })), {
     maxLength: 8,
   });
@@ -155,7 +155,7 @@ test('names the very slices of keys and values of an object', () => {
   );
 });
 
-test('scans values nested as deep as its limit, and gives up on deeper ones', () => {
+test('scans values nested as deep as its limit, and rejects deeper ones', () => {
   const nested = (depth: number): Buffer => Buffer.from(`${'[{"a":'.repeat(depth)}1${'}]'.repeat(depth)}`);
   expect(scans(nested(100_000))).toBe(true);
   expect(scans(nested(500_001))).toBe(false);

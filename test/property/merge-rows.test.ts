@@ -6,7 +6,7 @@ import { TempFolder } from '../support/temp-folder.ts';
 
 const row = (line: number, text: string): string => `{"line":${line},"text":"${text}"}\n`;
 
-/** Writes the files, merges them, and answers the merged text. */
+/** Writes the files, merges them, and returns the merged text. */
 function merged(files: readonly string[]): string {
   using folder = new TempFolder();
   const keys = files.map((_, i) => String(i));
@@ -17,7 +17,7 @@ function merged(files: readonly string[]): string {
   return text;
 }
 
-/** Which of up to six files each line goes to, with gaps between the lines. */
+/** Assigns each line to one of up to six files, with gaps between the lines. */
 const layout = fc.array(
   fc.record({
     gap: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 1e9 })),

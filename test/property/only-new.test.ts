@@ -44,10 +44,10 @@ const textOf = ({ kind, model, url, text, id }: Line): string => {
   return JSON.stringify({ ...(id === null ? {} : { custom_id: id }), url, body });
 };
 
-/** What is asked, as the API sees it: the job's model is put where the other lines have theirs. */
+/** The request as the API gets it: with the job's model if the line has none. */
 const contentOf = ({ model, url, text }: Line): string => `${url} ${model ?? 'm1'} ${text}`;
 
-/** Plays a schedule: runs one after another, each of which knows what the ones before have answered. */
+/** Plays a schedule: runs one after another, each of which knows the answers of the previous ones. */
 class Schedule {
   readonly folder: string;
   readonly earlier: EarlierAnswers[] = [];
@@ -100,7 +100,7 @@ class Schedule {
     this.index(job);
   }
 
-  /** Runs a shard's requests, and settles it; answers the numbers of its lines. */
+  /** Runs a shard's requests, and settles it; returns the numbers of its lines. */
   private answer(job: string, shard: string, lines: Line[], fates: string[], mayGoAgain: boolean): number[] {
     const requests = readFileSync(join(this.folder, shardFiles.requests(job, shard)), 'utf8');
     const numbers: number[] = [];
@@ -152,7 +152,7 @@ class Schedule {
         error: null,
         usage: { input_tokens: 1, output_tokens: 2 },
       });
-      // To the byte one that was bought before.
+      // Byte for byte an answer that was bought before.
       expect(answers.some((body) => texts[i]!.includes(`"response":${body},"error":null`))).toBe(true);
     }
   }
@@ -161,7 +161,7 @@ class Schedule {
     let rounds = 0;
     while (existsSync(join(this.folder, jobFiles.round(job, rounds + 1)))) rounds += 1;
     const index = jobFiles.answers(job, rounds);
-    // Twice: it is written whole, and comes out the same.
+    // Twice: the second write has the same result.
     const answers = indexAnswers(this.folder, { job, rounds, target: index })!;
     expect(indexAnswers(this.folder, { job, rounds, target: index })).toBe(answers);
     if (answers > 0) this.earlier.push({ job, index });
@@ -183,7 +183,7 @@ class Schedule {
   }
 }
 
-test('over any runs, lines that one of them answered are not sent again, and each result has its row', () => {
+test('over any runs, lines with an answer are not sent again, and each result has its row', () => {
   fc.assert(
     fc.property(fc.array(run, { minLength: 1, maxLength: 5 }), (runs) => {
       using folder = new TempFolder();
@@ -194,7 +194,7 @@ test('over any runs, lines that one of them answered are not sent again, and eac
   );
 });
 
-test('however many lines are looked up at a time, the same ones are known', () => {
+test('the same lines are known, however many are looked up at a time', () => {
   fc.assert(
     fc.property(
       fc.array(run, { minLength: 1, maxLength: 2 }),

@@ -1,6 +1,6 @@
 /**
- * What a shard costs, against a sum over its rows in integers: rates are written down here, in units of 10^-12 USD a
- * token at list price, from OpenAI's price pages (read 25 Nov 2026), and nothing of the product computes them.
+ * The cost of a shard, compared with a sum over its rows in integers. The rates are constants here, in units of 10^-12 USD a
+ * token at list price, from OpenAI's price pages (read 25 Nov 2026), and are not computed by the product.
  */
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import { ratesOf } from '../../src/openai/price.ts';
 import { sumShards } from '../../src/activities/sum-shards.ts';
 import { priceOf } from '../../src/core/token-cost.ts';
 import { outputRow, plan, requestLine, settle } from '../support/file-job.ts';
-import { shardStory } from '../support/job-stories.ts';
+import { reportShard } from '../support/report-data.ts';
 import { TempFolder } from '../support/temp-folder.ts';
 
 interface Rates {
@@ -70,7 +70,7 @@ const usage: fc.Arbitrary<Usage> = fc
 
 const row = fc.record({
   usage,
-  /** What becomes of it: a second row and one that a server refuses were paid, too. */
+  /** How the row ends: a second row and one that a server refuses were paid, too. */
   fate: fc.constantFrom('answer', 'answer', 'answer', 'twice', 'responses', 'failed'),
 });
 
@@ -113,13 +113,13 @@ function rowsOf(line: number, { usage: parts, fate }: { usage: Usage; fate: stri
   return outputRow(line, { usage: chat }).repeat(fate === 'twice' ? 2 : 1);
 }
 
-/** An amount in 10^-12 USD as it is shown: nine decimals, rounded half up. */
+/** Formats an amount in 10^-12 USD: nine decimals, rounded half up. */
 function shown(pico: bigint, divisor: bigint): number {
   const nano = (pico * 2n + 1_000n * divisor) / (2_000n * divisor);
   return Number(nano) / 1e9;
 }
 
-test('a job costs the sum of its rows, each priced by itself, to the last digit', () => {
+test('a job costs exactly the sum of its rows, each priced by itself', () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...Object.keys(models)),
@@ -137,7 +137,7 @@ test('a job costs the sum of its rows, each priced by itself, to the last digit'
           const { inputTokens, cachedTokens, outputTokens, cost, twice } = outcome;
           const read = BigInt(cost!) + BigInt(twice?.cost ?? 0);
           expect(read).toBe(own);
-          return shardStory(1, index, {
+          return reportShard(1, index, {
             model,
             inputTokens,
             cachedTokens,

@@ -9,7 +9,7 @@ import { shardFiles } from '../../src/store/job-files.ts';
 import { allRequests, JOB, outputRow, plan, settle } from '../support/file-job.ts';
 import { TempFolder } from '../support/temp-folder.ts';
 
-/** Texts full of the three characters, of their neighbours in UTF-8, and of what looks like an escape. */
+/** Texts full of the three characters, of their neighbours in UTF-8, and of escape-like text. */
 const text = fc
   .array(
     fc.constantFrom(
@@ -29,7 +29,7 @@ const hasSeparator = (bytes: string): boolean => /[\u2028\u2029\u0085]/.test(byt
 const escapedText = (json: string): string =>
   json.replaceAll(/[\u2028\u2029\u0085]/g, (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
-test('the escaped JSON means the same, has no raw separator, and is as long as was said', () => {
+test('the escaped JSON means the same, has no raw separator, and has the predicted length', () => {
   fc.assert(
     fc.property(fc.array(value, { minLength: 1, maxLength: 6 }), (values) => {
       const texts = values.map((it) => JSON.stringify(it));
@@ -52,7 +52,7 @@ test('the escaped JSON means the same, has no raw separator, and is as long as w
   );
 });
 
-test('uploaded requests mean what the input means, hold no raw separator, keep all other bytes, and stay within the limit', () => {
+test('uploaded requests mean the same as the input, have no raw separator, keep all other bytes, and stay within the limit', () => {
   fc.assert(
     fc.property(
       fc.array(fc.record({ value, model: fc.constantFrom('m', 'm\u2028', null) }), {
@@ -86,7 +86,7 @@ test('uploaded requests mean what the input means, hold no raw separator, keep a
   );
 });
 
-test('a line that only its escapes make too long is told of', () => {
+test('a line that only its escapes make too long is reported', () => {
   using folder = new TempFolder();
   const line = (text: string): string => `${JSON.stringify({ body: { model: 'm', messages: [text] } })}\n`;
   const options = { shardBytes: 1_000, skipBadLines: true };
@@ -94,7 +94,7 @@ test('a line that only its escapes make too long is told of', () => {
   expect(plan(folder.path, line('\u2028'.repeat(250)), options)).toMatchObject({ lines: 0, rejected: 1 });
 });
 
-test('a line that goes again goes without raw separators, also where an earlier version has written them', () => {
+test('a line is sent again without raw separators, even if an earlier version wrote them', () => {
   using folder = new TempFolder();
   const first = plan(folder.path, `${JSON.stringify({ body: { model: 'm', messages: ['a\u2028b'] } })}\n`);
   const requests = join(folder.path, shardFiles.requests(JOB, 'r1-00001'));
@@ -112,7 +112,7 @@ test('a line that goes again goes without raw separators, also where an earlier 
   expect(allRequests(folder.path, packRetries(folder.path, round), 2)).toEqual([escaped.trimEnd()]);
 });
 
-test('a request has one key, raw, escaped, and in a file of either spelling', () => {
+test('a request has the same key raw, escaped, and in a file of either form', () => {
   fc.assert(
     fc.property(value, (it) => {
       const body = JSON.stringify({ model: 'm', messages: [it] });

@@ -1,4 +1,4 @@
-/** Jobs of one series, whose attempts come to the store in any order, twice, and late: no line is bought by two, and none waits for ever. */
+/** Jobs of one series whose attempts access the store in any order, twice, and late: no two jobs buy the same line, and none waits forever. */
 import { activityInfo } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
@@ -25,21 +25,21 @@ import { TempFolder } from '../support/temp-folder.ts';
 
 const SERIES = 'series';
 
-/** A job that waits finds the earlier one at its end within so many looks, in whatever order all go on. */
-const LOOKS = 2_000;
+/** A waiting job finds that the earlier one has ended within this number of polls, in any order of turns. */
+const POLLS = 2_000;
 
 const playedJob = fc.record({
   /** Lines of its input. */
   texts: fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd'), { minLength: 1 }),
-  /** How often its workflow is terminated before it has a plan, and started again; attempts of ended runs go on. */
+  /** How often its workflow is terminated before it has a plan, and started again; attempts of ended runs continue. */
   terminated: fc.nat(2),
-  /** Attempts that run beside each other. */
+  /** Attempts that run concurrently. */
   attempts: fc.integer({ min: 1, max: 2 }),
 });
 
 type PlayedJob = typeof playedJob extends fc.Arbitrary<infer T> ? T : never;
 
-/** One at a time, in an order that a seed decides. */
+/** Runs actions one at a time, in an order that a seed decides. */
 class Turns {
   private readonly waiting: (() => void)[] = [];
   private isTaken = false;
@@ -78,7 +78,7 @@ class Turns {
   }
 }
 
-/** A store whose every look and record is a turn. */
+/** A store in which every read and write is a turn. */
 class TurnStore extends FolderStore {
   private readonly turns: Turns;
 
@@ -103,8 +103,8 @@ class TurnStore extends FolderStore {
     await this.turns.in(() => super.replace(key, text));
   }
 
-  override async moveOut(key: string): Promise<void> {
-    await this.turns.in(() => super.moveOut(key));
+  override async moveToRoot(key: string): Promise<void> {
+    await this.turns.in(() => super.moveToRoot(key));
   }
 
   override async removeAll(key: string): Promise<void> {
@@ -112,7 +112,7 @@ class TurnStore extends FolderStore {
   }
 
   override async claim(key: string, text: string): Promise<{ text: string; first: boolean }> {
-    // Comes in one turn with the look whether the run works, see `describe`: between these two no check can stand.
+    // In one turn with the check whether the run is open, see `describe`: the code cannot check anything between the two.
     if (!key.endsWith('/rounds/1.json')) return await this.turns.in(() => super.claim(key, text));
     try {
       return await super.claim(key, text);
@@ -127,9 +127,9 @@ class World {
   private readonly folder: TempFolder;
   private readonly turns: Turns;
   private readonly store: TurnStore;
-  /** The run of each job that works. */
+  /** The open run of each job. */
   private readonly working = new Map<string, string>();
-  private readonly leftBehind: Promise<unknown>[] = [];
+  private readonly abandoned: Promise<unknown>[] = [];
 
   constructor(folder: TempFolder, seed: number) {
     this.folder = folder;
@@ -139,14 +139,14 @@ class World {
 
   async play(jobs: readonly PlayedJob[]): Promise<void> {
     await Promise.all(jobs.map(async (job, i) => await this.live(`job${i}`, job)));
-    await Promise.all(this.leftBehind);
+    await Promise.all(this.abandoned);
   }
 
   private async live(jobId: string, { texts, terminated, attempts }: PlayedJob): Promise<void> {
     const spec = this.specOf(jobId, texts);
     for (let run = 0; run < terminated; run += 1) {
       await this.turns.in(() => this.working.set(jobId, `${jobId} ${run}`));
-      this.leftBehind.push(this.attempt(spec, `${jobId} ${run}`).catch(() => undefined));
+      this.abandoned.push(this.attempt(spec, `${jobId} ${run}`).catch(() => undefined));
       await this.turns.in(async () => {
         if ((await new FolderStore(this.folder.path).size(jobFiles.round(jobId, 1))) === null)
           this.working.delete(jobId);
@@ -165,14 +165,14 @@ class World {
   }
 
   private async untilBuilt(spec: JobSpec, run: string): Promise<FirstPlan> {
-    for (let look = 0; look < LOOKS; look += 1) {
+    for (let poll = 0; poll < POLLS; poll += 1) {
       try {
         return await this.attempt(spec, run);
       } catch (error) {
         if (!(error instanceof ApplicationFailure) || error.type !== 'EarlierRunUnfinished') throw error;
       }
     }
-    throw new Error(`${spec.jobId} waits for ever`);
+    throw new Error(`${spec.jobId} waits forever`);
   }
 
   private async attempt(spec: JobSpec, runId: string): Promise<FirstPlan> {
@@ -204,7 +204,7 @@ class World {
           await this.turns.take();
           const { workflowId, runId: own } = activityInfo().workflowExecution!;
           const runId = this.working.get(job);
-          // A look at an own run that works is followed by the claim of its plan, in the same turn.
+          // The claim of a run's plan follows the check of its own open run, in the same turn.
           if (job !== workflowId || runId !== own) this.turns.end();
           if (runId !== undefined) return { status: { name: 'RUNNING' }, runId };
           throw new WorkflowNotFoundError('', job, undefined);
@@ -256,7 +256,7 @@ class World {
   }
 }
 
-test('of jobs that begin at once, are ended by force and begin again, each line is bought by one', async () => {
+test('each line is bought by one of several jobs that start at once, are terminated and start again', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(playedJob, { minLength: 2, maxLength: 4 }),

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { InputReader, InputReading } from '../../src/input/input-reader.ts';
 
-/** An input that is kept in memory, a row in each place: a second kind of input, beside JSONL files. */
+/** An input in memory, one row per element: a second kind of input besides JSONL files. */
 export function arrayInput(rows: readonly (string | Uint8Array)[]): InputReader {
   return {
     read({ maxRowBytes, onRow, onBytes }: InputReading): void {

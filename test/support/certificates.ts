@@ -9,7 +9,7 @@ export interface KeyPair {
 const strong = { keyType: 'ec', algorithm: 'sha256' } as const;
 const named = (value: string): { name: string; value: string }[] => [{ name: 'commonName', value }];
 
-/** An authority that signs certificates. */
+/** Creates an authority that signs certificates. */
 export async function createAuthority(name: string): Promise<KeyPair> {
   const { cert, private: key } = await generate(named(name), {
     ...strong,
@@ -21,7 +21,7 @@ export async function createAuthority(name: string): Promise<KeyPair> {
   return { cert, key };
 }
 
-/** A certificate for a server of this DNS name, or for a client, that an authority has signed. */
+/** A certificate for a server with this DNS name, or for a client, signed by an authority. */
 export async function signedBy(authority: KeyPair, name: string): Promise<KeyPair> {
   const { cert, private: key } = await generate(named(name), {
     ...strong,

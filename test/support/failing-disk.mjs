@@ -1,7 +1,6 @@
 /**
- * Preloaded into a worker (NODE_OPTIONS=--import): while the file DISK_FAILS_WHILE exists, the disk refuses what would write
- * into the store, with the error code in it. Reads go on, as on a full or read-only disk. DISK_FAILS_FOR refuses only files
- * with this in their name.
+ * Preloaded into a worker (NODE_OPTIONS=--import): while the file DISK_FAILS_WHILE exists, writes into the store fail with the error
+ * code in that file. Reads succeed, as on a full or read-only disk. DISK_FAILS_FOR limits the failure to files with this in their name.
  */
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
@@ -21,7 +20,7 @@ function refuse(path) {
   throw Object.assign(new Error(`${code}: refused, open '${path}'`), { code });
 }
 
-/** Flags may be numbers, of which the last two bits say whether anything is written. */
+/** Flags may be numbers; the last two bits are the access mode. */
 const isReading = (flags) => flags === 'r' || (typeof flags === 'number' && (flags & 3) === 0);
 
 const { openSync } = fs;

@@ -1,4 +1,4 @@
-/** Preloaded into a command (NODE_OPTIONS=--import): its standard error is a terminal of 80 columns, for all it can see. */
+/** Preloaded into a command (NODE_OPTIONS=--import): makes its standard error look like a terminal of 80 columns. */
 Object.assign(process.stderr, {
   isTTY: true,
   columns: 80,

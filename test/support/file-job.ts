@@ -43,7 +43,7 @@ export function build(
   return shardInput(folder, { spec: specFor(folder, input, options) });
 }
 
-/** Builds round 1 and expects that nothing is wrong with the input. */
+/** Builds round 1 and expects that the input has no fault. */
 export function plan(
   folder: string,
   input: string | Uint8Array,
@@ -55,7 +55,7 @@ export function plan(
   return result.plan;
 }
 
-/** What a shard's request file holds, as text. */
+/** The text of a shard's request file. */
 export function requestsOf(folder: string, shard: string): string {
   return readFileSync(join(folder, shardFiles.requests(JOB, shard)), 'utf8');
 }
@@ -100,15 +100,15 @@ export function rejectedRows(folder: string): Row[] {
   return rowsIn(join(folder, jobFiles.rejected(JOB)));
 }
 
-/** What an API would leave behind for a batch. */
+/** The raw files of a batch. */
 export interface RawFiles {
   readonly output?: string | Uint8Array | undefined;
   readonly errors?: string | Uint8Array | undefined;
-  /** Outputs of batches created on top, by id. */
+  /** Outputs of duplicate batches, by id. */
   readonly duplicates?: Readonly<Record<string, string>>;
 }
 
-/** Writes the raw files of a shard's batch and settles the shard; null where lines without a row are asked for again. */
+/** Writes the raw files of a shard's batch and settles the shard; returns null when the API is to be asked again for missing rows. */
 export function settle(
   folder: string,
   shard: string,
@@ -138,17 +138,17 @@ export function settle(
     duplicates: Object.keys(raw.duplicates ?? {}),
     ...ended,
   });
-  return 'missing' in settled ? null : keepOutcome(folder, shard, settled);
+  return 'missing' in settled ? null : claimFirstOutcome(folder, shard, settled);
 }
 
-/** Keeps the first outcome of a shard, as file work does; answers the one that is kept. */
-export function keepOutcome(folder: string, shard: string, outcome: ShardOutcome): ShardOutcome {
+/** Claims the first outcome of a shard, as file work does; returns the one on record. */
+export function claimFirstOutcome(folder: string, shard: string, outcome: ShardOutcome): ShardOutcome {
   const path = join(folder, shardFiles.outcome(JOB, shard));
   if (!existsSync(path)) writeFileSync(path, JSON.stringify(outcome));
   return JSON.parse(readFileSync(path, 'utf8')) as ShardOutcome;
 }
 
-/** Merges files of rows, named by their paths; answers how many rows there are. */
+/** Merges files of rows by path; returns the number of rows. */
 export function mergeFiles(paths: readonly string[], target: string): number {
   return mergeRows('/', { files: paths, target }).rows;
 }

@@ -5,12 +5,12 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { BatchError, ErrorCode } from '../../src/core/errors.ts';
 import type { KeysToFetch, Store } from '../../src/store/store.ts';
 
-/** What is done with a value. */
-type Access = Exclude<keyof Store, 'placeOf' | 'check'>;
+/** An access to a value. */
+type Access = Exclude<keyof Store, 'locationOf' | 'check'>;
 
 /**
- * A store in memory: a second kind of store, beside the folder. It has no file of its own, so that whoever works on files gets copies.
- * Accesses fail when they are told to.
+ * A store in memory, as a second kind of store beside the folder. It has no files of its own, so work on files gets copies.
+ * Accesses fail where a test configures it.
  */
 export class MemoryStore implements Store {
   readonly values: Map<string, Buffer> = new Map();
@@ -18,12 +18,12 @@ export class MemoryStore implements Store {
   readonly fetched: string[] = [];
   private failing: ((access: Access, key: string) => Error | null) | null = null;
 
-  /** From now on an access throws what this answers for it; null for accesses that succeed. */
+  /** Returns the error that an access throws; null for accesses that succeed. */
   failWhere(failing: ((access: Access, key: string) => Error | null) | null): void {
     this.failing = failing;
   }
 
-  placeOf(key: string): string {
+  locationOf(key: string): string {
     return `memory:${key}`;
   }
 
@@ -96,8 +96,8 @@ export class MemoryStore implements Store {
     for (const name of this.below(folder)) this.values.delete(`${folder}/${name}`);
   }
 
-  async moveOut(folder: string): Promise<void> {
-    await this.access('moveOut', folder);
+  async moveToRoot(folder: string): Promise<void> {
+    await this.access('moveToRoot', folder);
     for (const name of this.below(folder)) {
       this.values.set(name, this.values.get(`${folder}/${name}`)!);
       this.values.delete(`${folder}/${name}`);
@@ -131,7 +131,7 @@ export class MemoryStore implements Store {
     }
   }
 
-  /** What comes behind the folder in the keys under it. */
+  /** The part after the folder of the keys under it. */
   private below(folder: string): string[] {
     return [...this.values.keys()]
       .filter((key) => key.startsWith(`${folder}/`))

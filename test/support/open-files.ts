@@ -1,12 +1,12 @@
 import { readdirSync } from 'node:fs';
 import { ByteCounter } from '../../src/file-work/byte-counter.ts';
 
-/** How many files this process has open. */
+/** The number of open files of this process. */
 export function openFiles(): number {
   return readdirSync('/proc/self/fd').length;
 }
 
-/** Looks how many files are open whenever bytes are counted, in the middle of work that does not give way. */
+/** Counts the open files whenever bytes are counted, in the middle of synchronous work. */
 export class OpenFileWatch extends ByteCounter {
   most = 0;
 

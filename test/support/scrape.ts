@@ -1,9 +1,9 @@
 /** The samples of a Prometheus endpoint at one moment. */
 export interface Scrape {
   readonly names: ReadonlySet<string>;
-  /** The one sample with these labels and perhaps others; fails where there is none, or several. */
+  /** The only sample with these labels, and perhaps others; fails if there is none, or more than one. */
   value(name: string, labels?: Readonly<Record<string, string>>): number;
-  /** The sum of the samples with these labels; 0 where there are none. */
+  /** The sum of the samples with these labels; 0 if there are none. */
   sum(name: string, labels?: Readonly<Record<string, string>>): number;
   /** All values that a label has in any sample. */
   labelValues(label: string): string[];

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 
-/** A delivery of an event, as Standard Webhooks says, apart from the emulator's code. */
+/** A delivery of an event as in Standard Webhooks, independent of the emulator's code. */
 export interface SignedCall {
   readonly body: string;
   readonly headers: Record<string, string>;

@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** A piece of TypeScript in a page. */
+/** A TypeScript snippet of a page. */
 export interface Snippet {
   readonly code: string;
-  /** False for one that is marked `no-run`: it needs others beside it. */
+  /** False for a snippet marked `no-run`, which needs other snippets. */
   readonly isProgram: boolean;
 }
 
@@ -30,7 +30,7 @@ export function stepsOf(page: string): { readonly language: 'sh' | 'ts'; readonl
   }));
 }
 
-/** Writes snippets into an empty folder where they find this package and its dependencies by name; answers their paths. */
+/** Writes snippets into an empty folder from which they can import this package and its dependencies; returns their paths. */
 export function writeSnippets(folder: string, snippets: readonly Snippet[]): string[] {
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
   for (const name of ['zod', '@temporalio', '@types']) link(folder, name, join(root, 'node_modules', name));
@@ -42,7 +42,7 @@ export function writeSnippets(folder: string, snippets: readonly Snippet[]): str
   });
 }
 
-/** What the compiler says of the snippets in a folder, with the project's strictness and against its sources. */
+/** The compiler's errors for the snippets in a folder, with the project's options and sources. */
 export function typeErrorsIn(folder: string): string {
   const { compilerOptions } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')) as {
     compilerOptions: object;
@@ -54,7 +54,7 @@ export function typeErrorsIn(folder: string): string {
         'durable-batch': [join(root, 'src', 'index.ts')],
         'durable-batch/*': [join(root, 'src', '*', 'index.ts')],
       },
-      // The snippets' own imports are rewritten by nobody: nothing is emitted.
+      // Nothing is emitted, so the snippets' imports are not rewritten.
       rewriteRelativeImportExtensions: false,
       allowImportingTsExtensions: true,
     },

@@ -1,6 +1,6 @@
 /**
  * Preloaded into a worker (NODE_OPTIONS=--import): opening a file with STUCK_FOR in its name does not end, as on a mount whose server
- * is away. STUCK_PIPE is a pipe without a writer; a file with its name and `.reached` is written before it is opened.
+ * is down. STUCK_PIPE is a pipe without a writer; a file with its name and `.reached` is written before it is opened.
  */
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';

@@ -1,4 +1,4 @@
-/** A pool thread's work that begins a read, which ends when somebody opens the pipe to write. */
+/** Work of a pool thread: a read that ends when a writer opens the pipe. */
 import { openSync } from 'node:fs';
 
 export default ({ pipe, counter }) => {

@@ -4,7 +4,7 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 
 const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome'];
 
-/** A Chrome or Chromium of this machine, by CHROME_PATH or on PATH; null where there is none. */
+/** The path of Chrome or Chromium, from CHROME_PATH or PATH; null if there is none. */
 export function findBrowser(): string | null {
   const named = process.env['CHROME_PATH'];
   if (named !== undefined && named !== '') return named;
@@ -15,19 +15,19 @@ export function findBrowser(): string | null {
         accessSync(path, constants.X_OK);
         return path;
       } catch {
-        // Not here: the next one.
+        // Not here: try the next one.
       }
     }
   }
   return null;
 }
 
-/** Texts appear when the page has asked the server, and the server a worker. */
+/** Texts appear after the page has queried the server, and the server a worker. */
 const PATIENCE_MS = 20_000;
 
 /**
- * Temporal's Web UI in a real headless browser. With SCREENSHOTS=docs/images it leaves pictures of what it has read:
- * those of docs/web-ui.md are made so.
+ * Temporal's Web UI in a real headless browser. With SCREENSHOTS=docs/images it saves screenshots of the pages it reads, which are the
+ * images of docs/web-ui.md.
  */
 export class WebUi {
   private readonly browser: Browser;
@@ -41,7 +41,7 @@ export class WebUi {
   }
 
   static async open(executablePath: string, uiUrl: string): Promise<WebUi> {
-    // Browsers refuse their sandbox to root, as in containers; the only page is our own server's.
+    // Browsers do not start with a sandbox as root, as in containers; the only page is that of the test's own server.
     const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
     const page = await browser.newPage({ viewport: { width: 1_680, height: 1_000 } });
     page.setDefaultTimeout(PATIENCE_MS);
@@ -62,7 +62,7 @@ export class WebUi {
     await this.page.goto(`${new URL(this.page.url()).origin}${run}/${tab}`);
   }
 
-  /** Turns a timeline round: it shows only as many rows as the window has room for. */
+  /** Reverses a timeline: it shows only as many rows as fit in the window. */
   async oldestFirst(): Promise<void> {
     await this.page.getByText('Descending', { exact: true }).click();
   }
@@ -86,11 +86,11 @@ export class WebUi {
     }
   }
 
-  /** Everything that can be read now, with plain spaces. */
+  /** All visible text, with plain spaces. */
   async text(): Promise<string> {
     const parts: string[] = [];
     for (const frame of this.page.frames()) {
-      // A frame that is being replaced has nothing to read.
+      // A frame that is being replaced has no text.
       parts.push(
         await frame
           .locator('body')

@@ -455,7 +455,7 @@ test.each([
       throw new Error('503');
     },
   ],
-])('a step that was given up and %s goes on in the next run', async (_what, id, hang) => {
+])('a step that was given up and %s continues in the next run', async (_what, id, hang) => {
   const { activities, created } = literalApi(12);
   const willing = { ...activities };
   const runs = new Set<string>();

@@ -1,28 +1,28 @@
 /**
- * The index of a job's answers: which request got which row. Entries of fixed length, in no order that matters:
- * key (16 bytes), where the row's part behind its id stands in a shard's rows (offset, 8 bytes; length, 4 bytes), and
- * the shard (round in the upper 8 bits, place in the round in the lower 24). Numbers are little-endian.
+ * The index of a job's answers maps requests to rows. Entries have a fixed length and no particular order: key (16 bytes), location in
+ * the shard's rows of the part of the row after its id (offset, 8 bytes; length, 4 bytes), and shard (round in the upper 8 bits, index
+ * in the round in the lower 24). Numbers are little-endian.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { shardId } from '../../core/shard-plan.ts';
-import type { WholeFileWriter } from '../../files/whole-file.ts';
+import type { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 import { KEY_BYTES } from '../requests/request-key.ts';
 
 export const ENTRY_BYTES: number = KEY_BYTES + 16;
 
-/** Where an answer's row stands. */
-export interface RowPlace {
+/** The location of an answer's row. */
+export interface RowLocation {
   readonly round: number;
-  /** Place of the shard in its round, from 0. */
+  /** Index of the shard in its round, from 0. */
   readonly index: number;
   readonly offset: number;
   readonly length: number;
 }
 
-/** Round and place as one number of 32 bits: 255 rounds (a job has at most 40) of 16 million shards. */
+/** Round and index as one 32-bit number: 255 rounds (a job has at most 40) of 16 million shards. */
 const packShard = (round: number, index: number): number => round * 2 ** 24 + index;
 
-/** The shard of a packed number. */
+/** The shard id of a packed number. */
 export function unpackShard(packed: number): string {
   return shardId(Math.floor(packed / 2 ** 24), packed % 2 ** 24);
 }
@@ -30,13 +30,13 @@ export function unpackShard(packed: number): string {
 /** Appends entries to an index. */
 export class EntryWriter {
   private readonly entry = Buffer.alloc(ENTRY_BYTES);
-  private readonly file: WholeFileWriter;
+  private readonly file: AtomicFileWriter;
 
-  constructor(file: WholeFileWriter) {
+  constructor(file: AtomicFileWriter) {
     this.file = file;
   }
 
-  add(key: Buffer, { round, index, offset, length }: RowPlace): void {
+  add(key: Buffer, { round, index, offset, length }: RowLocation): void {
     const { entry } = this;
     key.copy(entry, 0, 0, KEY_BYTES);
     entry.writeDoubleLE(offset, KEY_BYTES);
@@ -49,7 +49,7 @@ export class EntryWriter {
 /** Entries read at a time. */
 const BLOCK_ENTRIES = 1 << 15;
 
-/** Calls `onEntry` for each record of a file of records of fixed length; the block is valid during the call only. */
+/** Calls `onEntry` for each record of a file of fixed-length records; the block is valid only during the call. */
 export function eachEntry(
   path: string,
   entryBytes: number,

@@ -1,9 +1,9 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 
-/** A block of each open file is in memory. */
+/** Memory per open file. */
 const BLOCK_BYTES = 256 << 10;
 
-/** A file of rows, read a block at a time: neighbours are mostly asked for one after another. */
+/** A file of rows, read a block at a time: neighbouring rows are mostly read one after another. */
 export class EarlierRows {
   private readonly descriptor: number;
   private readonly block = Buffer.allocUnsafe(BLOCK_BYTES);
@@ -14,7 +14,7 @@ export class EarlierRows {
     this.descriptor = openSync(path, 'r');
   }
 
-  /** Bytes from an offset, as many as the block holds of them; none behind the file's end. */
+  /** Bytes from an offset, as many as the block contains; none after the file's end. */
   at(offset: number, length: number): Uint8Array {
     const held = this.start + this.filled - offset;
     if (offset < this.start || held < Math.min(length, BLOCK_BYTES)) {

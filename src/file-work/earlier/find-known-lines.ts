@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { JobSpec } from '../../core/job-spec.ts';
 import { isLineFault } from '../../core/request-line.ts';
-import { WholeFileWriter } from '../../files/whole-file.ts';
+import { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 import { InputCheck } from '../../input/input-check.ts';
 import type { InputReader } from '../../input/input-reader.ts';
 import { eachEntry, ENTRY_BYTES } from './answer-index.ts';
@@ -11,23 +11,23 @@ import { KNOWN_BYTES } from './known-lines.ts';
 import { readRequests, type InputLine } from '../requests/read-requests.ts';
 import { KEY_BYTES, RequestKeys } from '../requests/request-key.ts';
 
-/** Lines looked up at a time: some 30 MB of memory, and one reading of all indexes for each so many lines. */
+/** Lines looked up at a time: they take some 30 MB of memory, and each such group reads all indexes once. */
 const LINES_AT_A_TIME = 1 << 19;
 
-/** An input whose lines are looked up. */
+/** An input whose lines are looked up among earlier answers. */
 export interface LookUp {
   readonly input: InputReader;
   readonly spec: JobSpec;
-  /** Of several jobs that have answered a line the first counts. */
+  /** When several jobs have an answer to a line, the first one is used. */
   readonly earlier: readonly EarlierAnswers[];
-  /** Path of the file that takes the records of known lines. */
+  /** Path of the file for the records of known lines. */
   readonly target: string;
   readonly linesAtATime?: number;
 }
 
 /**
- * Reads the input and writes, in its order, a record of every line that an earlier job has answered. Answers whether the input's
- * bytes are those that the spec names.
+ * Reads the input and writes, in its order, a record of every line that has an answer from an earlier job. Returns whether the input
+ * matches the spec's fingerprint.
  */
 export function findKnownLines(
   folder: string,
@@ -35,11 +35,11 @@ export function findKnownLines(
 ): boolean {
   const known = new KnownKeys(linesAtATime);
   const keys = new RequestKeys();
-  const file = new WholeFileWriter(target);
+  const file = new AtomicFileWriter(target);
   const read = new InputCheck();
   try {
     const onLine = ({ number, block, request }: Readonly<InputLine>): boolean => {
-      if (isLineFault(request)) return true; // told of when the shards are built
+      if (isLineFault(request)) return true; // reported when the shards are built
       if (known.isFull) lookUp(folder, earlier, known, file);
       const place = known.add(number, keys.ofRequest(block, request));
       if (request.escapeBytes > 0) known.addAlias(place, keys.ofRawRequest(block, request));
@@ -55,12 +55,12 @@ export function findKnownLines(
   }
 }
 
-/** Streams the indexes past the lines' keys, writes what was found, and empties the table. */
+/** Reads the indexes, writes a record for each line whose key they contain, and empties the table. */
 function lookUp(
   folder: string,
   earlier: readonly EarlierAnswers[],
   known: KnownKeys,
-  file: WholeFileWriter,
+  file: AtomicFileWriter,
 ): void {
   if (known.size === 0) return;
   earlier.forEach(({ job, index }, source) => {

@@ -3,9 +3,9 @@ import { dirname, join, sep } from 'node:path';
 import { MAX_BATCH_BYTES } from '../../core/limits.ts';
 import { shardId, type RoundPlan } from '../../core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../../store/job-files.ts';
-import { WholeFileWriter } from '../../files/whole-file.ts';
+import { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 import { EntryWriter } from './answer-index.ts';
-import { cutLines } from '../../files/cut-lines.ts';
+import { readLines } from '../../files/read-lines.ts';
 import { RequestKeys } from '../requests/request-key.ts';
 import { RowFile } from '../rows/row-file.ts';
 import { readManifest, readOutcome, rowsPath } from '../records/shard-records.ts';
@@ -15,19 +15,19 @@ const answeredTail = Buffer.from(',"status":"answered"');
 /** A job whose answers are indexed, and the key of the index. */
 export interface AnswersToIndex {
   readonly job: string;
-  /** Rounds that are indexed, from the first on; each has a plan. */
+  /** Number of rounds to index, from the first; each has a plan. */
   readonly rounds: number;
   readonly target: string;
 }
 
 /**
- * Writes the index of what a job has answered itself in so many rounds: of all their shards that are settled, so that it can be
- * made of a job that came to no end, too. Rows it has kept from earlier jobs are in their indexes.
- * Answers how many there are; null when files of the job are missing, as while somebody deletes its folder.
- * Running it twice writes the same, or more where more shards are settled.
+ * Writes the index of a job's own answers in these rounds. It covers all settled shards, so an unfinished job can be indexed, too. Rows
+ * that the job reused from earlier jobs are in the indexes of those jobs.
+ * Returns the number of answers; null when files of the job are missing, such as while its folder is being deleted.
+ * Running it twice writes the same index, or a larger one when more shards are settled.
  */
 export function indexAnswers(folder: string, { job, rounds, target }: AnswersToIndex): number | null {
-  // Written all the same, an empty index would outlast the folder and hide what a job of this id answers later.
+  // An empty index, if it was written here, would outlast the folder and hide the answers of a later job with this id.
   if (!existsSync(join(folder, jobFiles.round(job, 1)))) return null;
   try {
     return writeIndex(folder, job, rounds, target);
@@ -40,7 +40,7 @@ export function indexAnswers(folder: string, { job, rounds, target }: AnswersToI
 }
 
 function writeIndex(folder: string, job: string, rounds: number, target: string): number {
-  const file = new WholeFileWriter(join(folder, target));
+  const file = new AtomicFileWriter(join(folder, target));
   const entries = new EntryWriter(file);
   const keys = new RequestKeys();
   let answers = 0;
@@ -66,7 +66,7 @@ function writeIndex(folder: string, job: string, rounds: number, target: string)
   }
 }
 
-/** Requests and rows of a shard are both in the order of their lines: they are read side by side. */
+/** Requests and rows of a shard are both in the order of their lines, so they are read in parallel. */
 function eachAnswer(
   folder: string,
   { job, shard, rows: path }: { job: string; shard: string; rows: string },
@@ -76,7 +76,7 @@ function eachAnswer(
   const { endpoint } = readManifest(folder, job, shard);
   const rows = new RowFile(path);
   try {
-    cutLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, { start, end }) => {
+    readLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, { start, end }) => {
       if (rows.done) return;
       const { line, key } = keys.ofUploaded(block, start, end, endpoint);
       if (rows.line !== line) return; // it went again: a later shard has its row

@@ -1,6 +1,6 @@
 import type { JobSpec } from '../../core/job-spec.ts';
 import type { RequestLine } from '../../core/request-line.ts';
-import { temporaryName, WholeFileWriter } from '../../files/whole-file.ts';
+import { temporaryName, AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 import type { InputReader } from '../../input/input-reader.ts';
 import { settledRowsPath } from '../records/shard-records.ts';
 import { writeRowHead } from '../rows/row-text.ts';
@@ -13,27 +13,27 @@ import { KnownLines, type KnownLine } from './known-lines.ts';
 /** Files of rows open at a time; an input in the order of an earlier one reads them one after another. */
 const OPEN_FILES = 32;
 
-/** What kept rows are made of. */
+/** Options of `KeptRows`. */
 export interface KeptRowsOptions {
   readonly input: InputReader;
   readonly spec: JobSpec;
   readonly earlier: readonly EarlierAnswers[];
-  /** Path of the file that takes the rows. */
+  /** Path of the file for the rows. */
   readonly path: string;
 }
 
 /**
- * The rows of lines that earlier jobs have answered, with the line's present number and id and the answer as it was.
- * Made in the order of the input, like the shards.
+ * Writes the rows of lines that have an answer from an earlier job: the line's present number and id, and the answer unchanged.
+ * Rows are in the order of the input, like the shards.
  */
 export class KeptRows {
   count = 0;
-  /** False when the input was not the spec's while its lines were looked up. */
+  /** False when the input did not match the spec while its lines were looked up. */
   readonly isSameInput: boolean;
   private readonly folder: string;
   private readonly earlier: readonly EarlierAnswers[];
-  private readonly file: WholeFileWriter;
-  /** Null where there is nothing to look up, as in a schedule's first run. */
+  private readonly file: AtomicFileWriter;
+  /** Null when there are no earlier jobs, as in a schedule's first run. */
   private readonly known: KnownLines | null;
   private readonly open = new Map<string, EarlierRows>();
 
@@ -43,10 +43,10 @@ export class KeptRows {
     this.earlier = earlier;
     this.isSameInput = earlier.length === 0 || findKnownLines(folder, { input, spec, earlier, target });
     this.known = earlier.length === 0 ? null : new KnownLines(target);
-    this.file = new WholeFileWriter(path);
+    this.file = new AtomicFileWriter(path);
   }
 
-  /** Writes the row of a line that an earlier job has answered; false for others, which are to be asked. */
+  /** Writes the row of a line that has an answer from an earlier job; returns false for other lines, which must be sent. */
   take(line: number, block: Buffer, { idStart, idEnd }: RequestLine): boolean {
     const known = this.known?.at(line) ?? null;
     if (known === null) return false;
@@ -61,7 +61,7 @@ export class KeptRows {
     this.close();
   }
 
-  /** Leaves nothing behind of rows that were not finished. */
+  /** Deletes rows that were not finished. */
   abandon(): void {
     this.file.abandon();
     this.close();
@@ -72,7 +72,7 @@ export class KeptRows {
     const rows = this.rowsOf(job, unpackShard(shard));
     for (let at = offset, left = length; left > 0;) {
       const piece = rows.at(at, left);
-      // The index does not fit the rows, or they became shorter while they were read.
+      // The index does not match the rows, or they became shorter while they were read.
       if (piece.length === 0 || (at === offset && !isAnswer(piece))) throw new EarlierAnswersGone(job);
       this.file.write(piece);
       at += piece.length;

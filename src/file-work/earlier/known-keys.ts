@@ -3,22 +3,22 @@ import { KEY_BYTES } from '../requests/request-key.ts';
 const WORDS = KEY_BYTES / 4;
 
 /**
- * The keys of some lines, and for each whether and where an answer was found. Numbers in flat arrays: 60 bytes a line,
- * where objects would take several hundred.
+ * A hash table of lines' keys, with the location of the answer to each, if one was found. Flat arrays of numbers take 60 bytes a line;
+ * objects would take several hundred.
  */
 export class KnownKeys {
   readonly capacity: number;
   size = 0;
   readonly lines: Float64Array;
-  /** Which job has the answer, from 1; 0 for none. */
+  /** Number of the job that has the answer, from 1; 0 for none. */
   readonly sources: Uint32Array;
   readonly offsets: Float64Array;
   readonly lengths: Uint32Array;
   readonly shards: Uint32Array;
   private readonly words: Uint32Array;
-  /** Of lines that ask the same, the first: what is found is noted there. */
+  /** The first of the lines with the same request: the answer is noted there. */
   private readonly heads: Uint32Array;
-  /** A hash table of places, from 1, at most half full. */
+  /** The hash table: places from 1, at most half full. */
   private readonly slots: Uint32Array;
   private readonly mask: number;
 
@@ -50,7 +50,7 @@ export class KnownKeys {
     return place;
   }
 
-  /** Adds another key of the line that was added last, under which an answer to it may be found as well. */
+  /** Adds another key of the line that was added last; an index may contain its answer under either key. */
   addAlias(of: number, key: Buffer): void {
     const place = this.put(0, key);
     const slot = this.slotOf(key, 0);
@@ -58,12 +58,12 @@ export class KnownKeys {
     this.heads[place] = this.heads[of]!;
   }
 
-  /** True for the place of another key, which is no line of its own. */
+  /** True for the place of an alias, which is not a line of its own. */
   isAlias(place: number): boolean {
     return this.lines[place] === 0;
   }
 
-  /** The place where an answer to the key at `at` is to be noted; -1 when no line asks for it, or it is there already. */
+  /** The place at which to note an answer to the key at `at`; -1 when no line has the key, or its answer is noted already. */
   wanting(block: Buffer, at: number): number {
     const place = this.slots[this.slotOf(block, at)]! - 1;
     if (place === -1) return -1;
@@ -71,7 +71,7 @@ export class KnownKeys {
     return this.sources[head] === 0 ? head : -1;
   }
 
-  /** The place where what is known of the line at `place` is noted. */
+  /** The place at which the answer to the line at `place` is noted. */
   headOf(place: number): number {
     return this.heads[place]!;
   }
@@ -82,7 +82,7 @@ export class KnownKeys {
     this.sources.fill(0);
   }
 
-  /** Writes a key into the next place, its own head until another one is known. */
+  /** Writes a key into the next place, which is its own head at first. */
   private put(line: number, key: Buffer): number {
     const place = this.size++;
     const { words } = this;
@@ -92,7 +92,7 @@ export class KnownKeys {
     return place;
   }
 
-  /** The slot that holds the key, or the empty one where it would go. */
+  /** The slot of the key, or the empty slot for it. */
   private slotOf(block: Buffer, at: number): number {
     const { slots, words, mask } = this;
     const first = block.readUInt32LE(at);

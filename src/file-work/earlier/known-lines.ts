@@ -1,12 +1,12 @@
 import { closeSync, openSync, readSync, rmSync } from 'node:fs';
 
-/** A record of a known line: line, offset (8 bytes each), length, source, shard and room (4 bytes each). */
+/** A record of a known line: line, offset (8 bytes each), length, source, shard and padding (4 bytes each). */
 export const KNOWN_BYTES = 32;
 
-/** A line of the input that an earlier job has answered. */
+/** A line of the input that has an answer from an earlier job. */
 export interface KnownLine {
   line: number;
-  /** Place in the list of earlier jobs, from 0. */
+  /** Index in the list of earlier jobs, from 0. */
   source: number;
   /** See `unpackShard`. */
   shard: number;
@@ -16,7 +16,7 @@ export interface KnownLine {
 
 const RECORDS_AT_A_TIME = 1 << 12;
 
-/** Records of known lines, asked for in the lines' order. */
+/** Records of known lines, read in the lines' order. */
 export class KnownLines {
   private readonly path: string;
   private descriptor: number | null;
@@ -48,7 +48,7 @@ export class KnownLines {
 
   private read(): boolean {
     if (this.descriptor === null) return false;
-    // Local files give whole blocks; elsewhere a record may come in two.
+    // A local file returns whole blocks; another file system may return part of a record.
     this.filled = this.next = 0;
     while (this.filled < this.block.length) {
       const read = readSync(

@@ -15,8 +15,8 @@ export interface ClaimedOutcome {
 }
 
 /**
- * Keeps the first outcome of a shard; answers the one that is kept. The rows that an outcome names are there before it. Rows that
- * belong to no outcome are taken away, those of attempts that were killed by the one that is kept.
+ * Claims the first outcome of a shard; returns the one on record. The rows that an outcome names are written before it. Rows that the
+ * outcome on record does not name are removed, including those of killed attempts.
  */
 export async function claimOutcome(
   store: Store,

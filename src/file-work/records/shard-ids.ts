@@ -6,10 +6,10 @@ import { shardFiles } from '../../store/job-files.ts';
 const LINE_FEED = 0x0a;
 const QUOTE = 0x22;
 
-/** The users' ids of a shard's lines, as JSON text of the file that holds them: a million strings would cost more. */
+/** The users' ids of a shard's lines, as bytes of their JSON file: a million strings would cost more. */
 export class ShardIds {
   private readonly bytes: Buffer;
-  /** Where each line of the file starts, and behind the last one its end. */
+  /** Start of each line of the file, followed by the end of the last one. */
   private readonly starts: Float64Array;
 
   constructor(folder: string, job: string, shard: string, { lines, hasIds }: ShardManifest) {

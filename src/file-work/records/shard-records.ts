@@ -4,18 +4,18 @@ import { join } from 'node:path';
 import type { ShardManifest, ShardOutcome } from '../../core/shard-plan.ts';
 import { shardFiles } from '../../store/job-files.ts';
 
-/** Reads what a shard holds. */
+/** Reads a shard's manifest. */
 export function readManifest(folder: string, job: string, shard: string): ShardManifest {
   return JSON.parse(readFileSync(join(folder, shardFiles.manifest(job, shard)), 'utf8')) as ShardManifest;
 }
 
-/** Reads how a shard ended; null while it has not. */
+/** Reads a shard's outcome; null while it has none. */
 export function readOutcome(folder: string, job: string, shard: string): ShardOutcome | null {
   const path = join(folder, shardFiles.outcome(job, shard));
   return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as ShardOutcome) : null;
 }
 
-/** The rows of a shard that has ended. */
+/** Path of the rows of a shard that has ended. */
 export function rowsPath(
   folder: string,
   job: string,
@@ -31,13 +31,13 @@ export function settledRowsPath(folder: string, job: string, shard: string): str
   return rowsPath(folder, job, shard, JSON.parse(outcome) as ShardOutcome);
 }
 
-/** The rows that an attempt writes: in a file of its own, whose word its outcome names. */
-export interface OwnRows {
+/** The rows file of one attempt; its outcome names the id `rows`. */
+export interface AttemptRows {
   readonly rows: string;
   readonly path: string;
 }
 
-export function ownRows(folder: string, job: string, shard: string): OwnRows {
+export function attemptRows(folder: string, job: string, shard: string): AttemptRows {
   const rows = randomBytes(6).toString('hex');
   return { rows, path: rowsPath(folder, job, shard, { rows }) };
 }

@@ -1,7 +1,7 @@
 import { isBlank } from './read-requests.ts';
 import { escapeSeparators } from './separators.ts';
 
-/** What a body begins with when the job's model is put into it; behind it go the body's bytes without their `{`. */
+/** The first bytes of a body to which the job's model is added; the body's own bytes follow, without their `{`. */
 export class BodyOpenings {
   private readonly models = new Map<string, string>();
 

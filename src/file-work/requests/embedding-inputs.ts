@@ -1,6 +1,6 @@
 import { Endpoint } from '../../core/limits.ts';
 
-/** Inputs of an uploaded request; 0 for other endpoints than embeddings. */
+/** Number of inputs of an uploaded embeddings request; 0 for other endpoints. */
 export function embeddingInputsOf(endpoint: string, line: Buffer): number {
   if (endpoint !== Endpoint.Embeddings) return 0;
   const { body } = JSON.parse(line.toString('utf8')) as { body: { input: unknown } };

@@ -1,26 +1,26 @@
 import type { JobSpec } from '../../core/job-spec.ts';
 import { isLineFault, RequestLineReader, type LineFault, type RequestLine } from '../../core/request-line.ts';
-import { otherFormat } from '../../input/file-format.ts';
+import { detectOtherFormat } from '../../input/file-format.ts';
 import type { InputReader, InputRow } from '../../input/input-reader.ts';
 import { SeparatorSearch } from './separators.ts';
 
-/** A line of an input that is not blank: a checked request, or why it is none. One object serves all lines. */
+/** A line of an input that is not blank: a checked request, or its fault. One object is reused for all lines. */
 export interface InputLine {
   /** 1-based number of the line in the input. */
   number: number;
   block: Buffer;
-  /** The line's bytes, trimmed, are `block[start..end)`; of a line that is too long they are not given. */
+  /** The line's trimmed bytes are `block[start..end)`; those of an overlong line are not available. */
   start: number;
   end: number;
   overlong: boolean;
   request: RequestLine | LineFault;
 }
 
-/** How an input is read; what `onLine` is given is valid during the call only. */
+/** How an input is read. Arguments of `onLine` are valid only during the call. */
 export interface RequestReading {
-  /** Of the job: its defaults for lines, and the most that a batch may hold. */
+  /** The job's defaults for lines and limits of a batch. */
   readonly spec: JobSpec;
-  /** False: no further line is wanted. The input is read to its end all the same, for whoever looks at its bytes. */
+  /** Returns false to stop the calls. The input is still read to its end, for `onBytes`. */
   readonly onLine: (line: Readonly<InputLine>) => boolean;
   readonly onBytes: (bytes: Uint8Array) => void;
 }
@@ -35,11 +35,11 @@ export function readRequests(input: InputReader, { spec, onLine, onBytes }: Requ
     if (row.start === 0) checker.begin(block.subarray(0, row.blockEnd));
     const { start, end } = trimRow(block, row);
     const { number, overlong } = row;
-    if (start === end && !overlong) return; // a blank line is no line
+    if (start === end && !overlong) return; // blank lines are skipped
     const checked = checker.check(block, row, start, end);
     const isFirst = line === null;
     const other =
-      isFirst && isLineFault(checked) && !overlong ? otherFormat(block.subarray(start, end)) : null;
+      isFirst && isLineFault(checked) && !overlong ? detectOtherFormat(block.subarray(start, end)) : null;
     const request = other ?? checked;
     line = Object.assign(line ?? {}, { number, block, start, end, overlong, request });
     isWanted = onLine(line);
@@ -47,7 +47,7 @@ export function readRequests(input: InputReader, { spec, onLine, onBytes }: Requ
   input.read({ maxRowBytes: spec.shardBytes, onRow, onBytes });
 }
 
-/** Leaves out a byte order mark, the `\r` of Windows line ends, and blanks around the line. */
+/** Trims a byte order mark, the `\r` of Windows line ends, and blanks around the line. */
 function trimRow(block: Buffer, row: Readonly<InputRow>): { start: number; end: number } {
   let { start, end } = row;
   if (row.number === 1 && startsWithMark(block, start, end)) start += 3;
@@ -76,17 +76,17 @@ class LineChecker {
     this.maxBytes = spec.shardBytes;
   }
 
-  /** Begins with a block, whose lines come next. */
+  /** Begins a block. */
   begin(block: Buffer): void {
     this.separators.begin(block);
   }
 
-  /** Checks a row without what surrounds its line, `block[start..end)`. */
+  /** Checks the trimmed row, `block[start..end)`. */
   check(block: Buffer, row: Readonly<InputRow>, start: number, end: number): RequestLine | LineFault {
     if (row.overlong) return this.tooLong();
     if (startsWithMark(block, start, end)) {
       return {
-        reason: 'begins with a byte order mark, as where files were joined',
+        reason: 'begins with a byte order mark, as after joining files',
         advice: 'remove it: only the start of the file may have one',
       };
     }
@@ -108,7 +108,7 @@ class LineChecker {
   }
 }
 
-/** An upper bound of what the request takes in an uploaded file. */
+/** An upper bound of the request's bytes in an uploaded file. */
 export function lineBytes(request: RequestLine): number {
   const added = request.addsModel ? request.model.length * 6 + 12 : 0;
   return request.bodyEnd - request.bodyStart + request.escapeBytes + added + 100;

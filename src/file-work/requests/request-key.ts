@@ -3,17 +3,17 @@ import { requestHead, type RequestLine } from '../../core/request-line.ts';
 import { BodyOpenings } from './body-opening.ts';
 import { escapeSeparators } from './separators.ts';
 
-/** Bytes of a request's key: of so many hash bits no two requests share the same by chance. */
+/** Bytes of a request's key: with 128 bits, two different requests do not get the same hash by chance. */
 export const KEY_BYTES = 16;
 
-/** Longer requests are hashed piece by piece, as copying them would cost more. */
+/** Longer requests are hashed in pieces, because copying them would cost more. */
 const SCRATCH_BYTES = 64 << 10;
 
 const tail = Buffer.from('}');
 
 /**
- * What two requests have in common when they ask the same: a hash of endpoint, model and body as they are uploaded,
- * which is all of the uploaded line but its number.
+ * Keys of requests: equal for equal requests. A key is a hash of endpoint, model and body as uploaded, which is the uploaded line
+ * without its number.
  */
 export class RequestKeys {
   private readonly scratch = Buffer.allocUnsafe(SCRATCH_BYTES);
@@ -22,8 +22,8 @@ export class RequestKeys {
   private readonly openings = new BodyOpenings();
 
   /**
-   * The key of a checked line of an input; the same as `ofUploaded` gives for the line that will be uploaded. A key
-   * holds until the next one is asked for.
+   * The key of a checked line of an input; the same as `ofUploaded` returns for the uploaded line. A key
+   * is valid until the next call.
    */
   ofRequest(block: Buffer, request: RequestLine): Buffer {
     if (request.escapeBytes === 0) return this.ofRawRequest(block, request);
@@ -32,7 +32,7 @@ export class RequestKeys {
     return this.ofRawRequest(body, { ...request, bodyStart: 0, bodyEnd: body.length });
   }
 
-  /** The key of a line whose separators are taken as they are: indexes of earlier versions have that. */
+  /** The key of a line with its separators unchanged, as in the indexes of earlier versions. */
   ofRawRequest(block: Buffer, { endpoint, model, addsModel, bodyStart, bodyEnd }: RequestLine): Buffer {
     const head = this.headOf(endpoint);
     const opening = addsModel ? Buffer.from(this.openings.of(block, bodyStart, model)) : null;
@@ -52,8 +52,8 @@ export class RequestKeys {
   }
 
   /**
-   * The key of `block[start..end)`, a line of a shard's request file, and its number in the input. Separators count as escaped,
-   * also in files of earlier versions, which have them raw.
+   * The key of `block[start..end)`, a line of a shard's request file, and its number in the input. Raw separators, as in files of
+   * earlier versions, count as escaped.
    */
   ofUploaded(
     block: Buffer,
@@ -68,7 +68,7 @@ export class RequestKeys {
   }
 
   private keyOf(bytes: Uint8Array): Buffer {
-    // By way of text, which takes half the time of making a buffer for each; its first half fills the key.
+    // Via text, which takes half the time of creating a buffer for each; its first half fills the key.
     this.key.write(hash('sha256', bytes, 'hex'), 'hex');
     return this.key;
   }

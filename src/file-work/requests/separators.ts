@@ -1,8 +1,8 @@
 import { isAscii } from 'node:buffer';
 
 /**
- * Characters that JSON allows raw inside strings and at which some servers split a file into lines all the same:
- * U+2028, U+2029 and U+0085. The two spellings of each mean the same to every reader of JSON.
+ * Characters that JSON allows raw inside strings, although some servers split a file into lines at them:
+ * U+2028, U+2029 and U+0085. JSON parsers read the raw and the escaped form as the same character.
  */
 const separators = [
   { raw: Buffer.from('\u2028'), escaped: Buffer.from('\\u2028') },
@@ -13,15 +13,15 @@ const separators = [
 const NONE = Number.POSITIVE_INFINITY;
 
 /**
- * Finds raw separators in a block whose lines are asked for one after another. The block is searched by native code, once for
+ * Finds raw separators in a block whose lines are checked one after another. Native code searches the block once for
  * all its lines: most blocks have none.
  */
 export class SeparatorSearch {
   private block: Buffer = Buffer.alloc(0);
-  /** Of each separator the first place that was not passed yet. */
+  /** The next position of each separator. */
   private readonly next: [number, number, number] = [NONE, NONE, NONE];
 
-  /** Begins with a block of valid UTF-8. */
+  /** Begins a block of valid UTF-8. */
   begin(block: Buffer): void {
     this.block = block;
     const { next } = this;
@@ -30,7 +30,7 @@ export class SeparatorSearch {
       for (const which of [0, 1, 2] as const) next[which] = holds(block, separators[which].raw) ? -1 : NONE;
   }
 
-  /** How many bytes longer `block[start..end)` is with its separators escaped; each call begins where the last one ended or behind. */
+  /** The number of bytes that escaping adds to `block[start..end)`; calls are in ascending order. */
   growth(start: number, end: number): number {
     let growth = 0;
     for (let from = start; ;) {
@@ -43,7 +43,7 @@ export class SeparatorSearch {
     }
   }
 
-  /** The bytes of the block with every raw separator escaped; the block itself where it has none. */
+  /** The bytes of the block with every raw separator escaped; the block itself when it has none. */
   escaped(): Buffer {
     const pieces: Buffer[] = [];
     let from = 0;
@@ -58,7 +58,7 @@ export class SeparatorSearch {
     return from === 0 ? this.block : Buffer.concat([...pieces, this.block.subarray(from)]);
   }
 
-  /** Which separator comes first from a place on. */
+  /** The index of the first separator from a position on. */
   private first(from: number): 0 | 1 | 2 {
     const { next, block } = this;
     for (let which = 0; which < next.length; which += 1) {
@@ -71,12 +71,12 @@ export class SeparatorSearch {
   }
 }
 
-/** Bytes that tell which search is the faster one. */
+/** Size of the sample that decides which search is faster. */
 const SAMPLE_BYTES = 2_048;
 
 /**
- * True when the bytes are in the block. The native search stops at each byte that equals the first one, backwards at each that
- * equals the last one: quotes and dashes have the first bytes of U+2028 in common with it, letters of French the last one.
+ * True when the block contains the bytes. The native search stops at each byte that equals the first one, and a backward search at each
+ * that equals the last one: quotes and dashes share the first bytes of U+2028, French letters share its last one.
  */
 function holds(block: Buffer, raw: Buffer): boolean {
   const [first, last] = [raw[0]!, raw.at(-1)!];
@@ -90,7 +90,7 @@ function holds(block: Buffer, raw: Buffer): boolean {
 
 const search = new SeparatorSearch();
 
-/** JSON with its raw separators escaped; the same bytes where it has none. */
+/** JSON with its raw separators escaped; the same buffer when it has none. */
 export function escapeSeparators(json: Buffer): Buffer {
   search.begin(json);
   return search.escaped();

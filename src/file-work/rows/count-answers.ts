@@ -6,17 +6,17 @@ import { readManifest } from '../records/shard-records.ts';
 import { eachRow } from './each-row.ts';
 import { PaidSum } from './paid-sum.ts';
 
-/** An output file of which no answer can be used: the shard was settled before. */
+/** An output file whose answers cannot be used, because the shard is already settled. */
 export interface LateOutput {
   readonly job: string;
   readonly shard: string;
   /** Its key in the store. */
   readonly output: string;
-  /** The model's list prices; null when they are not known, absent where nobody looked. */
+  /** The model's list prices; null when they are unknown, absent when they were not looked up. */
   readonly rates?: ModelRates | null | undefined;
 }
 
-/** Counts what an output file answers of a shard's lines. Changes nothing. */
+/** Counts the answers to a shard's lines in an output file. Changes nothing. */
 export function countAnswers(folder: string, { job, shard, output, rates }: LateOutput): PaidTwice {
   const lines = new ShardLines(readManifest(folder, job, shard));
   const sum = new PaidSum(rates);

@@ -1,33 +1,33 @@
 import type { ShardLines } from '../../core/shard-plan.ts';
-import { cutLines, type CutLine } from '../../files/cut-lines.ts';
+import { readLines, type FileLine } from '../../files/read-lines.ts';
 import { ResultRowReader, type ReadRow } from '../../openai/rows/read-result-row.ts';
 
-/** Rows longer than this are not read as rows: no answer of the API comes near. */
+/** Longer rows are skipped: no answer of the API comes near this length. */
 const MAX_ROW_BYTES = 512 << 20;
 
-/** A row of a line of a shard, and where it stands; one object serves all rows of a file. */
+/** A row of a line of a shard, and its location; one object is reused for all rows of a file. */
 export interface ShardRow {
-  /** Place of the line in the shard, from 0. */
+  /** Index of the line in the shard, from 0. */
   position: number;
   row: ReadRow;
-  cut: CutLine;
-  /** The bytes that the line was cut out of. */
+  fileLine: FileLine;
+  /** The block that contains the line's bytes. */
   block: Buffer;
 }
 
-/** Calls `onRow` for each row of a raw file that belongs to a line of the shard; what it is given is valid during the call only. */
+/** Calls `onRow` for each row of a raw file that belongs to a line of the shard; its argument is valid only during the call. */
 export function eachRow(lines: ShardLines, path: string, onRow: (found: Readonly<ShardRow>) => void): void {
   const reader = new ResultRowReader();
   let found: ShardRow | null = null;
-  cutLines(path, MAX_ROW_BYTES, (block, cut) => {
-    if (cut.overlong) return;
-    reader.readLine(block, cut.start, cut.end, cut.utf8, (row) => {
+  readLines(path, MAX_ROW_BYTES, (block, fileLine) => {
+    if (fileLine.overlong) return;
+    reader.readLine(block, fileLine.start, fileLine.end, fileLine.utf8, (row) => {
       const position = row.line === null ? -1 : lines.positionOf(row.line);
       if (position === -1) return;
-      found ??= { position, row, cut, block };
+      found ??= { position, row, fileLine, block };
       found.position = position;
       found.row = row;
-      found.cut = cut;
+      found.fileLine = fileLine;
       found.block = block;
       onRow(found);
     });

@@ -1,11 +1,11 @@
 import type { BatchErrorEntry, BatchStatus } from '../../core/batch-status.ts';
 import type { ModelRates } from '../../core/token-cost.ts';
 
-/** What is known of a shard's ended batch. */
+/** A shard whose batch has ended. */
 export interface EndedShard {
   readonly job: string;
   readonly shard: string;
-  /** Which of the shard's batches ended. */
+  /** Number of the ended batch among the shard's batches. */
   readonly batch: number;
   readonly batchId: string;
   readonly status: BatchStatus;
@@ -19,19 +19,19 @@ export interface EndedShard {
    */
   readonly missing: 'ask' | 'retry' | 'unavailable' | 'cancelled';
   readonly attempts: number;
-  /** The model's list prices; null when they are not known, absent where nobody looked. */
+  /** The model's list prices; null when they are unknown, absent when they were not looked up. */
   readonly rates?: ModelRates | null;
-  /** Batches created on top of this one whose output is in the store: what they answered counts where this one has no answer. */
+  /** Duplicates of this batch whose output is in the store: their answers count for lines that this batch did not answer. */
   readonly duplicates?: readonly string[];
-  /** True when one of them has answered lines and its output cannot be read: each line without an answer may be paid. */
+  /** True when a duplicate has answered lines and its output cannot be read: each line without an answer may be paid. */
   readonly lostDuplicate?: boolean;
 }
 
-/** What is known of a shard of which lines have no row in any file. */
+/** A shard with lines that have no row in any file. */
 export interface MissingRows {
   /** Lines without a row. */
   readonly missing: number;
-  /** True when the file was there and held at least one row of a line of this shard. */
+  /** True when the file exists and contains at least one row of a line of this shard. */
   readonly outputRead: boolean;
   readonly errorsRead: boolean;
 }

@@ -2,36 +2,36 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { plainCode } from '../../core/plain-code.ts';
 import type { FailedLine } from '../../core/progress.ts';
-import { WholeFileWriter } from '../../files/whole-file.ts';
+import { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 import { ByteCounter } from '../byte-counter.ts';
 import { RowFile } from './row-file.ts';
 
-/** Files that are held open at a time. Those of an input with as many models may all be needed at once. */
+/** Files that are kept open at a time. An input with more models may need more files at once. */
 const MAX_HELD = 64;
 
-/** Files of rows, by their keys, each in ascending order of lines. */
+/** The keys of files of rows, each in ascending order of lines. */
 export interface RowsToMerge {
   readonly files: readonly string[];
   readonly target: string;
-  /** So many files, from the end, hold rows of lines that were bought again: those take the place of rows in files before. @default 0 */
+  /** The number of files, from the end, with rows of lines that were bought again: they replace rows of earlier files. @default 0 */
   readonly replacing?: number;
-  /** How many failed lines to name, the first ones. @default 0 */
+  /** The number of failed lines to return, from the first. @default 0 */
   readonly examples?: number;
-  /** Is told the bytes that are merged. */
+  /** Counts the merged bytes. */
   readonly counter?: ByteCounter;
 }
 
-/** What a merge has written. */
+/** The result of a merge. */
 export interface MergedRows {
   readonly rows: number;
-  /** The first failed lines, as many as were asked for. */
+  /** The first failed lines, at most `examples`. */
   readonly failed: readonly FailedLine[];
 }
 
 /**
- * Merges files of rows into one. A file is opened when the merge comes to its first line. Rows are looked into only until `examples`
+ * Merges files of rows into one. A file is opened when the merge reaches its first line. Rows are parsed only until `examples`
  * failed ones are found.
- * @throws Error when two files hold a row of the same line, of which none is to be replaced: that would break "exactly once"
+ * @throws Error when two files have a row of the same line and neither replaces the other: that would break "exactly once"
  */
 export function mergeRows(
   folder: string,
@@ -49,7 +49,7 @@ export function mergeRows(
     .filter(({ first }) => first !== null)
     .sort((a, b) => b.first! - a.first!);
   const open: RankedRows[] = [];
-  const writer = new WholeFileWriter(join(folder, target));
+  const writer = new AtomicFileWriter(join(folder, target));
   const failed: FailedLine[] = [];
   let rows = 0;
   let last = 0;
@@ -73,7 +73,7 @@ export function mergeRows(
           writer.write(from.block, from.start, from.end);
           if (failed.length < examples && from.isFailed) failed.push(failedLine(from));
         } else if (from.line < last || from.rank >= lastRank) {
-          throw new Error(`Line ${from.line} has two rows or stands out of order.`);
+          throw new Error(`Line ${from.line} has two rows or is out of order.`);
         }
         from.next();
       } while (!from.done && from.line < limit);
@@ -93,17 +93,17 @@ export function mergeRows(
   }
 }
 
-/** A file of rows; its rows take the place of rows of the same lines in files of a lower rank. */
+/** A file of rows; they replace rows of the same lines in files of a lower rank. */
 class RankedRows extends RowFile {
   readonly rank: number;
 
-  constructor(path: string, rank: number, lean: boolean) {
-    super(path, lean);
+  constructor(path: string, rank: number, small: boolean) {
+    super(path, small);
     this.rank = rank;
   }
 }
 
-/** The file whose row comes next: of rows of one line, that of the highest rank. */
+/** The file with the next row; of rows of the same line, the one of the highest rank. */
 function smallest(open: readonly RankedRows[]): RankedRows {
   let best = open[0]!;
   for (const file of open)

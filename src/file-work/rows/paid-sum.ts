@@ -13,13 +13,13 @@ export class PaidSum {
   private readonly sum: TokenSum;
   private readonly isPriced: boolean;
 
-  /** `rates`: the model's list prices; null when they are not known, undefined where nobody looked. */
+  /** `rates`: the model's list prices; null when they are unknown, undefined when they were not looked up. */
   constructor(rates: ModelRates | null | undefined) {
     this.sum = new TokenSum(rates ?? null);
     this.isPriced = rates !== undefined;
   }
 
-  /** Every row with usage was paid, whatever follows for its line; of an answer without usage it is not known how much. */
+  /** Every row with usage was paid, whatever becomes of its line; the cost of an answer without usage is unknown. */
   add({ usage }: ReadRow, meaning: RowMeaning): void {
     if (meaning === RowMeaning.Answered) this.answers += 1;
     if (usage.state === UsageState.Absent) {

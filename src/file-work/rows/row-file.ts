@@ -1,17 +1,17 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { JsonScanner } from '../../core/json-scan.ts';
 
-/** Per open file; retry shards overlap, so a few files are open at a time. */
+/** Memory per open file. The lines of retry shards overlap, so a few files are open at a time. */
 const BLOCK_BYTES = 256 << 10;
-/** Where many files are read at a time; such a one is opened for each block, and counts for no limit of open files. */
-const LEAN_BYTES = 16 << 10;
+/** Memory per file when many are read at a time; such a file is opened for each block, so it does not count towards the limit of open files. */
+const SMALL_BLOCK_BYTES = 16 << 10;
 const LINE_FEED = 0x0a;
 /** Every row starts with these bytes; the line's number follows. */
 const HEAD_BYTES = '{"line":'.length;
 const BEFORE_ID_BYTES = ',"id":'.length;
 
 const failedTail = Buffer.from(',"status":"failed","attempts":');
-/** Of a row whose usage is null, as it is of every one that failed, the third byte from its end: `…"usage":null}`. */
+/** The third byte from the end of a row whose usage is null, as that of every failed row: `…"usage":null}`. */
 const LAST_OF_NULL = 0x6c;
 
 /** A file of rows with a current row: `block[start..end)`, line feed included. */
@@ -22,21 +22,21 @@ export class RowFile {
   line = 0;
   done = false;
   private readonly path: string;
-  /** Null where the file is opened for each block. */
+  /** Null when the file is opened for each block. */
   private readonly descriptor: number | null;
   private readonly scanner = new JsonScanner(new Uint8Array(0));
   private filled = 0;
-  /** Where the block's first byte stands in the file. */
+  /** Offset of the block's first byte in the file. */
   private blockOffset = 0;
 
-  constructor(path: string, lean: boolean = false) {
+  constructor(path: string, small: boolean = false) {
     this.path = path;
-    this.block = Buffer.allocUnsafe(lean ? LEAN_BYTES : BLOCK_BYTES);
-    this.descriptor = lean ? null : openSync(path, 'r');
+    this.block = Buffer.allocUnsafe(small ? SMALL_BLOCK_BYTES : BLOCK_BYTES);
+    this.descriptor = small ? null : openSync(path, 'r');
     this.next();
   }
 
-  /** Where the current row begins in the file. */
+  /** Offset of the current row in the file. */
   get offset(): number {
     return this.blockOffset + this.start;
   }
@@ -70,7 +70,7 @@ export class RowFile {
     this.line = line;
   }
 
-  /** Where the part of the current row behind its id begins: `,"status":…`. */
+  /** Start of the part of the current row after its id: `,"status":…`. */
   tailStart(): number {
     this.scanner.block = this.block;
     let at = this.start + HEAD_BYTES;
@@ -78,12 +78,12 @@ export class RowFile {
     return this.scanner.scanValue(at + BEFORE_ID_BYTES, this.end);
   }
 
-  /** True when the current row's part behind its id begins with these bytes. */
+  /** True when the part of the current row after its id begins with these bytes. */
   tailIs(bytes: Uint8Array, tail: number = this.tailStart()): boolean {
     return this.block.compare(bytes, 0, bytes.length, tail, tail + bytes.length) === 0;
   }
 
-  /** True when the current row is of a line that failed; of most others a single byte tells that they are not. */
+  /** True when the current row's line failed; a single byte rules out most other rows. */
   get isFailed(): boolean {
     return this.block[this.end - 3] === LAST_OF_NULL && this.tailIs(failedTail);
   }
@@ -92,7 +92,7 @@ export class RowFile {
     if (this.descriptor !== null) closeSync(this.descriptor);
   }
 
-  /** Reads what comes behind the block, into it. */
+  /** Reads the next bytes of the file into the block. */
   private read(): number {
     const { block, filled, blockOffset } = this;
     const descriptor = this.descriptor ?? openSync(this.path, 'r');

@@ -1,30 +1,30 @@
 import { fstatSync, readFileSync, readSync } from 'node:fs';
-import { WholeFileWriter } from '../../files/whole-file.ts';
+import { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 import type { ShardIds } from '../records/shard-ids.ts';
 import { cancelledRowTail, writeRowHead } from './row-text.ts';
 import { lineState, type ShardTally } from './shard-tally.ts';
 
-/** A raw file up to this size is held in memory while its rows are written; larger ones are read row by row. */
+/** A raw file up to this size is read into memory while its rows are written; larger ones are read row by row. */
 const HELD_BYTES = 12 << 20;
 
 const beforeInput = Buffer.from(',"error":null,"usage":{"input_tokens":');
 const beforeOutput = Buffer.from(',"output_tokens":');
 const rowTail = Buffer.from('}}\n');
 
-/** Writes rows in the lines' order, taking each answer's bytes from where they stand in the raw file. */
+/** Writes rows in the lines' order, copying each answer's bytes from the raw file. */
 export class RowsWriter {
-  private readonly file: WholeFileWriter;
+  private readonly file: AtomicFileWriter;
   private readonly ids: ShardIds;
   private readonly scratch = Buffer.allocUnsafe(64 << 10);
-  /** Raw files that are small enough to be held: their answers are taken in any order without a read each. */
+  /** Raw files that are small enough for memory: their answers are copied in any order without a read each. */
   private held: (Buffer | null)[] = [];
 
   constructor(path: string, ids: ShardIds) {
-    this.file = new WholeFileWriter(path);
+    this.file = new AtomicFileWriter(path);
     this.ids = ids;
   }
 
-  /** @param sources the raw files, open since before the tally was made: an attempt that stood still may replace them at any time */
+  /** @param sources the raw files, opened before the tally was made: a stalled attempt may replace them at any time */
   write(tally: ShardTally, sources: readonly (number | null)[], batchIds: readonly string[]): void {
     this.held = sources.map((source) =>
       source !== null && fstatSync(source).size <= HELD_BYTES ? readFileSync(source) : null,

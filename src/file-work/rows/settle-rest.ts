@@ -5,17 +5,17 @@ import type { EndedShard } from './ended-shard.ts';
 import { lineState, type LineError, type ShardTally } from './shard-tally.ts';
 
 /**
- * Gives every line without a row its fate, then applies the line's budget of attempts. Returns why the API refused the batch as a
- * whole, null where it did not. `refusals`: how often in a row batches of these lines were refused as a whole before.
+ * Decides how every line without a row ends, then applies the line's budget of attempts. Returns why the API refused the batch as a
+ * whole, or null. `refusals`: the number of consecutive earlier batches of these lines that were refused as a whole.
  */
 export function settleRest(tally: ShardTally, ended: EndedShard, refusals: number): WholeRefusal | null {
   const refusal = ended.status === BatchStatus.Failed ? settleRefused(tally, ended, refusals) : null;
   const { states, lines, errors } = tally;
-  const fate = fateOf(ended);
+  const end = endOf(ended);
   for (let position = 0; position < states.length; position += 1) {
     if (states[position] !== lineState.none) continue;
-    if (fate === null) states[position] = lineState.cancelled;
-    else tally.set(position, fate.state, fate.error);
+    if (end === null) states[position] = lineState.cancelled;
+    else tally.set(position, end.state, end.error);
   }
   for (const [position, { use }] of errors) {
     if (states[position] !== lineState.again) continue;
@@ -25,8 +25,8 @@ export function settleRest(tally: ShardTally, ended: EndedShard, refusals: numbe
   return refusal;
 }
 
-/** What becomes of lines without a row; null where the cancel has ended them. */
-function fateOf({ missing, status }: EndedShard): { state: number; error: LineError } | null {
+/** How lines without a row end; null for lines that a cancel ended. */
+function endOf({ missing, status }: EndedShard): { state: number; error: LineError } | null {
   if (missing === 'cancelled') return null;
   if (missing === 'unavailable') {
     const message = 'The batch ended, but the API never offered this answer or deleted it.';
@@ -51,8 +51,8 @@ function fateOf({ missing, status }: EndedShard): { state: number; error: LineEr
 }
 
 /**
- * A batch that was refused as a whole: the lines it names fail, the others go again. Where it names none, all go again,
- * once as they are and then in pieces (`shards/retry-groups.ts`), until the line that is at fault stands alone.
+ * Settles a batch that was refused as a whole: the lines that the API named fail, the others are sent again. If it named none, all are
+ * sent again, once unchanged and then in pieces (`shards/retry-groups.ts`), until the faulty line is alone.
  */
 function settleRefused(tally: ShardTally, ended: EndedShard, refusals: number): WholeRefusal | null {
   const { states, lines } = tally;
@@ -78,7 +78,7 @@ function settleRefused(tally: ShardTally, ended: EndedShard, refusals: number): 
       });
       continue;
     }
-    // The reason may pass: the first try uses an attempt where the line has another one.
+    // The reason may be transient: the first refusal uses an attempt if the line has another one.
     const history = lines.historyOf(lines.numbers[position]!);
     const isFirst = refusals === 0 && afterAttempt(history, AttemptCost.Attempt, ended.attempts).again;
     const use = isFirst ? AttemptCost.Attempt : AttemptCost.Nothing;
@@ -87,7 +87,7 @@ function settleRefused(tally: ShardTally, ended: EndedShard, refusals: number): 
   return refusal;
 }
 
-/** The lines of a shard that the API named, by their positions. */
+/** The lines of a shard that the API named, by position. */
 function namedLines(refused: readonly BatchErrorEntry[], lines: number): Map<number, BatchErrorEntry> {
   const named = new Map<number, BatchErrorEntry>();
   for (const entry of refused)

@@ -1,31 +1,31 @@
 import { ShardLines, type ShardOutcome } from '../../core/shard-plan.ts';
 import { shardFiles } from '../../store/job-files.ts';
 import { ShardIds } from '../records/shard-ids.ts';
-import { ownRows, readManifest } from '../records/shard-records.ts';
+import { attemptRows, readManifest } from '../records/shard-records.ts';
 import type { EndedShard, MissingRows } from './ended-shard.ts';
 import { OpenRawFiles, rawFile } from './raw-files.ts';
 import { RowsWriter } from './rows-writer.ts';
 import { settleRest } from './settle-rest.ts';
 import { outcomeOf } from './shard-outcome.ts';
 import { ShardTally, type RowRule } from './shard-tally.ts';
-import { SpareBodies } from './spare-bodies.ts';
+import { BodySpillFile } from './body-spill-file.ts';
 
 /**
- * Decides for every line of a shard how it ended, and writes the rows of those that did. `rule` says what a row means for its line.
- * Running it twice reads the same files, and writes rows into a file of its own each time.
+ * Decides how every line of a shard ended, and writes the rows of lines that are not sent again. `rule` maps a row to its meaning.
+ * Running it twice reads the same files, and writes the rows into a new file each time.
  * Writes nothing and returns `MissingRows` when `ended.missing` is `ask` and lines have no row.
  */
 export function settleShard(folder: string, ended: EndedShard, rule?: RowRule): ShardOutcome | MissingRows {
   const { job, shard, batch, batchId } = ended;
   const manifest = readManifest(folder, job, shard);
-  const { rows, path } = ownRows(folder, job, shard);
-  using spare = new SpareBodies(path);
+  const { rows, path } = attemptRows(folder, job, shard);
+  using spare = new BodySpillFile(path);
   const tally = new ShardTally({ lines: new ShardLines(manifest), spare, rates: ended.rates, rule });
   const output = rawFile(folder, ended.hasOutput ? shardFiles.output(job, shard, batch) : null);
   const errors = rawFile(folder, ended.hasErrors ? shardFiles.errors(job, shard, batch) : null);
-  const twins = ended.duplicates ?? [];
-  const duplicates = twins.map((twin) =>
-    rawFile(folder, shardFiles.duplicateOutput(job, shard, batch, twin))!,
+  const duplicateIds = ended.duplicates ?? [];
+  const duplicates = duplicateIds.map((id) =>
+    rawFile(folder, shardFiles.duplicateOutput(job, shard, batch, id))!,
   );
   using files = new OpenRawFiles([output, errors, ...duplicates]);
   const outputRead = output !== null && tally.readFile(output, 0);
@@ -37,6 +37,6 @@ export function settleShard(folder: string, ended: EndedShard, rule?: RowRule): 
   const refusal = settleRest(tally, ended, manifest.refusals ?? 0);
   files.assertSame();
   const ids = new ShardIds(folder, job, shard, manifest);
-  new RowsWriter(path, ids).write(tally, files.descriptors, [batchId, batchId, ...twins]);
+  new RowsWriter(path, ids).write(tally, files.descriptors, [batchId, batchId, ...duplicateIds]);
   return { rows, ...outcomeOf(tally, ended.attempts, refusal) };
 }

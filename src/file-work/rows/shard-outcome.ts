@@ -9,7 +9,7 @@ import {
 } from '../../core/shard-plan.ts';
 import { lineState, type ShardTally } from './shard-tally.ts';
 
-/** What is on record of how a shard ended, once each line has its fate. */
+/** The outcome of a shard whose tally is complete. */
 export function outcomeOf(tally: ShardTally, attempts: number, refusal: WholeRefusal | null): ShardOutcome {
   const { states, lines, errors, paid, twice } = tally;
   const again: CarriedLine[] = [];
@@ -52,7 +52,7 @@ function accountRefused({ errors }: ShardTally): Required<ShardOutcome>['account
 }
 
 function errorsByCode({ errors, lines }: ShardTally): Required<Pick<ShardOutcome, 'errors' | 'examples'>> {
-  // Codes come from outside: in a plain object `constructor` would be there before it is counted.
+  // Codes are external input: a plain object already has keys such as `constructor`.
   const found = new Map<string, number[]>();
   for (const [position, { code }] of errors) {
     const name = plainCode(code);
@@ -69,7 +69,7 @@ function errorsByCode({ errors, lines }: ShardTally): Required<Pick<ShardOutcome
   };
 }
 
-/** The smallest few: errors are known in the order in which they were found. */
+/** The smallest few positions: errors are in the order in which they were found. */
 function firstOf(positions: readonly number[]): number[] {
   return Array.from(positions)
     .sort((a, b) => a - b)

@@ -6,9 +6,9 @@ import { meaningOf, RowMeaning } from '../../openai/rows/row-meaning.ts';
 import { eachRow, type ShardRow } from './each-row.ts';
 import { PaidSum } from './paid-sum.ts';
 import type { RawFile } from './raw-files.ts';
-import type { SpareBodies } from './spare-bodies.ts';
+import type { BodySpillFile } from './body-spill-file.ts';
 
-/** How a line stands while its shard's files are read. */
+/** The state of a line while its shard's files are read. */
 export const lineState = { none: 0, answered: 1, failed: 2, again: 3, cancelled: 4 } as const;
 
 /** Why a line has no answer. */
@@ -21,18 +21,18 @@ export interface LineError {
 /** What a row means for its line. */
 export type RowRule = (row: ReadRow) => RowMeaning;
 
-/** What a shard is tallied with. */
+/** Options of `ShardTally`. */
 export interface TallyOptions {
   readonly lines: ShardLines;
-  /** Takes the bodies that do not stand in a raw file as JSON. */
-  readonly spare: SpareBodies;
+  /** Stores the bodies that are not plain JSON in a raw file. */
+  readonly spare: BodySpillFile;
   /** As in `EndedShard`. */
   readonly rates: ModelRates | null | undefined;
   /** @default `meaningOf` */
   readonly rule?: RowRule | undefined;
 }
 
-/** The index of one shard: for each line what is known, and where its answer stands. */
+/** The index of one shard: the state of each line, and the location of its answer. */
 export class ShardTally {
   readonly lines: ShardLines;
   readonly states: Uint8Array;
@@ -43,10 +43,10 @@ export class ShardTally {
   readonly input: Uint32Array;
   readonly output: Uint32Array;
   readonly errors: Map<number, LineError> = new Map();
-  readonly spare: SpareBodies;
-  /** What was paid for the lines, whatever came of it. */
+  readonly spare: BodySpillFile;
+  /** The cost of all rows, including those of failed lines. */
   readonly paid: PaidSum;
-  /** What was paid for answers that came a second time. */
+  /** The cost of answers to lines that had one already. */
   readonly twice: PaidSum;
   private readonly rule: RowRule;
 
@@ -72,7 +72,7 @@ export class ShardTally {
       isRead = true;
       const { position, row } = found;
       const meaning = this.rule(row);
-      // The first success wins. A batch runs a line once: a row that comes again was not paid again.
+      // The first success wins. A batch runs a line once: a repeated row was not paid again.
       if (this.states[position] === lineState.answered) return;
       this.paid.add(row, meaning);
       if (meaning === RowMeaning.Answered) this.take(found, which);
@@ -85,7 +85,7 @@ export class ShardTally {
     return isRead;
   }
 
-  /** Takes answers that the shard's own batch does not have, and counts those that it has. */
+  /** Takes the answers that the shard's own batch lacks, and counts the others. */
   readDuplicate(file: RawFile, which: number): void {
     eachRow(this.lines, file.path, (found) => {
       const { position, row } = found;
@@ -97,13 +97,13 @@ export class ShardTally {
         return;
       }
       this.twice.add(row, meaning);
-      // It was answered all the same: bought again it would be paid twice.
+      // The line was answered: sent again, it would be paid twice.
       if (meaning === RowMeaning.Unreadable && !isAnswered && this.states[position] !== lineState.failed)
         this.endUnreadable(found, file);
     });
   }
 
-  /** Lines that would go again may have an answer in a file that cannot be read: they stand as if they had no row. */
+  /** Treats lines to be sent again as if they had no row: a file that cannot be read may contain their answer. */
   forgetRetries(): void {
     for (let position = 0; position < this.states.length; position += 1) {
       if (this.states[position] !== lineState.again) continue;
@@ -124,27 +124,27 @@ export class ShardTally {
     this.errors.set(position, error);
   }
 
-  private take({ position, row, cut, block }: ShardRow, which: number): void {
+  private take({ position, row, fileLine, block }: ShardRow, which: number): void {
     const { source, bodyStart, bodyEnd, usage } = row;
     this.states[position] = lineState.answered;
     if (this.errors.size > 0) this.errors.delete(position);
     this.file[position] = which;
     this.offset[position] =
       source === block
-        ? cut.fileOffset + (bodyStart - cut.start)
+        ? fileLine.fileOffset + (bodyStart - fileLine.start)
         : this.spare.add(position, source, bodyStart, bodyEnd);
     this.length[position] = bodyEnd - bodyStart;
     this.input[position] = usage.tokens.input;
     this.output[position] = usage.tokens.output;
   }
 
-  private endUnreadable({ position, cut }: ShardRow, { key }: RawFile): void {
-    const message = `The request was run, and its answer cannot be read: its bytes are row ${cut.number} of ${key} in the store.`;
+  private endUnreadable({ position, fileLine }: ShardRow, { key }: RawFile): void {
+    const message = `The request was run, but its answer cannot be read: its bytes are row ${fileLine.number} of ${key} in the store.`;
     this.set(position, lineState.failed, { code: UNREADABLE, message, use: AttemptCost.Attempt });
   }
 }
 
-/** A code that we write ourselves. */
+/** Error code of this package, not of the API. */
 const UNREADABLE = 'answer_unreadable';
 
 function errorOf({ errorCode, errorMessage, statusCode }: ReadRow, meaning: RowMeaning): LineError {

@@ -1,22 +1,22 @@
 import { plainCode } from '../../core/plain-code.ts';
 import { EXAMPLES_KEPT, ShardLines, type ShardManifest, type ShardOutcome } from '../../core/shard-plan.ts';
-import { WholeFileWriter } from '../../files/whole-file.ts';
+import { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 import type { ShardName } from '../records/claim-outcome.ts';
 import { ShardIds } from '../records/shard-ids.ts';
-import { ownRows, readManifest } from '../records/shard-records.ts';
+import { attemptRows, readManifest } from '../records/shard-records.ts';
 import { cancelledRowTail, writeRowHead } from './row-text.ts';
 
-/** A shard that no batch was created for, since the API refused its file or its batch for good. */
+/** A shard without a batch, because the API finally refused its file or its batch. */
 export interface RefusedShard extends ShardName {
-  /** True where its lines go again in smaller shards; else they end `failed`. */
+  /** True when its lines are sent again in smaller shards; otherwise they end `failed`. */
   readonly halve: boolean;
   readonly code: string;
   readonly message: string;
 }
 
 /**
- * Ends the lines of a shard that the API refused, or has them go again in halves. No line of it was in a batch: no try is
- * counted. Running it twice writes the same rows, each time into a file of its own.
+ * Ends the lines of a shard that the API refused, or sends them again in halves. No line of it was in a batch, so no attempt is
+ * counted. Running it twice writes the same rows, each time into a new file.
  */
 export function refuseShard(folder: string, refused: RefusedShard): ShardOutcome {
   const { job, shard, halve, code, message } = refused;
@@ -30,20 +30,20 @@ export function refuseShard(folder: string, refused: RefusedShard): ShardOutcome
     rows: writeRows(folder, refused, manifest, rowTail),
     ...nothing,
     failed: manifest.lines,
-    // Lines that are not sent any more after refusals of their batches have been counted with those.
+    // Lines that are not sent again after refusals of their batches were counted with those batches.
     ...(manifest.refusals === undefined ? counted(plainCode(code), lines) : {}),
     refusal: { code, message, named: 0 },
   };
 }
 
-/** Ends every line of a shard that was never sent, after a cancel. Running it twice is as safe as `refuseShard`. */
+/** Ends every line of a shard that was never sent, after a cancel. Running it twice is safe as with `refuseShard`. */
 export function cancelShard(folder: string, unsent: ShardName): ShardOutcome {
   const manifest = readManifest(folder, unsent.job, unsent.shard);
   const rowTail = (sent: number): string => cancelledRowTail(sent, 'null');
   return { rows: writeRows(folder, unsent, manifest, rowTail), ...nothing };
 }
 
-/** Writes a row for each line; `rowTail` makes the part behind its id, of how often the line was sent. Answers the file's word. */
+/** Writes a row for each line; `rowTail` returns the part after its id, given how often the line was sent. Returns the file's id. */
 function writeRows(
   folder: string,
   { job, shard }: ShardName,
@@ -52,8 +52,8 @@ function writeRows(
 ): string {
   const lines = new ShardLines(manifest);
   const ids = new ShardIds(folder, job, shard, manifest);
-  const { rows, path } = ownRows(folder, job, shard);
-  const file = new WholeFileWriter(path);
+  const { rows, path } = attemptRows(folder, job, shard);
+  const file = new AtomicFileWriter(path);
   lines.numbers.forEach((line, position) => {
     writeRowHead(file, line, ids.at(position));
     file.writeText(rowTail(lines.historyOf(line).sent));

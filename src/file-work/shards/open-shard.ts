@@ -8,23 +8,23 @@ import {
   type ShardLimits,
   type ShardManifest,
 } from '../../core/shard-plan.ts';
-import { WholeFileWriter } from '../../files/whole-file.ts';
+import { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 import { shardFiles } from '../../store/job-files.ts';
 import type { BodyOpenings } from '../requests/body-opening.ts';
 import { escapeSeparators } from '../requests/separators.ts';
 
 const requestTail = Buffer.from('}\n');
 const lineFeed = Buffer.from('\n');
-/** Stands where a line has no id. */
+/** Written for a line without an id. */
 const nullId = Buffer.from('null');
 
-/** What the requests of a shard have in common. */
+/** The model and endpoint of all requests of a shard. */
 export interface ShardKind {
   readonly model: string;
   readonly endpoint: string;
 }
 
-/** Where a shard's files are written. */
+/** The location of a shard's files. */
 export interface ShardPlace {
   readonly folder: string;
   readonly job: string;
@@ -40,13 +40,13 @@ export class OpenShard {
   private readonly fill = new ShardFill();
   private readonly numbers = new RangeList();
   private readonly carried: CarriedLine[] = [];
-  /** The bytes before and behind a line's number in its request. */
+  /** The bytes before and after a line's number in its request. */
   private readonly head: readonly [Uint8Array, Uint8Array];
-  private readonly requests: WholeFileWriter;
-  /** Null as long as no line has an id: a shard without any has no file of them. */
-  private ids: WholeFileWriter | null = null;
+  private readonly requests: AtomicFileWriter;
+  /** Null while no line has an id: a shard without ids has no ids file. */
+  private ids: AtomicFileWriter | null = null;
 
-  /** `openings`: of bodies that the job's model is put into, shared by all shards. */
+  /** `openings`: the first bytes of bodies to which the job's model is added, shared by all shards. */
   constructor(place: ShardPlace, kind: ShardKind, limits: ShardLimits, openings: BodyOpenings) {
     const [before, behind] = requestHead(kind.endpoint);
     this.place = place;
@@ -54,7 +54,7 @@ export class OpenShard {
     this.limits = limits;
     this.openings = openings;
     this.head = [Buffer.from(before), Buffer.from(behind)];
-    this.requests = new WholeFileWriter(join(place.folder, shardFiles.requests(place.job, place.shard)));
+    this.requests = new AtomicFileWriter(join(place.folder, shardFiles.requests(place.job, place.shard)));
   }
 
   get lines(): number {
@@ -70,7 +70,7 @@ export class OpenShard {
     return this.fill.isFullFor(size, this.limits);
   }
 
-  /** Adds a checked request of an input, whose bytes are in `block`. */
+  /** Adds a checked request of an input; its bytes are in `block`. */
   add(line: number, block: Buffer, request: RequestLine, size: LineSize): void {
     const { requests, head, openings } = this;
     const { addsModel, model, bodyStart, bodyEnd, idStart, idEnd } = request;
@@ -88,7 +88,7 @@ export class OpenShard {
     this.numbers.add(line);
   }
 
-  /** Adds a request as it was written before, with its line's history. */
+  /** Adds a request that was written in an earlier round, with its line's history. */
   addAgain(line: CarriedLine, written: Buffer, size: LineSize, id: Uint8Array | null): void {
     this.fill.add(size);
     this.requests.write(written);
@@ -99,7 +99,7 @@ export class OpenShard {
     this.carried.push(line);
   }
 
-  /** Gives the shard's files their names; `marks` are kept in its manifest. */
+  /** Finishes the shard's files; `marks` are stored in its manifest. */
   finish(marks: Partial<ShardManifest>): void {
     const { folder, job, shard } = this.place;
     this.requests.finish();
@@ -113,7 +113,7 @@ export class OpenShard {
       hasIds: this.ids !== null,
       ...marks,
     };
-    const file = new WholeFileWriter(join(folder, shardFiles.manifest(job, shard)));
+    const file = new AtomicFileWriter(join(folder, shardFiles.manifest(job, shard)));
     file.writeText(JSON.stringify(manifest));
     file.finish();
   }
@@ -123,11 +123,11 @@ export class OpenShard {
     this.ids?.abandon();
   }
 
-  /** Appends the id of the line that is being added, JSON in `bytes[start..end)`. */
+  /** Appends the id of the line that is being added, as JSON in `bytes[start..end)`. */
   private addId(bytes: Uint8Array, start: number, end: number): void {
     if (this.ids === null) {
       const { folder, job, shard } = this.place;
-      this.ids = new WholeFileWriter(join(folder, shardFiles.ids(job, shard)));
+      this.ids = new AtomicFileWriter(join(folder, shardFiles.ids(job, shard)));
       this.ids.writeAscii('null\n'.repeat(this.fill.lines - 1));
     }
     this.ids.write(bytes, start, end);

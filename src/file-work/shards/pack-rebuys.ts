@@ -9,14 +9,14 @@ import {
   type ShardOutcome,
 } from '../../core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../../store/job-files.ts';
-import { cutLines } from '../../files/cut-lines.ts';
+import { readLines } from '../../files/read-lines.ts';
 import { embeddingInputsOf } from '../requests/embedding-inputs.ts';
 import { RowFile } from '../rows/row-file.ts';
 import { ShardSetWriter } from './shard-set-writer.ts';
 import { ShardIds } from '../records/shard-ids.ts';
 import { readManifest, readOutcome, rowsPath } from '../records/shard-records.ts';
 
-/** The last round of a job, behind which lines are bought again, and how large shards may be. */
+/** The last round of a job, after which lines are bought again, and the limits of the new shards. */
 export interface RebuyRound {
   readonly job: string;
   readonly round: number;
@@ -29,7 +29,7 @@ export interface RebuyRound {
 const UNAVAILABLE = 'answer_unavailable';
 const cancelledTail = Buffer.from(',"status":"cancelled","attempts":');
 
-/** How a line has ended that is bought again. */
+/** How a line ended that is bought again. */
 interface EndedLine {
   readonly attempts: number;
   readonly status: 'failed' | 'cancelled';
@@ -38,8 +38,8 @@ interface EndedLine {
 type EndedLines = Map<number, EndedLine>;
 
 /**
- * Packs lines whose last row holds no answer into shards of another round: those whose paid answer the API lost, or the others.
- * Their attempts begin anew. Rows and outcomes of settled rounds never change, so running it twice writes the same files.
+ * Packs lines whose last row has no answer into shards of another round: those whose paid answer the API lost, or the others.
+ * Their attempts are counted from zero. Rows and outcomes of settled rounds never change, so running it twice writes the same files.
  */
 export function packRebuys(
   folder: string,
@@ -56,14 +56,14 @@ export function packRebuys(
       const byPosition = new Map(
         [...lines].map(([line, end]) => [numbers.positionOf(line), [line, end] as const]),
       );
-      cutLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, cut) => {
-        const found = byPosition.get(cut.number - 1);
+      readLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, fileLine) => {
+        const found = byPosition.get(fileLine.number - 1);
         if (found === undefined) return;
         const [line, { attempts, status }] = found;
         ended[status] += 1;
-        const bytes = block.subarray(cut.start, cut.end);
+        const bytes = block.subarray(fileLine.start, fileLine.end);
         const embeddingInputs = embeddingInputsOf(manifest.endpoint, bytes);
-        const id = ids.at(cut.number - 1);
+        const id = ids.at(fileLine.number - 1);
         writer.addAgain(manifest, { line: [line, attempts, 0, 0], bytes, embeddingInputs, id });
       });
     }
@@ -75,7 +75,7 @@ export function packRebuys(
   }
 }
 
-/** For each shard, the lines whose last row is such an end. */
+/** The lines of each shard whose last row ended in this way. */
 function endedLines(
   folder: string,
   job: string,
@@ -90,7 +90,7 @@ function endedLines(
     for (let index = 0; index < plan.shards; index += 1) {
       const shard = shardId(round, index);
       const manifest = readManifest(folder, job, shard);
-      if (plan.rebought === true) forget(found, new ShardLines(manifest));
+      if (plan.rebought === true) removeRebought(found, new ShardLines(manifest));
       const outcome = readOutcome(folder, job, shard);
       if (outcome === null || !mayHold(outcome, manifest, which)) continue;
       found.set(shard, linesIn(rowsPath(folder, job, shard, outcome), which));
@@ -99,7 +99,7 @@ function endedLines(
   return found;
 }
 
-/** False for shards whose rows need not be read. */
+/** False for shards without such lines: their rows are not read. */
 function mayHold(outcome: ShardOutcome, manifest: ShardManifest, which: 'lost' | 'unanswered'): boolean {
   if (which === 'lost') return (outcome.errors[UNAVAILABLE] ?? 0) > 0;
   return outcome.answered + outcome.again.length < manifest.lines;
@@ -124,7 +124,7 @@ function linesIn(path: string, which: 'lost' | 'unanswered'): EndedLines {
   return lines;
 }
 
-/** Lines that were bought again once have a later row. */
-function forget(found: Map<string, EndedLines>, { numbers }: ShardLines): void {
+/** Removes lines that were bought again: they have a later row. */
+function removeRebought(found: Map<string, EndedLines>, { numbers }: ShardLines): void {
   for (const lines of found.values()) for (const line of numbers) lines.delete(line);
 }

@@ -3,15 +3,15 @@ import { MAX_BATCH_BYTES } from '../../core/limits.ts';
 import { plainCode } from '../../core/plain-code.ts';
 import { shardId, ShardLines, type RoundPlan, type WholeRefusal } from '../../core/shard-plan.ts';
 import { shardFiles } from '../../store/job-files.ts';
-import { WholeFileWriter } from '../../files/whole-file.ts';
-import { cutLines } from '../../files/cut-lines.ts';
+import { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
+import { readLines } from '../../files/read-lines.ts';
 import { ShardIds } from '../records/shard-ids.ts';
 import { readManifest, readOutcome } from '../records/shard-records.ts';
 import { embeddingInputsOf } from '../requests/embedding-inputs.ts';
 import { AcceptedCuts, groupOf, groupOfHopeless, isHopeless } from './retry-groups.ts';
 import { ShardSetWriter } from './shard-set-writer.ts';
 
-/** Which round's leftovers go into the next one, and how large its shards may be. */
+/** A round whose unanswered lines go into the next one, and the limits of the new shards. */
 export interface RetryRound {
   readonly job: string;
   /** The round that has ended; the new one is the next. */
@@ -19,13 +19,13 @@ export interface RetryRound {
   readonly shards: number;
   readonly shardLines: number;
   readonly shardBytes: number;
-  /** True after a cancel: shards that were never sent have no outcome, and their lines go nowhere. */
+  /** True after a cancel: shards that were never sent have no outcome, and their lines are not packed. */
   readonly cancelled: boolean;
 }
 
 /**
- * Packs the lines of all shards of a round that go again into new shards: those of all shards together, but for shards
- * that were refused as a whole, whose lines stay apart (`groupOf`).
+ * Packs the lines of a round that are sent again into new shards. Lines of all shards are packed together, except those of shards
+ * that were refused as a whole, which stay separate (`groupOf`).
  * Outcomes never change once written, so running it twice writes the same files.
  */
 export function packRetries(
@@ -48,12 +48,12 @@ export function packRetries(
       const lines = new ShardLines(manifest);
       const ids = new ShardIds(folder, job, shard, manifest);
       const again = new Map(outcome.again.map((entry) => [lines.positionOf(entry[0]), entry]));
-      cutLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, cut) => {
-        const line = again.get(cut.number - 1);
+      readLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, fileLine) => {
+        const line = again.get(fileLine.number - 1);
         if (line === undefined) return;
-        const bytes = block.subarray(cut.start, cut.end);
+        const bytes = block.subarray(fileLine.start, fileLine.end);
         const embeddingInputs = embeddingInputsOf(manifest.endpoint, bytes);
-        writer.addAgain(manifest, { line, bytes, embeddingInputs, id: ids.at(cut.number - 1) }, group);
+        writer.addAgain(manifest, { line, bytes, embeddingInputs, id: ids.at(fileLine.number - 1) }, group);
       });
       if (group.name !== shard) continue; // lines of other shards may join it
       const places = writer.closeGroup(group);
@@ -67,9 +67,9 @@ export function packRetries(
   }
 }
 
-/** Has a shard end without a call of the API: its steps find the refusal on record. */
+/** Records a refusal, so that the shard ends without a call of the API. */
 function writeRefusal(folder: string, job: string, shard: string, { code, message }: WholeRefusal): void {
-  const file = new WholeFileWriter(join(folder, shardFiles.refused(job, shard)));
+  const file = new AtomicFileWriter(join(folder, shardFiles.refused(job, shard)));
   file.writeText(
     JSON.stringify({
       reason: `batches of these lines were refused, alone and together, with ${plainCode(code)}`,

@@ -1,12 +1,12 @@
 import { rmSync } from 'node:fs';
 import type { LineFault } from '../../core/request-line.ts';
-import { WholeFileWriter } from '../../files/whole-file.ts';
+import { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 
-/** Rows of lines of the input that were refused; the file exists only when there are any. */
+/** Rows of refused lines of the input; the file exists only when there are any. */
 export class RejectedRows {
   count = 0;
   private readonly path: string;
-  private writer: WholeFileWriter | null = null;
+  private writer: AtomicFileWriter | null = null;
 
   constructor(path: string) {
     this.path = path;
@@ -14,7 +14,7 @@ export class RejectedRows {
 
   add(line: number, { reason, advice }: LineFault, id: string | null): void {
     this.count += 1;
-    this.writer ??= new WholeFileWriter(this.path);
+    this.writer ??= new AtomicFileWriter(this.path);
     const error = JSON.stringify({ code: 'bad_line', message: `The line ${reason}: ${advice}.` });
     this.writer.writeText(
       `{"line":${line},"id":${JSON.stringify(id ?? String(line))},"status":"failed","attempts":0,"batch_id":null,"response":null,"error":${error},"usage":null}\n`,

@@ -3,13 +3,13 @@ import { readManifest, readOutcome } from '../records/shard-records.ts';
 import type { ShardGroup } from './shard-set-writer.ts';
 
 /**
- * How a shard's lines go again. After a refusal as a whole:
+ * How a shard's lines are sent again. After a refusal as a whole:
  * - too large: in halves by bytes;
- * - lines were named, and those have ended: the others together, and in halves from the second time on, since the API may
+ * - the API named lines, which have ended: the others together, and in halves from the second time on, because the API may
  *   name only the first hundred bad lines at a time;
- * - no line was named: once more as they are, since the reason may pass; then in pieces of a half, a quarter and so on
- *   down to one line. A piece that is refused is cut in the same way if another piece was accepted. If none was, not
- *   even one line alone, the API refuses them all, and that has cost about log2(lines) + 3 batches.
+ * - the API named no line: once more unchanged, because the reason may be transient; then in pieces of a half, a quarter and so on
+ *   down to one line. A refused piece is cut in the same way if another piece was accepted. If no piece was accepted, not
+ *   even a single line, the API refuses them all, which has cost about log2(lines) + 3 batches.
  */
 export function groupOf(shard: string, manifest: ShardManifest, outcome: ShardOutcome): ShardGroup {
   const { refusal, again } = outcome;
@@ -30,7 +30,7 @@ export function groupOf(shard: string, manifest: ShardManifest, outcome: ShardOu
   return { name: shard, lines: pieces(again.length), marks: { refusals, cutFrom: shard, ...size } };
 }
 
-/** Lines that are not sent again; their refusals have been counted. */
+/** Lines that are not sent again; their refusals are counted. */
 export function groupOfHopeless(shard: string, { refusals = 0 }: ShardManifest): ShardGroup {
   return { name: shard, marks: { refusals: refusals + 1 } };
 }
@@ -57,7 +57,7 @@ export function isHopeless(
   );
 }
 
-/** The shards that were cut and of which a piece was accepted in this round. */
+/** The cut shards of which a piece was accepted in this round. */
 export class AcceptedCuts {
   private readonly args: readonly [folder: string, job: string, round: number, shards: number];
   private cuts: Set<string> | null = null;

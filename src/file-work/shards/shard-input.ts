@@ -4,7 +4,7 @@ import { isLineFault, readableId } from '../../core/request-line.ts';
 import { fittingKeywords } from '../../core/search-attributes.ts';
 import type { RoundPlan } from '../../core/shard-plan.ts';
 import { InputCheck } from '../../input/input-check.ts';
-import { faultOfReading, type InputFault } from '../../input/input-fault.ts';
+import { toInputFault, type InputFault } from '../../input/input-fault.ts';
 import type { InputReader } from '../../input/input-reader.ts';
 import { jsonlInput } from '../../input/jsonl-input.ts';
 import { jobFiles } from '../../store/job-files.ts';
@@ -21,21 +21,21 @@ export type ShardedInput =
   | { readonly fault: InputFault }
   | { readonly gone: string };
 
-/** What a job's input is cut by. */
+/** Options of `shardInput`. */
 export interface InputSharding {
   readonly spec: JobSpec;
-  /** Jobs whose answers are used again; null for a job that asks for all lines. @default null */
+  /** Jobs whose answers are reused; null for a job that sends all lines. @default null */
   readonly earlier?: readonly EarlierAnswers[] | null;
-  /** A folder of keys that the keys of what is written come behind. @default none */
+  /** A folder under whose key the files are written. @default none */
   readonly under?: string;
-  /** Is told the input's bytes as they are read. */
+  /** Counts the input's bytes as they are read. */
   readonly counter?: ByteCounter;
 }
 
 /**
- * Reads the input, checks every line and writes round 1's shards; with `earlier`, lines that earlier jobs have answered get their
- * rows instead, and the input is read twice. The `input` is read where the spec says, unless it is given.
- * Running it twice, with the same earlier answers, writes the same files under the same names.
+ * Reads the input, checks every line and writes the shards of round 1. With `earlier`, lines that have an answer from an earlier job get
+ * their rows instead, and the input is read twice. `input` is by default the file that the spec names.
+ * Running it twice with the same earlier answers writes the same files under the same names.
  */
 export function shardInput(
   folder: string,
@@ -45,9 +45,9 @@ export function shardInput(
   try {
     return writeShards(folder, { counter, ...sharding }, input);
   } catch (error) {
-    // Told as results: of an error that leaves the thread only the text is left.
+    // Returned as results: an error loses all but its text when it leaves the thread.
     if (error instanceof EarlierAnswersGone) return { gone: error.job };
-    const fault = faultOfReading(error as Error, sharding.spec.input.path);
+    const fault = toInputFault(error as Error, sharding.spec.input.path);
     if (fault === null) throw error;
     return { fault };
   }
@@ -95,7 +95,7 @@ function writeShards(
     const plan = { ...shards.finish(), rejected: rejected.count, models: fittingKeywords(shards.models) };
     return { plan: kept === null ? plan : { ...plan, kept: kept.count } };
   } finally {
-    // Of what was finished nothing is taken away.
+    // Has no effect on finished files.
     shards.abandon();
     rejected.abandon();
     kept?.abandon();

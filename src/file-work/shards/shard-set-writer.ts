@@ -12,18 +12,18 @@ import { lineBytes } from '../requests/read-requests.ts';
 import { escapeSeparators } from '../requests/separators.ts';
 import { OpenShard, type ShardKind } from './open-shard.ts';
 
-/** Requests that are written into shards of their own, apart from others of their model and endpoint. */
+/** Requests that are written into shards of their own, separate from others of their model and endpoint. */
 export interface ShardGroup {
-  /** Tells this group from others; `''` for lines that any shard may hold. */
+  /** Identifies the group; `''` for lines that any shard may contain. */
   readonly name: string;
-  /** Bounds below the job's; the n-th shard of the group holds at most `lines[n]` lines, the last bound holds for all that follow. */
+  /** Limits below the job's: the n-th shard of the group has at most `lines[n]` lines; the last limit applies to all further shards. */
   readonly lines?: readonly number[];
   readonly bytes?: number;
-  /** Kept in the manifest of each shard of the group. */
+  /** Stored in the manifest of each shard of the group. */
   readonly marks?: Pick<ShardManifest, 'refusals' | 'cutFrom' | 'maxBytes'>;
 }
 
-/** Lines of the input, and those that go again after an ordinary failure. */
+/** Lines of the input, and lines that are sent again after an ordinary failure. */
 const anyShard: ShardGroup = { name: '' };
 
 /** A round of a job whose shards are written into a folder. */
@@ -34,18 +34,18 @@ export interface ShardSet {
   readonly limits: ShardLimits;
 }
 
-/** A request that goes again, as it was written. */
+/** A request that is sent again, as it was written. */
 export interface WrittenRequest {
   readonly line: CarriedLine;
   /** Without the line feed. */
   readonly bytes: Buffer;
   /** Inputs of an embeddings request; 0 for other endpoints. */
   readonly embeddingInputs: number;
-  /** The user's id, JSON; null where the line has none. */
+  /** The user's id as JSON; null when the line has none. */
   readonly id: Uint8Array | null;
 }
 
-/** A shard that takes lines, and its place in the round. */
+/** An open shard, and its index in the round. */
 interface Place {
   readonly index: number;
   readonly group: ShardGroup;
@@ -59,7 +59,7 @@ export class ShardSetWriter {
   readonly models: Set<string> = new Set();
   private readonly set: ShardSet;
   private readonly open = new Map<string, Place>();
-  /** The shards that each group has had so far, by their places in the round. */
+  /** The shards of each group so far, by index in the round. */
   private readonly places = new Map<string, number[]>();
   private readonly shardLines: number[] = [];
   private last: Place | null = null;
@@ -75,7 +75,7 @@ export class ShardSetWriter {
     this.placeFor(request, size, anyShard).shard.add(line, block, request, size);
   }
 
-  /** Adds an already written request again, with its history. Earlier versions have written separators raw. */
+  /** Adds a request of an earlier round, with its line's history. Earlier versions wrote separators raw. */
   addAgain(
     kind: ShardKind,
     { line, bytes, embeddingInputs, id }: WrittenRequest,
@@ -83,11 +83,11 @@ export class ShardSetWriter {
   ): void {
     const written = escapeSeparators(bytes);
     const size = { bytes: written.length + 1, embeddingInputs };
-    this.closeBehind(line[0], kind, group);
+    this.closeUnordered(line[0], kind, group);
     this.placeFor(kind, size, group).shard.addAgain(line, written, size, id);
   }
 
-  /** Closes what a group has open, once all its lines are there; returns the places of its shards in the round. */
+  /** Closes a group after its last line; returns the indexes of its shards in the round. */
   closeGroup({ name }: ShardGroup): number[] {
     for (const place of this.open.values()) if (place.group.name === name) this.close(place);
     const places = this.places.get(name) ?? [];
@@ -104,13 +104,13 @@ export class ShardSetWriter {
     for (const { shard } of this.open.values()) shard.abandon();
   }
 
-  /** Lines of a shard are in ascending order; shards of a round need not be, and their lines may lie between each other's. */
-  private closeBehind(line: number, kind: ShardKind, group: ShardGroup): void {
+  /** Closes the open shard if the line is not greater than its last one: lines of a shard are in ascending order. */
+  private closeUnordered(line: number, kind: ShardKind, group: ShardGroup): void {
     const place = this.open.get(keyOf(kind, group));
     if (place !== undefined && line <= place.shard.lastLine) this.close(place);
   }
 
-  /** Where a line of this kind and size goes. */
+  /** The open shard for a line of this kind and size. */
   private placeFor(kind: ShardKind, size: LineSize, group: ShardGroup): Place {
     let place = this.last;
     if (place === null || !isOf(place, kind, group)) place = this.open.get(keyOf(kind, group)) ?? null;

@@ -1,8 +1,8 @@
-/** What the thread does that draws reports: apart from the others, as its library takes longer to load than all of theirs. */
+/** The thread that draws reports. It is separate because its chart library takes longer to load than all code of the others. */
 import { drawReport as draw } from '../../report/draw-report.ts';
 import type { ReportData } from '../../report/report-data.ts';
 
-export const drawReport = ([story]: [story: ReportData]): string => draw(story);
+export const drawReport = ([data]: [data: ReportData]): string => draw(data);
 
-/** Nothing: the thread is up, and its library loaded. A drawing ahead of time would take time of the job's own steps. */
+/** Does nothing: the call starts the thread and loads the library. Drawing here would take time from the job's own steps. */
 export const warmUp = (): void => undefined;

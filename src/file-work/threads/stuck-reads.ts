@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import type { Piscina } from 'piscina';
 import type { ByteCounter } from '../byte-counter.ts';
 
-/** Slow disks take seconds for a block: whoever takes longer does not answer, as a mount whose server is away. */
+/** Slow disks take seconds for a block: a longer read does not end, as on a mount whose server is down. */
 const STUCK_MS = 60_000;
 
 /**
- * Threads that wait for reads which do not end. Such a thread cannot be ended before its read: it is left alone, and another
- * one takes its place. An input takes one thread so, however often it is tried.
+ * Threads that are waiting for reads that do not end. Such a thread cannot be ended before its read: it is abandoned, and another
+ * one replaces it. An input costs at most one thread in this way, however often it is retried.
  */
 export class StuckReads {
   private readonly pool: Piscina;
@@ -20,23 +20,23 @@ export class StuckReads {
   }
 
   /**
-   * Does work of a thread that reads a file and counts its reads.
-   * @throws Error when a read of the file does not end, or has not ended since an earlier call
+   * Runs work in a thread that reads a file and counts its reads.
+   * @throws Error when a read of the file does not end, or one of an earlier call has not ended yet
    */
-  async leave<T>(path: string, counter: ByteCounter, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async watch<T>(path: string, counter: ByteCounter, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     if (this.threads.has(path)) throw stuckError(path);
-    const given = new AbortController();
-    let seen: bigint | null = null;
-    const look = (): void => {
-      const now = counter.waitsFor;
-      if (now !== null && now === seen) this.giveUp(path, given);
-      seen = now;
+    const controller = new AbortController();
+    let previous: bigint | null = null;
+    const check = (): void => {
+      const current = counter.waitsFor;
+      if (current !== null && current === previous) this.abandon(path, controller);
+      previous = current;
     };
-    const timer = setInterval(look, this.stuckMs);
+    const timer = setInterval(check, this.stuckMs);
     try {
-      return await work(given.signal);
+      return await work(controller.signal);
     } catch (error) {
-      throw given.signal.aborted ? stuckError(path) : error;
+      throw controller.signal.aborted ? stuckError(path) : error;
     } finally {
       clearInterval(timer);
     }
@@ -47,11 +47,11 @@ export class StuckReads {
     await Promise.all(this.threads.values());
   }
 
-  private giveUp(path: string, given: AbortController): void {
+  private abandon(path: string, controller: AbortController): void {
     const before = [...this.pool.threads];
-    given.abort();
-    const left = new Set(this.pool.threads);
-    const stuck = before.find((thread) => !left.has(thread));
+    controller.abort();
+    const after = new Set(this.pool.threads);
+    const stuck = before.find((thread) => !after.has(thread));
     if (stuck === undefined) return;
     this.threads.set(
       path,
@@ -62,6 +62,6 @@ export class StuckReads {
 
 function stuckError(path: string): Error {
   return new Error(
-    `${path}: a read of the file does not end: look after the disk or the mount that it lies on. The step is retried automatically.`,
+    `${path}: a read of the file does not end: check its disk or mount. The step is retried automatically.`,
   );
 }

@@ -1,4 +1,4 @@
-/** What a pool thread can do. Each step works on whole files of a folder and answers a few numbers. */
+/** The steps of a pool thread. Each step works on whole files of a folder and returns a few numbers. */
 import { ByteCounter } from '../byte-counter.ts';
 import * as count from '../rows/count-answers.ts';
 import * as index from '../earlier/index-answers.ts';
@@ -11,14 +11,14 @@ import * as input from '../shards/shard-input.ts';
 
 /** A step as it is sent to a thread. */
 export interface StepTask<O> {
-  /** Holds the files that the step reads, and takes those that it writes, each at its key. */
+  /** The folder of the files that the step reads and writes, each at its key. */
   readonly folder: string;
   readonly options: Omit<O, 'counter'>;
-  /** The memory of the step's counter, for steps that have one. */
+  /** The shared memory of the step's counter, for steps that have one. */
   readonly counter?: SharedArrayBuffer;
 }
 
-/** A step that a thread does. */
+/** A step that runs in a thread. */
 type Step<F> = F extends (folder: string, options: infer O) => infer R ? (task: StepTask<O>) => R : never;
 
 function inThread<O, R>(step: (folder: string, options: O) => R): (task: StepTask<O>) => R {

@@ -440,7 +440,7 @@ describe('an attempt that stood still', () => {
   test('and died between the plan and its files has them put in place by the next one', async () => {
     const spec = jobOf(['a', 'b']);
     class DyingStore extends FolderStore {
-      override async moveOut(): Promise<void> {
+      override async moveToRoot(): Promise<void> {
         throw new Error('died');
       }
     }

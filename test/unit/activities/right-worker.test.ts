@@ -5,7 +5,7 @@ import type { Dependencies } from '../../../src/activities/dependencies.ts';
 import { atItsApi, inStoreOf } from '../../../src/activities/right-worker.ts';
 import type { JobSpec } from '../../../src/core/job-spec.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
-import { apiFingerprint, keepJobApi } from '../../../src/store/job-api.ts';
+import { apiFingerprint, recordJobApi } from '../../../src/store/job-api.ts';
 import { jobFiles } from '../../../src/store/job-files.ts';
 import { storeIdentity } from '../../../src/store/store-identity.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
@@ -39,7 +39,7 @@ test('a step is done where the plan of its job is, and left to others elsewhere'
 
 test('the API on record is the only one, whoever comes first; others leave the step, and tell after three minutes', async () => {
   await store.claim(jobFiles.round('job', 1), '{}');
-  await keepJobApi(store, 'job', apiFingerprint(here));
+  await recordJobApi(store, 'job', apiFingerprint(here));
   const delays: number[] = [];
   for (let attempt = 1; attempt <= 20; attempt += 1) {
     const failure = (await stepAt('https://elsewhere.test/v1', attempt)) as ApplicationFailure;

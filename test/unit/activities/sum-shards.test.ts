@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest';
 import { sumShards } from '../../../src/activities/sum-shards.ts';
-import { batchStory, shardStory } from '../../support/job-stories.ts';
+import { reportBatch, reportShard } from '../../support/report-data.ts';
 
 const twice = { answers: 2, inputTokens: 100, cachedTokens: 0, outputTokens: 10 };
 
 test('lines count once for a model, tokens in every round', () => {
   const { models, ...sums } = sumShards(
     [
-      shardStory(1, 0, { answered: 90, again: 10 }),
-      shardStory(1, 1, { model: 'gpt-4o-mini', lines: 300, answered: 299, failed: 1 }),
-      shardStory(2, 0, { lines: 10, answered: 10, batches: [batchStory(0), batchStory(1)] }),
+      reportShard(1, 0, { answered: 90, again: 10 }),
+      reportShard(1, 1, { model: 'gpt-4o-mini', lines: 300, answered: 299, failed: 1 }),
+      reportShard(2, 0, { lines: 10, answered: 10, batches: [reportBatch(0), reportBatch(1)] }),
     ],
     [],
   );
@@ -23,15 +23,15 @@ test('lines count once for a model, tokens in every round', () => {
 });
 
 test('one model without a price makes the sum unknown, and no other model', () => {
-  const { batchUsd, models } = sumShards([shardStory(1, 0), shardStory(1, 1, { model: 'mine' })], []);
+  const { batchUsd, models } = sumShards([reportShard(1, 0), reportShard(1, 1, { model: 'mine' })], []);
   expect(batchUsd).toBeNull();
   expect(models.map((model) => model.batchUsd === null)).toEqual([false, true]);
 });
 
 test('what was paid twice is part of the sums', () => {
-  const once = sumShards([shardStory(1, 0)], []);
+  const once = sumShards([reportShard(1, 0)], []);
   const { duplicates, inputTokens, batchUsd } = sumShards(
-    [shardStory(1, 0, { twice })],
+    [reportShard(1, 0, { twice })],
     [{ shard: 'r1-00001', batches: 2, late: twice }],
   );
   expect(duplicates).toMatchObject({ batches: 2, answers: 4, input_tokens: 200, output_tokens: 20 });
@@ -41,7 +41,7 @@ test('what was paid twice is part of the sums', () => {
 
 test('codes that are names of every object are counted like others', () => {
   const errors = JSON.parse('{"constructor":2,"__proto__":1}') as Record<string, number>;
-  const { errors: sum } = sumShards([shardStory(1, 0, { errors }), shardStory(1, 1, { errors })], []);
+  const { errors: sum } = sumShards([reportShard(1, 0, { errors }), reportShard(1, 1, { errors })], []);
   expect(Object.entries(sum)).toEqual([
     ['constructor', 4],
     ['__proto__', 2],
@@ -50,13 +50,13 @@ test('codes that are names of every object are counted like others', () => {
 
 test('sums are exact: no digit that nobody paid shows', () => {
   const costs = ['104793416667', '209586833333', '1'];
-  const shards = costs.map((cost, i) => shardStory(1, i, { cost }));
+  const shards = costs.map((cost, i) => reportShard(1, i, { cost }));
   expect(sumShards(shards, [])).toMatchObject({ batchUsd: 0.157190125, listUsd: 0.31438025, notes: [] });
 });
 
 test('a cost that cannot be told is unknown and said to be so; tokens are counted', () => {
   const sums = sumShards(
-    [shardStory(1, 0, { cost: '5' }), shardStory(1, 1, { cost: null, unpriced: 3 })],
+    [reportShard(1, 0, { cost: '5' }), reportShard(1, 1, { cost: null, unpriced: 3 })],
     [],
   );
   expect(sums).toMatchObject({ batchUsd: null, listUsd: null, inputTokens: 20_000 });
@@ -64,8 +64,8 @@ test('a cost that cannot be told is unknown and said to be so; tokens are counte
 });
 
 test('shards that an earlier version settled keep their figures, and a note says so', () => {
-  const { batchUsd, notes } = sumShards([shardStory(1, 0), shardStory(1, 1, { cost: '0' })], []);
+  const { batchUsd, notes } = sumShards([reportShard(1, 0), reportShard(1, 1, { cost: '0' })], []);
   expect(batchUsd).toBe(0.00425); // 10,000 tokens in at 0.25, 3,000 out at 2 USD a million, halved
   expect(notes).toEqual([expect.stringContaining('1 shard that an earlier version settled')]);
-  expect(sumShards([shardStory(1, 0, { cost: '0' })], []).notes).toEqual([]);
+  expect(sumShards([reportShard(1, 0, { cost: '0' })], []).notes).toEqual([]);
 });

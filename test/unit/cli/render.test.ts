@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { NamedFailure } from '../../../src/client/named-failures.ts';
 import { describeFailures, describeReport } from '../../../src/cli/render.ts';
-import { jobReport } from '../../support/job-stories.ts';
+import { jobReport } from '../../support/report-data.ts';
 
 const failure = (line: number, id?: string): NamedFailure => ({
   line,

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { nameFailures } from '../../../src/client/named-failures.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { jobFiles } from '../../../src/store/job-files.ts';
-import { jobReport } from '../../support/job-stories.ts';
+import { jobReport } from '../../support/report-data.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 const JOB = jobReport().job_id;

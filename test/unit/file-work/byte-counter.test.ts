@@ -6,7 +6,7 @@ import { mergeRows } from '../../../src/file-work/rows/merge-rows.ts';
 import { requestLine, specFor } from '../../support/file-job.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
-test('what a thread counts is seen through the memory that it was sent', () => {
+test('counts of a thread are read through the shared memory', () => {
   const here = new ByteCounter();
   const there = new ByteCounter(here.shared);
   there.expect(2 ** 40);
@@ -23,7 +23,7 @@ test('reading the input counts all of its bytes', () => {
   expect([counter.done, counter.of]).toEqual([spec.input.bytes, spec.input.bytes]);
 });
 
-test('merging rows counts all of theirs', () => {
+test('merging rows counts all of their bytes', () => {
   using folder = new TempFolder();
   writeFileSync(folder.at('a'), '{"line":1,"x":1}\n{"line":3,"x":1}\n');
   writeFileSync(folder.at('b'), '{"line":2,"x":1}\n');

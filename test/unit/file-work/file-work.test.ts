@@ -27,7 +27,7 @@ function openFileWork(store: Store): FileWork {
 const answer = { object: 'chat.completion', choices: [], usage: { prompt_tokens: 5, completion_tokens: 7 } };
 const limits = { shardLines: 2, shardBytes: 100_000 };
 
-/** What is known of a shard's only batch, whose output is in the store. */
+/** A shard whose only batch has ended with its output in the store. */
 function endedOf(shard: string, more: Partial<EndedShard> = {}): EndedShard {
   return {
     job: JOB,
@@ -66,9 +66,9 @@ describe.each<[string, () => Store]>([
     const plan: RoundPlan = { ...(built as { plan: RoundPlan }).plan, built: 'word' };
     expect(plan).toMatchObject({ shards: 3, lines: 5, rejected: 1 });
     await put(jobFiles.round(JOB, 1), plan);
-    await store.moveOut(under);
+    await store.moveToRoot(under);
 
-    // Of each shard the first line is answered; the second one goes again, or has lost its answer.
+    // The first line of each shard is answered; the second one is sent again, or its answer is lost.
     for (const [index, line] of [1, 3, 5].entries()) {
       const shard = shardId(1, index);
       await put(shardFiles.output(JOB, shard, 1), outputRow(line, { ...answer, line }));
@@ -76,7 +76,7 @@ describe.each<[string, () => Store]>([
       if (index === 0)
         expect(await files.settleShard({ ...ended, missing: 'ask' })).toMatchObject({ missing: 1 });
       expect(await files.settleShard(ended)).toMatchObject({ outcome: { answered: 1 }, first: true });
-      // Once more finds it, whatever its files say then.
+      // A second call finds the outcome, whatever the files contain then.
       await put(shardFiles.output(JOB, shard, 1), '');
       expect(await files.settleShard(ended)).toMatchObject({ outcome: { answered: 1 }, first: false });
       const cancelled = await files.cancelShard({ job: JOB, shard });
@@ -132,7 +132,7 @@ describe.each<[string, () => Store]>([
     ]);
   });
 
-  test('leaves nothing but values', async () => {
+  test('leaves only values', async () => {
     expect(
       (await store.list(`jobs/${JOB}/shards/${shardId(1, 0)}`)).filter((name) => /tmp/.test(name)),
     ).toEqual([]);
@@ -140,7 +140,7 @@ describe.each<[string, () => Store]>([
 });
 
 describe('a store that fails', () => {
-  test('when rows are published leaves no outcome, and the next attempt has one', async () => {
+  test('when rows are published has no outcome, and the next attempt writes one', async () => {
     const store = new MemoryStore();
     const files = openFileWork(store);
     const spec = specFor(folder.path, `${requestLine('a')}\n`);
@@ -154,7 +154,7 @@ describe('a store that fails', () => {
     expect(await files.settleShard(endedOf(shard))).toMatchObject({ first: true, outcome: { answered: 1 } });
   });
 
-  test('lends only what a step reads', async () => {
+  test('provides only the values that a step reads', async () => {
     const store = new MemoryStore();
     const files = openFileWork(store);
     const spec = specFor(folder.path, `${requestLine('a')}\n`);

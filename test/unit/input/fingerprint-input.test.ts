@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { fingerprintInput } from '../../../src/input/fingerprint-input.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
-test('says where the input is, how long, and what', async () => {
+test('returns the path, size and hash of the input', async () => {
   using folder = new TempFolder();
   const bytes = Buffer.alloc((2 << 20) + 5, 'é\n');
   writeFileSync(folder.at('input.jsonl'), bytes);
@@ -39,7 +39,7 @@ test.each([
   });
 });
 
-test('refuses at once what is no file: it may never end, and gives its lines once only', async () => {
+test('refuses at once what is not a regular file: it may never end, and can be read only once', async () => {
   using folder = new TempFolder();
   execFileSync('mkfifo', [folder.at('pipe')]);
   symlinkSync(folder.at('pipe'), folder.at('link'));

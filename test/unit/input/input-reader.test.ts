@@ -39,12 +39,12 @@ describe.each([
   ['a JSONL file', fileOf],
   ['an array', arrayInput],
 ])('%s as an input', (_, inputOf) => {
-  test('is rows with numbers, blank ones too', () => {
+  test('has numbered rows, including blank ones', () => {
     const rows = ['{"a":1}', '', '{"é":"\u2028"}', ' '];
     expect(rowsOf(inputOf(rows))).toEqual(rows.map((text, i) => ({ number: i + 1, text })));
   });
 
-  test('has rows that are too long, which are told by their numbers', () => {
+  test('reports rows that are too long by their numbers', () => {
     expect(rowsOf(inputOf(['short', 'x'.repeat(20), 'short']), 10)).toEqual([
       { number: 1, text: 'short' },
       { number: 2, text: null },
@@ -52,19 +52,19 @@ describe.each([
     ]);
   });
 
-  test('has rows that are not UTF-8, told as such', () => {
+  test('reports rows that are not UTF-8', () => {
     const told: boolean[] = [];
     const rows = [Buffer.from('good'), Buffer.from([0x22, 0xff, 0x22]), Buffer.from('good')];
     inputOf(rows).read({ maxRowBytes: 10, onRow: (_, { utf8 }) => void told.push(utf8) });
     expect(told).toEqual([true, false, true]);
   });
 
-  test('is read again from its start', () => {
+  test('can be read again from its start', () => {
     const input = inputOf(['one', 'two']);
     expect(rowsOf(input)).toEqual(rowsOf(input));
   });
 
-  test('gives its bytes to whoever compares them, before the rows that they end', () => {
+  test('passes its bytes to onBytes before the rows that end in them', () => {
     const rows = ['one', 'two', 'three'];
     let bytes = '';
     inputOf(rows).read({

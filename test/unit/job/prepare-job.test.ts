@@ -15,7 +15,7 @@ test('a misspelt option is refused before anything is read or started', async ()
   await expect(prepareJob({ input: folder.at('in.jsonl'), model: 'gpt-5-mini' })).resolves.toBeDefined();
 });
 
-test('a job of a series, by hand or as a child workflow, is another one than without', async () => {
+test('a job of a series has another id than the same job outside a series, by hand or as a child workflow', async () => {
   using folder = new TempFolder();
   writeFileSync(folder.at('in.jsonl'), '{}\n');
   const input = folder.at('in.jsonl');

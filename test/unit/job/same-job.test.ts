@@ -21,7 +21,7 @@ async function specOf(name: string, content: string = 'same', jobId?: string): P
   return await prepareJob({ input: folder.at(name), ...(jobId === undefined ? {} : { jobId }) });
 }
 
-/** What a worker leaves when the shards are built. */
+/** Writes what a worker has written when the shards are built. */
 function build(spec: JobSpec): void {
   for (const key of [jobFiles.spec(spec.jobId), jobFiles.round(spec.jobId, 1)]) {
     mkdirSync(dirname(folder.at('store', key)), { recursive: true });
@@ -29,7 +29,7 @@ function build(spec: JobSpec): void {
   }
 }
 
-test('an input of another name is the job that was started first; other content or options are not', async () => {
+test('the same input under another name is the job that was started first; other content or options are another job', async () => {
   const a = await specOf('a.jsonl');
   expect(await joinSameJob(store, a)).toEqual({ spec: a, startedFrom: null });
   expect(await joinSameJob(store, a)).toEqual({ spec: a, startedFrom: null });
@@ -45,13 +45,13 @@ test('an input of another name is the job that was started first; other content 
   expect(await joinSameJob(store, options)).toEqual({ spec: options, startedFrom: null });
 });
 
-test('of starts at once under many names, all get one job', async () => {
+test('concurrent starts under many names get the same job', async () => {
   const specs = await Promise.all(Array.from({ length: 20 }, async (_, i) => await specOf(`${i}.jsonl`)));
   const joined = await Promise.all(specs.map(async (spec) => await joinSameJob(store, spec)));
   expect(new Set(joined.map(({ spec }) => spec.jobId)).size).toBe(1);
 });
 
-test('a job of an earlier version is found under its old id, and from then on under other names', async () => {
+test('a job of an earlier version is found under its old id, and afterwards under other names', async () => {
   const old = await specOf('old.jsonl');
   build(old);
   expect((await joinSameJob(store, old)).spec.jobId).toBe(old.jobId);
@@ -66,13 +66,13 @@ test('its own id is not taken from a job of an earlier version', async () => {
   expect(await joinSameJob(store, b)).toEqual({ spec: b, startedFrom: null });
 });
 
-test('a job that was given an id is found, too; the first one stays', async () => {
+test('a job with a chosen id is found, too; the first one stays', async () => {
   await rememberJob(store, await specOf('a.jsonl', 'same', 'monday'));
   await rememberJob(store, await specOf('a.jsonl', 'same', 'tuesday'));
   expect((await joinSameJob(store, await specOf('a.jsonl'))).spec.jobId).toBe('monday');
 });
 
-test('an id whose folder was deleted, and which has become the id of another input, is left alone', async () => {
+test('an id whose folder was deleted and that another input uses now is not joined', async () => {
   await rememberJob(store, await specOf('a.jsonl', 'same', 'monday'));
   build(await specOf('b.jsonl', 'other', 'monday'));
   const a = await specOf('a.jsonl');
@@ -80,7 +80,7 @@ test('an id whose folder was deleted, and which has become the id of another inp
   expect((await joinSameJob(store, await specOf('c.jsonl'))).spec.jobId).toBe(a.jobId);
 });
 
-test('the input is read where the last start found it, until the shards are built', async () => {
+test('the input is read from the path of the last start until the shards are built', async () => {
   const a = await specOf('a.jsonl');
   await joinSameJob(store, a);
   expect(await inputPathOf(store, a)).toBe(folder.at('a.jsonl'));

@@ -9,7 +9,7 @@ import { TempFolder } from '../../support/temp-folder.ts';
 
 const report = (job: unknown): string => JSON.stringify({ job_id: job });
 
-test('makes a folder that is not there, and leaves nothing in it', async () => {
+test('creates a missing folder, and leaves it empty', async () => {
   using folder = new TempFolder();
   await checkOutputFolder(folder.at('new', 'folder'), 'mine');
   expect(readdirSync(folder.at('new', 'folder'))).toEqual([]);
@@ -19,28 +19,36 @@ test.each<[verdict: string | null, title: string, files: Record<string, string>]
   [null, 'other files', { 'notes.txt': 'x' }],
   [null, 'results of the same job', { 'results.jsonl': '', 'report.json': report('mine') }],
   [null, 'a report of the same job', { 'report.json': report('mine') }],
-  ['job theirs', 'results of another job', { 'results.jsonl': '', 'report.json': report('theirs') }],
-  ['something else', 'results without a report', { 'results.jsonl': '' }],
+  [
+    'the results of job theirs',
+    'results of another job',
+    { 'results.jsonl': '', 'report.json': report('theirs') },
+  ],
+  ['results without a job id', 'results without a report', { 'results.jsonl': '' }],
   [
     null,
     'results of the same job whose report is still missing',
     { 'results.jsonl': '', '.durable-batch-job': 'mine' },
   ],
-  ['job theirs', 'such results of another job', { 'results.jsonl': '', '.durable-batch-job': 'theirs' }],
+  [
+    'the results of job theirs',
+    'such results of another job',
+    { 'results.jsonl': '', '.durable-batch-job': 'theirs' },
+  ],
   [
     null,
     'a part of the results of the same job',
     { 'results.partial.jsonl': '', '.durable-batch-job': 'mine' },
   ],
   [
-    'job theirs',
+    'the results of job theirs',
     'a part of the results of another job',
     { 'results.partial.jsonl': '', '.durable-batch-job': 'theirs' },
   ],
-  ['something else', 'a part of nobody', { 'results.partial.jsonl': '' }],
-  ['something else', 'a report that is no JSON', { 'report.json': '{"job_id":' }],
-  ['something else', 'a report of no job', { 'report.json': '{}' }],
-])('refuses %s where there are %s', async (verdict, _, files) => {
+  ['results without a job id', 'partial results without a job id', { 'results.partial.jsonl': '' }],
+  ['results without a job id', 'a report that is not JSON', { 'report.json': '{"job_id":' }],
+  ['results without a job id', 'a report without a job id', { 'report.json': '{}' }],
+])('reports %s for a folder with %s', async (verdict, _, files) => {
   using folder = new TempFolder();
   for (const [name, text] of Object.entries(files)) writeFileSync(folder.at(name), text);
   const checked = checkOutputFolder(folder.path, 'mine');
@@ -48,34 +56,36 @@ test.each<[verdict: string | null, title: string, files: Record<string, string>]
   else {
     await expect(checked).rejects.toMatchObject({
       code: 'bad_output',
-      message: expect.stringContaining(`holds the results of ${verdict}`) as string,
+      message: expect.stringContaining(`holds ${verdict}`) as string,
       details: { file: folder.path },
     });
   }
   expect(readdirSync(folder.path).sort()).toEqual(Object.keys(files).sort());
 });
 
-test('refuses a folder that is a file, or that cannot be made, and does not try for ever', async () => {
+test('refuses a folder that is a file, or that cannot be created, and does not retry forever', async () => {
   using folder = new TempFolder();
   writeFileSync(folder.at('file'), 'kept');
   await expect(checkOutputFolder(folder.at('file'), 'mine')).rejects.toMatchObject({
     code: 'bad_output',
-    message: `${folder.at('file')}: the folder cannot be made, as a file stands there or in its path: choose another folder or mend the permissions above it.`,
+    message: `${folder.at('file')}: the folder cannot be created, because a file has its name or is part of its path: choose another folder or fix the permissions above it.`,
   });
   expect(readFileSync(folder.at('file'), 'utf8')).toBe('kept');
   for (const path of ['/proc/x', '/proc/x/y'])
     await expect(checkOutputFolder(path, 'mine')).rejects.toMatchObject({
       code: 'bad_output',
-      message: expect.stringContaining('cannot be made (ENOENT)') as string,
+      message: expect.stringContaining('cannot be created (ENOENT)') as string,
     });
 });
 
-test('refuses a folder that cannot be one', async () => {
+test('refuses a path below a file', async () => {
   using folder = new TempFolder();
   writeFileSync(folder.at('file'), '');
   await expect(checkOutputFolder(folder.at('file', 'below'), 'mine')).rejects.toMatchObject({
     code: 'bad_output',
-    message: expect.stringContaining('cannot be made, as a file stands there or in its path') as string,
+    message: expect.stringContaining(
+      'cannot be created, because a file has its name or is part of its path',
+    ) as string,
   });
   await expect(checkOutputFolder(folder.at('file'), 'mine')).rejects.toMatchObject({ code: 'bad_output' });
 });
@@ -102,7 +112,7 @@ test('copies results, page and report, over earlier ones, and leaves no other fi
   expect(readFileSync(folder.at('out', 'report.json'), 'utf8')).toBe(report('mine'));
 });
 
-test('a job that has no page is copied without', async () => {
+test('a job without a page is copied', async () => {
   using folder = new TempFolder();
   mkdirSync(folder.at('out'));
   const store = new FolderStore(folder.at('store'));
@@ -126,7 +136,7 @@ async function* rows(count: number, fails = false): AsyncGenerator<string> {
   if (fails) throw new Error('no more');
 }
 
-test('a part of the results is written whole, again, and goes when the results come', async () => {
+test('partial results are written atomically, replaced, and removed when the results are copied', async () => {
   using folder = new TempFolder();
   mkdirSync(folder.at('out'));
   const path = await writePartialResults(rows(3), folder.at('out'), 'mine');

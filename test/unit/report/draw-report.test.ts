@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { drawReport } from '../../../src/report/draw-report.ts';
 import { EXAMPLES_KEPT } from '../../../src/core/shard-plan.ts';
-import { batchStory, jobStory, shardStory } from '../../support/job-stories.ts';
+import { reportBatch, reportData, reportShard } from '../../support/report-data.ts';
 
 /** The rows of a table of the page, cells as text. */
 function tableOf(page: string, name: string): string[][] {
@@ -18,10 +18,10 @@ const labels = (page: string): string[] => [
 
 test('rounds are added up, with the median and the longest batch', () => {
   const page = drawReport(
-    jobStory([
-      shardStory(1, 0, { answered: 90, again: 10 }),
-      shardStory(1, 1, { answered: 80, again: 15, failed: 5 }),
-      shardStory(2, 0, { lines: 25, answered: 25 }),
+    reportData([
+      reportShard(1, 0, { answered: 90, again: 10 }),
+      reportShard(1, 1, { answered: 80, again: 15, failed: 5 }),
+      reportShard(2, 0, { lines: 25, answered: 25 }),
     ]),
   );
   expect(tableOf(page, 'Rounds')).toEqual([
@@ -32,13 +32,13 @@ test('rounds are added up, with the median and the longest batch', () => {
 
 test('errors are listed by how often they occurred, with the first lines', () => {
   const page = drawReport(
-    jobStory([
-      shardStory(1, 0, { errors: { rate_limit_exceeded: 2 }, examples: { rate_limit_exceeded: [7, 9] } }),
-      shardStory(1, 1, {
+    reportData([
+      reportShard(1, 0, { errors: { rate_limit_exceeded: 2 }, examples: { rate_limit_exceeded: [7, 9] } }),
+      reportShard(1, 1, {
         errors: { rate_limit_exceeded: 90, server_error: 3 },
         examples: { rate_limit_exceeded: [101, 102, 103, 104, 105] },
       }),
-      shardStory(2, 0, { errors: { rate_limit_exceeded: 1 }, examples: { rate_limit_exceeded: [7] } }),
+      reportShard(2, 0, { errors: { rate_limit_exceeded: 1 }, examples: { rate_limit_exceeded: [7] } }),
     ]),
   );
   expect(tableOf(page, 'Errors by kind')).toEqual([
@@ -46,12 +46,12 @@ test('errors are listed by how often they occurred, with the first lines', () =>
     ['server_error', '3', 'not kept'],
   ]);
   expect(EXAMPLES_KEPT).toBe(5);
-  expect(drawReport(jobStory([shardStory(1, 0)]))).not.toContain('Errors by kind');
+  expect(drawReport(reportData([reportShard(1, 0)]))).not.toContain('Errors by kind');
 });
 
 test('a code that is the name of a property of every object is an error like others', () => {
   const errors = JSON.parse('{"constructor":2,"__proto__":1}') as Record<string, number>;
-  const page = drawReport(jobStory([shardStory(1, 0, { errors })]));
+  const page = drawReport(reportData([reportShard(1, 0, { errors })]));
   expect(tableOf(page, 'Errors by kind')).toEqual([
     ['constructor', '2', 'not kept'],
     ['__proto__', '1', 'not kept'],
@@ -59,9 +59,9 @@ test('a code that is the name of a property of every object is an error like oth
 });
 
 test('an unknown price is not a price of zero', () => {
-  const story = jobStory([shardStory(1, 0)]);
-  const unknown = { ...story.models[0]!, model: 'my-model', batchUsd: null, listUsd: null };
-  const page = drawReport({ ...story, models: [story.models[0]!, unknown] });
+  const data = reportData([reportShard(1, 0)]);
+  const unknown = { ...data.models[0]!, model: 'my-model', batchUsd: null, listUsd: null };
+  const page = drawReport({ ...data, models: [data.models[0]!, unknown] });
   expect(tableOf(page, 'Tokens and cost by model')).toEqual([
     ['gpt-5-mini', '100', '10,000', '0', '3,000', '$1.50', '$3.00'],
     ['my-model', '100', '10,000', '0', '3,000', 'not known', 'not known'],
@@ -71,14 +71,14 @@ test('an unknown price is not a price of zero', () => {
 
 test('a shard shows its last batch, and a cancelled one that it was never sent', () => {
   const page = drawReport(
-    jobStory([
-      shardStory(1, 0, {
+    reportData([
+      reportShard(1, 0, {
         batches: [
-          batchStory(0, { status: 'failed', inProgressAt: null, finalizingAt: null }),
-          batchStory(5, { adopted: true }),
+          reportBatch(0, { status: 'failed', inProgressAt: null, finalizingAt: null }),
+          reportBatch(5, { adopted: true }),
         ],
       }),
-      shardStory(1, 1, { answered: 0, cancelled: 100, batches: [] }),
+      reportShard(1, 1, { answered: 0, cancelled: 100, batches: [] }),
     ]),
   );
   expect(tableOf(page, 'Shards').map((cells) => cells.slice(5))).toEqual([
@@ -89,23 +89,23 @@ test('a shard shows its last batch, and a cancelled one that it was never sent',
 
 test('records of version 0.1, which have no times, make a page', () => {
   const times = { inProgressAt: null, finalizingAt: null, endedAt: null };
-  const page = drawReport(jobStory([shardStory(1, 0, { batches: [batchStory(0, times)] })]));
+  const page = drawReport(reportData([reportShard(1, 0, { batches: [reportBatch(0, times)] })]));
   expect(page).toContain('times not known');
   expect(tableOf(page, 'Shards')[0]).toContain('–');
 });
 
 test('a job without a batch makes a page without a timeline', () => {
-  const page = drawReport(jobStory([shardStory(1, 0, { answered: 0, cancelled: 100, batches: [] })]));
+  const page = drawReport(reportData([reportShard(1, 0, { answered: 0, cancelled: 100, batches: [] })]));
   expect(page).not.toContain('Timeline');
   expect(tableOf(page, 'Rounds')).toHaveLength(1);
 });
 
 test('each chart has a version for wide and for narrow pages, and a description', () => {
   const shards = [
-    shardStory(1, 0, { again: 3, answered: 97, errors: { server_error: 3 } }),
-    shardStory(2, 0),
+    reportShard(1, 0, { again: 3, answered: 97, errors: { server_error: 3 } }),
+    reportShard(2, 0),
   ];
-  const page = drawReport(jobStory(shards)).replaceAll(/\s+/g, ' ');
+  const page = drawReport(reportData(shards)).replaceAll(/\s+/g, ' ');
   expect(page.match(/<svg /g)).toHaveLength(8);
   expect(
     page.match(/<svg class="(wide|narrow)" viewBox="[^"]+" role="img" aria-label="[^"]+\."/g),
@@ -120,17 +120,17 @@ test('each chart has a version for wide and for narrow pages, and a description'
 
 test('markup in external names is escaped', () => {
   const evil = `<script>alert('1')</script>"><img src=x onerror=alert(1)>&lt;`;
-  const story = jobStory([
-    shardStory(1, 0, {
+  const data = reportData([
+    reportShard(1, 0, {
       id: evil,
       model: evil,
       errors: { [evil]: 1 },
       examples: { [evil]: [1] },
-      batches: [batchStory(0, { batchId: evil, status: evil })],
+      batches: [reportBatch(0, { batchId: evil, status: evil })],
     }),
-    shardStory(1, 1),
+    reportShard(1, 1),
   ]);
-  const page = drawReport({ ...story, models: [{ ...story.models[0]!, model: evil }] });
+  const page = drawReport({ ...data, models: [{ ...data.models[0]!, model: evil }] });
   expect(page).not.toMatch(/<script|<img|onerror=[^<]*>[^<]*<\/(?!t[dh]|text)/i);
   expect(page).toContain('&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;');
   expect(page).toContain('&amp;lt;');
@@ -143,14 +143,14 @@ test('markup in external names is escaped', () => {
 
 test('the page of 2,000 shards and thousands of models and errors is far below a megabyte', () => {
   const shards = Array.from({ length: 2_000 }, (_, i) =>
-    shardStory(1, i, {
+    reportShard(1, i, {
       model: `model-${i}-${'x'.repeat(500)}`,
       errors: { [`error_${i}`]: i },
       examples: { [`error_${i}`]: [i] },
     }),
   );
-  const models = shards.map(({ model }) => ({ ...jobStory([]).models[0]!, model }));
-  const page = drawReport({ ...jobStory(shards), models });
+  const models = shards.map(({ model }) => ({ ...reportData([]).models[0]!, model }));
+  const page = drawReport({ ...reportData(shards), models });
   expect(page.length).toBeLessThan(700_000);
   expect(tableOf(page, 'Shards')).toHaveLength(200);
   expect(page).toContain('200 of 2,000 are listed');
@@ -159,12 +159,12 @@ test('the page of 2,000 shards and thousands of models and errors is far below a
 
 test('of many shards, those with errors are listed before those that took long', () => {
   const shards = Array.from({ length: 1_000 }, (_, i) =>
-    shardStory(1, i, {
+    reportShard(1, i, {
       again: i % 10 === 0 ? 1 : 0,
-      batches: [batchStory(i, { endedAt: Date.parse('2026-11-26T00:00:00Z') + i })],
+      batches: [reportBatch(i, { endedAt: Date.parse('2026-11-26T00:00:00Z') + i })],
     }),
   );
-  const listed = tableOf(drawReport(jobStory(shards)), 'Shards');
+  const listed = tableOf(drawReport(reportData(shards)), 'Shards');
   expect(listed).toHaveLength(200);
   expect(listed.filter(([, , , again]) => again === '1')).toHaveLength(100);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { reportPage } from '../../../src/report/page.ts';
-import { jobReport } from '../../support/job-stories.ts';
+import { jobReport } from '../../support/report-data.ts';
 
 const words = (page: string): string =>
   page

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import { countInFlight, segmentsOf } from '../../../src/report/timeline.ts';
-import { batchStory } from '../../support/job-stories.ts';
+import { reportBatch } from '../../support/report-data.ts';
 
-const start = batchStory(0).createdAt;
+const start = reportBatch(0).createdAt;
 const minutes = (n: number): number => start + n * 60_000;
 const times = (inProgressAt: number | null, finalizingAt: number | null, endedAt: number | null) =>
-  batchStory(0, { inProgressAt, finalizingAt, endedAt });
+  reportBatch(0, { inProgressAt, finalizingAt, endedAt });
 
 test.each([
   [
@@ -47,7 +47,7 @@ test('batches in flight are counted per step, and none is left at the end', () =
 });
 
 test('a batch that took no time, at the very end, is counted', () => {
-  const late = batchStory(0, {
+  const late = reportBatch(0, {
     createdAt: minutes(40),
     inProgressAt: minutes(40),
     finalizingAt: null,

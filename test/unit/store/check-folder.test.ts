@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { checkFolder } from '../../../src/store/check-folder.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
-/** Lets a call of the file system fail, as a file system does that has none. */
+/** Makes a call of the file system fail, as on a file system without that feature. */
 function refuse(call: 'link' | 'writeFile', code: string): void {
   const original = fs.promises[call];
   fs.promises[call] = () => Promise.reject(Object.assign(new Error(`${code}: refused`), { code }));
@@ -15,7 +15,7 @@ function refuse(call: 'link' | 'writeFile', code: string): void {
   });
 }
 
-test('a folder that can do all is made for its owner, and left empty', async () => {
+test('a suitable folder is created for its owner alone, and left empty', async () => {
   using home = new TempFolder();
   await checkFolder(home.at('store'));
   expect(readdirSync(home.at('store'))).toEqual([]);
@@ -43,7 +43,7 @@ test('a home that cannot be written is refused', async () => {
   await expect(checkFolder(home.at('file', 'store'))).rejects.toThrow(/Cannot write to .* \(ENOTDIR\)/);
 });
 
-test('a full disk is nothing that is told at the start: steps wait for room', async () => {
+test('a full disk is not reported at the start: steps are retried until there is space', async () => {
   using home = new TempFolder();
   refuse('writeFile', 'ENOSPC');
   await checkFolder(home.at('store'));

@@ -5,7 +5,7 @@ import { FolderStore } from '../../../src/store/folder-store.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 /*
- * What only a store in a folder does; the rest is in store-contract.test.ts.
+ * Behaviour of a store in a folder only; the rest is in store-contract.test.ts.
  */
 
 /** All files below a folder, temporary ones included. */
@@ -55,17 +55,17 @@ describe('what cannot be read or listed throws', () => {
   });
 });
 
-test('what a killed process left half written is no value', async () => {
+test('a file that a killed process left half written is not a value', async () => {
   using folder = new TempFolder();
   const store = new FolderStore(folder.path);
   await store.replace('a/b/1.json', '{}');
   writeFileSync(folder.at('a', 'b', '4.json.1-aa.tmp'), 'half of a val');
   expect(await store.list('a/b')).toEqual(['1.json']);
-  await store.moveOut('a');
+  await store.moveToRoot('a');
   expect(await store.list('b')).toEqual(['1.json']);
 });
 
-test("a home that is made with the store is its owner's alone", async () => {
+test('a home that is created with the store is private to its owner', async () => {
   using folder = new TempFolder();
   const makers = [
     (store: FolderStore) => store.claim('jobs/a/b.json', '{}'),
@@ -78,7 +78,7 @@ test("a home that is made with the store is its owner's alone", async () => {
   }
 });
 
-test('files are worked on where they are: nothing is copied, and no key is asked for', async () => {
+test('work uses the files in place: nothing is copied, and no key is read', async () => {
   using folder = new TempFolder();
   const store = new FolderStore(folder.path);
   const keys = {

@@ -3,16 +3,16 @@ import { expect, test } from 'vitest';
 import { openStore } from '../../../src/store/open-store.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
-test('a path and a file URL are the same store, and nothing is made before it is used', async () => {
+test('a path and a file URL are the same store, and nothing is created before its first use', async () => {
   using folder = new TempFolder();
   const path = folder.at('with space', 'store');
   await openStore(path).claim('record', 'one');
   expect(await openStore(pathToFileURL(path).href).read('record')).toBe('one');
-  expect(openStore('relative/store').placeOf('record')).toBe('relative/store/record');
-  expect(openStore('C:\\home\\store').placeOf('')).toContain('C:\\home');
+  expect(openStore('relative/store').locationOf('record')).toBe('relative/store/record');
+  expect(openStore('C:\\home\\store').locationOf('')).toContain('C:\\home');
 });
 
-test('a store of another scheme is refused by its scheme alone, which holds no password', () => {
+test('a URL of another scheme is refused, and the message names only the scheme, which contains no password', () => {
   const open = (): unknown => openStore('s3://key:secret@bucket/store');
   expect(open).toThrow(
     expect.objectContaining({

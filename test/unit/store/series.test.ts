@@ -27,28 +27,28 @@ describe.each<[string, () => Store]>([
     store = open();
   });
 
-  test('a job sees those before it and those behind it, however often it enters', async () => {
+  test('a job gets the jobs before and after it, however often it is registered', async () => {
     for (let n = 1; n <= 12; n += 1) await enter(`job${n}`);
     const others = Array.from({ length: 12 }, (_, i) => `job${i + 1}`);
     for (let n = 1; n <= 12; n += 1)
       expect(await enter(`job${n}`)).toEqual(view(others.slice(0, n - 1), others.slice(n)));
   });
 
-  test('another run of a job enters behind all others, and its first entry stays', async () => {
+  test('another run of a job is registered after all others, and its first entry stays', async () => {
     await enter('a');
     await enter('b');
     expect(await enter('a', 'run of a again')).toEqual(view(['b'], []));
     expect(await enter('b')).toEqual(view(['a'], ['a again']));
   });
 
-  test('runs of the schedule of that name are earlier ones, whenever they entered', async () => {
+  test('runs of the schedule of that name are earlier jobs, whenever they were registered', async () => {
     await store.replace(seriesFiles.run('series', 'nightly-1'), '{}');
     expect(await enter('a')).toEqual(view(['nightly-1'], []));
     expect(await enter('nightly-1')).toEqual(view(['a'], []));
     expect(await enter('a')).toEqual(view(['nightly-1'], ['nightly-1']));
   });
 
-  test('of any number that enter at once, each two see each other in the same order, attempts that run twice included', async () => {
+  test('of any number of runs that register at once, each two agree on their order, also when an attempt runs twice', async () => {
     const jobs = Array.from({ length: 24 }, (_, i) => `job${i}`);
     await Promise.all([...jobs, ...jobs].map(async (job) => await enter(job)));
     const views = new Map(await Promise.all(jobs.map(async (job) => [job, await enter(job)] as const)));
@@ -57,7 +57,7 @@ describe.each<[string, () => Store]>([
     expect(await store.list(seriesFiles.entries('series'))).toHaveLength(jobs.length);
   });
 
-  test('a register that somebody has taken an entry from goes on behind the last one', async () => {
+  test('a register with a deleted entry continues after the last one', async () => {
     for (const job of ['a', 'b', 'c']) await enter(job);
     await store.remove(seriesFiles.entry('series', 2));
     expect(await enter('d')).toEqual(view(['a', 'c'], []));

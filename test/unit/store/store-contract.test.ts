@@ -30,7 +30,7 @@ async function textOf(store: Store, key: string): Promise<string> {
   return Buffer.concat(pieces).toString('utf8');
 }
 
-/** What every store must do, whatever it keeps its bytes in. */
+/** The contract of every store, whatever it keeps its bytes in. */
 describe.each<[string, () => Store]>([
   ['a folder', () => new FolderStore(folder.at(`store-${(stores += 1)}`))],
   ['memory', () => new MemoryStore()],
@@ -40,10 +40,10 @@ describe.each<[string, () => Store]>([
     store = open();
   });
 
-  test('can be used from its first moment', async () => {
+  test('can be used at once', async () => {
     await store.check();
     expect(await store.list('a')).toEqual([]);
-    expect(store.placeOf('a/b')).toContain('a/b');
+    expect(store.locationOf('a/b')).toContain('a/b');
     const identity = await storeIdentity(store);
     expect(await storeIdentity(store)).toEqual(identity);
   });
@@ -56,7 +56,7 @@ describe.each<[string, () => Store]>([
     await expect(textOf(store, 'a/b')).rejects.toMatchObject({ code: 'ENOENT' });
     await store.remove('a/b');
     await store.removeAll('a');
-    await store.moveOut('a');
+    await store.moveToRoot('a');
   });
 
   test('gives a value as text, as bytes from anywhere, as a stream and as a blob', async () => {
@@ -109,7 +109,7 @@ describe.each<[string, () => Store]>([
       expect(await readRecord(store, 'record')).toEqual({ n: 1 });
     });
 
-    test('is first again once the value was taken away', async () => {
+    test('is first again once the value was removed', async () => {
       await store.claim('record', 'one');
       await store.remove('record');
       expect(await store.claim('record', 'two')).toEqual({ text: 'two', first: true });
@@ -117,7 +117,7 @@ describe.each<[string, () => Store]>([
   });
 
   describe('writeStream', () => {
-    test('writes all chunks and answers their length', async () => {
+    test('writes all chunks and returns their length', async () => {
       expect(await store.writeStream('a/raw', chunks('ä', '', 'bc\n'))).toBe(5);
       expect(await store.read('a/raw')).toBe('äbc\n');
       expect(await store.writeStream('a/empty', chunks())).toBe(0);
@@ -135,7 +135,7 @@ describe.each<[string, () => Store]>([
       expect(seen).toEqual([null]);
     });
 
-    test('keeps the value before, or none, when its source throws', async () => {
+    test('keeps the previous value, or none, when its source throws', async () => {
       await expect(store.writeStream('raw', breaking())).rejects.toThrow('connection lost');
       expect(await store.read('raw')).toBeNull();
       await store.replace('raw', 'before');
@@ -144,17 +144,17 @@ describe.each<[string, () => Store]>([
     });
   });
 
-  test('moveOut gives values the keys behind the folder, over what was there, and again', async () => {
+  test('moveToRoot moves values to their keys without the folder, replaces existing values, and can be repeated', async () => {
     await store.replace('a/b', 'earlier');
     await store.replace('building/word/a/b', 'one');
-    await store.moveOut('building/word');
+    await store.moveToRoot('building/word');
     await store.replace('building/word/a/c', 'two'); // moved by another attempt in between
-    await store.moveOut('building/word');
+    await store.moveToRoot('building/word');
     expect([await store.read('a/b'), await store.read('a/c')]).toEqual(['one', 'two']);
     expect(await store.read('building/word/a/b')).toBeNull();
   });
 
-  test('removeAll takes what is under a folder, and nothing beside it', async () => {
+  test('removeAll deletes the values under a folder, and no others', async () => {
     for (const key of ['a/b', 'a/c/d', 'ab']) await store.replace(key, 'x');
     await store.removeAll('a');
     expect([await store.read('a/b'), await store.read('a/c/d'), await store.read('ab')]).toEqual([
@@ -165,7 +165,7 @@ describe.each<[string, () => Store]>([
   });
 
   describe('withFiles', () => {
-    test('lends values as files at their keys, and keeps the files that the work makes', async () => {
+    test('provides values as files at their keys, and publishes the files that the work creates', async () => {
       await store.replace('a/b', 'value');
       const answer = await store.withFiles(['a/b', 'a/none'], async (local) => {
         expect(existsSync(join(local, 'a/none'))).toBe(false);
@@ -179,7 +179,7 @@ describe.each<[string, () => Store]>([
       expect(await store.read('a/b')).toBe('value');
     });
 
-    test('takes keys that are found out as they are asked for', async () => {
+    test('accepts keys from an async iterator', async () => {
       await store.replace('a/b', 'value');
       async function* keys(): AsyncGenerator<string> {
         if ((await store.size('a/b')) !== null) yield 'a/b';
@@ -188,14 +188,14 @@ describe.each<[string, () => Store]>([
       expect(text).toBe('value');
     });
 
-    test('gives on what the work throws', async () => {
+    test('throws what the work throws', async () => {
       const failing = store.withFiles([], async () => await Promise.reject(new Error('no room')));
       await expect(failing).rejects.toThrow('no room');
     });
   });
 });
 
-test('a store in memory fails where it is told to', async () => {
+test('a store in memory fails where it is configured to', async () => {
   const store = new MemoryStore();
   store.failWhere((access, key) => (access === 'claim' && key === 'a' ? new Error('ENOSPC') : null));
   await expect(store.claim('a', 'x')).rejects.toThrow('ENOSPC');

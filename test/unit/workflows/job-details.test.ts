@@ -32,7 +32,7 @@ test.each<[what: string, troubles: Partial<JobTroubles>, notices: RegExp[]]>([
   ['a refused account', { isRefused: true }, [/probed at growing intervals/]],
   ['one overdue batch', { overdue: 1 }, [/^1 batch is long past/]],
   ['overdue batches', { overdue: 2 }, [/^2 batches are long past/]],
-  ['a duplicate', { duplicates: 1 }, [/^1 batch was created twice: .*what they answered is kept/]],
+  ['a duplicate', { duplicates: 1 }, [/^1 batch was created twice: .*their answers are kept/]],
   [
     'refused shards',
     { refused: ['shard r1-00002, line 4: POST /files: HTTP 400'], refusedShards: 3 },

@@ -22,7 +22,7 @@ import { TempFolder } from '../../../support/temp-folder.ts';
 
 const earlier = [{ job: JOB, index: jobFiles.answers(JOB, 1) }];
 
-/** A job of these texts, answered and indexed. */
+/** Plays a job of these texts until it is answered and indexed. */
 function answer(folder: string, texts: readonly string[]): void {
   const round = plan(folder, texts.map((text) => `${requestLine(text)}\n`).join(''));
   mkdirSync(dirname(join(folder, jobFiles.round(JOB, 1))), { recursive: true });
@@ -33,12 +33,12 @@ function answer(folder: string, texts: readonly string[]): void {
   expect(indexAnswers(folder, { job: JOB, rounds: 1, target: jobFiles.answers(JOB, 1) })).toBe(texts.length);
 }
 
-/** A second job of these lines; answers what was built. */
+/** Builds a second job of these lines; returns the result. */
 function buildNext(folder: string, lines: string): ShardedInput {
   return shardInput(folder, { spec: { ...specFor(folder, lines), jobId: 'next' }, earlier });
 }
 
-test('a kept row has the present number and id, and the answer to the byte', () => {
+test('a kept row has the present number and id, and exactly the bytes of the answer', () => {
   using folder = new TempFolder();
   const long = 'x'.repeat(600_000); // longer than a block
   answer(folder.path, ['a', long, 'ü\u2028']);
@@ -56,7 +56,7 @@ test('a kept row has the present number and id, and the answer to the byte', () 
   );
 });
 
-/** Gives a job's requests raw separators, as earlier versions have uploaded them; returns the keys that these gave them. */
+/** Gives a job's requests raw separators, as uploaded by earlier versions; returns the keys of those versions. */
 function asUploadedBefore(folder: string): Buffer[] {
   const path = join(folder, shardFiles.requests(JOB, shardId(1, 0)));
   const raw = readFileSync(path, 'utf8').replaceAll('\\u2028', '\u2028').replaceAll('\\u0085', '\u0085');
@@ -97,7 +97,7 @@ test.each([1, 2, 3, 100])(
   },
 );
 
-test('an input of known lines alone makes no shard', () => {
+test('an input of known lines only has no shard', () => {
   using folder = new TempFolder();
   answer(folder.path, ['a']);
   expect(buildNext(folder.path, `${requestLine('a')}\n`)).toEqual({
@@ -125,7 +125,7 @@ test('an input that has changed is refused', () => {
 test.each([
   ['rows', (folder: string) => settledRowsPath(folder, JOB, 'r1-00001')],
   ['index', (folder: string) => join(folder, jobFiles.answers(JOB, 1))],
-])('a job whose %s went away in between is named, and nothing stays behind', (_, pathIn) => {
+])('an earlier job whose %s was deleted meanwhile is named, and no files are left', (_, pathIn) => {
   using folder = new TempFolder();
   answer(folder.path, ['a']);
   rmSync(pathIn(folder.path));
@@ -133,7 +133,7 @@ test.each([
   expect(readdirSync(folder.at('jobs', 'next'))).toEqual([]);
 });
 
-test('rows that an index does not fit are not handed out', () => {
+test('rows that do not match their index are not reused', () => {
   using folder = new TempFolder();
   answer(folder.path, ['a']);
   const rows = settledRowsPath(folder.path, JOB, 'r1-00001');
@@ -141,7 +141,7 @@ test('rows that an index does not fit are not handed out', () => {
   expect(buildNext(folder.path, `${requestLine('a')}\n`)).toEqual({ gone: JOB });
 });
 
-test('of a job whose files are missing no index is made', () => {
+test('a job whose files are missing is not indexed', () => {
   using folder = new TempFolder();
   answer(folder.path, ['a']);
   rmSync(settledRowsPath(folder.path, JOB, 'r1-00001'));

@@ -18,14 +18,14 @@ const outcome = {
   errors: {},
 };
 
-test('of two attempts that settle a shard only one is told that it was first, and both get its outcome', async () => {
+test('of two attempts that settle a shard one is first, and both get its outcome', async () => {
   const store = new MemoryStore();
   const claim = (answered: number) => claimOutcome(store, name, { ...outcome, answered });
   expect(await claim(1)).toEqual({ outcome, first: true });
   expect(await claim(2)).toEqual({ outcome, first: false });
 });
 
-test('the rows of a shard are those of the outcome that is kept, whoever writes and whoever was killed', async () => {
+test('the rows of a shard are those of the outcome on record, whichever attempts write or were killed', async () => {
   const store = new MemoryStore();
   const write = (rows: string) => store.replace(shardFiles.rows(name.job, name.shard, rows), rows);
   const claim = (rows: string) => claimOutcome(store, name, { ...outcome, rows });
@@ -38,7 +38,7 @@ test('the rows of a shard are those of the outcome that is kept, whoever writes 
   expect(await store.list('jobs/job/shards/r1-00001')).toEqual(['outcome.json', 'rows-first.jsonl']);
 });
 
-test('rows whose outcome may be on record stay where the claim fails', async () => {
+test('rows whose outcome may be on record stay when the claim fails', async () => {
   const store = new MemoryStore();
   await store.replace(shardFiles.rows(name.job, name.shard, 'own'), 'rows');
   store.failWhere((access) => (access === 'claim' ? new Error('the disk is away') : null));
@@ -46,7 +46,7 @@ test('rows whose outcome may be on record stay where the claim fails', async () 
   expect(await store.list('jobs/job/shards/r1-00001')).toEqual(['rows-own.jsonl']);
 });
 
-test('the rows of a shard that version 0.1 has settled are found', () => {
+test('the rows of a shard settled by version 0.1 are found', () => {
   using folder = new TempFolder();
   mkdirSync(dirname(folder.at(shardFiles.outcome('job', 'r1-00001'))), { recursive: true });
   writeFileSync(folder.at(shardFiles.outcome('job', 'r1-00001')), JSON.stringify(outcome));

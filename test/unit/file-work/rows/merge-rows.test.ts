@@ -35,13 +35,13 @@ test('hundreds of files that overlap are merged, whatever the limit of open file
   expect(counter.most - openFiles()).toBeLessThan(100);
 });
 
-test('of nothing makes an empty file', () => {
+test('merging no files writes an empty file', () => {
   using folder = new TempFolder();
   expect(merge(folder, []).rows).toBe(0);
   expect(readFileSync(folder.at('results'), 'utf8')).toBe('');
 });
 
-test('names the first failed lines, of rows that were bought again the last ones, with codes that hold no text', () => {
+test('names the first failed lines by the last of their rows, with codes that contain no text', () => {
   using folder = new TempFolder();
   const failed = (line: number, code: string): string =>
     `{"line":${line},"id":"a \\"b${line},\\"","status":"failed","attempts":1,"batch_id":null,"response":null,"error":{"code":"${code}","message":"Said \u2028"},"usage":null}\n`;
@@ -71,8 +71,8 @@ test.each([
   ['first in two files', [row(2), row(2)]],
   ['in one file', [row(1) + row(1)]],
   ['out of order', [row(2) + row(1)]],
-])('a line that stands twice or out of order (%s) is an error, and nothing is written', (_, files) => {
+])('a repeated or unordered line (%s) is an error, and nothing is written', (_, files) => {
   using folder = new TempFolder();
-  expect(() => merge(folder, files)).toThrow(/has two rows or stands out of order/);
+  expect(() => merge(folder, files)).toThrow(/has two rows or is out of order/);
   expect(readdirSync(folder.path).filter((name) => name.startsWith('results'))).toEqual([]);
 });

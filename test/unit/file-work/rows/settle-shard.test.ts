@@ -12,7 +12,7 @@ import type { RowRule } from '../../../../src/file-work/rows/shard-tally.ts';
 import { cancelShard, refuseShard } from '../../../../src/file-work/rows/unsent-shard.ts';
 import {
   JOB,
-  keepOutcome,
+  claimFirstOutcome,
   manifestOf,
   neverRanRow,
   outputRow,
@@ -230,7 +230,7 @@ describe('a row decides how its line ends', () => {
   });
 });
 
-describe('a row that is no strict JSON', () => {
+describe('a row that is not strict JSON', () => {
   const body =
     '{"object":"chat.completion","text":"A@@@@@@B","n":9007199254740993,"usage":{"prompt_tokens":5,"completion_tokens":7}}';
   const row = (answer: string, line = 1): Buffer =>
@@ -251,7 +251,7 @@ describe('a row that is no strict JSON', () => {
     ['a trailing comma behind the body', Buffer.from(`${row(body).toString().slice(0, -1)},}`), body],
     ['a lone continuation byte', withBytes(0x92), body.replace('@', '\uFFFD')],
     ['a surrogate as UTF-8', withBytes(0xed, 0xa0, 0xbd), body.replace('@@@', '\uFFFD\uFFFD\uFFFD')],
-  ])('is repaired where it holds %s, and keeps its other bytes', (_, output, response) => {
+  ])('is repaired when it contains %s, and keeps its other bytes', (_, output, response) => {
     const { text, outcome } = settled(1, { output });
     expect(text).toContain(`"response":${response},"error":null`);
     expect(outcome).toMatchObject({ answered: 1, again: [], inputTokens: 5, outputTokens: 7, errors: {} });
@@ -263,7 +263,7 @@ describe('a row that is no strict JSON', () => {
     ['holds a number that is none', row(body, 2).toString().replace('9007199254740993', '0x1F')],
     ['names its line by a number', `{"custom_id": 2 ,"response":{`],
     ['names other lines inside', `{"x":{"custom_id":"3"},"custom_id":"2","response":{"custom_id":"1",`],
-  ])('and %s costs its own line only, is paid once, and names the bytes', (_, bad) => {
+  ])('and %s fails only its own line, is paid once, and names the bytes', (_, bad) => {
     const { rows, outcome } = settled(3, {
       output: Buffer.concat([row(body, 1), Buffer.from(`\n${bad}\n`), row(body, 3)]),
       errors: neverRanRow(2, 'batch_expired'),
@@ -280,13 +280,13 @@ describe('a row that is no strict JSON', () => {
     });
   });
 
-  test('gives way to a row that can be read, in either order', () => {
+  test('is replaced by a row that can be read, in either order', () => {
     const [good, bad] = [`${row(body).toString()}\n`, `${row(body).toString().slice(0, 60)}\n`];
     for (const output of [good + bad, bad + good])
       expect(settled(1, { output }).outcome).toMatchObject({ answered: 1, failed: 0, errors: {} });
   });
 
-  test.each([1_000, 5_000, 100_000])('nested %i deep is a row like others', (depth) => {
+  test.each([1_000, 5_000, 100_000])('nested %i deep is read like other rows', (depth) => {
     const deep = `{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`;
     const { text, outcome } = settled(2, {
       output: Buffer.concat([row(deep), Buffer.from('\n'), row(body, 2)]),
@@ -295,14 +295,14 @@ describe('a row that is no strict JSON', () => {
     expect(text).toContain(`"response":${deep},"error":null`);
   });
 
-  test('costs its line where it is broken and nested deep', () => {
+  test('fails its line when it is malformed and deeply nested', () => {
     const { outcome } = settled(2, {
       output: `${row(`{"a":${'[{"b":'.repeat(50_000)}`).toString()}\n${row(body, 2).toString()}`,
     });
     expect(outcome).toMatchObject({ answered: 1, failed: 1 });
   });
 
-  test('is read apart from others that stand in one line of the file', () => {
+  test('is separated from others in the same line of the file', () => {
     const broken = row(body, 3).toString().replace('9007199254740993', '0x1F');
     const rows = [row(body, 1), row(body.replace('"text"', '"x":NaN,"text"'), 2), broken, row(body, 4)];
     for (const output of [`[${rows.join(',')}]`, rows.join(''), `[\n${rows.join(',\n')}\n]\n`]) {
@@ -315,7 +315,7 @@ describe('a row that is no strict JSON', () => {
   });
 });
 
-describe('of many rows for a line', () => {
+describe('several rows for a line', () => {
   const [one, two] = [outputRow(1, { n: 1 }), outputRow(1, { n: 2 })];
   const [error, refusal] = [outputRow(1, failing('server_error'), 500), outputRow(1, failing('bad'), 400)];
 
@@ -336,7 +336,7 @@ describe('of many rows for a line', () => {
     expect(outcome).toMatchObject({ answered: 1, failed: 0, again: [], errors: {} });
   });
 
-  test('a row that is written twice was paid once', () => {
+  test('a repeated row is paid once', () => {
     const row = outputRow(1, answer);
     const { outcome } = settled(1, { output: row + row });
     expect(outcome).toMatchObject({ inputTokens: 5, outputTokens: 7 });
@@ -345,7 +345,7 @@ describe('of many rows for a line', () => {
 });
 
 describe('rows', () => {
-  test('stand in the order of lines, whatever the order of answers', () => {
+  test('are in the order of lines, whatever the order of answers', () => {
     const output = [3, 1, 2].map((line) => outputRow(line, { line })).join('');
     const { rows } = settled(3, { output });
     expect(rows.map(({ line, response }) => [line, response])).toEqual([
@@ -361,7 +361,7 @@ describe('rows', () => {
     ['duplicate keys and escapes', '{"a":1,"a":2,"b":"\\u00e9\\/"}'],
     ['white space', '{ "a" : [ 1 , 2 ] }'],
     ['more than 64 KiB', `{"text":"${'é🎉'.repeat(40_000)}"}`],
-  ])('hold an answer with %s to the byte', (_, body) => {
+  ])('contain exactly the bytes of an answer with %s', (_, body) => {
     const output = `${outputRow(2, 'x')}{"custom_id":"1","error":null,"response":{"status_code":200,"body":${body}}}\n`;
     expect(settled(2, { output }, { attempts: 1 }).text).toContain(`"response":${body},"error":null`);
   });
@@ -395,20 +395,20 @@ describe('rows', () => {
       'the body as a string in a string',
       `{"custom_id":"1","response":{"status_code":200,"body":${JSON.stringify(JSON.stringify(exact))}}}`,
     ],
-  ])('with %s hold an answer to the byte', (_, row) => {
+  ])('with %s contain exactly the bytes of the answer', (_, row) => {
     const { text, outcome } = settled(1, { output: `${row}\n` });
     expect(outcome.answered).toBe(1);
     expect(text).toContain(`"response":${exact},"error":null`);
   });
 
-  test('of bodies that are printed over many lines in a string stay one line each', () => {
+  test('of bodies that are pretty-printed in a string are one line each', () => {
     const pretty = JSON.stringify({ a: 'x\ny', n: [1, 2] }, null, 2);
     const { rows, text } = settled(2, { output: outputRow(1, pretty) + outputRow(2, answer) });
     expect(rows.map(({ response }) => response)).toEqual([{ a: 'x\ny', n: [1, 2] }, answer]);
     expect(text.split('\n')).toHaveLength(3);
   });
 
-  test('hold answers of raw files too large for memory to the byte', () => {
+  test('contain exactly the bytes of answers in raw files that are not read into memory', () => {
     const body = (line: number): string => `{"line":${line},"text":"${'é'.repeat(100_000)}"}`;
     const lines = Array.from({ length: 70 }, (_, i) => i + 1);
     const output = lines
@@ -422,7 +422,7 @@ describe('rows', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('give users their ids back, and the number of the line where there was none', () => {
+  test("have the user's id, or the number of the line when it has none", () => {
     const ids = ['plain', '日本語 🎉', 'a"b\\c\n\u2028', ''];
     const output = [1, 2, 3, 4, 5].map((line) => outputRow(line, answer)).join('');
     expect(settled(5, { output }, {}, ids).rows.map(({ id }) => id)).toEqual([...ids, '5']);
@@ -490,7 +490,7 @@ describe('a failed batch', () => {
     param: null,
   });
 
-  test('that names lines ends those, and the others go again for nothing', () => {
+  test('that names lines ends those, and the others are sent again without using an attempt', () => {
     const refused = [entry(2, 'invalid_url'), entry(9, 'out_of_range')];
     const { rows, outcome } = settled(3, {}, { status: 'failed', refused });
     expect(rows).toMatchObject([
@@ -504,7 +504,7 @@ describe('a failed batch', () => {
     expect(outcome.refusal).toMatchObject({ named: 1 });
   });
 
-  test('that names no line has all lines go again, and uses an attempt where there is another one', () => {
+  test('that names no line sends all lines again, and uses an attempt of lines that have another one', () => {
     const refused = [entry(null, 'who_knows')];
     const { rows, outcome } = settled(2, {}, { status: 'failed', refused });
     expect(rows).toEqual([]);
@@ -520,7 +520,7 @@ describe('a failed batch', () => {
     ]);
   });
 
-  test('that has rows of lines is no refusal', () => {
+  test('that has rows of lines is not a refusal', () => {
     const raw = { output: outputRow(1, answer) };
     const { rows, outcome } = settled(2, raw, { status: 'failed', refused: [entry(null, 'server_error')] });
     expect(rows).toMatchObject([{ line: 1, status: 'answered' }]);
@@ -547,7 +547,7 @@ describe('a batch that the API refuses as a whole, round after round', () => {
         if (existsSync(refusal)) {
           const { code, text } = JSON.parse(readFileSync(refusal, 'utf8')) as { code: string; text: string };
           const refused = { job: JOB, shard: name, halve: false, code, message: text };
-          keepOutcome(folder.path, name, refuseShard(folder.path, refused));
+          claimFirstOutcome(folder.path, name, refuseShard(folder.path, refused));
         } else {
           batches += 1;
           const { numbers } = new ShardLines(manifestOf(folder.path, name));
@@ -571,7 +571,7 @@ describe('a batch that the API refuses as a whole, round after round', () => {
   const lengths = (ends: Map<string, number[]>): Record<string, number> =>
     Object.fromEntries([...ends].map(([end, lines]) => [end, lines.length]));
 
-  test('finds the bad lines where none is named, and answers all others', () => {
+  test('finds the bad lines when none is named, and answers all others', () => {
     const bad = new Set([7, 250, 251, 900]);
     const { ends, batches } = play(1_000, (lines) => (lines.some((line) => bad.has(line)) ? unnamed : null));
     expect(ends.get('bad_request')!.toSorted((a, b) => a - b)).toEqual([...bad]);
@@ -579,26 +579,26 @@ describe('a batch that the API refuses as a whole, round after round', () => {
     expect(batches).toBeLessThan(150);
   });
 
-  test('gives up after log2(lines) + 3 batches where everything is refused: 19 for 50,000 lines', () => {
+  test('ends after log2(lines) + 3 batches when everything is refused: 19 for 50,000 lines', () => {
     const { ends, batches } = play(4_000, () => unnamed);
     expect(lengths(ends)).toEqual({ bad_request: 4_000 });
     expect(batches).toBeLessThanOrEqual(15);
   });
 
-  test('a reason that passes costs one more batch', () => {
+  test('a transient reason costs one more batch', () => {
     let times = 0;
     const { ends, batches } = play(100, () => ((times += 1) === 1 ? unnamed : null));
     expect(lengths(ends)).toEqual({ answered: 100 });
     expect(batches).toBe(2);
   });
 
-  test('a single line is tried twice', () => {
+  test('a single line is sent twice', () => {
     const { ends, batches } = play(1, () => unnamed);
     expect(lengths(ends)).toEqual({ bad_request: 1 });
     expect(batches).toBe(2);
   });
 
-  test('is no limit where lines are named, however few at a time', () => {
+  test('does not end lines early when lines are named, however few at a time', () => {
     const isBad = (line: number): boolean => line <= 2_500;
     const { ends, rounds } = play(3_000, (lines) => {
       const bad = lines.flatMap((line, i) => (isBad(line) ? [i + 1] : []));
@@ -610,7 +610,7 @@ describe('a batch that the API refuses as a whole, round after round', () => {
   });
 });
 
-describe('a file that should be there is not', () => {
+describe('a file that should exist is missing', () => {
   const ask = (folder: string, raw: RawFiles): unknown => {
     const put = (key: string, text: string | Uint8Array | undefined): boolean => {
       if (text === undefined) return false;
@@ -655,7 +655,7 @@ describe('a file that should be there is not', () => {
       { errors: outputRow(1, null, 500) },
       { missing: 1, outputRead: false, errorsRead: true },
     ],
-  ])('`ask` says what was read of %s, and writes nothing', (_, raw, seen) => {
+  ])('`ask` returns what was read of %s, and writes nothing', (_, raw, seen) => {
     using folder = new TempFolder();
     plan(folder.path, `${requestLine('a')}\n${requestLine('b')}`);
     expect(ask(folder.path, raw)).toEqual(seen);
@@ -665,7 +665,7 @@ describe('a file that should be there is not', () => {
     expect(ask(folder.path, { output })).toMatchObject({ answered: 2 });
   });
 
-  test('lines that a cancel ended are no errors', () => {
+  test('lines that a cancel ended are not counted as errors', () => {
     const { outcome, rows } = settled(
       2,
       { output: outputRow(1, answer) },
@@ -709,7 +709,7 @@ describe('tries', () => {
     });
   });
 
-  test('that the account was refused for count against no limit', () => {
+  test('for which the account was refused count against no limit', () => {
     using folder = new TempFolder();
     plan(folder.path, requestLine('a'));
     for (let round = 1; round <= 25; round += 1) {
@@ -731,7 +731,7 @@ describe('tries', () => {
     expect(shardRows(folder.path, 'r26-00001')).toMatchObject([{ status: 'answered', attempts: 26 }]);
   });
 
-  test('that never ran are free, but not without end', () => {
+  test('that never ran are free, up to a limit', () => {
     using folder = new TempFolder();
     plan(folder.path, requestLine('a'));
     expect(sends(folder.path, { attempts: 1, status: 'expired' })).toMatchObject({
@@ -746,14 +746,14 @@ test('a cancel ends every line of a shard that was never sent', () => {
   plan(folder.path, `${requestLine('a', { custom_id: 'é' })}\n${requestLine('b')}`);
   const outcome = cancelShard(folder.path, { job: JOB, shard });
   expect(outcome).toMatchObject({ answered: 0, failed: 0, again: [], errors: {} });
-  keepOutcome(folder.path, shard, outcome);
+  claimFirstOutcome(folder.path, shard, outcome);
   expect(shardRows(folder.path, shard)).toMatchObject([
     { line: 1, id: 'é', status: 'cancelled', attempts: 0, batch_id: null, error: { code: 'cancelled' } },
     { line: 2, id: '2', status: 'cancelled', attempts: 0 },
   ]);
 });
 
-test("a rule of one's own says what rows mean", () => {
+test('a custom rule decides what rows mean', () => {
   using folder = new TempFolder();
   plan(folder.path, [requestLine('a'), requestLine('b'), requestLine('c')].join('\n'));
   const output = [1, 2, 3].map((n) => outputRow(n, { ...answer, n })).join('');
@@ -773,7 +773,7 @@ test("a rule of one's own says what rows mean", () => {
 describe('packRetries', () => {
   const round = { job: JOB, round: 1, shardLines: 2, shardBytes: 100_000, cancelled: false };
 
-  test('packs the lines that go again, to the byte, with ids and history', () => {
+  test('packs the exact bytes of lines that are sent again, with ids and history', () => {
     using folder = new TempFolder();
     const lines = [1, 2, 3, 4, 5, 6].map((n) => requestLine(`é${n}`, n === 5 ? { custom_id: 'five' } : {}));
     const { shards } = plan(folder.path, lines.join('\n'), { shardLines: 3 });
@@ -806,7 +806,7 @@ describe('packRetries', () => {
     expect(packRetries(folder.path, { ...round, shards })).toEqual(next);
   });
 
-  test('keeps models apart and counts embedding inputs', () => {
+  test('separates models and counts embedding inputs', () => {
     using folder = new TempFolder();
     const embedding = (model: string): string =>
       JSON.stringify({ body: { model, input: Array.from({ length: 2_000 }, () => 'x') } });
@@ -846,7 +846,7 @@ describe('errors of a shard', () => {
     expect(outcome.errors).toEqual({ invalid_prompt: 7, missing_row: 3 });
   });
 
-  test('may bear the names of things that every object has', () => {
+  test('may be named like properties of every object', () => {
     const { outcome } = settled(3, {
       errors: outputRow(1, failing('constructor'), 400) + outputRow(2, failing('__proto__'), 400),
     });
@@ -859,10 +859,10 @@ describe('errors of a shard', () => {
   });
 });
 
-describe('a batch that was created on top of the shard’s', () => {
+describe('a duplicate of the shard’s batch', () => {
   const twin = { id: 'twin', usage: { prompt_tokens: 50, completion_tokens: 70 } };
 
-  test('answers lines that have no answer, under its own id; what it answered again is counted', () => {
+  test('answers lines that have no answer, under its own id; its other answers are counted', () => {
     const { outcome, rows } = settled(4, {
       output: outputRow(1, answer),
       errors: neverRanRow(2, 'batch_expired') + outputRow(3, failing('invalid_prompt'), 400),
@@ -887,7 +887,7 @@ describe('a batch that was created on top of the shard’s', () => {
     ]);
   });
 
-  test('takes nothing away with rows that are no answers', () => {
+  test('changes nothing with rows that are not answers', () => {
     const { outcome } = settled(2, {
       output: outputRow(1, answer),
       errors: outputRow(2, failing('invalid_prompt'), 400),
@@ -897,7 +897,7 @@ describe('a batch that was created on top of the shard’s', () => {
     expect(outcome.twice).toBeUndefined();
   });
 
-  test('counts answers of a file of which none can be used', () => {
+  test('has its answers counted when none can be used', () => {
     using folder = new TempFolder();
     plan(folder.path, `${requestLine('a')}\n${requestLine('b')}`);
     writeFileSync(

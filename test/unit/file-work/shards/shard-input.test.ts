@@ -25,7 +25,7 @@ type Options = Omit<JobOptions, 'input' | 'jobId'>;
 
 const first = 'r1-00001';
 
-/** The body's bytes in an uploaded line. */
+/** The body of an uploaded line. */
 function bodyIn(request: string): string {
   return request.slice(request.indexOf('"body":') + 7, -1);
 }
@@ -96,7 +96,7 @@ describe('what editors and systems do to files', () => {
     expect(bodiesOf(input)).toEqual(bodiesOf(`${a}\n${b}\n`));
   });
 
-  test('blank lines are no lines, but are counted in the numbers', () => {
+  test('blank lines are skipped, but count in the line numbers', () => {
     using folder = new TempFolder();
     expect(plan(folder.path, `\n${a}\n \r\n\n${b}\n\n`)).toMatchObject({ lines: 2, rejected: 0 });
     expect(manifestOf(folder.path, first).ranges).toEqual([
@@ -106,7 +106,7 @@ describe('what editors and systems do to files', () => {
   });
 });
 
-describe('bodies are passed on to the byte', () => {
+describe('bodies are uploaded byte for byte', () => {
   test.each<[title: string, body: string]>([
     ['numbers beyond 2^53', '{"model":"m","messages":[],"seed":12345678901234567890123}'],
     ['numbers as they were written', '{"model":"m","messages":[],"temperature":1.0e0,"x":-0.0}'],
@@ -122,7 +122,7 @@ describe('bodies are passed on to the byte', () => {
     expect(requestsOf(folder.path, first)).toContain(`"body":${body}}\n`);
   });
 
-  test('but for raw line separators, which are escaped', () => {
+  test('except for raw line separators, which are escaped', () => {
     using folder = new TempFolder();
     plan(folder.path, '{"body":{"model":"m","messages":["a\u2028b\u2029c\u0085“d”"]}}\n');
     expect(requestsOf(folder.path, first)).toContain('"messages":["a\\u2028b\\u2029c\\u0085“d”"]');
@@ -137,7 +137,7 @@ describe('the default model', () => {
     ['{\t"a":1 }', '{"model":"m",\t"a":1 }'],
     ['{"a":{"model":"x"}}', '{"model":"m","a":{"model":"x"}}'],
     ['{\r}', '{"model":"m"\r}'],
-  ])('is put into %j', (body, written) => {
+  ])('is added to %j', (body, written) => {
     expect(bodiesOf(`{"body":${body}}`, { model: 'm', endpoint: '/v1/responses' })).toEqual([written]);
   });
 
@@ -165,31 +165,31 @@ describe('refused input', () => {
     ['1 is longer than a batch may be (1000 bytes)', requestLine('x'.repeat(850)), { shardBytes: 1_000 }],
     ['null holds no requests', '\n \r\n\n'],
     ['null holds no requests', '\ufeff'],
-    ['2 begins with a byte order mark, as where files were joined', `${a}\n\ufeff${b}`],
-    ['1 begins with a byte order mark, as where files were joined', `\ufeff\ufeff${a}`],
+    ['2 begins with a byte order mark, as after joining files', `${a}\n\ufeff${b}`],
+    ['1 begins with a byte order mark, as after joining files', `\ufeff\ufeff${a}`],
   ])('%s', (fault, input, options) => {
     expect(faultOf(input, options)).toBe(fault);
   });
 
   test.each<[format: string, input: string | Uint8Array, advice: string]>([
     [
-      'looks like the head of a CSV file',
+      'looks like the header of a CSV file',
       `id,prompt,answer\n1,"a, b",c\n`,
       'write each row as one JSON request',
     ],
-    ['looks like the head of a CSV file', '\ufeff"id";"prompt"\r\n', 'write each row as one JSON request'],
+    ['looks like the header of a CSV file', '\ufeff"id";"prompt"\r\n', 'write each row as one JSON request'],
     ['is the start of a gzip file', gzipSync(`${a}\n${b}\n`), 'unpack it first, e.g. with gunzip -k'],
     ['is the start of a zip file', 'PK\x03\x04\0\n', 'unpack it first'],
     ['is the start of a Parquet file', 'PAR1\x15\x04\n', 'write each row as one JSON request'],
     ['is the start of a JSON array', `[\n${a},\n${b}\n]\n`, "e.g. with jq -c '.[]'"],
     ['is the start of a JSON array', `[${a},${b}]`, "e.g. with jq -c '.[]'"],
     [
-      'is the start of a JSON object that goes on',
+      'is the start of a JSON object that continues',
       JSON.stringify(JSON.parse(a), null, 2),
       'e.g. with jq -c .',
     ],
-    ['is the start of a JSON object that goes on', `\n{"body":\n{}}\n`, 'e.g. with jq -c .'],
-  ])('a file in another format is told as such: it %s', (format, input, advice) => {
+    ['is the start of a JSON object that continues', `\n{"body":\n{}}\n`, 'e.g. with jq -c .'],
+  ])('a file in another format is reported: it %s', (format, input, advice) => {
     using folder = new TempFolder();
     const result = build(folder.path, input);
     expect(result).toMatchObject({
@@ -208,7 +208,7 @@ describe('refused input', () => {
     expect(faultOf(`${line}\n${a}\n`)).toBe(`1 ${reason}`);
   });
 
-  test('of many faults the first is told', () => {
+  test('the first of several faults is reported', () => {
     expect(faultOf(`${a}\n{}\n[]\n`)).toBe('2 has no "body"');
   });
 
@@ -225,7 +225,7 @@ describe('refused input', () => {
     });
   });
 
-  test('leaves no half written files', () => {
+  test('leaves no half-written files', () => {
     using folder = new TempFolder();
     build(folder.path, `${requestLine('x', { custom_id: 'x' })}\n[]\n{}`, { skipBadLines: false });
     expect(Object.keys(filesIn(folder.path))).toEqual([]);
@@ -233,7 +233,7 @@ describe('refused input', () => {
 });
 
 describe('with skipBadLines', () => {
-  test('bad lines end as failed rows and the others go on', () => {
+  test('bad lines end as failed rows, and the others are sent', () => {
     using folder = new TempFolder();
     const input = `nope\n${a}\n{"custom_id":"mine"}\n\n${b}\n`;
     expect(plan(folder.path, input, { skipBadLines: true })).toEqual({
@@ -273,7 +273,7 @@ describe('with skipBadLines', () => {
     expect(rejectedRows(folder.path).map(({ line }) => line)).toEqual([1, 2, 3]);
   });
 
-  test('an input of nothing but bad lines has no shards', () => {
+  test('an input of bad lines only has no shards', () => {
     using folder = new TempFolder();
     expect(plan(folder.path, '{}\n[]', { skipBadLines: true })).toEqual({
       shards: 0,
@@ -286,7 +286,7 @@ describe('with skipBadLines', () => {
 });
 
 describe('shards', () => {
-  test('hold one model and one endpoint each', () => {
+  test('have one model and one endpoint each', () => {
     using folder = new TempFolder();
     const line = (model: string, url: string): string =>
       JSON.stringify({ url, body: { model, input: 'x', messages: [] } });
@@ -375,7 +375,7 @@ describe('shards', () => {
     expect(ids).toBe('null\n"é\u2028"\nnull\n');
   });
 
-  test('come out the same when they are built twice, and nothing else stays behind', () => {
+  test('are the same when they are built twice, and no other files are left', () => {
     using folder = new TempFolder();
     const lines = Array.from({ length: 9 }, (_, i) =>
       i % 4 === 3
@@ -392,7 +392,7 @@ describe('shards', () => {
 });
 
 describe('an input that the worker cannot read', () => {
-  test('is a fault where it is missing, or a folder', () => {
+  test('is a fault when it is missing, or a folder', () => {
     using folder = new TempFolder();
     const spec = specFor(folder.path, `${a}\n`);
     const reason = (): unknown => shardInput(folder.path, { spec });
@@ -404,7 +404,7 @@ describe('an input that the worker cannot read', () => {
     });
   });
 
-  test('is a fault where it has become a pipe, which nobody may ever write to', () => {
+  test('is a fault when it has become a pipe, to which no process may ever write', () => {
     using folder = new TempFolder();
     const spec = specFor(folder.path, `${a}\n`);
     rmSync(spec.input.path);
@@ -414,7 +414,7 @@ describe('an input that the worker cannot read', () => {
     });
   });
 
-  test('is not blamed where it is the store that cannot be written', () => {
+  test('is not a fault when the store cannot be written', () => {
     using folder = new TempFolder();
     const spec = specFor(folder.path, `${a}\n`);
     writeFileSync(folder.at('no-folder'), '');

@@ -8,7 +8,7 @@ import { TempFolder } from '../../../support/temp-folder.ts';
 
 const filename = new URL('../../../support/stuck-thread.mjs', import.meta.url).href;
 
-test('a read that does not end loses its thread to no other work, and takes one thread only', async () => {
+test('a read that does not end does not block other work, and takes one thread only', async () => {
   using folder = new TempFolder();
   const pipe = folder.at('pipe');
   execFileSync('mkfifo', [pipe]);
@@ -16,7 +16,7 @@ test('a read that does not end loses its thread to no other work, and takes one 
   const stuck = new StuckReads(pool, 50);
   const counter = new ByteCounter();
   const read = (): Promise<unknown> =>
-    stuck.leave(pipe, counter, (signal) => pool.run({ pipe, counter: counter.shared }, { signal }));
+    stuck.watch(pipe, counter, (signal) => pool.run({ pipe, counter: counter.shared }, { signal }));
 
   await expect(read()).rejects.toThrow(`${pipe}: a read of the file does not end`);
   expect(await pool.run(undefined, { name: 'answer' })).toBe('done');
@@ -26,11 +26,11 @@ test('a read that does not end loses its thread to no other work, and takes one 
 
   await (await open(pipe, 'w')).close(); // the mount is back
   await stuck.ended();
-  expect(await stuck.leave(pipe, new ByteCounter(), async () => 'read')).toBe('read');
+  expect(await stuck.watch(pipe, new ByteCounter(), async () => 'read')).toBe('read');
   await pool.destroy();
 });
 
-test('a file is read for as long as it takes, while its reads end', async () => {
+test('a slow file is read to its end while its reads end', async () => {
   vi.useFakeTimers();
   const pool = new Piscina({ filename, minThreads: 0 });
   const counter = new ByteCounter();
@@ -38,7 +38,7 @@ test('a file is read for as long as it takes, while its reads end', async () => 
   let end: (text: string) => void = () => undefined;
   const ended = new Promise<string>((resolve) => (end = resolve));
   let given = new AbortController().signal;
-  const reading = new StuckReads(pool, 50).leave('input', counter, async (signal) => {
+  const reading = new StuckReads(pool, 50).watch('input', counter, async (signal) => {
     given = signal;
     return await ended;
   });

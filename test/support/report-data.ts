@@ -2,12 +2,12 @@ import type { JobReport } from '../../src/core/progress.ts';
 import { shardId } from '../../src/core/shard-plan.ts';
 import type { ReportBatch, ReportData, ReportShard } from '../../src/report/report-data.ts';
 
-/** When the jobs of these stories began. */
+/** Start time of these jobs. */
 export const STARTED_AT = '2026-11-24T08:00:00.000Z';
 const startMs = Date.parse(STARTED_AT);
 
-/** A shard of 100 lines of which all were answered, by a batch of an hour. */
-export function shardStory(round: number, index: number, more: Partial<ReportShard> = {}): ReportShard {
+/** A shard of 100 lines, all answered by a batch that took an hour. */
+export function reportShard(round: number, index: number, more: Partial<ReportShard> = {}): ReportShard {
   return {
     id: shardId(round, index),
     round,
@@ -23,14 +23,14 @@ export function shardStory(round: number, index: number, more: Partial<ReportSha
     errors: {},
     examples: {},
     twice: null,
-    batches: [batchStory(index)],
+    batches: [reportBatch(index)],
     rows: undefined,
     ...more,
   };
 }
 
-/** A batch created a minute after the one before. */
-export function batchStory(index: number, more: Partial<ReportBatch> = {}): ReportBatch {
+/** A batch that was created a minute after the previous one. */
+export function reportBatch(index: number, more: Partial<ReportBatch> = {}): ReportBatch {
   const createdAt = startMs + index * 60_000;
   return {
     batchId: `batch_${index}`,
@@ -44,8 +44,8 @@ export function batchStory(index: number, more: Partial<ReportBatch> = {}): Repo
   };
 }
 
-/** The story of a job of these shards; all of one model. */
-export function jobStory(shards: readonly ReportShard[]): ReportData {
+/** The report data of a job with these shards, all of one model. */
+export function reportData(shards: readonly ReportShard[]): ReportData {
   const sum = (key: 'inputTokens' | 'outputTokens' | 'lines'): number =>
     shards.reduce((total, shard) => total + shard[key], 0);
   const model = {

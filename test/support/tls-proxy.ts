@@ -11,21 +11,21 @@ import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { KeyPair } from './certificates.ts';
 
-/** What the front demands of who calls. */
-export interface FrontOptions {
-  /** Where plain gRPC goes, `host:port`. */
+/** What the proxy demands of clients. */
+export interface ProxyOptions {
+  /** Address of the plain gRPC server, `host:port`. */
   readonly upstream: string;
   readonly server: KeyPair;
-  /** PEM of the authority whose client certificates are accepted; null: none is asked for. */
+  /** PEM of the authority whose client certificates are accepted; null to request none. */
   readonly clientAuthority: string | null;
-  /** The only accepted `Authorization: Bearer`; null: any and none. */
+  /** The only accepted `Authorization: Bearer`; null to accept all requests. */
   readonly apiKey: string | null;
 }
 
-/** TLS in front of a gRPC server, as a company's proxy or Temporal Cloud has it. */
-export class TlsFront {
+/** A TLS proxy in front of a gRPC server, as of a company or Temporal Cloud. */
+export class TlsProxy {
   readonly port: number;
-  /** Common names of the client certificates that were seen. */
+  /** Common names of the received client certificates. */
   readonly clients: Set<string>;
   private readonly server: Http2SecureServer;
   private readonly sockets: Set<TLSSocket>;
@@ -37,7 +37,7 @@ export class TlsFront {
     this.sockets = sockets;
   }
 
-  static async start(options: FrontOptions): Promise<TlsFront> {
+  static async start(options: ProxyOptions): Promise<TlsProxy> {
     const { server: pair, clientAuthority, apiKey } = options;
     const clients = new Set<string>();
     const sockets = new Set<TLSSocket>();
@@ -82,7 +82,7 @@ export class TlsFront {
     server.once('close', () => upstream.destroy());
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    return new TlsFront(server, clients, sockets);
+    return new TlsProxy(server, clients, sockets);
   }
 
   async close(): Promise<void> {

@@ -1,39 +1,39 @@
 import { isUtf8 } from 'node:buffer';
 import { closeSync, readSync } from 'node:fs';
-import { openFileSync } from './plain-file.ts';
+import { openFileSync } from './regular-file.ts';
 
 /** Large enough that reading costs little, small enough to keep two threads within a few MB. */
 const BLOCK_BYTES = 2 << 20;
 const LINE_FEED = 0x0a;
 
-/** The block of the last file of this thread, for the next one: left to the engine, tens of MB of them pile up. */
+/** The block of this thread's last file, reused for the next one: left to the garbage collector, tens of MB of blocks pile up. */
 let spareBlock: Buffer | null = null;
 
-/** Makes a call of the file system, and may take notice of when it begins and ends. */
+/** Wraps a call of the file system, to record when it begins and ends. */
 export type AroundRead = (read: () => number) => number;
 
-/** What `cutLines` tells about a line besides its bytes. */
-export interface CutLine {
+/** A line of a file; its bytes are `block[start..end)`. */
+export interface FileLine {
   /** 1-based. */
   number: number;
   start: number;
   /** Without the line feed. */
   end: number;
-  /** Where the last line ends that is given of this block: what lies behind is not whole. The block's first line starts at 0. */
+  /** End of the last whole line in this block. The block's first line starts at 0. */
   blockEnd: number;
   /** Offset of the line's first byte in the file. */
   fileOffset: number;
   /** False when the bytes are not UTF-8. */
   utf8: boolean;
-  /** True when the line is longer than allowed; its bytes are not given. */
+  /** True when the line is longer than allowed; its bytes are not available. */
   overlong: boolean;
 }
 
-/** Who takes part in the reading of a file. */
-export interface ReadWatch {
-  /** Gets the file's bytes as they are read. */
+/** Hooks into the reading of a file. */
+export interface ReadHooks {
+  /** Called with the file's bytes as they are read. */
   readonly onBytes?: ((bytes: Uint8Array) => void) | undefined;
-  /** Makes each call of the file system. */
+  /** Wraps each call of the file system. */
   readonly around?: AroundRead | undefined;
 }
 
@@ -41,24 +41,24 @@ export interface ReadWatch {
  * Calls `onLine` for each line of a file, in order. Lines end at `\n` and nowhere else: U+2028 and a lone `\r`
  * are legal inside JSON strings. Memory is one block, or one line where that is longer.
  *
- * The block and the line's object are valid during the call only.
- * @throws NotAFile for pipes, devices, sockets and folders
+ * The block and the line's object are valid only during the call.
+ * @throws NotARegularFile for pipes, devices, sockets and folders
  */
-export function cutLines(
+export function readLines(
   path: string,
   maxLineBytes: number,
-  onLine: (block: Buffer, line: CutLine) => void,
-  { onBytes, around = (read) => read() }: ReadWatch = {},
+  onLine: (block: Buffer, line: FileLine) => void,
+  { onBytes, around = (read) => read() }: ReadHooks = {},
 ): void {
   const file = around(() => openFileSync(path));
   let block = spareBlock ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
-  spareBlock = null; // a file may be cut while another one is
+  spareBlock = null; // `onLine` may read another file
   try {
     let held = 0; // bytes of an unfinished line at the front of the block
-    let blockOffset = 0; // where the block's first byte stands in the file
+    let blockOffset = 0; // offset of the block's first byte in the file
     let skipping = false; // inside a line that is too long
     let searched = 0;
-    const line: CutLine = {
+    const line: FileLine = {
       number: 0,
       start: 0,
       end: 0,
@@ -67,7 +67,7 @@ export function cutLines(
       utf8: true,
       overlong: false,
     };
-    const tell = (start: number, end: number, utf8: boolean): void => {
+    const emit = (start: number, end: number, utf8: boolean): void => {
       line.number += 1;
       line.start = start;
       line.end = end;
@@ -80,7 +80,7 @@ export function cutLines(
     for (;;) {
       if (held === block.length) {
         if (held > maxLineBytes) {
-          // Too long to be a line: forget its bytes, go on looking for its end.
+          // Too long to be a line: drop its bytes, and continue to search its end.
           skipping = true;
           blockOffset += held;
           held = searched = 0;
@@ -96,7 +96,7 @@ export function cutLines(
       const filled = held + read;
       if (read === 0) {
         line.blockEnd = held;
-        if (held > 0 || skipping) tell(0, held, isUtf8(block.subarray(0, held)));
+        if (held > 0 || skipping) emit(0, held, isUtf8(block.subarray(0, held)));
         return;
       }
       const last = block.lastIndexOf(LINE_FEED, filled - 1);
@@ -107,7 +107,7 @@ export function cutLines(
         let start = 0;
         while (start <= whole) {
           const end = block.indexOf(LINE_FEED, start);
-          tell(start, end, allUtf8 || isUtf8(block.subarray(start, end)));
+          emit(start, end, allUtf8 || isUtf8(block.subarray(start, end)));
           start = end + 1;
         }
         block.copyWithin(0, start, filled);

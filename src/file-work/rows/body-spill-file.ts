@@ -1,23 +1,23 @@
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { temporaryName } from '../../files/whole-file.ts';
+import { temporaryName } from '../../files/atomic-file-writer.ts';
 
 /**
- * Bodies of answers that do not stand in a raw file as strict JSON: wrapped in a string, or repaired. They wait in a file
- * until rows are written, so that a batch that has no others costs no more memory than any.
+ * Bodies of answers that are not strict JSON in a raw file: wrapped in a string, or repaired. They are kept in a temporary file
+ * until the rows are written, so that a batch of such bodies needs no more memory than others.
  */
-export class SpareBodies implements Disposable {
+export class BodySpillFile implements Disposable {
   private readonly path: string;
   private readonly positions = new Set<number>();
   private file: number | null = null;
   private bytes = 0;
 
-  /** @param target the file beside which they wait */
+  /** @param target the file next to which the bodies are kept */
   constructor(target: string) {
     this.path = temporaryName(target);
   }
 
-  /** Keeps the body of the line at a position; returns its offset in `source`. */
+  /** Appends the body of the line at a position; returns its offset in the file. */
   add(position: number, body: Uint8Array, start: number, end: number): number {
     if (this.file === null) {
       mkdirSync(dirname(this.path), { recursive: true });
@@ -33,7 +33,7 @@ export class SpareBodies implements Disposable {
     return offset;
   }
 
-  /** The file that holds the body of the line at a position; null when a raw file does. */
+  /** The file with the body of the line at a position; null when the body is in a raw file. */
   sourceOf(position: number): number | null {
     return this.positions.has(position) ? this.file : null;
   }

@@ -1,13 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { cutLines } from '../../../src/files/cut-lines.ts';
+import { readLines } from '../../../src/files/read-lines.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 function linesOf(bytes: string | Uint8Array, maxLineBytes = 1_000): string[] {
   using folder = new TempFolder();
   writeFileSync(folder.at('file'), bytes);
   const lines: string[] = [];
-  cutLines(folder.at('file'), maxLineBytes, (block, { number, start, end, fileOffset, utf8, overlong }) => {
+  readLines(folder.at('file'), maxLineBytes, (block, { number, start, end, fileOffset, utf8, overlong }) => {
     const text = overlong ? 'overlong' : utf8 ? block.toString('utf8', start, end) : 'not UTF-8';
     lines.push(`${number}@${overlong ? '?' : fileOffset}:${text}`);
   });
@@ -25,7 +25,7 @@ test.each<[title: string, bytes: string, lines: string[]]>([
   expect(linesOf(bytes)).toEqual(lines);
 });
 
-test('tells which line is not UTF-8', () => {
+test('flags the line that is not UTF-8', () => {
   expect(linesOf(Buffer.from('ok\n\xff\xfe\né\n', 'latin1').subarray(0, 6))).toEqual([
     '1@0:ok',
     '2@3:not UTF-8',
@@ -48,7 +48,7 @@ test('an overlong line longer than many blocks is flagged once, and the next lin
   expect(linesOf(long)).toEqual(['1@?:overlong']);
 });
 
-test('a file that is not there is an error', () => {
+test('a missing file is an error', () => {
   using folder = new TempFolder();
-  expect(() => cutLines(folder.at('none'), 10, () => undefined)).toThrow('ENOENT');
+  expect(() => readLines(folder.at('none'), 10, () => undefined)).toThrow('ENOENT');
 });

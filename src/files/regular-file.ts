@@ -1,10 +1,10 @@
 import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 
-/** Something else than a file stands under a file's name: it may never end, and gives its bytes once only. */
-export class NotAFile extends Error {
+/** A path is not that of a regular file: a pipe or device may never end, and can be read only once. */
+export class NotARegularFile extends Error {
   readonly path: string;
-  /** What it is, to be said behind "is". */
+  /** What it is, as the end of a sentence: `… is a pipe`. */
   readonly kind: string;
 
   constructor(path: string, kind: string) {
@@ -14,15 +14,15 @@ export class NotAFile extends Error {
   }
 }
 
-/** A pipe without a writer is opened at once, and not when one comes. */
+/** Opening a pipe without a writer returns at once instead of waiting for one. */
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0); // Windows has no such flag
 
 /**
- * Opens a file to be read.
- * @throws NotAFile for pipes, devices, sockets and folders, which are not read from
+ * Opens a file for reading.
+ * @throws NotARegularFile for pipes, devices, sockets and folders, before a byte is read
  */
 export async function openFile(path: string): Promise<FileHandle> {
-  // Looked at first: opening a device may do something.
+  // Checked before opening: opening a device may have an effect.
   assertFile(path, await stat(path));
   const file = await open(path, OPEN_FLAGS);
   try {
@@ -34,14 +34,14 @@ export async function openFile(path: string): Promise<FileHandle> {
   }
 }
 
-/** The same, for pool threads; answers the descriptor. */
+/** The same, for pool threads; returns the descriptor. */
 export function openFileSync(path: string): number {
   let descriptor: number;
   try {
     descriptor = openSync(path, OPEN_FLAGS);
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
-    throw unopened.has(code) ? new NotAFile(path, 'a socket or a device') : error;
+    throw unopened.has(code) ? new NotARegularFile(path, 'a socket or a device') : error;
   }
   try {
     assertFile(path, fstatSync(descriptor));
@@ -52,11 +52,11 @@ export function openFileSync(path: string): number {
   }
 }
 
-/** What systems say of sockets and of devices without a driver. */
+/** Error codes for sockets and for devices without a driver. */
 const unopened: ReadonlySet<string> = new Set(['ENXIO', 'ENODEV', 'EOPNOTSUPP']);
 
 function assertFile(path: string, found: Stats): void {
-  if (!found.isFile()) throw new NotAFile(path, kindOf(found));
+  if (!found.isFile()) throw new NotARegularFile(path, kindOf(found));
 }
 
 function kindOf(found: Stats): string {

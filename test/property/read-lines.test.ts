@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { writeFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cutLines } from '../../src/files/cut-lines.ts';
+import { readLines } from '../../src/files/read-lines.ts';
 import { TempFolder } from '../support/temp-folder.ts';
 
 interface Seen {
@@ -13,11 +13,11 @@ interface Seen {
   bytes: Buffer | null;
 }
 
-/** What the cutter tells of a file, and the bytes that it passed on. */
+/** The lines of a file that `readLines` reports, and the bytes that it passes on. */
 function cut(path: string, maxLineBytes: number): { lines: Seen[]; passed: Buffer } {
   const lines: Seen[] = [];
   const chunks: Buffer[] = [];
-  cutLines(
+  readLines(
     path,
     maxLineBytes,
     (block, { number, start, end, fileOffset, utf8, overlong }) => {
@@ -103,7 +103,7 @@ test('lines equal a split at every line feed, for sizes around the size of a blo
     fc.integer({ min: 0, max: 3 * BLOCK }),
   );
   const limit = fc.constantFrom(1_000, BLOCK - 1, BLOCK, BLOCK + 1, BLOCK + 1_000, 2 * BLOCK, 100 * BLOCK);
-  // Two bytes a letter: a line skipped in the middle of one must not spoil what follows.
+  // Two bytes a letter: a line skipped in the middle of a letter must not affect the next lines.
   const letters = Buffer.from('é'.repeat(2 * BLOCK + 8));
   fc.assert(
     fc.property(fc.array(size, { minLength: 1, maxLength: 5 }), limit, fc.boolean(), (sizes, max, last) => {

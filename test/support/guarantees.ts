@@ -1,49 +1,49 @@
 /**
- * What holds for every job, however it ends: asked in each test that has a job, of whoever plays the API. An API knows what it
- * ran, what was paid and what was read; a job has its rows. Nothing else is asked for.
+ * The guarantees of every job, however it ends. Each test with a job checks them against the simulated API, which knows what it
+ * ran, what was paid and what was read, and against the job's rows.
  */
 
-/** A batch, as the API that made it knows it. */
+/** A batch, as known to the API. */
 export interface BatchFacts {
   readonly id: string;
   readonly isEnded: boolean;
-  /** True when answers of it can be read and nobody has read them. */
+  /** True when it has answers that were not read. */
   readonly isUnread: boolean;
 }
 
-/** A line, as the API knows it. */
+/** A line, as known to the API. */
 export interface LineFacts {
   readonly line: number;
   /** How often it was answered. */
   readonly paid: number;
-  /** Batches that hold an answer to it, or held one. */
+  /** Batches that have or had an answer to it. */
   readonly batches: readonly string[];
-  /** True when an answer to it can be had from the API, or was read. */
+  /** True when an answer to it can be read from the API, or was read. */
   readonly isReadable: boolean;
 }
 
-/** A row of a job, as far as it shows what became of a paid answer. */
+/** The part of a job's row that shows what became of a paid answer. */
 export interface RowFacts {
   readonly line: number;
   readonly status: string;
   readonly error: { readonly code: string } | null;
 }
 
-/** What a test knows of that no promise covers. */
+/** Losses that a test expects and no guarantee covers. */
 export interface Losses {
   /** Lines whose paid answer the API lost without a trace, and which were bought again. @default 0 */
   readonly paidTwice?: number;
-  /** Batches whose answers the API offers to nobody. @default 0 */
+  /** Batches whose answers the API never offers. @default 0 */
   readonly unread?: number;
-  /** True where the job has not ended, so that batches may run. @default false */
+  /** True when the job has not ended, so that batches may be running. @default false */
   readonly runs?: boolean;
 }
 
 /**
- * Which promises are broken: ended batches nobody has read, paid answers that no row holds, lines paid twice. Without losses
- * the ledger's sums are somebody else's matter.
+ * Returns the broken guarantees: ended batches that were not read, paid answers that are in no row, lines paid twice. Without losses
+ * the ledger's sums are not checked.
  */
-export function brokenPromises(
+export function brokenGuarantees(
   api: { readonly batches: readonly BatchFacts[]; readonly lines: readonly LineFacts[] },
   rows: readonly RowFacts[] | null,
   losses: Losses | null = {},
@@ -54,7 +54,7 @@ export function brokenPromises(
   for (const { line, paid, isReadable } of api.lines) {
     if (paid === 0 || !isReadable) continue;
     const row = byLine.get(line);
-    // Whose answer stands in a row that nobody can read.
+    // The answer is in a row that cannot be read.
     if (row?.status === 'answered' || row?.error?.code === 'answer_unreadable') continue;
     broken.push(`line ${line} is paid, and its row says ${row === undefined ? 'nothing' : describe(row)}`);
   }
@@ -68,7 +68,7 @@ function brokenSums(
   const broken: string[] = [];
   if (!runs) {
     for (const { id } of api.batches.filter(({ isEnded }) => !isEnded))
-      broken.push(`${id} still runs, and nobody watches it`);
+      broken.push(`${id} is still running, and no job watches it`);
     const left = api.batches.filter(({ isUnread }) => isUnread).map(({ id }) => id);
     if (left.length !== unread)
       broken.push(`${left.length} ended batches unread instead of ${unread}: ${left.join()}`);
@@ -81,7 +81,7 @@ function brokenSums(
   return broken;
 }
 
-/** What the emulator knows, by its admin routes. */
+/** The emulator's batches and lines, from its admin routes. */
 export async function factsOfEmulator(emulator: {
   readonly url: string;
   readonly adminUrl: string;
@@ -100,7 +100,7 @@ export async function factsOfEmulator(emulator: {
     isEnded: !running.includes(status.toLowerCase()),
     isUnread: false,
   }));
-  // Which of them are unread is known by number only.
+  // Only the number of unread batches is known.
   for (let i = 0; i < summary.batches_unread; i += 1)
     batches.push({ id: `unread ${i + 1}`, isEnded: true, isUnread: true });
   const lines = ledger.map(({ custom_id, paid, batches: ids, downloaded }) => ({
@@ -119,13 +119,13 @@ interface LedgerRow {
   readonly downloaded: boolean;
 }
 
-/** A list that gives no answer for so long never will. */
+/** Time limit of the list. */
 const LIST_MS = 10_000;
 
 async function batchesOf(url: string): Promise<{ id: string; status: string }[]> {
   const batches: { id: string; status: string }[] = [];
   for (let after = ''; ;) {
-    // Faults of the list strike here as well: then the ledger is all there is.
+    // Faults of the list apply here as well: then only the ledger is checked.
     const response = await fetch(`${url}/batches?limit=100${after}`, {
       headers: { authorization: 'Bearer test' },
       signal: AbortSignal.timeout(LIST_MS),
@@ -141,7 +141,7 @@ async function batchesOf(url: string): Promise<{ id: string; status: string }[]>
     if (fresh.length === 0 || body?.has_more !== true) break;
     after = `&after=${data.at(-1)!.id}`;
   }
-  // The list may be stale: what a batch says by itself counts.
+  // The list may be stale: the status of the batch itself counts.
   return await Promise.all(
     batches.map(async (batch) => {
       const response = await fetch(`${url}/batches/${batch.id}`, {

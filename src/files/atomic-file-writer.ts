@@ -2,22 +2,19 @@ import { randomUUID } from 'node:crypto';
 import { closeSync, constants, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** A second buffer of this size is what a file being written costs in memory. */
+/** Memory per file that is being written. */
 const BUFFER_BYTES = 1 << 20;
 
-/** So many files are written at a time by a thread with large buffers and open descriptors; an input may have more models. */
-const MAX_ROOMY = 64;
+/** Files that a thread writes with large buffers and open descriptors at a time; an input may have more models. */
+const MAX_LARGE = 64;
 
-/** What further ones cost in memory. They are opened whenever their buffer is full, and count for no limit of open files. */
-const LEAN_BYTES = 16 << 10;
+/** Buffer of each further file. It is opened only to flush the buffer, so it does not count towards the limit of open files. */
+const SMALL_BUFFER_BYTES = 16 << 10;
 
 /** Files of this thread that are being written with large buffers. */
-let roomy = 0;
+let largeFiles = 0;
 
-/**
- * Buffers of files that are closed, for the next ones of this thread: the engine would let tens of MB of unused ones
- * pile up before it looks.
- */
+/** Buffers of closed files, reused for the next ones of this thread: left to the garbage collector, tens of MB of them pile up. */
 const spareBuffers: Buffer[] = [];
 const MAX_SPARE = 4;
 
@@ -28,14 +25,14 @@ const SHORT_BYTES = 24;
 const MAX_DIGITS = 16;
 
 /**
- * A file that appears under its name only when whole: written under a temporary name, synced, renamed.
- * Synchronous, for use in pool threads only.
+ * Writes a file atomically: under a temporary name, which is synced and renamed at the end.
+ * Synchronous, for pool threads only.
  */
-export class WholeFileWriter {
+export class AtomicFileWriter {
   readonly path: string;
   bytes = 0;
   private readonly temporary: string;
-  /** Null where the file is opened for each piece. */
+  /** Null when the file is opened for each flush. */
   private readonly descriptor: number | null;
   private readonly buffer: Buffer;
   private used = 0;
@@ -46,14 +43,14 @@ export class WholeFileWriter {
     this.temporary = temporaryName(path);
     mkdirSync(dirname(path), { recursive: true });
     const descriptor = openSync(this.temporary, 'wx');
-    if (roomy < MAX_ROOMY) {
-      roomy += 1;
+    if (largeFiles < MAX_LARGE) {
+      largeFiles += 1;
       this.descriptor = descriptor;
       this.buffer = spareBuffers.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
     } else {
       closeSync(descriptor);
       this.descriptor = null;
-      this.buffer = Buffer.allocUnsafeSlow(LEAN_BYTES);
+      this.buffer = Buffer.allocUnsafeSlow(SMALL_BUFFER_BYTES);
     }
   }
 
@@ -112,27 +109,27 @@ export class WholeFileWriter {
     this.bytes += length;
   }
 
-  /** Makes the file appear under its name. */
+  /** Syncs the file and renames it to its path. */
   finish(): void {
     this.flush();
-    this.withFile(fsyncSync); // of all of the file, whoever has written it
+    this.withFile(fsyncSync); // syncs the whole file, whichever descriptor wrote it
     this.close();
     renameSync(this.temporary, this.path);
   }
 
-  /** Leaves nothing behind of a file that was not finished; does nothing to one that was. */
+  /** Deletes the temporary file; does nothing after `finish`. */
   abandon(): void {
     this.close();
     rmSync(this.temporary, { force: true });
   }
 
-  /** Once only: a descriptor closed twice may be another file's by then, and so may the buffer. */
+  /** Only once: after a second close, the descriptor and the buffer may belong to another file. */
   private close(): void {
     if (this.closed) return;
     this.closed = true;
     if (this.descriptor === null) return;
     closeSync(this.descriptor);
-    roomy -= 1;
+    largeFiles -= 1;
     if (spareBuffers.length < MAX_SPARE) spareBuffers.push(this.buffer);
   }
 
@@ -146,7 +143,7 @@ export class WholeFileWriter {
   }
 
   private withFile(use: (descriptor: number) => void): void {
-    // Not created anew: what was written before would be missing.
+    // Without O_CREAT: a new file would lack what was written before.
     const descriptor = this.descriptor ?? openSync(this.temporary, constants.O_WRONLY | constants.O_APPEND);
     try {
       use(descriptor);
@@ -156,7 +153,7 @@ export class WholeFileWriter {
   }
 }
 
-/** The name under which a file is written until it is whole; nobody else picks the same. */
+/** A unique name under which a file is written until it is complete. */
 export function temporaryName(path: string): string {
   return `${path}.${process.pid}-${randomUUID().slice(0, 8)}.tmp`;
 }

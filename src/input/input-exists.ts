@@ -1,7 +1,7 @@
 import { access, stat } from 'node:fs/promises';
 
-/** True when something can be found under an input's path. */
-export async function isInputThere(path: string): Promise<boolean> {
+/** True when an input's path exists. */
+export async function inputExists(path: string): Promise<boolean> {
   return await access(path).then(
     () => true,
     () => false,
@@ -9,10 +9,10 @@ export async function isInputThere(path: string): Promise<boolean> {
 }
 
 /**
- * Why there is nothing to read, in a few words; null when there is an input with something in it.
- * @throws Error of the file system, where it cannot be told
+ * Returns why there is nothing to read, as the end of a sentence; null when there is an input that is not empty.
+ * @throws Error of the file system, other than for a missing path
  */
-export async function whyNoInput(path: string): Promise<string | null> {
+export async function missingInputReason(path: string): Promise<string | null> {
   try {
     const found = await stat(path);
     return found.isFile() && found.size === 0 ? `${path} is empty` : null;

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { temporaryName, WholeFileWriter } from '../../../src/files/whole-file.ts';
+import { temporaryName, AtomicFileWriter } from '../../../src/files/atomic-file-writer.ts';
 import { openFiles } from '../../support/open-files.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
@@ -8,7 +8,7 @@ const MIB = 1 << 20;
 
 test('writes bytes and text of any size in order', () => {
   using folder = new TempFolder();
-  const file = new WholeFileWriter(folder.at('a', 'file'));
+  const file = new AtomicFileWriter(folder.at('a', 'file'));
   const parts: Buffer[] = [];
   for (const size of [1, MIB - 1, 5, MIB, MIB + 1, 3, 400_000, 700_000, 2 * MIB]) {
     const bytes = Buffer.alloc(size, parts.length + 0x30);
@@ -30,7 +30,7 @@ test('writes bytes and text of any size in order', () => {
 
 test('writes whole numbers in digits, across its buffer too', () => {
   using folder = new TempFolder();
-  const file = new WholeFileWriter(folder.at('file'));
+  const file = new AtomicFileWriter(folder.at('file'));
   const numbers = [0, 1, 9, 10, 99, 100, 12_345_678, 999_999_999_999_999, Number.MAX_SAFE_INTEGER];
   const fill = Buffer.alloc(MIB - 20, 0x20);
   file.write(fill);
@@ -45,7 +45,7 @@ test('writes whole numbers in digits, across its buffer too', () => {
 test('hundreds of files may be written at a time, whatever the limit of open files', () => {
   using folder = new TempFolder();
   const before = openFiles();
-  const files = Array.from({ length: 300 }, (_, i) => new WholeFileWriter(folder.at(`${i}`)));
+  const files = Array.from({ length: 300 }, (_, i) => new AtomicFileWriter(folder.at(`${i}`)));
   const parts = ['one', 'x'.repeat(20_000), 'é'.repeat(9_000), '1234567', 'y'.repeat(16_380), 'end'];
   for (const part of parts)
     for (const file of files) {
@@ -63,9 +63,9 @@ test('hundreds of files may be written at a time, whatever the limit of open fil
   expect(files[298]!.bytes).toBe(Buffer.byteLength(parts.join('')));
 });
 
-test('a file that goes away while it is written is not made anew without its beginning', () => {
+test('a file that is deleted while it is written is not recreated without its beginning', () => {
   using folder = new TempFolder();
-  const files = Array.from({ length: 70 }, (_, i) => new WholeFileWriter(folder.at(`${i}`)));
+  const files = Array.from({ length: 70 }, (_, i) => new AtomicFileWriter(folder.at(`${i}`)));
   for (const name of readdirSync(folder.path)) rmSync(folder.at(name));
   files.at(-1)!.writeText('the end');
   expect(() => files.at(-1)!.finish()).toThrow('ENOENT');
@@ -74,22 +74,22 @@ test('a file that goes away while it is written is not made anew without its beg
 
 test('an abandoned file leaves nothing', () => {
   using folder = new TempFolder();
-  const file = new WholeFileWriter(folder.at('file'));
+  const file = new AtomicFileWriter(folder.at('file'));
   file.writeText('something');
   file.abandon();
   expect(readdirSync(folder.path)).toEqual([]);
 });
 
-test('a file that could not be finished can be abandoned, and harms none that is written later', () => {
+test('a file that could not be finished can be abandoned, without effect on later files', () => {
   using folder = new TempFolder();
   mkdirSync(folder.at('taken', 'by a folder'), { recursive: true });
-  const failed = new WholeFileWriter(folder.at('taken'));
+  const failed = new AtomicFileWriter(folder.at('taken'));
   failed.writeText('lost');
   expect(() => failed.finish()).toThrow();
-  const first = new WholeFileWriter(folder.at('first'));
+  const first = new AtomicFileWriter(folder.at('first'));
   failed.abandon();
   failed.abandon();
-  const second = new WholeFileWriter(folder.at('second'));
+  const second = new AtomicFileWriter(folder.at('second'));
   first.writeText('first');
   second.writeText('second');
   first.finish();
@@ -100,7 +100,7 @@ test('a file that could not be finished can be abandoned, and harms none that is
   expect(readdirSync(folder.path).toSorted()).toEqual(['first', 'second', 'taken']);
 });
 
-test('no two temporary names are alike', () => {
+test('temporary names are unique', () => {
   const names = Array.from({ length: 100 }, () => temporaryName('/x/file'));
   expect(new Set(names).size).toBe(100);
   expect(names.every((name) => /^\/x\/file\..+\.tmp$/.test(name))).toBe(true);

@@ -6,19 +6,19 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startEmulator, type Emulator, type EmulatorOptions } from 'openai-batch-emulator';
 import { stopEmbeddedServer } from '../../src/temporal/index.ts';
-import { brokenPromises, factsOfEmulator, type Losses } from './promises.ts';
+import { brokenGuarantees, factsOfEmulator, type Losses } from './guarantees.ts';
 
 const cli = join(import.meta.dirname, '../../dist/cli/main.js');
 const DEADLINE_MS = 300_000;
 
-/** How a command ended and what it said. */
+/** How a command ended, and its output. */
 export interface Ended {
   readonly code: number | null;
   readonly out: string;
   readonly err: string;
 }
 
-/** A row of `results.jsonl`, as far as tests look. */
+/** The part of a row of `results.jsonl` that tests check. */
 export interface Row {
   readonly line: number;
   readonly id: string;
@@ -27,7 +27,7 @@ export interface Row {
   readonly error: { code: string } | null;
 }
 
-/** What the emulator says was paid. */
+/** The emulator's ledger of what was paid. */
 export interface Ledger {
   readonly lines: number;
   readonly paid: number;
@@ -36,7 +36,7 @@ export interface Ledger {
   readonly batches_unread: number;
 }
 
-/** Batches that take a second or two, so that there is a middle in which something can happen. */
+/** Batches that take a second or two, so that a test can act while they run. */
 export const slow: EmulatorOptions = {
   lifecycle: {
     mode: 'timed',
@@ -48,15 +48,15 @@ export const slow: EmulatorOptions = {
   },
 };
 
-/** The built command line with a home and an emulator of its own. */
-export class CommandLab implements AsyncDisposable {
+/** Runs the built command line with its own home and emulator. */
+export class CliHarness implements AsyncDisposable {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'durable-batch-test-'));
   readonly home: string = join(this.folder, 'home');
   emulator!: Emulator;
   private readonly children = new Set<ChildProcess>();
   private inputs = 0;
 
-  /** Starts an emulator in place of the last one. */
+  /** Starts a new emulator in place of the previous one. */
   async useEmulator(options: EmulatorOptions = {}): Promise<void> {
     await (this.emulator as Emulator | undefined)?.close();
     this.emulator = await startEmulator(options);
@@ -90,7 +90,7 @@ export class CommandLab implements AsyncDisposable {
     return await this.start(args, env).ended;
   }
 
-  /** Asks a route of the emulator's own. */
+  /** Calls an admin route of the emulator. */
   async admin<T>(path: string): Promise<T> {
     return (await (await fetch(new URL(path, this.emulator.url))).json()) as T;
   }
@@ -99,13 +99,13 @@ export class CommandLab implements AsyncDisposable {
     return await this.admin('/emulator/ledger');
   }
 
-  /** Which promises an emulator with a single job does not see kept; rows come from the job's folder of results. */
-  async brokenPromises(out: string, losses?: Losses): Promise<string[]> {
+  /** The guarantees that are broken for the emulator's only job; rows are read from the job's output folder. */
+  async brokenGuarantees(out: string, losses?: Losses): Promise<string[]> {
     const { url, adminUrl } = this.emulator;
-    return brokenPromises(await factsOfEmulator({ url, adminUrl }), this.rowsOf(out), losses);
+    return brokenGuarantees(await factsOfEmulator({ url, adminUrl }), this.rowsOf(out), losses);
   }
 
-  /** A new input file. */
+  /** Writes a new input file. */
   write(content: string | Buffer): string {
     this.inputs += 1;
     const path = join(this.folder, `input-${this.inputs}.jsonl`);
@@ -113,7 +113,7 @@ export class CommandLab implements AsyncDisposable {
     return path;
   }
 
-  /** A request line; no two inputs have the same text, unless it is given. */
+  /** A request line; every input has a different text, unless it is given. */
   request(i: number, text: string = `Prompt ${i} of file ${this.inputs}`): string {
     return JSON.stringify({
       custom_id: `id ${i}`,
@@ -145,7 +145,7 @@ export class CommandLab implements AsyncDisposable {
     await this.close();
   }
 
-  /** Leaves the emulator to others. */
+  /** Does not close the emulator. */
   async closeHome(): Promise<void> {
     this.killAll();
     await stopEmbeddedServer({ home: this.home });
@@ -153,7 +153,7 @@ export class CommandLab implements AsyncDisposable {
   }
 }
 
-/** Waits for a condition; fails after a deadline that only something broken meets. */
+/** Waits for a condition; fails after a generous deadline. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   const end = Date.now() + DEADLINE_MS;
   while (!(await condition())) {
