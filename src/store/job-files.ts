@@ -84,7 +84,7 @@ export const shardFiles = {
   /** The API's word that the p-th POST made no batch. */
   refusal: (job: string, shard: string, n: number, post: number): string =>
     `jobs/${job}/shards/${shard}/batch-${n}.refused-${post}.json`,
-  /** The API's final refusal of its file or batch; see `activities/refused-shard.ts`. */
+  /** The API's final refusal of its file or batch; see `activities/step/keep-refusal.ts`. */
   refused: (job: string, shard: string): string => `jobs/${job}/shards/${shard}/refused.json`,
   /** Its n-th batch. */
   batch: (job: string, shard: string, n: number): string => `jobs/${job}/shards/${shard}/batch-${n}.json`,
@@ -97,7 +97,7 @@ export const shardFiles = {
   /** Since when the API does not know its n-th batch, whose end it has shown, while lines of it have no row. */
   unknown: (job: string, shard: string, n: number): string =>
     `jobs/${job}/shards/${shard}/batch-${n}.unknown.json`,
-  /** Batches that were created besides its n-th one; see `activities/duplicate-batches.ts`. */
+  /** Batches that were created besides its n-th one; see `activities/batches/duplicate-batches.ts`. */
   duplicates: (job: string, shard: string, n: number): string =>
     `jobs/${job}/shards/${shard}/batch-${n}.duplicates.json`,
   /** The output of one of them, by its id. */
