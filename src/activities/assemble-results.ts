@@ -9,12 +9,12 @@ import { ByteCounter } from '../file-work/byte-counter.ts';
 import { reportPage } from '../report/page.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
-import type { Dependencies } from './dependencies.ts';
-import { whileBeating, type BeatDetails } from './heartbeat.ts';
-import { countDuplicates } from './late-duplicates.ts';
-import { readShardStory } from './read-shard-story.ts';
-import { sumShards } from './sum-shards.ts';
-import { leaveWhileBusy } from './worker-busy.ts';
+import type { Dependencies } from './step/dependencies.ts';
+import { whileBeating, type BeatDetails } from './step/heartbeat.ts';
+import { countDuplicates } from './batches/late-duplicates.ts';
+import { readReportShard } from './report/read-report-shard.ts';
+import { sumShards } from './report/sum-shards.ts';
+import { leaveWhileBusy } from './step/worker-busy.ts';
 
 export interface AssembleRequest {
   readonly job: string;
@@ -53,16 +53,16 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
       leaveWhileBusy(files, { shards: shards.length });
       if (request.cancelled) await cancelRest(deps, job, shards);
       const losses = await countDuplicates(deps, job, startedAt, shards, signal);
-      const stories: ReportShard[] = [];
-      for (const shard of shards) stories.push(await readShardStory(store, job, shard));
-      const { models, ...sums } = sumShards(stories, losses);
+      const reportShards: ReportShard[] = [];
+      for (const shard of shards) reportShards.push(await readReportShard(store, job, shard));
+      const { models, ...sums } = sumShards(reportShards, losses);
       const drawing = quietly(job, () =>
-        files.drawReport({ startedAt, shards: stories, models }, AbortSignal.timeout(DRAWING_MS)),
+        files.drawReport({ startedAt, shards: reportShards, models }, AbortSignal.timeout(DRAWING_MS)),
       );
       const sources = [
         ...(plans[0]!.rejected === 0 ? [] : [jobFiles.rejected(job)]),
         ...(plans[0]!.kept === undefined ? [] : [jobFiles.kept(job)]),
-        ...stories.map(({ id, rows }) => shardFiles.rows(job, id, rows)),
+        ...reportShards.map(({ id, rows }) => shardFiles.rows(job, id, rows)),
       ];
       const replacing = shardsFromRebuy(plans);
       const target = jobFiles.results(job);
@@ -87,7 +87,7 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
         unavailable: (sums.errors['answer_unavailable'] ?? 0) - again.unavailable,
         cancelled: sums.cancelled - again.cancelled,
         ...(kept === undefined ? {} : { reused: kept }),
-        rounds: roundsSent(stories),
+        rounds: roundsSent(reportShards),
         batches: sums.batches,
         input_tokens: sums.inputTokens,
         output_tokens: sums.outputTokens,
@@ -129,8 +129,8 @@ function shardsFromRebuy(plans: readonly RoundPlan[]): number {
 }
 
 /** Rounds in which a batch was sent: lines that a cancel came before are packed for a round that is none. */
-function roundsSent(stories: readonly ReportShard[]): number {
-  const sent = stories.filter(({ batches }) => batches.length > 0).map(({ round }) => round);
+function roundsSent(reportShards: readonly ReportShard[]): number {
+  const sent = reportShards.filter(({ batches }) => batches.length > 0).map(({ round }) => round);
   return Math.max(1, new Set(sent).size);
 }
 

@@ -5,8 +5,8 @@ import { IDENTITY_MEMO } from '../core/job-listing.ts';
 import type { JobReport } from '../core/progress.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
-import type { Dependencies } from './dependencies.ts';
-import { whileBeating } from './heartbeat.ts';
+import type { Dependencies } from './step/dependencies.ts';
+import { whileBeating } from './step/heartbeat.ts';
 
 export interface AwaitRequest {
   readonly job: string;

@@ -3,9 +3,9 @@ import type { RoundPlan } from '../core/shard-plan.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { readPass } from '../store/job-pass.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
-import type { Dependencies } from './dependencies.ts';
-import { whileBeating } from './heartbeat.ts';
-import { leaveWhileBusy } from './worker-busy.ts';
+import type { Dependencies } from './step/dependencies.ts';
+import { whileBeating } from './step/heartbeat.ts';
+import { leaveWhileBusy } from './step/worker-busy.ts';
 
 /** Another pass over the lines of a job that ended without an answer. */
 export interface PassRequest {

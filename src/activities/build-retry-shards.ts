@@ -2,9 +2,9 @@ import type { RetryRound } from '../file-work/shards/pack-retries.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
-import type { Dependencies } from './dependencies.ts';
-import { whileBeating } from './heartbeat.ts';
-import { leaveWhileBusy } from './worker-busy.ts';
+import type { Dependencies } from './step/dependencies.ts';
+import { whileBeating } from './step/heartbeat.ts';
+import { leaveWhileBusy } from './step/worker-busy.ts';
 
 /**
  * Packs the lines that go again, of all shards of a round, into the next round's shards.

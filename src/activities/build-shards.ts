@@ -10,10 +10,15 @@ import { currentPass } from '../store/job-pass.ts';
 import { shortIdentity } from '../job/job-identity.ts';
 import { inputPathOf } from '../job/same-job.ts';
 import { claimRecord, readRecord, type Store } from '../store/store.ts';
-import type { Dependencies } from './dependencies.ts';
-import { assertRunWorks, claimEarlierAnswers, currentRun, earlierAnswersGone } from './earlier-answers.ts';
-import { whileBeating, type BeatDetails } from './heartbeat.ts';
-import { leaveWhileBusy } from './worker-busy.ts';
+import type { Dependencies } from './step/dependencies.ts';
+import {
+  assertRunWorks,
+  claimEarlierAnswers,
+  currentRun,
+  earlierAnswersGone,
+} from './earlier/earlier-answers.ts';
+import { whileBeating, type BeatDetails } from './step/heartbeat.ts';
+import { leaveWhileBusy } from './step/worker-busy.ts';
 
 /**
  * Round 1, what was decided for good about the job before it was started again (a cancel, a `--rebuy`), and whether workers

@@ -1,10 +1,7 @@
-import { isTerminal } from '../core/batch-status.ts';
-import type { ApiBatch } from '../openai/api-batch.ts';
-import type { BatchApi } from '../openai/batch-api.ts';
 import { recordCancel } from '../store/job-pass.ts';
-import type { Dependencies } from './dependencies.ts';
-import { readDuplicates } from './duplicate-batches.ts';
-import { whileBeating } from './heartbeat.ts';
+import type { Dependencies } from './step/dependencies.ts';
+import { readDuplicates } from './batches/duplicate-batches.ts';
+import { whileBeating } from './step/heartbeat.ts';
 
 /** A batch in flight. Version 0.1 named its id only. */
 export interface CancelRequest {
@@ -34,14 +31,4 @@ export async function cancelBatch(
     if (job === undefined || shard === undefined || batch === undefined) return;
     for (const id of await readDuplicates(store, job, { shard, batch })) await api.postCancel(id, signal);
   });
-}
-
-/** Cancels those of several batches that have not ended. */
-export async function cancelAll(
-  api: BatchApi,
-  batches: readonly ApiBatch[],
-  signal: AbortSignal,
-): Promise<void> {
-  for (const { id, status } of batches)
-    if (!isTerminal(status) && status !== 'cancelling') await api.postCancel(id, signal);
 }

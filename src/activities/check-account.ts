@@ -1,5 +1,5 @@
-import type { Dependencies } from './dependencies.ts';
-import { whileBeating } from './heartbeat.ts';
+import type { Dependencies } from './step/dependencies.ts';
+import { whileBeating } from './step/heartbeat.ts';
 
 /** Asks whether the API accepts the key; see `BatchApi.checkKey`. Safe twice: it only reads. */
 export async function checkAccount({ api }: Dependencies): Promise<void> {

@@ -1,20 +1,21 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { isDeepStrictEqual } from 'node:util';
 import pLimit from 'p-limit';
-import { BatchStatus, isTerminal } from '../core/batch-status.ts';
+import { BatchStatus } from '../core/batch-status.ts';
 import { FailureType } from '../core/failure.ts';
 import type { EndedShard, MissingRows } from '../file-work/rows/ended-shard.ts';
 import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
 import { DOWNLOADS_AT_ONCE } from '../core/step-queues.ts';
-import type { ApiBatch } from '../openai/api-batch.ts';
-import { costOf, ratesOf } from '../openai/price.ts';
+import { ratesOf } from '../openai/price.ts';
 import { shardFiles } from '../store/job-files.ts';
-import { addCosts, priceOf, type Cost } from '../core/token-cost.ts';
+import { priceOf } from '../core/token-cost.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
-import type { Dependencies } from './dependencies.ts';
-import { downloadFile } from './download-file.ts';
-import { whileBeating } from './heartbeat.ts';
-import type { EndedRecord } from './ended-record.ts';
+import type { Dependencies } from './step/dependencies.ts';
+import { downloadFiles, type BatchFiles } from './batches/download-batch-files.ts';
+import { whileBeating } from './step/heartbeat.ts';
+import type { EndedRecord } from './batches/ended-record.ts';
+import { rereadBatch, type Reread } from './batches/reread-batch.ts';
+import { paidFor, toShardCounts, type ShardCounts } from './batches/shard-counts.ts';
 
 export interface FetchRequest {
   readonly job: string;
@@ -24,26 +25,6 @@ export interface FetchRequest {
   readonly rebuy: boolean;
   /** True when the job was cancelled; absent from workflows of version 0.2 and before. */
   readonly cancelled?: boolean;
-}
-
-/** How a shard ended, in numbers: all that a workflow needs to know. */
-export interface ShardCounts {
-  readonly answered: number;
-  readonly failed: number;
-  readonly again: number;
-  readonly inputTokens: number;
-  readonly cachedTokens: number;
-  readonly outputTokens: number;
-  /** At batch prices, in USD; null when the model's price is not known, absent from workers of version 0.1. */
-  readonly costUsd?: number | null;
-  /** The same tokens at list price. */
-  readonly costUsdWithoutBatch?: number | null;
-  /** The same amount, exact; absent from workers of version 0.1. */
-  readonly cost?: Cost;
-  /** Which shard, of which lines, the API refused for good, and how; absent for others. */
-  readonly refused?: string;
-  /** The code by which rows say that the key or the account was refused; absent where none does. */
-  readonly accountRefused?: string;
 }
 
 /** For workers whose transfers have no queue of their own. */
@@ -71,7 +52,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
   const { store } = deps;
   const known = await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard));
   const { model } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
-  if (known !== null) return countsOf(known, paidFor(model, known));
+  if (known !== null) return toShardCounts(known, paidFor(model, known));
 
   return await whileBeating(async (signal) => {
     let ended = (await readRecord<EndedRecord>(store, shardFiles.ended(job, shard, batch)))!;
@@ -99,7 +80,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
     let settled = await settle(hasNeverRun(ended) ? (isCancelled ? 'cancelled' : 'retry') : 'ask');
     if ('missing' in settled) {
       // The batch is read after its files: the key of another project finds neither, and such an attempt must not count as a miss.
-      const now = await readBatchAgain(deps, request, ended, signal);
+      const now = await rereadBatch(deps, request, ended, signal);
       if (now !== null && !isDeepStrictEqual(filesOf(now.record), filesOf(ended))) {
         ended = now.record;
         files = await downloads(() => downloadFiles(deps, request, ended, true, signal));
@@ -115,7 +96,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
     const { outcome, first } = settled;
     const { tokens, cost } = paidFor(model, outcome);
     if (first) deps.observer?.onShardSettled({ job, shard, model, outcome, tokens, price: priceOf(cost) });
-    return countsOf(outcome, { tokens, cost });
+    return toShardCounts(outcome, { tokens, cost });
   });
 }
 
@@ -197,45 +178,6 @@ function hasNeverRun({
   return !ran || isRefused;
 }
 
-type Found = Awaited<ReturnType<typeof downloadFile>>;
-
-/** The files of a batch, and of batches created on top of it, as far as they could be had. */
-interface BatchFiles {
-  readonly output: Found;
-  readonly errors: Found;
-  /** Ids of duplicates whose output is in the store. */
-  readonly duplicates: readonly string[];
-  /** True when a duplicate may have answered lines that cannot be read. */
-  readonly lostDuplicate: boolean;
-}
-
-async function downloadFiles(
-  deps: Dependencies,
-  { job, shard, batch }: FetchRequest,
-  ended: EndedRecord,
-  again: boolean,
-  signal: AbortSignal,
-): Promise<BatchFiles> {
-  const download = async (fileId: string | null, key: string): Promise<Found> =>
-    await downloadFile(deps, fileId, key, signal, again);
-  const output = await download(ended.outputFileId, shardFiles.output(job, shard, batch));
-  const errors = await download(ended.errorFileId, shardFiles.errors(job, shard, batch));
-  const duplicates: string[] = [];
-  let lostDuplicate = false;
-  for (const twin of ended.duplicates ?? []) {
-    const key = shardFiles.duplicateOutput(job, shard, batch, twin.batchId);
-    const found = await download(twin.outputFileId, key);
-    if (found === 'here') duplicates.push(twin.batchId);
-    else lostDuplicate ||= found === 'gone' || mayHaveAnswered(twin);
-  }
-  return { output, errors, duplicates, lostDuplicate };
-}
-
-/** True of a batch without an output that says, or does not deny, that it has answered lines. */
-function mayHaveAnswered({ completed, ran, errorFileId }: EndedRecord): boolean {
-  return completed > 0 || (ran && errorFileId === null);
-}
-
 /** What becomes of lines without a row after ten minutes of asking. */
 function fateOfMissing(
   { rebuy, cancelled }: FetchRequest,
@@ -250,93 +192,4 @@ function fateOfMissing(
   const hidesRows = errors === 'here' && !errorsRead && !errorsEmpty;
   if (isWhole && !hidesRows && !lostDuplicate) return 'retry';
   return rebuy ? 'retry' : 'unavailable';
-}
-
-/** What was paid for a shard's answers, those that came a second time included. */
-interface Paid {
-  readonly tokens: { readonly input: number; readonly cached: number; readonly output: number };
-  readonly cost: Cost;
-}
-
-function paidFor(model: string, outcome: ShardOutcome): Paid {
-  const { inputTokens, cachedTokens, outputTokens, twice } = outcome;
-  return {
-    tokens: {
-      input: inputTokens + (twice?.inputTokens ?? 0),
-      cached: cachedTokens + (twice?.cachedTokens ?? 0),
-      output: outputTokens + (twice?.outputTokens ?? 0),
-    },
-    cost: addCosts(costOf(model, outcome), twice === undefined ? '0' : costOf(model, twice)),
-  };
-}
-
-function countsOf(outcome: ShardOutcome, { cost }: Paid): ShardCounts {
-  const { answered, failed, again, inputTokens, cachedTokens, outputTokens, accountRefused } = outcome;
-  const price = priceOf(cost);
-  return {
-    answered,
-    failed,
-    again: again.length,
-    inputTokens,
-    cachedTokens,
-    outputTokens,
-    costUsd: price?.batchUsd ?? null,
-    costUsdWithoutBatch: price?.listUsd ?? null,
-    cost,
-    ...(accountRefused === undefined ? {} : { accountRefused: accountRefused.code }),
-  };
-}
-
-/** What a later read of an ended batch says. */
-interface Reread {
-  /** With the files that the API names now. */
-  readonly record: EndedRecord;
-  /** True if the API says that the batch, or one created on top of it, has not ended. */
-  readonly isRunning: boolean;
-}
-
-/**
- * Reads a batch, and those created on top of it, again, and keeps the files that the API names now; null if it does not know
- * the batch.
- */
-async function readBatchAgain(
-  { api, store }: Dependencies,
-  { job, shard, batch }: FetchRequest,
-  before: EndedRecord,
-  signal: AbortSignal,
-): Promise<Reread | null> {
-  const own = await reread(api, before, signal);
-  if (own === null) return null;
-  const twins: Reread[] = [];
-  for (const twin of before.duplicates ?? [])
-    twins.push((await reread(api, twin, signal)) ?? { record: twin, isRunning: false });
-  const duplicates = twins.map(({ record }) => record);
-  const record = { ...own.record, ...(duplicates.length === 0 ? {} : { duplicates }) };
-  await store.replace(shardFiles.ended(job, shard, batch), JSON.stringify(record));
-  return { record, isRunning: [own, ...twins].some(({ isRunning }) => isRunning) };
-}
-
-async function reread(
-  api: Dependencies['api'],
-  before: EndedRecord,
-  signal: AbortSignal,
-): Promise<Reread | null> {
-  let now: ApiBatch | null;
-  try {
-    now = await api.readBatch(before.batchId, { signal });
-  } catch (error) {
-    // A server without this call, or one that refuses it for good, adds nothing to what is known.
-    if (error instanceof ApplicationFailure && error.type === FailureType.RequestRefused)
-      return { record: before, isRunning: false };
-    throw error;
-  }
-  if (now === null) return null;
-  // The last ids are right: some servers name files before the batch ends, and others when it has ended.
-  const record = {
-    ...before,
-    ran: before.ran || now.ran,
-    outputFileId: now.outputFileId ?? before.outputFileId,
-    errorFileId: now.errorFileId ?? before.errorFileId,
-  };
-  return { record, isRunning: now.unknownStatus === null && !isTerminal(now.status) };
 }

@@ -3,11 +3,11 @@ import { FailureType } from '../core/failure.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { recordCancel } from '../store/job-pass.ts';
 import { readRecord } from '../store/store.ts';
-import type { BatchRecord } from './batch-record.ts';
-import { searchBatch } from './create-batch.ts';
-import type { Dependencies } from './dependencies.ts';
-import { whileBeating } from './heartbeat.ts';
-import { readRefusal, type FinalRefusal } from './refused-shard.ts';
+import type { BatchRecord } from './batches/batch-record.ts';
+import { searchBatch } from './batches/search-batch.ts';
+import type { Dependencies } from './step/dependencies.ts';
+import { whileBeating } from './step/heartbeat.ts';
+import { readRefusal, type FinalRefusal } from './step/keep-refusal.ts';
 
 /** Shards of a cancelled job that this history of it has not sent. */
 export interface BoughtRequest {

@@ -9,7 +9,9 @@ import { BatchApi } from '../openai/batch-api.ts';
 import type { OpenAI } from '../openai/client.ts';
 import { assembleResults, type AssembleRequest } from './assemble-results.ts';
 import { awaitReport, type AwaitRequest } from './await-report.ts';
-import type { BatchRecord } from './batch-record.ts';
+import type { BatchReading, WatchedBatch } from './batches/batch-reading.ts';
+import type { BatchRecord } from './batches/batch-record.ts';
+import type { ShardCounts } from './batches/shard-counts.ts';
 import { buildPass, type BegunPass, type PassRequest } from './build-pass.ts';
 import { buildRebuyShards } from './build-rebuy-shards.ts';
 import { buildRetryShards } from './build-retry-shards.ts';
@@ -17,21 +19,17 @@ import { buildShards, type FirstPlan } from './build-shards.ts';
 import { cancelBatch, type CancelRequest } from './cancel-batch.ts';
 import { checkAccount } from './check-account.ts';
 import { createBatch, type CreateRequest } from './create-batch.ts';
-import type { Dependencies } from './dependencies.ts';
+import type { Dependencies } from './step/dependencies.ts';
 import { findBought, type BoughtRequest, type BoughtShard, type SettledRefusal } from './find-bought.ts';
-import type { JobObserver } from './job-observer.ts';
-import { fetchResults, type FetchRequest, type ShardCounts } from './fetch-results.ts';
-import { pollBatches, type BatchReading, type PollRequest, type WatchedBatch } from './poll-batches.ts';
+import type { JobObserver } from './step/job-observer.ts';
+import { fetchResults, type FetchRequest } from './fetch-results.ts';
+import { pollBatches, type PollRequest } from './poll-batches.ts';
 import { prepareScheduledJob, type PreparedRun, type RunRequest } from './prepare-scheduled-job.ts';
-import {
-  keepingRefusal,
-  settleRefusedShard,
-  type FinalRefusal,
-  type RefusedRequest,
-} from './refused-shard.ts';
-import { atItsApi, inItsStore, inStoreOf } from './right-worker.ts';
+import { settleRefusedShard, type RefusedRequest } from './settle-refused-shard.ts';
+import { keepingRefusal, type FinalRefusal } from './step/keep-refusal.ts';
+import { atItsApi, inItsStore, inStoreOf } from './step/right-worker.ts';
 import { saveResults, type SaveRequest } from './save-results.ts';
-import { failingSafely } from './safe-failure.ts';
+import { failingSafely } from './step/safe-failure.ts';
 import { uploadInput, type UploadRequest } from './upload-input.ts';
 import { watchBatches, type WatchReply, type WatchRequest } from './watch-batches.ts';
 

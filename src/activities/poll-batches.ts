@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { takeSnapshot, type BatchReading, type WatchedBatch } from './batch-snapshot.ts';
-import type { Dependencies } from './dependencies.ts';
-import { whileBeating } from './heartbeat.ts';
-
-export type { BatchReading, WatchedBatch } from './batch-snapshot.ts';
+import type { BatchReading, WatchedBatch } from './batches/batch-reading.ts';
+import { takeSnapshot } from './batches/batch-snapshot.ts';
+import type { Dependencies } from './step/dependencies.ts';
+import { whileBeating } from './step/heartbeat.ts';
 
 /** One poll of a job. */
 export interface PollRequest {

@@ -11,8 +11,8 @@ import { checkOutputFolder } from '../output/check-output.ts';
 import { identityOf } from '../job/job-identity.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import { storeIdentity } from '../store/store-identity.ts';
-import type { Dependencies } from './dependencies.ts';
-import { whileBeating } from './heartbeat.ts';
+import type { Dependencies } from './step/dependencies.ts';
+import { whileBeating } from './step/heartbeat.ts';
 
 export interface RunRequest {
   readonly spec: ScheduleSpec;

@@ -3,8 +3,8 @@ import { isBatchError } from '../core/errors.ts';
 import { FailureType } from '../core/failure.ts';
 import { checkOutputFolder } from '../output/check-output.ts';
 import { copyResults } from '../output/write-output.ts';
-import type { Dependencies } from './dependencies.ts';
-import { whileBeating } from './heartbeat.ts';
+import type { Dependencies } from './step/dependencies.ts';
+import { whileBeating } from './step/heartbeat.ts';
 
 export interface SaveRequest {
   readonly job: string;

@@ -2,8 +2,8 @@ import pLimit from 'p-limit';
 import { UPLOADS_AT_ONCE } from '../core/step-queues.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
-import type { Dependencies } from './dependencies.ts';
-import { whileBeating } from './heartbeat.ts';
+import type { Dependencies } from './step/dependencies.ts';
+import { whileBeating } from './step/heartbeat.ts';
 
 /** One upload of a shard; `upload` counts from 1 and grows when the API lost the file. */
 export interface UploadRequest {

@@ -12,10 +12,11 @@ import { SHARDS_SHOWN, type RunningCounts } from '../core/progress.ts';
 import { compareShards } from '../core/shard-plan.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
-import type { BatchRecord } from './batch-record.ts';
-import { takeSnapshot, type BatchReading } from './batch-snapshot.ts';
-import type { Dependencies } from './dependencies.ts';
-import { whileBeating } from './heartbeat.ts';
+import type { BatchRecord } from './batches/batch-record.ts';
+import type { BatchReading } from './batches/batch-reading.ts';
+import { takeSnapshot } from './batches/batch-snapshot.ts';
+import type { Dependencies } from './step/dependencies.ts';
+import { whileBeating } from './step/heartbeat.ts';
 
 /** A watch over all batches of a job that are in flight. Its size, as its answer's, does not grow with their number. */
 export interface WatchRequest {

@@ -83,7 +83,7 @@ export const shardFiles = {
   /** The API's response that the p-th POST created no batch. */
   refusal: (job: string, shard: string, n: number, post: number): string =>
     `jobs/${job}/shards/${shard}/batch-${n}.refused-${post}.json`,
-  /** The API's final refusal of its file or batch; see `activities/refused-shard.ts`. */
+  /** The API's final refusal of its file or batch; see `activities/step/keep-refusal.ts`. */
   refused: (job: string, shard: string): string => `jobs/${job}/shards/${shard}/refused.json`,
   /** Its n-th batch. */
   batch: (job: string, shard: string, n: number): string => `jobs/${job}/shards/${shard}/batch-${n}.json`,
@@ -96,7 +96,7 @@ export const shardFiles = {
   /** The time since which the API does not know its n-th batch, although it had reported its end, while lines of it have no row. */
   unknown: (job: string, shard: string, n: number): string =>
     `jobs/${job}/shards/${shard}/batch-${n}.unknown.json`,
-  /** Duplicates of its n-th batch; see `activities/duplicate-batches.ts`. */
+  /** Duplicates of its n-th batch; see `activities/batches/duplicate-batches.ts`. */
   duplicates: (job: string, shard: string, n: number): string =>
     `jobs/${job}/shards/${shard}/batch-${n}.duplicates.json`,
   /** The output of a duplicate, by its batch id. */

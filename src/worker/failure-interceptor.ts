@@ -1,7 +1,7 @@
 import { log, type Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
-import { isAbort } from '../activities/safe-failure.ts';
+import { isAbort } from '../activities/step/safe-failure.ts';
 import { isFailureType, isWait } from '../core/failure.ts';
 import { neverThrows } from '../core/never-throws.ts';
 import type { JobMetrics } from './job-metrics.ts';

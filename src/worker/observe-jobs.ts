@@ -1,5 +1,5 @@
 import { log } from '@temporalio/activity';
-import type { JobObserver } from '../activities/job-observer.ts';
+import type { JobObserver } from '../activities/step/job-observer.ts';
 import type { JobMetrics } from './job-metrics.ts';
 
 /** Writes what activities report to logs and metrics; docs/metrics.md lists the events and their fields. */

@@ -48,7 +48,7 @@ export const createBatch: Call<'createBatch'> = activity('createBatch', {
 export const findBought: Call<'findBought'> = activity('findBought', { startToCloseTimeout: '24h' });
 
 // As jobs of version 0.2 and before poll: a few pages of the list, and single reads, eight at a time; both are bounded in
-// time (`activities/read-batches.ts`).
+// time (`activities/batches/read-batches.ts`).
 export const pollBatches: Call<'pollBatches'> = activity('pollBatches', {
   startToCloseTimeout: '10m',
 });

@@ -5,7 +5,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ratesOf } from '../../src/openai/price.ts';
-import { sumShards } from '../../src/activities/sum-shards.ts';
+import { sumShards } from '../../src/activities/report/sum-shards.ts';
 import { priceOf } from '../../src/core/token-cost.ts';
 import { outputRow, plan, requestLine, settle } from '../support/file-job.ts';
 import { reportShard } from '../support/report-data.ts';

@@ -4,7 +4,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import OpenAI from 'openai';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { BatchApi } from '../../../src/openai/batch-api.ts';
-import type { BatchRecord } from '../../../src/activities/batch-record.ts';
+import type { BatchRecord } from '../../../src/activities/batches/batch-record.ts';
 import { createBatch } from '../../../src/activities/create-batch.ts';
 import type { FileWork } from '../../../src/file-work/file-work.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';

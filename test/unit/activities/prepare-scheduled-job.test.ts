@@ -1,7 +1,7 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import type { Dependencies } from '../../../src/activities/dependencies.ts';
+import type { Dependencies } from '../../../src/activities/step/dependencies.ts';
 import { prepareScheduledJob, type PreparedRun } from '../../../src/activities/prepare-scheduled-job.ts';
 import { resolveSchedule } from '../../../src/client/schedules/schedule-options.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';

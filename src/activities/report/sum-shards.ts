@@ -1,9 +1,9 @@
-import { count } from '../core/number-format.ts';
-import type { DuplicatesReport } from '../core/progress.ts';
-import type { ModelSum, ReportShard } from '../report/report-data.ts';
-import { addCosts, priceOf, type Cost } from '../core/token-cost.ts';
-import { costOf, type PaidTokens } from '../openai/price.ts';
-import type { DuplicateLoss } from './late-duplicates.ts';
+import { count } from '../../core/number-format.ts';
+import type { DuplicatesReport } from '../../core/progress.ts';
+import type { ModelSum, ReportShard } from '../../report/report-data.ts';
+import { addCosts, priceOf, type Cost } from '../../core/token-cost.ts';
+import { costOf, type PaidTokens } from '../../openai/price.ts';
+import type { DuplicateLoss } from '../batches/late-duplicates.ts';
 
 /** What the shards of a job come to. */
 export interface ShardSums {

@@ -2,14 +2,15 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import OpenAI from 'openai';
 import { beforeEach, expect, test } from 'vitest';
-import { BatchApi } from '../../../src/openai/batch-api.ts';
-import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from '../../../src/openai/batch-metadata.ts';
-import { pollBatches, type BatchReading, type PollRequest } from '../../../src/activities/poll-batches.ts';
-import type { FileWork } from '../../../src/file-work/file-work.ts';
-import { FolderStore } from '../../../src/store/folder-store.ts';
-import { claimJobApi, jobInstance } from '../../../src/store/job-api.ts';
-import { shardFiles } from '../../../src/store/job-files.ts';
-import { TempFolder } from '../../support/temp-folder.ts';
+import { BatchApi } from '../../../../src/openai/batch-api.ts';
+import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from '../../../../src/openai/batch-metadata.ts';
+import type { BatchReading } from '../../../../src/activities/batches/batch-reading.ts';
+import { pollBatches, type PollRequest } from '../../../../src/activities/poll-batches.ts';
+import type { FileWork } from '../../../../src/file-work/file-work.ts';
+import { FolderStore } from '../../../../src/store/folder-store.ts';
+import { claimJobApi, jobInstance } from '../../../../src/store/job-api.ts';
+import { shardFiles } from '../../../../src/store/job-files.ts';
+import { TempFolder } from '../../../support/temp-folder.ts';
 
 type Shown = Record<string, unknown>;
 type Answer = () => Response | Promise<Response>;

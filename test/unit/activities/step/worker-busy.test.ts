@@ -1,8 +1,8 @@
 import { afterAll, expect, test } from 'vitest';
-import { leaveWhileBusy } from '../../../src/activities/worker-busy.ts';
-import { FileWork } from '../../../src/file-work/file-work.ts';
-import { FolderStore } from '../../../src/store/folder-store.ts';
-import { TempFolder } from '../../support/temp-folder.ts';
+import { leaveWhileBusy } from '../../../../src/activities/step/worker-busy.ts';
+import { FileWork } from '../../../../src/file-work/file-work.ts';
+import { FolderStore } from '../../../../src/store/folder-store.ts';
+import { TempFolder } from '../../../support/temp-folder.ts';
 
 const folder = new TempFolder();
 const files = new FileWork({ store: new FolderStore(folder.path), threads: 2 });

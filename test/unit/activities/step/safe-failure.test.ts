@@ -1,8 +1,8 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { APIUserAbortError } from 'openai';
 import { expect, test } from 'vitest';
-import { failingSafely } from '../../../src/activities/safe-failure.ts';
-import { BatchError, ErrorCode } from '../../../src/core/errors.ts';
+import { failingSafely } from '../../../../src/activities/step/safe-failure.ts';
+import { BatchError, ErrorCode } from '../../../../src/core/errors.ts';
 
 /** What a step that throws this fails with. */
 async function failureOf(error: unknown): Promise<unknown> {

@@ -1,6 +1,6 @@
-import type { FileWork } from '../file-work/file-work.ts';
-import type { BatchApi } from '../openai/batch-api.ts';
-import type { Store } from '../store/store.ts';
+import type { FileWork } from '../../file-work/file-work.ts';
+import type { BatchApi } from '../../openai/batch-api.ts';
+import type { Store } from '../../store/store.ts';
 import type { JobObserver } from './job-observer.ts';
 
 /** What activities work with; made once per worker. */

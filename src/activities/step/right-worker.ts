@@ -1,10 +1,10 @@
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import { FailureType } from '../core/failure.ts';
-import type { JobSpec } from '../core/job-spec.ts';
-import { claimJobApi } from '../store/job-api.ts';
-import { jobFiles } from '../store/job-files.ts';
-import { storeIdentity } from '../store/store-identity.ts';
+import { FailureType } from '../../core/failure.ts';
+import type { JobSpec } from '../../core/job-spec.ts';
+import { claimJobApi } from '../../store/job-api.ts';
+import { jobFiles } from '../../store/job-files.ts';
+import { storeIdentity } from '../../store/store-identity.ts';
 import type { Dependencies } from './dependencies.ts';
 import { failingSafely } from './safe-failure.ts';
 

@@ -1,9 +1,9 @@
-import type { ApiBatch } from '../openai/api-batch.ts';
-import type { BatchKey } from '../openai/batch-metadata.ts';
-import { shardFiles } from '../store/job-files.ts';
-import { readRecord, type Store } from '../store/store.ts';
+import type { ApiBatch } from '../../openai/api-batch.ts';
+import type { BatchKey } from '../../openai/batch-metadata.ts';
+import { shardFiles } from '../../store/job-files.ts';
+import { readRecord, type Store } from '../../store/store.ts';
 import type { BatchRecord } from './batch-record.ts';
-import type { Dependencies } from './dependencies.ts';
+import type { Dependencies } from '../step/dependencies.ts';
 
 /** Batches that were created besides the one on record, in the order in which they were found. */
 interface DuplicatesRecord {

@@ -6,15 +6,15 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/common';
 import { randomBytes } from 'node:crypto';
-import { FailureType } from '../core/failure.ts';
-import type { JobSpec } from '../core/job-spec.ts';
-import type { EarlierAnswers } from '../file-work/earlier/earlier-answers.ts';
-import { apiFingerprint, isOtherApi, jobInstance } from '../store/job-api.ts';
-import { jobFiles } from '../store/job-files.ts';
-import { lastRound } from '../store/job-pass.ts';
-import { enterSeries } from '../store/series.ts';
-import { claimRecord, readRecord, type Store } from '../store/store.ts';
-import type { Dependencies } from './dependencies.ts';
+import { FailureType } from '../../core/failure.ts';
+import type { JobSpec } from '../../core/job-spec.ts';
+import type { EarlierAnswers } from '../../file-work/earlier/earlier-answers.ts';
+import { apiFingerprint, isOtherApi, jobInstance } from '../../store/job-api.ts';
+import { jobFiles } from '../../store/job-files.ts';
+import { lastRound } from '../../store/job-pass.ts';
+import { enterSeries } from '../../store/series.ts';
+import { claimRecord, readRecord, type Store } from '../../store/store.ts';
+import type { Dependencies } from '../step/dependencies.ts';
 
 /** An earlier job whose answers are used, as a job's attempts have agreed. */
 interface ClaimedAnswers extends EarlierAnswers {

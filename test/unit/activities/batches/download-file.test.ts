@@ -1,11 +1,11 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import OpenAI from 'openai';
 import { expect, test } from 'vitest';
-import { BatchApi } from '../../../src/openai/batch-api.ts';
-import { downloadFile } from '../../../src/activities/download-file.ts';
-import type { FileWork } from '../../../src/file-work/file-work.ts';
-import { FolderStore } from '../../../src/store/folder-store.ts';
-import { TempFolder } from '../../support/temp-folder.ts';
+import { BatchApi } from '../../../../src/openai/batch-api.ts';
+import { downloadFile } from '../../../../src/activities/batches/download-file.ts';
+import type { FileWork } from '../../../../src/file-work/file-work.ts';
+import { FolderStore } from '../../../../src/store/folder-store.ts';
+import { TempFolder } from '../../../support/temp-folder.ts';
 
 const FILE = 'x'.repeat(540);
 

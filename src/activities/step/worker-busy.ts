@@ -1,6 +1,6 @@
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
-import { FailureType } from '../core/failure.ts';
-import type { FileWork, WorkSize } from '../file-work/file-work.ts';
+import { FailureType } from '../../core/failure.ts';
+import type { FileWork, WorkSize } from '../../file-work/file-work.ts';
 
 /** Long work lasts from seconds to hours; a place that becomes free is taken within this. */
 const ASK_AGAIN_MS = 5_000;

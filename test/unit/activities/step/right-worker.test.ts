@@ -1,14 +1,14 @@
 import type { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { beforeEach, expect, test } from 'vitest';
-import type { Dependencies } from '../../../src/activities/dependencies.ts';
-import { atItsApi, inStoreOf } from '../../../src/activities/right-worker.ts';
-import type { JobSpec } from '../../../src/core/job-spec.ts';
-import { FolderStore } from '../../../src/store/folder-store.ts';
-import { apiFingerprint, recordJobApi } from '../../../src/store/job-api.ts';
-import { jobFiles } from '../../../src/store/job-files.ts';
-import { storeIdentity } from '../../../src/store/store-identity.ts';
-import { TempFolder } from '../../support/temp-folder.ts';
+import type { Dependencies } from '../../../../src/activities/step/dependencies.ts';
+import { atItsApi, inStoreOf } from '../../../../src/activities/step/right-worker.ts';
+import type { JobSpec } from '../../../../src/core/job-spec.ts';
+import { FolderStore } from '../../../../src/store/folder-store.ts';
+import { apiFingerprint, recordJobApi } from '../../../../src/store/job-api.ts';
+import { jobFiles } from '../../../../src/store/job-files.ts';
+import { storeIdentity } from '../../../../src/store/store-identity.ts';
+import { TempFolder } from '../../../support/temp-folder.ts';
 
 const here = 'https://here.test/v1';
 let folder: TempFolder;

@@ -1,5 +1,5 @@
-import type { BatchErrorEntry, BatchStatus } from '../core/batch-status.ts';
-import type { ApiBatch, BatchTimes } from '../openai/api-batch.ts';
+import type { BatchErrorEntry, BatchStatus } from '../../core/batch-status.ts';
+import type { ApiBatch, BatchTimes } from '../../openai/api-batch.ts';
 
 /** What is kept of a batch that has ended. */
 export interface EndedRecord {

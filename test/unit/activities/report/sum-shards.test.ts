@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { sumShards } from '../../../src/activities/sum-shards.ts';
-import { reportBatch, reportShard } from '../../support/report-data.ts';
+import { sumShards } from '../../../../src/activities/report/sum-shards.ts';
+import { reportBatch, reportShard } from '../../../support/report-data.ts';
 
 const twice = { answers: 2, inputTokens: 100, cachedTokens: 0, outputTokens: 10 };
 

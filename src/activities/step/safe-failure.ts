@@ -1,6 +1,6 @@
 import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
-import { isBatchError } from '../core/errors.ts';
-import { FailureType } from '../core/failure.ts';
+import { isBatchError } from '../../core/errors.ts';
+import { FailureType } from '../../core/failure.ts';
 
 /** What the system says of a folder that cannot take or give bytes just now, in words for whoever has to mend it. */
 const troubles: Readonly<Record<string, string>> = {

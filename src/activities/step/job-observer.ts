@@ -1,7 +1,7 @@
-import type { BatchRefusal, BatchStatus } from '../core/batch-status.ts';
-import type { JobReport } from '../core/progress.ts';
-import type { ShardOutcome } from '../core/shard-plan.ts';
-import type { Price } from '../core/token-cost.ts';
+import type { BatchRefusal, BatchStatus } from '../../core/batch-status.ts';
+import type { JobReport } from '../../core/progress.ts';
+import type { ShardOutcome } from '../../core/shard-plan.ts';
+import type { Price } from '../../core/token-cost.ts';
 
 /** Whose batch it is. */
 interface ObservedBatch {

@@ -1,10 +1,10 @@
 import type { ApplicationFailure } from '@temporalio/common';
 import pLimit from 'p-limit';
-import type { ApiBatch } from '../openai/api-batch.ts';
-import { apiTrouble, isAccountRefused } from '../openai/failure.ts';
-import { parseBatchKey, type BatchKey } from '../openai/batch-metadata.ts';
-import { MAX_LIST_PAGE } from '../openai/list-batches.ts';
-import type { Dependencies } from './dependencies.ts';
+import type { ApiBatch } from '../../openai/api-batch.ts';
+import { apiTrouble, isAccountRefused } from '../../openai/failure.ts';
+import { parseBatchKey, type BatchKey } from '../../openai/batch-metadata.ts';
+import { MAX_LIST_PAGE } from '../../openai/list-batches.ts';
+import type { Dependencies } from '../step/dependencies.ts';
 
 /** A listed batch that is none of the watched ones. */
 export interface UntrackedBatch {

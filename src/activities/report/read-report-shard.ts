@@ -1,12 +1,12 @@
-import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
-import type { ReportBatch, ReportShard } from '../report/report-data.ts';
-import { shardFiles } from '../store/job-files.ts';
-import { readRecord, type Store } from '../store/store.ts';
-import type { BatchRecord } from './batch-record.ts';
-import type { EndedRecord } from './ended-record.ts';
+import type { ShardManifest, ShardOutcome } from '../../core/shard-plan.ts';
+import type { ReportBatch, ReportShard } from '../../report/report-data.ts';
+import { shardFiles } from '../../store/job-files.ts';
+import { readRecord, type Store } from '../../store/store.ts';
+import type { BatchRecord } from '../batches/batch-record.ts';
+import type { EndedRecord } from '../batches/ended-record.ts';
 
 /** Reads how a shard that has ended went, from its records. */
-export async function readShardStory(store: Store, job: string, shard: string): Promise<ReportShard> {
+export async function readReportShard(store: Store, job: string, shard: string): Promise<ReportShard> {
   const outcome = (await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard)))!;
   const manifest = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
   const {

@@ -1,8 +1,8 @@
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type { BatchApi } from '../openai/batch-api.ts';
-import { brokenDownload } from '../openai/files.ts';
-import type { Dependencies } from './dependencies.ts';
+import type { BatchApi } from '../../openai/batch-api.ts';
+import { brokenDownload } from '../../openai/files.ts';
+import type { Dependencies } from '../step/dependencies.ts';
 
 /** Attempts of a step in which the size of a file is waited for. */
 const HINT_ATTEMPTS = 3;

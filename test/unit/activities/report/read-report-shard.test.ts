@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
-import { readShardStory } from '../../../src/activities/read-shard-story.ts';
-import { FolderStore } from '../../../src/store/folder-store.ts';
-import { shardFiles } from '../../../src/store/job-files.ts';
-import { TempFolder } from '../../support/temp-folder.ts';
+import { readReportShard } from '../../../../src/activities/report/read-report-shard.ts';
+import { FolderStore } from '../../../../src/store/folder-store.ts';
+import { shardFiles } from '../../../../src/store/job-files.ts';
+import { TempFolder } from '../../../support/temp-folder.ts';
 
 const shard = 'r1-00001';
 const manifest = {
@@ -38,8 +38,8 @@ test.each([
   put(shardFiles.manifest('job', shard), manifest);
   put(shardFiles.outcome('job', shard), outcome);
   if (isSent) put(shardFiles.batch('job', shard, 1), { batchId: 'batch_1', createdAt: 1, adopted: false });
-  const story = await readShardStory(new FolderStore(folder.path), 'job', shard);
-  expect(story.cancelled).toBe(2);
-  expect(story.cost).toBeUndefined();
-  expect(story.errors).toEqual(errors);
+  const report = await readReportShard(new FolderStore(folder.path), 'job', shard);
+  expect(report.cancelled).toBe(2);
+  expect(report.cost).toBeUndefined();
+  expect(report.errors).toEqual(errors);
 });

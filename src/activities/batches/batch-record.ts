@@ -1,0 +1,41 @@
+import type { ShardManifest } from '../../core/shard-plan.ts';
+import type { ApiBatch } from '../../openai/api-batch.ts';
+import { shardFiles } from '../../store/job-files.ts';
+import { claimRecord, readRecord } from '../../store/store.ts';
+import type { Dependencies } from '../step/dependencies.ts';
+
+/** The n-th batch of a shard. */
+export interface BatchRef {
+  readonly job: string;
+  readonly shard: string;
+  /** From 1. */
+  readonly batch: number;
+}
+
+/** What is kept of a batch, as the first who knew its id wrote it down. */
+export interface BatchRecord {
+  readonly batchId: string;
+  /** Seconds since 1970, by the API's clock. */
+  readonly createdAt: number;
+  /** True when a search found it: its POST's reply never reached a record. */
+  readonly adopted: boolean;
+}
+
+/** Records a batch as the n-th of its shard, and returns the one on record: another attempt may have recorded its own first. */
+export async function keepBatch(
+  { store, observer }: Dependencies,
+  { job, shard, batch }: BatchRef,
+  found: ApiBatch,
+  adopted: boolean,
+): Promise<BatchRecord> {
+  const { record, first } = await claimRecord<BatchRecord>(store, shardFiles.batch(job, shard, batch), {
+    batchId: found.id,
+    createdAt: found.createdAt,
+    adopted,
+  });
+  if (first && observer !== undefined) {
+    const { model, lines } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
+    observer.onBatchCreated({ job, shard, batch, batchId: record.batchId, model, lines, adopted });
+  }
+  return record;
+}
