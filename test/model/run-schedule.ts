@@ -29,8 +29,9 @@ export interface Stage {
 
 /** A job that nothing has happened in for so long stands still; poll intervals stay far below it. */
 const STANDSTILL_MS = 90_000;
-/** Far beyond what any schedule takes; a job that goes on then goes round in circles. */
+/** Far beyond what any schedule takes, also on a busy machine; a job that continues then never ends. */
 const MOST_ATTEMPTS = 2_000;
+const LONGEST_MS = 20 * 60_000;
 const LOOK_MS = 200;
 
 let jobs = 0;
@@ -160,7 +161,8 @@ class DrivenJob {
   private async untilStandstill(): Promise<'stands still'> {
     let attempts = -1;
     let since = Date.now();
-    while (Date.now() - since < STANDSTILL_MS && attempts < MOST_ATTEMPTS) {
+    const until = since + LONGEST_MS;
+    while (Date.now() < Math.min(since + STANDSTILL_MS, until) && attempts < MOST_ATTEMPTS) {
       if (attempts < this.world.attempts) since = Date.now();
       attempts = this.world.attempts;
       await sleep(1_000, undefined, { ref: false });

@@ -120,7 +120,7 @@ export class ScriptedApi {
       case 'files.create':
         throw connectionReset();
       case 'batches.create':
-        this.hasUnsureCreate = true;
+        this.noteUnsureCreate();
         throw connectionReset();
       case 'batches.list':
         return noneListed();
@@ -161,8 +161,14 @@ export class ScriptedApi {
     }
     this.strike(`held: ${kind}`);
     if (kind === 'batches.cancel') this.batchOf(path)!.cancelTried = true;
-    if (kind === 'batches.create') this.hasUnsureCreate = true;
+    if (kind === 'batches.create') this.noteUnsureCreate();
     return refusal(500, 'It does not work, and will not soon.', null);
+  }
+
+  /** The caller cannot know whether it has created a batch. It searches the list until that works or is refused for good. */
+  private noteUnsureCreate(): void {
+    this.hasUnsureCreate = true;
+    if (!this.schedule.list.broken?.as.startsWith('status_4')) this.listMustWork = true;
   }
 
   private async linesMeant(
