@@ -12,12 +12,12 @@ export interface BatchRef {
   readonly batch: number;
 }
 
-/** What is kept of a batch, as the first who knew its id wrote it down. */
+/** The record of a batch, written by the first attempt that knew its id. */
 export interface BatchRecord {
   readonly batchId: string;
   /** Seconds since 1970, by the API's clock. */
   readonly createdAt: number;
-  /** True when a search found it: its POST's reply never reached a record. */
+  /** True when a search found it: the reply to its POST was not recorded. */
   readonly adopted: boolean;
 }
 
