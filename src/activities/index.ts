@@ -31,7 +31,8 @@ import { withJobApi, withJobStore, withSpecStore } from './step/right-worker.ts'
 import { saveResults, type SaveRequest } from './save-results.ts';
 import { withSafeFailures } from './step/safe-failure.ts';
 import { uploadInput, type UploadRequest } from './upload-input.ts';
-import { watchBatches, type WatchReply, type WatchRequest } from './watch-batches.ts';
+import type { WatchReply } from './batches/watch-reply.ts';
+import { watchBatches, type WatchRequest } from './watch-batches.ts';
 
 /** The activities of a job, in the order in which it runs them; each is idempotent, and its comment says why. */
 export interface Activities {

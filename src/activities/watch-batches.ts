@@ -1,20 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  batchesOf,
-  groupBatches,
-  type BatchGroup,
-  type NamedBatch,
-  type KnownStatus,
-} from '../core/batch-groups.ts';
-import { isTerminal, type BatchRefusal } from '../core/batch-status.ts';
+import { batchesOf, type BatchGroup, type NamedBatch, type KnownStatus } from '../core/batch-groups.ts';
 import { nextPollDelay } from '../core/poll-schedule.ts';
-import { SHARDS_SHOWN, type RunningCounts } from '../core/progress.ts';
+import type { RunningCounts } from '../core/progress.ts';
 import { compareShards } from '../core/shard-plan.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
 import type { BatchRecord } from './batches/batch-record.ts';
-import type { BatchReading } from './batches/batch-reading.ts';
 import { takeSnapshot } from './batches/batch-snapshot.ts';
+import { toRunningCounts, toWatchReply, type PolledBatch, type WatchReply } from './batches/watch-reply.ts';
 import type { Dependencies } from './step/dependencies.ts';
 import { withHeartbeat } from './step/heartbeat.ts';
 
@@ -34,37 +27,8 @@ export interface WatchRequest {
   readonly turn: number;
 }
 
-/** The new status of a batch. */
-interface Change {
-  readonly status: Exclude<KnownStatus, 'created'>;
-  /** See `BatchReading.refusal`; absent for null. */
-  readonly refusal?: BatchRefusal;
-}
-
-/** The changes, and sums over the other batches. */
-export interface WatchReply {
-  readonly changed: readonly BatchGroup<Change>[];
-  /** Batches that could not be read and keep their last status. */
-  readonly unread: readonly BatchGroup<null>[];
-  /** Lines that have run in batches that have not ended, by the API's counts. */
-  readonly ran: number;
-  /** Completed and failed lines, two numbers for each running batch of the first `SHARDS_SHOWN` shards, in ascending order. */
-  readonly counts: readonly number[];
-  /** See `BatchReading.windowMs`; the longest of all. */
-  readonly windowMs: number | null;
-  /** See `BatchReading.duplicates`; of all batches that have not ended. */
-  readonly duplicates: number;
-  /** The first few unknown statuses of the server. */
-  readonly words: readonly string[];
-  /** True if workers such as this one poll a queue of their own for these requests. */
-  readonly hasQueue: boolean;
-}
-
 /** Batches are read individually only in polls that are at least this long apart. */
 const READS_APART_MS = 1_000;
-
-/** The most unknown statuses in a reply. */
-const MAX_UNKNOWN = 5;
 
 /** One of two heartbeats may be lost before a worker counts as dead; some servers bill each of them. */
 const BEATS = 2;
@@ -159,60 +123,4 @@ class StatusPoll {
       reading: readingOf.get(batchId ?? '') ?? null,
     }));
   }
-}
-
-/** A batch with its last status, `known`, and its reading; null if it could not be read. */
-export type PolledBatch = NamedBatch & { readonly known: KnownStatus; readonly reading: BatchReading | null };
-
-/** Returns a poll's result for the workflow; the batches are in ascending order of their shards. */
-export function toWatchReply(polled: readonly PolledBatch[], hasQueue: boolean): WatchReply {
-  const changed = polled.flatMap(({ shard, batch, known, reading }) => {
-    if (reading === null || reading.status === known) return [];
-    const { status, refusal } = reading;
-    return [{ shard, batch, status: { status, ...(refusal === null ? {} : { refusal }) } }];
-  });
-  const unread = polled.flatMap(({ shard, batch, reading }) =>
-    reading === null ? [{ shard, batch, status: null }] : [],
-  );
-  const running = runningOf(polled);
-  const windows = running.flatMap(({ reading: { windowMs } }) => windowMs ?? []);
-  const unknown = new Set(running.flatMap(({ reading: { unknownStatus } }) => unknownStatus ?? []));
-  return {
-    changed: groupBatches(changed),
-    unread: groupBatches(unread),
-    ran: ranIn(running),
-    counts: running
-      .slice(0, SHARDS_SHOWN)
-      .flatMap(({ reading: { completed, failed } }) => [completed, failed]),
-    windowMs: windows.length === 0 ? null : Math.max(...windows),
-    duplicates: running.reduce((total, { reading: { duplicates = 0 } }) => total + duplicates, 0),
-    words: [...unknown].slice(0, MAX_UNKNOWN),
-    hasQueue,
-  };
-}
-
-function toRunningCounts(polled: readonly PolledBatch[]): RunningCounts {
-  const running = runningOf(polled);
-  const shards: Record<string, [number, number]> = {};
-  for (const { shard, reading } of running.slice(0, SHARDS_SHOWN))
-    shards[shard] = [reading.completed, reading.failed];
-  return { ran: ranIn(running), shards };
-}
-
-interface RunningBatch {
-  readonly shard: string;
-  readonly reading: BatchReading;
-}
-
-/** The batches that have not ended. */
-function runningOf(polled: readonly PolledBatch[]): RunningBatch[] {
-  return polled.flatMap(({ shard, reading }) =>
-    reading !== null && reading.status !== 'missing' && !isTerminal(reading.status)
-      ? [{ shard, reading }]
-      : [],
-  );
-}
-
-function ranIn(running: readonly RunningBatch[]): number {
-  return running.reduce((total, { reading: { completed, failed } }) => total + completed + failed, 0);
 }

@@ -15,13 +15,8 @@ import {
   type WatchedBatch,
 } from './batch-reading.ts';
 import { cancelAll } from './cancel-all.ts';
-import {
-  isDuplicate,
-  isOfThisStore,
-  recordDuplicate,
-  readDuplicates,
-  readEarlierBatches,
-} from './duplicate-batches.ts';
+import { isDuplicate, isOfThisStore, recordDuplicate } from './duplicate-batches.ts';
+import { findDuplicates } from './find-duplicates.ts';
 import { BatchReader, listBatches, type ListedBatches, type UntrackedBatch } from './read-batches.ts';
 
 /** A snapshot reads one of this many batches individually: the list may be stale, and some servers advance a batch only when it is read. */
@@ -122,7 +117,7 @@ class BatchSnapshot {
     const { deps, job, signal } = this;
     try {
       const batch = await this.read(watched, list);
-      const others = await this.duplicatesOf(watched, batch, list.untracked);
+      const others = await findDuplicates(deps, job, watched, batch, list.untracked, this.reader.read);
       const group = batch === null ? others : [batch, ...others];
       if (group.length === 0) return missingBatch(watched.batchId);
       return group.length === 1 && batch !== null
@@ -151,53 +146,6 @@ class BatchSnapshot {
       if (isFinal(error) && !isAccountRefused(error)) return null;
       throw error;
     }
-  }
-
-  /**
-   * Returns the duplicates of a watched batch: recorded ones, and listed ones with the shard's key or, if the server drops
-   * metadata, the same file. Each is read individually, because a list of summaries shows neither.
-   */
-  private async duplicatesOf(
-    watched: WatchedBatch,
-    batch: ApiBatch | null,
-    untracked: readonly UntrackedBatch[],
-  ): Promise<ApiBatch[]> {
-    const { deps, job } = this;
-    const found = new Map<string, ApiBatch>();
-    for (const { batch: listed, key } of untracked) {
-      if (listed.id === watched.batchId) continue;
-      const ofShard = key !== null && key.shard === watched.shard && key.batch === watched.batch;
-      const ofFile = key === null && Boolean(listed.inputFileId) && listed.inputFileId === batch?.inputFileId;
-      if (!ofShard && !ofFile) continue;
-      const other = await asRead(listed, this.reader.read);
-      if (ofFile && !(await this.isOfSameFile(watched, batch, other))) continue;
-      if (key !== null && !(await isOfThisStore(deps.store, job, key, other))) continue;
-      found.set(other.id, other);
-      await recordDuplicate(deps, job, watched, other.id);
-    }
-    for (const id of await readDuplicates(deps.store, job, watched)) {
-      const known = found.get(id) ?? (await this.readDuplicate(id));
-      if (known !== null) found.set(id, known);
-    }
-    return [...found.values()];
-  }
-
-  /** Returns null also if the API refuses for good to show it. */
-  private async readDuplicate(batchId: string): Promise<ApiBatch | null> {
-    try {
-      return await this.reader.read(batchId);
-    } catch (error) {
-      if (isFinal(error) && !isAccountRefused(error)) return null;
-      throw error;
-    }
-  }
-
-  /** True if the other batch was created later from the same file, on a server that drops metadata. */
-  private async isOfSameFile(watched: WatchedBatch, listed: ApiBatch, other: ApiBatch): Promise<boolean> {
-    if (other.metadata?.key !== undefined) return false;
-    const batch = await asRead(listed, this.reader.read);
-    if (batch.metadata?.key !== undefined || !(other.createdAt >= batch.createdAt)) return false;
-    return !(await readEarlierBatches(this.deps.store, this.job, watched)).includes(other.id);
   }
 
   /** Cancels duplicates of shards that are already settled: their answers are lost, and the report counts them. */

@@ -55,7 +55,7 @@ export async function countDuplicates(
     });
   try {
     if (!(await isOtherApi(deps.store, job, apiFingerprint(deps.api.baseURL))))
-      await findDuplicates(deps, job, startedAt, signal);
+      await recordLateDuplicates(deps, job, startedAt, signal);
   } catch (error) {
     if (signal.aborted) throw error;
     const { message } = error as Error;
@@ -76,7 +76,7 @@ export async function countDuplicates(
   return losses;
 }
 
-async function findDuplicates(
+async function recordLateDuplicates(
   deps: Dependencies,
   job: string,
   startedAt: string,
