@@ -10,11 +10,11 @@ import { reportPage } from '../report/page.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './step/dependencies.ts';
-import { whileBeating, type BeatDetails } from './step/heartbeat.ts';
+import { withHeartbeat, type HeartbeatDetails } from './step/heartbeat.ts';
 import { countDuplicates } from './batches/late-duplicates.ts';
 import { readReportShard } from './report/read-report-shard.ts';
 import { sumShards } from './report/sum-shards.ts';
-import { leaveWhileBusy } from './step/worker-busy.ts';
+import { assertThreadFree } from './step/worker-busy.ts';
 
 export interface AssembleRequest {
   readonly job: string;
@@ -26,14 +26,14 @@ export interface AssembleRequest {
   readonly startedAt: string;
 }
 
-/** The drawings are done long before the rows of a large job are merged; a small job does not wait for them longer than this. */
+/** Charts are drawn long before the rows of a large job are merged; a small job waits no longer than this for them. */
 const DRAWING_MS = 10_000;
 
 /**
- * Writes `results.jsonl`, one row per line in input order, `report.html`, and `report.json` as the last.
- * Safe twice: all are made from outcomes that never change and written whole; the first `report.json` is kept, and an
- * attempt that finds another one's writes the page anew from it.
- * @throws ApplicationFailure (a fault of ours, final) when a line has no row or two
+ * Writes `results.jsonl`, one row per line in input order, then `report.html`, then `report.json`.
+ * Safe twice: all are made from outcomes that never change, and are written whole; the first `report.json` is kept, and an
+ * attempt that finds the one of another attempt writes the page again from it.
+ * @throws ApplicationFailure `RowsMismatch` (a bug, final) if a line has no row or two
  */
 export async function assembleResults(deps: Dependencies, request: AssembleRequest): Promise<JobReport> {
   const { store, files } = deps;
@@ -41,8 +41,8 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
   const known = await readRecord<JobReport>(store, jobFiles.report(job));
   if (known !== null) return known;
   const counter = new ByteCounter();
-  const told = (): BeatDetails => ({ done: counter.done, of: counter.of });
-  return await whileBeating(
+  const details = (): HeartbeatDetails => ({ done: counter.done, of: counter.of });
+  return await withHeartbeat(
     async (signal) => {
       const plans: RoundPlan[] = [];
       for (let round = 1; round <= request.rounds; round += 1)
@@ -50,13 +50,13 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
       const shards = plans.flatMap((plan, i) =>
         Array.from({ length: plan.shards }, (_, index) => shardId(i + 1, index)),
       );
-      leaveWhileBusy(files, { shards: shards.length });
+      assertThreadFree(files, { shards: shards.length });
       if (request.cancelled) await cancelRest(deps, job, shards);
       const losses = await countDuplicates(deps, job, startedAt, shards, signal);
       const reportShards: ReportShard[] = [];
       for (const shard of shards) reportShards.push(await readReportShard(store, job, shard));
       const { models, ...sums } = sumShards(reportShards, losses);
-      const drawing = quietly(job, () =>
+      const drawing = tryOrLog(job, () =>
         files.drawReport({ startedAt, shards: reportShards, models }, AbortSignal.timeout(DRAWING_MS)),
       );
       const sources = [
@@ -66,7 +66,7 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
       ];
       const replacing = shardsFromRebuy(plans);
       const target = jobFiles.results(job);
-      const again = boughtAgain(plans);
+      const again = replacedRows(plans);
       const { rejected, kept } = plans[0]!;
       const failed = sums.failed + rejected - again.failed;
       const examples = Math.min(failed, FAILED_SHOWN);
@@ -100,18 +100,18 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
         started_at: startedAt,
         finished_at: new Date().toISOString(),
       };
-      if (drawn !== null) await putPage(deps, report, rejected, drawn);
+      if (drawn !== null) await writePage(deps, report, rejected, drawn);
       const { record, first } = await claimRecord(store, jobFiles.report(job), report);
       if (first) deps.observer?.onJobEnded({ job, report: record });
-      else if (drawn !== null) await putPage(deps, record, rejected, drawn);
+      else if (drawn !== null) await writePage(deps, record, rejected, drawn);
       return record;
     },
-    { details: told },
+    { details },
   );
 }
 
-/** Lines that have a later row than the one that these counts were made of. */
-function boughtAgain(plans: readonly RoundPlan[]): Record<'failed' | 'unavailable' | 'cancelled', number> {
+/** Counts rows of earlier rounds that a later row of the same line replaces. */
+function replacedRows(plans: readonly RoundPlan[]): Record<'failed' | 'unavailable' | 'cancelled', number> {
   const sums = { failed: 0, unavailable: 0, cancelled: 0 };
   for (const { rebought, retried, lines } of plans) {
     if (rebought !== true) continue;
@@ -122,40 +122,38 @@ function boughtAgain(plans: readonly RoundPlan[]): Record<'failed' | 'unavailabl
   return sums;
 }
 
-/** How many shards, from the end, belong to rounds of lines that were bought again and to rounds after them. */
+/** The number of shards, from the end, in the first round of lines that were sent again for payment and in all rounds after it. */
 function shardsFromRebuy(plans: readonly RoundPlan[]): number {
   const first = plans.findIndex(({ rebought }) => rebought === true);
   return first === -1 ? 0 : plans.slice(first).reduce((sum, { shards }) => sum + shards, 0);
 }
 
-/** Rounds in which a batch was sent: lines that a cancel came before are packed for a round that is none. */
+/** The number of rounds in which a batch was sent. A round whose lines were cancelled before that does not count. */
 function roundsSent(reportShards: readonly ReportShard[]): number {
   const sent = reportShards.filter(({ batches }) => batches.length > 0).map(({ round }) => round);
   return Math.max(1, new Set(sent).size);
 }
 
-/**
- * Before the report, so that whoever sees that finds it; a job whose page cannot be made or written has its results all the same.
- */
-async function putPage(
+/** Writes the page before the report, so a job with a report has its page. A page that cannot be made fails nothing. */
+async function writePage(
   { store }: Dependencies,
   report: JobReport,
   rejected: number,
   drawn: string,
 ): Promise<void> {
   const job = report.job_id;
-  await quietly(job, async () => {
+  await tryOrLog(job, async () => {
     const spec = await readRecord<JobSpec>(store, jobFiles.spec(job));
     const input = spec === null ? null : basename(spec.input.path);
     await store.replace(jobFiles.page(job), reportPage({ report, input, rejected }, drawn));
   });
 }
 
-async function quietly<T>(job: string, work: () => Promise<T>): Promise<T | null> {
+async function tryOrLog<T>(job: string, work: () => Promise<T>): Promise<T | null> {
   try {
     return await work();
   } catch (error) {
-    log.warn('The page of the report was not made; results and report.json are whole.', {
+    log.warn('The page of the report was not made; results and report.json are complete.', {
       job,
       reason: (error as Error).name,
     });

@@ -6,7 +6,7 @@ import type { JobReport } from '../core/progress.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
 import type { Dependencies } from './step/dependencies.ts';
-import { whileBeating } from './step/heartbeat.ts';
+import { withHeartbeat } from './step/heartbeat.ts';
 
 export interface AwaitRequest {
   readonly job: string;
@@ -14,18 +14,18 @@ export interface AwaitRequest {
 }
 
 /**
- * The report of a job that another history of this run has started, or null when that job ended without one and may be
- * started again. Safe twice: it only reads; the retries are the waiting, and cost no history.
- * @throws ApplicationFailure `EarlierRunUnfinished` (try again) while the job works; `RunConflict` when it is another job
+ * Returns the report of a job that an earlier start of this run has begun, or null if the job ended without one and may be
+ * started again. Safe twice: it only reads. It waits by being retried, which adds nothing to the history.
+ * @throws ApplicationFailure `EarlierRunUnfinished` (retryable) while the job runs; `RunConflict` if it is a different job
  */
 export async function awaitReport(
   { store }: Dependencies,
   { job, identity }: AwaitRequest,
 ): Promise<JobReport | null> {
-  return await whileBeating(async () => {
+  return await withHeartbeat(async () => {
     const { status, memo } = await describeJob(job);
-    const theirs = memo?.[IDENTITY_MEMO];
-    if (status !== null && theirs !== identity) {
+    const identityOfJob = memo?.[IDENTITY_MEMO];
+    if (status !== null && identityOfJob !== identity) {
       throw ApplicationFailure.nonRetryable(
         `Job ${job} exists with another input or other options: use a schedule of another name.`,
         FailureType.RunConflict,
@@ -34,14 +34,14 @@ export async function awaitReport(
     if (status === 'RUNNING') {
       throw ApplicationFailure.create({
         type: FailureType.EarlierRunUnfinished,
-        message: `Job ${job} was started before, by this run before a reset or by another one of the same time: its end is waited for.`,
+        message: `Job ${job} is already running, started by this run before a reset or by another run of the same time: waiting for its end.`,
       });
     }
-    // Read after the look: a job that ended in between has its report.
+    // Read after the status: a job that ended in between has its report.
     const report = await readRecord<JobReport>(store, jobFiles.report(job));
     if (report !== null || status !== 'COMPLETED') return report;
     throw ApplicationFailure.nonRetryable(
-      `Job ${job} has ended, and its files are gone from the store: delete its workflow to buy it again.`,
+      `Job ${job} has ended, and its files are not in the store any more: delete its workflow to run and pay for it again.`,
       FailureType.RunConflict,
     );
   });

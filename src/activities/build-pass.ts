@@ -4,8 +4,8 @@ import { jobFiles } from '../store/job-files.ts';
 import { readPass } from '../store/job-pass.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './step/dependencies.ts';
-import { whileBeating } from './step/heartbeat.ts';
-import { leaveWhileBusy } from './step/worker-busy.ts';
+import { withHeartbeat } from './step/heartbeat.ts';
+import { assertThreadFree } from './step/worker-busy.ts';
 
 /** Another pass over the lines of a job that ended without an answer. */
 export interface PassRequest {
@@ -16,18 +16,18 @@ export interface PassRequest {
   readonly shardBytes: number;
 }
 
-/** The first round of a pass, and where the job stood before it. */
+/** The first round of a pass, and the state of the job before it. */
 export interface BegunPass {
   /** The round before it. */
   readonly round: number;
-  /** Without shards where no line is left. */
+  /** Without shards if no line is left. */
   readonly plan: RoundPlan;
   readonly report: JobReport;
 }
 
 /**
  * Packs the lines that ended without an answer into shards of a round that begins another pass.
- * Safe twice: rows of rounds before it never change, so the files come out the same; the round's plan is claimed.
+ * Safe twice: rows of earlier rounds never change, so an attempt writes the same files; the round's plan is claimed.
  */
 export async function buildPass(
   { store, files }: Dependencies,
@@ -37,7 +37,7 @@ export async function buildPass(
   const key = jobFiles.round(job, round + 1);
   const known = await readRecord<RoundPlan>(store, key);
   if (known !== null) return { round, plan: known, report };
-  leaveWhileBusy(files, { shards: Number.POSITIVE_INFINITY });
-  const plan = await whileBeating(() => files.packRebuys({ job, round, ...limits, which: 'unanswered' }));
+  assertThreadFree(files, { shards: Number.POSITIVE_INFINITY });
+  const plan = await withHeartbeat(() => files.packRebuys({ job, round, ...limits, which: 'unanswered' }));
   return { round, plan: plan.shards === 0 ? plan : (await claimRecord(store, key, plan)).record, report };
 }

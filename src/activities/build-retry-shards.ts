@@ -3,12 +3,12 @@ import type { RoundPlan } from '../core/shard-plan.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './step/dependencies.ts';
-import { whileBeating } from './step/heartbeat.ts';
-import { leaveWhileBusy } from './step/worker-busy.ts';
+import { withHeartbeat } from './step/heartbeat.ts';
+import { assertThreadFree } from './step/worker-busy.ts';
 
 /**
- * Packs the lines that go again, of all shards of a round, into the next round's shards.
- * Safe twice: outcomes never change, so the files come out the same; the round's plan is written last, once.
+ * Packs the lines of a round that are sent again into the shards of the next round.
+ * Safe twice: outcomes never change, so an attempt writes the same files; the round's plan is written last, once.
  */
 export async function buildRetryShards(
   { store, files }: Dependencies,
@@ -17,7 +17,7 @@ export async function buildRetryShards(
   const key = jobFiles.round(round.job, round.round + 1);
   const known = await readRecord<RoundPlan>(store, key);
   if (known !== null) return known;
-  leaveWhileBusy(files, round);
-  const plan = await whileBeating(() => files.packRetries(round));
+  assertThreadFree(files, round);
+  const plan = await withHeartbeat(() => files.packRetries(round));
   return (await claimRecord(store, key, plan)).record;
 }

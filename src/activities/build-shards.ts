@@ -12,33 +12,33 @@ import { inputPathOf } from '../job/same-job.ts';
 import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import type { Dependencies } from './step/dependencies.ts';
 import {
-  assertRunWorks,
+  assertRunOpen,
   claimEarlierAnswers,
   currentRun,
   earlierAnswersGone,
 } from './earlier/earlier-answers.ts';
-import { whileBeating, type BeatDetails } from './step/heartbeat.ts';
-import { leaveWhileBusy } from './step/worker-busy.ts';
+import { withHeartbeat, type HeartbeatDetails } from './step/heartbeat.ts';
+import { assertThreadFree } from './step/worker-busy.ts';
 
 /**
- * Round 1, what was decided for good about the job before it was started again (a cancel, a `--rebuy`), and whether workers
- * take transfers from queues of their own.
+ * The plan of round 1, the final decisions about the job before it was started again (a cancel, a `--rebuy`), and whether
+ * workers poll queues of their own for transfers.
  */
 export type FirstPlan = RoundPlan & {
   readonly cancelled?: true;
   readonly rebuy?: true;
-  /** Which further pass over lines without an answer was asked for. */
+  /** The number of the requested pass over lines without an answer; absent for the first. */
   readonly pass?: number;
   readonly transferQueues?: true;
 };
 
 /**
  * Checks every line of the input and writes the shards of round 1.
- * Safe twice: files are written under names and with bytes that depend on the input, the options and the list of earlier jobs
- * alone, of which the first is claimed before anything is built; and they get their places when the plan, which is claimed, names
- * them. An attempt that finds the plan reads nothing, and ends what was begun. So one that stood still, and goes on when the plan
- * is there, has no effect: also one with another input, which somebody has corrected since under the same id.
- * @throws ApplicationFailure `BadInput`; `WorkerBusy` (try again); those of `claimEarlierAnswers`
+ * Safe twice: the names and bytes of the files depend only on the input, the options and the list of earlier jobs, and the first
+ * such list is claimed before anything is built. The files are moved to their places after the plan that names them is claimed.
+ * An attempt that finds the plan reads nothing, and completes the move. So an attempt that was suspended, and resumes when the
+ * plan exists, has no effect, even if its input was corrected since under the same id.
+ * @throws ApplicationFailure `BadInput`; `WorkerBusy` (retryable); those of `claimEarlierAnswers`
  */
 export async function buildShards(deps: Dependencies, started: JobSpec): Promise<FirstPlan> {
   const { store, files, observer, hasStepQueues = false } = deps;
@@ -57,36 +57,36 @@ export async function buildShards(deps: Dependencies, started: JobSpec): Promise
       ...((await isMarked(jobFiles.rebuy(started.jobId))) ? { rebuy: true } : {}),
     };
   }
-  leaveWhileBusy(files, started.input);
-  // What is read is compared with the input's hash, wherever it is.
+  assertThreadFree(files, started.input);
+  // The bytes are compared with the input's hash, so the path does not matter.
   const spec = { ...started, input: { ...started.input, path: await inputPathOf(store, started) } };
   const counter = new ByteCounter();
-  const built = wordOf(spec);
+  const built = buildIdOf(spec);
   const under = jobFiles.building(spec.jobId, built);
   const build = async (): Promise<ShardedInput> =>
     await files.shardInput({ spec, earlier: await claimEarlierAnswers(deps, spec, built), under, counter });
-  const result = await whileBeating(build, {
-    details: (): BeatDetails => ({ done: counter.done, of: counter.of }),
+  const result = await withHeartbeat(build, {
+    details: (): HeartbeatDetails => ({ done: counter.done, of: counter.of }),
   });
   if ('gone' in result) throw earlierAnswersGone(spec, result.gone, true);
   if ('fault' in result) throw badInput(spec, result.fault.line, result.fault.reason, result.fault.advice);
   files.warmUpDrawing();
   await store.replace(`${under}/${jobFiles.spec(spec.jobId)}`, JSON.stringify(spec));
-  // Before the plan, without which nothing is sent: no worker of another API shall be the first.
+  // Recorded before the plan, without which nothing is sent: so no worker with another API can be the first.
   if (spec.api !== undefined) await recordJobApi(store, spec.jobId, spec.api);
-  await assertRunWorks(spec);
+  await assertRunOpen(spec);
   const { record, first } = await claimRecord<RoundPlan>(store, key, { ...result.plan, built });
   await publish(store, spec.jobId, record);
   if (first && record.rejected > 0) observer?.onRejectedLines({ job: spec.jobId, lines: record.rejected });
   return { ...record, ...queues };
 }
 
-/** Attempts of one word make the same files: of one input and one set of options, and of one list of earlier jobs, which is a run's. */
-function wordOf(spec: JobSpec): string {
+/** Attempts with the same id build the same files: one input, one set of options and, for `--only-new`, one run's list of earlier jobs. */
+function buildIdOf(spec: JobSpec): string {
   return spec.onlyNew === undefined ? shortIdentity(spec) : `${shortIdentity(spec)}-${currentRun()}`;
 }
 
-/** Gives the files of a plan their places; what was made for other inputs under the job's id is no longer needed. */
+/** Moves the files of a plan to their places, and removes those that were built for other inputs under the job's id. */
 async function publish(store: Store, job: string, { built }: RoundPlan): Promise<void> {
   if (built === undefined) return;
   await store.moveToRoot(jobFiles.building(job, built));

@@ -1,9 +1,9 @@
 import { recordCancel } from '../store/job-pass.ts';
 import type { Dependencies } from './step/dependencies.ts';
 import { readDuplicates } from './batches/duplicate-batches.ts';
-import { whileBeating } from './step/heartbeat.ts';
+import { withHeartbeat } from './step/heartbeat.ts';
 
-/** A batch in flight. Version 0.1 named its id only. */
+/** A batch in flight. Version 0.1 sends only its id. */
 export interface CancelRequest {
   readonly job?: string;
   readonly shard?: string;
@@ -16,16 +16,16 @@ export interface CancelRequest {
 }
 
 /**
- * Asks the API to cancel a batch, and what was created on top of it. Safe twice: cancelling a cancelled batch is
- * accepted, and a batch that has ended otherwise (409) or is unknown (404) needs no cancel. No refusal ends the job: the
- * batch is awaited all the same, and what it answered is read. Only a refused account is reported. That a job is cancelled
- * is kept first, so that whoever starts it again, after its workflow was terminated, buys nothing more.
+ * Asks the API to cancel a batch and its duplicates. Safe twice: the API accepts the cancel of a cancelled batch, and a batch
+ * that has ended in another way (409) or is unknown (404) needs none. No refusal ends the job: it waits for the end of the batch
+ * and reads its answers. Only a refused account fails the step. The cancel of a job is recorded first, so a job that is
+ * started again after its workflow was terminated sends nothing more.
  */
 export async function cancelBatch(
   { api, store }: Dependencies,
   { job, shard, batch, batchId, wholeJob = false, pass = 0 }: CancelRequest,
 ): Promise<void> {
-  await whileBeating(async (signal) => {
+  await withHeartbeat(async (signal) => {
     if (job !== undefined && wholeJob) await recordCancel(store, job, pass);
     await api.postCancel(batchId, signal);
     if (job === undefined || shard === undefined || batch === undefined) return;

@@ -1,7 +1,7 @@
 import type { Dependencies } from './step/dependencies.ts';
-import { whileBeating } from './step/heartbeat.ts';
+import { withHeartbeat } from './step/heartbeat.ts';
 
-/** Asks whether the API accepts the key; see `BatchApi.checkKey`. Safe twice: it only reads. */
+/** Checks that the API accepts the key; see `BatchApi.checkKey`. Safe twice: it only reads. */
 export async function checkAccount({ api }: Dependencies): Promise<void> {
-  await whileBeating((signal) => api.checkKey(signal));
+  await withHeartbeat((signal) => api.checkKey(signal));
 }

@@ -12,7 +12,7 @@ import { priceOf } from '../core/token-cost.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './step/dependencies.ts';
 import { downloadFiles, type BatchFiles } from './batches/download-batch-files.ts';
-import { whileBeating } from './step/heartbeat.ts';
+import { withHeartbeat } from './step/heartbeat.ts';
 import type { EndedRecord } from './batches/ended-record.ts';
 import { rereadBatch, type Reread } from './batches/reread-batch.ts';
 import { paidFor, toShardCounts, type ShardCounts } from './batches/shard-counts.ts';
@@ -27,25 +27,26 @@ export interface FetchRequest {
   readonly cancelled?: boolean;
 }
 
-/** For workers whose transfers have no queue of their own. */
+/** Limits workers whose transfers have no queue of their own. */
 const downloads = pLimit(DOWNLOADS_AT_ONCE);
 
-/** How long the API is asked again for rows of an ended batch (kaapi-backend#723: files may come late). */
-const ASK_MS = 600_000;
-/** The first wait before that, and the longest. */
-const ASK_AGAIN_MS = { least: 30_000, most: 240_000 } as const;
+/** How long missing rows of an ended batch are requested from the API again (kaapi-backend#723: files may come late). */
+const RETRY_MS = 600_000;
+/** The first and the longest wait between two attempts. */
+const RETRY_WAIT_MS = { least: 30_000, most: 240_000 } as const;
 
 /**
  * Downloads the output and error file of an ended batch and decides how each line of the shard ended.
- * Safe twice: a raw file is seen only when whole, a longer one of the same name replaces it, and the shard's first outcome
- * is kept.
+ * Safe twice: a file appears in the store only when it is whole, a longer one of the same name replaces it, and the shard's
+ * first outcome is kept.
  *
- * A line without a row in either file may have run all the same: files come late, and some are empty or cut short at
- * first. So its files are downloaded and the batch is read again for ten minutes after the first miss, whatever the counts
- * say; a file that it names by then is downloaded at once. A batch that the API calls running again is waited for. Then such lines go again where both files are there and hold rows
- * of ours; else they end `answer_unavailable`, since they may have been paid, unless `rebuy` is set.
- * @throws ApplicationFailure `AnswersNotReady` (try again) for those ten minutes; `BatchUnknown` when the API does not
- * know the batch after them
+ * A line without a row in either file may have run nevertheless: files come late, and some are empty or truncated at first. So
+ * the files are downloaded and the batch is read again for ten minutes after the first miss, whatever the counts are; a file
+ * that it names by then is downloaded at once. If the API reports the batch as running again, the ten minutes start at its end.
+ * Then such lines are sent again if both files are there and hold rows of this shard. Otherwise they end `answer_unavailable`,
+ * because they may have been paid, unless `rebuy` is set.
+ * @throws ApplicationFailure `AnswersNotReady` (retryable) for those ten minutes; `BatchUnknown` if the API does not know the
+ * batch after them
  */
 export async function fetchResults(deps: Dependencies, request: FetchRequest): Promise<ShardCounts> {
   const { job, shard, batch } = request;
@@ -54,7 +55,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
   const { model } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
   if (known !== null) return toShardCounts(known, paidFor(model, known));
 
-  return await whileBeating(async (signal) => {
+  return await withHeartbeat(async (signal) => {
     let ended = (await readRecord<EndedRecord>(store, shardFiles.ended(job, shard, batch)))!;
     const missedKey = shardFiles.missed(job, shard, batch);
     const hasMissed = (await store.size(missedKey)) !== null;
@@ -79,7 +80,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
     const isCancelled = request.cancelled === true && ended.status === BatchStatus.Cancelled;
     let settled = await settle(hasNeverRun(ended) ? (isCancelled ? 'cancelled' : 'retry') : 'ask');
     if ('missing' in settled) {
-      // The batch is read after its files: the key of another project finds neither, and such an attempt must not count as a miss.
+      // The batch is read after its files: the key of another project finds neither, and its attempt must not count as a miss.
       const now = await rereadBatch(deps, request, ended, signal);
       if (now !== null && !isDeepStrictEqual(filesOf(now.record), filesOf(ended))) {
         ended = now.record;
@@ -87,7 +88,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
         settled = await settle('ask');
       }
       if ('missing' in settled) {
-        await assertAsked(deps, request, ended, now);
+        await assertRetried(deps, request, ended, now);
         const errorsEmpty = (await store.size(shardFiles.errors(job, shard, batch))) === 0;
         settled = await settle(fateOfMissing(request, ended, files, { ...settled, errorsEmpty }));
       }
@@ -101,10 +102,10 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
 }
 
 /**
- * Records that lines have no row; returns when the API has been asked for ten minutes.
+ * Records that lines have no row; returns after ten minutes of retries.
  * @throws ApplicationFailure as `fetchResults`
  */
-async function assertAsked(
+async function assertRetried(
   { store, patience }: Dependencies,
   request: FetchRequest,
   ended: EndedRecord,
@@ -114,17 +115,17 @@ async function assertAsked(
   const missedKey = shardFiles.missed(job, shard, batch);
   const unknownKey = shardFiles.unknown(job, shard, batch);
   const key = now === null ? unknownKey : missedKey;
-  // A batch with an unknown status may have been taken for ended too early: the ten minutes begin when it has ended.
+  // A batch with an unknown status may have been treated as ended too early: the ten minutes begin at its end.
   if (now?.isRunning === true) {
     await store.replace(key, JSON.stringify({ at: null } satisfies Miss));
-    throw notReady(ended, request, ASK_AGAIN_MS.most * patience);
+    throw notReady(ended, request, RETRY_WAIT_MS.most * patience);
   }
   await store.remove(now === null ? missedKey : unknownKey);
   const miss = { at: Date.now() };
   const { record, first } = await claimRecord<Miss>(store, key, miss);
   if (record.at === null) await store.replace(key, JSON.stringify(miss));
   const waitedMs = miss.at - (record.at ?? miss.at);
-  if (first || waitedMs < ASK_MS * patience) throw notReady(ended, request, askAgainIn(waitedMs, patience));
+  if (first || waitedMs < RETRY_MS * patience) throw notReady(ended, request, nextWait(waitedMs, patience));
   if (now === null && request.cancelled !== true) throw batchUnknown(ended, request);
 }
 
@@ -132,25 +133,25 @@ function filesOf({ outputFileId, errorFileId, duplicates = [] }: EndedRecord): (
   return [outputFileId, errorFileId, ...duplicates.flatMap(filesOf)];
 }
 
-/** That lines of an ended batch have no row. */
+/** Records that lines of an ended batch have no row. */
 interface Miss {
-  /** Since when, in ms since 1970 by this machine's clock; null if the batch was running again at the last read. */
+  /** When this was first found, in ms since 1970 by this machine's clock; null if the batch was running at the last read. */
   readonly at: number | null;
 }
 
 type Settled = Awaited<ReturnType<Dependencies['files']['settleShard']>>;
 
-/** As long as all waits before it, within bounds; the last one ends with the ten minutes. */
-function askAgainIn(waitedMs: number, patience: number): number {
-  const { least, most } = ASK_AGAIN_MS;
+/** The next wait is as long as all earlier ones together, within bounds; the last one ends with the ten minutes. */
+function nextWait(waitedMs: number, patience: number): number {
+  const { least, most } = RETRY_WAIT_MS;
   const wait = Math.min(most * patience, Math.max(least * patience, waitedMs));
-  return Math.min(wait, ASK_MS * patience - waitedMs);
+  return Math.min(wait, RETRY_MS * patience - waitedMs);
 }
 
 function notReady({ batchId }: EndedRecord, { shard }: FetchRequest, waitMs: number): ApplicationFailure {
   return ApplicationFailure.create({
     type: FailureType.AnswersNotReady,
-    message: `Lines of shard ${shard} have no row in the files of batch ${batchId}, which has ended: the API is asked again for ten minutes.`,
+    message: `Lines of shard ${shard} have no row in the files of batch ${batchId}, which has ended: the files are requested again for ten minutes.`,
     nextRetryDelay: Math.max(1, waitMs),
   });
 }
@@ -162,7 +163,7 @@ function batchUnknown({ batchId }: EndedRecord, { job, shard }: FetchRequest): A
   );
 }
 
-/** True when the batch was refused, or cancelled, before any line of it ran. */
+/** True if the batch was refused or cancelled before any of its lines ran. */
 function hasNeverRun({
   status,
   ran,
@@ -173,19 +174,19 @@ function hasNeverRun({
   duplicates = [],
 }: EndedRecord): boolean {
   if (outputFileId !== null || errorFileId !== null || duplicates.length > 0) return false;
-  // Servers that leave times out say by its errors that a batch was refused.
+  // Servers without times show by its errors that a batch was refused.
   const isRefused = status === BatchStatus.Failed && errors.length > 0 && times?.inProgressAt == null;
   return !ran || isRefused;
 }
 
-/** What becomes of lines without a row after ten minutes of asking. */
+/** Decides how lines without a row end after ten minutes of retries. */
 function fateOfMissing(
   { rebuy, cancelled }: FetchRequest,
   { status, outputFileId, errorFileId }: EndedRecord,
   { output, errors, lostDuplicate }: BatchFiles,
   { outputRead, errorsRead, errorsEmpty }: MissingRows & { errorsEmpty: boolean },
 ): EndedShard['missing'] {
-  // Some servers never give files of a batch that was cancelled. Nothing is bought again here either way.
+  // Some servers never return files of a cancelled batch. Nothing is sent again here in either case.
   if (cancelled === true && status === BatchStatus.Cancelled && outputFileId === null && errorFileId === null)
     return 'cancelled';
   const isWhole = output === 'here' && outputRead && errors !== 'gone';

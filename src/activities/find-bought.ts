@@ -6,10 +6,10 @@ import { readRecord } from '../store/store.ts';
 import type { BatchRecord } from './batches/batch-record.ts';
 import { searchBatch } from './batches/search-batch.ts';
 import type { Dependencies } from './step/dependencies.ts';
-import { whileBeating } from './step/heartbeat.ts';
+import { withHeartbeat } from './step/heartbeat.ts';
 import { readRefusal, type FinalRefusal } from './step/keep-refusal.ts';
 
-/** Shards of a cancelled job that this history of it has not sent. */
+/** Shards of a cancelled job that this run of its workflow has not sent. */
 export interface BoughtRequest {
   readonly job: string;
   readonly shards: readonly string[];
@@ -17,16 +17,16 @@ export interface BoughtRequest {
   readonly pass?: number;
 }
 
-/** A shard that has a batch all the same. */
+/** A shard that has a batch nevertheless. */
 export interface BoughtShard extends BatchRecord {
   readonly shard: string;
-  /** The last of its batches. */
+  /** The number of its last batch. */
   readonly batch: number;
-  /** True when its lines have been settled. */
+  /** True if its lines are settled. */
   readonly settled: boolean;
 }
 
-/** A shard without a batch that has been settled, since the API refused it for good: its lines may have gone again in halves. */
+/** A shard without a batch that is settled because the API refused it for good: its lines may have been sent again in halves. */
 export interface SettledRefusal {
   readonly shard: string;
   /** The batch that was to be created. */
@@ -35,18 +35,18 @@ export interface SettledRefusal {
 }
 
 /**
- * Finds the batches of shards that a cancelled job would not send: another history of the job (before a reset, before it
- * was terminated) may have bought them, or a POST whose reply was lost. What was paid is kept, and so is the outcome of a shard
- * that was refused: a later round may hold its lines.
- * Safe twice: it reads, adopts what it finds by a claim, and notes that the job is cancelled, which it stays.
- * @throws ApplicationFailure `BatchNotListed` or `OtherApi`, once all shards have been looked for, while one is in doubt
+ * Finds the batches of shards that a cancelled job would not send. An earlier run of the job (before a reset or a termination), or
+ * a POST whose reply was lost, may have created them. Paid answers are kept, and so is the outcome of a refused shard, because
+ * a later round may hold its lines.
+ * Safe twice: it reads, adopts batches by a claim, and records the cancel of the job, which is final.
+ * @throws ApplicationFailure `BatchNotListed` or `OtherApi` after the search for all shards, while a batch is in doubt
  */
 export async function findBought(
   deps: Dependencies,
   { job, shards, pass = 0 }: BoughtRequest,
 ): Promise<(BoughtShard | SettledRefusal)[]> {
   const { store } = deps;
-  return await whileBeating(async (signal) => {
+  return await withHeartbeat(async (signal) => {
     await recordCancel(store, job, pass);
     const found: (BoughtShard | SettledRefusal)[] = [];
     let doubt: ApplicationFailure | null = null;
@@ -56,7 +56,7 @@ export async function findBought(
       for (let batch = 1; ; batch += 1) {
         const record =
           (await readRecord<BatchRecord>(store, shardFiles.batch(job, shard, batch))) ??
-          (await searchWherePossible(deps, { job, shard, batch }, signal));
+          (await searchIfPossible(deps, { job, shard, batch }, signal));
         if (record instanceof ApplicationFailure) doubt = record;
         if (record === null || record instanceof ApplicationFailure) break;
         last = { ...record, shard, batch, settled };
@@ -71,10 +71,10 @@ export async function findBought(
 }
 
 /**
- * The batch, null when there is none, or the failure by which it is looked for again. A server that refuses its list for good
- * can show no batch; what it may have answered cannot be found.
+ * Returns the batch, null if there is none, or the failure after which the search is retried. A server that refuses its list for
+ * good can show no batch, and its answers cannot be found.
  */
-async function searchWherePossible(
+async function searchIfPossible(
   deps: Dependencies,
   request: { job: string; shard: string; batch: number },
   signal: AbortSignal,

@@ -26,14 +26,15 @@ import { fetchResults, type FetchRequest } from './fetch-results.ts';
 import { pollBatches, type PollRequest } from './poll-batches.ts';
 import { prepareScheduledJob, type PreparedRun, type RunRequest } from './prepare-scheduled-job.ts';
 import { settleRefusedShard, type RefusedRequest } from './settle-refused-shard.ts';
-import { keepingRefusal, type FinalRefusal } from './step/keep-refusal.ts';
-import { atItsApi, inItsStore, inStoreOf } from './step/right-worker.ts';
+import { recordingRefusal, type FinalRefusal } from './step/keep-refusal.ts';
+import { withJobApi, withJobStore, withSpecStore } from './step/right-worker.ts';
 import { saveResults, type SaveRequest } from './save-results.ts';
-import { failingSafely } from './step/safe-failure.ts';
+import { withSafeFailures } from './step/safe-failure.ts';
 import { uploadInput, type UploadRequest } from './upload-input.ts';
-import { watchBatches, type WatchReply, type WatchRequest } from './watch-batches.ts';
+import type { WatchReply } from './batches/watch-reply.ts';
+import { watchBatches, type WatchRequest } from './watch-batches.ts';
 
-/** The activities of a job, in the order of its life; each is idempotent and says how where it is written. */
+/** The activities of a job, in the order in which it runs them; each is idempotent, and its comment says why. */
 export interface Activities {
   buildShards(spec: JobSpec): Promise<FirstPlan>;
   uploadInput(request: UploadRequest): Promise<string>;
@@ -52,52 +53,52 @@ export interface Activities {
   assembleResults(request: AssembleRequest): Promise<JobReport>;
 }
 
-/** The activities of a schedule's runs, around those of its job; each is idempotent and says how where it is written. */
+/** The activities of a schedule's runs, before and after those of its job; each is idempotent, and its comment says why. */
 export interface ScheduleActivities {
   prepareScheduledJob(request: RunRequest): Promise<PreparedRun>;
   awaitReport(request: AwaitRequest): Promise<JobReport | null>;
   saveResults(request: SaveRequest): Promise<void>;
 }
 
-/** What the activities of a worker are made of. */
+/** The dependencies of the activities of a worker. */
 export interface ActivityParts extends Omit<Dependencies, 'api'> {
-  /** A client of the SDK; used without its own retries, whatever it says: Temporal is the only retrier. */
+  /** A client of the SDK. Its retries are turned off: only Temporal retries. */
   readonly api: OpenAI;
 }
 
 /** The activities of one worker, ready to be registered. */
 export function createActivities(given: ActivityParts): Activities & ScheduleActivities {
   const api = new BatchApi(given.api, given.patience);
-  const deps = reportingQuietly({ ...given, api });
+  const deps = withSafeObserver({ ...given, api });
   const { store } = deps;
   return {
-    buildShards: (spec) => inStoreOf(deps, spec, () => buildShards(deps, spec)),
+    buildShards: (spec) => withSpecStore(deps, spec, () => buildShards(deps, spec)),
     uploadInput: (request) =>
-      atItsApi(deps, request.job, () => keepingRefusal(store, request, () => uploadInput(deps, request))),
+      withJobApi(deps, request.job, () => recordingRefusal(store, request, () => uploadInput(deps, request))),
     createBatch: (request) =>
-      atItsApi(deps, request.job, () => keepingRefusal(store, request, () => createBatch(deps, request))),
-    watchBatches: (request) => atItsApi(deps, request.job, () => watchBatches(deps, request)),
-    pollBatches: (request) => atItsApi(deps, request.job, () => pollBatches(deps, request)),
-    fetchResults: (request) => atItsApi(deps, request.job, () => fetchResults(deps, request)),
-    settleRefusedShard: (request) => inItsStore(deps, request.job, () => settleRefusedShard(deps, request)),
-    buildRetryShards: (round) => inItsStore(deps, round.job, () => buildRetryShards(deps, round)),
-    buildPass: (request) => inItsStore(deps, request.job, () => buildPass(deps, request)),
-    buildRebuyShards: (round) => inItsStore(deps, round.job, () => buildRebuyShards(deps, round)),
-    findBought: (request) => atItsApi(deps, request.job, () => findBought(deps, request)),
+      withJobApi(deps, request.job, () => recordingRefusal(store, request, () => createBatch(deps, request))),
+    watchBatches: (request) => withJobApi(deps, request.job, () => watchBatches(deps, request)),
+    pollBatches: (request) => withJobApi(deps, request.job, () => pollBatches(deps, request)),
+    fetchResults: (request) => withJobApi(deps, request.job, () => fetchResults(deps, request)),
+    settleRefusedShard: (request) => withJobStore(deps, request.job, () => settleRefusedShard(deps, request)),
+    buildRetryShards: (round) => withJobStore(deps, round.job, () => buildRetryShards(deps, round)),
+    buildPass: (request) => withJobStore(deps, request.job, () => buildPass(deps, request)),
+    buildRebuyShards: (round) => withJobStore(deps, round.job, () => buildRebuyShards(deps, round)),
+    findBought: (request) => withJobApi(deps, request.job, () => findBought(deps, request)),
     cancelBatch: (request) =>
       request.job === undefined
-        ? failingSafely(() => cancelBatch(deps, request))
-        : atItsApi(deps, request.job, () => cancelBatch(deps, request)),
-    checkAccount: () => failingSafely(() => checkAccount(deps)),
-    assembleResults: (request) => inItsStore(deps, request.job, () => assembleResults(deps, request)),
-    prepareScheduledJob: (request) => failingSafely(() => prepareScheduledJob(deps, request)),
-    awaitReport: (request) => failingSafely(() => awaitReport(deps, request)),
-    saveResults: (request) => failingSafely(() => saveResults(deps, request)),
+        ? withSafeFailures(() => cancelBatch(deps, request))
+        : withJobApi(deps, request.job, () => cancelBatch(deps, request)),
+    checkAccount: () => withSafeFailures(() => checkAccount(deps)),
+    assembleResults: (request) => withJobStore(deps, request.job, () => assembleResults(deps, request)),
+    prepareScheduledJob: (request) => withSafeFailures(() => prepareScheduledJob(deps, request)),
+    awaitReport: (request) => withSafeFailures(() => awaitReport(deps, request)),
+    saveResults: (request) => withSafeFailures(() => saveResults(deps, request)),
   };
 }
 
-/** Logs and metrics can never stop a step: what an observer throws is logged at most. */
-function reportingQuietly(deps: Dependencies): Dependencies {
+/** An error of the observer is logged; it never fails a step. */
+function withSafeObserver(deps: Dependencies): Dependencies {
   if (deps.observer === undefined) return deps;
   const observer = neverThrows(deps.observer, (event, error) =>
     log.warn('An event was not reported.', { event, reason: (error as Error).name }),

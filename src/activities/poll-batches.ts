@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BatchReading, WatchedBatch } from './batches/batch-reading.ts';
 import { takeSnapshot } from './batches/batch-snapshot.ts';
 import type { Dependencies } from './step/dependencies.ts';
-import { whileBeating } from './step/heartbeat.ts';
+import { withHeartbeat } from './step/heartbeat.ts';
 
 /** One poll of a job. */
 export interface PollRequest {
@@ -10,20 +10,19 @@ export interface PollRequest {
   readonly batches: readonly WatchedBatch[];
   /** How long to wait before the snapshot; under a second. */
   readonly afterMs: number;
-  /** How many polls came before: decides which batches are read by themselves. Workers of version 0.2 and before send none. */
+  /** The number of earlier polls: selects the batches that are read individually. Absent from workflows of version 0.2 and before. */
   readonly turn?: number;
 }
 
 /**
- * One look at all batches in flight, as jobs poll whose history was begun by version 0.2 or before; those of today ask
- * `watchBatches`, which sends less. Safe twice: it reads; a cancel of a cancelled batch is accepted; the
- * record of an ended batch is written once.
+ * Polls all batches in flight once, for jobs that began under version 0.2 or before; later jobs use `watchBatches`, which sends
+ * less. Safe twice: it reads; a cancel of a cancelled batch is accepted; the record of an ended batch is written once.
  */
 export async function pollBatches(
   deps: Dependencies,
   { job, batches, afterMs, turn = 0 }: PollRequest,
 ): Promise<BatchReading[]> {
-  return await whileBeating(async (signal) => {
+  return await withHeartbeat(async (signal) => {
     if (afterMs > 0) await sleep(afterMs, undefined, { signal });
     return await takeSnapshot(deps, { job, batches, turn }, signal);
   });

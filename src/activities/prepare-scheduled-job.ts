@@ -12,7 +12,7 @@ import { identityOf } from '../job/job-identity.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import { storeIdentity } from '../store/store-identity.ts';
 import type { Dependencies } from './step/dependencies.ts';
-import { whileBeating } from './step/heartbeat.ts';
+import { withHeartbeat } from './step/heartbeat.ts';
 
 export interface RunRequest {
   readonly spec: ScheduleSpec;
@@ -20,11 +20,11 @@ export interface RunRequest {
   readonly dueAt: string;
 }
 
-/** What a run has to do. */
+/** The result: a job to run, or the reason to skip it. */
 export interface PreparedRun {
-  /** The input's name at the run's time. */
+  /** The path of the input, with its placeholders filled. */
   readonly input: string;
-  /** Why there is nothing to do; null otherwise, and then there is a job. */
+  /** Why the run is skipped; null if there is a job. */
   readonly skipped: string | null;
   readonly job: ScheduledJob | null;
 }
@@ -34,18 +34,18 @@ interface ScheduledJob {
   readonly spec: JobSpec;
   /** See `IDENTITY_MEMO`. */
   readonly identity: string;
-  /** The folder for its results; null where they stay in the store. */
+  /** The folder for its results; null if they stay in the store. */
   readonly out: string | null;
-  /** The report, where the run's job has ended before: a run begun a second time. */
+  /** The report if the job has already ended, in a run that was started twice; null otherwise. */
   readonly report: JobReport | null;
 }
 
 /**
- * Names a run's input, looks whether it is there, and makes the run's job.
- * Safe twice: the job's id comes from the run's time. Once the job has shards it is taken as it is kept in the store,
- * whatever the input holds by then; before that nothing has been bought, and it is made anew.
- * @throws ApplicationFailure `BadInput` for an input or a folder that cannot be used, `RunConflict` when the job of this
- * time has other options
+ * Fills the placeholders of a run's input, checks that it exists, and makes the run's job.
+ * Safe twice: the job's id comes from the run's time. A job that has shards is read from the store, whatever the input holds
+ * by then; before that nothing has been sent, and the job is made again.
+ * @throws ApplicationFailure `BadInput` for an input or a folder that cannot be used, `RunConflict` if the job of this time has
+ * other options
  */
 export async function prepareScheduledJob(
   { store }: Dependencies,
@@ -56,7 +56,7 @@ export async function prepareScheduledJob(
   const nameAt = (name: string): string => fillPlaceholders(name, due, spec.timeZone, jobId);
   const input = nameAt(spec.input);
   const out = spec.out === null ? null : nameAt(spec.out);
-  return await whileBeating(async () => {
+  return await withHeartbeat(async () => {
     const options = optionsOf(spec, jobId);
     const kept = await readRecord<JobSpec>(store, jobFiles.spec(jobId));
     const isBegun = kept !== null && (await store.size(jobFiles.round(jobId, 1))) !== null;
@@ -95,12 +95,12 @@ function assertSameJob(kept: JobSpec, options: CheckedOptions, input: string): v
   const wanted = resolveJobSpec(options, kept.input, kept.jobId);
   if (kept.input.path === input && identityOf(kept) === identityOf(wanted)) return;
   throw ApplicationFailure.nonRetryable(
-    `Job ${kept.jobId} of this run's time exists with another input or other options, and a run is never doubled: start a job for the input by hand, or use a schedule of another name.`,
+    `Job ${kept.jobId} of this run's time exists with another input or other options, and a run is never repeated: start a job for the input by hand, or use a schedule of another name.`,
     FailureType.RunConflict,
   );
 }
 
-/** Nothing that a retry mends: the run ends failed, and is begun again by a backfill of its time. */
+/** Not retryable: the run ends as failed, and a backfill of its time starts it again. */
 function toFailure({ code, message, details }: BatchError, { name, out }: ScheduleSpec): ApplicationFailure {
   const { file = null, line = null } = details;
   // Schedules of earlier versions may name their folders by times alone.

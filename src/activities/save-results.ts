@@ -4,7 +4,7 @@ import { FailureType } from '../core/failure.ts';
 import { checkOutputFolder } from '../output/check-output.ts';
 import { copyResults } from '../output/write-output.ts';
 import type { Dependencies } from './step/dependencies.ts';
-import { whileBeating } from './step/heartbeat.ts';
+import { withHeartbeat } from './step/heartbeat.ts';
 
 export interface SaveRequest {
   readonly job: string;
@@ -12,14 +12,13 @@ export interface SaveRequest {
 }
 
 /**
- * Copies a finished job's files into a folder. Safe twice: each file appears whole, and a folder that holds the same
- * job's files takes them again.
- * @throws ApplicationFailure `BadInput` when the folder holds another job's results, `StoreTrouble` (try again) when it
- * cannot be written
+ * Copies a finished job's files into a folder. Safe twice: each file appears whole, and files of the same job are replaced.
+ * @throws ApplicationFailure `BadInput` if the folder holds another job's results, `StoreTrouble` (retryable) if it cannot be
+ * written
  */
 export async function saveResults({ store }: Dependencies, { job, folder }: SaveRequest): Promise<void> {
   try {
-    await whileBeating(async () => {
+    await withHeartbeat(async () => {
       await checkOutputFolder(folder, job);
       await copyResults(store, job, folder);
     });

@@ -4,21 +4,21 @@ import { readRecord } from '../store/store.ts';
 import { doubtfulSince } from './batches/search-batch.ts';
 import type { ShardCounts } from './batches/shard-counts.ts';
 import type { Dependencies } from './step/dependencies.ts';
-import { whileBeating } from './step/heartbeat.ts';
+import { withHeartbeat } from './step/heartbeat.ts';
 import type { FinalRefusal, RefusedRecord } from './step/keep-refusal.ts';
 
 export interface RefusedRequest {
   readonly job: string;
   readonly shard: string;
-  /** Which of the shard's batches was to be created. */
+  /** The number of the batch that was to be created. */
   readonly batch: number;
-  /** As the workflow knows it, for workers that left no record. */
+  /** The refusal as the workflow received it, for workers that left no record. */
   readonly refusal: FinalRefusal;
 }
 
 /**
- * Settles a shard whose file or batch the API refused for good: its lines end `failed` with the code, a shard that is
- * too large is halved. Lines of a batch that may have been created and cannot be looked for end `answer_unavailable`.
+ * Settles a shard whose file or batch the API refused for good: its lines end `failed` with the code, or a shard that is too
+ * large is halved. If the batch may have been created and cannot be searched for, its lines end `answer_unavailable`.
  * Safe twice: it calls no API, and the shard's first outcome is kept.
  */
 export async function settleRefusedShard(
@@ -26,12 +26,12 @@ export async function settleRefusedShard(
   request: RefusedRequest,
 ): Promise<ShardCounts> {
   const { job, shard } = request;
-  return await whileBeating(async () => {
+  return await withHeartbeat(async () => {
     const manifest = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
     const record =
       (await readRecord<RefusedRecord>(store, shardFiles.refused(job, shard))) ?? withoutRecord(request);
     const { tooLarge, status, code, text } = record;
-    // A create that is refused comes after a search that found nothing; only a refused search leaves the doubt.
+    // A refused creation follows a search that found nothing; only a refused search leaves a batch in doubt.
     const isSearchRefused = record.reason.startsWith('GET ');
     const inDoubt = isSearchRefused && (await doubtfulSince(store, request)) !== null;
     const { outcome, first } = await files.refuseShard({
@@ -40,7 +40,7 @@ export async function settleRefusedShard(
       halve: tooLarge && !inDoubt && manifest.lines > 1,
       code: inDoubt ? 'answer_unavailable' : (code ?? (status === null ? 'refused' : `http_${status}`)),
       message: inDoubt
-        ? `The batch may have been created, and the API refused to say so: ${record.reason}`
+        ? `The batch may have been created, and the API refused the search for it: ${record.reason}`
         : (text ?? record.reason),
     });
     if (first) {
@@ -78,7 +78,7 @@ function toCounts(
     costUsd: 0,
     costUsdWithoutBatch: 0,
     cost: '0',
-    // A shard that was halved is sent again: no line has failed.
+    // A halved shard is sent again: no line has failed.
     ...(failed === 0 ? {} : { refused: `shard ${shard}, ${where}: ${reason}` }),
   };
 }

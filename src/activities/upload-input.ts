@@ -3,28 +3,28 @@ import { UPLOADS_AT_ONCE } from '../core/step-queues.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './step/dependencies.ts';
-import { whileBeating } from './step/heartbeat.ts';
+import { withHeartbeat } from './step/heartbeat.ts';
 
-/** One upload of a shard; `upload` counts from 1 and grows when the API lost the file. */
+/** One upload of a shard; `upload` counts from 1 and grows when the API has lost the file. */
 export interface UploadRequest {
   readonly job: string;
   readonly shard: string;
   readonly upload: number;
 }
 
-/** What is kept of an upload. */
+/** The record of an upload. */
 interface UploadRecord {
   readonly fileId: string;
   readonly bytes: number;
 }
 
-/** For workers whose transfers have no queue of their own. */
+/** Limits workers whose transfers have no queue of their own. */
 const uploads = pLimit(UPLOADS_AT_ONCE);
 
 /**
  * Uploads a shard's requests.
- * Safe twice: an upload costs nothing, and the first file id on record is the one that is used; a file whose
- * reply was lost stays unused and expires.
+ * Safe twice: an upload costs nothing, and the first recorded file id is used; a file whose reply was lost stays unused and
+ * expires.
  */
 export async function uploadInput(deps: Dependencies, request: UploadRequest): Promise<string> {
   const { api, store, observer } = deps;
@@ -34,8 +34,8 @@ export async function uploadInput(deps: Dependencies, request: UploadRequest): P
   if (known !== null) return known.fileId;
   const blob = await store.blob(shardFiles.requests(job, shard));
   const name = `${job}-${shard}.jsonl`;
-  const fileId = await whileBeating((signal) => uploads(() => api.uploadFile({ blob, name }, signal)));
-  observer?.onUploaded({ job, shard, bytes: blob.size }); // also where another attempt was first: the bytes have travelled
+  const fileId = await withHeartbeat((signal) => uploads(() => api.uploadFile({ blob, name }, signal)));
+  observer?.onUploaded({ job, shard, bytes: blob.size }); // also if another attempt was first: the bytes were sent
   const { record } = await claimRecord<UploadRecord>(store, key, { fileId, bytes: blob.size });
   return record.fileId;
 }

@@ -109,7 +109,7 @@ test('a batch in doubt is not looked for, nor bought again, by a key of another 
 
     const stranger = doubt.start(['worker'], { OPENAI_API_KEY: 'other' });
     await until(async () => (await job.status()).state === 'paused');
-    expect((await job.status()).progress!.reason).toMatch(/OPENAI_API_KEY does not see file-/);
+    expect((await job.status()).progress!.reason).toMatch(/OPENAI_API_KEY cannot read file-/);
     stranger.child.kill('SIGKILL');
     await stranger.ended;
     expect(await ledgerOf(doubt, 'other')).toMatchObject({ batches: 0 });

@@ -28,7 +28,7 @@ export interface Stage {
 }
 
 /** A job that nothing has happened in for so long stands still; poll intervals stay far below it. */
-const STANDSTILL_MS = 90_000;
+const STANDSTILL_MS = 240_000;
 /** Far beyond what any schedule takes, also on a busy machine; a job that continues then never ends. */
 const MOST_ATTEMPTS = 2_000;
 const LONGEST_MS = 20 * 60_000;

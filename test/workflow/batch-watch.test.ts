@@ -2,7 +2,7 @@ import { Context, heartbeat } from '@temporalio/activity';
 import proto from '@temporalio/proto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { WatchReply, WatchRequest } from '../../src/activities/index.ts';
-import { toWatchReply } from '../../src/activities/watch-batches.ts';
+import { toWatchReply } from '../../src/activities/batches/watch-reply.ts';
 import { batchesOf } from '../../src/core/batch-groups.ts';
 import type { BatchStatus } from '../../src/core/batch-status.ts';
 import type { JobProgress, JobReport } from '../../src/core/progress.ts';

@@ -7,7 +7,7 @@ import { Context, heartbeat } from '@temporalio/activity';
 import proto from '@temporalio/proto';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Activities } from '../../src/activities/index.ts';
-import { toWatchReply } from '../../src/activities/watch-batches.ts';
+import { toWatchReply } from '../../src/activities/batches/watch-reply.ts';
 import { batchesOf } from '../../src/core/batch-groups.ts';
 import { stepQueuesOf } from '../../src/core/step-queues.ts';
 import type { JobSpec } from '../../src/core/job-spec.ts';

@@ -16,25 +16,25 @@ export interface WatchedBatch {
   readonly batchId: string;
 }
 
-/** What a poll read of one batch. */
+/** The result of a poll for one batch. */
 export interface BatchReading {
   readonly batchId: string;
   /** `missing`: the API does not know the batch, or refuses to show it (a wrong key, another account, or a lag). */
   readonly status: BatchStatus | 'missing';
-  /** The API's own counts: for progress only, never to decide anything. */
+  /** The API's counts; only for progress, no decision uses them. */
   readonly completed: number;
   readonly failed: number;
-  /** How long the API gives the batch, in ms by its own clock; null when it does not say. */
+  /** The completion window of the batch in ms, by the API's clock; null if the API does not show it. */
   readonly windowMs: number | null;
-  /** Batches that were created on top of this one, and cancelled. */
+  /** Duplicates of this batch, which were cancelled. */
   readonly duplicates?: number;
-  /** Why a `failed` batch was refused as a whole, where that decides what to do; null otherwise. */
+  /** Why a `failed` batch was refused as a whole, if that decides the next step; null otherwise. */
   readonly refusal: BatchRefusal | null;
-  /** The server's own status, where it is not known here. */
+  /** The server's status, if it is not a known one. */
   readonly unknownStatus?: string;
 }
 
-/** The batch's end from the store; null while it has none. The API deletes batches, and a job may be started again later. */
+/** Reads the recorded end of a batch; null if it has none. The API deletes batches, and a job may be started again later. */
 export async function readEndedBatch(
   store: Store,
   job: string,
@@ -54,7 +54,7 @@ export async function readEndedBatch(
   };
 }
 
-/** Batches that are all meant to be one: the oldest stays, the others are cancelled, and all are waited for. */
+/** The reading of a batch with duplicates: the oldest is kept, the others are cancelled, and all must have ended. */
 export async function readGroup(
   deps: Dependencies,
   job: string,
@@ -65,22 +65,22 @@ export async function readGroup(
   const kept = oldestOf(group);
   const others = group.filter((batch) => batch !== kept);
   await cancelAll(deps.api, others, signal).catch((error: unknown) => {
-    // Tried again by the next poll; until all have ended, the batch has not.
+    // The next poll retries it; the batch has not ended before all of them have.
     if (signal.aborted || !(error instanceof ApplicationFailure)) throw error;
   });
   const duplicates = others.map(toEndedRecord);
-  const waiting = duplicates.some(({ status }) => !isTerminal(status));
-  const reading = await recordReading(deps, job, watched, kept, waiting ? 'going on' : duplicates);
+  const isWaiting = duplicates.some(({ status }) => !isTerminal(status));
+  const reading = await recordReading(deps, job, watched, kept, isWaiting ? 'running' : duplicates);
   return { ...reading, duplicates: others.length };
 }
 
-/** The reading of a batch; records its end. */
+/** Returns the reading of a batch, and records its end. */
 export async function recordReading(
   { store, observer }: Dependencies,
   job: string,
   watched: WatchedBatch,
   batch: ApiBatch,
-  duplicates: 'going on' | readonly EndedRecord[] = [],
+  duplicates: 'running' | readonly EndedRecord[] = [],
 ): Promise<BatchReading> {
   const ended = toEndedRecord(batch);
   const { status, unknownStatus, counts, windowMs } = batch;
@@ -94,8 +94,8 @@ export async function recordReading(
     ...(unknownStatus === null ? {} : { unknownStatus }),
   };
   if (!isTerminal(ended.status)) return reading;
-  // What its duplicates answer decides about its lines, too: it has not ended before them.
-  if (duplicates === 'going on') return { ...reading, status: 'finalizing' };
+  // The answers of its duplicates count for its lines too, so it has not ended before them.
+  if (duplicates === 'running') return { ...reading, status: 'finalizing' };
   const record = duplicates.length === 0 ? ended : { ...ended, duplicates };
   const { shard, batch: number, batchId } = watched;
   const { first } = await claimRecord(store, shardFiles.ended(job, shard, number), record);
@@ -105,6 +105,6 @@ export async function recordReading(
 }
 
 /** The reading of a batch that the API does not know. */
-export function missing(batchId: string): BatchReading {
+export function missingBatch(batchId: string): BatchReading {
   return { batchId, status: 'missing', completed: 0, failed: 0, windowMs: null, refusal: null };
 }

@@ -5,26 +5,26 @@ import { claimRecord, readRecord } from '../../store/store.ts';
 import type { Dependencies } from '../step/dependencies.ts';
 
 /** The n-th batch of a shard. */
-export interface BatchRef {
+export interface JobBatchRef {
   readonly job: string;
   readonly shard: string;
   /** From 1. */
   readonly batch: number;
 }
 
-/** What is kept of a batch, as the first who knew its id wrote it down. */
+/** The record of a batch, written by the first attempt that knew its id. */
 export interface BatchRecord {
   readonly batchId: string;
   /** Seconds since 1970, by the API's clock. */
   readonly createdAt: number;
-  /** True when a search found it: its POST's reply never reached a record. */
+  /** True when a search found it: the reply to its POST was not recorded. */
   readonly adopted: boolean;
 }
 
 /** Records a batch as the n-th of its shard, and returns the one on record: another attempt may have recorded its own first. */
 export async function keepBatch(
   { store, observer }: Dependencies,
-  { job, shard, batch }: BatchRef,
+  { job, shard, batch }: JobBatchRef,
   found: ApiBatch,
   adopted: boolean,
 ): Promise<BatchRecord> {

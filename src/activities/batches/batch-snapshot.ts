@@ -7,7 +7,7 @@ import { parseBatchKey } from '../../openai/batch-metadata.ts';
 import { jobInstance } from '../../store/job-api.ts';
 import type { Dependencies } from '../step/dependencies.ts';
 import {
-  missing,
+  missingBatch,
   readEndedBatch,
   readGroup,
   recordReading,
@@ -15,23 +15,18 @@ import {
   type WatchedBatch,
 } from './batch-reading.ts';
 import { cancelAll } from './cancel-all.ts';
-import {
-  isDuplicate,
-  isOfThisStore,
-  noteDuplicate,
-  readDuplicates,
-  readEarlierBatches,
-} from './duplicate-batches.ts';
+import { isDuplicate, isOfThisStore, recordDuplicate } from './duplicate-batches.ts';
+import { findDuplicates } from './find-duplicates.ts';
 import { BatchReader, listBatches, type ListedBatches, type UntrackedBatch } from './read-batches.ts';
 
-/** Each snapshot reads one in so many batches individually: the list may be stale, and some servers advance a batch only when it is read. */
+/** A snapshot reads one of this many batches individually: the list may be stale, and some servers advance a batch only when it is read. */
 const TURNS = 10;
 
 /**
- * Reads batches: their ends from the store where they are on record, the others from the account's list and by single reads.
- * A batch that could not be read is left out, and keeps its last status. `turn` counts the snapshots, to choose which batches
- * are read individually; null: only those whose entry in the list is incomplete.
- * @throws ApplicationFailure when nothing could be read
+ * Reads batches: recorded ends from the store, the others from the account's list and individually. A batch that cannot be read
+ * is left out and keeps its last status. `turn` counts the snapshots and selects the batches that are read individually; null
+ * selects only those whose entry in the list is incomplete.
+ * @throws ApplicationFailure when no batch could be read
  */
 export async function takeSnapshot(
   deps: Dependencies,
@@ -94,16 +89,16 @@ class BatchSnapshot {
     const begun = performance.now();
     const batchIds = batches.map(({ batchId }) => batchId);
     const list = await listBatches(deps, job, instance, batchIds, signal);
-    // Those whose turn it is come first: where time does not suffice for all, each has its turn.
+    // The batches of this turn come first: if the time is too short for all, each is read in its turn.
     const order = batches.toSorted((a, b) => Number(this.due.has(b)) - Number(this.due.has(a)));
     const read = await Promise.all(order.map(async (watched) => await this.attempt(watched, list)));
     const readings: BatchReading[] = [];
     const failures: ApplicationFailure[] = [];
-    // A key that the API accepts elsewhere is not refused: the refusal concerns the batch.
+    // If the API accepts the key for other batches, the refusal concerns only this batch.
     const isAccepted = list.works || this.reader.shown > 0;
     for (const [index, each] of read.entries()) {
       if (!(each instanceof ApplicationFailure)) readings.push(each);
-      else if (isAccountRefused(each) && isAccepted) readings.push(missing(order[index]!.batchId));
+      else if (isAccountRefused(each) && isAccepted) readings.push(missingBatch(order[index]!.batchId));
       else failures.push(each);
     }
     if (readings.length === 0 && !mayBeEmpty)
@@ -114,7 +109,7 @@ class BatchSnapshot {
     return readings;
   }
 
-  /** The reading of a batch, or why there is none: one failure must not lose the readings of the others. */
+  /** Returns the reading of a batch, or the failure: one failure must not lose the readings of the others. */
   private async attempt(
     watched: WatchedBatch,
     list: ListedBatches,
@@ -122,9 +117,9 @@ class BatchSnapshot {
     const { deps, job, signal } = this;
     try {
       const batch = await this.read(watched, list);
-      const others = await this.duplicatesOf(watched, batch, list.untracked);
+      const others = await findDuplicates(deps, job, watched, batch, list.untracked, this.reader.read);
       const group = batch === null ? others : [batch, ...others];
-      if (group.length === 0) return missing(watched.batchId);
+      if (group.length === 0) return missingBatch(watched.batchId);
       return group.length === 1 && batch !== null
         ? await recordReading(deps, job, watched, batch)
         : await readGroup(deps, job, watched, group, signal);
@@ -134,7 +129,7 @@ class BatchSnapshot {
     }
   }
 
-  /** The batch as read individually, or as listed while nothing is to be decided. */
+  /** Returns the batch as read individually, or as listed if no decision depends on it. */
   private async read(watched: WatchedBatch, list: ListedBatches): Promise<ApiBatch | null> {
     const listed = list.watched.get(watched.batchId);
     const isDecided = listed === undefined || isTerminal(listed.status) || listed.unknownStatus !== null;
@@ -143,7 +138,7 @@ class BatchSnapshot {
       return (await this.reader.read(watched.batchId)) ?? (isDecided && !isWhole(listed) ? null : listed);
     } catch (error) {
       if (this.signal.aborted || !(error instanceof ApplicationFailure)) throw error;
-      // Where single reads do not work, the list is all that is known; but no end is decided while a read may work later.
+      // If individual reads fail, only the list is known; but it decides no end while a later read may work.
       const suffices =
         listed !== undefined &&
         (!isDecided || (isWhole(listed) && isFinal(error) && !isAccountRefused(error)));
@@ -153,54 +148,7 @@ class BatchSnapshot {
     }
   }
 
-  /**
-   * The batches created on top of a watched one: known ones, and those that the list shows by the shard's key or, where
-   * servers drop it, by the file. Each is read by itself, since a list of summaries shows neither.
-   */
-  private async duplicatesOf(
-    watched: WatchedBatch,
-    batch: ApiBatch | null,
-    untracked: readonly UntrackedBatch[],
-  ): Promise<ApiBatch[]> {
-    const { deps, job } = this;
-    const found = new Map<string, ApiBatch>();
-    for (const { batch: listed, key } of untracked) {
-      if (listed.id === watched.batchId) continue;
-      const ofShard = key !== null && key.shard === watched.shard && key.batch === watched.batch;
-      const ofFile = key === null && Boolean(listed.inputFileId) && listed.inputFileId === batch?.inputFileId;
-      if (!ofShard && !ofFile) continue;
-      const other = await asRead(listed, this.reader.read);
-      if (ofFile && !(await this.isOfSameFile(watched, batch, other))) continue;
-      if (key !== null && !(await isOfThisStore(deps.store, job, key, other))) continue;
-      found.set(other.id, other);
-      await noteDuplicate(deps, job, watched, other.id);
-    }
-    for (const id of await readDuplicates(deps.store, job, watched)) {
-      const known = found.get(id) ?? (await this.readDuplicate(id));
-      if (known !== null) found.set(id, known);
-    }
-    return [...found.values()];
-  }
-
-  /** Null also where the API refuses to show it for good. */
-  private async readDuplicate(batchId: string): Promise<ApiBatch | null> {
-    try {
-      return await this.reader.read(batchId);
-    } catch (error) {
-      if (isFinal(error) && !isAccountRefused(error)) return null;
-      throw error;
-    }
-  }
-
-  /** True when a server that drops metadata has made another batch of the watched one's file, after it. */
-  private async isOfSameFile(watched: WatchedBatch, listed: ApiBatch, other: ApiBatch): Promise<boolean> {
-    if (other.metadata?.key !== undefined) return false;
-    const batch = await asRead(listed, this.reader.read);
-    if (batch.metadata?.key !== undefined || !(other.createdAt >= batch.createdAt)) return false;
-    return !(await readEarlierBatches(this.deps.store, this.job, watched)).includes(other.id);
-  }
-
-  /** Those of shards that are settled already: what they answer is lost, and the report says so. */
+  /** Cancels duplicates of shards that are already settled: their answers are lost, and the report counts them. */
   private async cancelLateDuplicates(untracked: readonly UntrackedBatch[]): Promise<void> {
     const { deps, job, instance, batches, signal } = this;
     for (const { batch: listed, key } of untracked) {
@@ -211,17 +159,17 @@ class BatchSnapshot {
         const batch = await asRead(listed, this.reader.read);
         if (parseBatchKey(job, instance, batch.metadata) === null) continue;
         if (!(await isOfThisStore(deps.store, job, key, batch))) continue;
-        await noteDuplicate(deps, job, key, batch.id);
+        await recordDuplicate(deps, job, key, batch.id);
         await cancelAll(deps.api, [batch], signal);
       } catch (error) {
-        // The next poll finds it again; the readings of this one must not be lost.
+        // The next poll finds it again; this poll must not lose its readings.
         if (signal.aborted || !(error instanceof ApplicationFailure)) throw error;
       }
     }
   }
 }
 
-/** True for a list's entry that is no summary: an end that a summary shows says nothing of files and errors. */
+/** True for an entry of the list that is not a summary. A summary of an ended batch lacks its files and errors. */
 function isWhole(listed: ApiBatch | undefined): listed is ApiBatch {
   return listed !== undefined && !listed.isSummary;
 }

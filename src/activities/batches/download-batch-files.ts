@@ -1,45 +1,45 @@
 import { shardFiles } from '../../store/job-files.ts';
 import type { Dependencies } from '../step/dependencies.ts';
-import type { BatchRef } from './batch-record.ts';
+import type { JobBatchRef } from './batch-record.ts';
 import { downloadFile } from './download-file.ts';
 import type { EndedRecord } from './ended-record.ts';
 
-type Found = Awaited<ReturnType<typeof downloadFile>>;
+type DownloadResult = Awaited<ReturnType<typeof downloadFile>>;
 
-/** The files of a batch, and of batches created on top of it, as far as they could be had. */
+/** The downloads of a batch and of its duplicates. */
 export interface BatchFiles {
-  readonly output: Found;
-  readonly errors: Found;
+  readonly output: DownloadResult;
+  readonly errors: DownloadResult;
   /** Ids of duplicates whose output is in the store. */
   readonly duplicates: readonly string[];
-  /** True when a duplicate may have answered lines that cannot be read. */
+  /** True if a duplicate may have answers that cannot be read. */
   readonly lostDuplicate: boolean;
 }
 
 /** Downloads the files of an ended batch and of its duplicates; `again`: see `downloadFile`. */
 export async function downloadFiles(
   deps: Dependencies,
-  { job, shard, batch }: BatchRef,
+  { job, shard, batch }: JobBatchRef,
   ended: EndedRecord,
   again: boolean,
   signal: AbortSignal,
 ): Promise<BatchFiles> {
-  const download = async (fileId: string | null, key: string): Promise<Found> =>
+  const download = async (fileId: string | null, key: string): Promise<DownloadResult> =>
     await downloadFile(deps, fileId, key, signal, again);
   const output = await download(ended.outputFileId, shardFiles.output(job, shard, batch));
   const errors = await download(ended.errorFileId, shardFiles.errors(job, shard, batch));
   const duplicates: string[] = [];
   let lostDuplicate = false;
-  for (const twin of ended.duplicates ?? []) {
-    const key = shardFiles.duplicateOutput(job, shard, batch, twin.batchId);
-    const found = await download(twin.outputFileId, key);
-    if (found === 'here') duplicates.push(twin.batchId);
-    else lostDuplicate ||= found === 'gone' || mayHaveAnswered(twin);
+  for (const duplicate of ended.duplicates ?? []) {
+    const key = shardFiles.duplicateOutput(job, shard, batch, duplicate.batchId);
+    const found = await download(duplicate.outputFileId, key);
+    if (found === 'here') duplicates.push(duplicate.batchId);
+    else lostDuplicate ||= found === 'gone' || mayHaveAnswered(duplicate);
   }
   return { output, errors, duplicates, lostDuplicate };
 }
 
-/** True of a batch without an output that says, or does not deny, that it has answered lines. */
+/** True if a batch without an output has answered lines, or may have. */
 function mayHaveAnswered({ completed, ran, errorFileId }: EndedRecord): boolean {
   return completed > 0 || (ran && errorFileId === null);
 }

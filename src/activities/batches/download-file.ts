@@ -4,17 +4,17 @@ import type { BatchApi } from '../../openai/batch-api.ts';
 import { brokenDownload } from '../../openai/files.ts';
 import type { Dependencies } from '../step/dependencies.ts';
 
-/** Attempts of a step in which the size of a file is waited for. */
+/** A step fails and is retried for this many attempts while the size of a file cannot be read. */
 const HINT_ATTEMPTS = 3;
 
 /**
- * Downloads a file whole: `here`: it is in the store; `none`: the batch names no such file; `gone`: the API does not have it
- * any more, or refuses it for good. With `again` a file that is in the store already is downloaded once more, since it may
- * have been empty or cut short at first; what is in the store stays unless the new one is at least as long.
+ * Downloads a whole file. Returns `here` if it is in the store, `none` if the batch names no such file, and `gone` if the API does
+ * not have it any more or refuses it for good. With `again`, a file in the store is downloaded once more, because it may have
+ * been empty or truncated at first; the new one replaces it if it is at least as long.
  *
- * The `bytes` of the file's object are a hint, since some servers estimate them. A body with fewer bytes than the hint may
- * have been cut short by a proxy without any sign of it: it is downloaded again at once, and the same length twice is the
- * file. A body that breaks off or stalls is an error.
+ * The `bytes` of the file object are a hint, because some servers estimate them. A proxy may truncate a body without an error, so
+ * a body with fewer bytes than the hint is downloaded again at once; the same length twice is accepted as the file. A body that
+ * breaks off or stalls is an error.
  */
 export async function downloadFile(
   { api, store, observer }: Dependencies,
@@ -45,7 +45,7 @@ export async function downloadFile(
   }
 }
 
-/** A body that ended cleanly with fewer bytes than expected. */
+/** A body that ended without an error and with fewer bytes than expected. */
 class ShortBody extends Error {
   readonly bytes: number;
   constructor(bytes: number) {
@@ -54,19 +54,19 @@ class ShortBody extends Error {
   }
 }
 
-/** What the API says of the file's size; null when it does not. No trouble of this call holds the file up for long. */
+/** Returns the size of the file in its object; null if there is none. A failure of this call delays the file only for some attempts. */
 async function sizeHint(api: BatchApi, fileId: string, signal: AbortSignal): Promise<number | null> {
   try {
     return await api.fileSize(fileId, signal);
   } catch (error) {
-    // Without the hint a body that was cut short by a proxy may look whole: a trouble that passes is worth the wait.
-    const hasTried = error instanceof ApplicationFailure && activityInfo().attempt > HINT_ATTEMPTS;
-    if (hasTried) return null;
+    // Without the hint a body truncated by a proxy may seem whole, so a transient failure is worth a retry.
+    const isLastTry = error instanceof ApplicationFailure && activityInfo().attempt > HINT_ATTEMPTS;
+    if (isLastTry) return null;
     throw error;
   }
 }
 
-/** The body's bytes; fails when it is not whole. */
+/** Yields the bytes of a body; throws `ShortBody` if it is not whole. */
 async function* checked(
   body: AsyncIterable<Uint8Array>,
   isWhole: (bytes: number) => boolean,

@@ -5,12 +5,12 @@ import { readRecord, type Store } from '../../store/store.ts';
 import type { BatchRecord } from './batch-record.ts';
 import type { Dependencies } from '../step/dependencies.ts';
 
-/** Batches that were created besides the one on record, in the order in which they were found. */
+/** The duplicates of the batch on record, in the order in which they were found. */
 interface DuplicatesRecord {
   readonly batchIds: readonly string[];
 }
 
-/** The ids of a batch's duplicates, as far as they have been found. */
+/** Returns the ids of the duplicates of a batch that have been found so far. */
 export async function readDuplicates(
   store: Store,
   job: string,
@@ -20,23 +20,23 @@ export async function readDuplicates(
   return record?.batchIds ?? [];
 }
 
-/** Writes a duplicate down. Found again at the next poll where two attempts overwrite each other's. */
-export async function noteDuplicate(
+/** Records a duplicate. If two attempts overwrite each other's record, the next poll finds it again. */
+export async function recordDuplicate(
   { store, observer }: Pick<Dependencies, 'store' | 'observer'>,
   job: string,
-  meant: BatchKey,
+  key: BatchKey,
   batchId: string,
 ): Promise<void> {
-  const known = await readDuplicates(store, job, meant);
+  const known = await readDuplicates(store, job, key);
   if (known.includes(batchId)) return;
   const record: DuplicatesRecord = { batchIds: [...known, batchId] };
-  await store.replace(shardFiles.duplicates(job, meant.shard, meant.batch), JSON.stringify(record));
-  observer?.onDuplicateFound({ job, shard: meant.shard, batch: meant.batch, batchId });
+  await store.replace(shardFiles.duplicates(job, key.shard, key.batch), JSON.stringify(record));
+  observer?.onDuplicateFound({ job, shard: key.shard, batch: key.batch, batchId });
 }
 
 /**
- * True for a batch of this store's job: one that says so, or one that does not say of which store it is and was made of a file
- * that this job has uploaded, since nobody else has batches of that.
+ * True for a batch of this store's job: its metadata has the job's instance id, or it has none and its input is a file that
+ * this job has uploaded.
  */
 export async function isOfThisStore(
   store: Store,
@@ -48,7 +48,7 @@ export async function isOfThisStore(
   return inputFileId !== null && (await readUploads(store, job, shard)).includes(inputFileId);
 }
 
-/** The ids of the files that a shard was uploaded as. */
+/** Returns the ids of the uploaded files of a shard. */
 export async function readUploads(store: Store, job: string, shard: string): Promise<readonly string[]> {
   const ids: string[] = [];
   for (let n = 1; ; n += 1) {
@@ -58,7 +58,7 @@ export async function readUploads(store: Store, job: string, shard: string): Pro
   }
 }
 
-/** The ids of the shard's batches before this one, which may have been made of the same file. */
+/** Returns the ids of the shard's batches before this one, which may have the same input file. */
 export async function readEarlierBatches(
   store: Store,
   job: string,
@@ -73,8 +73,8 @@ export async function readEarlierBatches(
 }
 
 /**
- * True when a batch of this job is not the one on record: somebody's POST (a process that was stopped, and woke up after
- * another one had searched in vain) created it on top. A batch without a record is being created just now.
+ * True if a batch of this job is not the one on record: a second POST created it, for example by a process that was stopped
+ * and resumed after another one had searched and found nothing. A batch without a record is still being created.
  */
 export async function isDuplicate(
   store: Store,
@@ -87,8 +87,8 @@ export async function isDuplicate(
 }
 
 /**
- * Of batches that are all meant to be one, that which stays: the oldest that has not failed, for it is the furthest. Of
- * one second's, the first named.
+ * Returns which of several duplicates is kept: the oldest that has not failed, because it has made the most progress; of the
+ * same second, the first in the array.
  */
 export function oldestOf(batches: readonly ApiBatch[]): ApiBatch {
   const alive = batches.filter((batch) => batch.status !== 'failed');

@@ -14,29 +14,29 @@ import { shardFiles } from '../../store/job-files.ts';
 import { readRecord } from '../../store/store.ts';
 import { cancelAll } from './cancel-all.ts';
 import type { Dependencies } from '../step/dependencies.ts';
-import { isDuplicate, isOfThisStore, noteDuplicate, readDuplicates } from './duplicate-batches.ts';
+import { isDuplicate, isOfThisStore, recordDuplicate, readDuplicates } from './duplicate-batches.ts';
 import { downloadFile } from './download-file.ts';
 import type { EndedRecord } from './ended-record.ts';
 
-/** What batches answered that were created on top of a shard's own. */
+/** The duplicates of a shard's batches, and what they cost. */
 export interface DuplicateLoss {
   readonly shard: string;
   readonly batches: number;
-  /** Of those that showed only after the shard was settled: none of their answers can be used. */
+  /** The answers of duplicates that appeared after the shard was settled; none of them can be used. */
   readonly late: PaidTwice | null;
 }
 
-/** All answers are here: an API that cannot be asked for its list does not hold up the results for longer than this. */
-const LOOK_MS = 120_000;
-/** A cancel takes up to ten minutes (guide, "Cancelling a batch"); results do not wait longer than this for a loss to be counted. */
+/** All answers are in the store: a list that cannot be read does not delay the results longer than this. */
+const LIST_MS = 120_000;
+/** A cancel takes up to ten minutes (guide, "Cancelling a batch"); the results wait no longer than this for the count of a loss. */
 const LATE_MS = 900_000;
-const LOOK_AGAIN_MS = 30_000;
+const RETRY_MS = 30_000;
 
 /**
- * Looks a last time for batches that were created on top of the job's own, cancels those that still run, waits for them,
- * and keeps and counts what they answered.
- * @throws ApplicationFailure (try again) while one has not ended, for a quarter of an hour, and while the API does not
- * answer, for two minutes
+ * Searches a last time for duplicates of the job's batches, cancels those that still run, waits for their end, and stores and
+ * counts their answers. Safe twice: it reads, and a cancel of a cancelled batch is accepted.
+ * @throws ApplicationFailure (retryable) while one has not ended, for up to a quarter of an hour, and while the API does not
+ * respond, for up to two minutes
  */
 export async function countDuplicates(
   deps: Dependencies,
@@ -47,30 +47,28 @@ export async function countDuplicates(
 ): Promise<DuplicateLoss[]> {
   const waitedMs = Date.now() - activityInfo().scheduledTimestampMs;
   const isPatient = waitedMs < LATE_MS * deps.patience;
-  const tryAgain = (message: string): ApplicationFailure =>
+  const retry = (message: string): ApplicationFailure =>
     ApplicationFailure.create({
       type: FailureType.AnswersNotReady,
       message,
-      nextRetryDelay: LOOK_AGAIN_MS * deps.patience,
+      nextRetryDelay: RETRY_MS * deps.patience,
     });
   try {
     if (!(await isOtherApi(deps.store, job, apiFingerprint(deps.api.baseURL))))
-      await findDuplicates(deps, job, startedAt, signal);
+      await recordLateDuplicates(deps, job, startedAt, signal);
   } catch (error) {
     if (signal.aborted) throw error;
     const { message } = error as Error;
-    if (waitedMs < LOOK_MS * deps.patience)
-      throw tryAgain(
-        `The account's batches cannot be looked through for batches that were created twice: ${message}`,
-      );
-    log.warn('Batches created twice were not looked for at the end of the job.', { job, reason: message });
+    if (waitedMs < LIST_MS * deps.patience)
+      throw retry(`The account's batches cannot be searched for duplicates: ${message}`);
+    log.warn('Duplicate batches were not searched for at the end of the job.', { job, reason: message });
   }
   const losses: DuplicateLoss[] = [];
   for (const shard of shards) {
     const loss = await lossOf(deps, job, shard, signal).catch((error: unknown) => {
       if (signal.aborted || isPatient)
-        throw error instanceof ApplicationFailure ? tryAgain(error.message) : error;
-      log.warn('What a batch created twice has answered is not counted.', { job, shard });
+        throw error instanceof ApplicationFailure ? retry(error.message) : error;
+      log.warn('The answers of a duplicate batch are not counted.', { job, shard });
       return null;
     });
     if (loss !== null) losses.push(loss);
@@ -78,7 +76,7 @@ export async function countDuplicates(
   return losses;
 }
 
-async function findDuplicates(
+async function recordLateDuplicates(
   deps: Dependencies,
   job: string,
   startedAt: string,
@@ -86,16 +84,16 @@ async function findDuplicates(
 ): Promise<void> {
   const { api, store } = deps;
   const instance = await jobInstance(store, job);
-  if (instance === null) return; // it has bought nothing
+  if (instance === null) return; // it has created no batch
   const ours: { batch: ApiBatch; key: BatchKey }[] = [];
   const visit = (batch: ApiBatch): void => {
     const key = parseBatchKey(job, instance, batch.metadata);
     if (key !== null) ours.push({ batch, key });
   };
-  const pageMs = Math.max(2_000, LOOK_AGAIN_MS * deps.patience);
+  const pageMs = Math.max(2_000, RETRY_MS * deps.patience);
   await visitSince(api, visit, { notBefore: Date.parse(startedAt), signal, pageMs }).catch(
     (error: unknown) => {
-      // A server without a list shows nothing, now as before.
+      // A server without a list shows no duplicates.
       if (!isFinal(error) || isAccountRefused(error)) throw error;
     },
   );
@@ -103,12 +101,12 @@ async function findDuplicates(
     if (!(await isDuplicate(store, job, key, listed.id))) continue;
     const batch = await asRead(listed, (batchId) => api.readBatch(batchId, { signal }));
     if (!(await isOfThisStore(store, job, key, batch))) continue;
-    await noteDuplicate(deps, job, key, batch.id);
+    await recordDuplicate(deps, job, key, batch.id);
     await cancelAll(api, [batch], signal);
   }
 }
 
-/** Null for a shard that has no duplicate, as almost all. */
+/** Returns null for a shard without a duplicate. */
 async function lossOf(
   deps: Dependencies,
   job: string,
@@ -147,7 +145,7 @@ async function fetchOutput(
   if (!isTerminal(batch.status)) {
     throw ApplicationFailure.create({
       type: FailureType.AnswersNotReady,
-      message: `Batch ${batchId}, created on top of another one, is cancelled and has not ended yet: retried automatically.`,
+      message: `Batch ${batchId}, a duplicate of another one, is cancelled and has not ended yet: it is read again automatically.`,
     });
   }
   return (await downloadFile(deps, batch.outputFileId, key, signal)) === 'here';

@@ -6,46 +6,46 @@ import { parseBatchKey, type BatchKey } from '../../openai/batch-metadata.ts';
 import { MAX_LIST_PAGE } from '../../openai/list-batches.ts';
 import type { Dependencies } from '../step/dependencies.ts';
 
-/** A listed batch that is none of the watched ones. */
+/** A listed batch that is not watched. */
 export interface UntrackedBatch {
   readonly batch: ApiBatch;
-  /** Null for those that do not say whose they are. */
+  /** Null if its metadata has no key. */
   readonly key: BatchKey | null;
 }
 
-/** What the list shows. It saves calls and shows duplicates; it may be stale, broken, or of summaries, and decides nothing. */
+/** The account's list. It saves calls and shows duplicates. It decides nothing: it may be stale, broken, or of summaries. */
 export interface ListedBatches {
-  /** False when the list failed: then `watched` and `untracked` may lack some. */
+  /** False if the list failed: then `watched` and `untracked` may be incomplete. */
   readonly works: boolean;
   readonly watched: ReadonlyMap<string, ApiBatch>;
-  /** Those that may be duplicates: of this job, or without a key. */
+  /** Possible duplicates: batches of this job, or without a key. */
   readonly untracked: readonly UntrackedBatch[];
 }
 
-/** The list is read this far beyond the pages that the wanted batches would fill: others' batches stand between them. */
+/** The list is read this far beyond the pages that the wanted batches would fill, because it holds other batches too. */
 const EXTRA_PAGES = 5;
 
-/** For one or two batches single reads are as cheap; the list is then read for duplicates only, which are new. */
+/** For one or two batches individual reads are as cheap; the list is then read only for duplicates, which are new. */
 const FEW = 2;
 
-/** A call that hangs holds up all batches of a job: it is given up after this, and what it would have shown is read otherwise. */
+/** A call that hangs delays all batches of a job. After this time it is aborted, and its batches are read in another way. */
 const CALL_MS = 30_000;
 
-/** The same with the waits of tests: a call over loopback on a busy machine still gets its answer. */
+/** The minimum with the short waits of tests: enough for a call over loopback on a busy machine. */
 const LEAST_CALL_MS = 2_000;
 
-/** The list as a whole, and all single reads of a poll: together they fit into the poll's ten minutes. */
+/** The limits of the whole list and of all individual reads of a poll; together they fit into its ten minutes. */
 const LIST_MS = 120_000;
 const READS_MS = 300_000;
 
-/** Single reads at a time: a poll of 1,000 batches takes half a minute, and no rate limit is near. */
+/** Individual reads at a time: a poll of 1,000 batches takes half a minute, far below the rate limits. */
 const AT_A_TIME = 8;
 
 function callMs({ patience }: Dependencies): number {
   return Math.max(LEAST_CALL_MS, CALL_MS * patience);
 }
 
-/** Reads the list as far as it may show the watched batches and duplicates of them; never fails for what the API answers. */
+/** Reads the list as far as it may show the watched batches and their duplicates. A failed call is not an error: `works` is then false. */
 export async function listBatches(
   deps: Dependencies,
   job: string,
@@ -62,7 +62,7 @@ export async function listBatches(
     if (wanted.delete(batch.id)) watched.set(batch.id, batch);
     else if (key !== null || batch.metadata?.key === undefined) untracked.push({ batch, key });
     left -= 1;
-    // The rest of a page costs nothing, and may show a duplicate that is older than what is watched.
+    // The rest of a page costs nothing, and may show a duplicate that is older than the watched batches.
     const pageEnds = left % MAX_LIST_PAGE === 0;
     return left <= 0 || (wanted.size === 0 && pageEnds) ? 'stop' : 'continue';
   };
@@ -77,7 +77,7 @@ export async function listBatches(
   return { works, watched, untracked };
 }
 
-/** Reads batches by themselves, each once, several at a time. */
+/** Reads batches individually, each once, several at a time. */
 export class BatchReader {
   /** How many batches the API has shown. */
   shown = 0;
@@ -94,14 +94,14 @@ export class BatchReader {
   }
 
   /**
-   * The batch, or null when the API does not know it.
-   * @throws ApplicationFailure when it cannot be read, or is refused
+   * Returns the batch, or null if the API does not know it.
+   * @throws ApplicationFailure if it cannot be read, or the read is refused
    */
   readonly read = async (batchId: string): Promise<ApiBatch | null> => {
     const begun = this.reads.get(batchId);
     if (begun !== undefined) return await begun;
     const read = this.limit(async () => {
-      // A key that is refused is refused for all.
+      // A key that is refused for one batch is refused for all.
       if (this.refusal !== null && this.shown === 0) throw this.refusal;
       if (performance.now() > this.until) throw apiTrouble('GET /batches/{id}: not read in time');
       const options = { signal: this.signal, timeout: callMs(this.deps) };

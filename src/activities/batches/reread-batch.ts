@@ -5,36 +5,36 @@ import type { ApiBatch } from '../../openai/api-batch.ts';
 import type { BatchApi } from '../../openai/batch-api.ts';
 import { shardFiles } from '../../store/job-files.ts';
 import type { Dependencies } from '../step/dependencies.ts';
-import type { BatchRef } from './batch-record.ts';
+import type { JobBatchRef } from './batch-record.ts';
 import type { EndedRecord } from './ended-record.ts';
 
-/** What a later read of an ended batch says. */
+/** The result of another read of an ended batch. */
 export interface Reread {
-  /** With the files that the API names now. */
+  /** With the file ids that the API returns now. */
   readonly record: EndedRecord;
-  /** True if the API says that the batch, or one created on top of it, has not ended. */
+  /** True if, according to the API, the batch or a duplicate of it has not ended. */
   readonly isRunning: boolean;
 }
 
 /**
- * Reads a batch, and those created on top of it, again, and keeps the files that the API names now; null if it does not know
- * the batch.
+ * Reads an ended batch and its duplicates again, and records the file ids that the API returns now. Returns null if the API does
+ * not know the batch. Safe twice: the record is replaced as a whole, and later ids are the right ones.
  */
 export async function rereadBatch(
   { api, store }: Dependencies,
-  { job, shard, batch }: BatchRef,
+  { job, shard, batch }: JobBatchRef,
   before: EndedRecord,
   signal: AbortSignal,
 ): Promise<Reread | null> {
   const own = await rereadOne(api, before, signal);
   if (own === null) return null;
-  const twins: Reread[] = [];
-  for (const twin of before.duplicates ?? [])
-    twins.push((await rereadOne(api, twin, signal)) ?? { record: twin, isRunning: false });
-  const duplicates = twins.map(({ record }) => record);
+  const rereads: Reread[] = [];
+  for (const duplicate of before.duplicates ?? [])
+    rereads.push((await rereadOne(api, duplicate, signal)) ?? { record: duplicate, isRunning: false });
+  const duplicates = rereads.map(({ record }) => record);
   const record = { ...own.record, ...(duplicates.length === 0 ? {} : { duplicates }) };
   await store.replace(shardFiles.ended(job, shard, batch), JSON.stringify(record));
-  return { record, isRunning: [own, ...twins].some(({ isRunning }) => isRunning) };
+  return { record, isRunning: [own, ...rereads].some(({ isRunning }) => isRunning) };
 }
 
 async function rereadOne(api: BatchApi, before: EndedRecord, signal: AbortSignal): Promise<Reread | null> {
@@ -42,13 +42,13 @@ async function rereadOne(api: BatchApi, before: EndedRecord, signal: AbortSignal
   try {
     now = await api.readBatch(before.batchId, { signal });
   } catch (error) {
-    // A server without this call, or one that refuses it for good, adds nothing to what is known.
+    // A server without this call, or one that refuses it for good, adds no information.
     if (error instanceof ApplicationFailure && error.type === FailureType.RequestRefused)
       return { record: before, isRunning: false };
     throw error;
   }
   if (now === null) return null;
-  // The last ids are right: some servers name files before the batch ends, and others when it has ended.
+  // The latest ids are right: some servers return ids before the batch ends, and other ones afterwards.
   const record = {
     ...before,
     ran: before.ran || now.ran,

@@ -8,38 +8,38 @@ import { shardFiles } from '../../store/job-files.ts';
 import { claimRecord, readRecord, type Store } from '../../store/store.ts';
 import type { Dependencies } from '../step/dependencies.ts';
 import { assertSeesUpload } from '../step/right-worker.ts';
-import { keepBatch, type BatchRecord, type BatchRef } from './batch-record.ts';
+import { keepBatch, type BatchRecord, type JobBatchRef } from './batch-record.ts';
 import { readEarlierBatches, readUploads } from './duplicate-batches.ts';
 
-/** A POST that is about to be sent. */
+/** Recorded before each POST that creates a batch. */
 export interface Intent {
   /** Milliseconds since 1970, by this machine's clock. */
   readonly at: number;
 }
 
 /**
- * The waits between searches in vain for the batch of a doubtful POST, which the list may not show yet (unverified for
- * OpenAI: 30 s and then 60 s are generous). The server waits, by failing the attempt: nobody holds a worker's slot meanwhile.
+ * The waits between searches that find no batch of a POST in doubt, because the list may not show it yet (unverified for
+ * OpenAI: 30 s and then 60 s are generous). The attempt fails and Temporal waits, so no worker slot is held meanwhile.
  */
 const listLagMs = [30_000, 60_000] as const;
 
-/** When a search was in vain, in ms since 1970. */
-interface VainSearch {
-  /** By the server's clock, which workers have in common; an attempt that waited for its worker came later. */
+/** The time of a search that found no batch, in ms since 1970. */
+interface EmptySearch {
+  /** When the attempt was scheduled, by the server's clock, which all workers share; it may have started later. */
   readonly dueAt: number;
   /** By the clock of the machine that searched. */
   readonly at: number;
 }
 
 /**
- * The number of the shard's next POST, and the batch that an earlier one has created, if there is any: it is looked for
- * where the API has not refused them all, and kept as the shard's.
- * @throws ApplicationFailure `BatchNotListed` (try again) until it has been looked for in vain three times, over 90 s;
- * `OtherApi` when this worker's key is of another project
+ * Returns the number of the next POST, and the batch that an earlier POST has created, if any. The account's batches are searched
+ * unless the API has refused all earlier POSTs, and a batch that is found is recorded as the shard's.
+ * @throws ApplicationFailure `BatchNotListed` (retryable) until three searches over 90 s have found nothing; `OtherApi` if this
+ * worker's key belongs to another project
  */
 export async function searchBatch(
   deps: Dependencies,
-  request: BatchRef,
+  request: JobBatchRef,
   signal: AbortSignal,
 ): Promise<{ post: number; found: BatchRecord | null }> {
   const { api, store } = deps;
@@ -55,30 +55,30 @@ export async function searchBatch(
   };
   const found = await findBatch(api, wanted, signal);
   if (found !== null) return { post, found: await keepBatch(deps, request, found, true) };
-  // The batch in doubt lives where its file does: only there a search in vain says something.
+  // A batch is in the project of its file: only a key of that project can show that there is none.
   const fileId = fileIds.at(-1);
   if (fileId !== undefined) await assertSeesUpload(deps, request.job, fileId, signal);
   await countSearch(deps, request, post);
   return { post, found: null };
 }
 
-/** Notes a search in vain; returns when there have been enough of them, far enough apart. */
+/** Records a search that found nothing; returns if there have been enough of them, far enough apart. */
 async function countSearch(
   { store, patience }: Dependencies,
-  { job, shard, batch }: BatchRef,
+  { job, shard, batch }: JobBatchRef,
   post: number,
 ): Promise<void> {
-  const now: VainSearch = { dueAt: activityInfo().currentAttemptScheduledTimestampMs, at: Date.now() };
+  const now: EmptySearch = { dueAt: activityInfo().currentAttemptScheduledTimestampMs, at: Date.now() };
   let leftMs = 0;
   for (const [index, lag] of listLagMs.entries()) {
     const key = shardFiles.searched(job, shard, batch, post, index + 1);
-    const before = await readRecord<VainSearch>(store, key);
+    const before = await readRecord<EmptySearch>(store, key);
     if (before === null && leftMs <= 0) {
-      await claimRecord<VainSearch>(store, key, now);
+      await claimRecord<EmptySearch>(store, key, now);
       throw notListed(shard, lag * patience);
     }
     if (before === null) break;
-    // The later of the two clocks decides: neither can say that enough time has passed when it has not.
+    // The smaller difference of the two clocks counts, so a wrong clock cannot shorten the wait.
     const passedMs = Math.min(now.dueAt - before.dueAt, now.at - before.at);
     leftMs = Math.min(lag * patience, lag * patience - passedMs);
   }
@@ -88,15 +88,15 @@ async function countSearch(
 function notListed(shard: string, waitMs: number): ApplicationFailure {
   return ApplicationFailure.create({
     type: FailureType.BatchNotListed,
-    message: `The API's list does not show a batch of shard ${shard}, which may have been created: it is looked for again, for 90 s, before another one is created.`,
+    message: `The API's list does not show a batch of shard ${shard}, which may have been created: searches continue for 90 s before another one is created.`,
     nextRetryDelay: Math.max(1, waitMs),
   });
 }
 
-/** The number of the next POST, and since when an earlier one may have created a batch. */
+/** Returns the number of the next POST, and since when an earlier one may have created a batch. */
 async function readIntents(
   store: Store,
-  { job, shard, batch }: BatchRef,
+  { job, shard, batch }: JobBatchRef,
 ): Promise<{ post: number; doubtfulSince: number | null }> {
   let doubtfulSince: number | null = null;
   for (let post = 1; ; post += 1) {
@@ -107,7 +107,7 @@ async function readIntents(
   }
 }
 
-/** Since when a POST for this batch may have created it without a record of that; null when none has. */
-export async function doubtfulSince(store: Store, request: BatchRef): Promise<number | null> {
+/** Returns since when a POST may have created this batch without a record; null if none has. */
+export async function doubtfulSince(store: Store, request: JobBatchRef): Promise<number | null> {
   return (await readIntents(store, request)).doubtfulSince;
 }

@@ -2,7 +2,7 @@ import type { ShardOutcome } from '../../core/shard-plan.ts';
 import { addCosts, priceOf, type Cost } from '../../core/token-cost.ts';
 import { costOf } from '../../openai/price.ts';
 
-/** How a shard ended, in numbers: all that a workflow needs to know. */
+/** The counts of a settled shard, as the workflow receives them. */
 export interface ShardCounts {
   readonly answered: number;
   readonly failed: number;
@@ -10,25 +10,25 @@ export interface ShardCounts {
   readonly inputTokens: number;
   readonly cachedTokens: number;
   readonly outputTokens: number;
-  /** At batch prices, in USD; null when the model's price is not known, absent from workers of version 0.1. */
+  /** At batch prices, in USD; null if the model's price is not known, absent from workers of version 0.1. */
   readonly costUsd?: number | null;
   /** The same tokens at list price. */
   readonly costUsdWithoutBatch?: number | null;
   /** The same amount, exact; absent from workers of version 0.1. */
   readonly cost?: Cost;
-  /** Which shard, of which lines, the API refused for good, and how; absent for others. */
+  /** Describes the final refusal: shard, lines and reason; absent if the shard was not refused. */
   readonly refused?: string;
-  /** The code by which rows say that the key or the account was refused; absent where none does. */
+  /** The code of rows that report a refused key or account; absent if there is none. */
   readonly accountRefused?: string;
 }
 
-/** What was paid for a shard's answers, those that came a second time included. */
+/** The paid tokens and the cost of a shard, including those of duplicate answers. */
 export interface Paid {
   readonly tokens: { readonly input: number; readonly cached: number; readonly output: number };
   readonly cost: Cost;
 }
 
-/** The tokens and the cost of an outcome. */
+/** Returns the paid tokens and the cost of an outcome. */
 export function paidFor(model: string, outcome: ShardOutcome): Paid {
   const { inputTokens, cachedTokens, outputTokens, twice } = outcome;
   return {
@@ -41,7 +41,7 @@ export function paidFor(model: string, outcome: ShardOutcome): Paid {
   };
 }
 
-/** An outcome in numbers. */
+/** Returns the counts of an outcome. */
 export function toShardCounts(outcome: ShardOutcome, { cost }: Paid): ShardCounts {
   const { answered, failed, again, inputTokens, cachedTokens, outputTokens, accountRefused } = outcome;
   const price = priceOf(cost);

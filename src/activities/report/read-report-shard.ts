@@ -5,7 +5,7 @@ import { readRecord, type Store } from '../../store/store.ts';
 import type { BatchRecord } from '../batches/batch-record.ts';
 import type { EndedRecord } from '../batches/ended-record.ts';
 
-/** Reads how a shard that has ended went, from its records. */
+/** Reads a settled shard from its records, for the report. */
 export async function readReportShard(store: Store, job: string, shard: string): Promise<ReportShard> {
   const outcome = (await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard)))!;
   const manifest = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
@@ -38,7 +38,7 @@ export async function readReportShard(store: Store, job: string, shard: string):
     outputTokens,
     ...(cost === undefined ? {} : { cost }),
     ...(unpriced === undefined ? {} : { unpriced }),
-    errors: batches.length === 0 ? metBeforeCancel(errors) : errors,
+    errors: batches.length === 0 ? withoutCancelled(errors) : errors,
     examples: examples ?? {},
     twice: twice ?? null,
     batches,
@@ -46,8 +46,8 @@ export async function readReportShard(store: Store, job: string, shard: string):
   };
 }
 
-/** Outcomes of version 0.1 count the lines of a shard that was never sent as errors; a cancel is none. */
-function metBeforeCancel(errors: ReportShard['errors']): ReportShard['errors'] {
+/** Outcomes of version 0.1 count the cancelled lines of a shard that was never sent as errors. */
+function withoutCancelled(errors: ReportShard['errors']): ReportShard['errors'] {
   return Object.fromEntries(Object.entries(errors).filter(([code]) => code !== 'cancelled'));
 }
 

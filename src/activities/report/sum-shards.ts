@@ -5,7 +5,7 @@ import { addCosts, priceOf, type Cost } from '../../core/token-cost.ts';
 import { costOf, type PaidTokens } from '../../openai/price.ts';
 import type { DuplicateLoss } from '../batches/late-duplicates.ts';
 
-/** What the shards of a job come to. */
+/** The totals of a job. */
 export interface ShardSums {
   readonly answered: number;
   readonly failed: number;
@@ -13,23 +13,23 @@ export interface ShardSums {
   readonly batches: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
-  /** Null when a model's price is not known: one without makes the sum unknown, not smaller. */
+  /** Null if the price of a model is not known: then the sum is unknown, not smaller. */
   readonly batchUsd: number | null;
   readonly listUsd: number | null;
-  /** Lines that ended without an answer, or went again, by code. */
+  /** Lines that ended without an answer or were sent again, by code. */
   readonly errors: Readonly<Record<string, number>>;
   /** Part of the sums above. */
   readonly duplicates: DuplicatesReport;
   /** The most used first. */
   readonly models: readonly ModelSum[];
-  /** What a reader of the sums should know about the cost, a sentence each. */
+  /** Notes about the cost for readers of the report, one sentence each. */
   readonly notes: readonly string[];
 }
 
-/** Adds up all shards of a job, and what batches cost that were created on top of theirs. */
+/** Adds up all shards of a job and the cost of duplicate batches. */
 export function sumShards(shards: readonly ReportShard[], losses: readonly DuplicateLoss[]): ShardSums {
   const lossOf = new Map(losses.map((loss) => [loss.shard, loss]));
-  // Codes and models come from outside: a plain object would hold `constructor` before it is counted.
+  // Codes and models come from outside: a plain object has keys such as `constructor` already.
   const errors = new Map<string, number>();
   const models = new Map<string, ModelTotal>();
   const sums = { answered: 0, failed: 0, cancelled: 0, batches: 0 };
@@ -71,7 +71,7 @@ export function sumShards(shards: readonly ReportShard[], losses: readonly Dupli
   };
 }
 
-/** What one model has used so far. */
+/** The running total of one model. */
 class ModelTotal {
   readonly model: string;
   lines = 0;
@@ -84,7 +84,7 @@ class ModelTotal {
     this.model = model;
   }
 
-  /** Adds tokens and what they cost; returns that. */
+  /** Adds tokens and their cost; returns the cost. */
   add(paid: PaidTokens): Cost {
     const cost = costOf(this.model, paid);
     this.inputTokens += paid.inputTokens;

@@ -2,37 +2,36 @@ import { setMaxListeners } from 'node:events';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
 
-/** What a beat tells of long work with files, in bytes; whoever watches the job shows it. */
-export interface BeatDetails {
+/** The progress of long file work in a heartbeat, in bytes; clients that follow the job show it. */
+export interface HeartbeatDetails {
   readonly done: number;
   /** 0 while it is not known. */
   readonly of: number;
 }
 
-/** How an attempt beats. */
-interface BeatOptions {
-  /** What each beat tells. */
+interface HeartbeatOptions {
+  /** The details of each heartbeat. */
   readonly details?: () => unknown;
-  /** Beats within the heartbeat timeout. @default 4 */
+  /** Heartbeats within the heartbeat timeout. @default 4 */
   readonly beats?: number;
 }
 
-/** Runs work while telling Temporal that this attempt is alive; a worker that dies is noticed within the heartbeat timeout. */
-export async function whileBeating<T>(
+/** Runs work and sends heartbeats meanwhile: Temporal notices the death of a worker within the heartbeat timeout. */
+export async function withHeartbeat<T>(
   work: (signal: AbortSignal) => Promise<T>,
-  { details, beats = 4 }: BeatOptions = {},
+  { details, beats = 4 }: HeartbeatOptions = {},
 ): Promise<T> {
   const timeoutMs = activityInfo().heartbeatTimeoutMs ?? 60_000;
   const beat = (): void => (details === undefined ? heartbeat() : heartbeat(details()));
-  // The first beat is no sooner than needed: what ends before it costs none, and servers bill them.
+  // The first heartbeat is sent as late as possible: work that ends before it costs none, and servers bill them.
   const timer = setInterval(beat, Math.max(250, timeoutMs / beats));
   const signal = cancellationSignal();
-  // Each call of the API leaves a listener there (openai 6.49.0), which goes with the attempt: no leak to be warned of.
+  // Each call of the API adds a listener (openai 6.49.0). They end with the attempt, so the warning of a leak is wrong here.
   setMaxListeners(0, signal);
   try {
     return await work(signal);
   } catch (error) {
-    // Given up: whatever the work made of that, it has not failed. Refusals of the API still count.
+    // A cancelled attempt has not failed, whatever its work threw. Refusals of the API still count.
     if (signal.aborted && !(error instanceof ApplicationFailure) && signal.reason instanceof CancelledFailure)
       throw signal.reason;
     throw error;

@@ -3,7 +3,7 @@ import type { JobReport } from '../../core/progress.ts';
 import type { ShardOutcome } from '../../core/shard-plan.ts';
 import type { Price } from '../../core/token-cost.ts';
 
-/** Whose batch it is. */
+/** The place of a batch. */
 interface ObservedBatch {
   readonly job: string;
   readonly shard: string;
@@ -13,14 +13,14 @@ interface ObservedBatch {
 }
 
 /**
- * What a worker's activities tell whoever watches them: its logs and metrics. Ids and counts only, no prompt text.
+ * Receives the events of a worker's activities, for logs and metrics. Events hold ids and counts, no prompt text.
  *
- * What is on record in the store is told by the attempt that put it there first, so that it is told once however often
- * an activity runs. An attempt that dies between the record and the telling tells nothing: counts may fall short of the
- * report by the results of one activity for each process that is killed, and are never above it.
+ * The attempt that records a result first reports it, so it is reported once however often the activity runs. An attempt
+ * that dies between the record and the report reports nothing: for each process that is killed, counts may miss the
+ * results of one activity. They are never too high.
  */
 export interface JobObserver {
-  /** Input lines that `--skip-bad-lines` has ended as failed. */
+  /** Input lines that ended as failed because of `--skip-bad-lines`. */
   onRejectedLines(event: { readonly job: string; readonly lines: number }): void;
   onUploaded(event: { readonly job: string; readonly shard: string; readonly bytes: number }): void;
   onDownloaded(event: { readonly bytes: number }): void;
@@ -28,25 +28,25 @@ export interface JobObserver {
     event: ObservedBatch & {
       readonly model: string;
       readonly lines: number;
-      /** True when a search found it: its POST's reply never reached a record. */
+      /** True when a search found it: the reply to its POST was not recorded. */
       readonly adopted: boolean;
     },
   ): void;
-  /** A look at all batches in flight of a job, without the sleep before it. */
+  /** A poll of all batches in flight of a job; `seconds` does not include the sleep before it. */
   onPolled(event: { readonly job: string; readonly batches: number; readonly seconds: number }): void;
   onBatchEnded(
     event: ObservedBatch & { readonly status: BatchStatus; readonly refusal: BatchRefusal | null },
   ): void;
-  /** A batch was found that was created on top of another one. */
+  /** A duplicate was found: a second batch for the same lines. */
   onDuplicateFound(event: ObservedBatch): void;
   onShardSettled(event: {
     readonly job: string;
     readonly shard: string;
     readonly model: string;
     readonly outcome: ShardOutcome;
-    /** What was paid, also for answers that came twice; cached tokens are part of the input. */
+    /** The paid tokens, including those of duplicate answers; cached tokens are part of the input. */
     readonly tokens: { readonly input: number; readonly cached: number; readonly output: number };
-    /** Null where it is not known. */
+    /** Null if it is not known. */
     readonly price: Price | null;
   }): void;
   onJobEnded(event: { readonly job: string; readonly report: JobReport }): void;

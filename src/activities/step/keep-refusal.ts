@@ -4,22 +4,22 @@ import { apiText } from '../../openai/failure.ts';
 import { shardFiles } from '../../store/job-files.ts';
 import { claimRecord, readRecord, type Store } from '../../store/store.ts';
 
-/** How the API refused a shard's file or batch for good. Its text may quote a prompt: it stays in the store. */
+/** The API's final refusal of a shard's file or batch. Its text may quote a prompt and stays in the store. */
 export interface RefusedRecord {
-  /** Our own message: the call, the status and the code. */
+  /** The message of this package: the call, the status and the code. */
   readonly reason: string;
   readonly tooLarge: boolean;
-  /** HTTP status; null where there is none. */
+  /** HTTP status; null if there is none. */
   readonly status: number | null;
   readonly code: string | null;
-  /** What the API said; null where it said nothing. */
+  /** The text of the API; null if it sent none. */
   readonly text: string | null;
 }
 
-/** The same as far as it may be told: without a text. */
+/** The part of a refusal that may leave the store: without the text. */
 export type FinalRefusal = Pick<RefusedRecord, 'tooLarge' | 'status' | 'code'>;
 
-/** How the API refused a shard for good; null where it has not. */
+/** Returns the API's final refusal of a shard; null if there is none. */
 export async function readRefusal(store: Store, job: string, shard: string): Promise<FinalRefusal | null> {
   const record = await readRecord<RefusedRecord>(store, shardFiles.refused(job, shard));
   if (record === null) return null;
@@ -28,10 +28,10 @@ export async function readRefusal(store: Store, job: string, shard: string): Pro
 }
 
 /**
- * Runs the upload or the create of a shard and keeps a final refusal in the store. A shard with a refusal on record is
- * refused again without a call, so that all attempts, and all histories of the job, see the same end.
+ * Runs the upload or the creation of a shard's batch, and records a final refusal in the store. A shard with a recorded
+ * refusal is refused again without a call, so all attempts, and all runs of the job, get the same result.
  */
-export async function keepingRefusal<T>(
+export async function recordingRefusal<T>(
   store: Store,
   { job, shard }: { readonly job: string; readonly shard: string },
   step: () => Promise<T>,
@@ -42,10 +42,10 @@ export async function keepingRefusal<T>(
   try {
     return await step();
   } catch (error) {
-    if (error instanceof ApplicationFailure && isKept(error.type)) {
+    if (error instanceof ApplicationFailure && isFinalRefusal(error.type)) {
       const { status = null, code = null } = (error.details?.[0] ?? {}) as Partial<RefusedRecord>;
       await claimRecord<RefusedRecord>(store, key, {
-        reason: error.message.split(';')[0]!, // the advice behind it is for steps that fail
+        reason: error.message.split(';')[0]!, // without the advice, which is for failed steps
         tooLarge: error.type === FailureType.InputTooLarge,
         status,
         code,
@@ -56,7 +56,7 @@ export async function keepingRefusal<T>(
   }
 }
 
-function isKept(type: string | null | undefined): boolean {
+function isFinalRefusal(type: string | null | undefined): boolean {
   return type === FailureType.RequestRefused || type === FailureType.InputTooLarge;
 }
 

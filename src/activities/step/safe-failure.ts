@@ -2,30 +2,30 @@ import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
 import { isBatchError } from '../../core/errors.ts';
 import { FailureType } from '../../core/failure.ts';
 
-/** What the system says of a folder that cannot take or give bytes just now, in words for whoever has to mend it. */
-const troubles: Readonly<Record<string, string>> = {
+/** Errors of a file system that cannot be read or written at present, with advice for the operator. */
+const storeErrors: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full: make room',
   EDQUOT: 'the quota of the disk is used up: make room',
   EROFS: 'the file system is read-only: make it writable',
-  EACCES: "the folder's permissions refuse it: mend them",
-  EPERM: "the folder's permissions refuse it: mend them",
-  EIO: 'the disk reports an error: look after it',
-  ESTALE: 'the shared folder has gone away: mount it again',
+  EACCES: "the folder's permissions refuse it: correct them",
+  EPERM: "the folder's permissions refuse it: correct them",
+  EIO: 'the disk reports an error: check the disk',
+  ESTALE: 'the shared folder is not mounted any more: mount it again',
   EMFILE: 'too many files are open: raise the limit',
 };
 
 /**
- * Runs a step; whatever it throws becomes a failure that may be kept in a history. What the store's file system refuses says
- * so, and is tried again. A message that is not our own may quote anything (a parser its text, `fetch` a header with the
- * key): only the error's name is kept of it.
+ * Runs a step and turns its errors into failures that are safe in a history. An error of the store's file system becomes
+ * `StoreTrouble` and is retried. A message from outside this package may quote anything (a parser its text, `fetch` a header
+ * with the key), so only the name of such an error is kept.
  */
-export async function failingSafely<T>(step: () => Promise<T>): Promise<T> {
+export async function withSafeFailures<T>(step: () => Promise<T>): Promise<T> {
   try {
     return await step();
   } catch (error) {
     if (error instanceof TemporalFailure || isBatchError(error) || isAbort(error)) throw error;
     const code = error instanceof Error ? codeOf(error) : '';
-    const advice = troubles[code];
+    const advice = storeErrors[code];
     if (advice !== undefined) {
       throw ApplicationFailure.create({
         type: FailureType.StoreTrouble,
@@ -42,7 +42,7 @@ export async function failingSafely<T>(step: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Where an error was thrown, without its message. */
+/** The stack frames of an error, without its message. */
 function framesOf(error: unknown): string[] {
   if (!(error instanceof Error)) return [];
   const { message, stack = '' } = error;
@@ -55,17 +55,17 @@ function framesOf(error: unknown): string[] {
         .slice(1);
 }
 
-/** The errors that this package throws in threads and activities are plain ones, and hold references and counts only. */
+/** True for errors of this package: in threads and activities they are plain `Error`s, with references and counts only. */
 function isOurs(error: unknown): boolean {
   return error instanceof Error && error.constructor === Error && codeOf(error) === '';
 }
 
-/** True for what the SDK and `fetch` throw when they are told to stop; the SDK's is told by its class only. */
+/** True for the errors of an aborted call of the SDK or of `fetch`; only its class identifies the SDK's. */
 export function isAbort(error: unknown): boolean {
   return error instanceof Error && /Abort/.test(error.name + error.constructor.name);
 }
 
-/** Errors from threads keep their text, not always their code. */
+/** The code of a system error; read from the message if a thread has lost the code. */
 function codeOf(error: Error): string {
   const { code } = error as { code?: unknown };
   return typeof code === 'string' ? code : (/^(E[A-Z]+):/.exec(error.message)?.[1] ?? '');

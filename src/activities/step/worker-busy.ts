@@ -2,20 +2,20 @@ import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/comm
 import { FailureType } from '../../core/failure.ts';
 import type { FileWork, WorkSize } from '../../file-work/file-work.ts';
 
-/** Long work lasts from seconds to hours; a place that becomes free is taken within this. */
-const ASK_AGAIN_MS = 5_000;
+/** Long work takes seconds to hours; a thread that becomes free is used within this time. */
+const RETRY_MS = 5_000;
 
 /**
- * Leaves long file work to another worker, or to a later moment, while this one's threads are taken: it waits at the server,
- * and holds no slot.
- * @throws ApplicationFailure `WorkerBusy` (try again)
+ * Makes long file work wait at the server, without an activity slot, while the threads of this worker are in use: another worker
+ * may take it.
+ * @throws ApplicationFailure `WorkerBusy` (retryable)
  */
-export function leaveWhileBusy(files: FileWork, size: WorkSize): void {
+export function assertThreadFree(files: FileWork, size: WorkSize): void {
   if (!files.isBusyFor(size)) return;
   throw ApplicationFailure.create({
     type: FailureType.WorkerBusy,
-    message: "Other jobs' files are read or written by all threads of this worker: retried automatically.",
-    nextRetryDelay: ASK_AGAIN_MS,
+    message: 'All threads of this worker are in use by other jobs: the step is retried automatically.',
+    nextRetryDelay: RETRY_MS,
     category: ApplicationFailureCategory.BENIGN,
   });
 }

@@ -1,4 +1,4 @@
-/** Jobs that use the answers of earlier ones: what attempts see when those change, or go away, between and under them. */
+/** Jobs that use the answers of earlier ones, when those change or are deleted between or during attempts. */
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
 import type { Client } from '@temporalio/client';
@@ -46,7 +46,7 @@ function put(key: string, record: unknown): void {
 /** An earlier run's job of these texts, a shard each; the first `settled` of them are answered. */
 function earlierJob(texts: readonly string[], settled: number = texts.length): void {
   put(seriesFiles.run(SERIES, JOB), {});
-  put(jobFiles.api(JOB), { baseUrlSha256: apiHash, instance: 'word of its store' });
+  put(jobFiles.api(JOB), { baseUrlSha256: apiHash, instance: 'instance id' });
   put(jobFiles.round(JOB, 1), plan(folder.path, texts.map(lineOf).join(''), { shardLines: 1 }));
   for (let i = 0; i < settled; i += 1) answer(i);
   if (settled === texts.length) put(jobFiles.report(JOB), {});
@@ -147,7 +147,7 @@ test('an input that is not there is refused', async () => {
   });
 });
 
-test('a file that an earlier job lacks while it is indexed is no missing input: it is looked for again', async () => {
+test('a file that an earlier job lacks while it is indexed is no missing input: the step is retried', async () => {
   earlierJob(['a', 'b'], 2);
   rmSync(settledRowsPath(folder.path, JOB, shardId(1, 1)));
   const spec = nextJob(['a', 'b']);
@@ -155,12 +155,12 @@ test('a file that an earlier job lacks while it is indexed is no missing input: 
   expect(failure).toMatchObject({ type: 'StoreTrouble', nonRetryable: false });
   expect(failure.message).toContain('earlier job job');
   expect(existsSync(folder.at(jobFiles.answers(JOB, 1)))).toBe(false);
-  // Somebody was deleting its folder.
+  // Its folder was being deleted.
   rmSync(folder.at('jobs', JOB), { recursive: true });
   expect(await attempt(spec)).toMatchObject({ lines: 2, kept: 0 });
 });
 
-describe('an attempt that stood still while another one built', () => {
+describe('an attempt that was suspended while another one built', () => {
   test('the shards builds the same, although the earlier job has answered more', async () => {
     earlierJob(['a', 'b', 'c'], 2);
     const spec = nextJob(['a', 'b', 'c']);
@@ -208,7 +208,7 @@ describe('an attempt that stood still while another one built', () => {
     });
     expect(await failureOf(frozen)).toMatchObject({ type: 'EarlierAnswersGone' });
     expect(built()).toEqual({ kept: [1], sent: ['2'] });
-    // Whoever asks again has the plan.
+    // The next attempt finds the plan.
     expect(await attempt(spec)).toMatchObject({ lines: 1, kept: 1 });
   });
 });
@@ -223,7 +223,7 @@ describe('a list of earlier jobs', () => {
   test.each([
     ['that came to no end', 1],
     ['that has finished', 2],
-  ])('with a job %s stands, and its folder is missed when it is deleted', async (_, settled) => {
+  ])('with a job %s is final, and a deleted folder of it is noticed', async (_, settled) => {
     earlierJob(['a', 'b'], settled);
     const spec = nextJob(['a', 'b']);
     await claimOnly(spec);
@@ -238,15 +238,15 @@ describe('a list of earlier jobs', () => {
     expect(await attempt(spec)).toMatchObject({ lines: 2, kept: 0 });
   });
 
-  test('with a job whose id another one has taken is not used for the answers of that', async () => {
+  test('with a job whose id another one has taken does not use the answers of the new one', async () => {
     earlierJob(['a', 'b'], 1);
     const spec = nextJob(['a', 'b']);
     await claimOnly(spec);
-    put(jobFiles.api(JOB), { baseUrlSha256: apiHash, instance: 'another word' });
+    put(jobFiles.api(JOB), { baseUrlSha256: apiHash, instance: 'another id' });
     expect(await failureOf(attempt(spec))).toMatchObject({ type: 'EarlierAnswersGone' });
   });
 
-  test('with a job that has lost rows names its folder, and deleting that helps', async () => {
+  test('with a job that has lost rows names its folder, and works after that is deleted', async () => {
     earlierJob(['a', 'b']);
     const spec = nextJob(['a', 'b']);
     await claimOnly(spec);
@@ -259,14 +259,14 @@ describe('a list of earlier jobs', () => {
     expect(await attempt(spec)).toMatchObject({ lines: 2, kept: 0 });
   });
 
-  test('is made anew for an input that was mended', async () => {
+  test('is made again for an input that was corrected', async () => {
     earlierJob(['a', 'b'], 1);
     await claimOnly(nextJob(['a', 'b']));
     answer(1);
     expect(await attempt(nextJob(['a', 'b', 'c']))).toMatchObject({ lines: 1, kept: 2 });
   });
 
-  test('keeps its indexes when the attempt does not learn that it has claimed it', async () => {
+  test('keeps its indexes if the reply to its claim is lost', async () => {
     earlierJob(['a', 'b'], 1);
     const spec = nextJob(['a', 'b']);
     class DoubtfulStore extends FolderStore {
@@ -298,7 +298,7 @@ describe('a list of earlier jobs', () => {
     expect(await attempt(spec)).toMatchObject({ lines: 0, kept: 2 });
   });
 
-  test('is not asked for by a job that has its plan from a version without lists', async () => {
+  test('is not needed by a job that has its plan from a version without lists', async () => {
     earlierJob(['a', 'b'], 1);
     const spec = nextJob(['a', 'b']);
     const plan = { shards: 1, lines: 2, shardLines: [2], rejected: 0, kept: 0 };
@@ -309,7 +309,7 @@ describe('a list of earlier jobs', () => {
   });
 });
 
-describe('a run that takes the place of one that was ended before its shards had a plan', () => {
+describe('a run that replaces one that was ended before its shards had a plan', () => {
   test('has a list of its own: others have answered lines since', async () => {
     earlierJob(['a', 'b'], 1);
     const spec = nextJob(['a', 'b']);
@@ -320,14 +320,14 @@ describe('a run that takes the place of one that was ended before its shards had
     expect(await attempt(spec)).toMatchObject({ lines: 0, kept: 2 });
   });
 
-  test('gets no plan of an attempt that the ended one has left behind', async () => {
+  test('gets no plan from an attempt of the ended run', async () => {
     earlierJob(['a', 'b'], 1);
     const spec = nextJob(['a', 'b']);
     const late = attempt(spec, {
       shardInput: async (sharding) => {
         const result = await files.shardInput!(sharding);
         working = {};
-        answer(1); // by a job that did not wait, as nobody worked
+        answer(1); // by a job that did not wait, because no other was open
         return result;
       },
     });
@@ -352,7 +352,7 @@ describe('jobs of one series that begin at the same time', () => {
   test('wait in the order in which they entered, and never for each other', async () => {
     const jobs = ['one', 'two', 'three'].map(specOf);
     working = { one: '1', two: '2', three: '3' };
-    // The first has entered, and died before it has looked.
+    // The first has entered, and died before its search.
     await enterSeries(store, SERIES, 'one', '1');
     for (const spec of jobs.slice(1))
       expect(await failureOf(attempt(spec))).toMatchObject({
@@ -360,7 +360,7 @@ describe('jobs of one series that begin at the same time', () => {
         message: expect.stringContaining('Job one, an earlier one of series nightly, still works'),
       });
     expect(await work(jobs[0]!)).toMatchObject({ lines: 2, kept: 0 });
-    // It has its plan, and waits for nobody.
+    // It has its plan, and waits for no other job.
     expect(await failureOf(attempt(jobs[1]!))).toMatchObject({ type: 'EarlierRunUnfinished' });
     delete working['one'];
     expect(await work(jobs[1]!)).toMatchObject({ lines: 2, kept: 0 }); // nothing of the first was answered
@@ -383,7 +383,7 @@ describe('jobs of one series that begin at the same time', () => {
     expect(await work(two)).toMatchObject({ lines: 2 });
   });
 
-  test('are not overlooked where they are runs of a schedule that have not entered yet', async () => {
+  test('are found even as runs of a schedule that have not entered yet', async () => {
     put(seriesFiles.run(SERIES, 'scheduled'), {});
     working = { one: '1', scheduled: '2' };
     expect(await failureOf(attempt(specOf('one')))).toMatchObject({ type: 'EarlierRunUnfinished' });
@@ -411,16 +411,16 @@ test('an index of a finished job stays as it is when another pass adds answers',
   expect(await attempt(first)).toMatchObject({ lines: 1, kept: 1 });
 });
 
-test('answers of another API than the one that the job is started for do not count, whichever worker looks', async () => {
+test('answers of another API do not count, whichever worker runs the step', async () => {
   earlierJob(['a', 'b']);
   const spec = nextJob(['a', 'b']);
   expect(await attempt({ ...spec, api: 'hash of another one' })).toMatchObject({ lines: 2, kept: 0 });
 });
 
-describe('an attempt that stood still', () => {
+describe('an attempt that was suspended', () => {
   const jobOf = (texts: readonly string[]): JobSpec => specFor(folder.path, texts.map(lineOf).join(''));
 
-  test('with another input, corrected since, puts nothing among the shards of the plan', async () => {
+  test('with an input that was corrected since adds nothing to the shards of the plan', async () => {
     const wrong = jobOf(['wrong', 'one more']);
     const late = attempt(wrong, {
       shardInput: async (sharding) => {
@@ -437,7 +437,7 @@ describe('an attempt that stood still', () => {
     expect(existsSync(folder.at(jobFiles.buildings(JOB)))).toBe(false);
   });
 
-  test('and died between the plan and its files has them put in place by the next one', async () => {
+  test('and died between the plan and its files leaves them for the next one to move', async () => {
     const spec = jobOf(['a', 'b']);
     class DyingStore extends FolderStore {
       override async moveToRoot(): Promise<void> {

@@ -1,4 +1,4 @@
-/** What stands between an attempt that is no longer alone and a second batch: checks whose time has come when nobody else is there to see. */
+/** The checks that keep an attempt that is no longer alone from creating a second batch. */
 import type { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import OpenAI from 'openai';
@@ -24,7 +24,7 @@ class Batches {
   readonly cancelled: string[] = [];
   searches = 0;
   createdAt = 1_000;
-  /** Answers reads of files, by path. */
+  /** Responses to reads of files, by path. */
   files: Record<string, () => Response> = {};
   /** Runs while the reply is on its way. */
   onCreated: () => Promise<void> = async () => undefined;
@@ -120,15 +120,15 @@ test('an attempt that is alone creates the batch', async () => {
   expect(batches.created).toEqual(['batch_1']);
 });
 
-test('an attempt whose intent another one has written sends nothing', async () => {
+test('an attempt that finds the intent of another one sends nothing', async () => {
   const through = before(intentKey, async () => {
     await store.claim(intentKey, JSON.stringify({ at: Date.now() }));
   });
-  await expect(create(through)).rejects.toThrow('Another attempt creates the batch');
+  await expect(create(through)).rejects.toThrow('Another attempt is creating the batch');
   expect(batches.created).toEqual([]);
 });
 
-test('an attempt that stood still for longer than its heartbeats may be missing sends nothing', async () => {
+test('an attempt that was suspended for longer than its heartbeat timeout sends nothing', async () => {
   const { now } = Date;
   let stoodStillMs = 0;
   const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + stoodStillMs);
@@ -136,7 +136,7 @@ test('an attempt that stood still for longer than its heartbeats may be missing 
     const through = after(intentKey, () => {
       stoodStillMs = HEARTBEAT_MS + 1;
     });
-    await expect(create(through)).rejects.toThrow('stopped before it created');
+    await expect(create(through)).rejects.toThrow('suspended before it created');
     expect(batches.created).toEqual([]);
   } finally {
     clock.mockRestore();
@@ -180,7 +180,7 @@ describe('a batch whose creation is in doubt', () => {
     await store.claim(intentKey, JSON.stringify({ at: Date.now() }));
   });
 
-  test('is looked for three times, with waits at the server, before another one is created', async () => {
+  test('is searched for three times, with waits at the server, before another one is created', async () => {
     const { record, delays } = await createPatiently();
     expect(record).toMatchObject({ batchId: 'batch_1', adopted: false });
     expect(delays).toHaveLength(2);
@@ -192,7 +192,7 @@ describe('a batch whose creation is in doubt', () => {
   const waiting = (ms: number): unknown =>
     expect.objectContaining({ type: 'BatchNotListed', nextRetryDelay: ms });
 
-  test('is not searched for enough by attempts that come before their time', async () => {
+  test('needs more searches if attempts come too early', async () => {
     expect(await failureAt(1_000, 1_000)).toEqual(waiting(30_000));
     expect(await failureAt(1_000, 1_000)).toEqual(waiting(30_000));
     expect(await failureAt(31_000, 31_000)).toEqual(waiting(60_000));
@@ -201,7 +201,7 @@ describe('a batch whose creation is in doubt', () => {
     expect(await failureAt(91_000, 91_000)).toMatchObject({ batchId: 'batch_1' });
   });
 
-  test('waits by the clock that has gone on less, where an attempt waited for its worker or clocks differ', async () => {
+  test('waits by the clock that shows less time, if an attempt waited for its worker or clocks differ', async () => {
     // Its worker came a minute late, and died before it could say how long to wait.
     expect(await failureAt(1_000, 61_000)).toEqual(waiting(30_000));
     expect(await failureAt(70_000, 70_000)).toEqual(waiting(21_000));
@@ -236,13 +236,13 @@ describe('a batch whose creation is in doubt', () => {
       batches.files = files;
       const failure: unknown = await createPatiently().catch((error: unknown) => error);
       expect(failure).toMatchObject({ type: 'OtherApi', nonRetryable: false });
-      expect((failure as Error).message).toContain('OPENAI_API_KEY does not see file-1');
+      expect((failure as Error).message).toContain('OPENAI_API_KEY cannot read file-1');
       expect(batches.created).toEqual([]);
       // No search of that key counts.
       expect(await store.size(shardFiles.searched('job', 'r1-00001', 1, 2, 1))).toBe(null);
     });
 
-    test('is of the right project buys after its search', async () => {
+    test('is of the right project creates the batch after its search', async () => {
       batches.files = { '/files/file-1': shown('file-1') };
       expect((await createPatiently()).record).toMatchObject({ batchId: 'batch_1' });
     });
@@ -259,7 +259,7 @@ describe('a batch whose creation is in doubt', () => {
       expect((await createPatiently()).record).toMatchObject({ batchId: 'batch_1' });
     });
 
-    test('cannot read files for a moment counts no search', async () => {
+    test('cannot read files for a moment does not count as a search', async () => {
       batches.files = { '/files/file-1': () => new Response('', { status: 503 }) };
       await expect(createPatiently()).rejects.toMatchObject({ type: 'ApiTrouble' });
       expect(batches.created).toEqual([]);

@@ -1,4 +1,4 @@
-/** What is told of a shard that was settled: to the observer once, to the workflow by each attempt. */
+/** What a settled shard reports: to the observer once, to the workflow by each attempt. */
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -59,7 +59,7 @@ test('the price of a settled shard is the same for observer and workflow, and it
   );
 
   let reads = 0;
-  const told: Parameters<JobObserver['onShardSettled']>[0][] = [];
+  const events: Parameters<JobObserver['onShardSettled']>[0][] = [];
   class CountingStore extends FolderStore {
     override async read(key: string): Promise<string | null> {
       if (key === shardFiles.manifest(JOB, shard)) reads += 1;
@@ -75,7 +75,7 @@ test('the price of a settled shard is the same for observer and workflow, and it
     store,
     files: fileWorkOn(store),
     patience: 0,
-    observer: { onShardSettled: (event) => told.push(event) } as Partial<JobObserver> as JobObserver,
+    observer: { onShardSettled: (event) => events.push(event) } as Partial<JobObserver> as JobObserver,
   };
   const bound = fetchResults.bind(null, deps);
   const fetched = async (): Promise<ShardCounts> =>
@@ -84,8 +84,8 @@ test('the price of a settled shard is the same for observer and workflow, and it
   const counts = await fetched();
   expect(reads).toBe(1);
   expect(counts).toMatchObject({ answered: 1, inputTokens: 1_000, outputTokens: 100 });
-  expect(told).toHaveLength(1);
-  expect(told[0]).toMatchObject({
+  expect(events).toHaveLength(1);
+  expect(events[0]).toMatchObject({
     model: 'gpt-4o-mini',
     tokens: { input: 1_000, cached: 0, output: 100 },
     price: { batchUsd: counts.costUsd, listUsd: counts.costUsdWithoutBatch },
@@ -93,10 +93,10 @@ test('the price of a settled shard is the same for observer and workflow, and it
   expect(counts.costUsd).toBeGreaterThan(0);
 
   expect(await fetched()).toEqual(counts);
-  expect(told).toHaveLength(1);
+  expect(events).toHaveLength(1);
 });
 
-test('an observer that throws stops no step', async () => {
+test('an observer that throws does not fail a step', async () => {
   using folder = new TempFolder();
   plan(folder.path, `${requestLine('a')}\n`);
   const put = (key: string, text: string): void => {
@@ -182,7 +182,7 @@ test.each(['file-early', 'file-empty'])(
   },
 );
 
-test('a batch that was taken for ended and is running is waited for, for longer than ten minutes', async () => {
+test('a batch that was treated as ended and is running is read for longer than ten minutes', async () => {
   using folder = new TempFolder();
   vi.useFakeTimers({ toFake: ['Date'] });
   try {
@@ -207,7 +207,7 @@ describe('a store that fails', () => {
 
   async function begin(): Promise<{
     store: MemoryStore;
-    told: unknown[];
+    events: unknown[];
     fetched: () => Promise<ShardCounts>;
   }> {
     using folder = new TempFolder();
@@ -220,36 +220,36 @@ describe('a store that fails', () => {
       String(url).endsWith('/content')
         ? new Response(outputRow(1, { usage }))
         : Response.json({ id: 'file-out', object: 'file', bytes: outputRow(1, { usage }).length });
-    const told: unknown[] = [];
+    const events: unknown[] = [];
     const deps = {
       api: new BatchApi(new OpenAI({ apiKey: 'test', baseURL: 'http://127.0.0.1/v1', fetch: answer }), 1),
       store,
       files,
       patience: 1,
       observer: {
-        onShardSettled: (event) => told.push(event),
+        onShardSettled: (event) => events.push(event),
         onDownloaded: () => undefined,
       } as Partial<JobObserver> as JobObserver,
     };
     const bound = fetchResults.bind(null, deps);
     const fetched = async (): Promise<ShardCounts> =>
       await new MockActivityEnvironment().run<[FetchRequest], ShardCounts, typeof bound>(bound, request);
-    return { store, told, fetched };
+    return { store, events, fetched };
   }
 
   test.each<[string, (access: string, key: string) => boolean]>([
     ['when the answers come', (access) => access === 'writeStream'],
     ['when rows are published', (access, key) => access === 'withFiles' && key.includes('/rows-')],
     ['when the outcome is claimed', (access) => access === 'claim'],
-  ])('%s has settled nothing, and the next attempt settles and tells once', async (_, isFailing) => {
-    const { store, told, fetched } = await begin();
+  ])('%s has settled nothing, and the next attempt settles and reports once', async (_, isFailing) => {
+    const { store, events, fetched } = await begin();
     store.failWhere((access, key) => (isFailing(access, key) ? new Error('no room') : null));
     await expect(fetched()).rejects.toThrow('no room');
     expect(await store.size(shardFiles.outcome(JOB, shard))).toBeNull();
     store.failWhere(null);
     expect(await fetched()).toMatchObject({ answered: 1, inputTokens: 10 });
     expect(await fetched()).toMatchObject({ answered: 1, inputTokens: 10 });
-    expect(told).toHaveLength(1);
+    expect(events).toHaveLength(1);
     const rows = (await store.list(`jobs/${JOB}/shards/${shard}`)).filter((name) => name.startsWith('rows'));
     expect(rows).toHaveLength(1);
   });

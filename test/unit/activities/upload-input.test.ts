@@ -52,7 +52,7 @@ test.each<[title: string, sizes: unknown[], fileId: string]>([
   expect(uploaded).toEqual({ fileId, calls: sizes.map(() => 'files') });
 });
 
-test('tries again where the server names two other sizes', async () => {
+test('retries if the server reports two other sizes', async () => {
   await expect(upload(SMALL, (_, nth) => held(nth, 100 + nth))).rejects.toMatchObject({
     type: 'ApiTrouble',
     message: expect.stringMatching(/has stored 102 of 18 bytes/),
@@ -72,7 +72,7 @@ const inParts =
     return held(nth, large.length);
   };
 
-test('uploads a large file in parts, and once more where it is stored with another size', async () => {
+test('uploads a large file in parts, and again if it is stored with another size', async () => {
   const parts = ['uploads', 'uploads/parts', 'uploads/parts', 'uploads/complete'];
   const none = (): Response => new Response();
   expect(await upload(large, inParts(null, none))).toEqual({ fileId: 'file-p', calls: parts });
@@ -102,7 +102,7 @@ test.each<[call: string, refusal: string, answer: () => Response]>([
   expect(calls.at(-1)).toBe('files');
 });
 
-test('a refused account shows by the file that is uploaded at once', async () => {
+test('a refused account is reported by the upload in one piece', async () => {
   const refused = (): Response => new Response('{}', { status: 401 });
   const everywhere = upload(large, refused);
   await expect(everywhere).rejects.toMatchObject({

@@ -3,7 +3,8 @@ import OpenAI from 'openai';
 import { beforeEach, expect, test } from 'vitest';
 import { BatchApi } from '../../../src/openai/batch-api.ts';
 import { INSTANCE_KEY, JOB_KEY, SHARD_KEY } from '../../../src/openai/batch-metadata.ts';
-import { watchBatches, type WatchReply, type WatchRequest } from '../../../src/activities/watch-batches.ts';
+import type { WatchReply } from '../../../src/activities/batches/watch-reply.ts';
+import { watchBatches, type WatchRequest } from '../../../src/activities/watch-batches.ts';
 import { groupBatches, type KnownStatus } from '../../../src/core/batch-groups.ts';
 import { shardId } from '../../../src/core/shard-plan.ts';
 import type { FileWork } from '../../../src/file-work/file-work.ts';
@@ -15,11 +16,11 @@ import { TempFolder } from '../../support/temp-folder.ts';
 
 let folder: TempFolder;
 let store: FolderStore;
-let looks = 0;
+let polls = 0;
 beforeEach(() => {
   folder = new TempFolder();
   store = new FolderStore(folder.path);
-  looks = 0;
+  polls = 0;
   return () => folder[Symbol.dispose]();
 });
 
@@ -28,16 +29,16 @@ const LONG_MS = 60_000;
 interface Watched {
   readonly afterMs?: number;
   readonly lookMs?: number;
-  /** How the shards' batches were last seen, in order. */
+  /** The last statuses of the shards' batches, in order. */
   readonly known?: readonly KnownStatus[];
   readonly beats?: unknown[];
   /** Shards whose batch is not on record. */
   readonly unrecorded?: readonly string[];
 }
 
-/** Watches batches of an API that lists what `listed` answers for the n-th look. */
+/** Polls batches of an API whose list at the n-th poll is what `listed` returns. */
 async function watch(
-  listed: (look: number) => Record<string, unknown>[],
+  listed: (poll: number) => Record<string, unknown>[],
   { afterMs = 0, lookMs = LONG_MS, known = ['in_progress'], beats = [], unrecorded = [] }: Watched = {},
 ): Promise<WatchReply> {
   const api = new OpenAI({
@@ -53,10 +54,10 @@ async function watch(
         ...batch,
       });
       if (pathname.endsWith('/batches')) {
-        looks += 1;
-        return Response.json({ data: listed(looks).map(complete), has_more: false });
+        polls += 1;
+        return Response.json({ data: listed(polls).map(complete), has_more: false });
       }
-      const found = listed(looks).find(({ id }) => pathname.endsWith(`/${String(id)}`));
+      const found = listed(polls).find(({ id }) => pathname.endsWith(`/${String(id)}`));
       if (found === undefined) return Response.json({}, { status: 404 });
       return Response.json(complete(found));
     },
@@ -85,15 +86,15 @@ const own = { id: 'batch_1', shard: 'r1-00001' };
 const second = { id: 'batch_2', shard: 'r1-00002' };
 const counted = (completed: number, failed: number) => ({ request_counts: { total: 9, completed, failed } });
 
-test('looks until a batch has ended, and tells of that one only', async () => {
+test('polls until a batch has ended, and returns only that one', async () => {
   const reply = await watch(
-    (look) => [
-      { ...own, status: look < 4 ? 'in_progress' : 'completed', ...counted(9, 0) },
-      { ...second, status: 'in_progress', ...counted(look, 1) },
+    (poll) => [
+      { ...own, status: poll < 4 ? 'in_progress' : 'completed', ...counted(9, 0) },
+      { ...second, status: 'in_progress', ...counted(poll, 1) },
     ],
     { known: ['in_progress', 'in_progress'] },
   );
-  expect(looks).toBe(4);
+  expect(polls).toBe(4);
   expect(reply).toEqual({
     changed: [{ status: { status: 'completed' }, round: 1, batch: 1, shards: '1' }],
     unread: [],
@@ -106,7 +107,7 @@ test('looks until a batch has ended, and tells of that one only', async () => {
   });
 });
 
-test('tells why a batch was refused as a whole', async () => {
+test('returns why a batch was refused as a whole', async () => {
   const errors = { data: [{ code: 'token_limit_exceeded', message: 'Enqueued token limit', line: null }] };
   const { changed } = await watch(() => [{ ...own, status: 'failed', errors }], { known: ['validating'] });
   expect(changed).toEqual([
@@ -114,47 +115,47 @@ test('tells why a batch was refused as a whole', async () => {
   ]);
 });
 
-test('comes back when it has looked for as long as it may', async () => {
+test('returns after the requested time', async () => {
   const reply = await watch(() => [{ ...own, status: 'in_progress', ...counted(3, 0) }], { lookMs: 200 });
-  expect(looks).toBeGreaterThan(1);
+  expect(polls).toBeGreaterThan(1);
   expect(reply).toMatchObject({ changed: [], unread: [], ran: 3, counts: [3, 0] });
 });
 
-test('takes one look at least', async () => {
+test('polls at least once', async () => {
   await watch(() => [{ ...own, status: 'in_progress' }], { afterMs: 20, lookMs: 0 });
-  expect(looks).toBe(1);
+  expect(polls).toBe(1);
 });
 
-test('a change that was told before is none', async () => {
-  const { changed } = await watch((look) => [{ ...own, status: look < 3 ? 'finalizing' : 'completed' }], {
+test('a status that the workflow knows is no change', async () => {
+  const { changed } = await watch((poll) => [{ ...own, status: poll < 3 ? 'finalizing' : 'completed' }], {
     known: ['finalizing'],
   });
-  expect(looks).toBe(3);
+  expect(polls).toBe(3);
   expect(changed).toHaveLength(1);
 });
 
-test('tells that the API does not know a batch once, and then that it knows it again', async () => {
+test('returns once that the API does not know a batch, and then that it knows it again', async () => {
   const { changed } = await watch(() => [], { known: ['in_progress'] });
-  expect(looks).toBe(1);
+  expect(polls).toBe(1);
   expect(changed).toMatchObject([{ status: { status: 'missing' } }]);
-  looks = 0;
-  const again = await watch((look) => (look < 3 ? [] : [{ ...own, status: 'in_progress' }]), {
+  polls = 0;
+  const again = await watch((poll) => (poll < 3 ? [] : [{ ...own, status: 'in_progress' }]), {
     known: ['missing'],
   });
-  expect(looks).toBe(3);
+  expect(polls).toBe(3);
   expect(again.changed).toMatchObject([{ status: { status: 'in_progress' } }]);
 });
 
-test('is ended neither by others of the job that have ended nor by those that it does not watch', async () => {
-  await watch((look) => [
+test('is not ended by other batches of the job, ended or not', async () => {
+  await watch((poll) => [
     { id: 'batch_0', shard: 'r1-00009', status: 'completed' },
     { ...second, status: 'validating' },
-    { ...own, status: look < 3 ? 'in_progress' : 'expired' },
+    { ...own, status: poll < 3 ? 'in_progress' : 'expired' },
   ]);
-  expect(looks).toBe(3);
+  expect(polls).toBe(3);
 });
 
-test('a batch whose record is gone is told as unread, and the others are looked at', async () => {
+test('a batch without its record is returned as unread, and the others are polled', async () => {
   const reply = await watch(() => [{ ...second, status: 'completed' }], {
     known: ['in_progress', 'in_progress'],
     unrecorded: ['r1-00001'],
@@ -163,12 +164,12 @@ test('a batch whose record is gone is told as unread, and the others are looked 
   expect(reply.unread).toEqual([{ status: null, round: 1, batch: 1, shards: '1' }]);
 });
 
-test("the server's own words are told, and count as running", async () => {
+test('unknown statuses of the server are returned, and count as running', async () => {
   const reply = await watch(() => [{ ...own, status: 'ready' }], { lookMs: 0 });
   expect(reply).toMatchObject({ changed: [], words: ['ready'] });
 });
 
-test('beats tell the counts, of the first shards one by one', async () => {
+test('heartbeats report the counts, for the first shards individually', async () => {
   const beats: unknown[] = [];
   await watch(() => [{ ...own, status: 'in_progress', ...counted(5, 2) }], { lookMs: 900, beats });
   expect(beats.at(-1)).toEqual({ ran: 7, shards: { 'r1-00001': [5, 2] } });

@@ -92,14 +92,14 @@ test.each<[title: string, broken: Answer]>([
   ['hangs', hang],
   ['is a web page', () => new Response('<html>', { headers: { 'content-type': 'text/html' } })],
   ['has another shape', () => Response.json({ data: { b1: 1 } })],
-  ['holds things that are no batches', () => Response.json({ data: [null, 7, { status: 'completed' }] })],
+  ['holds values that are no batches', () => Response.json({ data: [null, 7, { status: 'completed' }] })],
 ])('all batches are read by themselves where the list %s', async (_, broken) => {
   list = broken;
   singly = { b1: ended(1), b2: running(2) };
   expect(statuses(await poll(2))).toEqual({ b1: 'completed', b2: 'in_progress' });
 });
 
-test('a batch that stands still in the list is read by itself when its turn comes, at the latest at the tenth poll', async () => {
+test('a batch whose listed status does not change is read individually in its turn, by the tenth poll at the latest', async () => {
   const count = 25;
   list = Array.from({ length: count }, (_, i) => running(i + 1));
   singly = Object.fromEntries(list.map((batch) => [batch['id'], batch]));
@@ -113,13 +113,13 @@ test('a batch that stands still in the list is read by itself when its turn come
   expect(read.size).toBe(count);
 });
 
-test('the end that a stale list hides is seen', async () => {
+test('an end that a stale list hides is found', async () => {
   list = [running(1)];
   singly = { b1: ended(1) };
   expect(statuses(await poll())).toEqual({ b1: 'completed' });
 });
 
-test('what the list shows as ended is decided by the batch itself', async () => {
+test('an end in the list is confirmed by a read of the batch', async () => {
   list = [
     { id: 'b1', status: 'failed' },
     { id: 'b2', status: 'completed' },
@@ -141,7 +141,7 @@ test.each([404, 405, 400, 403])(
   },
 );
 
-test('a batch that cannot be read costs the others nothing, and keeps its last status', async () => {
+test('a batch that cannot be read does not affect the others, and keeps its last status', async () => {
   list = refusal(500);
   singly = { b1: refusal(500), b2: ended(2), b3: hang };
   expect(statuses(await poll(3))).toEqual({ b2: 'completed' });
@@ -153,7 +153,7 @@ test('an end that only the list shows is no end while the batch cannot be read',
   expect(statuses(await poll(2, 1))).toEqual({ b2: 'in_progress' });
 });
 
-test('a poll that could read nothing fails, to be tried again', async () => {
+test('a poll that could read no batch fails and is retried', async () => {
   list = refusal(500);
   singly = { b1: refusal(502), b2: refusal(500) };
   await expect(poll(2)).rejects.toMatchObject({ type: 'ApiTrouble', nonRetryable: false });
@@ -178,7 +178,7 @@ test('a refused key is reported; the refusal of one batch among others is not', 
   expect(statuses(await poll(2))).toEqual({ b1: 'missing', b2: 'in_progress' });
 });
 
-test('a batch whose end is on record is not asked for: the API may have forgotten it', async () => {
+test('a batch with a recorded end is not read: the API may have deleted it', async () => {
   list = [running(1)];
   singly = { b1: { ...ended(1), request_counts: { total: 3, completed: 3, failed: 0 } } };
   await poll();
@@ -192,7 +192,7 @@ test('a batch whose end is on record is not asked for: the API may have forgotte
 const counts = (completed: number): Shown => ({ request_counts: { total: 3, completed, failed: 0 } });
 const odd = { status: 'ready' };
 
-test.each<[status: string, word: string | undefined, title: string, parts: Shown]>([
+test.each<[status: string, unknown: string | undefined, title: string, parts: Shown]>([
   ['completed', undefined, 'a synonym', { status: 'Succeeded' }],
   ['in_progress', 'ready', 'no file', { ...odd, ...counts(3) }],
   ['completed', 'ready', 'a file and all counted', { ...odd, ...counts(3), output_file_id: 'out' }],
@@ -203,19 +203,19 @@ test.each<[status: string, word: string | undefined, title: string, parts: Shown
     'a file, and lines that are not counted yet',
     { ...odd, ...counts(2), output_file_id: 'o' },
   ],
-  ['in_progress', '(none)', 'no word at all', { status: undefined }],
-  ['in_progress', '(not printable)', 'a word that may not be shown', { status: 'prompt: "x"' }],
-])('is %s, with the unknown word %s, for a batch with %s', async (status, word, _, parts) => {
+  ['in_progress', '(none)', 'no status', { status: undefined }],
+  ['in_progress', '(not printable)', 'a status that may not be shown', { status: 'prompt: "x"' }],
+])('is %s, with the unknown status %s, for a batch with %s', async (status, unknown, _, parts) => {
   const batch = { ...running(1), ...parts };
   list = [batch];
   singly = { b1: batch };
   const [reading] = await poll();
   expect(reading).toMatchObject({ status });
-  expect(reading!.unknownStatus).toBe(word);
+  expect(reading!.unknownStatus).toBe(unknown);
 });
 
-test('a list of summaries makes no duplicates of other batches of the file', async () => {
-  // An earlier batch of the shard, refused and made of the same file within the same second, and one of somebody else.
+test('in a list of summaries, other batches of the file are no duplicates', async () => {
+  // An earlier batch of the shard, refused and made of the same file within the same second, and one of another account user.
   const metadata = { [SHARD_KEY]: 'job/r1-00001/1', [JOB_KEY]: 'job', [INSTANCE_KEY]: 'x' };
   const other = { id: 'other', status: 'in_progress', created_at: 10, input_file_id: 'f1' };
   list = [other, { ...running(1), status: 'in_progress' }];
@@ -227,7 +227,7 @@ test('a list of summaries makes no duplicates of other batches of the file', asy
   expect(calls.filter((call) => call.startsWith('POST'))).toEqual([]);
 });
 
-test('a duplicate is read by itself before anything is decided', async () => {
+test('a duplicate is read individually before anything is decided', async () => {
   await claimJobApi(store, 'job', api.baseURL);
   const instance = await jobInstance(store, 'job');
   const metadata = { [SHARD_KEY]: 'job/r1-00001/1', [JOB_KEY]: 'job', [INSTANCE_KEY]: instance };
@@ -241,9 +241,9 @@ test('a duplicate is read by itself before anything is decided', async () => {
 });
 
 test.each<[whose: string, fileId: string, isOurs: boolean]>([
-  ['one that version 0.1 has created on top is cancelled', 'f1', true],
+  ['a duplicate of version 0.1 is cancelled', 'f1', true],
   ['one of another store’s job of version 0.1 is left alone', 'f9', false],
-])('of batches with the key, but without a word of their store: %s', async (_, fileId, isOurs) => {
+])('of batches with the key, but without an instance id: %s', async (_, fileId, isOurs) => {
   const metadata = { [SHARD_KEY]: 'job/r1-00001/1', [JOB_KEY]: 'job' };
   const bare = { ...running(8), created_at: 20, input_file_id: fileId, metadata };
   const late = {

@@ -10,7 +10,7 @@ import { TempFolder } from '../../../support/temp-folder.ts';
 const FILE = 'x'.repeat(540);
 
 interface Server {
-  /** What `GET /files/{id}` answers. */
+  /** What `GET /files/{id}` returns. */
   readonly object: () => Response;
   /** The body of the n-th download. */
   readonly content: (nth: number) => Response;
@@ -70,12 +70,12 @@ test.each<[bytes: unknown, downloads: number, title: string]>([
   });
 });
 
-test('a body that a proxy has cut short once is downloaded again', async () => {
+test('a body that a proxy has truncated once is downloaded again', async () => {
   const content = (nth: number): Response => body(nth === 1 ? FILE.slice(0, 200) : FILE);
   expect(await download({ object: sized(540), content })).toMatchObject({ text: FILE, downloads: 2 });
 });
 
-test('bodies of two lengths below the size that is named are an error', async () => {
+test('two bodies of different lengths below the reported size are an error', async () => {
   const content = (nth: number): Response => body(FILE.slice(0, 200 + nth));
   await expect(download({ object: sized(540), content })).rejects.toMatchObject({
     type: 'ApiTrouble',
@@ -83,7 +83,7 @@ test('bodies of two lengths below the size that is named are an error', async ()
   });
 });
 
-test('a body shorter than its own header says is an error, whatever the size that is named', async () => {
+test('a body shorter than its own header is an error, whatever the reported size', async () => {
   const content = (): Response => body(FILE.slice(0, 200), { 'content-length': '540' });
   await expect(download({ object: sized(10), content })).rejects.toThrow(/ended after 200 of 540 bytes/);
 });
@@ -120,13 +120,13 @@ test.each([400, 403, 404, 405, 501])(
   },
 );
 
-test('a file whose object cannot be read for a while is waited for, then downloaded without it', async () => {
+test('a file whose object cannot be read is retried, and then downloaded without it', async () => {
   const server = { object: (): Response => new Response('', { status: 500 }), content: () => body(FILE) };
   await expect(download(server)).rejects.toMatchObject({ type: 'ApiTrouble' });
   expect(await download({ ...server, attempt: 4 })).toMatchObject({ text: FILE });
 });
 
-test('a file that the API has no more is gone', async () => {
+test('a file that the API does not have any more is gone', async () => {
   const content = (): Response => new Response('{}', { status: 404 });
   expect(await download({ object: sized(540), content })).toMatchObject({ found: 'gone', text: null });
 });

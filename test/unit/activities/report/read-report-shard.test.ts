@@ -28,7 +28,7 @@ const outcome = {
 
 test.each([
   ['not errors of a shard that was never sent', false, {}],
-  ['an error that the API named in a shard that was sent', true, { cancelled: 2 }],
+  ['an error that the API reported for a shard that was sent', true, { cancelled: 2 }],
 ])('cancelled lines of an outcome of version 0.1 are %s', async (_, isSent, errors) => {
   using folder = new TempFolder();
   const put = (key: string, value: unknown): void => {

@@ -39,7 +39,7 @@ test('what was paid twice is part of the sums', () => {
   expect(batchUsd).toBeCloseTo(once.batchUsd! + duplicates.cost_usd!, 12);
 });
 
-test('codes that are names of every object are counted like others', () => {
+test('codes that are property names of every object are counted like others', () => {
   const errors = JSON.parse('{"constructor":2,"__proto__":1}') as Record<string, number>;
   const { errors: sum } = sumShards([reportShard(1, 0, { errors }), reportShard(1, 1, { errors })], []);
   expect(Object.entries(sum)).toEqual([
@@ -48,13 +48,13 @@ test('codes that are names of every object are counted like others', () => {
   ]);
 });
 
-test('sums are exact: no digit that nobody paid shows', () => {
+test('sums are exact, without rounding errors', () => {
   const costs = ['104793416667', '209586833333', '1'];
   const shards = costs.map((cost, i) => reportShard(1, i, { cost }));
   expect(sumShards(shards, [])).toMatchObject({ batchUsd: 0.157190125, listUsd: 0.31438025, notes: [] });
 });
 
-test('a cost that cannot be told is unknown and said to be so; tokens are counted', () => {
+test('a cost that cannot be computed is unknown, a note says so, and tokens are counted', () => {
   const sums = sumShards(
     [reportShard(1, 0, { cost: '5' }), reportShard(1, 1, { cost: null, unpriced: 3 })],
     [],

@@ -2,7 +2,7 @@ import type { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { beforeEach, expect, test } from 'vitest';
 import type { Dependencies } from '../../../../src/activities/step/dependencies.ts';
-import { atItsApi, inStoreOf } from '../../../../src/activities/step/right-worker.ts';
+import { withJobApi, withSpecStore } from '../../../../src/activities/step/right-worker.ts';
 import type { JobSpec } from '../../../../src/core/job-spec.ts';
 import { FolderStore } from '../../../../src/store/folder-store.ts';
 import { apiFingerprint, recordJobApi } from '../../../../src/store/job-api.ts';
@@ -23,11 +23,11 @@ beforeEach(() => {
 async function stepAt(baseURL: string, attempt = 1): Promise<unknown> {
   const deps = { store, patience: 1, api: { baseURL } } as unknown as Dependencies;
   const step = async (): Promise<unknown> =>
-    await atItsApi(deps, 'job', async () => await Promise.resolve('done'));
+    await withJobApi(deps, 'job', async () => await Promise.resolve('done'));
   return await new MockActivityEnvironment({ attempt }).run(step).catch((error: unknown) => error);
 }
 
-test('a step is done where the plan of its job is, and left to others elsewhere', async () => {
+test('a step runs in the store with the plan of its job, and fails retryably in another one', async () => {
   expect(await stepAt(here)).toMatchObject({
     type: 'OtherStore',
     nonRetryable: false,
@@ -37,7 +37,7 @@ test('a step is done where the plan of its job is, and left to others elsewhere'
   expect(await stepAt(here)).toBe('done');
 });
 
-test('the API on record is the only one, whoever comes first; others leave the step, and tell after three minutes', async () => {
+test('the first API is recorded; a worker with another one leaves the step, and fails it for good after three minutes', async () => {
   await store.claim(jobFiles.round('job', 1), '{}');
   await recordJobApi(store, 'job', apiFingerprint(here));
   const delays: number[] = [];
@@ -50,7 +50,7 @@ test('the API on record is the only one, whoever comes first; others leave the s
   expect(await stepAt(`${here}/`)).toBe('done');
 });
 
-test('a job is begun in the store of whoever started it', async () => {
+test('the first step of a job runs only in the store of its spec', async () => {
   const deps = { store, patience: 1 } as unknown as Dependencies;
   const begin = async (theirs: FolderStore | null): Promise<unknown> => {
     const spec = {
@@ -58,7 +58,7 @@ test('a job is begun in the store of whoever started it', async () => {
       ...(theirs === null ? {} : { store: await storeIdentity(theirs) }),
     } as JobSpec;
     const step = async (): Promise<unknown> =>
-      await inStoreOf(deps, spec, async () => await Promise.resolve('done'));
+      await withSpecStore(deps, spec, async () => await Promise.resolve('done'));
     return await new MockActivityEnvironment().run(step).catch((error: unknown) => error);
   };
   expect(await begin(new FolderStore(folder.at('here')))).toBe('done');

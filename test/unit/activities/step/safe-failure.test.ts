@@ -1,7 +1,7 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { APIUserAbortError } from 'openai';
 import { expect, test } from 'vitest';
-import { failingSafely } from '../../../../src/activities/step/safe-failure.ts';
+import { withSafeFailures } from '../../../../src/activities/step/safe-failure.ts';
 import { BatchError, ErrorCode } from '../../../../src/core/errors.ts';
 
 /** What a step that throws this fails with. */
@@ -11,7 +11,7 @@ async function failureOf(error: unknown): Promise<unknown> {
     throw error;
   };
   try {
-    return await failingSafely(fail);
+    return await withSafeFailures(fail);
   } catch (failure) {
     return failure;
   }
@@ -34,7 +34,7 @@ test.each<[what: string, error: unknown, name: string]>([
   ['a parser that quotes its text', parsed, 'SyntaxError'],
   ['an error with a code', Object.assign(new Error('sk-secret'), { code: 'ERR_SSL' }), 'Error, ERR_SSL'],
   ['what is no error', { message: 'sk-secret' }, 'unknown error'],
-])('%s is told by its name', async (_what, error, name) => {
+])('%s is reported by its name', async (_what, error, name) => {
   const failure = (await failureOf(error)) as ApplicationFailure;
   expect(failure).toBeInstanceOf(ApplicationFailure);
   expect(failure.message).toBe(`The step failed (${name}); it is retried automatically.`);
@@ -42,7 +42,7 @@ test.each<[what: string, error: unknown, name: string]>([
   expect(`${failure.stack}${JSON.stringify(failure)}`).not.toContain('secret');
 });
 
-test('where a foreign error was thrown is kept, without a line of its message', async () => {
+test('the stack frames of a foreign error are kept, without its message', async () => {
   const { stack } = (await failureOf(new RangeError('a\n    at the end of a secret prompt'))) as Error;
   expect(stack).toMatch(
     /^The step failed \(RangeError\); it is retried automatically\.\n +at .*safe-failure\.test\.ts/,
@@ -52,16 +52,16 @@ test('where a foreign error was thrown is kept, without a line of its message', 
 
 test.each([
   ['a failure', ApplicationFailure.nonRetryable('final')],
-  ['a cancel', new CancelledFailure('given up')],
+  ['a cancel', new CancelledFailure('cancelled')],
   ['an abort of the SDK', new APIUserAbortError()],
   ['an abort of fetch', new DOMException('stop', 'AbortError')],
   ['an error for the user', new BatchError(ErrorCode.BadOption, 'wrong')],
-  ['an error of ours', new Error('Shard r1-00001 has no outcome yet; its lines cannot be packed.')],
+  ['an error of this package', new Error('Shard r1-00001 has no outcome yet; its lines cannot be packed.')],
 ])('%s stays as it is', async (_what, error) => {
   expect(await failureOf(error)).toBe(error);
 });
 
-test('what the file system refuses says what to do', async () => {
+test('an error of the file system gives advice', async () => {
   expect(await failureOf(new Error("ENOSPC: no space left on device, write '/home/x'"))).toMatchObject({
     type: 'StoreTrouble',
     message:

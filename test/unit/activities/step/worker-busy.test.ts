@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest';
-import { leaveWhileBusy } from '../../../../src/activities/step/worker-busy.ts';
+import { assertThreadFree } from '../../../../src/activities/step/worker-busy.ts';
 import { FileWork } from '../../../../src/file-work/file-work.ts';
 import { FolderStore } from '../../../../src/store/folder-store.ts';
 import { TempFolder } from '../../../support/temp-folder.ts';
@@ -13,18 +13,18 @@ afterAll(async () => {
 
 const long = { job: 'job', round: 1, shards: 9, shardLines: 1, shardBytes: 1_000, cancelled: false };
 
-test('long file work leaves a thread free, and what would wait for it goes back to the server', async () => {
+test('long file work leaves a thread free, and more of it waits at the server', async () => {
   const running = files.packRetries(long);
   const failure: unknown = (() => {
     try {
-      leaveWhileBusy(files, long);
+      assertThreadFree(files, long);
     } catch (error) {
       return error;
     }
     return null;
   })();
   expect(failure).toMatchObject({ type: 'WorkerBusy', nonRetryable: false, nextRetryDelay: 5_000 });
-  expect(() => leaveWhileBusy(files, { bytes: 1_000_000 })).not.toThrow();
+  expect(() => assertThreadFree(files, { bytes: 1_000_000 })).not.toThrow();
   await expect(running).rejects.toThrow('has no outcome yet');
-  expect(() => leaveWhileBusy(files, long)).not.toThrow();
+  expect(() => assertThreadFree(files, long)).not.toThrow();
 });
