@@ -135,7 +135,8 @@ test('whatever the batches do, each line ends exactly once, and no answered line
       let round: RoundPlan = plan(root, input.join('\n'), options);
       failed += round.rejected;
       for (let number = 1; round.shards > 0; number += 1) {
-        expect(number).toBeLessThan(attempts + 21);
+        // Between two rounds that count against a line, its batch may be refused as a whole, which is tried once more.
+        expect(number).toBeLessThanOrEqual(2 * (attempts + 20));
         for (let index = 0; index < round.shards; index += 1) {
           const shard = shardId(number, index);
           const { status, swap } = endings[batches++ % endings.length]!;
