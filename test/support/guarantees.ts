@@ -122,6 +122,10 @@ interface LedgerRow {
 /** Time limit of the list. */
 const LIST_MS = 10_000;
 
+/** Time limit of a single read, and how often it is tried: some faults hold the response for ever. */
+const READ_MS = 2_000;
+const MOST_READS = 5;
+
 async function batchesOf(url: string): Promise<{ id: string; status: string }[]> {
   const batches: { id: string; status: string }[] = [];
   for (let after = ''; ;) {
@@ -142,14 +146,23 @@ async function batchesOf(url: string): Promise<{ id: string; status: string }[]>
     after = `&after=${data.at(-1)!.id}`;
   }
   // The list may be stale: the status of the batch itself counts.
-  return await Promise.all(
-    batches.map(async (batch) => {
-      const response = await fetch(`${url}/batches/${batch.id}`, {
+  return await Promise.all(batches.map(async (batch) => (await readBatch(url, batch.id)) ?? batch));
+}
+
+/** A batch read individually; null if the read meets a fault again and again. */
+async function readBatch(url: string, id: string): Promise<{ id: string; status: string } | null> {
+  for (let attempt = 1; attempt <= MOST_READS; attempt += 1) {
+    try {
+      const response = await fetch(`${url}/batches/${id}`, {
         headers: { authorization: 'Bearer test' },
+        signal: AbortSignal.timeout(READ_MS),
       });
-      return response.ok ? ((await response.json().catch(() => batch)) as typeof batch) : batch;
-    }),
-  );
+      if (response.ok) return (await response.json()) as { id: string; status: string };
+    } catch {
+      // Faults of the reads apply here as well.
+    }
+  }
+  return null;
 }
 
 function describe({ status, error }: RowFacts): string {
