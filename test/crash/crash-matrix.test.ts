@@ -14,7 +14,11 @@ const isFull = process.env['CRASH_MATRIX'] === 'full';
 
 const server = await startSharedServer();
 const undisturbed = await recordUndisturbed(server);
-const { workerSteps, clientSteps } = undisturbed;
+const { clientSteps } = undisturbed;
+
+/** A timer is started if a batch is created while a poll runs: the next job may take no such step. */
+const isByChance = (name: string): boolean => name === 'workflow task that starts a timer, not reported';
+const workerSteps = undisturbed.workerSteps.filter(({ name }) => !isByChance(name));
 afterAll(() => server[Symbol.asyncDispose]());
 
 /** A reset of a call that is committed and not replied to is the reset of its reply. */
