@@ -34,6 +34,9 @@ const QUEUED_MS = 120_000;
 /** A poll that would run, or be retried, for longer than this makes way for one that includes a new batch. */
 const NEW_BATCH_MS = 10_000;
 
+/** As long as a slow poll may take: the wait doubles up to this, so that slow polls end while new batches keep coming. */
+const LONGEST_NEW_BATCH_MS = 10 * 60_000;
+
 /** The server fires timers to the second: the poll itself waits for shorter times, at no event of its own. */
 const SHORTEST_TIMER_MS = 1_000;
 
@@ -64,6 +67,8 @@ export class BatchWatch {
   private pollsUntil = 0;
   /** True if a batch was added that the poll that runs does not include. */
   private hasNewBatch = false;
+  /** How many polls have made way for a new batch while they were retried, or slow, since the last fast one. */
+  private madeWay = 0;
   private handingOver = false;
 
   constructor(run: JobRun, gate: AccountGate, inFlight: BatchesInFlight) {
@@ -289,15 +294,25 @@ export class BatchWatch {
     this.hasNewBatch = false;
     const isDone = (): boolean => isOver || this.handingOver || (queueMs !== null && this.pollNow);
     await condition(() => isDone() || this.hasNewBatch);
-    // A poll that can read none of its batches is retried, for days if need be: the new batch must not wait for them.
-    if (!isDone())
-      await (patched(Version.PollMakesWay) ? condition(isDone, scaled(NEW_BATCH_MS)) : condition(isDone));
+    if (!isDone()) await this.untilMakesWay(isDone);
     this.pollsUntil = 0;
     if (!isOver) {
       scope.cancel();
       return null;
     }
+    if (Date.now() - now < scaled(NEW_BATCH_MS)) this.madeWay = 0;
     return this.read(batches, await watching);
+  }
+
+  /** A poll that can read none of its batches is retried, for days if need be: a new batch must not wait for that. */
+  private async untilMakesWay(isDone: () => boolean): Promise<void> {
+    if (!patched(Version.PollMakesWay)) {
+      await condition(isDone);
+      return;
+    }
+    const waitMs = Math.min(LONGEST_NEW_BATCH_MS, NEW_BATCH_MS * 2 ** this.madeWay);
+    const options = { summary: 'until the poll makes way for new batches' };
+    if (!(await condition(isDone, scaled(waitMs), options))) this.madeWay += 1;
   }
 
   /** How long a poll may run, in ms: what depends on time must be decided then. */

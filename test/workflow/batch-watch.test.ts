@@ -162,6 +162,42 @@ test.each(['in a queue of its own', 'in the main queue'])(
   },
 );
 
+test('slow polls end while new batches keep coming', async () => {
+  const shards = 12;
+  const { activities } = literalApi(shards);
+  const { uploadInput } = activities;
+  let polls = 0;
+  let uploads = 0;
+  activities.uploadInput = async (request) => {
+    const others = uploads;
+    uploads += 1;
+    // So each poll gets a new batch that it does not include.
+    await expect.poll(() => polls, { timeout: 100_000 }).toBeGreaterThanOrEqual(Math.min(others, 6));
+    return await uploadInput(request);
+  };
+  const watch = async (request: WatchRequest): Promise<WatchReply> => {
+    polls += 1;
+    for (let i = 0; i < 60; i += 1) {
+      heartbeat();
+      await Context.current().sleep(50);
+    }
+    return see(request, 'completed');
+  };
+  const id = 'slow-polls';
+  const { events } = await whileWorking(server.native, id, activities, async () =>
+    whilePolling(server.native, id, watch, async () => {
+      const snapshot = { ...newSnapshot(new Date()), pollQueue: true, window: shards };
+      const handle = await begin(id, snapshot, { patience: 0.1 });
+      expect(await handle.result()).toMatchObject({ lines: shards * 10 });
+      return await handle.fetchHistory();
+    }),
+  );
+  // Waits of 1, 2 and 4 s: the third exceeds the 3 s of a poll.
+  const madeWay = events!.filter(({ activityTaskCancelRequestedEventAttributes: asked }) => asked);
+  expect(madeWay.length).toBeGreaterThan(0);
+  expect(madeWay.length).toBeLessThanOrEqual(4);
+});
+
 test('continue-as-new does not wait for a poll that looks for minutes', async () => {
   const { activities } = literalApi(2);
   const requests: WatchRequest[] = [];
