@@ -53,7 +53,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
   const { store } = deps;
   const known = await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard));
   const { model } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
-  if (known !== null) return toShardCounts(known, paidFor(model, known));
+  if (known !== null) return toShardCounts(known, paidFor(model, known).cost);
 
   return await withHeartbeat(async (signal) => {
     let ended = (await readRecord<EndedRecord>(store, shardFiles.ended(job, shard, batch)))!;
@@ -88,7 +88,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
         settled = await settle('ask');
       }
       if ('missing' in settled) {
-        await assertRetried(deps, request, ended, now);
+        await assertRetriesOver(deps, request, ended, now);
         const errorsEmpty = (await store.size(shardFiles.errors(job, shard, batch))) === 0;
         settled = await settle(fateOfMissing(request, ended, files, { ...settled, errorsEmpty }));
       }
@@ -97,7 +97,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
     const { outcome, first } = settled;
     const { tokens, cost } = paidFor(model, outcome);
     if (first) deps.observer?.onShardSettled({ job, shard, model, outcome, tokens, price: priceOf(cost) });
-    return toShardCounts(outcome, { tokens, cost });
+    return toShardCounts(outcome, cost);
   });
 }
 
@@ -105,7 +105,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
  * Records that lines have no row; returns after ten minutes of retries.
  * @throws ApplicationFailure as `fetchResults`
  */
-async function assertRetried(
+async function assertRetriesOver(
   { store, patience }: Dependencies,
   request: FetchRequest,
   ended: EndedRecord,
@@ -115,17 +115,19 @@ async function assertRetried(
   const missedKey = shardFiles.missed(job, shard, batch);
   const unknownKey = shardFiles.unknown(job, shard, batch);
   const key = now === null ? unknownKey : missedKey;
+  await store.remove(now === null ? missedKey : unknownKey);
+  const miss: Miss = { at: Date.now() };
   // A batch with an unknown status may have been treated as ended too early: the ten minutes begin at its end.
   if (now?.isRunning === true) {
-    await store.replace(key, JSON.stringify({ at: null } satisfies Miss));
-    throw notReady(ended, request, RETRY_WAIT_MS.most * patience);
+    await store.replace(key, JSON.stringify({ ...miss, running: true } satisfies Miss));
+    throw notReady(ended, request, RETRY_WAIT_MS.most * patience, 'is running');
   }
-  await store.remove(now === null ? missedKey : unknownKey);
-  const miss = { at: Date.now() };
-  const { record, first } = await claimRecord<Miss>(store, key, miss);
-  if (record.at === null) await store.replace(key, JSON.stringify(miss));
-  const waitedMs = miss.at - (record.at ?? miss.at);
-  if (first || waitedMs < RETRY_MS * patience) throw notReady(ended, request, nextWait(waitedMs, patience));
+  const claimed = await claimRecord<Miss>(store, key, miss);
+  const wasRunning = claimed.record.running === true;
+  if (wasRunning) await store.replace(key, JSON.stringify(miss));
+  const waitedMs = wasRunning ? 0 : miss.at - claimed.record.at;
+  if (claimed.first || wasRunning || waitedMs < RETRY_MS * patience)
+    throw notReady(ended, request, nextWait(waitedMs, patience), 'has ended');
   if (now === null && request.cancelled !== true) throw batchUnknown(ended, request);
 }
 
@@ -135,8 +137,10 @@ function filesOf({ outputFileId, errorFileId, duplicates = [] }: EndedRecord): (
 
 /** Records that lines of an ended batch have no row. */
 interface Miss {
-  /** When this was first found, in ms since 1970 by this machine's clock; null if the batch was running at the last read. */
-  readonly at: number | null;
+  /** When this was first found, in ms since 1970 by this machine's clock. */
+  readonly at: number;
+  /** True if the batch was running then: the ten minutes have not begun. */
+  readonly running?: true;
 }
 
 type Settled = Awaited<ReturnType<Dependencies['files']['settleShard']>>;
@@ -148,10 +152,19 @@ function nextWait(waitedMs: number, patience: number): number {
   return Math.min(wait, RETRY_MS * patience - waitedMs);
 }
 
-function notReady({ batchId }: EndedRecord, { shard }: FetchRequest, waitMs: number): ApplicationFailure {
+function notReady(
+  { batchId }: EndedRecord,
+  { shard }: FetchRequest,
+  waitMs: number,
+  state: 'has ended' | 'is running',
+): ApplicationFailure {
+  const next =
+    state === 'has ended'
+      ? 'the files are requested again for ten minutes'
+      : 'the batch is read again until it has ended';
   return ApplicationFailure.create({
     type: FailureType.AnswersNotReady,
-    message: `Lines of shard ${shard} have no row in the files of batch ${batchId}, which has ended: the files are requested again for ten minutes.`,
+    message: `Lines of shard ${shard} have no row in the files of batch ${batchId}, which ${state}: ${next}.`,
     nextRetryDelay: Math.max(1, waitMs),
   });
 }

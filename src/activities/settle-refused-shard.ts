@@ -2,7 +2,7 @@ import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
 import { doubtfulSince } from './batches/search-batch.ts';
-import type { ShardCounts } from './batches/shard-counts.ts';
+import { toShardCounts, type ShardCounts } from './batches/shard-counts.ts';
 import type { Dependencies } from './step/dependencies.ts';
 import { withHeartbeat } from './step/heartbeat.ts';
 import type { FinalRefusal, RefusedRecord } from './step/keep-refusal.ts';
@@ -60,7 +60,7 @@ function withoutRecord({ refusal }: RefusedRequest): RefusedRecord {
 }
 
 function toCounts(
-  { answered, failed, again }: ShardOutcome,
+  outcome: ShardOutcome,
   { lines, ranges }: ShardManifest,
   reason: string,
   shard: string,
@@ -69,16 +69,8 @@ function toCounts(
   const to = ranges.at(-1)?.[1] ?? 0;
   const where = lines === 1 ? `line ${from}` : `${lines} lines from ${from} to ${to}`;
   return {
-    answered,
-    failed,
-    again: again.length,
-    inputTokens: 0,
-    cachedTokens: 0,
-    outputTokens: 0,
-    costUsd: 0,
-    costUsdWithoutBatch: 0,
-    cost: '0',
+    ...toShardCounts(outcome, '0'),
     // A halved shard is sent again: no line has failed.
-    ...(failed === 0 ? {} : { refused: `shard ${shard}, ${where}: ${reason}` }),
+    ...(outcome.failed === 0 ? {} : { refused: `shard ${shard}, ${where}: ${reason}` }),
   };
 }

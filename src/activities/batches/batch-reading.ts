@@ -1,4 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
+import type { BatchRef } from '../../core/batch-groups.ts';
 import { type BatchRefusal, type BatchStatus, isTerminal } from '../../core/batch-status.ts';
 import type { ApiBatch } from '../../openai/api-batch.ts';
 import { refusalOf } from '../../openai/batch-refusal.ts';
@@ -10,9 +11,7 @@ import { oldestOf } from './duplicate-batches.ts';
 import { toEndedRecord, type EndedRecord } from './ended-record.ts';
 
 /** A batch in flight. */
-export interface WatchedBatch {
-  readonly shard: string;
-  readonly batch: number;
+export interface WatchedBatch extends BatchRef {
   readonly batchId: string;
 }
 

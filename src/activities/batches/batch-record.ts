@@ -1,15 +1,13 @@
+import type { BatchRef } from '../../core/batch-groups.ts';
 import type { ShardManifest } from '../../core/shard-plan.ts';
 import type { ApiBatch } from '../../openai/api-batch.ts';
 import { shardFiles } from '../../store/job-files.ts';
 import { claimRecord, readRecord } from '../../store/store.ts';
 import type { Dependencies } from '../step/dependencies.ts';
 
-/** The n-th batch of a shard. */
-export interface JobBatchRef {
+/** A batch of a shard of a job. */
+export interface JobBatchRef extends BatchRef {
   readonly job: string;
-  readonly shard: string;
-  /** From 1. */
-  readonly batch: number;
 }
 
 /** The record of a batch, written by the first attempt that knew its id. */

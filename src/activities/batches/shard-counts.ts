@@ -41,8 +41,8 @@ export function paidFor(model: string, outcome: ShardOutcome): Paid {
   };
 }
 
-/** Returns the counts of an outcome. */
-export function toShardCounts(outcome: ShardOutcome, { cost }: Paid): ShardCounts {
+/** Returns the counts of an outcome with its cost. */
+export function toShardCounts(outcome: ShardOutcome, cost: Cost): ShardCounts {
   const { answered, failed, again, inputTokens, cachedTokens, outputTokens, accountRefused } = outcome;
   const price = priceOf(cost);
   return {
