@@ -102,6 +102,9 @@ export async function startSharedServer(): Promise<SharedServer> {
   };
 }
 
+/** A job has ended without the step at which it was to be attacked. */
+export class StepNotTaken extends Error {}
+
 /** A job with an emulator, a store and a queue of its own, and the processes that work on it. */
 export class JobUnderAttack implements AsyncDisposable {
   readonly out: string;
@@ -193,7 +196,7 @@ export class JobUnderAttack implements AsyncDisposable {
       if (this.isStruck()) return true;
       if (this.isReported()) reportedAt ??= Date.now();
       if (reportedAt !== null && Date.now() - reportedAt > LAST_STEPS_MS)
-        throw new Error(`The job ended without this step.\n${this.logs()}`);
+        throw new StepNotTaken(`The job ended without this step.\n${this.logs()}`);
       return false;
     });
   }
