@@ -105,7 +105,7 @@ test('tables as CSV, JSON lines, JSON and Parquet give the same rows in order', 
       expect(await read('parquet', async (part, path) => await toParquet(part, path))).toEqual(rows);
       expect(await rowsOf({ kind: 'objects', objects: rows })).toEqual(rows);
     }),
-    { numRuns: 60 },
+    { numRuns: 20 },
   );
 });
 

@@ -18,7 +18,7 @@ export interface PathSource {
 }
 
 /** The bytes of one table, such as standard input. */
-export interface StreamSource {
+interface StreamSource {
   readonly kind: 'stream';
   readonly bytes: AsyncIterable<Uint8Array>;
   /** @default 'csv' */
@@ -26,13 +26,13 @@ export interface StreamSource {
 }
 
 /** The result of one SELECT statement of DuckDB. */
-export interface QuerySource {
+interface QuerySource {
   readonly kind: 'query';
   readonly sql: string;
 }
 
 /** Objects from code, such as the rows of a database cursor. The next object is requested only when the previous ones are written. */
-export interface ObjectSource {
+interface ObjectSource {
   readonly kind: 'objects';
   readonly objects: AsyncIterable<object> | Iterable<object>;
 }

@@ -17,7 +17,9 @@ const folder = new TempFolder();
 afterAll(() => folder[Symbol.dispose]());
 
 /** The message and the place of an error, without the path of the folder. */
-async function refusal(source: RowSource): Promise<[message: string, row?: number | undefined, column?: string]> {
+async function refusal(
+  source: RowSource,
+): Promise<[message: string, row?: number | undefined, column?: string]> {
   const error: unknown = await storedRows(source).catch((caught: unknown) => caught);
   if (!isBatchError(error)) throw new Error('no refusal', { cause: error });
   expect(error.code).toBe('bad_input');

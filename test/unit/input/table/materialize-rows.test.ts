@@ -23,27 +23,28 @@ const filesIn = (folder: TempFolder): string[] =>
 
 const source = (path: string): string => JSON.stringify(new URL(`../../../../src/${path}`, import.meta.url));
 
-test.each([
-  ['a folder', () => new FolderStore(new TempFolder().path)],
-  ['memory', () => new MemoryStore()],
-])('rows and their columns are values of the store in %s, under the hash of the rows', async (_, open) => {
-  const store = open();
-  const { sha256, bytes, rows } = await materializeRows(objects(3), store);
-  expect(await store.read(inputFiles.rows(sha256))).toBe(
-    [0, 1, 2].map((i) => `{"i":${i},"text":"some text"}\n`).join(''),
-  );
-  expect(await store.size(inputFiles.rows(sha256))).toBe(bytes);
-  expect(rows).toBe(3);
-  expect(JSON.parse((await store.read(inputFiles.columns(sha256)))!)).toEqual({
-    v: 1,
-    source: 'the iterable',
-    rows: 3,
-    columns: [
-      { name: 'i', type: 'BIGINT' },
-      { name: 'text', type: 'VARCHAR' },
-    ],
-  });
-});
+test.each(['a folder', 'memory'])(
+  'rows and their columns are values of the store in %s, under the hash of the rows',
+  async (place) => {
+    using folder = new TempFolder();
+    const store = place === 'memory' ? new MemoryStore() : new FolderStore(folder.path);
+    const { sha256, bytes, rows } = await materializeRows(objects(3), store);
+    expect(await store.read(inputFiles.rows(sha256))).toBe(
+      [0, 1, 2].map((i) => `{"i":${i},"text":"some text"}\n`).join(''),
+    );
+    expect(await store.size(inputFiles.rows(sha256))).toBe(bytes);
+    expect(rows).toBe(3);
+    expect(JSON.parse((await store.read(inputFiles.columns(sha256)))!)).toEqual({
+      v: 1,
+      source: 'the iterable',
+      rows: 3,
+      columns: [
+        { name: 'i', type: 'BIGINT' },
+        { name: 'text', type: 'VARCHAR' },
+      ],
+    });
+  },
+);
 
 test('the same rows are written once, whatever file they come from', async () => {
   using folder = new TempFolder();
@@ -68,7 +69,7 @@ test('several calls at once store the same rows', async () => {
   const stored = await Promise.all(
     Array.from({ length: 5 }, async () => await materializeRows(objects(1_000), store)),
   );
-  const [{ sha256 }] = stored as [{ sha256: string }];
+  const { sha256 } = stored[0]!;
   expect(new Set(stored.map((each) => each.sha256)).size).toBe(1);
   expect(filesIn(folder)).toEqual([inputFiles.columns(sha256), inputFiles.rows(sha256)]);
 });
