@@ -21,6 +21,12 @@ export type Effort =
 /** Each thread has buffers of its own, and the memory must not grow with the cores of the machine. */
 const MAX_THREADS = 4;
 
+/**
+ * Rows that wait for their turn fill this, since they are written in order: with more, the peak grows with the number of rows, and the time
+ * does not shrink.
+ */
+const USUAL_MEMORY = '200MB';
+
 /** A database in memory, for one read. */
 export class DuckDb {
   private readonly duckDb: DuckDbPackage;
@@ -42,7 +48,7 @@ export class DuckDb {
     const instance = await duckDb.DuckDBInstance.create(':memory:', {
       threads: String(effort === 'usual' ? Math.min(MAX_THREADS, availableParallelism()) : 1),
       temp_directory: join(folder, 'swap'),
-      ...(effort === 'usual' ? { memory_limit: '400MB' } : {}),
+      ...(effort === 'usual' ? { memory_limit: USUAL_MEMORY } : {}),
     });
     const opened = new DuckDb(duckDb, instance, await instance.connect());
     // The same table must give the same rows in every time zone.
