@@ -23,8 +23,15 @@ const clients = await build({
   outfile: 'dist/cli/clients/program.cjs',
   format: 'cjs',
   minifyWhitespace: true,
-  // A worker has threads and native code, which find each other by their paths in `node_modules`.
-  external: ['@temporalio/worker', '*/worker/index.js', '*/emulator/index.js', 'openai', 'pino'],
+  // Native code and threads find each other by their paths in `node_modules`.
+  external: [
+    '@temporalio/worker',
+    '@duckdb/node-api',
+    '*/worker/index.js',
+    '*/emulator/index.js',
+    'openai',
+    'pino',
+  ],
 });
 
 const libraries = await build({

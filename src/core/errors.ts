@@ -44,6 +44,10 @@ export interface BatchErrorDetails {
   readonly file?: string;
   /** 1-based line of the file. */
   readonly line?: number;
+  /** 1-based row of a table, without its header. */
+  readonly row?: number;
+  /** The column of a table. */
+  readonly column?: string;
   /** The job of the call. */
   readonly jobId?: string;
   /** The schedule of the call. */

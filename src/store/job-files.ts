@@ -115,3 +115,13 @@ export const shardFiles = {
   /** How its lines ended, and which lines are sent again; see `ShardOutcome`. Written last. */
   outcome: (job: string, shard: string): string => `jobs/${job}/shards/${shard}/outcome.json`,
 } as const;
+
+/** The keys of inputs that are tables, by the sha256 of their rows; see `input/table/materialize-rows.ts`. */
+export const inputFiles = {
+  /** One JSON object per row, in the order of the source. */
+  rows: (sha256: string): string => `inputs/${sha256}/rows.jsonl`,
+  /** Their columns and number; written before the rows. */
+  columns: (sha256: string): string => `inputs/${sha256}/columns.json`,
+  /** The folder in which rows are written until their hash is known. */
+  building: 'inputs/building',
+} as const;

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stopEmbeddedServer } from '../../src/temporal/index.ts';
 import { TempFolder } from '../support/temp-folder.ts';
@@ -124,4 +124,20 @@ test('commands that need a worker say in a sentence what is missing', async () =
   };
   expect(await command('worker')).toMatchObject(missing);
   expect(await command('run', 'input.jsonl', '--out', 'out')).toMatchObject(missing);
+});
+
+test('reading a table says in a sentence that DuckDB is missing', async () => {
+  writeFileSync(folder.at('table.csv'), 'id\n1\n');
+  const module = (...path: string[]): string =>
+    JSON.stringify(pathToFileURL(join(installed, 'dist', ...path)).href);
+  const read = `
+    import { materializeRows } from ${module('input', 'table', 'materialize-rows.js')};
+    import { openStore } from ${module('store', 'open-store.js')};
+    const error = await materializeRows({ kind: 'paths', paths: ['table.csv'] }, openStore('store')).catch((error) => error);
+    console.log(error.code, error.message);`;
+  expect(await node('--input-type=module', '-e', read)).toEqual({
+    code: 0,
+    out: 'bad_input Tables are read by DuckDB, which is not installed here: run npm install @duckdb/node-api, or write each row as one JSON request on a line of its own.\n',
+    err: '',
+  });
 });

@@ -1,0 +1,105 @@
+import type { Column } from './columns.ts';
+import { documentRows, refuseDocument, type UnreadableDocument } from './documents.ts';
+import type { QueryColumn } from './duckdb.ts';
+import { assertReadable, expandPaths } from './expand-paths.ts';
+import { QUERY, selectQuery, translateQueryError } from './query-source.ts';
+import type { PathSource, RowSource } from './row-source.ts';
+import { saveStream } from './save-stream.ts';
+import { tableError, type TablePlace } from './table-error.ts';
+import { nameOfAll, tableOfFiles } from './table-files.ts';
+import { tableFormatOf, TableFormat } from './table-format.ts';
+import type { TableFile } from './table-query.ts';
+import { writeObjects } from './write-objects.ts';
+import { writeTable, type Table } from './write-table.ts';
+
+/** What messages call objects from code. */
+const ITERABLE = 'the iterable';
+
+/** Rows that were written to a file. */
+export interface WrittenRows {
+  /** What messages call the source. */
+  readonly name: string;
+  /** Null when the columns are the members of the rows, which are not checked yet. */
+  readonly columns: readonly Column[] | null;
+  /** The place of a row in the source. */
+  readonly placeOf: (row: number) => TablePlace | Promise<TablePlace>;
+  readonly unreadable: readonly UnreadableDocument[];
+}
+
+/** Writes the rows of a source to a file, one JSON object per line, in order. `folder` is for files that exist only meanwhile. */
+export async function writeSource(source: RowSource, folder: string, path: string): Promise<WrittenRows> {
+  switch (source.kind) {
+    case 'paths':
+      return await writePaths(source, folder, path);
+    case 'stream': {
+      const format = source.format ?? TableFormat.Csv;
+      const file = { path: await saveStream(source.bytes, folder, format), name: 'standard input' };
+      return await writeFiles([file], format, folder, path);
+    }
+    case 'query':
+      return await write(QUERY, querySource(source.sql), folder, path);
+    case 'objects':
+      await writeObjects(source.objects, path, ITERABLE);
+      return ofObjects(ITERABLE);
+    default:
+      return source satisfies never;
+  }
+}
+
+async function writePaths(source: PathSource, folder: string, path: string): Promise<WrittenRows> {
+  const paths = await expandPaths(source.paths);
+  const files = paths.map((file) => ({ path: file, name: file }));
+  const format = source.chunks === undefined ? (source.format ?? commonFormat(paths)) : null;
+  if (format === null) {
+    const unreadable: UnreadableDocument[] = [];
+    const onUnreadable =
+      source.unreadable === 'row'
+        ? (document: UnreadableDocument): void => void unreadable.push(document)
+        : refuseDocument;
+    const name = source.paths.join(' ');
+    await writeObjects(documentRows(paths, source.chunks, onUnreadable), path, name);
+    return ofObjects(name, unreadable);
+  }
+  for (const file of paths) await assertReadable(file);
+  return await writeFiles(files, format, folder, path);
+}
+
+/** Null for documents. */
+function commonFormat(paths: readonly string[]): TableFormat | null {
+  const [first, ...others] = paths;
+  const format = tableFormatOf(first!);
+  const other = others.find((path) => tableFormatOf(path) !== format);
+  if (other !== undefined) {
+    const reason = `is not of the same format as ${first!}`;
+    throw tableError({ source: other }, reason, 'name files of one format, or say which one they have');
+  }
+  return format;
+}
+
+async function writeFiles(
+  files: readonly TableFile[],
+  format: TableFormat,
+  folder: string,
+  path: string,
+): Promise<WrittenRows> {
+  return await write(nameOfAll(files), await tableOfFiles(files, format, folder), folder, path);
+}
+
+function querySource(sql: string): Table {
+  return {
+    query: async (db) => await selectQuery(db, sql),
+    translate: translateQueryError,
+    placeOf: (row) => ({ source: QUERY, row }),
+  };
+}
+
+async function write(name: string, table: Table, folder: string, path: string): Promise<WrittenRows> {
+  const columns = await writeTable(table, folder, path);
+  return { name, columns: columns?.map(toColumn) ?? null, placeOf: table.placeOf, unreadable: [] };
+}
+
+const toColumn = ({ name, type }: QueryColumn): Column => ({ name, type: String(type) });
+
+function ofObjects(name: string, unreadable: readonly UnreadableDocument[] = []): WrittenRows {
+  return { name, columns: null, placeOf: (row) => ({ source: name, row }), unreadable };
+}
