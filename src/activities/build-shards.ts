@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import { FailureType } from '../core/failure.ts';
-import type { JobSpec } from '../core/job-spec.ts';
+import { isBatchError } from '../core/errors.ts';
+import { rowNoun, type JobSpec } from '../core/job-spec.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
 import type { ShardedInput } from '../file-work/shards/shard-input.ts';
 import { ByteCounter } from '../file-work/byte-counter.ts';
@@ -8,7 +10,9 @@ import { recordJobApi } from '../store/job-api.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { currentPass } from '../store/job-pass.ts';
 import { shortIdentity } from '../job/job-identity.ts';
+import { readTemplate } from '../job/job-template.ts';
 import { inputPathOf } from '../job/same-job.ts';
+import type { RequestTemplate } from '../render/request-template.ts';
 import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import type { Dependencies } from './step/dependencies.ts';
 import {
@@ -35,8 +39,8 @@ export type FirstPlan = RoundPlan & {
 /**
  * Checks every line of the input and writes the shards of round 1.
  * Safe twice: files are written under names and with bytes that depend on the input, the options and the list of earlier jobs
- * alone, of which the first is claimed before anything is built; and they get their places when the plan, which is claimed, names
- * them. An attempt that finds the plan reads nothing, and ends what was begun. So one that stood still, and goes on when the plan
+ * alone, of which the first is claimed before anything is built (attempts that read images have folders of their own); and they
+ * get their places when the plan, which is claimed, names them. An attempt that finds the plan reads nothing, and ends what was begun. So one that stood still, and goes on when the plan
  * is there, has no effect: also one with another input, which somebody has corrected since under the same id.
  * @throws ApplicationFailure `BadInput`; `WorkerBusy` (try again); those of `claimEarlierAnswers`
  */
@@ -60,11 +64,20 @@ export async function buildShards(deps: Dependencies, started: JobSpec): Promise
   leaveWhileBusy(files, started.input);
   // What is read is compared with the input's hash, wherever it is.
   const spec = { ...started, input: { ...started.input, path: await inputPathOf(store, started) } };
+  const template = await templateOf(store, spec);
   const counter = new ByteCounter();
-  const built = wordOf(spec);
+  const word = wordOf(spec);
+  // An image may change between two attempts: each that reads images has files of its own.
+  const built = template?.images === undefined ? word : `${word}-${randomBytes(6).toString('hex')}`;
   const under = jobFiles.building(spec.jobId, built);
   const build = async (): Promise<ShardedInput> =>
-    await files.shardInput({ spec, earlier: await claimEarlierAnswers(deps, spec, built), under, counter });
+    await files.shardInput({
+      spec,
+      ...(template === null ? {} : { template }),
+      earlier: await claimEarlierAnswers(deps, spec, word),
+      under,
+      counter,
+    });
   const result = await whileBeating(build, {
     details: (): BeatDetails => ({ done: counter.done, of: counter.of }),
   });
@@ -86,6 +99,17 @@ function wordOf(spec: JobSpec): string {
   return spec.onlyNew === undefined ? shortIdentity(spec) : `${shortIdentity(spec)}-${currentRun()}`;
 }
 
+/** The template of a job whose input is rows; null for request lines. */
+async function templateOf(store: Store, { template }: JobSpec): Promise<RequestTemplate | null> {
+  if (template === undefined) return null;
+  try {
+    return await readTemplate(store, template);
+  } catch (error) {
+    if (!isBatchError(error)) throw error;
+    throw ApplicationFailure.nonRetryable(error.message, FailureType.BadInput);
+  }
+}
+
 /** Gives the files of a plan their places; what was made for other inputs under the job's id is no longer needed. */
 async function publish(store: Store, job: string, { built }: RoundPlan): Promise<void> {
   if (built === undefined) return;
@@ -98,7 +122,7 @@ function badInput(spec: JobSpec, line: number | null, reason: string, advice: st
   return ApplicationFailure.create({
     type: FailureType.BadInput,
     nonRetryable: true,
-    message: `${where}: ${line === null ? 'the file' : 'the line'} ${reason}: ${advice}.`,
+    message: `${where}: ${line === null ? 'the file' : `the ${rowNoun(spec)}`} ${reason}: ${advice}.`,
     details: [{ file: spec.input.path, line }],
   });
 }

@@ -1,2 +1,2 @@
 /** The parts of liquidjs that templates use. `npm run build` bundles them, so that users do not install the library. */
-export { Drop, Liquid, LiquidError, type Template } from 'liquidjs';
+export { Liquid, LiquidError, type Template } from 'liquidjs';

@@ -13,6 +13,7 @@ export const templateEndpoints: readonly TemplateEndpoint[] = [
 
 /** A column of the rows. */
 export interface ColumnReference {
+  /** Its name. */
   readonly column: string;
 }
 
@@ -35,6 +36,7 @@ export interface AnswerFormat {
  * `Classify this review: {{ text }}`.
  */
 export interface RequestTemplate {
+  /** The endpoint of all requests. */
   readonly endpoint: TemplateEndpoint;
   /** The model, or the column that names it. */
   readonly model: string | ColumnReference;
@@ -46,6 +48,7 @@ export interface RequestTemplate {
   readonly params?: Readonly<Record<string, unknown>>;
   /** The column of images: a URL or the path of a file, or a list of them. Files are sent as data URLs. */
   readonly images?: TemplateImages;
+  /** The form of the answers, for chat completions and responses. */
   readonly answer?: AnswerFormat;
   /** The column of the user's ids (`custom_id`); without it, a row is known by its number. */
   readonly id?: ColumnReference;

@@ -3,7 +3,7 @@
  */
 
 /** A number that JavaScript would print differently; it counts as a number in comparisons and arithmetic. */
-export class RowNumber {
+class RowNumber {
   private readonly text: string;
 
   constructor(text: string) {

@@ -37,7 +37,7 @@ const shape = {
 };
 
 /** The one description of what a request template may contain. */
-export const requestTemplateSchema: ZodType<RequestTemplate> = strictObject(shape).superRefine(
+const requestTemplateSchema: ZodType<RequestTemplate> = strictObject(shape).superRefine(
   (template, context) => {
     const fault = fieldFault(template);
     if (fault !== null) context.addIssue({ code: 'custom', path: [...fault.path], message: fault.message });

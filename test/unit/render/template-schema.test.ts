@@ -82,7 +82,7 @@ test('refuses what is no object', () => {
 
 describe('the canonical form', () => {
   test('does not depend on the order of the fields of the template', () => {
-    const reversed = Object.fromEntries(Object.entries(template).reverse());
+    const reversed = Object.fromEntries(Object.entries(template).toReversed());
     expect(canonicalTemplate(parseRequestTemplate(reversed))).toBe(
       canonicalTemplate(parseRequestTemplate(template)),
     );
