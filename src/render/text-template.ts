@@ -2,6 +2,7 @@ import { BatchError, ErrorCode } from '../core/errors.ts';
 import type { LineFault } from '../core/request-line.ts';
 import { LiquidError, type Liquid, type Template } from './liquid.ts';
 import { createLiquidEngine } from './liquid-engine.ts';
+import { toTextFunction } from './text-function.ts';
 
 /** A part of a text: itself, or the column whose value stands there. */
 export type TextPart = string | { readonly column: string };
@@ -17,6 +18,8 @@ export class TextTemplate {
   private readonly engine: Liquid;
   private readonly templates: Template[];
   private readonly name: string;
+  /** Null for a template that only liquidjs can render. */
+  private readonly run: ReturnType<typeof toTextFunction>;
 
   /**
    * `name` is the file of the template, for messages.
@@ -32,10 +35,16 @@ export class TextTemplate {
     }
     this.columns = this.engine.globalVariablesSync(this.templates);
     this.parts = partsOf(source, this.columns);
+    this.run = toTextFunction(this.templates, this.engine);
   }
 
   /** The text for a row, or why there is none. The fault contains no text of the row. */
-  render(columns: object): string | LineFault {
+  render(columns: Readonly<Record<string, unknown>>): string | LineFault {
+    try {
+      if (this.run !== null) return this.run(columns);
+    } catch {
+      // Rendered again by liquidjs, which knows where an error is, and what has no value.
+    }
     try {
       return this.engine.renderSync(this.templates, columns) as string;
     } catch (error) {

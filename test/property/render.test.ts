@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { compileTemplate } from '../../src/render/compile-template.ts';
+import { createLiquidEngine } from '../../src/render/liquid-engine.ts';
+import { toTextFunction } from '../../src/render/text-function.ts';
+import { TextTemplate } from '../../src/render/text-template.ts';
 import { toExactJson, toLiquidValue } from '../../src/render/row-value.ts';
 import { parseRequestTemplate } from '../../src/render/template-schema.ts';
 
@@ -76,6 +79,114 @@ test('any row becomes a valid request whose prompt holds exactly its text, with 
     }),
     { numRuns: 3_000 },
   );
+});
+
+test('a text that is rendered without liquidjs is the one of liquidjs', () => {
+  const name = fc.constantFrom(
+    'a',
+    'b',
+    'o.x',
+    'o.y',
+    'l',
+    'l.size',
+    'l[0]',
+    'z',
+    '"text"',
+    '2',
+    'nil',
+    'true',
+    'empty',
+    'q',
+  );
+  const filter = fc.oneof(
+    fc.constantFrom(
+      'upcase',
+      'strip',
+      'size',
+      'json',
+      'raw',
+      'plus: 1',
+      'append: a',
+      'default: "-"',
+      'first',
+      'join: ","',
+    ),
+    fc.constantFrom(
+      'truncate: 3',
+      'replace: "a", b',
+      'default: b, allow_false: true',
+      'split: "" | last',
+      'date: "%Y"',
+      'round',
+    ),
+  );
+  const value = fc.tuple(name, fc.array(filter, { maxLength: 2 })).map((parts) => parts.flat().join(' | '));
+  const operator = fc.constantFrom('==', '!=', '>', '<', '>=', '<=', 'and', 'or', 'contains');
+  const condition = fc.oneof(
+    value,
+    fc.tuple(name, operator, name).map((parts) => parts.join(' ')),
+    fc.tuple(name, operator, name, operator, name).map((parts) => parts.join(' ')),
+    name.map((text) => `not ${text}`),
+  );
+  const { text } = fc.letrec<{ text: string }>((tie) => ({
+    text: fc.oneof(
+      { depthSize: 'small' },
+      fc.constantFrom('x', ' \n', '{%- comment %}{{ a }}{% endcomment -%}', '{% # note %}'),
+      value.map((of) => `{{ ${of} }}`),
+      value.map((of) => `{{- ${of} -}}`),
+      value.map((of) => `{% assign q = ${of} %}{{ q }}`),
+      fc.tuple(tie('text'), tie('text')).map(([a, b]) => `${a}${b}`),
+      fc.tuple(condition, tie('text')).map(([test, then]) => `{% if ${test} %}${then}{% endif %}`),
+      fc
+        .tuple(condition, tie('text'), condition, tie('text'), tie('text'))
+        .map(([a, x, b, y, z]) => `{% unless ${a} %}${x}{% elsif ${b} %}${y}{% else %}${z}{% endunless %}`),
+      fc
+        .tuple(condition, tie('text'), condition, tie('text'), tie('text'))
+        .map(([a, x, b, y, z]) => `{% if ${a} %}${x}{% elsif ${b} %}${y}{% else %}${z}{% endif %}`),
+      tie('text').map((inner) => `{% for i in l %}{{ i }}${inner}{% endfor %}`),
+    ),
+  }));
+  const engine = createLiquidEngine();
+  const json = fc.oneof(
+    cell.map((of) => of.json),
+    fc.constantFrom('"a"', '1', '2', '2.0', '"2026-01-02"', '""'),
+  );
+  const columns = fc.record({
+    a: json,
+    b: json,
+    z: fc.constant('null'),
+    l: fc.oneof(
+      list.map((of) => of.json),
+      fc.constant('["a",2]'),
+    ),
+    o: json.map((of) => `{"x":${of}}`),
+  });
+  let functions = 0;
+  fc.assert(
+    fc.property(text, columns, (source, jsons) => {
+      const values = Object.fromEntries(Object.entries(jsons).map(([key, of]) => [key, toLiquidValue(of)]));
+      const rendered = new TextTemplate(source, 'prompt').render(values);
+      const run = toTextFunction(engine.parse(source), engine);
+      let expected: unknown;
+      try {
+        expected = engine.renderSync(engine.parse(source), values);
+      } catch {
+        expected = expect.objectContaining({ reason: expect.any(String) as string });
+      }
+      expect(rendered).toEqual(expected);
+      if (run === null) return;
+      let direct: string;
+      try {
+        direct = run(values);
+      } catch {
+        return;
+      }
+      functions += 1;
+      expect(direct).toBe(expected);
+    }),
+    { numRuns: 4_000 },
+  );
+  expect(functions).toBeGreaterThan(1_000);
 });
 
 test('values of rows keep the digits of all their numbers', () => {
