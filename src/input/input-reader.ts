@@ -14,7 +14,7 @@ export interface InputRow {
   /** True when the row is longer than allowed; its bytes are not available. */
   overlong: boolean;
   /** Why the row is no request, if its reader found that; its bytes then hold at most its `custom_id`. */
-  fault?: LineFault;
+  fault?: LineFault | null;
 }
 
 /** Callbacks of a read. Their arguments are valid only during the call. */

@@ -66,7 +66,7 @@ class LineChecker {
 
   /** Checks the trimmed row, `block[start..end)`. */
   check(block: Buffer, row: Readonly<InputRow>, start: number, end: number): RequestLine | LineFault {
-    if (row.fault !== undefined) return row.fault;
+    if (row.fault != null) return row.fault;
     if (row.overlong) return this.tooLong();
     if (startsWithMark(block, start, end)) {
       return {

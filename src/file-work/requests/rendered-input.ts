@@ -18,20 +18,27 @@ export function renderedInput(rows: InputReader, renderer: Renderer): InputReade
 /** Passes each row on as a block of its own. */
 function rendering(renderer: Renderer, { maxRowBytes, onRow }: InputReading): InputReading['onRow'] {
   const { line } = renderer;
-  const rendered: InputRow = { number: 0, start: 0, end: 0, blockEnd: 0, utf8: true, overlong: false };
+  const rendered: InputRow = {
+    number: 0,
+    start: 0,
+    end: 0,
+    blockEnd: 0,
+    utf8: true,
+    overlong: false,
+    fault: null,
+  };
   return (block, row) => {
     const { start, end } = trimRow(block, row);
     rendered.number = row.number;
     rendered.utf8 = row.utf8;
     rendered.overlong = row.overlong;
-    delete rendered.fault;
+    rendered.fault = null;
     if (!row.utf8 || row.overlong || start === end) {
       rendered.end = rendered.blockEnd = end - start;
       onRow(block.subarray(start, end), rendered);
       return;
     }
-    const fault = renderer.render(block, start, end);
-    if (fault !== null) rendered.fault = fault;
+    rendered.fault = renderer.render(block, start, end);
     rendered.end = rendered.blockEnd = line.length;
     rendered.overlong = line.length > maxRowBytes;
     onRow(line.bytes, rendered);
