@@ -1,7 +1,7 @@
 /**
  * The last step of `npm run build`: bundles libraries into files of `dist`, so that
  * - a command that only calls the server is loaded from one file, in two thirds of the time;
- * - users do not install what only the report, the emulator or the webhook server needs.
+ * - users do not install what only the report, the templates, the emulator or the webhook server need.
  *
  * Writes the licences of the bundled libraries to `dist/LICENCES.txt`.
  */
@@ -29,6 +29,9 @@ const clients = await build({
     '@duckdb/node-api',
     '*/worker/index.js',
     '*/emulator/index.js',
+    // Loaded for jobs with a template only.
+    '*/render/template-schema.js',
+    '*/render/compile-template.js',
     'openai',
     'pino',
   ],
@@ -36,7 +39,13 @@ const clients = await build({
 
 const libraries = await build({
   ...common,
-  entryPoints: ['dist/emulator/index.js', 'dist/report/echarts.js', 'dist/worker/http-server.js'],
+  entryPoints: [
+    'dist/emulator/index.js',
+    'dist/render/liquid.js',
+    'dist/render/zod.js',
+    'dist/report/echarts.js',
+    'dist/worker/http-server.js',
+  ],
   outdir: 'dist',
   outbase: 'dist',
   // From source, so that the licences of all libraries are found.

@@ -9,6 +9,7 @@ import { BatchClient } from '../dist/client/index.js';
 import { stopEmbeddedServer } from '../dist/temporal/index.js';
 import { benchBatchEnd } from './batch-end.js';
 import { benchFileWork } from './file-work.js';
+import { benchRendering } from './render.js';
 import { benchTables } from './tables.js';
 import { benchWaiting } from './waiting.js';
 import { peakMemoryMb, startCli, startWorker, time, timeCli } from './processes.js';
@@ -95,6 +96,7 @@ console.log(
 
 await benchFileWork(join(folder, 'file-work'), makeLine, 500_000, Math.min(2, availableParallelism()));
 await benchTables(join(folder, 'tables'));
+await benchRendering(join(folder, 'rendering'), 1_000_000);
 await benchHistory();
 await benchBatchEnd(join(folder, 'batch-end'), makeLine);
 const waiting = join(folder, 'waiting.jsonl');

@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import { FailureType } from '../core/failure.ts';
-import type { JobSpec } from '../core/job-spec.ts';
+import { isBatchError } from '../core/errors.ts';
+import { rowNoun, type JobSpec } from '../core/job-spec.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
 import type { ShardedInput } from '../file-work/shards/shard-input.ts';
 import { ByteCounter } from '../file-work/byte-counter.ts';
@@ -8,7 +10,9 @@ import { recordJobApi } from '../store/job-api.ts';
 import { jobFiles } from '../store/job-files.ts';
 import { currentPass } from '../store/job-pass.ts';
 import { shortIdentity } from '../job/job-identity.ts';
+import { readTemplate } from '../job/job-template.ts';
 import { inputPathOf } from '../job/same-job.ts';
+import type { RequestTemplate } from '../render/request-template.ts';
 import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import type { Dependencies } from './step/dependencies.ts';
 import {
@@ -35,9 +39,9 @@ export type FirstPlan = RoundPlan & {
 /**
  * Checks every line of the input and writes the shards of round 1.
  * Safe twice: the names and bytes of the files depend only on the input, the options and the list of earlier jobs, and the first
- * such list is claimed before anything is built. The files are moved to their places after the plan that names them is claimed.
- * An attempt that finds the plan reads nothing, and completes the move. So an attempt that was suspended, and resumes when the
- * plan exists, has no effect, even if its input was corrected since under the same id.
+ * such list is claimed before anything is built (attempts that read images have folders of their own). The files are moved to their
+ * places after the plan that names them is claimed. An attempt that finds the plan reads nothing, and completes the move. So an
+ * attempt that was suspended, and resumes when the plan exists, has no effect, even if its input was corrected since under the same id.
  * @throws ApplicationFailure `BadInput`; `WorkerBusy` (retryable); those of `claimEarlierAnswers`
  */
 export async function buildShards(deps: Dependencies, started: JobSpec): Promise<FirstPlan> {
@@ -60,11 +64,20 @@ export async function buildShards(deps: Dependencies, started: JobSpec): Promise
   assertThreadFree(files, started.input);
   // The bytes are compared with the input's hash, so the path does not matter.
   const spec = { ...started, input: { ...started.input, path: await inputPathOf(store, started) } };
+  const template = await templateOf(store, spec);
   const counter = new ByteCounter();
-  const built = buildIdOf(spec);
+  const buildId = buildIdOf(spec);
+  // An image may change between two attempts: each that reads images has files of its own.
+  const built = template?.images === undefined ? buildId : `${buildId}-${randomBytes(6).toString('hex')}`;
   const under = jobFiles.building(spec.jobId, built);
   const build = async (): Promise<ShardedInput> =>
-    await files.shardInput({ spec, earlier: await claimEarlierAnswers(deps, spec, built), under, counter });
+    await files.shardInput({
+      spec,
+      ...(template === null ? {} : { template }),
+      earlier: await claimEarlierAnswers(deps, spec, buildId),
+      under,
+      counter,
+    });
   const result = await withHeartbeat(build, {
     details: (): HeartbeatDetails => ({ done: counter.done, of: counter.of }),
   });
@@ -86,6 +99,17 @@ function buildIdOf(spec: JobSpec): string {
   return spec.onlyNew === undefined ? shortIdentity(spec) : `${shortIdentity(spec)}-${currentRun()}`;
 }
 
+/** The template of a job whose input is rows; null for request lines. */
+async function templateOf(store: Store, { template }: JobSpec): Promise<RequestTemplate | null> {
+  if (template === undefined) return null;
+  try {
+    return await readTemplate(store, template);
+  } catch (error) {
+    if (!isBatchError(error)) throw error;
+    throw ApplicationFailure.nonRetryable(error.message, FailureType.BadInput);
+  }
+}
+
 /** Moves the files of a plan to their places, and removes those that were built for other inputs under the job's id. */
 async function publish(store: Store, job: string, { built }: RoundPlan): Promise<void> {
   if (built === undefined) return;
@@ -98,7 +122,7 @@ function badInput(spec: JobSpec, line: number | null, reason: string, advice: st
   return ApplicationFailure.create({
     type: FailureType.BadInput,
     nonRetryable: true,
-    message: `${where}: ${line === null ? 'the file' : 'the line'} ${reason}: ${advice}.`,
+    message: `${where}: ${line === null ? 'the file' : `the ${rowNoun(spec)}`} ${reason}: ${advice}.`,
     details: [{ file: spec.input.path, line }],
   });
 }

@@ -3,8 +3,10 @@ import { Client, type DataConverter, type WorkflowHandle } from '@temporalio/cli
 import { parseListed, PROGRESS_MEMO, shownState, type ListedProgress } from '../core/job-listing.ts';
 import { assertJobId, type JobOptions, type JobSpec } from '../core/job-spec.ts';
 import { readEnvironment } from '../environment.ts';
+import { keepTemplate } from '../job/job-template.ts';
 import { joinSameJob, type JoinedSpec } from '../job/same-job.ts';
 import { prepareJob } from '../job/prepare-job.ts';
+import type { RequestTemplate } from '../render/request-template.ts';
 import { openStore } from '../store/open-store.ts';
 import type { Store } from '../store/store.ts';
 import {
@@ -139,13 +141,17 @@ export class BatchClient {
   }
 
   /**
-   * Starts a job prepared by `prepareJob`, or re-joins it.
+   * Starts a job prepared by `prepareJob`, or re-joins it. `template` is the template that the job was prepared with.
    * @throws BatchError as `start()`
    */
-  async startSpec(spec: JobSpec): Promise<JobHandle> {
+  async startSpec(spec: JobSpec, template: RequestTemplate | null = null): Promise<JobHandle> {
     const { jobId } = spec;
     const { client, store, taskQueue, target } = this;
-    const start = (): Promise<void> => startOrJoin({ client, target, store, taskQueue }, spec);
+    const start = async (): Promise<void> => {
+      // Before the workflow, which reads it. A process that dies in between leaves a value that no job names.
+      if (template !== null) await keepTemplate(store, template);
+      await startOrJoin({ client, target, store, taskQueue }, spec);
+    };
     await this.#calls.run(() => withStoreErrors(start, jobId), { jobId });
     return this.job(jobId);
   }

@@ -15,6 +15,14 @@ export type { ResultRow } from './result-rows.ts';
 export { toTypedRow, type AnswerIssue, type InvalidRow, type TypedRow, type ValidRow } from './typed-row.ts';
 export { checkOutputFolder } from '../output/check-output.ts';
 export { prepareJob } from '../job/prepare-job.ts';
+export { requestTemplateOf, type TemplateOptions } from '../job/template-options.ts';
+export type {
+  AnswerFormat,
+  ColumnReference,
+  RequestTemplate,
+  TemplateEndpoint,
+  TemplateImages,
+} from '../render/request-template.ts';
 export { prepareChildJob, type ChildJob, type ChildJobOptions } from './prepare-child-job.ts';
 export {
   ScheduleHandle,

@@ -78,12 +78,27 @@ export interface JobSpec {
   readonly giveUpAfterMs: number | null;
   /** The series of jobs, by its name or its schedule's, whose answers are reused: only lines that none of them has answered are sent. */
   readonly onlyNew?: { readonly schedule: string };
+  /** The template that turns the rows of the input into requests; without it, the input is ready request lines. */
+  readonly template?: TemplateReference;
   /** The store of the job: workers with another store refuse its steps. Specs of version 0.2 and before have none. */
   readonly store?: { readonly id: string; readonly path: string };
   /** A hash of the base URL of its batches, if the process that started it has set one (`store/job-api.ts`). */
   readonly api?: string;
   /** The values of its search attributes at the server; specs of version 0.1 have none. */
   readonly labels?: JobLabels;
+}
+
+/** The request template of a job, whose text is in the store (`inputFiles.template`) and never in a history. */
+export interface TemplateReference {
+  /** Of its canonical form. */
+  readonly sha256: string;
+  /** Absolute path of the folder of images with a relative path: in another folder, the same rows have other images. */
+  readonly imageFolder?: string;
+}
+
+/** What the input of a job consists of, for messages. */
+export function rowNoun({ template }: Pick<JobSpec, 'template'>): 'line' | 'row' {
+  return template === undefined ? 'line' : 'row';
 }
 
 /** The values of a job's search attributes; not part of its identity. */
@@ -184,7 +199,8 @@ export function assertJobId(jobId: unknown): string {
  * lines end. The poll interval, the folder of the results and the workers are not part of it.
  */
 export function jobIdentity(checked: CheckedOptions, sha256: string): string {
-  const { model, endpoint, shardLines, shardBytes, attempts, skipBadLines, giveUpAfterMs, onlyNew } = checked;
+  const { model, endpoint, shardLines, shardBytes, attempts, skipBadLines, giveUpAfterMs } = checked;
+  const { onlyNew, template } = checked;
   return JSON.stringify([
     1,
     sha256,
@@ -196,6 +212,7 @@ export function jobIdentity(checked: CheckedOptions, sha256: string): string {
     skipBadLines,
     giveUpAfterMs,
     ...(onlyNew === undefined ? [] : [onlyNew.schedule]),
+    ...(template === undefined ? [] : [[template.sha256, template.imageFolder ?? null]]),
   ]);
 }
 

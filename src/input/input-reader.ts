@@ -1,3 +1,5 @@
+import type { LineFault } from '../core/request-line.ts';
+
 /** A row of an input. The reader reuses one object for all rows. */
 export interface InputRow {
   /** The row's number in the input, from 1. */
@@ -11,6 +13,8 @@ export interface InputRow {
   utf8: boolean;
   /** True when the row is longer than allowed; its bytes are not available. */
   overlong: boolean;
+  /** Why the row is no request, if its reader found that; its bytes then hold at most its `custom_id`. */
+  fault?: LineFault | null;
 }
 
 /** Callbacks of a read. Their arguments are valid only during the call. */

@@ -12,17 +12,26 @@ import {
 import { assertKnownOptions } from '../core/known-options.ts';
 import { readEnvironment } from '../environment.ts';
 import { fingerprintInput } from '../input/fingerprint-input.ts';
+import type { RequestTemplate } from '../render/request-template.ts';
+import { templateReference } from './job-template.ts';
 
 /**
  * Checks the options, reads the input once and returns the job's spec; starts nothing.
- * With `fresh`, the job gets a new unique id.
+ * With `fresh`, the job gets a new unique id. With a template, the input is rows.
  * @throws BatchError `bad_input`, `bad_option`
  */
-export async function prepareJob(options: JobOptions, fresh: boolean = false): Promise<JobSpec> {
+export async function prepareJob(
+  options: JobOptions,
+  fresh: boolean = false,
+  template: RequestTemplate | null = null,
+): Promise<JobSpec> {
   assertInput(options);
   assertKnownOptions(options, jobOptionNames);
   const account = options.account ?? readEnvironment().account;
-  const checked = checkJobOptions(account === null ? options : { ...options, account });
+  const checked = {
+    ...checkJobOptions(account === null ? options : { ...options, account }),
+    ...(template === null ? {} : { template: templateReference(template, options.input) }),
+  };
   const input = await fingerprintInput(options.input);
   const hash = createHash('sha256').update(jobIdentity(checked, input.sha256)).digest('hex').slice(0, 12);
   const suffix = fresh ? `-${randomBytes(3).toString('hex')}` : '';

@@ -53,6 +53,12 @@ export const identityFiles = {
   first: (identity: string): string => `identities/${identity}.json`,
 } as const;
 
+/** The keys of what an input is made of, by content. */
+export const inputFiles = {
+  /** A request template in its canonical form, by its hash; see `job/job-template.ts`. */
+  template: (sha256: string): string => `inputs/${sha256}/template.json`,
+} as const;
+
 /** The keys of one series of jobs, which may be the runs of a schedule. See `store/series.ts`. */
 export const seriesFiles = {
   /** One record per run of the schedule that has a job, under the job's id. */

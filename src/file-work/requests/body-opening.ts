@@ -1,5 +1,5 @@
-import { isBlank } from './read-requests.ts';
 import { escapeSeparators } from './separators.ts';
+import { isBlank } from './trim-row.ts';
 
 /** The first bytes of a body to which the job's model is added; the body's own bytes follow, without their `{`. */
 export class BodyOpenings {

@@ -3,6 +3,7 @@ import { isLineFault, RequestLineReader, type LineFault, type RequestLine } from
 import { detectOtherFormat } from '../../input/file-format.ts';
 import type { InputReader, InputRow } from '../../input/input-reader.ts';
 import { SeparatorSearch } from './separators.ts';
+import { startsWithMark, trimRow } from './trim-row.ts';
 
 /** A line of an input that is not blank: a checked request, or its fault. One object is reused for all lines. */
 export interface InputLine {
@@ -18,8 +19,8 @@ export interface InputLine {
 
 /** How an input is read. Arguments of `onLine` are valid only during the call. */
 export interface RequestReading {
-  /** The job's defaults for lines and limits of a batch. */
-  readonly spec: JobSpec;
+  /** The job's defaults for lines, and the most bytes of a batch. */
+  readonly spec: Pick<JobSpec, 'model' | 'endpoint' | 'shardBytes'>;
   /** Returns false to stop the calls. The input is still read to its end, for `onBytes`. */
   readonly onLine: (line: Readonly<InputLine>) => boolean;
   readonly onBytes: (bytes: Uint8Array) => void;
@@ -47,31 +48,13 @@ export function readRequests(input: InputReader, { spec, onLine, onBytes }: Requ
   input.read({ maxRowBytes: spec.shardBytes, onRow, onBytes });
 }
 
-/** Trims a byte order mark, the `\r` of Windows line ends, and blanks around the line. */
-function trimRow(block: Buffer, row: Readonly<InputRow>): { start: number; end: number } {
-  let { start, end } = row;
-  if (row.number === 1 && startsWithMark(block, start, end)) start += 3;
-  while (end > start && isBlank(block[end - 1]!)) end -= 1;
-  while (start < end && isBlank(block[start]!)) start += 1;
-  return { start, end };
-}
-
-/** True for lines that begin with the byte order mark of UTF-8. */
-function startsWithMark(block: Buffer, start: number, end: number): boolean {
-  return block[start] === 0xef && end - start >= 3 && block[start + 1] === 0xbb && block[start + 2] === 0xbf;
-}
-
-export function isBlank(byte: number): boolean {
-  return byte === 0x20 || byte === 0x0d || byte === 0x09;
-}
-
 /** Checks the lines of an input, in order. */
 class LineChecker {
   private readonly reader: RequestLineReader;
   private readonly separators = new SeparatorSearch();
   private readonly maxBytes: number;
 
-  constructor(spec: JobSpec) {
+  constructor(spec: RequestReading['spec']) {
     this.reader = new RequestLineReader(spec);
     this.maxBytes = spec.shardBytes;
   }
@@ -83,6 +66,7 @@ class LineChecker {
 
   /** Checks the trimmed row, `block[start..end)`. */
   check(block: Buffer, row: Readonly<InputRow>, start: number, end: number): RequestLine | LineFault {
+    if (row.fault != null) return row.fault;
     if (row.overlong) return this.tooLong();
     if (startsWithMark(block, start, end)) {
       return {

@@ -6,16 +6,19 @@ import { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 export class RejectedRows {
   count = 0;
   private readonly path: string;
+  private readonly noun: 'line' | 'row';
   private writer: AtomicFileWriter | null = null;
 
-  constructor(path: string) {
+  /** `noun` is what the input consists of, for messages. */
+  constructor(path: string, noun: 'line' | 'row') {
     this.path = path;
+    this.noun = noun;
   }
 
   add(line: number, { reason, advice }: LineFault, id: string | null): void {
     this.count += 1;
     this.writer ??= new AtomicFileWriter(this.path);
-    const error = JSON.stringify({ code: 'bad_line', message: `The line ${reason}: ${advice}.` });
+    const error = JSON.stringify({ code: 'bad_line', message: `The ${this.noun} ${reason}: ${advice}.` });
     this.writer.writeText(
       `{"line":${line},"id":${JSON.stringify(id ?? String(line))},"status":"failed","attempts":0,"batch_id":null,"response":null,"error":${error},"usage":null}\n`,
     );

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { JobSpec } from '../../core/job-spec.ts';
+import { rowNoun, type JobSpec } from '../../core/job-spec.ts';
 import { isLineFault, readableId } from '../../core/request-line.ts';
 import { fittingKeywords } from '../../core/search-attributes.ts';
 import type { RoundPlan } from '../../core/shard-plan.ts';
@@ -7,6 +7,7 @@ import { InputCheck } from '../../input/input-check.ts';
 import { toInputFault, type InputFault } from '../../input/input-fault.ts';
 import type { InputReader } from '../../input/input-reader.ts';
 import { jsonlInput } from '../../input/jsonl-input.ts';
+import type { RequestTemplate } from '../../render/request-template.ts';
 import { jobFiles } from '../../store/job-files.ts';
 import { EarlierAnswersGone, type EarlierAnswers } from '../earlier/earlier-answers.ts';
 import { KeptRows } from '../earlier/kept-rows.ts';
@@ -24,6 +25,8 @@ export type ShardedInput =
 /** Options of `shardInput`. */
 export interface InputSharding {
   readonly spec: JobSpec;
+  /** The template of a job whose input is rows. @default the input is request lines */
+  readonly template?: RequestTemplate;
   /** Jobs whose answers are reused; null for a job that sends all lines. @default null */
   readonly earlier?: readonly EarlierAnswers[] | null;
   /** A folder under whose key the files are written. @default none */
@@ -34,7 +37,8 @@ export interface InputSharding {
 
 /**
  * Reads the input, checks every line and writes the shards of round 1. With `earlier`, lines that have an answer from an earlier job get
- * their rows instead, and the input is read twice. `input` is by default the file that the spec names.
+ * their rows instead, and the input is read twice. `input` is by default the file of request lines that the spec
+ * names; `openInput` returns that of a job with a template.
  * Running it twice with the same earlier answers writes the same files under the same names.
  */
 export function shardInput(
@@ -62,7 +66,7 @@ function writeShards(
   const own = join(folder, under);
   const limits = { lines: spec.shardLines, bytes: spec.shardBytes };
   const shards = new ShardSetWriter({ folder: own, job: spec.jobId, round: 1, limits });
-  const rejected = new RejectedRows(join(own, jobFiles.rejected(spec.jobId)));
+  const rejected = new RejectedRows(join(own, jobFiles.rejected(spec.jobId)), rowNoun(spec));
   const path = join(own, jobFiles.kept(spec.jobId));
   const kept = earlier === null ? null : new KeptRows(folder, { input, spec, earlier, path });
   const read = new InputCheck();
@@ -87,7 +91,11 @@ function writeShards(
       fault = { line: null, reason: 'has changed since the job was started', advice: 'start the job again' };
     }
     if (fault === null && shards.lines === 0 && rejected.count === 0 && (kept?.count ?? 0) === 0) {
-      fault = { line: null, reason: 'holds no requests', advice: 'write one JSON request per line' };
+      fault = {
+        line: null,
+        reason: 'holds no requests',
+        advice: `write one JSON ${spec.template === undefined ? 'request' : 'object'} per line`,
+      };
     }
     if (fault !== null) return { fault };
     rejected.finish();

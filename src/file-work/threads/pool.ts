@@ -33,7 +33,7 @@ const DRAWING_IDLE_MS = 60_000;
 
 type StepName = keyof typeof thread;
 type Task<N extends StepName> = Parameters<(typeof thread)[N]>[0];
-type Result<N extends StepName> = ReturnType<(typeof thread)[N]>;
+type Result<N extends StepName> = Awaited<ReturnType<(typeof thread)[N]>>;
 
 /**
  * The threads that do file work, so that the event loop stays free for heartbeats and other jobs.

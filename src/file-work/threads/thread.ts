@@ -8,6 +8,7 @@ import * as unsent from '../rows/unsent-shard.ts';
 import * as rebuys from '../shards/pack-rebuys.ts';
 import * as retries from '../shards/pack-retries.ts';
 import * as input from '../shards/shard-input.ts';
+import { openInput } from '../shards/open-input.ts';
 
 /** A step as it is sent to a thread. */
 export interface StepTask<O> {
@@ -26,7 +27,16 @@ function inThread<O, R>(step: (folder: string, options: O) => R): (task: StepTas
     step(folder, (counter === undefined ? options : { ...options, counter: new ByteCounter(counter) }) as O);
 }
 
-export const shardInput: Step<typeof input.shardInput> = inThread(input.shardInput);
+/** `shardInput` of the input that the spec and the template describe. */
+export async function shardInput({
+  folder,
+  options,
+  counter: shared,
+}: StepTask<input.InputSharding>): Promise<input.ShardedInput> {
+  const counter = new ByteCounter(shared);
+  return input.shardInput(folder, { ...options, counter }, await openInput(options, counter));
+}
+
 export const packRetries: Step<typeof retries.packRetries> = inThread(retries.packRetries);
 export const packRebuys: Step<typeof rebuys.packRebuys> = inThread(rebuys.packRebuys);
 export const settleShard: Step<typeof settle.settleShard> = inThread(settle.settleShard);

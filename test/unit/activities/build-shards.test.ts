@@ -11,9 +11,13 @@ import { BatchApi } from '../../../src/openai/batch-api.ts';
 import { buildShards, type FirstPlan } from '../../../src/activities/build-shards.ts';
 import type { JobSpec } from '../../../src/core/job-spec.ts';
 import { shardId } from '../../../src/core/shard-plan.ts';
+import { openInput } from '../../../src/file-work/shards/open-input.ts';
 import { shardInput } from '../../../src/file-work/shards/shard-input.ts';
 import { indexAnswers } from '../../../src/file-work/earlier/index-answers.ts';
 import type { FileWork } from '../../../src/file-work/file-work.ts';
+import { keepTemplate, templateReference } from '../../../src/job/job-template.ts';
+import type { RequestTemplate } from '../../../src/render/request-template.ts';
+import { parseRequestTemplate } from '../../../src/render/template-schema.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { settledRowsPath } from '../../../src/file-work/records/shard-records.ts';
 import { jobFiles, seriesFiles, shardFiles } from '../../../src/store/job-files.ts';
@@ -450,5 +454,108 @@ describe('an attempt that was suspended', () => {
     expect(await attempt(spec, read)).toMatchObject({ lines: 2 });
     expect(existsSync(folder.at(shardFiles.manifest(JOB, 'r1-00001')))).toBe(true);
     expect(existsSync(folder.at(jobFiles.buildings(JOB)))).toBe(false);
+  });
+});
+
+describe('a job with a request template', () => {
+  const rendering: Partial<FileWork> = {
+    shardInput: async (sharding) =>
+      shardInput(folder.path, sharding, await openInput(sharding, sharding.counter)),
+  };
+
+  /** A job over rows; the template is in the store unless `isKept` is false. */
+  async function rowsJob(rows: string, template: RequestTemplate, isKept = true): Promise<JobSpec> {
+    const spec = specFor(folder.path, rows);
+    if (isKept) await keepTemplate(store, template);
+    return { ...spec, jobId: NEXT, template: templateReference(template, spec.input.path) };
+  }
+
+  const template = parseRequestTemplate({
+    endpoint: '/v1/completions',
+    model: 'm',
+    prompt: '{{ text }}',
+  });
+
+  test('sends a request for each row', async () => {
+    const spec = await rowsJob('{"text":"a"}\n\n{"text":"b"}\n', template);
+    expect(await attempt(spec, rendering)).toMatchObject({ lines: 2, models: ['m'] });
+    expect(readFileSync(folder.at(shardFiles.requests(NEXT, 'r1-00001')), 'utf8')).toBe(
+      [1, 3]
+        .map(
+          (n, i) =>
+            `{"custom_id":"${n}","method":"POST","url":"/v1/completions","body":{"model":"m","prompt":"${'ab'[i]}"}}\n`,
+        )
+        .join(''),
+    );
+  });
+
+  test('names the row and the column of a bad row, and none of its text', async () => {
+    const spec = await rowsJob('{"text":"a"}\n{"txt":"secret"}\n', template);
+    const { message, details } = await failureOf(attempt(spec, rendering));
+    expect(message).toBe(
+      `${spec.input.path}:2: the row has no column "text": add it, or correct the name in the template.`,
+    );
+    expect(details).toEqual([{ file: spec.input.path, line: 2 }]);
+  });
+
+  test('ends bad rows as failed ones on request', async () => {
+    const spec = { ...(await rowsJob('{"text":"a"}\n{"text":""}\n', template)), skipBadLines: true };
+    expect(await attempt(spec, rendering)).toMatchObject({ lines: 1, rejected: 1 });
+    expect(rowsIn(folder.at(jobFiles.rejected(NEXT)))).toMatchObject([
+      {
+        line: 2,
+        error: { code: 'bad_line', message: expect.stringMatching(/^The row has an empty prompt/) },
+      },
+    ]);
+  });
+
+  test('keeps the answers of rows whose requests an earlier job of the series has sent', async () => {
+    earlierJob(['a', 'b']);
+    const chat = parseRequestTemplate({
+      endpoint: '/v1/chat/completions',
+      model: 'gpt-4o-mini',
+      prompt: '{{ text }}',
+    });
+    const spec = await rowsJob('{"text":"b"}\n{"text":"c"}\n', chat);
+    const asked = { ...spec, onlyNew: { schedule: SERIES } };
+    expect(await attempt(asked, rendering)).toMatchObject({ lines: 1, kept: 1 });
+  });
+
+  test('without its template in the store fails with what to do', async () => {
+    const failure = await failureOf(attempt(await rowsJob('{"text":"a"}\n', template, false), rendering));
+    expect(failure).toMatchObject({ type: 'BadInput', nonRetryable: true });
+    expect(failure.message).toContain('is missing from the store');
+  });
+
+  test('does not quote a template that this version cannot compile', async () => {
+    const broken = { ...template, prompt: '{{ text | secret_filter }}' };
+    const error: unknown = await attempt(await rowsJob('{"text":"a"}\n', broken), rendering).catch(
+      (e: unknown) => e,
+    );
+    expect(String(error)).toContain('does not compile here');
+    expect(String(error)).not.toContain('secret_filter');
+  });
+
+  test('with images builds in a folder of the attempt, as images may change between two', async () => {
+    const images = parseRequestTemplate({
+      ...template,
+      endpoint: '/v1/moderations',
+      images: { column: 'i' },
+    });
+    const spec = await rowsJob('{"text":"a","i":"a.gif"}\n', images);
+    writeFileSync(folder.at('a.gif'), 'GIF89a');
+    const built: string[] = [];
+    const noting: Partial<FileWork> = {
+      shardInput: async (sharding) => {
+        built.push(sharding.under!);
+        return await rendering.shardInput!(sharding);
+      },
+    };
+    const plans = await Promise.all([attempt(spec, noting), attempt(spec, noting)]);
+    expect(new Set(built).size).toBe(2);
+    expect(plans[0]).toEqual(plans[1]);
+    expect(readFileSync(folder.at(shardFiles.requests(NEXT, 'r1-00001')), 'utf8')).toContain(
+      'data:image/gif',
+    );
   });
 });

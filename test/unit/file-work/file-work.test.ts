@@ -4,6 +4,7 @@ import { shardId, type RoundPlan } from '../../../src/core/shard-plan.ts';
 import { ByteCounter } from '../../../src/file-work/byte-counter.ts';
 import { FileWork } from '../../../src/file-work/file-work.ts';
 import type { EndedShard } from '../../../src/file-work/rows/ended-shard.ts';
+import { parseRequestTemplate } from '../../../src/render/template-schema.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { jobFiles, shardFiles } from '../../../src/store/job-files.ts';
 import type { Store } from '../../../src/store/store.ts';
@@ -163,5 +164,18 @@ describe('a store that fails', () => {
     await store.replace(shardFiles.output(JOB, shard, 1), outputRow(1, answer));
     await files.settleShard(endedOf(shard));
     expect(store.fetched).toEqual([shardFiles.manifest(JOB, shard), shardFiles.output(JOB, shard, 1)]);
+  });
+});
+
+test('a thread renders rows with the template of a job', async () => {
+  const files = openFileWork(new FolderStore(folder.at('rendered')));
+  const template = parseRequestTemplate({
+    endpoint: '/v1/responses',
+    model: 'gpt-5-mini',
+    prompt: '{{ text | upcase }}',
+  });
+  const spec = { ...specFor(folder.path, '{"text":"a"}\n{"text":"b"}\n'), template: { sha256: 'hash' } };
+  expect(await files.shardInput({ spec, template, counter: new ByteCounter() })).toMatchObject({
+    plan: { lines: 2, models: ['gpt-5-mini'] },
   });
 });

@@ -1,0 +1,29 @@
+import type { JobSpec } from '../../core/job-spec.ts';
+import type { InputReader } from '../../input/input-reader.ts';
+import { jsonlInput } from '../../input/jsonl-input.ts';
+import type { RequestTemplate } from '../../render/request-template.ts';
+import type { ByteCounter } from '../byte-counter.ts';
+import { imageReader } from '../requests/image-files.ts';
+import { renderedInput } from '../requests/rendered-input.ts';
+
+/**
+ * The input of a job as request lines. The template language is loaded only for a job with a template.
+ * @throws Error when the template does not compile, without text of the template
+ */
+export async function openInput(
+  { spec, template }: { readonly spec: JobSpec; readonly template?: RequestTemplate },
+  counter: ByteCounter,
+): Promise<InputReader> {
+  const lines = jsonlInput(spec.input.path, counter.around);
+  if (template === undefined) return lines;
+  const { compileTemplate } = await import('../../render/compile-template.ts');
+  const readImage = imageReader(spec.template?.imageFolder, spec.shardBytes, counter.around);
+  try {
+    return renderedInput(lines, compileTemplate(template, { readImage }));
+  } catch {
+    // It compiled where the job was started; the message of the error quotes the template.
+    throw new Error(
+      `The request template of job ${spec.jobId} does not compile here: use the same version for all workers and clients.`,
+    );
+  }
+}

@@ -1,0 +1,36 @@
+/** Up to this length, copying byte by byte beats a call into the engine. */
+const SHORT_BYTES = 24;
+
+/** The bytes of one line, reused for all lines. */
+export class LineBuffer {
+  bytes: Buffer = Buffer.allocUnsafeSlow(64 << 10);
+  length = 0;
+
+  clear(): void {
+    this.length = 0;
+  }
+
+  /** Appends `block[start..end)`. */
+  copy(block: Buffer, start = 0, end: number = block.length): void {
+    const count = end - start;
+    this.reserve(count);
+    if (count <= SHORT_BYTES) {
+      for (let i = start; i < end; i += 1) this.bytes[this.length++] = block[i]!;
+      return;
+    }
+    this.length += block.copy(this.bytes, this.length, start, end);
+  }
+
+  /** Appends text as UTF-8. */
+  write(text: string): void {
+    this.reserve(text.length * 3);
+    this.length += this.bytes.write(text, this.length, 'utf8');
+  }
+
+  private reserve(count: number): void {
+    if (this.length + count <= this.bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, this.length + count));
+    this.bytes.copy(larger, 0, 0, this.length);
+    this.bytes = larger;
+  }
+}
