@@ -24,7 +24,9 @@ export async function benchRendering(folder, rows) {
     const template =
       prompt === null
         ? {}
-        : { template: parseRequestTemplate({ endpoint: '/v1/chat/completions', model: 'gpt-5-mini', prompt }) };
+        : {
+            template: parseRequestTemplate({ endpoint: '/v1/chat/completions', model: 'gpt-5-mini', prompt }),
+          };
     const job = { ...spec, ...(prompt === null ? {} : { template: { sha256: 'x' } }) };
     const started = performance.now();
     const { fault } = await files.shardInput({ spec: job, ...template, counter: new ByteCounter() });

@@ -53,12 +53,6 @@ export const identityFiles = {
   first: (identity: string): string => `identities/${identity}.json`,
 } as const;
 
-/** The keys of what an input is made of, by content. */
-export const inputFiles = {
-  /** A request template in its canonical form, by its hash; see `job/job-template.ts`. */
-  template: (sha256: string): string => `inputs/${sha256}/template.json`,
-} as const;
-
 /** The keys of one series of jobs, which may be the runs of a schedule. See `store/series.ts`. */
 export const seriesFiles = {
   /** One record per run of the schedule that has a job, under the job's id. */
@@ -122,12 +116,14 @@ export const shardFiles = {
   outcome: (job: string, shard: string): string => `jobs/${job}/shards/${shard}/outcome.json`,
 } as const;
 
-/** The keys of inputs that are tables, by the sha256 of their rows; see `input/table/materialize-rows.ts`. */
+/** The keys of inputs that are tables, and of request templates, each by the sha256 of its content. */
 export const inputFiles = {
-  /** One JSON object per row, in the order of the source. */
+  /** One JSON object per row, in the order of the source; see `input/table/materialize-rows.ts`. */
   rows: (sha256: string): string => `inputs/${sha256}/rows.jsonl`,
   /** Their columns and number; written before the rows. */
   columns: (sha256: string): string => `inputs/${sha256}/columns.json`,
+  /** A request template in its canonical form; see `job/job-template.ts`. */
+  template: (sha256: string): string => `inputs/${sha256}/template.json`,
   /** The folder in which rows are written until their hash is known. */
   building: 'inputs/building',
 } as const;
