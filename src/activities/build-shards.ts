@@ -7,7 +7,7 @@ import type { RoundPlan } from '../core/shard-plan.ts';
 import type { ShardedInput } from '../file-work/shards/shard-input.ts';
 import { ByteCounter } from '../file-work/byte-counter.ts';
 import { recordJobApi } from '../store/job-api.ts';
-import { jobFiles } from '../store/job-files.ts';
+import { inputFiles, jobFiles } from '../store/job-files.ts';
 import { currentPass } from '../store/job-pass.ts';
 import { shortIdentity } from '../job/job-identity.ts';
 import { readTemplate } from '../job/job-template.ts';
@@ -64,6 +64,7 @@ export async function buildShards(deps: Dependencies, started: JobSpec): Promise
   assertThreadFree(files, started.input);
   // The bytes are compared with the input's hash, so the path does not matter.
   const spec = { ...started, input: { ...started.input, path: await inputPathOf(store, started) } };
+  await assertStored(store, spec);
   const template = await templateOf(store, spec);
   const counter = new ByteCounter();
   const buildId = buildIdOf(spec);
@@ -97,6 +98,16 @@ export async function buildShards(deps: Dependencies, started: JobSpec): Promise
 /** Attempts with the same id build the same files: one input, one set of options and, for `--only-new`, one run's list of earlier jobs. */
 function buildIdOf(spec: JobSpec): string {
   return spec.onlyNew === undefined ? shortIdentity(spec) : `${shortIdentity(spec)}-${currentRun()}`;
+}
+
+/** @throws ApplicationFailure `BadInput` when rows that the start of the job has stored are gone */
+async function assertStored(store: Store, { input }: JobSpec): Promise<void> {
+  const key = inputFiles.rows(input.sha256);
+  if (input.stored !== true || (await store.size(key)) !== null) return;
+  throw ApplicationFailure.nonRetryable(
+    `The rows of ${input.path} are missing from the store (${key}): start the job again with the same command, which stores them again.`,
+    FailureType.BadInput,
+  );
 }
 
 /** The template of a job whose input is rows; null for request lines. */

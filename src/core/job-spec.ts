@@ -65,7 +65,7 @@ export const jobOptionNames: readonly string[] = Object.keys({
 export interface JobSpec {
   readonly v: 1;
   readonly jobId: string;
-  readonly input: { readonly path: string; readonly bytes: number; readonly sha256: string };
+  readonly input: InputFingerprint;
   readonly model: string | null;
   readonly endpoint: Endpoint | null;
   readonly shardLines: number;
@@ -113,9 +113,12 @@ export interface JobLabels {
 
 /** The path, size and hash of the input when it was first read. */
 export interface InputFingerprint {
+  /** Of a file; for an input in the store, the name of what it was read from. */
   readonly path: string;
   readonly bytes: number;
   readonly sha256: string;
+  /** True for rows or requests that were written to the store when the job was started (`inputFiles.rows`). */
+  readonly stored?: true;
 }
 
 /** A spec without the fields that depend on the content of the input. */

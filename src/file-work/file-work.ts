@@ -4,7 +4,7 @@ import { shardFiles } from '../store/job-files.ts';
 import { readRecord, type KeysToFetch, type Store } from '../store/store.ts';
 import type { ByteCounter } from './byte-counter.ts';
 import type { AnswersToIndex } from './earlier/index-answers.ts';
-import { builtFiles, earlierFiles, endedFiles, jobRoundFiles, retriedFiles } from './needed-files.ts';
+import { builtFiles, endedFiles, jobRoundFiles, retriedFiles, shardedFiles } from './needed-files.ts';
 import { claimOutcome, type ClaimedOutcome, type ShardName } from './records/claim-outcome.ts';
 import type { LateOutput } from './rows/count-answers.ts';
 import type { EndedShard, MissingRows } from './rows/ended-shard.ts';
@@ -55,7 +55,7 @@ export class FileWork {
   /** @throws Error when a read of the input does not end */
   async shardInput({ counter, ...options }: Counted<InputSharding>): Promise<ShardedInput> {
     const { path, bytes } = options.spec.input;
-    const needed = earlierFiles(this.store, options.earlier ?? []);
+    const needed = shardedFiles(this.store, options);
     return await this.pool.watch(path, counter, (signal) =>
       this.onFiles({ bytes }, needed, (folder) =>
         this.pool.run('shardInput', { folder, options, counter: counter.shared }, signal),

@@ -1,10 +1,10 @@
 import { shardId, type RoundPlan, type ShardOutcome } from '../core/shard-plan.ts';
-import { jobFiles, shardFiles } from '../store/job-files.ts';
+import { inputFiles, jobFiles, shardFiles } from '../store/job-files.ts';
 import { readRecord, type Store } from '../store/store.ts';
-import type { EarlierAnswers } from './earlier/earlier-answers.ts';
 import type { ShardName } from './records/claim-outcome.ts';
 import type { EndedShard } from './rows/ended-shard.ts';
 import type { RetryRound } from './shards/pack-retries.ts';
+import type { InputSharding } from './shards/shard-input.ts';
 
 /*
  * The keys of the values that each step reads. A store whose values are local files does not read them, so nothing here runs.
@@ -52,9 +52,10 @@ export async function* jobRoundFiles(store: Store, job: string, rounds: number):
   }
 }
 
-/** The answers of earlier jobs: their indexes, and the rows that the indexes name. */
-export async function* earlierFiles(store: Store, earlier: readonly EarlierAnswers[]): Keys {
-  for (const { job, index } of earlier) {
+/** An input in the store, and the answers of earlier jobs: their indexes, and the rows that the indexes name. */
+export async function* shardedFiles(store: Store, { spec, earlier }: InputSharding): Keys {
+  if (spec.input.stored === true) yield inputFiles.rows(spec.input.sha256);
+  for (const { job, index } of earlier ?? []) {
     yield index;
     for (let round = 1; ; round += 1) {
       const plan = await readRecord<RoundPlan>(store, jobFiles.round(job, round));

@@ -50,6 +50,7 @@ export async function rememberJob(store: Store, spec: JobSpec): Promise<void> {
 
 /** The path from which to read a job's input: that of the last start under another path, if it exists. */
 export async function inputPathOf(store: Store, spec: JobSpec): Promise<string> {
+  if (spec.input.stored === true) return spec.input.path;
   const moved = await readRecord<{ path: string }>(store, jobFiles.input(spec.jobId));
   if (moved === null) return spec.input.path;
   return (await inputExists(moved.path)) ? moved.path : spec.input.path;
@@ -57,7 +58,7 @@ export async function inputPathOf(store: Store, spec: JobSpec): Promise<string> 
 
 /** Records the present path of the input for the worker until the shards are built: the workflow knows only the first path. */
 async function recordInputPath(store: Store, { jobId, input }: JobSpec, first: FirstJob): Promise<void> {
-  if ((await store.size(jobFiles.round(jobId, 1))) !== null) return;
+  if (input.stored === true || (await store.size(jobFiles.round(jobId, 1))) !== null) return;
   const key = jobFiles.input(jobId);
   if (first.input === input.path && (await store.size(key)) === null) return;
   await store.replace(key, JSON.stringify({ path: input.path }));

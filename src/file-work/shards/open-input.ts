@@ -1,20 +1,24 @@
+import { join } from 'node:path';
 import type { JobSpec } from '../../core/job-spec.ts';
 import type { InputReader } from '../../input/input-reader.ts';
 import { jsonlInput } from '../../input/jsonl-input.ts';
 import type { RequestTemplate } from '../../render/request-template.ts';
+import { inputFiles } from '../../store/job-files.ts';
 import type { ByteCounter } from '../byte-counter.ts';
 import { imageReader } from '../requests/image-files.ts';
 import { renderedInput } from '../requests/rendered-input.ts';
 
 /**
- * The input of a job as request lines. The template language is loaded only for a job with a template.
+ * The input of a job as request lines; `folder` has the file of an input in the store. The template language is loaded only for a job with a template.
  * @throws Error when the template does not compile, without text of the template
  */
 export async function openInput(
+  folder: string,
   { spec, template }: { readonly spec: JobSpec; readonly template?: RequestTemplate },
   counter: ByteCounter,
 ): Promise<InputReader> {
-  const lines = jsonlInput(spec.input.path, counter.around);
+  const { path, sha256, stored } = spec.input;
+  const lines = jsonlInput(stored === true ? join(folder, inputFiles.rows(sha256)) : path, counter.around);
   if (template === undefined) return lines;
   const { compileTemplate } = await import('../../render/compile-template.ts');
   const readImage = imageReader(spec.template?.imageFolder, spec.shardBytes, counter.around);

@@ -34,7 +34,7 @@ export async function shardInput({
   counter: shared,
 }: StepTask<input.InputSharding>): Promise<input.ShardedInput> {
   const counter = new ByteCounter(shared);
-  return input.shardInput(folder, { ...options, counter }, await openInput(options, counter));
+  return input.shardInput(folder, { ...options, counter }, await openInput(folder, options, counter));
 }
 
 export const packRetries: Step<typeof retries.packRetries> = inThread(retries.packRetries);

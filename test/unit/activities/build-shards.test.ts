@@ -460,7 +460,7 @@ describe('an attempt that was suspended', () => {
 describe('a job with a request template', () => {
   const rendering: Partial<FileWork> = {
     shardInput: async (sharding) =>
-      shardInput(folder.path, sharding, await openInput(sharding, sharding.counter)),
+      shardInput(folder.path, sharding, await openInput(folder.path, sharding, sharding.counter)),
   };
 
   /** A job over rows; the template is in the store unless `isKept` is false. */

@@ -31,7 +31,7 @@ test('shows the first requests exactly as a job uploads them', async () => {
     template: { sha256: '' },
   };
   const counter = new ByteCounter();
-  shardInput(folder.path, { spec, counter }, await openInput({ spec, template }, counter));
+  shardInput(folder.path, { spec, counter }, await openInput(folder.path, { spec, template }, counter));
   const uploaded = requestsOf(folder.path, 'r1-00001').split('\n');
   const previewed = await previewRequests(template, arrayInput(rows), 9);
   expect(previewed).toEqual([
