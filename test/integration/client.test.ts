@@ -14,7 +14,7 @@ const lab = new CliHarness();
 const quick = { pollSeconds: 0.1, model: 'gpt-5-mini' };
 let client: BatchClient;
 
-/** Temporal's `IndexedValueType` of keywords, and gRPC's code for what is there already. */
+/** Temporal's `IndexedValueType` of keywords, and gRPC's code for what already exists. */
 const KEYWORD = 2;
 const ALREADY_EXISTS = 6;
 
@@ -28,7 +28,7 @@ afterAll(async () => {
   await lab.close();
 });
 
-/** What a call throws. */
+/** The error that a call throws. */
 async function thrownBy(call: Promise<unknown>): Promise<unknown> {
   return await call.then(
     () => 'nothing',
@@ -36,7 +36,7 @@ async function thrownBy(call: Promise<unknown>): Promise<unknown> {
   );
 }
 
-/** A job that nobody works on. */
+/** A job without a worker. */
 async function idleJob(jobId: string): Promise<JobHandle> {
   await using idle = await BatchClient.connect({ home: lab.home, taskQueue: 'nobody' });
   await idle.start({ input: lab.requests(1), jobId, ...quick });
@@ -54,7 +54,7 @@ async function drain(iterable: AsyncIterable<unknown>): Promise<void> {
 }
 
 describe('a job', () => {
-  test('is followed to its end by several loops at once, and read as the schema says', async () => {
+  test('is followed to its end by several loops at once, and its rows are parsed by the schema', async () => {
     const answers = ['{"stars":1}', '{"stars":"two"}', 'three'];
     const job = await client.start({
       input: lab.write(answers.map((text, i) => `${lab.request(i + 1, text)}\n`).join('')),
@@ -82,7 +82,7 @@ describe('a job', () => {
     expect((await job.save(join(lab.folder, 'saved'))).answered).toBe(3);
   });
 
-  test('whose report is written is done, though its workflow has not ended yet', async () => {
+  test('is done once its report is written, even before its workflow ends', async () => {
     const done = await client.start({ input: lab.requests(1), ...quick });
     const report = await done.report();
     const job = await idleJob('reported');
@@ -93,7 +93,7 @@ describe('a job', () => {
     expect(await job.status()).toMatchObject({ status: 'COMPLETED', state: 'done', retries: [] });
   });
 
-  test('of embeddings gives vectors, of floats and of base64 the same', async () => {
+  test('of embeddings returns the same vectors for floats and for base64', async () => {
     const body = { model: 'text-embedding-3-small', input: 'a text', dimensions: 8 };
     const lines = [body, { ...body, encoding_format: 'base64' }].map((it) => JSON.stringify({ body: it }));
     const job = await client.start({ input: lab.write(`${lines.join('\n')}\n`), pollSeconds: 0.1 });
@@ -104,7 +104,7 @@ describe('a job', () => {
     expect(typed.map(({ ok }) => ok)).toEqual([true, true]);
   });
 
-  test('is watched at the cost of a query where something has happened', async () => {
+  test('is watched with a query only after a change', async () => {
     let queries = 0;
     const connection = await connectClient(client.target);
     const counting = new Client({
@@ -124,14 +124,14 @@ describe('a job', () => {
     const job = await client.start({ input: lab.requests(3), ...quick, pollSeconds: 3_600 });
     await until(async () => (await job.status()).progress?.created === 1);
     const watched = BatchClient.fromClient(counting, { home: lab.home }).job(job.id);
-    let looks = 0;
+    let updates = 0;
     for await (const { created, state } of watched.watch({ intervalMs: 50 })) {
-      looks += 1;
-      if (looks === 20) expect(queries).toBeLessThan(5); // whatever the job has still had to write down
-      if (looks % 20 === 0) await job.resume(); // has it look at its batch
-      expect([created, state === 'done' || looks < 200]).toEqual([1, true]);
+      updates += 1;
+      if (updates === 20) expect(queries).toBeLessThan(5); // changes that the job still had to record
+      if (updates % 20 === 0) await job.resume(); // a resume makes the job poll its batch
+      expect([created, state === 'done' || updates < 200]).toEqual([1, true]);
     }
-    expect(looks).toBeGreaterThan(20);
+    expect(updates).toBeGreaterThan(20);
     await connection.close();
   });
 
@@ -171,7 +171,7 @@ describe('waiting ends', () => {
     expect(await thrownBy(wait(AbortSignal.abort()))).toMatchObject({ name: 'AbortError' });
   });
 
-  test('of what waits when the client is closed, and what is called later says so', async () => {
+  test('when the client is closed, and later calls report that it is closed', async () => {
     const other = await BatchClient.connect({ home: lab.home });
     const handle = other.job('waited-for');
     const waiting = thrownBy(handle.report());
@@ -198,7 +198,7 @@ describe('waiting ends', () => {
 });
 
 describe('an error has a code', () => {
-  test('for a job that nobody knows, in every method', async () => {
+  test('for an unknown job, in every method', async () => {
     const job = client.job('unknown');
     expect(await job.exists()).toBe(false);
     for (const call of [
@@ -280,7 +280,7 @@ describe('an error has a code', () => {
 });
 
 describe('list', () => {
-  test('filters by what every server knows, newest first', async () => {
+  test('filters by the attributes that every server has, newest first', async () => {
     const before = new Date();
     await idleJob('listed-1');
     await idleJob('listed-2');
@@ -300,7 +300,7 @@ describe('list', () => {
     expect(await lab.run(['list', '--limit', '0'])).toMatchObject({ code: 2 });
   });
 
-  test('takes a quote for a quote: values are found as they are, and none changes what is asked', async () => {
+  test('escapes quotes: each value is found as it is, and none changes the query', async () => {
     const names = ["o'neil", "x' OR WorkflowType = 'batchJob", "two''s", 'plain'];
     const connection = await connectClient(client.target);
     const searchAttributes = { DurableBatchAccount: KEYWORD as never };
@@ -317,7 +317,7 @@ describe('list', () => {
         taskQueue: 'nobody',
         typedSearchAttributes: [{ key, value }],
       });
-    // A server takes a moment to know a new attribute.
+    // A new attribute takes a moment to be registered.
     await until(async () => (await thrownBy(start(names[0]!, 0))) === 'nothing');
     await Promise.all(names.slice(1).map((name, i) => start(name, i + 1)));
     await connection.close();
