@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FileWork } from '../../src/file-work/file-work.ts';
 import { FolderStore } from '../../src/store/folder-store.ts';
 import { stepWorkers } from '../../src/worker/create-worker.ts';
-import { bundle, startServer } from '../workflow/literal-worker.ts';
+import { bundle, startServer } from '../workflow/simple-worker.ts';
 import { coverageTable, missingFrom } from './coverage.ts';
 import { runSchedule, type Stage } from './run-schedule.ts';
 import { schedules } from './schedule.ts';
