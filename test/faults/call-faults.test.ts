@@ -89,7 +89,7 @@ describe.concurrent('a list that never works', () => {
   });
 });
 
-describe.concurrent('a cancel that is refused for good', () => {
+describe.concurrent('a cancel that is refused permanently', () => {
   test.each([400, 404, 405, 422])('%d', async (status) => {
     await bench.run({
       emulator: { lifecycle: { ...running.lifecycle, inProgressMs: 5_000 } },
@@ -129,7 +129,7 @@ describe.concurrent('downloads', () => {
   });
 });
 
-describe.concurrent('creating a batch of a file that the API does not know yet', () => {
+describe.concurrent('creating a batch from a file that the API does not find yet', () => {
   test('is tried again with the same file, and then with a new one', async () => {
     const fault = { kind: 'status', status: 404, message: 'No such File object: file-x' } as const;
     await bench.run({
@@ -147,7 +147,7 @@ describe.concurrent('creating a batch of a file that the API does not know yet',
   });
 });
 
-describe.concurrent('a request that the API refuses for good', () => {
+describe.concurrent('a request that the API refuses permanently', () => {
   const refused: CallFault = { kind: 'status', status: 400, code: 'invalid_value', message: 'No.' };
   const ofSecondShard = {
     job: { shardLines: 2, inFlight: 1 },
@@ -183,7 +183,7 @@ describe.concurrent('a request that the API refuses for good', () => {
   test.each<[string, CallFault]>([
     ['404', { kind: 'status', status: 404, code: 'model_not_found' }],
     ['403', { kind: 'status', status: 403, code: 'model_not_found', message: 'No access to model `m`.' }],
-  ])('a model, by %s: it is no refusal of the account', async (_what, fault) => {
+  ])('a model, with %s: this is not a refusal of the account', async (_what, fault) => {
     await bench.run({
       faults: [{ on: 'call', call: 'batches.create', nth: 1, fault }],
       job: { shardLines: 2, inFlight: 1 },
@@ -303,7 +303,7 @@ describe.concurrent('no token allowance for a batch, reported when it is created
   });
 });
 
-describe.concurrent('many calls at once', () => {
+describe.concurrent('faults of many calls', () => {
   test('429 with retry-after on every second call of any kind', async () => {
     await bench.run({
       emulator: running,
@@ -361,7 +361,7 @@ describe.concurrent('uploads in parts', () => {
     ['uploads.create', { kind: 'status', status: 500 }],
     ['uploads.parts', { kind: 'status', status: 401 }],
     ['uploads.complete', { kind: 'status', status: 502, body: 'html' }],
-  ])('are not needed where %s is refused: %j', async (call, fault) => {
+  ])('are not needed if %s is refused: %j', async (call, fault) => {
     await bench.run({
       ...large,
       faults: [{ on: 'call', call, fault }],

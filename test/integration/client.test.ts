@@ -54,7 +54,7 @@ async function drain(iterable: AsyncIterable<unknown>): Promise<void> {
 }
 
 describe('a job', () => {
-  test('is followed to its end by several loops at once, and its rows are parsed by the schema', async () => {
+  test('is followed to its end by several concurrent loops, and its rows are parsed by the schema', async () => {
     const answers = ['{"stars":1}', '{"stars":"two"}', 'three'];
     const job = await client.start({
       input: lab.write(answers.map((text, i) => `${lab.request(i + 1, text)}\n`).join('')),
@@ -135,7 +135,7 @@ describe('a job', () => {
     await connection.close();
   });
 
-  test('is paused, resumed and cancelled; afterwards there is nothing to change', async () => {
+  test('is paused, resumed and cancelled; afterwards it cannot be changed', async () => {
     const job = await client.start({ input: lab.requests(30), shardLines: 10, ...quick });
     await job.pause('lunch');
     await until(async () => (await job.status()).progress?.reason === 'lunch');
@@ -218,18 +218,18 @@ describe('an error has a code', () => {
 
   test.each<[what: string, call: () => Promise<unknown>, code: string]>([
     ['an id that leads out of the store', async () => client.job('../../etc'), 'bad_option'],
-    ['an id that is none', async () => client.job(undefined as never), 'bad_option'],
+    ['an invalid id', async () => client.job(undefined as never), 'bad_option'],
     ['no input', () => client.start({} as never), 'bad_option'],
     ['no options', () => client.start(undefined as never), 'bad_option'],
     ['an option out of range', () => client.start({ input: 'x', attempts: 0 }), 'bad_option'],
     ['an input that is missing', () => client.start({ input: join(lab.folder, 'none') }), 'bad_input'],
-    ['an interval that is none', () => drain(client.job('x').watch({ intervalMs: 0 })), 'bad_option'],
+    ['an invalid interval', () => drain(client.job('x').watch({ intervalMs: 0 })), 'bad_option'],
     [
-      'a schema that is none',
+      'an invalid schema',
       () => drain(client.job('x').results({ schema: {} as never }) as AsyncIterable<unknown>),
       'bad_option',
     ],
-    ['a condition that is none', () => drain(client.list({ query: 'no condition at all' })), 'bad_option'],
+    ['an invalid condition', () => drain(client.list({ query: 'no condition at all' })), 'bad_option'],
   ])('for %s', async (_what, call, code) => {
     const error = await thrownBy(call());
     expect(error).toMatchObject({ name: 'BatchError', code });
@@ -244,7 +244,7 @@ describe('an error has a code', () => {
     expect(error).toMatchObject({ code: 'job_conflict', details: { jobId: 'taken' } });
   });
 
-  test('for a job that failed, was terminated, or lacks its results', async () => {
+  test('for a job that failed, was terminated, or has no results', async () => {
     const bad = await client.start({ input: lab.write('{"body":{"messages":[]}}\n'), pollSeconds: 0.1 });
     expect(await thrownBy(bad.report())).toMatchObject({ code: 'bad_input', details: { line: 1 } });
     expect((await bad.status()).failure).toMatch(/names no model/);
@@ -266,7 +266,7 @@ describe('an error has a code', () => {
     expect(await thrownBy(client.job('half').report())).toMatchObject({ code: 'store_unavailable' });
   });
 
-  test('for a namespace that the server lacks', async () => {
+  test('for a namespace that does not exist', async () => {
     await using elsewhere = await BatchClient.connect({
       home: lab.home,
       target: { ...client.target, namespace: 'none' },
@@ -295,8 +295,8 @@ describe('list', () => {
       'listed-1',
     ]);
     expect(await idsOf({ startedBefore: new Date(0) })).toEqual([]);
-    const told = await lab.run(['list', '--status', 'running', '--limit', '1', '--json']);
-    expect(JSON.parse(told.out)).toHaveLength(1);
+    const printed = await lab.run(['list', '--status', 'running', '--limit', '1', '--json']);
+    expect(JSON.parse(printed.out)).toHaveLength(1);
     expect(await lab.run(['list', '--limit', '0'])).toMatchObject({ code: 2 });
   });
 
@@ -332,7 +332,7 @@ describe('list', () => {
     }
   });
 
-  test('says how to register search attributes that a namespace lacks', async () => {
+  test('reports how to register search attributes that a namespace does not have', async () => {
     const connection = await connectClient(client.target);
     const day = { seconds: 86_400 as never };
     await connection.workflowService.registerNamespace({
@@ -344,9 +344,9 @@ describe('list', () => {
       home: lab.home,
       target: { ...client.target, namespace: 'bare' },
     });
-    const told = async (): Promise<unknown> => await thrownBy(collect(bare.list({ state: 'paused' })));
-    await until(async () => !String(await told()).includes('no namespace'));
-    expect(await told()).toMatchObject({
+    const listError = async (): Promise<unknown> => await thrownBy(collect(bare.list({ state: 'paused' })));
+    await until(async () => !String(await listError()).includes('no namespace'));
+    expect(await listError()).toMatchObject({
       code: 'bad_option',
       message: expect.stringMatching(
         /no search attribute DurableBatchStatus: .*`durable-batch setup`/,

@@ -179,7 +179,7 @@ function toBase64(bytes: Uint8Array | null | undefined): string {
 
 test('a worker with an encrypting codec and interceptors of its own runs jobs, and their histories hold no plain text', async () => {
   const dataConverter = { payloadCodecs: [new EncryptingCodec()] };
-  const seen = new Set<string>();
+  const activityTypes = new Set<string>();
   const native = await NativeConnection.connect({ address });
   const api = new (await import('openai')).default({
     apiKey: 'test',
@@ -199,7 +199,7 @@ test('a worker with an encrypting codec and interceptors of its own runs jobs, a
         ({ info }) => ({
           inbound: {
             execute: async (input, next) => {
-              seen.add(info.activityType);
+              activityTypes.add(info.activityType);
               return await next(input);
             },
           },
@@ -225,7 +225,7 @@ test('a worker with an encrypting codec and interceptors of its own runs jobs, a
       expect(history).not.toContain(Buffer.from(name).toString('base64').slice(0, -4));
     }
   });
-  expect([...seen]).toEqual(expect.arrayContaining(['buildShards', 'createBatch', 'fetchResults']));
+  expect([...activityTypes]).toEqual(expect.arrayContaining(['buildShards', 'createBatch', 'fetchResults']));
   await connection.close();
   await native.close();
 });

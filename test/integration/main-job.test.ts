@@ -77,7 +77,7 @@ describe('run', () => {
     );
   });
 
-  test('an input that was renamed is the same job; so are two starts at once under two names', async () => {
+  test('a renamed input is the same job, and so are two concurrent starts under two names', async () => {
     const [a, b, c] = ['a', 'b', 'c'].map((name) => join(folder, `renamed-${name}.jsonl`)) as [
       string,
       string,
@@ -314,7 +314,12 @@ describe('bad input is refused with one line, exit 2, and nothing uploaded', () 
       /--attempts must be a number from 1 to 20, got 0/,
       ['--attempts', '0'],
     ],
-    ['an endpoint the API lacks', `${good}\n`, /--endpoint must be one of /, ['--endpoint', '/v1/nope']],
+    [
+      'an endpoint that the API does not have',
+      `${good}\n`,
+      /--endpoint must be one of /,
+      ['--endpoint', '/v1/nope'],
+    ],
   ])('%s', async (_what, content, message, options = []) => {
     const out = join(folder, 'refused');
     const ended = await run(['run', write(content), '--out', out, ...options]);

@@ -14,7 +14,7 @@ const lab = new CliHarness();
 const grafana = join(import.meta.dirname, '../../examples/grafana');
 let url: string;
 let logs = '';
-/** After a job some of whose lines failed, and some went again. */
+/** The metrics after a job in which some lines failed and some were sent again. */
 let scrape: Scrape;
 let report: Record<string, unknown>;
 

@@ -252,8 +252,8 @@ describe.concurrent('a series of jobs by hand', () => {
     ]);
     expect(lab.rowsOf(grown.out)[1]!.response).toEqual(lab.rowsOf(first.out)[0]!.response);
     // The report as users see it.
-    const told = await lab.run(grown.args.filter((arg) => arg !== '--json'));
-    expect(told.out).toMatch(/^kept +3 answers, bought by earlier jobs$/m);
+    const printed = await lab.run(grown.args.filter((arg) => arg !== '--json'));
+    expect(printed.out).toMatch(/^kept +3 answers, bought by earlier jobs$/m);
     expect(readFileSync(join(grown.out, 'report.html'), 'utf8')).toContain('answered before');
     // The finished job, and a new one with the same input, have all answers.
     expect(reportIn(await lab.run(grown.args))).toEqual(report);

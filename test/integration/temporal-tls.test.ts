@@ -152,22 +152,22 @@ describe('a refused connection fails at once with the reason, and without a key'
       /configuration cannot be read: a client certificate needs its key/,
     ],
     [
-      'with a certificate that is not there',
+      'with a missing certificate file',
       () => environment({ TEMPORAL_TLS_CLIENT_CERT_PATH: path('none.pem') }),
       /configuration cannot be read: .*ENOENT.*none\.pem/,
     ],
     [
-      'with a certificate that is none',
+      'with an invalid certificate',
       () => environment({ TEMPORAL_TLS_CLIENT_CERT_PATH: path('broken.pem') }),
       /a certificate or key is not readable PEM/,
     ],
     [
-      'where the server is not trusted',
+      'with a server that is not trusted',
       () => environment({ TEMPORAL_TLS_SERVER_CA_CERT_PATH: path('other-ca.pem') }),
       /authority that is not trusted here: set TEMPORAL_TLS_SERVER_CA_CERT_PATH to/,
     ],
     [
-      'where the server has another name',
+      'with a server that has another name',
       () => environment({ TEMPORAL_TLS_SERVER_NAME: 'other.test' }),
       /certificate for another name: set TEMPORAL_TLS_SERVER_NAME/,
     ],
@@ -177,7 +177,7 @@ describe('a refused connection fails at once with the reason, and without a key'
       /TEMPORAL_TLS=true/,
     ],
     [
-      'by TLS where plain text is spoken',
+      'with TLS where the server expects plain text',
       () => environment({ TEMPORAL_ADDRESS: plain }),
       /does not speak TLS: set TEMPORAL_TLS=false/,
     ],

@@ -179,7 +179,7 @@ test('without an input it ends skipped, with a reason in the list', async () => 
   expect(run.api.created).toEqual([]);
 });
 
-test('a run whose job has ended before ends at once', async () => {
+test('a run whose job has already ended ends immediately', async () => {
   const run = new SimpleRun('again');
   await run.working(async () => {
     await (await run.start()).result();
