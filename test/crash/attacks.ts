@@ -2,15 +2,15 @@ import { type JobEnd, JobUnderAttack, type SharedServer, type Strike } from './j
 
 /** A kind of attack on a step that a worker takes. */
 export const Attack = {
-  /** SIGKILL of the worker; another one goes on. */
+  /** SIGKILL of the worker; another one takes over. */
   Kill: 'worker is killed',
   /** SIGSTOP of the worker until another one has ended the job; then SIGCONT. */
   Zombie: 'worker is stopped and wakes up late',
-  /** SIGKILL of the Temporal server; the worker brings it back. */
+  /** SIGKILL of the Temporal server; the worker restarts it. */
   Server: 'server is killed',
   /** SIGKILL of worker and server. */
   Both: 'worker and server are killed',
-  /** SIGKILL of the client that follows the job; then the same command again. */
+  /** SIGKILL of the client that follows the job; then the same command runs again. */
   Client: 'client is killed',
   /** The connection of a call of the API is reset. */
   Reset: 'connection is reset',
@@ -26,14 +26,14 @@ export interface Step {
   readonly count: number;
 }
 
-/** What undisturbed runs look like. */
+/** The end and the steps of undisturbed runs. */
 export interface Undisturbed {
   readonly end: JobEnd;
   readonly workerSteps: readonly Step[];
   readonly clientSteps: readonly Step[];
 }
 
-/** Runs the job twice without any attack: for a worker's steps, and for those of `run`. */
+/** Runs the job twice without an attack: once to record the worker's steps, once to record those of `run`. */
 export async function recordUndisturbed(server: SharedServer): Promise<Undisturbed> {
   await using forWorker = await JobUnderAttack.prepare(server);
   await forWorker.start();
@@ -54,14 +54,14 @@ export async function recordUndisturbed(server: SharedServer): Promise<Undisturb
 }
 
 /**
- * True when the n-th time that a step is taken exists in every run: polls and workflow tasks come as they come, and of
- * uploads that begin at once it is chance how many find no `api.json` yet.
+ * True when every run takes the step equally often. The number of polls and workflow tasks varies, and so does
+ * the number of simultaneous uploads that find no `api.json` yet.
  */
 function isCounted(name: string): boolean {
   return !/^GET |watchBatches|^workflow task|^activity createBatch failed|refused|^api\.json/.test(name);
 }
 
-/** Which time of a step to strike at: chosen by the names, so that all times have their turn over the matrix. */
+/** The occurrence of a step to strike at. A hash of the names chooses it, so that the matrix covers all occurrences. */
 export function occurrenceOf({ name, count }: Step, attack: string): number {
   if (!isCounted(name)) return 1;
   let hash = 7;
@@ -73,13 +73,13 @@ export function occurrenceOf({ name, count }: Step, attack: string): number {
 export interface Attacked {
   readonly end: JobEnd;
   /**
-   * Batches that a stopped worker created when it woke up, after the job's end: POSTs of other shards than the one it was
-   * stopped at, which stood in the window that the API leaves open, as a process is stopped as a whole.
+   * Batches that a stopped worker created when it woke up after the job's end. They belong to other shards than the attacked
+   * one: the whole process was stopped, so their POSTs may have been stopped in the window that the API leaves open.
    */
   readonly late: number;
 }
 
-/** Attacks a worker at one of its steps, lets the job end by itself, and answers how it ended. */
+/** Attacks a worker at one of its steps, lets the job end by itself, and returns its end. */
 export async function attackWorker(step: Step, attack: Attack, shared: SharedServer): Promise<Attacked> {
   const ownServer = attack === Attack.Server || attack === Attack.Both;
   await using job = await JobUnderAttack.prepare(ownServer ? null : shared);
@@ -103,7 +103,7 @@ export async function attackWorker(step: Step, attack: Attack, shared: SharedSer
       await job.untilEnded();
       const { batches } = await job.ledger();
       zombie.child.kill('SIGCONT');
-      zombie.child.kill('SIGTERM'); // it finishes what it was at, as far as it gets, and ends
+      zombie.child.kill('SIGTERM'); // it finishes its current work as far as possible, and ends
       await zombie.ended;
       late = (await job.ledger()).batches - batches;
       break;
@@ -131,7 +131,7 @@ export async function attackWorker(step: Step, attack: Attack, shared: SharedSer
   return { end: await job.end(), late };
 }
 
-/** Kills `run` (or the server under it) at one of its steps, and gives the same command again. */
+/** Kills `run` (or the server that it uses) at one of its steps, and runs the same command again. */
 export async function attackClient(
   step: Step,
   kind: 'kill' | 'server',

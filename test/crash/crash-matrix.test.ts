@@ -13,8 +13,8 @@ import {
 } from './job-under-attack.ts';
 
 /**
- * `CRASH_MATRIX=full` attacks every step in every way; the rule is every step killed, and every call of the API and some
- * of the others attacked in one other way, in turn: all tests together are to stay at a quarter of an hour.
+ * `CRASH_MATRIX=full` attacks every step in every way. By default every step is killed, and every call of the API and some
+ * other steps are attacked in one more way, in turn: all tests together should take a quarter of an hour.
  */
 const isFull = process.env['CRASH_MATRIX'] === 'full';
 
@@ -23,14 +23,14 @@ const undisturbed = await recordUndisturbed(server);
 const { workerSteps, clientSteps } = undisturbed;
 afterAll(() => server[Symbol.asyncDispose]());
 
-/** A reset of a call that is committed and not replied to is the reset of its reply. */
+/** Calls of the API that can be reset; a reset of a committed call is the same as a reset of its reply. */
 const isApiCall = (name: string): boolean => /^(?:GET|POST) /.test(name) && !name.endsWith('committed');
 
-/** A timer is started if a batch is created while a poll runs: a job may take no such step. */
+/** A timer starts only if a batch is created during a poll: some jobs do not take this step. */
 const isByChance = (name: string): boolean => name === 'workflow task that starts a timer, not reported';
 const JOBS_BY_CHANCE = 5;
 
-/** The only cell whose outcome differs, see below. */
+/** The only cell with another outcome, see below. */
 const isOpenWindow = (name: string, attack: Attack): boolean =>
   attack === Attack.Zombie && name === 'POST /batches before';
 
@@ -54,7 +54,7 @@ const clientCells = clientSteps.flatMap((step) =>
   ),
 );
 
-/** Attacks the first of several jobs that takes the step; null if none does, which is an error for a single job. */
+/** Attacks the first of several jobs that takes the step; returns null if none does, and throws if a single job does not. */
 async function attackOneOf<T>(jobs: number, attackJob: () => Promise<T>): Promise<T | null> {
   for (let left = jobs; left > 0; left -= 1) {
     try {
@@ -67,11 +67,11 @@ async function attackOneOf<T>(jobs: number, attackJob: () => Promise<T>): Promis
 }
 
 describe('the steps come from the running code', () => {
-  const seen = workerSteps.map(({ name }) => name);
+  const stepNames = workerSteps.map(({ name }) => name);
 
   /**
-   * Jobs that are cancelled, are refused their account or a shard, have a batch twice or in doubt, or lose an answer:
-   * `test/model` kills processes in those. Runs of schedules: `test/integration/schedules.test.ts` does.
+   * Files and activities of jobs that are cancelled, are refused their account or a shard, have a batch twice or in
+   * doubt, or lose an answer: `test/model` kills processes there, and `test/integration/schedules.test.ts` in schedules.
    */
   const ofOtherJobs = {
     files: [
@@ -109,12 +109,12 @@ describe('the steps come from the running code', () => {
       if (ofOtherJobs.files.includes(which)) continue;
       const path = (key as (...parts: unknown[]) => string)('JOB', '1', '1', '1');
       const name = path.replace(/^jobs\/JOB\/(?:shards\/1\/)?/, '').replaceAll('1', 'N');
-      expect(seen, which).toContain(`${name} half written`);
-      expect(seen, which).toContain(`${name} in place`);
+      expect(stepNames, which).toContain(`${name} half written`);
+      expect(stepNames, which).toContain(`${name} in place`);
     }
   });
 
-  test('every call of the API that activities make has steps, but those of other kinds of job', () => {
+  test('every call of the API has steps, except the calls of other kinds of job', () => {
     const route: Record<string, string | null> = {
       'files.create': 'POST /files',
       'files.retrieve': 'GET /files/N',
@@ -140,19 +140,20 @@ describe('the steps come from the running code', () => {
       ].map(([, call]) => call!),
     );
     expect(new Set(calls)).toEqual(new Set(Object.keys(route)));
-    for (const call of Object.values(route)) if (call !== null) expect(seen).toContain(`${call} replied`);
+    for (const call of Object.values(route))
+      if (call !== null) expect(stepNames).toContain(`${call} replied`);
   });
 
-  test('every activity of such a job has steps, and so has every command of its workflow', () => {
+  test('every activity of the job and every command of its workflow has steps', () => {
     const types = readFileSync(join(import.meta.dirname, '../../src/workflows/activity-proxies.ts'), 'utf8');
     const activities = [...types.matchAll(/^export const (\w+): Call</gm)].map(([, name]) => name!);
     expect(activities).toContain('createBatch');
     for (const activity of activities.filter((name) => !ofOtherJobs.activities.includes(name))) {
-      expect(seen).toContain(`activity ${activity} done, reported`);
-      expect(seen).toContain(`workflow task that schedules ${activity}, not reported`);
+      expect(stepNames).toContain(`activity ${activity} done, reported`);
+      expect(stepNames).toContain(`workflow task that schedules ${activity}, not reported`);
     }
-    expect(seen).toContain('workflow task that continues as new, not reported');
-    expect(seen).toContain('workflow task that ends the job, not reported');
+    expect(stepNames).toContain('workflow task that continues as new, not reported');
+    expect(stepNames).toContain('workflow task that ends the job, not reported');
   });
 
   test('every step has cells', () => {
@@ -189,9 +190,9 @@ describe.concurrent('a job ends as if nothing had happened', () => {
   });
 
   /**
-   * The window that the API leaves open, as it knows no idempotency key: a worker stopped after its last check and
-   * before its POST, which wakes up when another one has searched in vain and created the batch. Its batch is found at
-   * the next poll and cancelled: what it has answered until then is paid twice, and told.
+   * The window that the API leaves open, as it has no idempotency key: a worker is stopped after its last check and
+   * before its POST, and wakes up after another one has found no batch and created one. The late batch is found at
+   * the next poll and cancelled: what it has answered until then is paid twice, and reported.
    */
   test('POST /batches before: a worker that is stopped there and wakes up late creates one batch more', async () => {
     await using job = await JobUnderAttack.prepare(server, slowBatches);
@@ -199,7 +200,7 @@ describe.concurrent('a job ends as if nothing had happened', () => {
     const zombie = job.worker({ step: 'POST /batches before', occurrence: 1, kind: 'stop' });
     await job.untilStruck();
     job.worker();
-    // Also that of the shard whose POST has not left: the other worker has created it, after a search in vain.
+    // Including that of the stopped POST: the other worker has created it after it found none.
     const firstWindow = Array.from({ length: JOB_OPTIONS.inFlight }, (_, i) => shardId(1, i));
     await job.until('the batches of the first window', async () => {
       const shards = await shardsOf(job);
@@ -221,8 +222,8 @@ describe.concurrent('a job ends as if nothing had happened', () => {
     expect(created.findLast(({ shard }) => shard === cancelled[0]!.shard)).toBe(cancelled[0]);
   });
 
-  /** Nobody polls any more: whoever has created the batch must see that it is one too many. */
-  test('POST /batches before: a worker that is stopped there and wakes up after the end takes its batch back', async () => {
+  /** No poll follows: the worker that creates the batch must notice itself that it is one too many. */
+  test('POST /batches before: a worker that is stopped there and wakes up after the end cancels its batch', async () => {
     await using job = await JobUnderAttack.prepare(server, slowBatches);
     await job.start();
     const zombie = job.worker({ step: 'POST /batches before', occurrence: 1, kind: 'stop' });
@@ -237,15 +238,15 @@ describe.concurrent('a job ends as if nothing had happened', () => {
   });
 });
 
-/** The shards of all batches, one for each. */
+/** The shard of each batch. */
 async function shardsOf(job: JobUnderAttack): Promise<string[]> {
   return (await job.batches()).map(({ shard }) => shard);
 }
 
-/** The shard that was struck has its batch already: another one is a neighbour's, stopped in its own window. */
+/** True if the attacked shard already has its batch: a late batch then belongs to another shard, stopped in its own window. */
 const hasPosted = (name: string): boolean => /^POST \/batches (?:committed|replied)$/.test(name);
 
-/** The end without what late batches cost, which is at most all their lines; nothing else of the end may differ. */
+/** The end without the cost of late batches, which is at most all their lines; nothing else may differ. */
 function withoutLate(end: JobEnd, late: number): JobEnd {
   if (late === 0) return end;
   const { ledger } = undisturbed.end;
@@ -255,7 +256,7 @@ function withoutLate(end: JobEnd, late: number): JobEnd {
   return { ...end, ledger };
 }
 
-/** Long enough in flight that the late POST comes while its twin runs. */
+/** Batches that run long enough for the late POST to arrive while the other batch of its shard runs. */
 const slowBatches = {
   lifecycle: { mode: 'timed', validatingMs: 50, inProgressMs: 8_000, perLineMs: 0, finalizingMs: 50 },
 } as const;

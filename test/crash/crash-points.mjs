@@ -2,14 +2,14 @@
  * Loaded into unmodified processes of durable-batch (`NODE_OPTIONS=--import`, which reaches their threads too): names
  * every durable step that the running code takes, writes the names down, and strikes at one of them.
  *
- * A step is a moment of a file under a watched folder (half written, whole but without its name, in place), of a call
+ * A step is a moment of a file in a watched folder (half written, complete but without its name, in place), of a call
  * of the API (before, committed, replied, half read), of a call of Temporal by a client, of an activity or of a
- * workflow task. Names come from the code's own paths, routes and types, so new code has its steps by itself; ids and
+ * workflow task. Names come from the code's own paths, routes and types, so new code gets its steps automatically; ids and
  * numbers in them are `N`.
  *
  * `CRASH_POINTS` is JSON: `{ folder, job, roots: [[path, label]], strike?: { step, occurrence, kind, serverFile, clientPid } }`.
- * In `folder` appear `steps`, the names, one a line, and `struck`, once the strike has happened: it does so once,
- * however many processes and threads are told to.
+ * It writes two files into `folder`: `steps`, with one name a line, and `struck`, after the strike. The strike happens once,
+ * however many processes and threads are configured for it.
  */
 import fs from 'node:fs';
 import promises from 'node:fs/promises';
@@ -23,7 +23,7 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4));
 const sleepSync = (ms) => Atomics.wait(sleeper, 0, 0, ms);
 let occurrences = 0;
 
-/** Notes that the code is at a step; if it is the one to strike at, strikes. True when the call shall be broken off. */
+/** Records a step, and strikes if it is the configured one. Returns true if the call has to be interrupted. */
 function at(step) {
   own.appendFileSync(join(folder, 'steps'), `${step}\n`);
   if (strike === undefined || strike.step !== step) return false;
@@ -36,7 +36,7 @@ function at(step) {
   if (strike.kind === 'client') process.kill(strike.clientPid, 'SIGKILL');
   if (strike.kind === 'kill' || strike.kind === 'both') process.kill(process.pid, 'SIGKILL');
   if (strike.kind === 'stop') process.kill(process.pid, 'SIGSTOP');
-  // The signal may reach another thread first: this one must not get further meanwhile, but go on at once when it wakes up.
+  // The signal may reach another thread first: this one must not proceed meanwhile, but continue immediately after a SIGCONT.
   if (strike.kind === 'kill' || strike.kind === 'both' || strike.kind === 'stop') {
     for (let rest = 200, last = Date.now(); rest > 0 && Date.now() - last < 1_000; rest -= 1) {
       last = Date.now();
@@ -71,7 +71,7 @@ function isRunning(pid) {
 
 // --- files
 
-/** The name of a file's steps, drafts under the name of what they will be; null for files that nobody watches. */
+/** The name of a file's steps; a draft has the name of its final file. Null for files that are not watched. */
 function nameOf(path) {
   for (const [root, label] of roots) {
     const inside = relative(root, String(path));
@@ -82,7 +82,7 @@ function nameOf(path) {
       target
         .replace(/^shards\/[^/]+\//, '')
         .replace(job, 'JOB')
-        // Words that an attempt draws, and the folder in which the first round is made.
+        // Random ids of attempts, and the folder in which the first round is built.
         .replace(/rows-[0-9a-f]+\.jsonl/, 'rows-1.jsonl')
         .replace(/^building\/[0-9a-f]+\/jobs\/JOB\/(?:shards\/[^/]+\/)?/, '')
         .replaceAll(/\d+/g, 'N')
@@ -93,7 +93,7 @@ function nameOf(path) {
 
 const isDraft = (path) => String(path).endsWith('.tmp');
 
-/** Writes a half, is at the step, and lets the other half be written. */
+/** Records the step between the two halves of a file. */
 const half = (name) => at(`${name} half written`);
 
 const written = new Map();
@@ -110,7 +110,7 @@ fs.writeSync = (descriptor, block, start, length, ...rest) => {
   written.delete(descriptor);
   const bytes = own.writeSync(descriptor, block, start, Math.floor(length / 2), ...rest);
   half(name);
-  return bytes; // a short write, as the system may make one
+  return bytes; // a short write, which the system may also return
 };
 for (const [call, how] of [
   ['renameSync', 'rename'],
@@ -118,7 +118,7 @@ for (const [call, how] of [
 ]) {
   fs[call] = (from, to) => {
     const name = isDraft(to) ? null : nameOf(to);
-    // Only a claim by a link can be lost to somebody else: before a rename nothing is new since the half was written.
+    // Another process can win a claim by link only: before a rename nothing has changed since the half was written.
     if (name !== null && how === 'link') at(`${name} before its link`);
     own[call](from, to);
     if (name !== null) at(`${name} in place`);
@@ -180,7 +180,7 @@ const reset = () =>
 
 globalThis.fetch = async (input, init) => {
   const url = input instanceof Request ? input.url : input.toString();
-  // The look at the API before a worker starts is no step of a job.
+  // The check of the API before a worker starts is not a step of a job.
   if (!url.startsWith(api) || url.endsWith('/batches?limit=1')) return await ownFetch(input, init);
   const [path] = url.slice(api.length).split('?');
   const call = `${init.method.toUpperCase()} ${path.replaceAll(/(file|batch|upload|part)[-_][A-Za-z0-9_-]+/g, 'N')}`;
@@ -190,7 +190,7 @@ globalThis.fetch = async (input, init) => {
     headers: new Headers([...new Headers(init.headers), ['x-emulator-fault', JSON.stringify(fault)]]),
   });
 
-  // Before a call that only reads, nothing is new since the step before it.
+  // Before a call that only reads, nothing has changed since the previous step.
   if (init.method.toUpperCase() === 'POST') {
     if (isResetAt('before') && at(`${call} before`)) {
       return await ownFetch(input, withFault({ kind: 'reset', when: 'before' }));
@@ -199,7 +199,7 @@ globalThis.fetch = async (input, init) => {
     const committed = `${call} committed`;
     if (strike?.step === committed && !own.existsSync(join(folder, 'struck'))) {
       await committedWithoutReply(input, withFault, path, committed);
-      throw reset(); // whoever lives on sees the connection end
+      throw reset(); // a process that survives gets a broken connection
     }
     at(committed);
   }
@@ -215,7 +215,7 @@ globalThis.fetch = async (input, init) => {
   return new Response(halfReadBody(response.body, `${call} half read`), response);
 };
 
-/** Makes the call, waits until the server has done its work and withholds the reply, and is at the step. */
+/** Makes the call, waits until the server has done its work and withholds the reply, and records the step. */
 async function committedWithoutReply(input, withFault, path, step) {
   const kind = path === '/files' ? 'files.create' : 'batches.create';
   const withheld = async () => {
@@ -259,7 +259,7 @@ http2.connect = (...args) => {
   const request = session.request.bind(session);
   session.request = (headers, ...rest) => {
     const name = String(headers[':path']).split('/').at(-1);
-    // Long polls and looks change nothing and come at any time.
+    // Long polls and reads change nothing and happen at any time.
     if (/^(?:Get|Describe|Query|List)/.test(name)) return request(headers, ...rest);
     at(`${name} before`);
     const stream = request(headers, ...rest);
@@ -310,7 +310,7 @@ function watchBridge(native) {
     names.delete(null);
     for (const name of names) at(`workflow task that ${name}, not reported`);
     const reply = await workerCompleteWorkflowActivation(worker, buffer);
-    // Where another task follows, its own steps tell what comes next.
+    // If another task follows, its own steps cover this moment.
     for (const name of names) if (/as new|the job$/.test(name)) at(`workflow task that ${name}, reported`);
     return reply;
   };
@@ -322,7 +322,7 @@ function commandName(command) {
   if (command.continueAsNewWorkflowExecution) return 'continues as new';
   if (command.completeWorkflowExecution) return 'ends the job';
   if (command.failWorkflowExecution) return 'fails the job';
-  return null; // queries, cancelled timers and details shown: nothing that lasts
+  return null; // queries, cancelled timers and current details change nothing durable
 }
 
 syncBuiltinESMExports();

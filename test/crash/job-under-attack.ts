@@ -13,21 +13,21 @@ import { type EmulatorOptions, type LedgerSummary, startEmulator } from 'openai-
 import { brokenGuarantees, factsOfEmulator, type RowFacts } from '../support/guarantees.ts';
 import { connectClient, resolveTemporalTarget, stopEmbeddedServer } from '../../src/temporal/index.ts';
 
-/** What a process is told to strike at; see `crash-points.mjs`. */
+/** The step at which a process strikes; see `crash-points.mjs`. */
 export interface Strike {
   readonly step: string;
   readonly occurrence: number;
-  /** `both`: the worker and the server at once; `client`: the process of `clientPid`; the others: the process itself. */
+  /** The target: `both` the worker and the server, `client` the process `clientPid`, the others the process itself. */
   readonly kind: 'kill' | 'stop' | 'server' | 'reset' | 'both' | 'client';
   readonly clientPid?: number | undefined;
 }
 
-/** How a job ended, less what chance decides: ids of batches, times. */
+/** The end of a job without random values: ids of batches, times. */
 export interface JobEnd {
   readonly rows: readonly Record<string, unknown>[];
   readonly report: Record<string, unknown>;
   readonly ledger: LedgerSummary;
-  /** Promises that do not hold; what is paid twice and unread is in the ledger. */
+  /** Guarantees that do not hold; what is paid twice or unread is in the ledger. */
   readonly broken: readonly string[];
 }
 
@@ -42,7 +42,7 @@ const root = join(import.meta.dirname, '../..');
 const cli = join(root, 'dist/cli/main.js');
 const preload = join(import.meta.dirname, 'crash-points.mjs');
 
-/** A dead worker is missed after this; machines that are busy with other tests need some of it to beat at all. */
+/** A dead worker is detected after this time; on a busy machine a live one needs part of it to send a heartbeat at all. */
 const HEARTBEAT_MS = 2_000;
 
 const WORKFLOW_TASK_MS = 3_000;
@@ -50,17 +50,17 @@ const WORKFLOW_TASK_MS = 3_000;
 /** Short enough that a job of a few shards continues as new several times. */
 const MAX_HISTORY_EVENTS = 50;
 
-/** Nothing here takes minutes; a job that stands still for so long will not end by itself. */
+/** No job takes minutes; one that makes no progress for so long will not end by itself. */
 const DEADLINE_MS = 450_000;
 
-/** What follows the report (its activity's end, the workflow's) follows at once; on busy machines within this. */
+/** The steps after the report (the end of its activity and of the workflow) follow within this time, even on a busy machine. */
 const LAST_STEPS_MS = 60_000;
 
 /** Lines of the job; one of the input's lines is bad and ends `failed` unsent. */
 const LINES = 13;
 const BAD_LINE = 7;
 
-/** Four batches at least, two rounds, lines that fail at once, in the end and never, and a refused POST. */
+/** At least four batches, two rounds, lines that fail first, always or permanently, and a refused POST. */
 const emulatorOptions: EmulatorOptions = {
   lifecycle: {
     mode: 'timed',
@@ -83,7 +83,7 @@ const emulatorOptions: EmulatorOptions = {
   ],
 };
 
-/** A Temporal server for jobs whose attack leaves it alone. */
+/** A Temporal server for jobs whose attack does not kill it. */
 export interface SharedServer extends AsyncDisposable {
   readonly home: string;
   readonly address: string;
@@ -102,7 +102,7 @@ export async function startSharedServer(): Promise<SharedServer> {
   };
 }
 
-/** A job has ended without the step at which it was to be attacked. */
+/** The job ended without the step to attack. */
 export class StepNotTaken extends Error {}
 
 /** A job with an emulator, a store and a queue of its own, and the processes that work on it. */
@@ -136,7 +136,7 @@ export class JobUnderAttack implements AsyncDisposable {
     this.client = new Client({ connection });
   }
 
-  /** Makes everything but starts neither job nor worker; without a shared server the job has its own, which may be killed. */
+  /** Prepares the job, but starts neither job nor worker; without a shared server the job has its own, which may be killed. */
   static async prepare(server: SharedServer | null, changes: EmulatorOptions = {}): Promise<JobUnderAttack> {
     const folder = mkdtempSync(join(tmpdir(), 'durable-batch-crash-'));
     mkdirSync(join(folder, 'marks'));
@@ -154,7 +154,7 @@ export class JobUnderAttack implements AsyncDisposable {
       workflowId: this.spec.jobId,
       taskQueue: this.spec.jobId,
       args: [this.spec, undefined, { heartbeatMs: HEARTBEAT_MS, maxHistoryEvents: MAX_HISTORY_EVENTS }],
-      // A stopped worker goes on taking tasks, which are then missed after this.
+      // A stopped worker still receives tasks, which time out after this.
       workflowTaskTimeout: WORKFLOW_TASK_MS,
       memo: { durable_batch_identity: identityOf(this.spec) },
     });
@@ -165,7 +165,7 @@ export class JobUnderAttack implements AsyncDisposable {
     return this.spawn(['worker'], [[jobFolder, '']], strike);
   }
 
-  /** The command of a user who has workers elsewhere. */
+  /** Starts `run --no-worker`, as a user with workers elsewhere does. */
   run(strike?: Strike): Attacked {
     const { jobId } = this.spec;
     const args = ['run', this.spec.input.path, '--no-worker', '--job', jobId, '--out', this.out];
@@ -189,7 +189,7 @@ export class JobUnderAttack implements AsyncDisposable {
     return existsSync(join(this.marks, 'struck'));
   }
 
-  /** Waits until the strike has happened; fails when the job ends without having come to its step. */
+  /** Waits for the strike; throws `StepNotTaken` if the job ends without the step. */
   async untilStruck(): Promise<void> {
     let reportedAt: number | null = null;
     await this.until('the step', () => {
@@ -201,7 +201,7 @@ export class JobUnderAttack implements AsyncDisposable {
     });
   }
 
-  /** Waits for the end as the store and then Temporal tell it. */
+  /** Waits for the job's report in the store, and then for the end of its workflow. */
   async untilEnded(): Promise<void> {
     await this.until('the report', () => this.isReported());
     await this.until('the end of the workflow', async () => {
@@ -210,13 +210,13 @@ export class JobUnderAttack implements AsyncDisposable {
         if (status.name !== 'RUNNING' && status.name !== 'COMPLETED') throw new Error(status.name);
         return status.name === 'COMPLETED';
       } catch (error) {
-        if (isAway(error)) return false;
+        if (isUnavailable(error)) return false;
         throw error;
       }
     });
   }
 
-  /** How the job ended; takes the rows from `--out` when a client was there. */
+  /** The job's end; the rows come from `--out` if a client has run. */
   async end(): Promise<JobEnd> {
     const jobFolder = join(this.home, 'store/jobs', this.spec.jobId);
     const from = existsSync(join(this.out, 'report.json')) ? this.out : jobFolder;
@@ -225,14 +225,14 @@ export class JobUnderAttack implements AsyncDisposable {
       .slice(0, -1)
       .map((text) => {
         const { batch_id: batchId, ...row } = JSON.parse(text) as Record<string, unknown>;
-        return { ...row, hasBatch: batchId !== null, response: withoutChance(row['response']) };
+        return { ...row, hasBatch: batchId !== null, response: withoutRandomValues(row['response']) };
       });
     const report = JSON.parse(readFileSync(join(from, 'report.json'), 'utf8')) as Record<string, unknown>;
-    for (const byChance of ['job_id', 'started_at', 'finished_at']) delete report[byChance];
+    for (const field of ['job_id', 'started_at', 'finished_at']) delete report[field];
     return { rows, report, ledger: await this.ledger(), broken: await this.brokenGuarantees(rows) };
   }
 
-  /** What does not hold for this job that holds for every job; batches that come after the end are the matrix's own matter. */
+  /** The guarantees that this job broke, except those of batches after its end, which the matrix judges. */
   private async brokenGuarantees(rows: readonly Record<string, unknown>[]): Promise<string[]> {
     const { batches, lines } = await factsOfEmulator(this.emulator);
     const facts = rows as unknown as readonly RowFacts[];
@@ -265,18 +265,18 @@ export class JobUnderAttack implements AsyncDisposable {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** What the processes said, for a test that fails. */
+  /** The output of the processes, for a failing test. */
   logs(): string {
-    return [...this.said].join('\n---\n');
+    return [...this.outputs].join('\n---\n');
   }
 
-  private readonly said: string[] = [];
+  private readonly outputs: string[] = [];
 
   private isReported(): boolean {
     return existsSync(join(this.home, 'store/jobs', this.spec.jobId, 'report.json'));
   }
 
-  /** Looks until something holds. */
+  /** Polls until the condition holds. */
   async until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
     const end = Date.now() + DEADLINE_MS;
     while (!(await condition())) {
@@ -310,13 +310,13 @@ export class JobUnderAttack implements AsyncDisposable {
       },
     });
     let text = '';
-    const at = this.said.push('') - 1;
-    const hear = (chunk: unknown): void => {
+    const at = this.outputs.push('') - 1;
+    const record = (chunk: unknown): void => {
       text += String(chunk);
-      this.said[at] = `${args[0]} ${child.pid}: ${text.slice(-4_000)}`;
+      this.outputs[at] = `${args[0]} ${child.pid}: ${text.slice(-4_000)}`;
     };
-    child.stdout.on('data', hear);
-    child.stderr.on('data', hear);
+    child.stdout.on('data', record);
+    child.stderr.on('data', record);
     const ended = once(child, 'close').then(([code, signal]) => {
       this.alive.delete(attacked);
       return { code: code as number | null, signal: signal as NodeJS.Signals | null };
@@ -355,20 +355,20 @@ function jobIdOf(folder: string): string {
   return `crash-${folder.slice(-6).replaceAll(/[^A-Za-z0-9]/g, 'x')}`;
 }
 
-/** What the client compares when `run` re-joins a job. */
+/** The hash that the client compares when `run` re-joins a job. */
 function identityOf(spec: JobSpec): string {
   return createHash('sha256').update(jobIdentity(spec, spec.input.sha256)).digest('hex');
 }
 
-/** The stand-in's answers carry an id and a time of their own each. */
-function withoutChance(response: unknown): unknown {
+/** Each answer of the emulator has an id and a time of its own. */
+function withoutRandomValues(response: unknown): unknown {
   if (typeof response !== 'object' || response === null) return response;
   const { id, created, ...rest } = response as Record<string, unknown>;
   return { ...rest, hasId: typeof id === 'string', hasTime: typeof created === 'number' };
 }
 
-/** The server is being restarted. */
-function isAway(error: unknown): boolean {
+/** True while the server restarts. */
+function isUnavailable(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { code } = cause as { code?: unknown };
     if (code === 14 || code === 4 || code === 1) return true;

@@ -40,7 +40,7 @@ const calls: CallKind[] = [
   'batches.list',
 ];
 
-describe.concurrent.each(calls)('a job goes on by itself after %s was refused for a while', (call) => {
+describe.concurrent.each(calls)('a job continues by itself after %s was refused for a while', (call) => {
   test.each(refusals)('%s', async (_what, fault) => {
     const lists = call === 'batches.list';
     await bench.run({
@@ -76,7 +76,7 @@ describe.concurrent('while the account is refused', () => {
     });
   });
 
-  test('one shard at a time tries to buy again', async () => {
+  test('only one shard at a time tries to create its batch again', async () => {
     await bench.run({
       emulator: running,
       lines: 8,
@@ -85,16 +85,16 @@ describe.concurrent('while the account is refused', () => {
       during: async ({ until, calls, untilCalls, removeFault }) => {
         await until('it pauses', isPaused);
         await untilCalls('batches.create', 10);
-        // Eight shards were refused at once; from then on each read of the list lets one of them try.
-        const seen = await calls();
-        expect(seen['batches.create'].count).toBeLessThanOrEqual(8 + seen['batches.list'].count);
+        // Eight shards were refused at the same time; after that, each read of the list lets one of them try.
+        const made = await calls();
+        expect(made['batches.create'].count).toBeLessThanOrEqual(8 + made['batches.list'].count);
         await removeFault('refused');
       },
       ends: { batches: 8 },
     });
   });
 
-  test('a batch refused for billing pauses the job, and one batch shows when it is over', async () => {
+  test('a batch refused for billing pauses the job, and one batch at a time probes whether billing works again', async () => {
     const errors = [{ code: 'billing_hard_limit_reached', message: 'Billing hard limit has been reached.' }];
     await bench.run({
       emulator: running,
@@ -108,7 +108,7 @@ describe.concurrent('while the account is refused', () => {
     });
   });
 
-  test('resume asks at once', async () => {
+  test('resume tries again at once', async () => {
     await bench.run({
       emulator: running,
       job: { attempts: 1 },
@@ -123,7 +123,7 @@ describe.concurrent('while the account is refused', () => {
     });
   });
 
-  test('a pause that somebody asked for outlasts the refusal', async () => {
+  test('a pause by the user outlasts the refusal', async () => {
     await bench.run({
       emulator: running,
       job: { attempts: 1, shardLines: 2, inFlight: 1 },
@@ -139,7 +139,7 @@ describe.concurrent('while the account is refused', () => {
     });
   });
 
-  test('a cancel cancels what is in flight, without resume, when only buying is refused', async () => {
+  test('a cancel cancels the batches in flight, without a resume, when only creating batches is refused', async () => {
     await bench.run({
       emulator: endless,
       lines: 4,
@@ -148,7 +148,7 @@ describe.concurrent('while the account is refused', () => {
       during: async ({ until, job }) => {
         await until(
           'it pauses with two in flight',
-          (seen) => isPaused(seen) && seen.batches['in_progress'] === 2,
+          (progress) => isPaused(progress) && progress.batches['in_progress'] === 2,
         );
         await job.cancel();
       },
@@ -156,7 +156,7 @@ describe.concurrent('while the account is refused', () => {
     });
   });
 
-  test('a cancel says what holds it up, asks at growing intervals, and ends when the key is accepted', async () => {
+  test('a cancel reports what delays it, probes at growing intervals, and ends when the key is accepted', async () => {
     await bench.run({
       emulator: endless,
       lines: 2,
@@ -170,7 +170,7 @@ describe.concurrent('while the account is refused', () => {
         expect(reason).toMatch(/the API refused the account: .*HTTP 401/);
         const before = await calls();
         await untilCalls('batches.list', before['batches.list'].count + 3);
-        // Only probes ask: what waits for the key does not.
+        // Only probes make calls; steps that wait for the key do not.
         const after = await calls();
         expect(after['batches.retrieve'].count).toBe(before['batches.retrieve'].count);
         expect(after['batches.cancel'].count - before['batches.cancel'].count).toBeLessThanOrEqual(1);

@@ -53,7 +53,7 @@ describe.concurrent('a batch that ends early', () => {
       job: { attempts: 1 },
       ends: { ...half, errors: { batch_expired: 3 } },
     },
-    'is cancelled by somebody else half done': {
+    'is cancelled outside the job, half done': {
       faults: [onFirst({ kind: 'cancel', afterFraction: 0.5 })],
       job: { attempts: 1 },
       ends: { ...half, errors: { batch_cancelled: 3 } },
@@ -93,7 +93,7 @@ describe.concurrent('a batch that is refused as a whole', () => {
     message: 'Enqueued token limit reached for gpt-5-mini in organization org-x. Limit: 90 enqueued tokens.',
   };
   runRows({
-    'naming lines: those fail, the others go again without using an attempt': {
+    'naming lines: those fail, the others are sent again without using an attempt': {
       faults: [
         failing(
           1,
@@ -123,52 +123,57 @@ describe.concurrent('a batch that is refused as a whole', () => {
         errors: { invalid_request: 1, batch_failed: 5 },
       },
     },
-    'with an unknown code, once: its lines go again and use an attempt': {
+    'with an unknown code, once: its lines are sent again and use an attempt': {
       faults: [failing(1, { code: 'who_knows', message: 'Nobody.' })],
       ends: { rounds: 2, batches: 2, attempts: { 2: 6 }, errors: { who_knows: 6 } },
     },
-    'with an unknown code, always: it is cut until no part is accepted, and its lines fail with the code': {
+    'with an unknown code, always: it is split until no part is accepted, and its lines fail with the code': {
       faults: [{ on: 'batch', fault: { kind: 'fail', errors: [{ code: 'who_knows', message: 'Nobody.' }] } }],
       ends: {
         failed: allFailed('who_knows'),
         rounds: 3,
-        batches: 5, // all, all again, then 3, 2 and 1 lines
+        batches: 5, // all lines twice, then 3, 2 and 1 lines
         attempts: { 3: 6 },
         errors: { who_knows: 18 },
       },
     },
-    'without saying why: its lines go again': {
+    'without a reason: its lines are sent again': {
       faults: [failing(1)],
       job: { attempts: 1 },
       ends: { rounds: 2, batches: 2, attempts: { 2: 6 }, errors: { batch_failed: 6 } },
     },
-    'for want of token allowance, twice': {
+    'for lack of token allowance, twice': {
       faults: [failing([1, 2], tokenLimit)],
       job: { attempts: 1 },
       ends: { batches: 3, inputFiles: 1 },
     },
-    'for want of token allowance while other batches of the job hold it': {
+    'for lack of token allowance while other batches of the job hold it': {
       emulator: { ...timed, enqueuedTokenLimit: { '*': 300 } },
       text: (line) => `${line} `.repeat(200),
       job: { shardLines: 2, attempts: 1 },
       ends: { batches: 'any' },
     },
-    'as its file cannot be found: the same file again, then a new upload': {
+    'because its file cannot be found: the same file is tried again, then a new upload': {
       faults: [failing([1, 2, 3], fileNotFound)],
       job: { attempts: 1 },
       ends: { batches: 4, inputFiles: 3 },
     },
   });
 
-  test('that is larger than the whole allowance says so, and can be cancelled', async () => {
+  test('that is larger than the whole allowance is reported, and its job can be cancelled', async () => {
     await bench.run({
       emulator: { enqueuedTokenLimit: { '*': 10 } },
       during: async ({ until, job }) => {
-        const { notices } = await until('the refusals are told', (seen) => seen.notices.length > 0);
+        const { notices } = await until(
+          'the refusals are reported',
+          (progress) => progress.notices.length > 0,
+        );
         expect(notices[0]).toMatch(/1 shard waits for the token allowance/);
-        const told = await until('it was alone', (seen) => /even alone/.test(seen.notices[0] ?? ''));
-        expect(told).toMatchObject({ state: 'running', answered: 0 });
-        expect(told.notices[0]).toMatch(/6 lines .* smaller `--shard-lines`/);
+        const refusedAlone = await until('it was alone', (progress) =>
+          /even alone/.test(progress.notices[0] ?? ''),
+        );
+        expect(refusedAlone).toMatchObject({ state: 'running', answered: 0 });
+        expect(refusedAlone.notices[0]).toMatch(/6 lines .* smaller `--shard-lines`/);
         await job.cancel();
       },
       ends: { cancelled: [1, 2, 3, 4, 5, 6], batches: 'any' },
@@ -238,7 +243,7 @@ describe.concurrent('the files of an ended batch', () => {
       ends: {},
     },
     'an empty error file': { faults: [onEach({ kind: 'empty_error_file' })], ends: {} },
-    'an absent one named ""': { emulator: { absentFileId: 'empty' }, ends: {} },
+    'an absent file with the id ""': { emulator: { absentFileId: 'empty' }, ends: {} },
     'no last newline': { faults: [onEach({ kind: 'no_last_newline' })], ends: {} },
     CRLF: { faults: [onEach({ kind: 'file_form', form: 'crlf' })], ends: {} },
     'blank lines and blanks after rows': {
@@ -262,11 +267,11 @@ describe.concurrent('the files of an ended batch', () => {
 
 describe.concurrent('the batch object', () => {
   runRows({
-    'counts that lie': {
+    'wrong counts': {
       faults: [onEach({ kind: 'counts', total: 99, completed: 0, failed: 6 })],
       ends: {},
     },
-    'counts more than were asked, half done': {
+    'counts above the number of requests, half done': {
       faults: [
         onFirst({ kind: 'counts', total: 99, completed: 99, failed: 0 }),
         onFirst({ kind: 'expire', afterFraction: 0.5 }),
@@ -279,7 +284,7 @@ describe.concurrent('the batch object', () => {
       faults: [onEach({ kind: 'object_form', form: 'upper_case' })],
       ends: {},
     },
-    'a status nobody knows while it runs': {
+    'an unknown status while it runs': {
       emulator: timed,
       faults: [onEach({ kind: 'object_form', form: 'unknown_status' })],
       ends: {},
@@ -367,7 +372,7 @@ describe.concurrent('what the API shows of a new batch', () => {
     },
   });
 
-  test('404 and not in the list for too long: the job pauses, says so, and goes on when the batch shows', async () => {
+  test('404 and not in the list for too long: the job pauses, reports why, and continues when the batch appears', async () => {
     await bench.run({
       faults: [onEach({ kind: 'not_found', seconds: 6 }), onEach({ kind: 'hidden_in_list', seconds: 6 })],
       during: async ({ until }) => {
@@ -385,7 +390,7 @@ describe.concurrent('a batch that does not end', () => {
     onFirst({ kind: 'stuck', status: 'in_progress', afterFraction: 0.5 }),
   ];
   runRows({
-    'is given up after the time asked for: answers kept, the rest goes again': {
+    'is given up after the time that was set: answers are kept, the rest is sent again': {
       faults: stuck,
       spec: { giveUpAfterMs: 500, attempts: 1 },
       ends: {
@@ -408,15 +413,15 @@ describe.concurrent('a batch that does not end', () => {
     });
   });
 
-  test('is told of when it is overdue, and is waited for', async () => {
+  test('is reported when it is overdue, and still waited for', async () => {
     await bench.run({
       emulator: { windowSeconds: 1 },
       faults: stuck,
       patience: 0.001,
       during: async ({ until, job }) => {
-        const seen = await until('it is overdue', ({ notices }) => notices.length > 0);
-        expect(seen.notices[0]).toMatch(/1 batch is long past the time to end/);
-        expect(seen).toMatchObject({ state: 'running', batches: { in_progress: 1 } });
+        const overdue = await until('it is overdue', ({ notices }) => notices.length > 0);
+        expect(overdue.notices[0]).toMatch(/1 batch is long past the time to end/);
+        expect(overdue).toMatchObject({ state: 'running', batches: { in_progress: 1 } });
         await job.cancel();
       },
       ends: { cancelled: 'any' },

@@ -10,7 +10,7 @@ afterAll(async () => {
   await bench.close();
 });
 
-/** Every call that a job makes, less the cancel and the uploads in parts. */
+/** Every call that a job makes, except the cancel and uploads in parts. */
 const calls: CallKind[] = [
   'files.create',
   'files.retrieve',
@@ -20,7 +20,7 @@ const calls: CallKind[] = [
   'batches.list',
 ];
 
-/** Long enough for polls to see the batches run. */
+/** Batches that run long enough for polls to find them in progress. */
 const running: EmulatorOptions = {
   lifecycle: { mode: 'timed', validatingMs: 50, inProgressMs: 300, perLineMs: 0, finalizingMs: 50 },
 };
@@ -31,15 +31,15 @@ const faults: [string, CallFault][] = [
   ['500 in plain text', { kind: 'status', status: 500, body: 'text' }],
   ['502 as a web page', { kind: 'status', status: 502, body: 'html' }],
   ['503 in plain text after the work', { kind: 'status', status: 503, body: 'text', when: 'after' }],
-  ['a web page that says 200', { kind: 'status', status: 200, body: 'html', message: page }],
+  ['a web page with status 200', { kind: 'status', status: 200, body: 'html', message: page }],
   [
-    'a web page that says 200 after the work',
+    'a web page with status 200 after the work',
     { kind: 'status', status: 200, body: 'html', message: page, when: 'after' },
   ],
   ['a connection reset before the work', { kind: 'reset', when: 'before' }],
   ['a connection reset after the work', { kind: 'reset', when: 'after' }],
-  ['no answer before the work', { kind: 'hold', when: 'before' }],
-  ['no answer after the work', { kind: 'hold', when: 'after' }],
+  ['no reply before the work', { kind: 'hold', when: 'before' }],
+  ['no reply after the work', { kind: 'hold', when: 'after' }],
 ];
 
 describe.concurrent.each(calls)('%s', (call) => {
@@ -76,7 +76,7 @@ describe.concurrent('a list that never works', () => {
     ['401', { kind: 'status', status: 401 }],
     ['400', { kind: 'status', status: 400 }],
     ['500', { kind: 'status', status: 500 }],
-    ['a web page that says 200', { kind: 'status', status: 200, body: 'html', message: page }],
+    ['a web page with status 200', { kind: 'status', status: 200, body: 'html', message: page }],
     ['no answer', { kind: 'hold' }],
   ])('%s', async (_what, fault) => {
     await bench.run({
@@ -89,7 +89,7 @@ describe.concurrent('a list that never works', () => {
   });
 });
 
-describe.concurrent('a cancel that is refused for good', () => {
+describe.concurrent('a cancel that is refused permanently', () => {
   test.each([400, 404, 405, 422])('%d', async (status) => {
     await bench.run({
       emulator: { lifecycle: { ...running.lifecycle, inProgressMs: 5_000 } },
@@ -129,7 +129,7 @@ describe.concurrent('downloads', () => {
   });
 });
 
-describe.concurrent('creating a batch of a file that the API does not know yet', () => {
+describe.concurrent('creating a batch from a file that the API does not find yet', () => {
   test('is tried again with the same file, and then with a new one', async () => {
     const fault = { kind: 'status', status: 404, message: 'No such File object: file-x' } as const;
     await bench.run({
@@ -138,7 +138,7 @@ describe.concurrent('creating a batch of a file that the API does not know yet',
     });
   });
 
-  test('is tried with the same file when it was refused once', async () => {
+  test('is tried again with the same file after one refusal', async () => {
     const fault = { kind: 'status', status: 404, message: 'No such File object: file-x' } as const;
     await bench.run({
       faults: [{ on: 'call', call: 'batches.create', nth: 1, fault }],
@@ -147,7 +147,7 @@ describe.concurrent('creating a batch of a file that the API does not know yet',
   });
 });
 
-describe.concurrent('a request that the API refuses for good', () => {
+describe.concurrent('a request that the API refuses permanently', () => {
   const refused: CallFault = { kind: 'status', status: 400, code: 'invalid_value', message: 'No.' };
   const ofSecondShard = {
     job: { shardLines: 2, inFlight: 1 },
@@ -160,7 +160,7 @@ describe.concurrent('a request that the API refuses for good', () => {
     ['an upload', 'files.create'],
     ['a batch', 'batches.create'],
   ])(
-    '%s: its lines fail with the code, the others are answered, and a notice says why',
+    '%s: its lines fail with the code, the others are answered, and a notice gives the reason',
     async (_what, call) => {
       const { job, ...ends } = ofSecondShard;
       await bench.run({
@@ -168,7 +168,7 @@ describe.concurrent('a request that the API refuses for good', () => {
         faults: [{ on: 'call', call, nth: 2, fault: refused }],
         job,
         during: async ({ until }) => {
-          const { notices } = await until('the shard is refused', (seen) => seen.notices.length > 0);
+          const { notices } = await until('the shard is refused', (progress) => progress.notices.length > 0);
           expect(notices).toEqual([
             expect.stringMatching(
               /^the API refused shard r1-00002, 2 lines from 3 to 4: POST \/\w+: HTTP 400 invalid_value$/,
@@ -183,7 +183,7 @@ describe.concurrent('a request that the API refuses for good', () => {
   test.each<[string, CallFault]>([
     ['404', { kind: 'status', status: 404, code: 'model_not_found' }],
     ['403', { kind: 'status', status: 403, code: 'model_not_found', message: 'No access to model `m`.' }],
-  ])('a model, by %s: it is no refusal of the account', async (_what, fault) => {
+  ])('a model, with %s: this is not a refusal of the account', async (_what, fault) => {
     await bench.run({
       faults: [{ on: 'call', call: 'batches.create', nth: 1, fault }],
       job: { shardLines: 2, inFlight: 1 },
@@ -208,7 +208,7 @@ describe.concurrent('a request that the API refuses for good', () => {
     });
   });
 
-  test('the content of an output file: it is asked for again for a while, then its lines end unavailable', async () => {
+  test('the content of an output file: it is requested again for a while, then its lines end unavailable', async () => {
     await bench.run({
       faults: [{ on: 'call', call: 'files.content', fault: refused }],
       ends: {
@@ -219,16 +219,16 @@ describe.concurrent('a request that the API refuses for good', () => {
     });
   });
 
-  test('a file for its size: the shard is halved until its parts are taken', async () => {
+  test('a file for its size: the shard is halved until its parts are accepted', async () => {
     await bench.run({
       faults: [{ on: 'call', call: 'files.create', nth: [1, 2], fault: { kind: 'status', status: 413 } }],
-      // Two halves of three lines; one of them again, and more than one line is more than its half.
+      // Two halves of three lines; the first is refused, too, and split into single lines: two exceed half of its size.
       ends: { rounds: 2, batches: 4 },
     });
   });
 });
 
-describe.concurrent('polls go on, and other shards end, while a step fails for ever', () => {
+describe.concurrent('polls continue, and other shards end, while a step keeps failing', () => {
   const broken: CallFault = { kind: 'status', status: 500 };
   const later = Array.from({ length: 500 }, (_, i) => i + 2);
 
@@ -289,7 +289,7 @@ describe.concurrent('polls go on, and other shards end, while a step fails for e
   });
 });
 
-describe.concurrent('no allowance for a batch, said at its create', () => {
+describe.concurrent('no token allowance for a batch, reported when it is created', () => {
   const message = 'Enqueued token limit reached for gpt-5-mini in organization org-x.';
   test.each<[string, CallFault]>([
     ['429', { kind: 'status', status: 429, message }],
@@ -303,7 +303,7 @@ describe.concurrent('no allowance for a batch, said at its create', () => {
   });
 });
 
-describe.concurrent('many calls at once', () => {
+describe.concurrent('faults of many calls', () => {
   test('429 with retry-after on every second call of any kind', async () => {
     await bench.run({
       emulator: running,
@@ -343,7 +343,7 @@ describe.concurrent('uploads in parts', () => {
     job: { shardBytes: 190_000_000 },
   };
 
-  test('each call gets no answer, or is refused for its rate, once', async () => {
+  test('each call gets no reply, or is rate limited, once', async () => {
     const nth = 1;
     await bench.run({
       ...large,
@@ -361,7 +361,7 @@ describe.concurrent('uploads in parts', () => {
     ['uploads.create', { kind: 'status', status: 500 }],
     ['uploads.parts', { kind: 'status', status: 401 }],
     ['uploads.complete', { kind: 'status', status: 502, body: 'html' }],
-  ])('are not needed where %s is refused: %j', async (call, fault) => {
+  ])('are not needed if %s is refused: %j', async (call, fault) => {
     await bench.run({
       ...large,
       faults: [{ on: 'call', call, fault }],

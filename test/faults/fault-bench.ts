@@ -24,18 +24,18 @@ import { brokenGuarantees, factsOfEmulator, type Losses } from '../support/guara
 import { connectClient, resolveTemporalTarget, stopEmbeddedServer } from '../../src/temporal/index.ts';
 import { installRuntime, startWorker } from '../../src/worker/index.ts';
 
-/** One misbehaviour of the API, run as a whole job, and how the job has to end. */
+/** One fault of the API, run as a whole job, and how the job has to end. */
 export interface FaultRow {
   readonly faults?: readonly FaultRule[];
   readonly emulator?: EmulatorOptions;
   /** Lines of the input. @default 6 */
   readonly lines?: number;
-  /** What line n asks, and so what its answer has to be. @default a text of its own */
+  /** The prompt of line n, which its answer repeats. @default a text of its own */
   readonly text?: (line: number) => string;
   /** @default chat completions */
   readonly endpoint?: '/v1/responses';
   readonly job?: Omit<JobOptions, 'input'>;
-  /** What no option allows, such as giving up after less than an hour. */
+  /** Values that no option allows, such as giving up after less than an hour. */
   readonly spec?: Partial<JobSpec>;
   /** Scales the waits of the workflow. @default 0.002: 10 minutes become 1.2 s */
   readonly patience?: number;
@@ -46,50 +46,50 @@ export interface FaultRow {
 
 /** How a job has to end; lines that are not named are answered, and everything is paid once and read. */
 export interface FaultEnd {
-  /** The job stands paused, saying this, and nobody resumes it. @default it ends with results */
+  /** The job stays paused with this reason. @default it ends with results */
   readonly pauses?: RegExp;
   /** Code of the error by line. */
   readonly failed?: Readonly<Record<number, string>>;
   readonly cancelled?: readonly number[] | 'any';
-  /** How many lines were put into so many batches. @default all into one */
+  /** Number of lines by the number of batches they were put into. @default all into one */
   readonly attempts?: Readonly<Record<number, number>>;
   /** @default 1 */
   readonly rounds?: number;
   /** Batches on record. @default 1 */
   readonly batches?: number | 'any';
-  /** Batches the API has made. @default as many */
+  /** Batches that the API has created. @default as many as on record */
   readonly created?: number;
-  /** How often lines met which code. @default {} */
+  /** Number of line executions by error code. @default {} */
   readonly errors?: Readonly<Record<string, number>>;
-  /** Lines the API lost a paid answer of and that were bought again. @default 0 */
+  /** Lines bought again because the API lost their paid answers. @default 0 */
   readonly paidTwice?: number;
   /** Batches whose output the API lost. @default 0 */
   readonly unread?: number;
-  /** Uploads that batches were made of: a file may be used again. */
+  /** Distinct input files of the batches: a file may be used again. */
   readonly inputFiles?: number;
-  /** Calls the API has seen. */
+  /** Calls that the API has received. */
   readonly calls?: Partial<Record<CallKind, number>>;
 }
 
-/** A job that runs, and the API it meets. */
+/** A running job and its API. */
 export interface Scene {
   readonly job: JobHandle;
   readonly workflow: WorkflowHandle;
   readonly emulator: Emulator;
-  /** Waits until the progress is as wished, and answers it. */
-  readonly until: (what: string, isWished: (progress: JobProgress) => boolean) => Promise<JobProgress>;
+  /** Waits until the progress is as expected, and returns it. */
+  readonly until: (what: string, isExpected: (progress: JobProgress) => boolean) => Promise<JobProgress>;
   readonly ledger: () => Promise<LedgerSummary>;
   readonly calls: () => Promise<CallReport['calls']>;
-  /** Waits until the API has seen so many calls of a kind. */
+  /** Waits until the API has received so many calls of a kind. */
   readonly untilCalls: (kind: CallKind, count: number) => Promise<void>;
   readonly addFault: (rule: FaultRule) => Promise<void>;
   readonly removeFault: (id: string) => Promise<void>;
 }
 
-/** Nothing here takes more than seconds; machines that are busy with other things take their time. */
+/** A job takes seconds; a busy machine needs far longer. */
 const DEADLINE_MS = 400_000;
 
-/** A job that is cancelled asks for the cancel of its batches before the API has seen so many more polls; one activity polls up to 20 times. */
+/** A cancelled job must cancel its batches within fewer polls than this; one activity polls up to 20 times. */
 const MOST_POLLS_BEFORE_CANCEL = 60;
 
 /** Scales the waits of activities: 10 minutes become 3 s, the 90 s of a search 0.45 s. */
@@ -123,7 +123,7 @@ export class FaultBench {
     const home = mkdtempSync(join(tmpdir(), 'durable-batch-faults-'));
     const target = await resolveTemporalTarget({ home });
     const apis = new Map<string, WatchedApi>();
-    // The SDK as the worker makes it, but each job finds its own API behind the same address.
+    // The SDK as the worker creates it, but the same address leads each job to an API of its own.
     const api = new OpenAI({
       apiKey: 'test',
       baseURL: 'http://api.invalid/v1',
@@ -167,7 +167,7 @@ export class FaultBench {
     await this.stop();
   }
 
-  /** Runs a row as a whole job, and checks all that has to hold for every job and what the row says of its own. */
+  /** Runs a row as a whole job, and checks the guarantees of every job and the end that the row describes. */
   async run(row: FaultRow): Promise<void> {
     this.rows += 1;
     const id = `row-${this.rows}`;
@@ -199,22 +199,22 @@ export class FaultBench {
       if (row.ends.pauses !== undefined) {
         const { reason } = await scene.until('it pauses', ({ state }) => state === 'paused');
         expect(reason).toMatch(row.ends.pauses);
-        await checkPromises(emulator, api, null, { ...row.ends, runs: true });
+        await checkGuarantees(emulator, api, null, { ...row.ends, runs: true });
         return;
       }
       const report = await withDeadline(job.report(), `job ${spec.jobId} did not end`).catch(
         async (error: unknown) => {
-          // However a job ends: what was paid is read and handed out.
-          await checkPromises(emulator, api, await rowsOf(job), row.ends);
+          // However a job ends, what was paid is read and returned.
+          await checkGuarantees(emulator, api, await rowsOf(job), row.ends);
           throw error;
         },
       );
       const rows = await rowsOf(job);
       checkRows(rows, report, asked, row.ends);
       await checkLedger(scene, report, row.ends);
-      await checkPromises(emulator, api, rows, row.ends);
+      await checkGuarantees(emulator, api, rows, row.ends);
     } finally {
-      await workflow.terminate().catch(() => undefined); // it has ended, as a rule
+      await workflow.terminate().catch(() => undefined); // usually it has ended
     }
   }
 }
@@ -222,18 +222,18 @@ export class FaultBench {
 /** A job's API, and the calls that its worker makes. */
 class WatchedApi {
   readonly url: string;
-  /** Polls since the job was cancelled and before a cancel of a batch was seen; null while nobody has cancelled it. */
+  /** Polls after the job was cancelled and before it cancels a batch; null until the job is cancelled. */
   pollsUncancelled: number | null = null;
-  private cancelSeen = false;
+  private isCancelSent = false;
 
   constructor(url: string) {
     this.url = url;
   }
 
   note(method: string, path: string): void {
-    if (method === 'POST' && path.endsWith('/cancel')) this.cancelSeen = true;
+    if (method === 'POST' && path.endsWith('/cancel')) this.isCancelSent = true;
     const isPoll = method === 'GET' && path.startsWith('/batches') && !path.includes('after=');
-    if (isPoll && this.pollsUncancelled !== null && !this.cancelSeen) this.pollsUncancelled += 1;
+    if (isPoll && this.pollsUncancelled !== null && !this.isCancelSent) this.pollsUncancelled += 1;
   }
 }
 
@@ -243,8 +243,8 @@ async function rowsOf(job: JobHandle): Promise<ResultRow[]> {
   return rows;
 }
 
-/** What holds for every job, whatever its row says. */
-async function checkPromises(
+/** Checks the guarantees of every job, whatever its row. */
+async function checkGuarantees(
   emulator: Emulator,
   api: WatchedApi,
   rows: readonly ResultRow[] | null,
@@ -286,22 +286,22 @@ function sceneOf(job: JobHandle, workflow: WorkflowHandle, emulator: Emulator, a
     job,
     workflow,
     emulator,
-    until: async (what, isWished) => {
+    until: async (what, isExpected) => {
       let last: JobProgress | null = null;
       const end = Date.now() + DEADLINE_MS;
       while (Date.now() < end) {
         last = (await job.status()).progress;
-        if (last !== null && isWished(last)) return last;
+        if (last !== null && isExpected(last)) return last;
         await delay(50);
       }
-      throw new Error(`It never came to this: ${what}; last seen: ${JSON.stringify(last)}`);
+      throw new Error(`Waited too long until ${what}; last progress: ${JSON.stringify(last)}`);
     },
     ledger: async () => (await admin('GET', '/ledger')) as LedgerSummary,
     calls,
     untilCalls: async (kind, count) => {
       const end = Date.now() + DEADLINE_MS;
       while ((await calls())[kind].count < count) {
-        if (Date.now() > end) throw new Error(`The API never saw ${count} calls of ${kind}.`);
+        if (Date.now() > end) throw new Error(`The API never received ${count} calls of ${kind}.`);
         await delay(50);
       }
     },
@@ -339,10 +339,10 @@ function checkRows(
     if (code !== undefined) return `failed ${code}`;
     return cancelled.has(i + 1) ? 'cancelled' : `answered ${text}`;
   });
-  const seen = rows.map((row, i) =>
+  const actual = rows.map((row, i) =>
     anyCancelled && row.status === 'cancelled' ? expected[i] : describeRow(row),
   );
-  expect(seen, 'how each line ended').toEqual(expected);
+  expect(actual, 'how each line ended').toEqual(expected);
 
   if (ends.cancelled === undefined) {
     const attempts: Record<number, number> = {};
@@ -359,7 +359,7 @@ function describeRow({ status, response, error }: ResultRow): string {
   return status === 'cancelled' ? status : `answered ${answerIn(response)}`;
 }
 
-/** The emulator answers with what it was asked. */
+/** The emulator's answer repeats the prompt. */
 function answerIn(response: unknown): string {
   const body = response as {
     choices?: { message: { content: string } }[];

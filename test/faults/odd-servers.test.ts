@@ -1,4 +1,4 @@
-/** Servers that show files, rows, sizes, lists and statuses in ways of their own: no answer may be lost to it, none paid twice. */
+/** Servers whose files, rows, sizes, lists and statuses differ from the API's: no answer may be lost, and none paid twice. */
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import type { BatchFault, FaultRule, LineFault } from 'openai-batch-emulator';
 import { FaultBench, type FaultRow } from './fault-bench.ts';
@@ -40,7 +40,7 @@ describe.concurrent('files of a batch', () => {
       faults: onFirst({ kind: 'content', as: 'error_object', reads: 2, files: 'output' }),
       ends: {},
     },
-    'an output that stays empty: its answers were paid, and are not bought again': {
+    'an output that stays empty: its answers were paid for, and are not bought again': {
       faults: onFirst({ kind: 'content', as: 'empty', files: 'output' }),
       ends: { failed: unavailable, errors: { answer_unavailable: 6 }, unread: 1 },
     },
@@ -48,11 +48,11 @@ describe.concurrent('files of a batch', () => {
       faults: onFirst({ kind: 'content', as: 'array', files: 'output' }),
       ends: {},
     },
-    'objects that name too many bytes': {
+    'file objects with too many bytes': {
       faults: onFirst({ kind: 'bytes', add: 39, files: 'both' }),
       ends: {},
     },
-    'objects that name too few bytes': {
+    'file objects with too few bytes': {
       faults: onFirst({ kind: 'bytes', add: -20, files: 'both' }),
       ends: {},
     },
@@ -69,7 +69,7 @@ describe.concurrent('files of a batch', () => {
   });
 });
 
-describe.concurrent('an answer in a row that is no strict JSON is taken', () => {
+describe.concurrent('an answer in a row that is not strict JSON is used', () => {
   const row = (form: Extract<LineFault, { kind: 'unreadable_row' }>['form']): FaultRow => ({
     faults: [{ on: 'line', customId: '3', fault: { kind: 'unreadable_row', form } }],
     ends: {},
@@ -81,7 +81,7 @@ describe.concurrent('an answer in a row that is no strict JSON is taken', () => 
     'a value nested deep': row('deep'),
   });
 
-  test('a row that breaks off: its line was paid, and is not bought again', async () => {
+  test('a row that is cut off: its line was paid for, and is not bought again', async () => {
     await bench.run({
       ...row('truncated'),
       ends: { failed: { 3: 'answer_unreadable' }, errors: { answer_unreadable: 1 } },
@@ -91,15 +91,15 @@ describe.concurrent('an answer in a row that is no strict JSON is taken', () => 
 
 describe.concurrent('lists and statuses', () => {
   runRows({
-    'a list in which a batch stands still for ever': {
+    'a list in which a batch never changes': {
       faults: onFirst({ kind: 'stale_in_list', seconds: 3_600 }),
       ends: {},
     },
-    'a batch that moves only when it is read by itself': {
+    'a batch that changes only when it is read by itself': {
       faults: onFirst({ kind: 'moves_when_read' }),
       ends: {},
     },
-    'a list of summaries, of a batch that is refused naming a line': {
+    'a list of summaries, with a batch that is refused for a named line': {
       faults: [
         { on: 'call', call: 'batches.list', fault: { kind: 'summary_list' } },
         ...onFirst({ kind: 'fail', errors: [{ code: 'invalid_request', message: 'No.', line: 2 }] }),
@@ -112,11 +112,11 @@ describe.concurrent('lists and statuses', () => {
         errors: { invalid_request: 1, batch_failed: 5 },
       },
     },
-    'another word for completed': {
+    'another name for completed': {
       faults: onFirst({ kind: 'status_words', words: { completed: 'succeeded' } }),
       ends: {},
     },
-    'a word that nobody knows': {
+    'an unknown status': {
       faults: onFirst({ kind: 'status_words', words: { completed: 'all_good' } }),
       ends: {},
     },

@@ -10,11 +10,11 @@ afterAll(async () => {
   await bench.close();
 });
 
-/** Strikes lines 2 and 5, the first time they run. */
+/** A fault of lines 2 and 5 in their first execution. */
 const onTwo = (fault: LineFault): FaultRule => ({ on: 'line', customId: ['2', '5'], executions: 1, fault });
 const onTwoAlways = (fault: LineFault): FaultRule => ({ ...onTwo(fault), executions: null }) as FaultRule;
 
-const again = (code: string): FaultRow['ends'] => ({
+const sentAgain = (code: string): FaultRow['ends'] => ({
   rounds: 2,
   batches: 2,
   attempts: { 1: 4, 2: 2 },
@@ -25,27 +25,27 @@ const failed = (code: string): FaultRow['ends'] => ({
   errors: { [code]: 2 },
 });
 
-describe.concurrent('rows after which the line goes again', () => {
+describe.concurrent('rows after which the line is sent again', () => {
   test.each<[string, LineFault, FaultRow['ends']]>([
-    ['408', { kind: 'status', status: 408 }, again('invalid_request_error')],
-    ['409', { kind: 'status', status: 409 }, again('invalid_request_error')],
-    ['429', { kind: 'status', status: 429 }, again('rate_limit_exceeded')],
-    ['500', { kind: 'status', status: 500 }, again('server_error')],
-    ['504', { kind: 'status', status: 504 }, again('server_error')],
-    ['status 0 in the output file', { kind: 'status', status: 0 }, again('http_0')],
-    ['request_timeout', { kind: 'request_timeout' }, again('request_timeout')],
-    ['no row at all', { kind: 'lost' }, again('missing_row')],
-    ['no row of a paid answer', { kind: 'lost', paid: true }, { ...again('missing_row'), paidTwice: 2 }],
+    ['408', { kind: 'status', status: 408 }, sentAgain('invalid_request_error')],
+    ['409', { kind: 'status', status: 409 }, sentAgain('invalid_request_error')],
+    ['429', { kind: 'status', status: 429 }, sentAgain('rate_limit_exceeded')],
+    ['500', { kind: 'status', status: 500 }, sentAgain('server_error')],
+    ['504', { kind: 'status', status: 504 }, sentAgain('server_error')],
+    ['status 0 in the output file', { kind: 'status', status: 0 }, sentAgain('http_0')],
+    ['request_timeout', { kind: 'request_timeout' }, sentAgain('request_timeout')],
+    ['no row at all', { kind: 'lost' }, sentAgain('missing_row')],
+    ['no row of a paid answer', { kind: 'lost', paid: true }, { ...sentAgain('missing_row'), paidTwice: 2 }],
     [
-      '200 with an error for a body',
+      '200 with an error as its body',
       { kind: 'error_body', code: 'server_error', message: 'Try again.' },
-      again('server_error'),
+      sentAgain('server_error'),
     ],
   ])('%s', async (_what, fault, ends) => {
     await bench.run({ faults: [onTwo(fault)], job: { attempts: 2 }, ends });
   });
 
-  test('and which fail with the last error when the attempts are used up', async () => {
+  test('and fails with the last error when its attempts are used up', async () => {
     await bench.run({
       faults: [onTwoAlways({ kind: 'status', status: 500, code: 'overloaded' })],
       job: { attempts: 3 },
@@ -59,7 +59,7 @@ describe.concurrent('rows after which the line goes again', () => {
     });
   });
 
-  test('and which fail when their batch holds nothing at all', async () => {
+  test('and fails when its batch has no rows at all', async () => {
     await bench.run({
       faults: [onTwoAlways({ kind: 'lost' })],
       job: { attempts: 3 },
@@ -80,20 +80,20 @@ describe.concurrent('rows after which the line has failed', () => {
     ['403', { kind: 'status', status: 403 }, 'invalid_request_error'],
     ['404', { kind: 'status', status: 404 }, 'model_not_found'],
     ['422', { kind: 'status', status: 422, code: 'unprocessable' }, 'unprocessable'],
-    ['200 with a hopeless error', { kind: 'error_body', code: 'invalid_prompt' }, 'invalid_prompt'],
+    ['200 with a permanent error', { kind: 'error_body', code: 'invalid_prompt' }, 'invalid_prompt'],
   ])('%s', async (_what, fault, code) => {
     await bench.run({ faults: [onTwoAlways(fault)], ends: failed(code) });
   });
 });
 
-describe.concurrent('rows that refuse the account pause the job, and the line goes again without an attempt', () => {
+describe.concurrent('rows that refuse the account pause the job, and the line is sent again without using an attempt', () => {
   test.each<[string, LineFault]>([
     ['insufficient_quota', { kind: 'status', status: 429, code: 'insufficient_quota' }],
     ['billing_hard_limit_reached', { kind: 'status', status: 400, code: 'billing_hard_limit_reached' }],
     ['payment_required', { kind: 'status', status: 402, code: 'payment_required' }],
     ['invalid_api_key', { kind: 'status', status: 401, code: 'invalid_api_key' }],
   ])('%s', async (code, fault) => {
-    await bench.run({ faults: [onTwo(fault)], job: { attempts: 1 }, ends: again(code) });
+    await bench.run({ faults: [onTwo(fault)], job: { attempts: 1 }, ends: sentAgain(code) });
   });
 });
 
@@ -108,12 +108,12 @@ describe.concurrent('answers in unusual forms are answers', () => {
     await bench.run({ endpoint: '/v1/responses', faults: [onTwo(fault)], ends: {} });
   });
 
-  test('but not a failed response object, whose line goes again', async () => {
+  test('but not a failed response object, whose line is sent again', async () => {
     const fault = { kind: 'answer_form', form: 'failed_response' } as const;
-    await bench.run({ endpoint: '/v1/responses', faults: [onTwo(fault)], ends: again('server_error') });
+    await bench.run({ endpoint: '/v1/responses', faults: [onTwo(fault)], ends: sentAgain('server_error') });
   });
 
-  test('line separators and other text that is no ASCII', async () => {
+  test('line separators and other non-ASCII text', async () => {
     const odd = 'a\u2028b\u2029c \u0085 "quoted" \\ ünïcode 漢字 🙂 \u0001\t';
     await bench.run({ text: (line) => `${odd}${line}`, ends: {} });
   });

@@ -14,7 +14,7 @@ const lab = new CliHarness();
 const quick = { pollSeconds: 0.1, model: 'gpt-5-mini' };
 let client: BatchClient;
 
-/** Temporal's `IndexedValueType` of keywords, and gRPC's code for what is there already. */
+/** Temporal's `IndexedValueType` of keywords, and gRPC's code for what already exists. */
 const KEYWORD = 2;
 const ALREADY_EXISTS = 6;
 
@@ -28,7 +28,7 @@ afterAll(async () => {
   await lab.close();
 });
 
-/** What a call throws. */
+/** The error that a call throws. */
 async function thrownBy(call: Promise<unknown>): Promise<unknown> {
   return await call.then(
     () => 'nothing',
@@ -36,7 +36,7 @@ async function thrownBy(call: Promise<unknown>): Promise<unknown> {
   );
 }
 
-/** A job that nobody works on. */
+/** A job without a worker. */
 async function idleJob(jobId: string): Promise<JobHandle> {
   await using idle = await BatchClient.connect({ home: lab.home, taskQueue: 'nobody' });
   await idle.start({ input: lab.requests(1), jobId, ...quick });
@@ -54,7 +54,7 @@ async function drain(iterable: AsyncIterable<unknown>): Promise<void> {
 }
 
 describe('a job', () => {
-  test('is followed to its end by several loops at once, and read as the schema says', async () => {
+  test('is followed to its end by several concurrent loops, and its rows are parsed by the schema', async () => {
     const answers = ['{"stars":1}', '{"stars":"two"}', 'three'];
     const job = await client.start({
       input: lab.write(answers.map((text, i) => `${lab.request(i + 1, text)}\n`).join('')),
@@ -82,7 +82,7 @@ describe('a job', () => {
     expect((await job.save(join(lab.folder, 'saved'))).answered).toBe(3);
   });
 
-  test('whose report is written is done, though its workflow has not ended yet', async () => {
+  test('is done once its report is written, even before its workflow ends', async () => {
     const done = await client.start({ input: lab.requests(1), ...quick });
     const report = await done.report();
     const job = await idleJob('reported');
@@ -93,7 +93,7 @@ describe('a job', () => {
     expect(await job.status()).toMatchObject({ status: 'COMPLETED', state: 'done', retries: [] });
   });
 
-  test('of embeddings gives vectors, of floats and of base64 the same', async () => {
+  test('of embeddings returns the same vectors for floats and for base64', async () => {
     const body = { model: 'text-embedding-3-small', input: 'a text', dimensions: 8 };
     const lines = [body, { ...body, encoding_format: 'base64' }].map((it) => JSON.stringify({ body: it }));
     const job = await client.start({ input: lab.write(`${lines.join('\n')}\n`), pollSeconds: 0.1 });
@@ -104,7 +104,7 @@ describe('a job', () => {
     expect(typed.map(({ ok }) => ok)).toEqual([true, true]);
   });
 
-  test('is watched at the cost of a query where something has happened', async () => {
+  test('is watched with a query only after a change', async () => {
     let queries = 0;
     const connection = await connectClient(client.target);
     const counting = new Client({
@@ -124,18 +124,18 @@ describe('a job', () => {
     const job = await client.start({ input: lab.requests(3), ...quick, pollSeconds: 3_600 });
     await until(async () => (await job.status()).progress?.created === 1);
     const watched = BatchClient.fromClient(counting, { home: lab.home }).job(job.id);
-    let looks = 0;
+    let updates = 0;
     for await (const { created, state } of watched.watch({ intervalMs: 50 })) {
-      looks += 1;
-      if (looks === 20) expect(queries).toBeLessThan(5); // whatever the job has still had to write down
-      if (looks % 20 === 0) await job.resume(); // has it look at its batch
-      expect([created, state === 'done' || looks < 200]).toEqual([1, true]);
+      updates += 1;
+      if (updates === 20) expect(queries).toBeLessThan(5); // changes that the job still had to record
+      if (updates % 20 === 0) await job.resume(); // a resume makes the job poll its batch
+      expect([created, state === 'done' || updates < 200]).toEqual([1, true]);
     }
-    expect(looks).toBeGreaterThan(20);
+    expect(updates).toBeGreaterThan(20);
     await connection.close();
   });
 
-  test('is paused, resumed and cancelled; afterwards there is nothing to change', async () => {
+  test('is paused, resumed and cancelled; afterwards it cannot be changed', async () => {
     const job = await client.start({ input: lab.requests(30), shardLines: 10, ...quick });
     await job.pause('lunch');
     await until(async () => (await job.status()).progress?.reason === 'lunch');
@@ -171,7 +171,7 @@ describe('waiting ends', () => {
     expect(await thrownBy(wait(AbortSignal.abort()))).toMatchObject({ name: 'AbortError' });
   });
 
-  test('of what waits when the client is closed, and what is called later says so', async () => {
+  test('when the client is closed, and later calls report that it is closed', async () => {
     const other = await BatchClient.connect({ home: lab.home });
     const handle = other.job('waited-for');
     const waiting = thrownBy(handle.report());
@@ -198,7 +198,7 @@ describe('waiting ends', () => {
 });
 
 describe('an error has a code', () => {
-  test('for a job that nobody knows, in every method', async () => {
+  test('for an unknown job, in every method', async () => {
     const job = client.job('unknown');
     expect(await job.exists()).toBe(false);
     for (const call of [
@@ -218,18 +218,18 @@ describe('an error has a code', () => {
 
   test.each<[what: string, call: () => Promise<unknown>, code: string]>([
     ['an id that leads out of the store', async () => client.job('../../etc'), 'bad_option'],
-    ['an id that is none', async () => client.job(undefined as never), 'bad_option'],
+    ['an invalid id', async () => client.job(undefined as never), 'bad_option'],
     ['no input', () => client.start({} as never), 'bad_option'],
     ['no options', () => client.start(undefined as never), 'bad_option'],
     ['an option out of range', () => client.start({ input: 'x', attempts: 0 }), 'bad_option'],
     ['an input that is missing', () => client.start({ input: join(lab.folder, 'none') }), 'bad_input'],
-    ['an interval that is none', () => drain(client.job('x').watch({ intervalMs: 0 })), 'bad_option'],
+    ['an invalid interval', () => drain(client.job('x').watch({ intervalMs: 0 })), 'bad_option'],
     [
-      'a schema that is none',
+      'an invalid schema',
       () => drain(client.job('x').results({ schema: {} as never }) as AsyncIterable<unknown>),
       'bad_option',
     ],
-    ['a condition that is none', () => drain(client.list({ query: 'no condition at all' })), 'bad_option'],
+    ['an invalid condition', () => drain(client.list({ query: 'no condition at all' })), 'bad_option'],
   ])('for %s', async (_what, call, code) => {
     const error = await thrownBy(call());
     expect(error).toMatchObject({ name: 'BatchError', code });
@@ -244,7 +244,7 @@ describe('an error has a code', () => {
     expect(error).toMatchObject({ code: 'job_conflict', details: { jobId: 'taken' } });
   });
 
-  test('for a job that failed, was terminated, or lacks its results', async () => {
+  test('for a job that failed, was terminated, or has no results', async () => {
     const bad = await client.start({ input: lab.write('{"body":{"messages":[]}}\n'), pollSeconds: 0.1 });
     expect(await thrownBy(bad.report())).toMatchObject({ code: 'bad_input', details: { line: 1 } });
     expect((await bad.status()).failure).toMatch(/names no model/);
@@ -266,7 +266,7 @@ describe('an error has a code', () => {
     expect(await thrownBy(client.job('half').report())).toMatchObject({ code: 'store_unavailable' });
   });
 
-  test('for a namespace that the server lacks', async () => {
+  test('for a namespace that does not exist', async () => {
     await using elsewhere = await BatchClient.connect({
       home: lab.home,
       target: { ...client.target, namespace: 'none' },
@@ -280,7 +280,7 @@ describe('an error has a code', () => {
 });
 
 describe('list', () => {
-  test('filters by what every server knows, newest first', async () => {
+  test('filters by the attributes that every server has, newest first', async () => {
     const before = new Date();
     await idleJob('listed-1');
     await idleJob('listed-2');
@@ -295,12 +295,12 @@ describe('list', () => {
       'listed-1',
     ]);
     expect(await idsOf({ startedBefore: new Date(0) })).toEqual([]);
-    const told = await lab.run(['list', '--status', 'running', '--limit', '1', '--json']);
-    expect(JSON.parse(told.out)).toHaveLength(1);
+    const printed = await lab.run(['list', '--status', 'running', '--limit', '1', '--json']);
+    expect(JSON.parse(printed.out)).toHaveLength(1);
     expect(await lab.run(['list', '--limit', '0'])).toMatchObject({ code: 2 });
   });
 
-  test('takes a quote for a quote: values are found as they are, and none changes what is asked', async () => {
+  test('escapes quotes: each value is found as it is, and none changes the query', async () => {
     const names = ["o'neil", "x' OR WorkflowType = 'batchJob", "two''s", 'plain'];
     const connection = await connectClient(client.target);
     const searchAttributes = { DurableBatchAccount: KEYWORD as never };
@@ -317,7 +317,7 @@ describe('list', () => {
         taskQueue: 'nobody',
         typedSearchAttributes: [{ key, value }],
       });
-    // A server takes a moment to know a new attribute.
+    // A new attribute takes a moment to be registered.
     await until(async () => (await thrownBy(start(names[0]!, 0))) === 'nothing');
     await Promise.all(names.slice(1).map((name, i) => start(name, i + 1)));
     await connection.close();
@@ -332,7 +332,7 @@ describe('list', () => {
     }
   });
 
-  test('says how to register search attributes that a namespace lacks', async () => {
+  test('reports how to register search attributes that a namespace does not have', async () => {
     const connection = await connectClient(client.target);
     const day = { seconds: 86_400 as never };
     await connection.workflowService.registerNamespace({
@@ -344,9 +344,9 @@ describe('list', () => {
       home: lab.home,
       target: { ...client.target, namespace: 'bare' },
     });
-    const told = async (): Promise<unknown> => await thrownBy(collect(bare.list({ state: 'paused' })));
-    await until(async () => !String(await told()).includes('no namespace'));
-    expect(await told()).toMatchObject({
+    const listError = async (): Promise<unknown> => await thrownBy(collect(bare.list({ state: 'paused' })));
+    await until(async () => !String(await listError()).includes('no namespace'));
+    expect(await listError()).toMatchObject({
       code: 'bad_option',
       message: expect.stringMatching(
         /no search attribute DurableBatchStatus: .*`durable-batch setup`/,

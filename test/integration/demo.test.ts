@@ -1,4 +1,4 @@
-/** The demo, started again and again as a reader would: also after it was killed in the middle. */
+/** The demo, started several times as a reader would, also after it was killed halfway. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -20,7 +20,7 @@ afterAll(async () => {
   folder[Symbol.dispose]();
 });
 
-function start(...args: string[]): { child: ChildProcess; said: () => string; ended: Promise<Ended> } {
+function start(...args: string[]): { child: ChildProcess; output: () => string; ended: Promise<Ended> } {
   const { DURABLE_BATCH_HOME: _, TEMPORAL_ADDRESS: __, ...env } = process.env;
   const child = spawn(process.execPath, [demo, ...args], { cwd: folder.path, env, stdio: 'pipe' });
   children.add(child);
@@ -32,16 +32,16 @@ function start(...args: string[]): { child: ChildProcess; said: () => string; en
     children.delete(child);
     return { code: code as number | null, out, err };
   });
-  return { child, said: () => out + err, ended };
+  return { child, output: () => out + err, ended };
 }
 
 const jobIn = (text: string): string => /^job +(\S+)/m.exec(text)![1]!;
 const rows = (): number =>
   readFileSync(join(folder.path, 'out/reviews/results.jsonl'), 'utf8').split('\n').length - 1;
 
-test('a demo that was killed goes on, a finished one is shown again, and a fresh one is new', async () => {
+test('a killed demo continues, a finished one is shown again, and --fresh starts a new one', async () => {
   const killed = start();
-  await until(() => killed.said().includes('running · '));
+  await until(() => killed.output().includes('running · '));
   killed.child.kill('SIGKILL');
   const { out: begun, err: first } = await killed.ended;
   expect(begun).not.toContain('was stopped');
@@ -72,7 +72,7 @@ test('a demo that was killed goes on, a finished one is shown again, and a fresh
   expect(jobIn(last.err)).toBe(jobIn(fresh.err));
 });
 
-test('a demo whose port is taken says so', async () => {
+test('a demo whose port is in use reports it', async () => {
   const { port } = JSON.parse(readFileSync(join(home, 'demo/demo.json'), 'utf8')) as { port: number };
   await using other = createServer().listen(port, '127.0.0.1');
   await once(other, 'listening');

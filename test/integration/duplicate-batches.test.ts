@@ -1,6 +1,6 @@
 /**
- * A process that is stopped between its last check and its POST, and wakes up after another one has searched in vain and
- * created the batch, creates a second one. Here somebody else does what it would do: the same POST.
+ * A process is stopped between its last check and its POST, and wakes up after another one has found no batch and
+ * created one: it creates a second batch. Here the test itself sends that second POST.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -54,7 +54,7 @@ async function copyOf(batch: OpenAI.Batch): Promise<OpenAI.Batch> {
 
 const statusOf = async (id: string): Promise<string> => (await api().batches.retrieve(id)).status;
 
-/** Every line has one row and an answer; what was paid twice is what the report says, and everything was read. */
+/** Every line has one row and an answer, the report counts what was paid twice, and every batch was read. */
 async function expectWhole(job: JobHandle, lines: number): Promise<{ answers: number; batches: number }> {
   const report = await job.report();
   const rows: number[] = [];
@@ -67,17 +67,17 @@ async function expectWhole(job: JobHandle, lines: number): Promise<{ answers: nu
   return report.duplicates!;
 }
 
-test('a later duplicate is cancelled at the next poll, and its loss is told', async () => {
+test('a later duplicate is cancelled at the next poll, and the report counts its cost', async () => {
   const job = await begin('later', 20, slow);
   await until(async () => (await batches()).length === 1);
   const [own] = await batches();
-  const twin = await copyOf(own!);
+  const duplicate = await copyOf(own!);
   expect(await expectWhole(job, 20)).toMatchObject({ batches: 1 });
   expect(await statusOf(own!.id)).toBe('completed');
-  expect(await statusOf(twin.id)).toBe('cancelled');
+  expect(await statusOf(duplicate.id)).toBe('cancelled');
 });
 
-test('the older of two stays, also where it is not the one on record', async () => {
+test('the older of two batches is kept, even if the newer one is on record', async () => {
   const holdFirst: FaultRule = {
     on: 'call',
     call: 'batches.create',
@@ -92,18 +92,18 @@ test('the older of two stays, also where it is not the one on record', async () 
     return calls['batches.create']!.count >= 1;
   });
   const record = readFileSync(join(lab.home, 'store/jobs/older/api.json'), 'utf8');
-  const twin = await createAgain(file!.id, {
+  const duplicate = await createAgain(file!.id, {
     durable_batch_shard: 'older/r1-00001/1',
     durable_batch_job: 'older',
     durable_batch_store: (JSON.parse(record) as { instance: string }).instance,
   });
   expect(await expectWhole(job, 20)).toMatchObject({ batches: 1 });
-  expect(await statusOf(twin.id)).toBe('completed');
-  const own = (await batches()).find(({ id }) => id !== twin.id)!;
+  expect(await statusOf(duplicate.id)).toBe('completed');
+  const own = (await batches()).find(({ id }) => id !== duplicate.id)!;
   expect(await statusOf(own.id)).toBe('cancelled');
 });
 
-test('answers of a duplicate are used for lines that the own batch has none for', async () => {
+test('answers of a duplicate are used for lines that its batch has not answered', async () => {
   const expires: FaultRule = { on: 'batch', nth: 1, fault: { kind: 'expire', afterFraction: 0.5 } };
   const lasts: FaultRule = {
     on: 'batch',
@@ -117,7 +117,7 @@ test('answers of a duplicate are used for lines that the own batch has none for'
   await expectWhole(job, 20);
 });
 
-test('lines that only a duplicate has answered, whose output the API lost, are not bought again', async () => {
+test('lines that only a duplicate has answered are not bought again when the API loses its output', async () => {
   const expires: FaultRule = { on: 'batch', nth: 1, fault: { kind: 'expire', afterFraction: 0.5 } };
   const held: FaultRule = {
     on: 'call',
@@ -125,18 +125,18 @@ test('lines that only a duplicate has answered, whose output the API lost, are n
     nth: 1,
     fault: { kind: 'hold', when: 'before', ms: 3_000 },
   };
-  // The duplicate has ended before its cancel can come.
+  // The duplicate ends before the job can cancel it.
   const refused: FaultRule = { on: 'call', call: 'batches.cancel', fault: { kind: 'status', status: 409 } };
   const lifecycle = { ...slow.lifecycle, perLineMs: 0, inProgressMs: 700 };
   const job = await begin('lost', 20, { lifecycle, faults: [expires, held, refused] });
   await until(async () => (await batches()).length === 1);
-  const twin = await copyOf((await batches())[0]!);
-  await until(async () => (await statusOf(twin.id)) === 'completed');
+  const duplicate = await copyOf((await batches())[0]!);
+  await until(async () => (await statusOf(duplicate.id)) === 'completed');
   await until(async () => {
     const { calls } = await lab.admin<{ calls: Record<string, { count: number }> }>('/emulator/calls');
     return calls['files.retrieve']!.count >= 1;
   });
-  await api().files.delete((await api().batches.retrieve(twin.id)).output_file_id!);
+  await api().files.delete((await api().batches.retrieve(duplicate.id)).output_file_id!);
   expect(await job.report()).toMatchObject({ lines: 20, batches: 1, errors: { answer_unavailable: 10 } });
   const rows: ResultRow[] = [];
   for await (const row of job.results()) rows.push(row);
@@ -145,7 +145,7 @@ test('lines that only a duplicate has answered, whose output the API lost, are n
   expect(await lab.ledger()).toMatchObject({ batches: 2, paid: 30 });
 });
 
-test('a duplicate of a shard that is settled already is cancelled while the job goes on, and counted', async () => {
+test('a duplicate of a settled shard is cancelled while the job runs, and counted', async () => {
   const lasts: FaultRule = {
     on: 'batch',
     nth: 2,
@@ -154,12 +154,12 @@ test('a duplicate of a shard that is settled already is cancelled while the job 
   const job = await begin('settled', 40, { ...slow, faults: [lasts] });
   await until(async () => ((await job.status()).progress?.answered ?? 0) === 20);
   const done = (await batches()).find(({ status }) => status === 'completed')!;
-  const twin = await copyOf(done);
+  const duplicate = await copyOf(done);
   expect(await expectWhole(job, 40)).toMatchObject({ batches: 1 });
-  expect(await statusOf(twin.id)).toBe('cancelled');
+  expect(await statusOf(duplicate.id)).toBe('cancelled');
 });
 
-test('a duplicate that ran to its end unseen is found before the report is written', async () => {
+test('a duplicate that ends between polls is found before the report is written', async () => {
   const heldDownload: FaultRule = {
     on: 'call',
     call: 'files.content',
@@ -182,7 +182,7 @@ test('a duplicate that ran to its end unseen is found before the report is writt
   });
 });
 
-test('a job of the same id in another home is another job: nobody takes or cancels its batches', async () => {
+test('a job of the same id in another home is another job: its batches are neither used nor cancelled', async () => {
   const job = await begin('same', 20, slow);
   const other = new CliHarness();
   other.emulator = lab.emulator;

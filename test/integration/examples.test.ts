@@ -1,4 +1,4 @@
-/** The examples for applications that have Temporal already, run as their READMEs say, and a worker with a codec and interceptors. */
+/** The examples for applications that already use Temporal, run as their READMEs describe, and a worker with a codec and interceptors. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -31,7 +31,7 @@ beforeAll(async () => {
   ours = lab.start(['worker'], { TEMPORAL_ADDRESS: address });
   own = example('own-worker/worker.ts');
   theirs = example('child-workflow/worker.ts');
-  await until(() => own.said().includes('Worker on') && theirs.said().includes('Worker on'));
+  await until(() => own.output().includes('Worker on') && theirs.output().includes('Worker on'));
 });
 afterAll(async () => {
   for (const child of children) child.kill('SIGKILL');
@@ -40,11 +40,11 @@ afterAll(async () => {
 
 interface Example {
   readonly child: ChildProcess;
-  readonly said: () => string;
+  readonly output: () => string;
   readonly ended: Promise<number>;
 }
 
-/** Runs a program of the examples with TypeScript's types taken off, as `npx tsx` does. */
+/** Runs a program of the examples with its types stripped, as `npx tsx` does. */
 function example(path: string, ...args: string[]): Example {
   const program = resolve(root, 'examples', path);
   const child = spawn(process.execPath, ['--import', tsx, program, ...args], {
@@ -60,16 +60,16 @@ function example(path: string, ...args: string[]): Example {
     },
   });
   children.add(child);
-  let said = '';
-  child.stdout.on('data', (chunk) => (said += String(chunk)));
-  child.stderr.on('data', (chunk) => (said += String(chunk)));
-  return { child, said: () => said, ended: once(child, 'close').then(([code]) => code as number) };
+  let output = '';
+  child.stdout.on('data', (chunk) => (output += String(chunk)));
+  child.stderr.on('data', (chunk) => (output += String(chunk)));
+  return { child, output: () => output, ended: once(child, 'close').then(([code]) => code as number) };
 }
 
-test('a worker of an application hosts our workflows and activities beside its own', async () => {
+test('a worker of an application runs our workflows and activities beside its own', async () => {
   const start = example('own-worker/start.ts', lab.requests(2));
-  expect(await start.ended, start.said()).toBe(0);
-  expect(start.said()).toMatch(/^id 1: .+\nid 2: .+\nHello, worker!\n$/);
+  expect(await start.ended, start.output()).toBe(0);
+  expect(start.output()).toMatch(/^id 1: .+\nid 2: .+\nHello, worker!\n$/);
 });
 
 test('batchJob runs as a child of a workflow, is found by its id, and is not paid twice', async () => {
@@ -77,8 +77,8 @@ test('batchJob runs as a child of a workflow, is found by its id, and is not pai
   const { paid } = await lab.ledger();
   for (const _time of [1, 2]) {
     const start = example('child-workflow/start.ts', file);
-    expect(await start.ended, start.said()).toBe(0);
-    expect(start.said()).toMatch(/^3 reviews, [1-5]\.\d stars on average\n$/);
+    expect(await start.ended, start.output()).toBe(0);
+    expect(start.output()).toMatch(/^3 reviews, [1-5]\.\d stars on average\n$/);
     expect((await lab.ledger()).paid - paid).toBe(3);
   }
 });
@@ -133,17 +133,17 @@ test('the programs of docs/client.md run one after another, and the job is paid 
   writeFileSync(all, paths.map((path) => `await import(${JSON.stringify(path)});\n`).join(''));
   const { paid } = await lab.ledger();
   const programs = example(all);
-  expect(await programs.ended, programs.said()).toBe(0);
-  expect(programs.said()).toMatch(/^started requests-/);
-  expect(programs.said()).toContain('2 answered, 0 failed\n');
-  expect(programs.said()).toContain('review 1 4 2\nreview 2 answered The answer is not JSON.\n');
-  expect(programs.said()).toContain('2 answered within a minute\n');
-  expect(programs.said()).toMatch(/requests-[0-9a-f]+ COMPLETED 20/);
-  expect(programs.said()).toContain('No job has the id no-such-job');
+  expect(await programs.ended, programs.output()).toBe(0);
+  expect(programs.output()).toMatch(/^started requests-/);
+  expect(programs.output()).toContain('2 answered, 0 failed\n');
+  expect(programs.output()).toContain('review 1 4 2\nreview 2 answered The answer is not JSON.\n');
+  expect(programs.output()).toContain('2 answered within a minute\n');
+  expect(programs.output()).toMatch(/requests-[0-9a-f]+ COMPLETED 20/);
+  expect(programs.output()).toContain('No job has the id no-such-job');
   expect((await lab.ledger()).paid - paid).toBe(2);
 });
 
-/** AES-GCM over every payload, as an application may have it. */
+/** Encrypts every payload with AES-GCM, as an application may do. */
 class EncryptingCodec implements PayloadCodec {
   private readonly key = randomBytes(32);
 
@@ -177,9 +177,9 @@ function toBase64(bytes: Uint8Array | null | undefined): string {
   return Buffer.from(bytes ?? []).toString('base64');
 }
 
-test('a worker with an encrypting codec and interceptors of its own runs jobs, whose histories then show nothing', async () => {
+test('a worker with an encrypting codec and interceptors of its own runs jobs, and their histories hold no plain text', async () => {
   const dataConverter = { payloadCodecs: [new EncryptingCodec()] };
-  const seen = new Set<string>();
+  const activityTypes = new Set<string>();
   const native = await NativeConnection.connect({ address });
   const api = new (await import('openai')).default({
     apiKey: 'test',
@@ -199,7 +199,7 @@ test('a worker with an encrypting codec and interceptors of its own runs jobs, w
         ({ info }) => ({
           inbound: {
             execute: async (input, next) => {
-              seen.add(info.activityType);
+              activityTypes.add(info.activityType);
               return await next(input);
             },
           },
@@ -217,7 +217,7 @@ test('a worker with an encrypting codec and interceptors of its own runs jobs, w
     for await (const { state } of job.watch({ intervalMs: 100 })) states.push(state);
     expect(states.at(-1)).toBe('done');
     expect((await job.report()).answered).toBe(3);
-    // The job is known as the same one by its memo, which is encrypted, too.
+    // The memo, which is encrypted too, identifies the job.
     expect((await client.start({ input, jobId: 'encrypted', pollSeconds: 0.1 })).id).toBe('encrypted');
     const history = JSON.stringify(await client.history('encrypted'));
     expect(history).toContain(Buffer.from('binary/encrypted').toString('base64'));
@@ -225,12 +225,12 @@ test('a worker with an encrypting codec and interceptors of its own runs jobs, w
       expect(history).not.toContain(Buffer.from(name).toString('base64').slice(0, -4));
     }
   });
-  expect([...seen]).toEqual(expect.arrayContaining(['buildShards', 'createBatch', 'fetchResults']));
+  expect([...activityTypes]).toEqual(expect.arrayContaining(['buildShards', 'createBatch', 'fetchResults']));
   await connection.close();
   await native.close();
 });
 
-test('workers of applications and ours end when they are asked to', async () => {
+test('workers of applications and ours stop on SIGTERM', async () => {
   for (const { child, ended } of [ours, own, theirs]) {
     child.kill('SIGTERM');
     expect(await ended).toSatisfy((end: unknown) => end === 0 || (end as { code: number }).code === 0);

@@ -14,8 +14,8 @@ const cli = join(installed, 'dist', 'cli', 'main.js');
 
 beforeAll(() => {
   const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder.path];
-  const told = JSON.parse(execFileSync('npm', pack, { cwd: root, encoding: 'utf8' })) as object;
-  const [{ filename }] = Object.values(told) as [{ filename: string }];
+  const packed = JSON.parse(execFileSync('npm', pack, { cwd: root, encoding: 'utf8' })) as object;
+  const [{ filename }] = Object.values(packed) as [{ filename: string }];
   mkdirSync(installed, { recursive: true });
   execFileSync('tar', ['-xzf', folder.at(filename), '--strip-components=1', '-C', installed]);
   const { dependencies } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as {
@@ -26,10 +26,10 @@ beforeAll(() => {
     mkdirSync(dirname(path), { recursive: true });
     symlinkSync(join(root, 'node_modules', name), path);
   }
-}, 120_000); // npm takes some seconds, on a busy machine many
+}, 120_000); // npm takes seconds, many on a busy machine
 afterAll(() => folder[Symbol.dispose]());
 
-test('its emulator answers, and ends at SIGTERM', async () => {
+test('its emulator accepts calls, and ends at SIGTERM', async () => {
   const child = spawn(process.execPath, [cli, 'emulator', '--json'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -56,7 +56,7 @@ describe('run', () => {
     expect((await ledger()).paid).toBe(paid);
   });
 
-  test('a reader of results may leave early, and other troubles of standard output are told', async () => {
+  test('a reader of results may close the pipe early, and other errors of standard output are reported', async () => {
     const input = write(
       Array.from({ length: 600 }, (_, i) => `${request(i + 1, 'x'.repeat(500))}\n`).join(''),
     );
@@ -77,7 +77,7 @@ describe('run', () => {
     );
   });
 
-  test('an input that was renamed is the same job; so are two starts at once under two names', async () => {
+  test('a renamed input is the same job, and so are two concurrent starts under two names', async () => {
     const [a, b, c] = ['a', 'b', 'c'].map((name) => join(folder, `renamed-${name}.jsonl`)) as [
       string,
       string,
@@ -90,7 +90,7 @@ describe('run', () => {
     const started = await run(['start', a, '--poll', '0.1']);
     expect(started).toMatchObject({ code: 0 });
     const job = started.out.trim();
-    // No worker has read it yet: its workflow knows only the first name.
+    // No worker has read the input yet: its workflow knows only the first name.
     renameSync(a, b);
     const first = await run(['run', b, ...args]);
     expect(first, first.err).toMatchObject({ code: 0 });
@@ -100,7 +100,7 @@ describe('run', () => {
     renameSync(b, c);
     expect(await run(['run', c, ...args])).toMatchObject({ code: 0, out: first.out });
     expect((await ledger()).paid - paid).toBe(3);
-    // As before, whoever wants to pay again says so.
+    // Only `--fresh` pays again.
     const fresh = await run(['start', c, '--poll', '0.1', '--fresh']);
     expect(fresh.out.trim()).not.toBe(job);
     expect((await run(['cancel', fresh.out.trim()])).code).toBe(0);
@@ -113,7 +113,7 @@ describe('run', () => {
     expect((await run(['cancel', ids[0]!.trim()])).code).toBe(0);
   });
 
-  test('results that are in another home, or are gone, are said to be so, and where they should be', async () => {
+  test('results that are in another home, or are gone, are reported with the place where they should be', async () => {
     const ended = await run([
       'run',
       requests(2),
@@ -172,7 +172,7 @@ describe('run', () => {
     expect(await lab.brokenGuarantees(out)).toEqual([]);
   });
 
-  test('ends lines failed with their code when attempts are used up or the request is at fault, and exits 3', async () => {
+  test('fails lines with their code when attempts are used up or the request is invalid, and exits 3', async () => {
     await useEmulator({
       faults: [
         { on: 'line', customId: '2', executions: null, fault: { kind: 'status', status: 500 } },
@@ -191,14 +191,14 @@ describe('run', () => {
     expect(rowsOf(out)[2]!.error!.code).toBe('context_length_exceeded');
     const report = JSON.parse(ended.out) as { job_id: string };
     expect(report).toMatchObject({ answered: 2, failed: 2, rounds: 2 });
-    // Whoever follows or fetches it elsewhere is told the same.
+    // Other commands for this job report the same.
     for (const how of [['watch'], ['results'], ['results', '--out', out]])
       expect((await run([how[0]!, report.job_id, ...how.slice(1)])).code, how.join(' ')).toBe(3);
   });
 });
 
 describe('a crash', () => {
-  test('kill -9 of run in the middle, and the same command ends the job with one payment a line', async () => {
+  test('after kill -9 of run, the same command ends the job, and each line is paid once', async () => {
     await useEmulator(slow);
     const input = requests(120);
     const out = join(folder, 'killed');
@@ -217,7 +217,7 @@ describe('a crash', () => {
     });
   });
 
-  test('kill -9 of the Temporal server in the middle: it is brought back and the job ends', async () => {
+  test('after kill -9 of the Temporal server, it is restarted and the job ends', async () => {
     await useEmulator(slow);
     const out = join(folder, 'server');
     const running = start(['run', requests(60), '--out', out, '--shard-lines', '20', '--poll', '0.1']);
@@ -232,7 +232,7 @@ describe('a crash', () => {
 });
 
 describe('control', () => {
-  test('start, worker, status, list, cancel and results: what was paid is kept, the rest ends cancelled', async () => {
+  test('start, worker, status, list, cancel and results: paid answers are kept, the rest ends cancelled', async () => {
     await useEmulator({ ...slow, lifecycle: { ...slow.lifecycle, inProgressMs: 60_000 } });
     const started = await run([
       'start',
@@ -314,7 +314,12 @@ describe('bad input is refused with one line, exit 2, and nothing uploaded', () 
       /--attempts must be a number from 1 to 20, got 0/,
       ['--attempts', '0'],
     ],
-    ['an endpoint the API lacks', `${good}\n`, /--endpoint must be one of /, ['--endpoint', '/v1/nope']],
+    [
+      'an endpoint that the API does not have',
+      `${good}\n`,
+      /--endpoint must be one of /,
+      ['--endpoint', '/v1/nope'],
+    ],
   ])('%s', async (_what, content, message, options = []) => {
     const out = join(folder, 'refused');
     const ended = await run(['run', write(content), '--out', out, ...options]);

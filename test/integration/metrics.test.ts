@@ -1,4 +1,4 @@
-/** What a worker tells of itself: metrics that add up, and a dashboard and alerts that ask for metrics which exist. */
+/** Metrics and logs of a worker: counters that match the report, and a dashboard and alerts that query existing metrics only. */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
@@ -14,7 +14,7 @@ const lab = new CliHarness();
 const grafana = join(import.meta.dirname, '../../examples/grafana');
 let url: string;
 let logs = '';
-/** After a job some of whose lines failed, and some went again. */
+/** The metrics after a job in which some lines failed and some were sent again. */
 let scrape: Scrape;
 let report: Record<string, unknown>;
 
@@ -60,7 +60,7 @@ afterAll(async () => {
   await lab.close();
 });
 
-test('counters say what the report says', () => {
+test('counters match the report', () => {
   const lines = (outcome: string): number => scrape.value('durable_batch_lines_total', { outcome });
   expect(report).toMatchObject({ answered: 38, failed: 2 });
   expect([lines('answered'), lines('failed'), lines('again')]).toEqual([38, 2, 1]);
@@ -88,7 +88,7 @@ test('calls of the API, polls and failed steps are counted', () => {
   expect(scrape.value('durable_batch_poll_seconds_count')).toBeGreaterThan(0);
   expect(calls('POST /batches', '429')).toBe(1);
   expect(calls('GET /files/{id}', 'none')).toBe(1);
-  // A list that does not work fails no poll: batches are read one by one.
+  // A failing list does not fail a poll: batches are then read one by one.
   expect(scrape.sum('durable_batch_step_failures_total', { kind: 'ApiTrouble' })).toBe(2);
 });
 
@@ -121,7 +121,7 @@ test('logs are JSON lines with job, shard and batch, and no prompt', async () =>
   expect(logs).not.toMatch(/Prompt \d+ of file|taskToken/);
 });
 
-test('every panel of the dashboard asks, in PromQL, for metrics that exist', () => {
+test('every panel of the dashboard queries existing metrics in valid PromQL', () => {
   const dashboard = JSON.parse(readFileSync(join(grafana, 'durable-batch.json'), 'utf8')) as Dashboard;
   expect(dashboard.uid).toBe('durable-batch');
   const variables = new Set(dashboard.templating.list.map(({ name }) => name));
@@ -143,7 +143,7 @@ test('every panel of the dashboard asks, in PromQL, for metrics that exist', () 
   expect(overlapping).toEqual([]);
 });
 
-test('every alert asks, in PromQL, for metrics that exist', () => {
+test('every alert queries existing metrics in valid PromQL', () => {
   const { groups } = parse(readFileSync(join(grafana, 'alerts.yml'), 'utf8')) as {
     groups: { rules: Rule[] }[];
   };
@@ -155,7 +155,7 @@ test('every alert asks, in PromQL, for metrics that exist', () => {
   }
 });
 
-test('the docs name every metric and every event of the log, and no other', () => {
+test('the docs name every metric and every log event, and no other', () => {
   const docs = readFileSync(join(import.meta.dirname, '../../docs/metrics.md'), 'utf8');
   const named = [...docs.matchAll(/^\| `(durable_batch_\w+)`/gm)].map(([, name]) => name!);
   const ours = [...scrape.names].filter((name) => name.startsWith('durable_batch_'));
@@ -165,10 +165,10 @@ test('the docs name every metric and every event of the log, and no other', () =
   const logged = sources.flatMap((file) => [
     ...readFileSync(join(import.meta.dirname, '../../src/worker', file), 'utf8').matchAll(/event: [^\n]*/g),
   ]);
-  const words = logged.flatMap(([text]) =>
-    [...text.matchAll(/'([a-z]+_[a-z_]+)'/g)].map(([, word]) => word!),
+  const codes = logged.flatMap(([text]) =>
+    [...text.matchAll(/'([a-z]+_[a-z_]+)'/g)].map(([, code]) => code!),
   );
-  expect(events.toSorted()).toEqual([...new Set(words)].toSorted());
+  expect(events.toSorted()).toEqual([...new Set(codes)].toSorted());
 });
 
 test('a metrics port in use is reported before anything is started', async () => {
@@ -211,7 +211,7 @@ interface Rule {
   readonly annotations: Record<string, string>;
 }
 
-/** Parses the expression, with Grafana's variables filled in, and looks its metrics and their labels' values up in the scrape. */
+/** Parses the expression, with Grafana's variables filled in, and checks its metrics and their label values against the scrape. */
 function expectToExist(expr: string, where: string): void {
   const text = expr.replaceAll(/\$__(rate_interval|range)/g, '5m').replaceAll('$job', '.*');
   const metrics: string[] = [];
@@ -225,8 +225,8 @@ function expectToExist(expr: string, where: string): void {
   for (const name of metrics.filter((it) => it !== 'up')) expect([...scrape.names], where).toContain(name);
   for (const [, label, value] of text.matchAll(/(\w+)=~?"([^"]+)"/g)) {
     if (label === 'job') continue;
-    for (const word of value!.split('|'))
-      expect(scrape.labelValues(label!), `${where}: ${label}`).toContain(word);
+    for (const alternative of value!.split('|'))
+      expect(scrape.labelValues(label!), `${where}: ${label}`).toContain(alternative);
   }
 }
 

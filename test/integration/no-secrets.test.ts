@@ -18,7 +18,7 @@ const folder = mkdtempSync(join(tmpdir(), 'durable-batch-secrets-'));
 const home = join(folder, 'home');
 const DEADLINE_MS = 300_000;
 
-/** What may travel nowhere, each told from the others. */
+/** Secrets that may appear nowhere; each has a marker of its own. */
 const secret = {
   key: 'sk-MARKED-KEY-8d1f',
   url: 'MARKED-URL-TOKEN-77aa',
@@ -33,10 +33,10 @@ let emulator: Emulator;
 let gateway: Server;
 let gatewayUrl: string;
 const children = new Set<ChildProcess>();
-/** Everything that a process of ours has written, by what it was. */
+/** Everything that a process of ours has written, with a name for each source. */
 const written: { what: string; text: string }[] = [];
 
-/** Stands before the API: its address holds a token, and now and then it answers 200 with what is no JSON. */
+/** A proxy before the API: its address holds a token, and some of its replies are 200 with a body that is not JSON. */
 function startGateway(): Promise<void> {
   let reads = 0;
   gateway = createServer((request, response) => {
@@ -113,10 +113,10 @@ function start(args: string[], env: NodeJS.ProcessEnv = {}): { child: ChildProce
   return { child, ended };
 }
 
-/** What `run` says of a refused shard: the one place where the API's text, which may quote a prompt, is shown. */
+/** The line of `run` for a refused shard: the only place that shows the API's text, which may quote a prompt. */
 const refusedLine = /^refused {4}shard .*$/gm;
 
-/** The ids of failed lines, which are shown where a person or a script asks how a job has ended, and nowhere else. */
+/** The ids of failed lines, which only the commands that report a job's end show. */
 const shownId = new RegExp(`(?<=^(failed)? +line \\d+, custom_id "|"id":")${secret.id} \\d+(?=")`, 'gm');
 
 const run = async (args: string[], env?: NodeJS.ProcessEnv): Promise<Ended> =>
@@ -167,7 +167,7 @@ function* filesUnder(path: string): Generator<string> {
   }
 }
 
-/** Which secrets stand in these bytes. */
+/** The secrets that these bytes contain. */
 function secretsIn(bytes: Uint8Array | string): string[] {
   const buffer = Buffer.from(bytes as Uint8Array);
   return Object.entries(secret)
@@ -186,7 +186,7 @@ beforeAll(async () => {
       cancellingMs: 50,
     },
     faults: [
-      // The server's texts quote what was sent, as the API's do.
+      // The server's error messages quote what was sent, as the API's do.
       {
         on: 'call',
         call: 'files.create',
@@ -260,12 +260,12 @@ test('neither key nor address, prompt, id or answer is in any history, log, repo
     '--skip-bad-lines',
   ];
 
-  // A first process dies in the middle.
+  // The first process is killed while it works.
   const first = start([cli, 'run', input, '--out', out, ...job]);
   await until(async () => (await batches()) >= 2);
   first.child.kill('SIGKILL');
   await first.ended;
-  // For longer than the job takes to ask again: each `status` must find it paused.
+  // Longer than the job waits before it probes again: each `status` must find it paused.
   const acceptKey = await addFault({
     on: 'call',
     call: 'batches.create',
@@ -279,7 +279,7 @@ test('neither key nor address, prompt, id or answer is in any history, log, repo
     const worker = start(['--input-type=module', '-e', talkativeWorker], { TARGET: JSON.stringify(target) });
     const second = start([cli, 'run', input, '--out', out, ...job, '--no-worker', '--json']);
     const handle = client.workflow.getHandle('marked');
-    // It pauses for the refused key, and says so without the server's words.
+    // It pauses for the refused key, and its reason does not quote the server.
     await until(async () => (await run(['status', 'marked', '--json'])).out.includes('HTTP 401'));
     expect(
       secretsIn(JSON.stringify(await handle.query('__temporal_workflow_metadata'))),
@@ -294,7 +294,7 @@ test('neither key nor address, prompt, id or answer is in any history, log, repo
     await run(['status', 'marked', '--json']);
     await run(['list', '--json']);
 
-    // A job whose only shard the API refuses for good, and commands that fail.
+    // A job whose only shard the API refuses permanently, and commands that fail.
     await addFault({
       on: 'call',
       call: 'files.create',
@@ -304,7 +304,7 @@ test('neither key nor address, prompt, id or answer is in any history, log, repo
     writeFileSync(good, `${line(1)}\n`);
     const failed = await run(['run', good, '--out', join(folder, 'failed'), '--no-worker']);
     expect(failed.code).toBe(3);
-    expect(failed.err, 'what the API said, on the terminal of run').toMatch(refusedLine);
+    expect(failed.err, "the API's message, on the terminal of run").toMatch(refusedLine);
     expect(secretsIn(failed.err)).toContain('prompt');
     expect((await run(['run', input, '--out', join(folder, 'bad'), '--no-worker'])).code).toBe(2);
     const withPassword = gatewayUrl.replace('http://', `http://user:${secret.password}@`);
@@ -347,11 +347,11 @@ test('neither key nor address, prompt, id or answer is in any history, log, repo
     );
   for (const name of ['report.json', 'report.html'])
     expect(secretsIn(readFileSync(join(out, name))), name).toEqual([]);
-  // The server's database and log hold all that ever went through it, also what no call shows.
+  // The server's database and log hold everything that went through it, also what no call returns.
   const outside = [...filesUnder(home)].filter((path) => !path.startsWith(join(home, 'store')));
   expect(outside.some((path) => path.endsWith('.db'))).toBe(true);
   for (const path of outside) expect(secretsIn(readFileSync(path)), path).toEqual([]);
-  // And this test would find them: here they may be.
+  // Proof that this test finds secrets: the results may contain them.
   expect(secretsIn(readFileSync(join(out, 'results.jsonl')))).toEqual(['prompt', 'id']);
   expect(written.some(({ text }) => text.includes('Worker state changed'))).toBe(true);
 }, 480_000);

@@ -1,4 +1,4 @@
-/** What the people who run jobs do to them: resets, terminations, other keys, other addresses, full disks. */
+/** What operators do to jobs: resets, terminations, other keys, other addresses, full disks. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -25,7 +25,7 @@ afterAll(async () => {
   await lab.close();
 });
 
-/** Starts a job of 40 lines, four batches, some lines of which fail at first, and waits until it is in the middle. */
+/** Starts a job of 40 lines in four batches, some lines of which fail at first, and waits until it is halfway. */
 async function startJob(jobId: string, worker: NodeJS.ProcessEnv = {}): Promise<JobHandle> {
   const job = await client.start({
     input: lab.requests(40),
@@ -45,7 +45,7 @@ async function temporal(): Promise<Awaited<ReturnType<typeof connectClient>>> {
   return await connectClient(await resolveTemporalTarget({ home: lab.home }));
 }
 
-/** What the Web UI's reset does. */
+/** Resets the job as the Web UI does. */
 async function reset(jobId: string, eventId: number): Promise<void> {
   const connection = await temporal();
   try {
@@ -92,7 +92,7 @@ test('a finished job that is reset ends again with the same report and buys noth
   expect(await lab.ledger()).toMatchObject({ ...once, paid: 40, batches: 4 });
 });
 
-test('a terminated job is started again by the same command, and keeps what it bought', async () => {
+test('a terminated job is started again by the same command, and keeps the answers it bought', async () => {
   const input = lab.requests(40);
   const args = ['run', input, '--out', join(lab.folder, 'terminated'), '--job', 'terminated', ...often];
   const first = lab.start(args);
@@ -118,12 +118,12 @@ async function terminateInTheMiddle(jobId: string): Promise<{ args: string[]; ou
   const out = join(lab.folder, jobId);
   const args = ['run', lab.requests(40), '--out', out, '--job', jobId, ...often, '--in-flight', '1'];
   const first = lab.start(args);
-  await batchesReach(2); // one at a time: the first one is settled then
+  await batchesReach(2); // one at a time: the first one is settled by then
   await terminate(jobId);
   return { args, out, first: await first.ended };
 }
 
-test('a terminated job hands out the rows that it has, says so, and its results take their place', async () => {
+test('a terminated job returns the rows it has, reports that they are partial, and its results replace them later', async () => {
   const { args, out, first } = await terminateInTheMiddle('partial');
   const partial = join(out, 'results.partial.jsonl');
   expect(first.code).toBe(1);
@@ -176,7 +176,7 @@ test('a terminated job can be cancelled: its batch is cancelled at the API and r
     code: 'job_conflict',
     message: expect.stringContaining('it cannot be changed any more') as string,
   });
-  // The state of its own, wherever a state is shown.
+  // Every command shows the cancelled state.
   expect((await client.job('cancelled-late').status()).state).toBe('cancelled');
   expect((await lab.run(['status', 'cancelled-late'])).out).toMatch(/status +cancelled\n/);
   const found = JSON.parse((await lab.run(['list', '--state', 'cancelled', '--json'])).out) as object[];
@@ -204,7 +204,7 @@ test('a job whose lines all fail has a state of its own', async () => {
   expect((await client.job('failed').status()).state).toBe('failed');
 });
 
-test('another API key in the middle: the job pauses, and the same command with the right key ends it', async () => {
+test('with another API key a running job pauses, and the same command with the right key ends it', async () => {
   const dataDir = join(lab.folder, 'account');
   await lab.useEmulator({ ...slow, dataDir, apiKey: 'first' });
   const { port } = lab.emulator;
@@ -222,13 +222,13 @@ test('another API key in the middle: the job pauses, and the same command with t
     err: expect.stringContaining('refused the API key'),
   });
   const second = lab.start(args, { OPENAI_API_KEY: 'second' });
-  // The account is probed as well: the job may have gone on, or ended, before.
+  // The job probes the account itself, and may have continued or ended before.
   await lab.run(['resume', 'key']);
   expect(await second.ended).toMatchObject({ code: 0 });
   expect(await lab.ledger()).toMatchObject({ ...once, paid: 40, batches: 4 });
 });
 
-test('another base URL in the middle is refused: the batches live elsewhere', async () => {
+test('another base URL for a running job is refused: its batches are at the first one', async () => {
   const input = lab.requests(40);
   const args = ['run', input, '--out', join(lab.folder, 'moved'), '--job', 'moved', ...often];
   const first = lab.start(args);
@@ -243,12 +243,12 @@ test('another base URL in the middle is refused: the batches live elsewhere', as
       code: 2,
       err: expect.stringContaining('are at another API: set OPENAI_BASE_URL as it was'),
     });
-    const stranger = lab.start(['worker'], there);
+    const otherWorker = lab.start(['worker'], there);
     await until(async () => (await client.job('moved').status()).progress?.state === 'paused');
     expect((await client.job('moved').status()).progress?.reason).toContain('OPENAI_BASE_URL');
     expect(await other.ledger()).toMatchObject({ batches: 0 });
-    stranger.child.kill('SIGKILL');
-    await stranger.ended;
+    otherWorker.child.kill('SIGKILL');
+    await otherWorker.ended;
   } finally {
     await other.close();
   }
@@ -261,7 +261,7 @@ test('another base URL in the middle is refused: the batches live elsewhere', as
 test.each([
   ['a full disk', 'ENOSPC', 'the disk is full'],
   ['a read-only store', 'EROFS', 'the file system is read-only'],
-])('%s in the middle is waited out, says what to do, and costs nothing', async (_what, code, words) => {
+])('%s is retried, is reported with what to do, and costs nothing', async (_what, code, hint) => {
   const flag = join(lab.folder, `disk-${code}`);
   const preload = join(import.meta.dirname, '../support/failing-disk.mjs');
   writeFileSync(flag, code);
@@ -269,17 +269,17 @@ test.each([
     DISK_FAILS_WHILE: flag,
     NODE_OPTIONS: `--import ${preload}`,
   });
-  await until(async () => (await job.status()).retries.some(({ reason }) => reason.includes(words)));
+  await until(async () => (await job.status()).retries.some(({ reason }) => reason.includes(hint)));
   rmSync(flag);
   await batchesReach(4);
   writeFileSync(flag, code);
-  await until(async () => (await job.status()).retries.some(({ reason }) => reason.includes(words)));
+  await until(async () => (await job.status()).retries.some(({ reason }) => reason.includes(hint)));
   rmSync(flag);
   expect(await job.report()).toMatchObject({ answered: 40, batches: 4 });
   expect(await lab.ledger()).toMatchObject({ ...once, paid: 40, batches: 4 });
 });
 
-test('a read of an input that does not end keeps neither other jobs from their end nor a worker from its own', async () => {
+test('a read of an input that never ends blocks neither other jobs nor the shutdown of a worker', async () => {
   const stuck = lab.requests(1);
   const pipe = join(lab.folder, 'pipe');
   execFileSync('mkfifo', [pipe]);

@@ -15,16 +15,16 @@ const tsx = import.meta.resolve('tsx');
 const folder = new TempFolder();
 const children = new Set<ChildProcess>();
 let port: number;
-/** What the reader has exported so far. */
+/** The variables that the reader has exported so far. */
 let exported = '';
 
 const steps = stepsOf('README.md').filter(
-  // The first sets this repository up; the demo has a test of its own, and these are the tests.
+  // This step sets the repository up, runs the demo, which has a test of its own, and runs these tests.
   ({ code }) => !code.startsWith('npm ci && '),
 );
 const scheduleSteps = stepsOf('docs/schedules.md');
 
-/** The step that contains this text, at a port that is free here. */
+/** The step that contains this text, with a free port. */
 const step = (text: string): string =>
   [...steps, ...scheduleSteps].find(({ code }) => code.includes(text))!.code.replaceAll('8080', String(port));
 /** The command with this name in the example of docs/schedules.md, without the others of its block. */
@@ -53,12 +53,12 @@ afterAll(async () => {
 });
 
 /** Runs lines in a shell whose `npx` finds this package. */
-function shell(code: string): { said: () => string; ended: Promise<Ended> } {
+function shell(code: string): { output: () => string; ended: Promise<Ended> } {
   const npx = `npx() { shift; "${process.execPath}" "${cli}" "$@"; }`;
   const { DURABLE_BATCH_HOME: _, TEMPORAL_ADDRESS: __, ...env } = process.env;
   const child = spawn('bash', ['-ec', `${npx}\n${exported}\n${code}`], {
     cwd: folder.path,
-    // Only the emulator needs no patience.
+    // Only the emulator needs no short waits.
     env: { ...env, DURABLE_BATCH_PATIENCE: '0.01' },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
@@ -72,7 +72,7 @@ function shell(code: string): { said: () => string; ended: Promise<Ended> } {
     children.delete(child);
     return { code: status as number | null, out, err };
   });
-  return { said: () => out + err, ended };
+  return { output: () => out + err, ended };
 }
 
 async function ledger(): Promise<Ledger> {
@@ -93,9 +93,9 @@ test('has these steps, all of which are taken below', () => {
   ]);
 });
 
-test('a file of the reader is answered offline, and paid once however often the command is given', async () => {
+test("the reader's file is answered offline, and paid once however often the command runs", async () => {
   const emulator = shell(step('durable-batch emulator'));
-  await until(() => emulator.said().includes('The emulator listens'));
+  await until(() => emulator.output().includes('The emulator listens'));
   const [first] = step('durable-batch run').split('\n');
   exported = first!;
   for (const _time of [1, 2]) {
@@ -107,9 +107,9 @@ test('a file of the reader is answered offline, and paid once however often the 
   }
 });
 
-test('the code joins that job, and works with a worker for another one', async () => {
+test('the code joins that job, and a worker runs another one', async () => {
   const worker = shell('npx durable-batch worker');
-  await until(() => worker.said().includes('Worker on'));
+  await until(() => worker.output().includes('Worker on'));
   const program = `"${process.execPath}" --import "${tsx}" snippet-1.ts`;
   const joined = await shell(program).ended;
   expect(joined, joined.err).toMatchObject({ code: 0 });
@@ -132,7 +132,7 @@ test('a schedule can be triggered several times on one day', async () => {
     const day = new Date(Date.now() + later * 86_400_000);
     return new Intl.DateTimeFormat('sv-SE', { timeZone: 'Europe/Berlin' }).format(day);
   });
-  // Also tomorrow's, should it begin meanwhile.
+  // Tomorrow's folder too, in case midnight passes.
   for (const day of days) {
     const line = { body: { messages: [{ role: 'user', content: 'A review.' }] } };
     writeFileSync(folder.at(`reviews-${day}.jsonl`), `${JSON.stringify(line)}\n`);
@@ -152,14 +152,14 @@ test('a schedule can be triggered several times on one day', async () => {
     const folders = readdirSync(folder.at('results'));
     expect(folders).toHaveLength(times);
     for (const it of folders) expect(readdirSync(folder.at('results', it))).toContain('results.jsonl');
-    // Only what is new is asked.
+    // Only new lines are sent.
     expect((await ledger()).paid - before).toBe(1);
   }
   const again = await shell(scheduleCommand('create')).ended;
   expect(again).toMatchObject({ code: 2, err: expect.stringContaining('A schedule named reviews exists') });
 });
 
-test('only the lines that a file has gained are sent in a series', async () => {
+test('in a series, only the lines added to a file are sent', async () => {
   const line = (content: string): string =>
     `${JSON.stringify({ body: { model: 'gpt-5-mini', messages: [{ role: 'user', content }] } })}\n`;
   writeFileSync(folder.at('reviews.jsonl'), line('The first.') + line('The second.'));

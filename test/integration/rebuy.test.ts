@@ -1,4 +1,4 @@
-/** Paid answers that the API loses: bought again only when somebody asks for it, and then only those. */
+/** Paid answers that the API loses are bought again only with `--rebuy`, and no others are. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { JobReport } from '../../src/core/progress.ts';
@@ -15,7 +15,7 @@ afterAll(async () => {
   await lab.close();
 });
 
-test('--rebuy given later buys exactly the lines that ended answer_unavailable, once', async () => {
+test('a later --rebuy buys exactly the lines that ended answer_unavailable, once', async () => {
   const input = lab.requests(30);
   const out = join(lab.folder, 'out');
   const args = ['run', input, '--out', out, '--poll', '0.1', '--shard-lines', '10', '--in-flight', '1'];

@@ -5,7 +5,7 @@ import type { JobReport } from '../../src/core/progress.ts';
 import { count } from '../../src/core/number-format.ts';
 import { CliHarness, slow, until } from '../support/cli-harness.ts';
 
-/** `report.html` as people get it: through the built command line, from a worker and an API of its own. */
+/** `report.html` as users get it: through the built command line, with a worker and an API of its own. */
 const lab = new CliHarness();
 
 beforeAll(async () => {
@@ -27,7 +27,7 @@ const preload = (name: string): string => `--import ${join(import.meta.dirname, 
 
 const SECRET = 'the-text-of-a-prompt';
 
-test('a job leaves a page with the numbers of its report, the same wherever it is asked for', async () => {
+test('a job writes a page with the numbers of its report, and every command returns the same page', async () => {
   const lines = Array.from({ length: 30 }, (_, i) => lab.request(i + 1, `${SECRET} ${i + 1}`));
   const input = lab.write(`${lines.join('\n')}\n`);
   const out = join(lab.folder, 'out');
@@ -35,21 +35,21 @@ test('a job leaves a page with the numbers of its report, the same wherever it i
   const ended = await lab.run(args);
   expect(ended.code, ended.err).toBe(3);
   expect(ended.out).toContain(`report      ${join(out, 'report.html')}`);
-  // Without a terminal progress is lines with a time, the first at once.
+  // Without a terminal, progress is printed as lines with a time, the first one immediately.
   expect(ended.err).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ building · round 1 · /m);
 
   const page = readFileSync(join(out, 'report.html'), 'utf8');
   const report = JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as JobReport;
   expect(report).toMatchObject({ answered: 29, failed: 1, rounds: 2, batches: 4 });
-  const words = page
+  const plainText = page
     .slice(page.indexOf('<body>'))
     .replaceAll(/<[^>]*>/g, ' ')
     .replaceAll(/\s+/g, ' ');
-  expect(words).toContain(`answered 29 96.6 % of 30 lines failed 1 3.3 % batches 4 in 2 rounds`);
-  expect(words).toContain(`${count(report.input_tokens)} in, ${count(report.output_tokens)} out`);
-  expect(words).toContain('server_error 1 no. 7');
-  expect(words).toContain('invalid_prompt 1 no. 9');
-  expect(words).toMatch(/r2-00001 1 1 0 0 completed/);
+  expect(plainText).toContain(`answered 29 96.6 % of 30 lines failed 1 3.3 % batches 4 in 2 rounds`);
+  expect(plainText).toContain(`${count(report.input_tokens)} in, ${count(report.output_tokens)} out`);
+  expect(plainText).toContain('server_error 1 no. 7');
+  expect(plainText).toContain('invalid_prompt 1 no. 9');
+  expect(plainText).toMatch(/r2-00001 1 1 0 0 completed/);
   expect(page).not.toContain(SECRET);
   expect(page).not.toContain('id 7');
 
@@ -62,7 +62,7 @@ test('a job leaves a page with the numbers of its report, the same wherever it i
   expect((await lab.run(['results', 'page', '--out', elsewhere])).code).toBe(3);
   expect(readFileSync(join(elsewhere, 'report.html'), 'utf8')).toBe(page);
 
-  // A job of version 0.1 has none: everything else is there.
+  // A job of version 0.1 has no page, but all other files.
   rmSync(kept);
   const without = join(lab.folder, 'without');
   const old = await lab.run(['results', 'page', '--out', without]);
@@ -74,7 +74,7 @@ test('a job leaves a page with the numbers of its report, the same wherever it i
   expect(old.out).not.toContain('report.html');
 });
 
-test('a page that cannot be written costs a job nothing else', async () => {
+test('a job whose page cannot be written has all its other files', async () => {
   const out = join(lab.folder, 'unwritable');
   const flag = lab.write('EACCES');
   const ended = await lab.run(['run', lab.requests(3), '--out', out, '--job', 'no-page', '--poll', '0.1'], {
@@ -87,19 +87,19 @@ test('a page that cannot be written costs a job nothing else', async () => {
   expect(existsSync(join(out, 'report.html'))).toBe(false);
 });
 
-test('Ctrl-C at a terminal stops in order: the bars stay, the cursor comes back, and the job keeps its place', async () => {
+test('Ctrl-C at a terminal stops cleanly: the bars stay, the cursor is restored, and the job keeps its progress', async () => {
   await lab.useEmulator(slow);
   const out = join(lab.folder, 'stopped');
   const args = ['run', lab.requests(40), '--out', out, '--job', 'stopped', '--poll', '0.1'];
   const first = lab.start(args, { NODE_OPTIONS: preload('fake-terminal.mjs'), CI: '', TERM: 'xterm' });
-  let seen = '';
-  first.child.stderr!.on('data', (chunk) => (seen += String(chunk)));
-  await until(() => /run +[▒░]+/.test(seen) && seen.includes('in_progress'));
+  let terminal = '';
+  first.child.stderr!.on('data', (chunk) => (terminal += String(chunk)));
+  await until(() => /run +[▒░]+/.test(terminal) && terminal.includes('in_progress'));
   first.child.kill('SIGINT');
   const { code, err } = await first.ended;
   expect(code).toBe(1);
-  const [drawn, told] = err.split('\nStopping. Job stopped keeps its progress');
+  const [drawn, message] = err.split('\nStopping. Job stopped keeps its progress');
   expect(drawn!.split('\u001b[?25l').length).toBeGreaterThan(1);
   expect(drawn!.lastIndexOf('\u001b[?25h')).toBeGreaterThan(drawn!.lastIndexOf('\u001b[?25l'));
-  expect(told).not.toContain('upload');
+  expect(message).not.toContain('upload');
 });

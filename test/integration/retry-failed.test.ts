@@ -1,4 +1,4 @@
-/** Another pass over lines that ended without an answer: only those are sent, and every answer stays. */
+/** Another pass over lines without an answer: only those are sent, and every answer is kept. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -28,9 +28,9 @@ function argsOf(input: string): { out: string; args: string[] } {
 const statusesIn = (out: string): string[] =>
   lab.rowsOf(out).map(({ status, error }) => error?.code ?? status);
 
-test('lines that failed are sent again, with all their attempts, as often as it is asked for', async () => {
+test('failed lines are sent again, with all their attempts, in each --retry-failed pass', async () => {
   await lab.useEmulator({
-    // Two lines fail in their first two executions, a third one for ever.
+    // Two lines fail in their first two executions, a third one always.
     faults: [
       { on: 'line', customId: '3', executions: 2, fault: { kind: 'status', status: 500 } },
       { on: 'line', customId: '17', executions: 2, fault: { kind: 'status', status: 500 } },
@@ -80,7 +80,7 @@ test('lines that failed are sent again, with all their attempts, as often as it 
   for (const row of before) if (row.status === 'answered') expect(rows[row.line - 1]).toEqual(row);
   expect(await lab.ledger()).toMatchObject({ paid: 29, lines_paid_twice_or_more: 0 });
   expect(await lab.brokenGuarantees(out)).toEqual([]);
-  // Without the option the job is finished as it is.
+  // Without the option the job stays finished.
   expect((await lab.run(args)).code).toBe(3);
   expect((await lab.ledger()).batches).toBe(5);
 });
@@ -96,7 +96,7 @@ test('answers of another pass are kept by later jobs of the series', async () =>
   };
   const first = runOf(['x', 'y'], 'first');
   expect((await lab.run(first)).code).toBe(3);
-  // What it has answered so far is indexed for this one.
+  // Its answers so far are indexed for the second job.
   expect((await lab.run(runOf(['z', 'x'], 'second'))).code).toBe(0);
   expect(reportIn(join(lab.folder, 'second'))).toMatchObject({ answered: 2, reused: 1 });
   expect((await lab.run([...first, '--retry-failed'])).code).toBe(0);
@@ -105,7 +105,7 @@ test('answers of another pass are kept by later jobs of the series', async () =>
   expect(await lab.ledger()).toMatchObject({ paid: 3, lines_paid_twice_or_more: 0 });
 });
 
-test('a job that was cancelled by mistake goes on, and can be cancelled again', async () => {
+test('a job that was cancelled by mistake continues, and can be cancelled again', async () => {
   await lab.useEmulator({ ...slow });
   const { out, args } = argsOf(lab.requests(60));
   args.push('--job', 'mistake');
@@ -121,7 +121,7 @@ test('a job that was cancelled by mistake goes on, and can be cancelled again', 
   const first = reportIn(out);
   expect(first.cancelled).toBeGreaterThan(0);
   expect(statusesIn(out)).toContain('cancelled');
-  // The same command: it is cancelled, and stays so.
+  // The same command without the option: the job stays cancelled.
   expect((await lab.run(inTurn)).code).toBe(1);
   await cancelOnce([...inTurn, '--retry-failed']);
   const second = reportIn(out);
@@ -136,7 +136,7 @@ test('a job that was cancelled by mistake goes on, and can be cancelled again', 
   expect(again.err).toContain('The job has no lines to retry.');
 });
 
-test('killed in the middle of a pass, the same command with or without the option goes on with it', async () => {
+test('a pass that was killed is continued by the same command, with or without the option', async () => {
   await lab.useEmulator({
     ...slow,
     faults: [{ on: 'line', executions: 1, fault: { kind: 'status', status: 500 } }],
@@ -152,7 +152,7 @@ test('killed in the middle of a pass, the same command with or without the optio
   expect(await lab.ledger()).toMatchObject({ paid: 40, lines_paid_twice_or_more: 0, batches: 8 });
 });
 
-test('the requests of failed lines are an input by themselves', async () => {
+test('the requests of failed lines are valid input for another job', async () => {
   const bad = '{"model": "gpt-5-mini", "messages": 7';
   await lab.useEmulator({
     faults: [

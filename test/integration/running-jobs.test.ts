@@ -1,4 +1,4 @@
-/** What the gauges say of jobs that run at a real server. */
+/** The gauges of jobs that run on a real server. */
 import { Client, type Connection } from '@temporalio/client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BatchClient } from '../../src/client/index.ts';
@@ -27,7 +27,7 @@ afterAll(async () => {
   await lab.close();
 });
 
-/** A job that nobody works on, with the memo that a job writes of itself. */
+/** A job without a worker, with the memo that a job writes. */
 async function startIdle(workflowId: string, memo: Record<string, unknown>): Promise<void> {
   await client.workflow.start('batchJob', { workflowId, taskQueue: 'nobody', args: [{}], memo });
 }
@@ -35,22 +35,22 @@ async function startIdle(workflowId: string, memo: Record<string, unknown>): Pro
 const shown = async (jobs: number): Promise<void> =>
   await until(async () => (await client.workflow.count(`ExecutionStatus = 'Running'`)).count === jobs);
 
-test('a paused job is told with its reason, its batches and their age', async () => {
+test('a paused job is counted with its reason, its batches and their age', async () => {
   lab.start(['worker']);
   const jobs = await BatchClient.connect({ home: lab.home });
   const options = { input: lab.requests(20), jobId: 'real', shardLines: 10, pollSeconds: 0.1 };
   const job = await jobs.start(options);
-  // The memo tells of batches at the next change of state.
+  // The memo lists the batches after the next change of state.
   await until(async () => (await job.status()).progress?.batches['in_progress'] === 2);
   await job.pause();
   await jobs.close();
   await until(async () => (await readRunningJobs(client)).pausedBy.asked === 1);
-  const seen = await readRunningJobs(client);
-  expect(seen).toMatchObject({ byState: { paused: 1 }, batchesByStatus: { in_progress: 2 } });
-  expect(seen.oldestBatchSeconds).toBeGreaterThan(0);
+  const gauges = await readRunningJobs(client);
+  expect(gauges).toMatchObject({ byState: { paused: 1 }, batchesByStatus: { in_progress: 2 } });
+  expect(gauges.oldestBatchSeconds).toBeGreaterThan(0);
 });
 
-test('memos of all running jobs are added up, and told by the gauges', async () => {
+test('the gauges are the sums of the memos of all running jobs', async () => {
   const memo = (state: string, batches: Record<string, number>, sentBefore: number | null) => ({
     [PROGRESS_MEMO]: {
       ...firstListing,
@@ -77,7 +77,7 @@ test('memos of all running jobs are added up, and told by the gauges', async () 
   const age = scrape.value('durable_batch_oldest_batch_in_flight_seconds');
   expect(age / 3_600).toBeCloseTo(27, 1);
 
-  // What is over does not stay on the gauges.
+  // Ended jobs leave the gauges.
   for (const id of ['young', 'old', 'ending', 'real']) await client.workflow.getHandle(id).terminate();
   await until(
     async () => (await readScrape(url)).value('durable_batch_oldest_batch_in_flight_seconds') === 0,
@@ -86,7 +86,7 @@ test('memos of all running jobs are added up, and told by the gauges', async () 
   expect((await readScrape(url)).sum('durable_batch_jobs')).toBe(0);
 });
 
-test('a job that nobody can ask is counted as unknown', async () => {
+test('a job that cannot be queried is counted as unknown', async () => {
   await startIdle('mute', {});
   await shown(1);
   expect(await readRunningJobs(client, 300)).toMatchObject({

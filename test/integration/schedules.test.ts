@@ -1,4 +1,4 @@
-/** Schedules as people use them: real server, real workers, the emulator; times that pass, are missed, or are made up for. */
+/** Schedules with a real server, real workers and the emulator: runs that are on time, missed or backfilled. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,7 +8,7 @@ import type { JobReport } from '../../src/core/progress.ts';
 import { connectClient, resolveTemporalTarget } from '../../src/temporal/index.ts';
 import { CliHarness, slow, until, type Ended, type Row } from '../support/cli-harness.ts';
 
-/** A schedule's job, once its run has come so far; the report once it has ended. */
+/** A schedule's job once it exists, and its report once it has ended. */
 async function reportOf(client: BatchClient, job: string): Promise<JobReport> {
   await until(
     async () =>
@@ -30,7 +30,7 @@ async function terminate(lab: CliHarness, workflowId: string): Promise<void> {
   await connection.close();
 }
 
-/** A run that was due when this begins is missed by more than 10 s, Temporal's shortest catch-up window. */
+/** A run that is due when this outage begins is missed by more than 10 s, Temporal's shortest catch-up window. */
 const DOWN_MS = 12_000;
 
 const endedRuns = ({ runs }: ScheduleStatus): string[] =>
@@ -53,7 +53,7 @@ describe.concurrent('a schedule', () => {
   const schedule = async (...args: string[]): Promise<{ code: number | null; out: string; err: string }> =>
     await lab.run(['schedule', ...args]);
 
-  test('names its input by the time in its zone, skips a day without one, and does no day twice', async () => {
+  test('names its input by the time in its zone, skips a day without input, and runs no day twice', async () => {
     writeFileSync(
       at('reviews-2026-11-21.jsonl'),
       `${lab.request(1, 'a review')}\n${lab.request(2, 'two')}\n`,
@@ -105,7 +105,7 @@ describe.concurrent('a schedule', () => {
     expect(described).toMatch(/done +reviews-2026-11-20T15-30Z +2 answered/);
   });
 
-  test('is paused with a note, goes on, is listed, changed and deleted', async () => {
+  test('is paused with a note, resumed, listed, changed and deleted', async () => {
     const handle = await client.schedules.create({ name: 'control', input: at('none.jsonl'), every: '30d' });
     expect((await schedule('pause', 'control', '--note', 'the budget is used up', '--json')).out).toBe(
       '{"schedule":"control","asked":"pause"}\n',
@@ -137,7 +137,7 @@ describe.concurrent('a schedule', () => {
     await expect(handle.trigger()).rejects.toMatchObject({ code: 'schedule_not_found' });
   });
 
-  test('with only-new, over three runs no answer is bought that is there', async () => {
+  test('with only-new, three runs buy only the answers that are missing', async () => {
     const input = at('only-new.jsonl');
     const line = (text: string, id?: string): string =>
       `${JSON.stringify({ ...(id === undefined ? {} : { custom_id: id }), body: { model: 'gpt-5-mini', messages: [{ role: 'user', content: `only-new ${text}` }] } })}\n`;
@@ -159,12 +159,12 @@ describe.concurrent('a schedule', () => {
       await until(async () => !(await handle.describe()).runs.some(({ status }) => status === 'running'));
       return { report, rows };
     };
-    // A run that died before it began its job.
+    // A run that ended before it started its job.
     mkdirSync(join(lab.home, 'store/schedules/new/runs'), { recursive: true });
     writeFileSync(join(lab.home, 'store/schedules/new/runs/new-2026-01-01T00-00Z.json'), '{}');
     const first = await play([line('a', 'A'), line('b'), line('c')]);
     expect(first.report).toMatchObject({ answered: 3, reused: 0, batches: 2 });
-    // Two equal lines of one input are both asked; the order and the ids are those of this input.
+    // Two equal lines of one input are both sent; the order and the ids are those of this input.
     const second = await play([line('d'), line('b', 'B'), line('d'), line('a', 'other')]);
     expect(second.report).toMatchObject({ lines: 4, answered: 4, reused: 2, batches: 1 });
     expect(second.rows.map(({ id, status }) => [id, status])).toEqual([
@@ -180,8 +180,8 @@ describe.concurrent('a schedule', () => {
     expect([second.rows[0]!.response, second.rows[2]!.response]).toContainEqual(third.rows[1]!.response);
   });
 
-  test.sequential('all in all was paid once for each line that had to be asked', async () => {
-    // Two reviews, although their day came round twice; a, b, c, and d twice in one input.
+  test.sequential('paid once in total for each line that had to be sent', async () => {
+    // Two reviews, although their day ran twice; a, b, c, and d twice in one input.
     expect(await lab.ledger()).toMatchObject({ paid: 2 + 3 + 2, batches: 1 + 2 + 1, batches_unread: 0 });
   });
 });
@@ -201,15 +201,15 @@ class SeriesLab extends CliHarness {
     return { args: ['run', input, '--out', out, ...options], out };
   }
 
-  /** Starts a command; answers when its job has sent a batch, or waits. */
+  /** Starts a command; returns once its job has sent a batch, or waits for another job. */
   async begin(
     client: BatchClient,
     args: string[],
   ): Promise<ReturnType<CliHarness['start']> & { job: string }> {
     const begun = this.start(args);
-    let said = '';
-    begun.child.stderr!.on('data', (chunk) => (said += String(chunk)));
-    const jobIn = (): string | undefined => /^job +(\S+)$/m.exec(said)?.[1];
+    let output = '';
+    begun.child.stderr!.on('data', (chunk) => (output += String(chunk)));
+    const jobIn = (): string | undefined => /^job +(\S+)$/m.exec(output)?.[1];
     await until(() => jobIn() !== undefined);
     const job = jobIn()!;
     await until(async () => {
@@ -251,20 +251,20 @@ describe.concurrent('a series of jobs by hand', () => {
       [4, 'id 3', 'answered'],
     ]);
     expect(lab.rowsOf(grown.out)[1]!.response).toEqual(lab.rowsOf(first.out)[0]!.response);
-    // As people see it.
-    const told = await lab.run(grown.args.filter((arg) => arg !== '--json'));
-    expect(told.out).toMatch(/^kept +3 answers, bought by earlier jobs$/m);
+    // The report as users see it.
+    const printed = await lab.run(grown.args.filter((arg) => arg !== '--json'));
+    expect(printed.out).toMatch(/^kept +3 answers, bought by earlier jobs$/m);
     expect(readFileSync(join(grown.out, 'report.html'), 'utf8')).toContain('answered before');
-    // The finished job again, and a new one of the same input: both have all answers.
+    // The finished job, and a new one with the same input, have all answers.
     expect(reportIn(await lab.run(grown.args))).toEqual(report);
     const fresh = reportIn(await lab.run(lab.command(input, 'grown', '--fresh').args));
     expect(fresh).toMatchObject({ answered: 4, reused: 4, batches: 0, cost_usd: 0 });
-    // Another series knows nothing of them.
+    // Another series does not reuse them.
     const other = reportIn(await lab.run(lab.command(lab.inputOf('grown a'), 'other').args));
     expect(other).toMatchObject({ answered: 1, reused: 0, batches: 1 });
   });
 
-  test('a schedule and jobs by hand of its name use the answers of each other', async () => {
+  test('a schedule, and jobs in the series of its name, reuse the answers of each other', async () => {
     const input = lab.inputOf('mixed a', 'mixed b');
     const schedule = { name: 'mixed', input, every: '300d', onlyNew: true, pollSeconds: 0.1 } as const;
     const worker = lab.start(['worker']);
@@ -279,17 +279,17 @@ describe.concurrent('a series of jobs by hand', () => {
     await worker.ended;
   });
 
-  test.sequential('all in all was paid once for each line of a series', async () => {
-    // One line was asked in another series, too.
+  test.sequential('paid once in total for each line of a series', async () => {
+    // One line was also sent in another series.
     expect(await lab.ledger()).toMatchObject({ paid: 4 + 1 + 4, batches_unread: 0 });
   });
 });
 
-describe.concurrent('jobs of a series that work beside each other', () => {
+describe.concurrent('jobs of a series that run at the same time', () => {
   const lab = new SeriesLab();
   let client: BatchClient;
   beforeAll(async () => {
-    // As long as a second command takes to begin on a busy machine.
+    // The time that a second command takes to start on a busy machine.
     await lab.useEmulator({ ...slow, lifecycle: { ...slow.lifecycle, inProgressMs: 30_000 } });
     client = await BatchClient.connect({ home: lab.home });
   });
@@ -298,7 +298,7 @@ describe.concurrent('jobs of a series that work beside each other', () => {
     await lab.close();
   });
 
-  test('jobs that begin at the same time both end, and no line is bought by both', async () => {
+  test('two jobs that start together both end, and no line is bought by both', async () => {
     const texts = ['once a', 'once b', 'once c'];
     const both = [
       lab.command(lab.inputOf(...texts), 'once'),
@@ -312,7 +312,7 @@ describe.concurrent('jobs of a series that work beside each other', () => {
     expect(waited.err).toMatch(/Step buildShards waits: Job \S+, an earlier one of series once, still works/);
   });
 
-  test('a kill -9 of all workers, of a job that works and of one that waits, costs nothing', async () => {
+  test('a kill -9 of all workers, while one job runs and one waits, costs nothing', async () => {
     const working = lab.command(lab.inputOf('killed a', 'killed b'), 'killed', '--shard-lines', '1');
     const waiting = lab.command(lab.inputOf('killed b', 'killed c'), 'killed');
     const first = await lab.begin(client, working.args);
@@ -331,26 +331,26 @@ describe.concurrent('jobs of a series that work beside each other', () => {
     ]);
   });
 
-  test('one whose workflow was terminated while it waited sees what others have answered since', async () => {
+  test('a job whose workflow was terminated while it waited reuses the answers bought since', async () => {
     const working = lab.command(lab.inputOf('ended a', 'ended b'), 'ended');
     const waiting = lab.command(lab.inputOf('ended b', 'ended c'), 'ended');
     const first = await lab.begin(client, working.args);
     const second = await lab.begin(client, waiting.args);
     await terminate(lab, second.job);
     expect((await second.ended).code).toBe(1);
-    // Nobody waits for that one: this one buys what it was to buy.
+    // No job waits for the terminated one: this one buys its lines.
     const third = reportIn(await lab.run(lab.command(lab.inputOf('ended c', 'ended b'), 'ended').args));
     expect(third).toMatchObject({ answered: 2, reused: 1 });
     expect(reportIn(await first.ended)).toMatchObject({ answered: 2, reused: 0 });
     expect(reportIn(await lab.run(waiting.args))).toMatchObject({ answered: 2, reused: 2, batches: 0 });
   });
 
-  test.sequential('all in all was paid once for each line', async () => {
+  test.sequential('paid once in total for each line', async () => {
     expect(await lab.ledger()).toMatchObject({ paid: 4 + 3 + 3, batches_unread: 0 });
   });
 });
 
-describe.concurrent('a schedule whose processes die', () => {
+describe.concurrent('a schedule whose processes are killed', () => {
   const lab = new CliHarness();
   let client: BatchClient;
   beforeAll(async () => {
@@ -362,7 +362,7 @@ describe.concurrent('a schedule whose processes die', () => {
     await lab.close();
   });
 
-  test('a worker in the middle of a run, and the server over due times: caught up or left out as asked, never doubled', async () => {
+  test('a worker during a run, and the server during due times: runs are caught up or skipped as set, never doubled', async () => {
     const killed = lab.start(['worker']);
     const input = lab.requests(4);
     const middle = await client.schedules.create({
@@ -376,7 +376,7 @@ describe.concurrent('a schedule whose processes die', () => {
     const first = (await middle.trigger())!;
     await until(async () => (await lab.ledger()).batches >= 1);
     killed.child.kill('SIGKILL');
-    // The run is ended by force, and the next one begins while the job of the first is still there.
+    // The run is terminated, and the next one begins while the job of the first still runs.
     await terminate(lab, `middle-run-${(await middle.describe()).runs[0]!.dueAt.replace('.000', '')}`);
     const second = (await middle.trigger())!;
 
@@ -388,7 +388,7 @@ describe.concurrent('a schedule whose processes die', () => {
     const schedules = [patient, hasty];
     const states = async (): Promise<ScheduleStatus[]> => await Promise.all(schedules.map(stateOf));
     await until(async () => (await states()).every(({ taken }) => taken >= 1));
-    // No worker lives, which would start the server again at once.
+    // No worker runs, which would restart the server immediately.
     const { pid } = JSON.parse(readFileSync(join(lab.home, 'temporal', 'server.json'), 'utf8')) as {
       pid: number;
     };
@@ -402,12 +402,12 @@ describe.concurrent('a schedule whose processes die', () => {
     const [{ runs, missed }, other] = (await states()) as [ScheduleStatus, ScheduleStatus];
     expect(missed).toBe(0);
     expect(other.missed).toBeGreaterThanOrEqual(1);
-    // Each time once, none left out between the first and the last.
+    // Each due time once, and none missing between the first and the last.
     const times = runs.map(({ dueAt }) => Date.parse(dueAt) / 3_000);
     expect(times).toEqual(times.map((_, i) => times[0]! - i));
     for (const run of [...runs, ...other.runs])
       expect(run).toMatchObject({ status: 'done', report: { answered: 2, batches: 1 } });
-    // What the first job was answered until it was cancelled is kept, and waited for; the second buys the rest.
+    // The answers of the first job until it was cancelled are kept, and waited for; the second buys the rest.
     const { answered } = await reportOf(client, first);
     expect(await reportOf(client, second)).toMatchObject({ answered: 4, reused: answered });
     const begun = (await states()).reduce((sum, { taken }) => sum + taken, 0);
@@ -420,7 +420,7 @@ describe.concurrent('a schedule whose processes die', () => {
   const isIdle = ({ runs, waiting }: ScheduleStatus): boolean =>
     waiting === 0 && runs.every(({ status }) => status !== 'running');
 
-  /** The connection finds a server again that was away. */
+  /** Waits until the connection reaches the restarted server. */
   const stateOf = async (handle: ScheduleHandle): Promise<ScheduleStatus> => {
     for (;;) {
       try {

@@ -38,7 +38,7 @@ afterAll(async () => {
   await lab.close();
 });
 
-/** A namespace of its own, as somebody else's server has one. */
+/** A namespace without our search attributes, as other servers have. */
 async function namespace(name: string, attributes: Record<string, number> = {}): Promise<TemporalTarget> {
   await connection.workflowService.registerNamespace({
     namespace: name,
@@ -73,7 +73,7 @@ const setupIn = (target: TemporalTarget, ...flags: string[]): ReturnType<CliHarn
     TEMPORAL_NAMESPACE: target.namespace,
   });
 
-test('`setup` gives a namespace what it lacks, and a second time says that all is there', async () => {
+test('`setup` registers the missing search attributes, and a second run reports that all exist', async () => {
   const { name, type } = searchAttributes.status;
   expect(type).toBe('KEYWORD');
   const target = await namespace('half', { [name]: 2 });
@@ -102,7 +102,7 @@ test('an attribute of our name with another type is reported with the right type
 });
 
 test('a server that does not register them is reported with the commands to run; jobs run without them', async () => {
-  // The database of the dev server takes three lists a namespace.
+  // The database of the dev server allows three keyword lists per namespace.
   const target = await namespace('full', { one: 7, two: 7, three: 7 });
   const { code, err } = await setupIn(target);
   expect(code).toBe(2);
@@ -118,7 +118,7 @@ test('a server that does not register them is reported with the commands to run;
     .toMatchObject([{ jobId: 'plain', account: null, progress: { state: 'building' } }]);
 });
 
-test('a server that an earlier version has started, on its database, is given them by the first job', async () => {
+test('on a server that an earlier version has started, the first job registers them', async () => {
   const home = mkdtempSync(join(tmpdir(), 'durable-batch-earlier-'));
   try {
     const files = await prepareServerFiles(home);
@@ -141,7 +141,7 @@ test('a server that an earlier version has started, on its database, is given th
         .poll(() => listOf(client), { timeout: 20_000 })
         .toMatchObject([{ jobId: 'found', account: 'team-a', models: ['gpt-5-mini'] }]);
     }
-    // The same database under a server that is started with them.
+    // A server that is started with them, on the same database.
     await stopEmbeddedServer({ home });
     await ended;
     await using again = await BatchClient.connect({ home });

@@ -1,4 +1,4 @@
-/** Jobs of different sizes that share a worker, and workers of different places that share a queue. */
+/** Jobs of different sizes that share a worker, and workers with different homes and APIs that share a queue. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from '@temporalio/client';
@@ -34,7 +34,7 @@ async function callsOf(name: string): Promise<number> {
   return calls[name]?.count ?? 0;
 }
 
-test('neither a small job nor a cancel waits behind the uploads of a large job', async () => {
+test('neither a small job nor a cancel waits for the uploads of a large job', async () => {
   const quick = { pollSeconds: 0.1 };
   const waiting = await client.start({ input: lab.requests(1), ...quick });
   await until(async () => (await waiting.status()).progress?.created === 1);
@@ -54,8 +54,8 @@ test('neither a small job nor a cancel waits behind the uploads of a large job',
   expect(answered + cancelled).toBe(UPLOADS);
 });
 
-test('a worker of the same queue at another API or with another home does nothing for a job', async () => {
-  await using other = new Stranger();
+test('a worker of the same queue with another API or home does no work for a job', async () => {
+  await using other = new OtherWorkers();
   await other.begin();
   const out = join(lab.folder, 'here');
   const run = ['run', lab.requests(40), '--out', out, '--shard-lines', '10', '--poll', '0.1'];
@@ -65,7 +65,7 @@ test('a worker of the same queue at another API or with another home does nothin
   expect(existsSync(join(other.home, 'store/jobs'))).toBe(false);
 });
 
-test('a cancel that only a worker at another API takes is carried out when the right one comes', async () => {
+test('a cancel that only a worker at another API receives is carried out once the right worker starts', async () => {
   await using alone = new CliHarness();
   await alone.useEmulator({ faults: [{ on: 'batch', fault: { kind: 'stuck', status: 'in_progress' } }] });
   await using here = await BatchClient.connect({ home: alone.home });
@@ -78,7 +78,7 @@ test('a cancel that only a worker at another API takes is carried out when the r
   await other.useEmulator();
   const wrong = alone.start(['worker'], { OPENAI_BASE_URL: other.emulator.url });
   await job.cancel();
-  // Its reason is shown, and nothing has been asked of the wrong API.
+  // Its reason is shown, and the wrong API got no call.
   await until(async () => (await job.status()).progress?.reason?.includes('OPENAI_BASE_URL') === true);
   wrong.child.kill('SIGKILL');
   await wrong.ended;
@@ -96,7 +96,7 @@ test('a job that is cancelled stays cancelled when its workflow is terminated an
   const options = { input: alone.requests(20), shardLines: 1, inFlight: 4, pollSeconds: 0.1 };
   const job = await here.start(options);
   await until(async () => (await job.status()).progress?.created === 4);
-  // As by hand at the server: this client does not know of it.
+  // As an operator would at the server: this client does not know about it.
   const connection = await connectClient(here.target);
   const workflow = new Client({ connection }).workflow.getHandle(job.id);
   await workflow.cancel();
@@ -110,7 +110,7 @@ test('a job that is cancelled stays cancelled when its workflow is terminated an
 });
 
 /** Two workers on the queue of the lab's jobs: one at another API, one with another home. */
-class Stranger implements AsyncDisposable {
+class OtherWorkers implements AsyncDisposable {
   readonly lab = new CliHarness();
   readonly home = join(this.lab.folder, 'other-home');
 
@@ -126,12 +126,12 @@ class Stranger implements AsyncDisposable {
         DURABLE_BATCH_HOME: this.home,
       }),
     ];
-    const said = workers.map(({ child }) => {
+    const isUpChecks = workers.map(({ child }) => {
       let text = '';
       child.stderr!.on('data', (chunk) => (text += String(chunk)));
       return () => text.includes('Worker on queue');
     });
-    await until(() => said.every((isUp) => isUp()));
+    await until(() => isUpChecks.every((isUp) => isUp()));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

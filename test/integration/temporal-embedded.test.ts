@@ -22,7 +22,7 @@ import { serverFiles } from '../../src/temporal/server-files.ts';
 
 const run = promisify(execFile);
 
-/** The module compiled: a second process of Node 20 cannot load TypeScript. */
+/** The compiled module: a second process of Node 20 cannot load TypeScript. */
 let compiled: string;
 let home: string;
 
@@ -113,7 +113,7 @@ test('keeps closed workflows for 90 days', async () => {
   expect(optionalTsToMs(config?.workflowExecutionRetentionTtl)).toBe(90 * 24 * 3600 * 1000);
 });
 
-test('calls at the same time, in two processes and within one, yield one server', async () => {
+test('simultaneous calls, in two processes and within one, start one server', async () => {
   const servers = await Promise.all([
     ensureElsewhere(),
     ensureElsewhere(),
@@ -124,7 +124,7 @@ test('calls at the same time, in two processes and within one, yield one server'
   expect(servers.filter((server) => server.started)).toHaveLength(1);
 });
 
-test('after kill -9 it starts again on the same ports with the same workflows', async () => {
+test('after kill -9 it restarts on the same ports with the same workflows', async () => {
   const first = await ensureEmbeddedServer({ home });
   await withClient(first.address, (client) =>
     client.workflow.start('nothing', { taskQueue: 'nobody', workflowId: 'before-the-crash' }),
@@ -148,26 +148,26 @@ test('after kill -9 it starts again on the same ports with the same workflows', 
 test('a kept server is restarted after a crash', async () => {
   const first = await ensureEmbeddedServer({ home });
   const address = async (): Promise<string | undefined> => (await describeEmbeddedServer({ home }))?.address;
-  const said: string[] = [];
+  const logged: string[] = [];
   {
-    await using _keeper = keepEmbeddedServer({ home, log: (message) => said.push(message) });
+    await using _keeper = keepEmbeddedServer({ home, log: (message) => logged.push(message) });
     await killAndWait(first.pid);
     await expect.poll(address, { timeout: 10_000 }).toBe(first.address);
   }
-  expect(said).toHaveLength(1);
+  expect(logged).toHaveLength(1);
 });
 
 test('uses other ports when its own are in use', async () => {
   const first = await ensureEmbeddedServer({ home });
   await killAndWait(first.pid);
-  const squatter = createServer().listen(Number(first.address.split(':')[1]), '127.0.0.1');
-  await once(squatter, 'listening');
+  const portHolder = createServer().listen(Number(first.address.split(':')[1]), '127.0.0.1');
+  await once(portHolder, 'listening');
   try {
     const second = await ensureEmbeddedServer({ home });
     expect(second.address).not.toBe(first.address);
     expect(second.uiUrl).toBe(first.uiUrl);
   } finally {
-    squatter.close();
+    portHolder.close();
   }
 });
 
@@ -178,7 +178,7 @@ test('a lock whose holder was killed does not block', async () => {
   expect((await ensureEmbeddedServer({ home })).started).toBe(true);
 });
 
-test('a process that has reused the id of the dead server is neither mistaken for it nor stopped', async () => {
+test('a process that reuses the id of the dead server is neither mistaken for it nor stopped', async () => {
   const first = await ensureEmbeddedServer({ home });
   await killAndWait(first.pid);
   const bystander = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);

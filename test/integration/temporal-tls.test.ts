@@ -1,4 +1,4 @@
-/** The way to Temporal through a TLS proxy that asks for a client certificate or an API key, as configured by file and environment. */
+/** Connections to Temporal through a TLS proxy that requires a client certificate or an API key, configured by file and environment. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -18,22 +18,22 @@ let mutual: TlsProxy;
 let keyed: TlsProxy;
 let mine: KeyPair;
 let authority: KeyPair;
-/** Every private key there is: none may be told. */
+/** All private keys: none may appear in an error. */
 let secrets: string[];
 
 beforeAll(async () => {
   await lab.useEmulator(slow);
   plain = (await ensureEmbeddedServer({ home: lab.home })).address;
   authority = await createAuthority('authority of the test');
-  const stranger = await createAuthority('another authority');
+  const otherAuthority = await createAuthority('another authority');
   const server = await signedBy(authority, NAME);
   mine = await signedBy(authority, 'worker-1');
-  const theirs = await signedBy(stranger, 'stranger');
+  const theirs = await signedBy(otherAuthority, 'stranger');
   mutual = await TlsProxy.start({ upstream: plain, server, clientAuthority: authority.cert, apiKey: null });
   keyed = await TlsProxy.start({ upstream: plain, server, clientAuthority: null, apiKey: API_KEY });
   const files = {
     'ca.pem': authority.cert,
-    'other-ca.pem': stranger.cert,
+    'other-ca.pem': otherAuthority.cert,
     'mine.pem': mine.cert,
     'mine.key': mine.key,
     'theirs.pem': theirs.cert,
@@ -57,7 +57,7 @@ beforeEach(() => {
 });
 afterEach(() => vi.unstubAllEnvs());
 
-/** The environment of somebody who may come in by certificate. */
+/** The environment of a client with an accepted certificate. */
 function environment(changes: Record<string, string | undefined> = {}): Record<string, string> {
   const all: Record<string, string | undefined> = {
     TEMPORAL_ADDRESS: `127.0.0.1:${mutual.port}`,
@@ -117,9 +117,9 @@ describe('client and worker connect', () => {
     stub(variables());
     const target = await resolveTemporalTarget({ home: lab.home });
     const client = await connectClient(target);
-    const told = await client.workflowService.describeNamespace({ namespace: 'default' });
+    const described = await client.workflowService.describeNamespace({ namespace: 'default' });
     await client.close();
-    expect(told.namespaceInfo?.name).toBe('default');
+    expect(described.namespaceInfo?.name).toBe('default');
     await (await connectWorker(target)).close();
   });
 });
@@ -152,22 +152,22 @@ describe('a refused connection fails at once with the reason, and without a key'
       /configuration cannot be read: a client certificate needs its key/,
     ],
     [
-      'with a certificate that is not there',
+      'with a missing certificate file',
       () => environment({ TEMPORAL_TLS_CLIENT_CERT_PATH: path('none.pem') }),
       /configuration cannot be read: .*ENOENT.*none\.pem/,
     ],
     [
-      'with a certificate that is none',
+      'with an invalid certificate',
       () => environment({ TEMPORAL_TLS_CLIENT_CERT_PATH: path('broken.pem') }),
       /a certificate or key is not readable PEM/,
     ],
     [
-      'where the server is not trusted',
+      'with a server that is not trusted',
       () => environment({ TEMPORAL_TLS_SERVER_CA_CERT_PATH: path('other-ca.pem') }),
       /authority that is not trusted here: set TEMPORAL_TLS_SERVER_CA_CERT_PATH to/,
     ],
     [
-      'where the server has another name',
+      'with a server that has another name',
       () => environment({ TEMPORAL_TLS_SERVER_NAME: 'other.test' }),
       /certificate for another name: set TEMPORAL_TLS_SERVER_NAME/,
     ],
@@ -177,7 +177,7 @@ describe('a refused connection fails at once with the reason, and without a key'
       /TEMPORAL_TLS=true/,
     ],
     [
-      'by TLS where plain text is spoken',
+      'with TLS where the server expects plain text',
       () => environment({ TEMPORAL_ADDRESS: plain }),
       /does not speak TLS: set TEMPORAL_TLS=false/,
     ],
@@ -223,10 +223,10 @@ test('start, worker, list and results go through the proxy; a refused one exits 
     TEMPORAL_TLS_SERVER_NAME: 'other.test',
     TEMPORAL_CONFIG_FILE: path('none.toml'),
   });
-  const told = await Promise.all(
+  const results = await Promise.all(
     [['start', lab.requests(1)], ['worker'], ['list']].map((args) => lab.run(args, refused)),
   );
-  for (const { code, err } of told) {
+  for (const { code, err } of results) {
     expect(code).toBe(2);
     expect(err).toMatch(/certificate for another name: set TEMPORAL_TLS_SERVER_NAME/);
   }

@@ -1,4 +1,4 @@
-/** What somebody reads who opens a job in Temporal's Web UI: the real one, in a real browser. */
+/** What Temporal's Web UI shows of a job, in a real browser. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BatchClient, type JobHandle } from '../../src/client/index.ts';
 import { CliHarness, until } from '../support/cli-harness.ts';
@@ -48,7 +48,7 @@ describe.skipIf(browser === null)("Temporal's Web UI", () => {
     (await job.status()).progress?.batches['in_progress'] === count;
   const answered = async (): Promise<number> => (await job.status()).progress?.answered ?? 0;
 
-  test('says beside each activity and timer what it is for', async () => {
+  test('shows the purpose of each activity and timer', async () => {
     await until(() => inProgress(4));
     await ui.openJob('reviews', 'timeline');
     await ui.shows(/watchBatches • poll \d batch(?:es)? in flight/);
@@ -61,7 +61,7 @@ describe.skipIf(browser === null)("Temporal's Web UI", () => {
     await ui.picture('web-ui-timeline');
   });
 
-  test('says what the job is, where it stands and what to do', async () => {
+  test('shows what the job is, its progress and what to do', async () => {
     await letBatchesEnd();
     await until(async () => (await answered()) === 80 && (await inProgress(4)));
     await ui.openJob('reviews', 'user-metadata');
@@ -81,7 +81,7 @@ describe.skipIf(browser === null)("Temporal's Web UI", () => {
     await ui.picture('web-ui-job');
   });
 
-  test('finds the job by account, model, batch and status, which a pause changes', async () => {
+  test('finds the job by account, model, batch and status, and a pause changes the status', async () => {
     await ui.openJob('reviews', 'search-attributes');
     await ui.shows(
       '"DurableBatchStatus": "running"',
@@ -115,7 +115,7 @@ describe.skipIf(browser === null)("Temporal's Web UI", () => {
     expect((await lab.run(['list'])).out).toMatch(/reviews +paused +\d+\/160 +0 +\$/);
   });
 
-  test('keeps the sums in the memo when the job is done', async () => {
+  test('keeps the totals in the memo when the job is done', async () => {
     await job.resume();
     await until(async () => {
       await letBatchesEnd();
@@ -139,7 +139,7 @@ describe.skipIf(browser === null)("Temporal's Web UI", () => {
     await ui.shows(/done\s+What to do: fetch the results/);
   });
 
-  test('shows why a job has failed: file, line, reason and what to do', async () => {
+  test('shows why a job failed: file, line, reason and what to do', async () => {
     await client.start({ input: lab.write('{"custom_id":"a"}\n'), jobId: 'bad', model: 'gpt-5-mini' });
     await ui.openJob('bad', 'timeline');
     await ui.shows(/input-2\.jsonl:1: the line .+: .+\./);

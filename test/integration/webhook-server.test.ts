@@ -1,4 +1,4 @@
-/** The responses of the webhook server, without jobs. */
+/** Responses of the webhook server, without jobs. */
 import OpenAI from 'openai';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { freePort } from '../../src/temporal/free-port.ts';
@@ -137,7 +137,7 @@ test.each<[string, () => Promise<Response>, number, string]>([
   expect(await counted(result)).toBe(before + 1);
 });
 
-test('the body is taken as it was sent, whatever the content type says', async () => {
+test('the body is read as it was sent, whatever its content type', async () => {
   await wakeTo('woken');
   const call = signEvent(secret, 'batch_text', { id: 'wh_text' });
   expect((await post({ ...call, headers: { ...call.headers, 'content-type': 'text/plain' } })).status).toBe(

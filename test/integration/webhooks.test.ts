@@ -1,4 +1,4 @@
-/** Jobs whose own polls are an hour apart, and that end when the emulator's events say so. */
+/** Jobs whose own polls are an hour apart: the emulator's events end them. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import OpenAI from 'openai';
@@ -12,14 +12,14 @@ import { signEvent } from '../support/sign-webhook.ts';
 const lab = new CliHarness();
 const secret = `whsec_${randomBytes(24).toString('base64')}`;
 const once = { lines_paid_twice_or_more: 0, batches_unread: 0 };
-/** The emulator tries an event again after 250 ms, 1.5 s, 6 s. */
+/** The emulator sends a failed event again after 250 ms, 1.5 s, 6 s. */
 const SPEED = 20;
 let webhookPort: number;
 let metricsPort: number;
 let worker: ReturnType<CliHarness['start']>;
 let logs = '';
 
-/** An account without batches, whose next ones have these faults. */
+/** Resets the account to no batches; its next ones have these faults. */
 async function begin(faults: FaultRule[] = []): Promise<void> {
   const post = (route: string, body: unknown): Promise<Response> =>
     fetch(lab.emulator.adminUrl + route, {
@@ -38,12 +38,12 @@ async function startWorker(): Promise<void> {
       OPENAI_WEBHOOK_SECRET: secret,
     },
   );
-  let said = '';
+  let output = '';
   worker.child.stderr!.on('data', (chunk) => {
-    said += String(chunk);
+    output += String(chunk);
     logs += String(chunk);
   });
-  await until(() => said.includes('Worker on queue'));
+  await until(() => output.includes('Worker on queue'));
 }
 
 async function runJob(job: string, ...more: string[]): Promise<Ended> {
@@ -78,14 +78,14 @@ afterAll(async () => {
   await lab.close();
 });
 
-test('a job ends by events alone, whether they come once, thrice, late or before the end shows', async () => {
+test('a job ends by events alone, whether they arrive once, three times, late, or before the list shows the end', async () => {
   await begin([
     { on: 'batch', nth: 1, fault: { kind: 'webhook', copies: 3 } },
     { on: 'batch', nth: 2, fault: { kind: 'webhook', afterSeconds: 0.3 } },
     { on: 'batch', nth: 3, fault: { kind: 'end_unseen', seconds: 0.6 } },
   ]);
   const before = await events('repeated');
-  // The last event comes 0.3 s after an end, and 0.6 s after one the list shows it: the worker has to wake the job again.
+  // The last event arrives 0.3 s after the end, and the list shows the end after 0.6 s: the worker has to wake the job again.
   const { code, err } = await runJob('by-events');
   expect(code, err).toBe(0);
   expect(await lab.ledger()).toMatchObject({ ...once, paid: 40, batches: 4 });
@@ -103,7 +103,7 @@ test('a job whose events are lost ends by its polls', async () => {
   expect(deliveries.map(({ state }) => state)).toEqual(['lost', 'lost', 'lost', 'lost']);
 });
 
-test('events of batches that are not ours are accepted and wake nobody', async () => {
+test('events of batches that are not ours are accepted and wake no job', async () => {
   await begin();
   const before = await events('not_ours');
   const client = new OpenAI({ apiKey: 'test', baseURL: lab.emulator.url, maxRetries: 0 });
@@ -122,7 +122,7 @@ test('events of batches that are not ours are accepted and wake nobody', async (
       metadata,
     });
   await create({});
-  // A job of this id is in our store, but the batch is of another home's; and one that would lead out of the store.
+  // A batch of another home, for a job id in our store; and a job id with a path out of the store.
   const shard = { durable_batch_shard: 'by-events/r1-00001/1', durable_batch_store: 'another' };
   await create({ ...shard, durable_batch_job: 'by-events' });
   await create({ ...shard, durable_batch_job: '../../by-events' });
@@ -134,7 +134,7 @@ test('events of batches that are not ours are accepted and wake nobody', async (
   await until(async () => (await events('not_ours')) === before + 4);
 });
 
-test('an event that comes while no worker is up comes again, and wakes the job then', async () => {
+test('an event sent while no worker runs is sent again, and then wakes the job', async () => {
   await begin();
   const ended = runJob('restarted');
   await until(async () => (await lab.ledger()).batches === 4);
@@ -151,7 +151,7 @@ test('an event that comes while no worker is up comes again, and wakes the job t
   expect(await lab.ledger()).toMatchObject({ ...once, paid: 40, batches: 4 });
 });
 
-test('a worker that receives events needs their secret, and its logs hold neither secret nor prompt', async () => {
+test('a worker that receives events needs their secret, and its logs contain neither secret nor prompt', async () => {
   const ended = await lab.run(['worker', '--webhook-port', String(webhookPort)]);
   expect(ended.code).toBe(2);
   expect(ended.err).toMatch(/^durable-batch: Option --webhook-port needs OPENAI_WEBHOOK_SECRET: set it to/);

@@ -1,11 +1,11 @@
-/** Workers of one queue that differ in home, key and base URL, in every combination: what may happen, and what never may. */
+/** Workers of one queue with another home, key or base URL, in every combination: the job ends or pauses, and nothing is paid twice. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BatchClient } from '../../src/index.ts';
 import { CliHarness, until, type Ledger } from '../support/cli-harness.ts';
 
-/** Where the job is started; each key has an account of its own at its API. */
+/** The job is started here; at its API each key has an account of its own. */
 const lab = new CliHarness();
 /** The other API. */
 const elsewhere = new CliHarness();
@@ -14,7 +14,7 @@ beforeAll(async () => {
   const perKey = { accounts: 'per-key' } as const;
   await lab.useEmulator(perKey);
   await elsewhere.useEmulator(perKey);
-  // The server of all.
+  // Starts the server that all of them use.
   await (await BatchClient.connect({ home: lab.home })).close();
 });
 afterAll(async () => {
@@ -37,61 +37,50 @@ async function ledgerOf(of: CliHarness, key: string): Promise<Ledger> {
 
 describe.concurrent('beside a worker with another', () => {
   test.each(combinations.map((same) => [name(same), same] as const))('%s', async (title, same) => {
-    const word = title.replaceAll(/\W+/g, '-');
-    const queue = { DURABLE_BATCH_TASK_QUEUE: word };
-    const client = await BatchClient.connect({ home: lab.home, taskQueue: word });
+    const id = title.replaceAll(/\W+/g, '-');
+    const queue = { DURABLE_BATCH_TASK_QUEUE: id };
+    const client = await BatchClient.connect({ home: lab.home, taskQueue: id });
     const { address } = client.target.connection;
-    const mine = { ...queue, OPENAI_API_KEY: `mine-${word}` };
-    const otherHome = join(lab.folder, `home-${word}`);
-    const strange = {
+    const mine = { ...queue, OPENAI_API_KEY: `mine-${id}` };
+    const otherHome = join(lab.folder, `home-${id}`);
+    const otherEnvironment = {
       ...mine,
       TEMPORAL_ADDRESS: address,
       ...(same.home ? {} : { DURABLE_BATCH_HOME: otherHome }),
-      ...(same.key ? {} : { OPENAI_API_KEY: `other-${word}` }),
+      ...(same.key ? {} : { OPENAI_API_KEY: `other-${id}` }),
       ...(same.url ? {} : { OPENAI_BASE_URL: elsewhere.emulator.url }),
     };
-    const stranger = lab.start(['worker'], strange);
-    let said = '';
-    stranger.child.stderr!.on('data', (chunk) => (said += String(chunk)));
-    await until(() => said.includes('Worker on queue'));
+    const otherWorker = lab.start(['worker'], otherEnvironment);
+    let output = '';
+    otherWorker.child.stderr!.on('data', (chunk) => (output += String(chunk)));
+    await until(() => output.includes('Worker on queue'));
 
-    const out = join(lab.folder, `out-${word}`);
-    const args = [
-      'run',
-      lab.requests(40),
-      '--job',
-      word,
-      '--out',
-      out,
-      '--shard-lines',
-      '10',
-      '--poll',
-      '0.1',
-    ];
+    const out = join(lab.folder, `out-${id}`);
+    const args = ['run', lab.requests(40), '--job', id, '--out', out, '--shard-lines', '10', '--poll', '0.1'];
     const run = lab.start(args, mine);
-    const status = async () => await client.job(word).status();
-    await until(async () => await client.job(word).exists());
+    const status = async () => await client.job(id).status();
+    await until(async () => await client.job(id).exists());
     await until(async () => ['done', 'paused'].includes((await status()).state));
     const { state, progress } = await status();
     if (state === 'paused') {
-      // A key of another project cannot be told before the API answers with what it does not know.
+      // A key of another project is recognized only when the API refuses what the job needs.
       expect(same).toMatchObject({ home: true, url: true, key: false });
       expect(progress!.reason).toMatch(/wrong key|refused the account|OPENAI_API_KEY/);
     } else {
       expect(await run.ended).toMatchObject({ code: 0 });
       expect(lab.rowsOf(out)).toHaveLength(40);
     }
-    stranger.child.kill('SIGKILL');
+    otherWorker.child.kill('SIGKILL');
     run.child.kill('SIGKILL');
     await client.close();
-    expect(existsSync(join(otherHome, 'store/jobs', word))).toBe(false);
-    expect(await ledgerOf(elsewhere, strange.OPENAI_API_KEY)).toMatchObject({ batches: 0 });
-    for (const key of new Set([mine.OPENAI_API_KEY, strange.OPENAI_API_KEY]))
+    expect(existsSync(join(otherHome, 'store/jobs', id))).toBe(false);
+    expect(await ledgerOf(elsewhere, otherEnvironment.OPENAI_API_KEY)).toMatchObject({ batches: 0 });
+    for (const key of new Set([mine.OPENAI_API_KEY, otherEnvironment.OPENAI_API_KEY]))
       expect(await ledgerOf(lab, key)).toMatchObject({ lines_paid_twice_or_more: 0 });
   });
 });
 
-test('a batch in doubt is not looked for, nor bought again, by a key of another project', async () => {
+test('a batch in doubt is neither searched for nor bought again with a key of another project', async () => {
   const doubt = new CliHarness();
   try {
     const hold = { kind: 'hold', when: 'after' } as const;
@@ -107,11 +96,11 @@ test('a batch in doubt is not looked for, nor bought again, by a key of another 
     first.child.kill('SIGKILL');
     await first.ended;
 
-    const stranger = doubt.start(['worker'], { OPENAI_API_KEY: 'other' });
+    const otherWorker = doubt.start(['worker'], { OPENAI_API_KEY: 'other' });
     await until(async () => (await job.status()).state === 'paused');
     expect((await job.status()).progress!.reason).toMatch(/OPENAI_API_KEY cannot read file-/);
-    stranger.child.kill('SIGKILL');
-    await stranger.ended;
+    otherWorker.child.kill('SIGKILL');
+    await otherWorker.ended;
     expect(await ledgerOf(doubt, 'other')).toMatchObject({ batches: 0 });
 
     doubt.start(['worker'], mine);

@@ -2,7 +2,7 @@ import type {
   ApiLimits,
   BatchEnd,
   BatchFate,
-  CountsWord,
+  CountsForm,
   Junk,
   LineFlaw,
   LineRun,
@@ -19,27 +19,27 @@ export interface Execution {
   readonly body: Record<string, unknown> | null;
   readonly inputTokens: number;
   readonly outputTokens: number;
-  /** What the row of a refused account says. */
+  /** The error in the row if the account was refused. */
   readonly refusal?: { readonly status: number; readonly code: string };
 }
 
 export type FileKind = 'output' | 'errors';
 
-/** What a row of a file is to whoever reads it. */
+/** Whether a reader can get a row of a file. */
 export type RowReading = 'readable' | 'unreadable' | 'never';
 
-/** What a perfect day brings. */
+/** A batch without faults. */
 const perfect: BatchFate = {
   end: { kind: 'completed' },
-  looks: 1,
+  readsToEnd: 1,
   restRows: true,
   output: 'here',
   errors: 'here',
   outputJunk: null,
   errorsJunk: null,
   absent: 'null',
-  words: 'usual',
-  hiddenSweeps: 0,
+  statusForm: 'usual',
+  hiddenLists: 0,
   unknownReads: 0,
   oddRows: [],
   damage: null,
@@ -49,16 +49,16 @@ const perfect: BatchFate = {
   ignoresCancel: false,
 };
 
-/** A stuck batch gives up after so many looks, so that a schedule without a cancel ends too. */
-const STUCK_LOOKS = 8;
+/** A stuck batch ends after so many reads, so that a schedule without a cancel ends too. */
+const STUCK_READS = 8;
 
-/** The ten minutes in which an ended batch is asked again, as the world's patience scales them. */
+/** The ten minutes in which the files of an ended batch are requested again, scaled by the patience of `World`. */
 export const TEN_MINUTES_MS = 600;
 
-/** What comes late comes in the first sixth of the ten minutes. */
+/** Late files and statuses appear in the first sixth of the ten minutes. */
 const LATE_MS = TEN_MINUTES_MS / 6;
 
-/** A row's place in the files, and what it says. */
+/** A row of a file. */
 interface Row {
   readonly file: FileKind;
   readonly line: number;
@@ -75,8 +75,8 @@ type Status =
   | 'expired'
   | 'cancelled';
 
-/** Words of another server for them. */
-const unknownWords: Readonly<Record<Status, string>> = {
+/** The status names of another server. */
+const unknownStatuses: Readonly<Record<Status, string>> = {
   validating: 'queued',
   in_progress: 'running',
   finalizing: 'writing',
@@ -87,7 +87,7 @@ const unknownWords: Readonly<Record<Status, string>> = {
   cancelled: 'stopped',
 };
 
-/** What the API knows of a batch when it is created. */
+/** What the API knows about a batch when it is created. */
 interface AboutBatch {
   readonly id: string;
   readonly key: string;
@@ -102,7 +102,7 @@ interface AboutBatch {
   readonly byZombie: boolean;
 }
 
-/** A batch of the scripted API. It moves on when it is looked at: time is what the caller sees of it. */
+/** A batch of the scripted API. Each read or list advances it: its time is the number of reads. */
 export class ApiBatch {
   readonly fate: BatchFate;
   readonly about: AboutBatch;
@@ -115,13 +115,13 @@ export class ApiBatch {
   readonly readToEnd: Set<FileKind> = new Set();
   readonly files: { output: string | null; errors: string | null } = { output: null, errors: null };
   cancelAsked = false;
-  /** True once a cancel of it came and failed. */
+  /** True once a cancel of it arrived and failed. */
   cancelTried = false;
-  /** Looks at it, while it ran, since somebody cancelled the job and before anybody cancelled the batch. */
-  looksUncancelled = 0;
-  sweepsLeft: number;
-  readsLeft: number;
-  private looks = 0;
+  /** Reads of the running batch after the job was cancelled and before the batch was. */
+  readsUncancelled = 0;
+  hiddenListsLeft: number;
+  unknownReadsLeft: number;
+  private reads = 0;
   private endedAt = Number.POSITIVE_INFINITY;
   private asked: { since: number; until: number } | null = null;
   private stale: Record<string, unknown> | null = null;
@@ -131,8 +131,8 @@ export class ApiBatch {
     this.about = about;
     this.fate = fate ?? perfect;
     this.runLine = runLine;
-    this.sweepsLeft = this.fate.hiddenSweeps;
-    this.readsLeft = this.fate.unknownReads;
+    this.hiddenListsLeft = this.fate.hiddenLists;
+    this.unknownReadsLeft = this.fate.unknownReads;
     if (this.fate.earlyIds) {
       this.files.output = about.fileId.replace('in', 'out-early');
       this.files.errors = about.fileId.replace('in', 'err-early');
@@ -155,28 +155,28 @@ export class ApiBatch {
     return ['completed', 'failed', 'expired', 'cancelled'].includes(this.status);
   }
 
-  /** True when the batch was refused so that its shard goes again as it is. */
+  /** True when the batch was refused for a reason that sends its shard again unchanged. */
   get isSentBack(): boolean {
     const { end } = this.fate;
     return this.status === 'failed' && end.kind === 'refused' && end.why !== 'model';
   }
 
-  /** True when reads of its output are refused for good. */
+  /** True when reads of its output are refused permanently. */
   get isContentRefused(): boolean {
     return [...this.about.flaws.values()].includes('content_400');
   }
 
-  /** For how long it was asked about answers that it did not show, by this side's clock. */
+  /** How long answers that it did not show were requested, by the API's clock. */
   get askedMs(): number {
     return this.asked === null ? 0 : this.asked.until - this.asked.since;
   }
 
-  /** Whether a line was answered, and so paid. */
+  /** True when a line was answered, and so paid. */
   isPaid(line: number): boolean {
     return this.ran.get(line)?.body != null;
   }
 
-  /** True when whoever asks for ten minutes gets the whole file. */
+  /** True when requests over ten minutes get the whole file. */
   offers(file: FileKind): boolean {
     const fate = this.fate[file];
     const junk = this.junkOf(file);
@@ -190,19 +190,19 @@ export class ApiBatch {
     );
   }
 
-  /** What somebody who asks for ten minutes gets to read of a line in a file. */
+  /** What requests over ten minutes can read of a line in a file. */
   reading(line: number, file: FileKind): RowReading {
     if (!this.isEnded || !this.offers(file)) return 'never';
     if (!this.rows().some((row) => row.line === line && row.file === file)) return 'never';
     return file === 'output' && this.isCut(line) ? 'unreadable' : 'readable';
   }
 
-  /** True when the row of a line's answer ends in its middle. */
+  /** True when the row with the line's answer is cut off. */
   isCut(line: number): boolean {
     return this.damageOf(line) === 'cut' && this.ran.get(line)?.run === 'answer';
   }
 
-  /** Whether a file that is a JSON array of rows, for a while or for ever, holds one of the line. */
+  /** True when a file that is a JSON array of rows, at first or always, has a row of the line. */
   hasRowInArray(line: number): boolean {
     const arrays = [
       ...(this.fate.outputJunk?.form === 'json_array' ? ['output'] : []),
@@ -211,13 +211,13 @@ export class ApiBatch {
     return this.rows().some((row) => row.line === line && arrays.includes(row.file));
   }
 
-  /** The same, in whichever file. */
+  /** What can be read of a line in either file. */
   readingOf(line: number): RowReading {
     const readings = [this.reading(line, 'output'), this.reading(line, 'errors')];
     return readings.find((reading) => reading !== 'never') ?? 'never';
   }
 
-  /** A paid answer as it can be given to a user: what of its row is no JSON is null or a replacement character. */
+  /** A paid answer as a user can get it: invalid JSON in its row becomes null or a replacement character. */
   answerTo(line: number): Record<string, unknown> | null {
     const body = this.ran.get(line)?.body ?? null;
     if (body === null) return null;
@@ -227,30 +227,30 @@ export class ApiBatch {
     return damage === 'bad_utf8' ? { ...body, text: `\uFFFD${String(body['text'])}` } : body;
   }
 
-  /** Somebody reads a file of it, or asks for one in vain: no line is sure to have a row in it. */
+  /** Records a read of a file that may lack rows, or a request without a result. */
   noteMiss(): void {
     const now = Date.now();
     this.asked = { since: this.asked?.since ?? now, until: now };
   }
 
-  /** Somebody sees the batch; once it has ended, its output should be named. */
+  /** Records that a read showed the batch; once it has ended, its output should be named. */
   noteShown(where: 'alone' | 'in the list'): void {
     if (!this.isEnded || this.status === 'failed') return;
     if (this.asked === null ? !this.names('output') : where === 'alone') this.noteMiss();
   }
 
-  /** Somebody looks at the batch: it moves on. */
-  look(): void {
+  /** Advances the batch, at a read or list of it. */
+  advance(): void {
     if (this.isEnded) return;
-    this.looks += 1;
-    const { end, looks } = this.fate;
+    this.reads += 1;
+    const { end, readsToEnd } = this.fate;
     if (this.cancelAsked && !(this.fate.ignoresCancel && end.kind !== 'stuck')) {
       if (this.status === 'cancelling') this.finish('cancelled', this.fate.cancelledShare);
       else this.status = 'cancelling';
       return;
     }
-    if (this.looks <= (end.kind === 'stuck' ? STUCK_LOOKS : looks)) {
-      this.status = this.looks === 1 ? 'validating' : 'in_progress';
+    if (this.reads <= (end.kind === 'stuck' ? STUCK_READS : readsToEnd)) {
+      this.status = this.reads === 1 ? 'validating' : 'in_progress';
       return;
     }
     this.endBy(end);
@@ -285,31 +285,31 @@ export class ApiBatch {
     };
   }
 
-  /** What a list of summaries shows. */
+  /** The batch as a list of summaries shows it. */
   toSummary(): Record<string, unknown> {
-    const { words } = this.fate;
-    const isStrange = words === 'unknown' && !(this.isEnded && this.isOld());
-    const usual = words === 'capitals' ? this.status.toUpperCase() : this.status;
+    const { statusForm } = this.fate;
+    const isUnknown = statusForm === 'unknown' && !(this.isEnded && this.isOld());
+    const usual = statusForm === 'capitals' ? this.status.toUpperCase() : this.status;
     return {
       id: this.id,
       object: 'batch',
       endpoint: this.about.endpoint,
-      status: isStrange ? unknownWords[this.status] : usual,
+      status: isUnknown ? unknownStatuses[this.status] : usual,
       input_file_id: this.about.fileId,
       created_at: this.createdAt,
       metadata: this.about.metadata,
     };
   }
 
-  /** What a list shows that never looks again. */
+  /** The batch as a stale list shows it: as it was when it was first listed. */
   toStale(): Record<string, unknown> {
     this.stale ??= this.toJson();
     return this.stale;
   }
 
-  /** What a read of the file gets now, and whether that is the file. */
+  /** The content that a read of the file gets now, and whether it is the whole file. */
   contentOf(file: FileKind): { bytes: Buffer; isWhole: boolean } {
-    if (!this.isEnded) return { bytes: Buffer.alloc(0), isWhole: false }; // ids shown early name files that are still empty
+    if (!this.isEnded) return { bytes: Buffer.alloc(0), isWhole: false }; // files that are named early are still empty
     const rows = this.rows()
       .filter((row) => row.file === file)
       .map(({ bytes }) => bytes);
@@ -320,9 +320,9 @@ export class ApiBatch {
     const { oddRows } = this.fate;
     if (oddRows.includes('repeats')) rows.push(...rows);
     if (oddRows.includes('strangers') && rows.length > 0) {
-      const stranger = { response: { status_code: 200, body: { stranger: true } }, error: null };
+      const foreign = { response: { status_code: 200, body: { stranger: true } }, error: null };
       for (const custom_id of ['999999', 'not-ours', '0', null])
-        rows.splice(1, 0, Buffer.from(JSON.stringify({ custom_id, ...stranger })));
+        rows.splice(1, 0, Buffer.from(JSON.stringify({ custom_id, ...foreign })));
     }
     if (oddRows.includes('broken_row') && rows.length > 0) rows.splice(1, 0, Buffer.from('{"response":{"st'));
     const bytes = Buffer.concat(rows.flatMap((row) => [row, Buffer.from('\n')]));
@@ -386,7 +386,7 @@ export class ApiBatch {
   private finish(status: 'completed' | 'expired' | 'cancelled', share: number): void {
     this.status = status;
     this.endedAt = Date.now();
-    // What fails validation never runs, whoever ends it before.
+    // A batch that would fail validation never runs, also if it ends before.
     const isValid = this.positionsOf('named').length + this.positionsOf('poison').length === 0;
     const ran = isValid ? Math.ceil(this.lines.length * share) : 0;
     for (const line of this.lines.slice(0, ran)) this.ran.set(line, this.runLine(line));
@@ -397,7 +397,7 @@ export class ApiBatch {
     this.files.errors = emptyErrors || rows.some(({ file }) => file === 'errors') ? `file-err-${name}` : null;
   }
 
-  /** The API counts what lands in the output file, whatever its row says. */
+  /** The API counts every row in the output file as completed, whatever its content. */
   private countDone(): number {
     const isDone = ({ run }: Execution): boolean =>
       run === 'answer' ||
@@ -411,7 +411,7 @@ export class ApiBatch {
     const { fate } = this;
     const add = (line: number, file: FileKind, row: unknown): void =>
       void rows.push({ file, line, bytes: Buffer.from(JSON.stringify(row)) });
-    // Where the answer can be read, that is: else the row that contradicts it is all there is.
+    // Only if the answer can be read: otherwise the contradicting row would be the only one.
     let contradict =
       fate.oddRows.includes('contradictions') &&
       fate.output === 'here' &&
@@ -449,9 +449,9 @@ export class ApiBatch {
   }
 }
 
-/** `request_counts` in every way in which it is wrong. */
+/** The correct and all wrong forms of `request_counts`. */
 const countsBy: Readonly<
-  Record<CountsWord, (total: number, completed: number, ended: number) => Record<string, unknown>>
+  Record<CountsForm, (total: number, completed: number, ended: number) => Record<string, unknown>>
 > = {
   true: (total, completed, ended) => counts(total, completed, ended - completed),
   zeros: () => counts(0, 0, 0),
@@ -522,7 +522,7 @@ const refusals = {
   model: { code: 'model_not_found', message: 'The model is not supported.', param: 'body.model', line: null },
 } as const;
 
-/** Runs that end in a row with a status. */
+/** Outcomes with a row that has a status. */
 export const failures: Record<
   Exclude<LineRun, 'answer' | 'no_row' | 'lost' | 'timeout'>,
   {
@@ -544,7 +544,7 @@ export const failures: Record<
   model_404: { file: 'errors', status: 404, code: 'model_not_found', final: true },
 };
 
-/** Rows of lines whose turn comes while the account is refused. */
+/** Rows of lines that are executed while the account is refused. */
 export const accountRows: Partial<Record<Refusal['kind'], NonNullable<Execution['refusal']>>> = {
   rows_401: { status: 401, code: 'invalid_api_key' },
   rows_402: { status: 402, code: 'payment_required' },
@@ -574,7 +574,7 @@ function errorBody(code: string): Record<string, unknown> {
   return { error: { message: 'It did not work.', type: 'some_error', param: null, code } };
 }
 
-/** The answer that a line's n-th execution gets. */
+/** Executes a line for the n-th time, by its script. */
 export function execute(schedule: Schedule, line: number, nth: number): Execution {
   const { kind, runs } = schedule.lines[line - 1]!;
   const run = runs[nth - 1] ?? 'answer';

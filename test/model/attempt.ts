@@ -2,14 +2,14 @@ import type { FileWork } from '../../src/file-work/file-work.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { Death } from './schedule.ts';
 
-/** What everything of an attempt throws from the moment on at which its process is gone. */
+/** Every step of an attempt throws this once its process is gone. */
 class ProcessGone extends Error {
   constructor() {
     super('The process is gone.');
   }
 }
 
-/** One attempt of an activity, and the process it runs in: once that is gone, nothing of the attempt does anything. */
+/** One attempt of an activity in a process of its own: once the process is gone, the attempt has no further effect. */
 export class Attempt {
   private readonly death: Death | undefined;
   private steps = 0;
@@ -26,7 +26,7 @@ export class Attempt {
     return this.gone;
   }
 
-  /** True once the server has given the attempt up; it goes on all the same. */
+  /** True once the server has given up the attempt, which continues nevertheless. */
   get isGivenUp(): boolean {
     return this.givenUp;
   }
@@ -44,7 +44,7 @@ export class Attempt {
     return result;
   }
 
-  /** The end of the attempt; a death that no step has met comes before its result is reported. */
+  /** Ends the attempt. If its death was due at a later step, it dies before its result is reported. */
   end(): void {
     this.assertAlive();
     if (this.death !== undefined && !this.givenUp) this.die();
@@ -91,12 +91,12 @@ export function storeOf(attempt: Attempt, store: Store): Store {
   };
 }
 
-/** Between any two chunks the process may die. */
+/** The process may die between any two chunks. */
 async function* arriving(attempt: Attempt, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) yield await attempt.step(async () => chunk);
 }
 
-/** File work whose pieces are steps of an attempt. */
+/** File work whose calls are steps of an attempt. */
 export function filesOf(attempt: Attempt, files: FileWork): FileWork {
   const work: Omit<FileWork, 'close' | 'indexAnswers'> = {
     isBusyFor: () => false,
@@ -109,7 +109,7 @@ export function filesOf(attempt: Attempt, files: FileWork): FileWork {
     packRebuys: (round) => attempt.step(() => files.packRebuys(round)),
     mergeRows: (rows) => attempt.step(() => files.mergeRows(rows)),
     warmUpDrawing: () => undefined,
-    drawReport: async () => '<p>Drawn.</p>', // a drawing has no effect outside the process, and takes longer than all the rest
+    drawReport: async () => '<p>Drawn.</p>', // drawing has no effect outside the process, and takes longer than all other work
   };
   return work as FileWork;
 }

@@ -1,7 +1,7 @@
 import {
   activityNames,
   callFaults,
-  countsWords,
+  countsForms,
   junkForms,
   lineFlaws,
   listTroubles,
@@ -10,10 +10,10 @@ import {
   rowDamages,
 } from './schedule.ts';
 
-/** Never called by these jobs (old histories call one, `--retry-failed` the other), or, the last one, in few of them. */
+/** Never called by these jobs (old histories call the first, `--retry-failed` the second), or by few of them (the last one). */
 const rare: readonly string[] = ['pollBatches', 'buildPass', 'checkAccount'];
 
-/** What a run of some hundred schedules meets, by the names under which it is counted. */
+/** The names of all faults and actions that a run of some hundred schedules covers. */
 const expected: readonly string[] = [
   ...callFaults.map((fault) => `call: ${fault}`),
   ...activityNames
@@ -45,7 +45,7 @@ const expected: readonly string[] = [
   'batch: refused model',
   'batch: lines_refused',
   'batch: stuck',
-  ...countsWords.map((word) => `batch: counts ${word}`),
+  ...countsForms.map((form) => `batch: counts ${form}`),
   'batch: file ids early',
   'batch: status words capitals',
   'batch: status words unknown',
@@ -86,16 +86,16 @@ const expected: readonly string[] = [
   'job: paused by itself',
 ];
 
-/** Names that were never counted; a rare one may be missing of a seed, many are a generator that has broken. */
+/** Names that were never counted. A seed may miss a rare one; many missing names mean a broken generator. */
 export function missingFrom(struck: ReadonlyMap<string, number>): { names: string[]; areMany: boolean } {
   const names = expected.filter((name) => !struck.has(name));
   return { names, areMany: names.length > expected.length / 20 };
 }
 
-/** How many schedules met what. */
+/** The number of schedules by fault or action. */
 export function coverageTable(struck: ReadonlyMap<string, number>, schedules: number): string {
   const rows = [...struck]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, n]) => `${String(n).padStart(5)}  ${name}`);
-  return [`of ${schedules} schedules that passed, so many met:`, ...rows].join('\n');
+  return [`of ${schedules} schedules that passed, so many had:`, ...rows].join('\n');
 }

@@ -1,6 +1,6 @@
 import type { LineScript } from './schedule.ts';
 
-/** A line of the input as its script wants it. */
+/** The input line that the script describes. */
 export function inputLine({ kind, customId }: LineScript, line: number): string {
   const id = customId === null ? {} : { custom_id: customId };
   const text = `What is line ${line}? \u2028 "ä"`;

@@ -5,7 +5,7 @@ import { failures, TEN_MINUTES_MS, type ApiBatch } from './api-batch.ts';
 import type { Schedule } from './schedule.ts';
 import type { RefusedInput } from './scripted-api.ts';
 
-/** What the end of a job is judged by. */
+/** The facts by which the end of a job is judged. */
 export interface JobEnd {
   readonly schedule: Schedule;
   readonly api: {
@@ -16,25 +16,25 @@ export interface JobEnd {
   };
   readonly rows: readonly Row[];
   readonly report: JobReport;
-  /** True when somebody has told the job to cancel. */
+  /** True once the operator has cancelled the job. */
   readonly cancelled: boolean;
 }
 
-/** Tries that never ran before a line may end for them (README: "at most 20 times"). */
+/** The tries without an execution after which a line may fail (README: "at most 20 times"). */
 const FREE_TRIES = 20;
 
 /**
- * What is wrong with a job's end. It is judged by what the API ran, what was paid, what could be read and for how long it was
- * asked, and by the promises alone:
+ * Returns what is wrong with a job's end. Only facts of the API count (what ran, what was paid, what could be read, and for how
+ * long it was requested), and only the guarantees:
  *
  * - every line ends exactly once;
- * - a paid answer that the API offers within ten minutes is handed out, and no ended batch is left unread;
- * - a line fails only where the API has given it a reason that no further try could change, or used up its attempts;
- * - `answer_unavailable` and `answer_unreadable` are for answers that could not be had or read;
+ * - a paid answer that the API offers within ten minutes is returned, and every ended batch is read;
+ * - a line fails only for a reason of the API that no further try can change, or when its attempts are used up;
+ * - `answer_unavailable` and `answer_unreadable` are for answers that could not be fetched or read;
  * - lines are cancelled only after a cancel.
  *
- * That nothing is bought twice is judged when it is bought; see `ScriptedApi`. Nothing here follows the product: no counts, no
- * words for statuses, none of its clocks.
+ * `ScriptedApi` judges at each purchase that nothing is bought twice. The oracle uses nothing of the product: no counts, no
+ * status names, none of its clocks.
  */
 export function judgeEnd(end: JobEnd): string[] {
   const { schedule, api, rows } = end;
@@ -43,7 +43,7 @@ export function judgeEnd(end: JobEnd): string[] {
   if (rows.map(({ line }) => line).join() !== Array.from({ length: lines }, (_, i) => i + 1).join())
     wrong.push(`rows are not the ${lines} lines in order: ${rows.map(({ line }) => line).join()}`);
   for (const batch of api.batches) {
-    // Nobody polls any more when it comes after the end: its creator cancels it.
+    // A batch after the end is not polled: its creator cancels it.
     if (batch.about.byZombie && (batch.cancelAsked || batch.cancelTried)) continue;
     if (!batch.isEnded) wrong.push(`${batch.id} (${batch.key}) was left ${batch.status}`);
     else if (batch.offers('output') && !batch.readToEnd.has('output'))
@@ -72,7 +72,7 @@ function judgeReport({ schedule, api, rows, report }: JobEnd): string[] {
   const named = (report.first_failed ?? []).map(({ line }) => line);
   if (!isDeepStrictEqual(named, failed.slice(0, 5)))
     wrong.push(`the report names ${named.join()} of the failed lines ${failed.join()}`);
-  // What was paid and could not be used may be counted, what was not paid may not.
+  // Paid tokens that could not be used may be counted, unpaid ones may not.
   for (const [name, key] of [
     ['input_tokens', 'inputTokens'],
     ['output_tokens', 'outputTokens'],
@@ -123,7 +123,7 @@ function judgeRow(end: JobEnd, row: Row): string[] {
       break;
     }
     case 'cancelled':
-      if (!cancelled) say('ended cancelled, but nobody cancelled the job');
+      if (!cancelled) say('ended cancelled, but the job was not cancelled');
       if (answers.some((batch) => batch.readingOf(row.line) === 'unreadable'))
         say('ended cancelled, but it has an answer, if an unreadable one');
       break;
@@ -134,7 +134,7 @@ function judgeRow(end: JobEnd, row: Row): string[] {
 }
 
 function judgeAnswer(tries: readonly ApiBatch[], row: Row): string[] {
-  // A duplicate's answer may stand in the row of the batch that was kept.
+  // The row of the batch that was kept may hold a duplicate's answer.
   const given = tries.filter((batch) => isDeepStrictEqual(batch.answerTo(row.line), row.response));
   const batch = given.find(({ id }) => id === row.batch_id) ?? given[0];
   if (batch === undefined) return ['has an answer that is not its own'];
@@ -145,7 +145,7 @@ function judgeAnswer(tries: readonly ApiBatch[], row: Row): string[] {
   return wrong;
 }
 
-/** Why a line without a readable answer may not have failed as it did; null when it may. */
+/** The reason why a line without a readable answer must not fail with its code; null if it may. */
 function whyMayNotFail(end: JobEnd, tries: readonly ApiBatch[], row: Row): string | null {
   const { line } = row;
   const code = row.error?.code ?? '';
@@ -155,10 +155,10 @@ function whyMayNotFail(end: JobEnd, tries: readonly ApiBatch[], row: Row): strin
     const isCutInArray = tries.some((batch) => batch.isCut(line) && batch.hasRowInArray(line));
     return unreadable || isCutInArray ? null : 'no row of it is unreadable';
   }
-  if (unreadable) return 'its answer is there, if unreadable';
+  if (unreadable) return 'it has an answer, if an unreadable one';
   if (code === '') return 'without a reason';
   const last = tries.at(-1);
-  // Refused before it could run, for good.
+  // Refused permanently before it could run.
   const refused = end.api.refusedInputs.filter(({ lines }) => lines.includes(line));
   if (refused.some(({ lines, tooLarge }) => !tooLarge || lines.length === 1)) return null;
   if (last === undefined)
@@ -166,17 +166,17 @@ function whyMayNotFail(end: JobEnd, tries: readonly ApiBatch[], row: Row): strin
   if (last.status === 'failed') return whyMayNotFailUnrun(end, tries, line);
   const run = last.ran.get(line)?.run ?? null;
   const isReadable = last.readingOf(line) === 'readable';
-  if (run === 'account' && isReadable) return 'what was refused was the account';
+  if (run === 'account' && isReadable) return 'only the account was refused';
   if (run !== null && run in failures) {
     const failure = failures[run as keyof typeof failures];
     if (isReadable && failure.code !== null && code !== failure.code) return `its row says ${failure.code}`;
-    // Who reads rows in an array knows it as well.
+    // Rows in a JSON array give the same reason.
     if (failure.final && (isReadable || code === failure.code)) return null;
   }
   return whyMayNotBeUsedUp(end.schedule, tries, line);
 }
 
-/** Why a line that failed with its batch may not have; null when it may. */
+/** The reason why a line must not fail with its batch; null if it may. */
 function whyMayNotFailUnrun(end: JobEnd, tries: readonly ApiBatch[], line: number): string | null {
   const { schedule } = end;
   const last = tries.at(-1)!;
@@ -184,8 +184,8 @@ function whyMayNotFailUnrun(end: JobEnd, tries: readonly ApiBatch[], line: numbe
   const named = last.errors.some((entry) => entry.line === last.lines.indexOf(line) + 1);
   if (named || flaw === 'poison') return null;
   if (last.errors.every((entry) => entry.line !== null)) return 'its batch was refused for other lines';
-  if (last.isSentBack) return 'its batch was refused for what is no fault of its lines';
-  if (last.lines.length === 1) return null; // it was refused by itself
+  if (last.isSentBack) return 'its batch was refused for a reason other than its lines';
+  if (last.lines.length === 1) return null; // it was refused alone
   const whole = tries.filter(({ status, isSentBack }) => status === 'failed' && !isSentBack);
   const suspects = whole[0]!.lines.filter((each) => schedule.lines[each - 1]!.flaw === 'poison');
   if (whole[0]!.lines.length > 1 && suspects.length === 1)
@@ -196,11 +196,11 @@ function whyMayNotFailUnrun(end: JobEnd, tries: readonly ApiBatch[], line: numbe
 function whyMayNotBeUsedUp(schedule: Schedule, tries: readonly ApiBatch[], line: number): string | null {
   const never = tries.filter((batch) => !batch.ran.has(line) && !batch.isSentBack);
   if (never.length >= FREE_TRIES) return null;
-  // A batch refused as a whole uses one, and so may a line of which there is no row.
+  // A batch that is refused as a whole uses an attempt, and a line without a row may use one.
   const charged = tries.filter((batch) => {
     const run = batch.ran.get(line)?.run;
-    // How it ended is not known where its word is not.
-    if (run === undefined && batch.fate.words === 'unknown') return true;
+    // With an unknown status the end of the batch is unknown.
+    if (run === undefined && batch.fate.statusForm === 'unknown') return true;
     const isAccount = run === 'account' && batch.readingOf(line) === 'readable';
     return (run !== undefined && !isAccount) || (batch.status === 'failed' && !batch.isSentBack);
   });
@@ -209,11 +209,11 @@ function whyMayNotBeUsedUp(schedule: Schedule, tries: readonly ApiBatch[], line:
     : `it has used ${charged.length} of ${schedule.attempts} attempts`;
 }
 
-/** Why `answer_unavailable` is no way for a line to end; null when it is. */
+/** The reason why a line must not end `answer_unavailable`; null if it may. */
 function whyIsAvailable({ schedule, api }: JobEnd, tries: readonly ApiBatch[], line: number): string | null {
   const last = tries.findLast(({ status }) => status !== 'failed');
   if (last === undefined) {
-    // A create whose reply was lost may have bought it, for all that its caller can know.
+    // As far as its caller knows, a create whose reply was lost may have bought it.
     const refused = api.refusedInputs.some(({ lines }) => lines.includes(line));
     const isListRefused = schedule.list.broken?.as.startsWith('status_4') ?? false;
     const isUnsure = (refused && api.listMustWork) || (api.hasUnsureCreate && isListRefused);
@@ -223,7 +223,7 @@ function whyIsAvailable({ schedule, api }: JobEnd, tries: readonly ApiBatch[], l
   const reading = last.readingOf(line);
   if (reading !== 'never') return `its row can be read (${reading})`;
   if (last.askedMs < TEN_MINUTES_MS / 2) return `${last.id} was asked for ${last.askedMs} ms only`;
-  if (schedule.rebuy) return 'it was to be bought again';
+  if (schedule.rebuy) return 'it had to be bought again';
   const isClear = last.offers('output') && (last.files.errors === null || last.offers('errors'));
   return isClear ? `the files of ${last.id} are whole and do not hold it` : null;
 }

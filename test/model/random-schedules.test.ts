@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FileWork } from '../../src/file-work/file-work.ts';
 import { FolderStore } from '../../src/store/folder-store.ts';
 import { stepWorkers } from '../../src/worker/create-worker.ts';
-import { bundle, startServer } from '../workflow/literal-worker.ts';
+import { bundle, startServer } from '../workflow/simple-worker.ts';
 import { coverageTable, missingFrom } from './coverage.ts';
 import { runSchedule, type Stage } from './run-schedule.ts';
 import { schedules } from './schedule.ts';
@@ -15,14 +15,14 @@ import { activitiesOf, type World } from './world.ts';
 
 /**
  * Random schedules of faults against the real workflow, activities, store and file work, on a real Temporal server; only
- * the API is played, in memory, and it keeps the ledger. `FC_SEED` repeats a run, `FC_SEED` and `FC_PATH` one schedule
- * of it, `FC_RUNS` changes their number, `FC_SHRINK_MS=0` leaves failing ones as they are; `RELIABILITY_OUT` names a file for the figures.
+ * the API is simulated, in memory, and it keeps the ledger. `FC_SEED` repeats a run, `FC_SEED` and `FC_PATH` one schedule
+ * of it, `FC_RUNS` changes their number, `FC_SHRINK_MS=0` does not shrink failing ones; `RELIABILITY_OUT` names a file for the figures.
  */
 const SCHEDULES = Number(process.env['FC_RUNS'] ?? 500);
 const AT_A_TIME = 40;
 const TASK_QUEUE = 'model';
 const SHRINK_MS = Number(process.env['FC_SHRINK_MS'] ?? 180_000);
-/** Enough to see whether there is one fault or several. */
+/** Enough to show whether there is one bug or several. */
 const MOST_FAILURES = 12;
 
 const seed = Number(process.env['FC_SEED'] ?? Date.now() % 2 ** 31);
@@ -35,7 +35,7 @@ let running: Promise<unknown>;
 let stage: Stage;
 
 beforeAll(async () => {
-  // Thousands of activities fail here on purpose.
+  // Thousands of activities fail here deliberately.
   Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
   server = await startServer();
   const store = new FolderStore(join(folder, 'store'));
@@ -66,7 +66,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Runs one schedule of the seed, and when it fails looks for the smallest that does. */
+/** Runs one schedule of the seed; if it fails, shrinks it to the smallest that fails. */
 async function checkAlone(path: string): Promise<void> {
   const property = fc.asyncProperty(schedules, async (schedule) => void (await runSchedule(stage, schedule)));
   await fc.assert(property, {
@@ -113,6 +113,6 @@ test('every line ends once, nothing is bought twice and every answer is kept, wh
     throw new Error(`It passed when it ran alone: FC_SEED=${seed} FC_PATH=${path}`, { cause: error });
   }
   const missing = missingFrom(struck);
-  if (missing.names.length > 0) console.log(`no schedule met: ${missing.names.join(', ')}`);
-  if (SCHEDULES >= 500) expect(missing.areMany, 'too many kinds of trouble that no schedule met').toBe(false);
+  if (missing.names.length > 0) console.log(`no schedule had: ${missing.names.join(', ')}`);
+  if (SCHEDULES >= 500) expect(missing.areMany, 'too many kinds of fault that no schedule had').toBe(false);
 });

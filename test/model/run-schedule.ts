@@ -19,7 +19,7 @@ import { judgeEnd } from './oracle.ts';
 import type { Move, Schedule } from './schedule.ts';
 import { World } from './world.ts';
 
-/** Where schedules run. */
+/** The server, folder and task queue of the schedules. */
 export interface Stage {
   readonly client: Client;
   readonly folder: string;
@@ -27,16 +27,16 @@ export interface Stage {
   readonly worlds: Map<string, World>;
 }
 
-/** A job that nothing has happened in for so long stands still; poll intervals stay far below it. */
+/** A job without a new attempt for so long makes no progress; poll intervals are far shorter. */
 const STANDSTILL_MS = 240_000;
-/** Far beyond what any schedule takes, also on a busy machine; a job that continues then never ends. */
+/** Far more than any schedule needs, also on a busy machine; a job beyond it never ends. */
 const MOST_ATTEMPTS = 2_000;
 const LONGEST_MS = 20 * 60_000;
-const LOOK_MS = 200;
+const OPERATOR_POLL_MS = 200;
 
 let jobs = 0;
 
-/** Runs one job by its schedule, on the real workflow, activities, store and file work; answers what struck. */
+/** Runs one job by its schedule, on the real workflow, activities, store and file work. Returns the faults and actions that happened. */
 export async function runSchedule(stage: Stage, schedule: Schedule): Promise<ReadonlySet<string>> {
   jobs += 1;
   const spec = specOf(stage.folder, `model-${process.pid}-${jobs}`, schedule);
@@ -75,7 +75,7 @@ function specOf(folder: string, jobId: string, schedule: Schedule): JobSpec {
   };
 }
 
-/** A job, its operator, and whoever mends the account when the job says what is wrong. */
+/** A job and its operator, who fixes the account or the key when the job reports them. */
 class DrivenJob {
   private readonly stage: Stage;
   private readonly world: World;
@@ -84,7 +84,7 @@ class DrivenJob {
   private readonly wrong: string[] = [];
   private cancelled = false;
   private ended = false;
-  /** Moves that end a run: its `result()` then tells nothing about the job. */
+  /** Moves that ended a run, whose `result()` then is not the job's end. */
   private runsEnded = 0;
 
   constructor(stage: Stage, world: World, spec: JobSpec) {
@@ -134,14 +134,14 @@ class DrivenJob {
     });
   }
 
-  /** The job's report; null, and something wrong, when there is none. */
+  /** The job's report; without one, null and an entry in `wrong`. */
   private async report(): Promise<JobReport | null> {
     const standstill = this.untilStandstill();
     for (;;) {
       const runsEnded = this.runsEnded;
       try {
         const report = await Promise.race([this.handle.result() as Promise<JobReport>, standstill]);
-        if (report !== 'stands still') return report;
+        if (report !== 'standstill') return report;
         this.wrong.push(`the job does not end: ${await this.describe()}`);
         await this.handle.terminate();
         return null;
@@ -153,12 +153,12 @@ class DrivenJob {
           this.wrong.push(`the job failed: ${message}`);
           return null;
         }
-        while (this.moving) await sleep(LOOK_MS / 10);
+        while (this.moving) await sleep(OPERATOR_POLL_MS / 10);
       }
     }
   }
 
-  private async untilStandstill(): Promise<'stands still'> {
+  private async untilStandstill(): Promise<'standstill'> {
     let attempts = -1;
     let since = Date.now();
     const until = since + LONGEST_MS;
@@ -168,41 +168,41 @@ class DrivenJob {
       await sleep(1_000, undefined, { ref: false });
       if (this.ended) break;
     }
-    return 'stands still';
+    return 'standstill';
   }
 
   private moving = false;
 
-  /** What somebody does who looks at the job now and then, until it ends. */
+  /** Acts as the operator, who polls the job until it ends. */
   private async operate(): Promise<void> {
     while (!this.ended) {
       const move = this.due.shift();
-      if (move !== undefined) await this.move(move).catch((error: unknown) => this.tell(error));
+      if (move !== undefined) await this.move(move).catch((error: unknown) => this.noteError(error));
       else {
         const { fates, refusals, otherKey } = this.world.schedule;
         if (fates.length + refusals.length > 0 || otherKey !== null)
-          await this.mend().catch((error: unknown) => this.tell(error));
-        await sleep(LOOK_MS);
+          await this.fixAndResume().catch((error: unknown) => this.noteError(error));
+        await sleep(OPERATOR_POLL_MS);
       }
     }
   }
 
-  /** A move may come too late for its job. */
-  private tell(error: unknown): void {
+  /** Records an error, except for a move that came too late for its job. */
+  private noteError(error: unknown): void {
     if (isTooBusy(error)) return;
     if (!this.ended && !/already completed|not found|Completed/i.test(String(error)))
-      this.wrong.push(`the operator met ${String(error)}`);
+      this.wrong.push(`the operator got ${String(error)}`);
   }
 
-  /** A paused job says why; whoever reads it mends it, and only then resumes. */
-  private async mend(): Promise<void> {
+  /** A paused job reports its reason; the operator fixes it, and only then resumes. */
+  private async fixAndResume(): Promise<void> {
     const { api, struck } = this.world;
     const { reason, state } = await this.progress();
     if (reason === null) return;
     if (state !== JobState.Paused && state !== JobState.Cancelling) return;
     struck.add('job: paused by itself');
     if (api.refusing !== null && reason.includes('the API refused the account')) api.refusing = null;
-    if (reason.includes('does not know')) api.setKeyRight();
+    if (reason.includes('does not know')) api.correctKey();
     await this.handle.signal('resume');
   }
 
@@ -235,14 +235,13 @@ class DrivenJob {
     const { handle } = this;
     await handle.signal('pause', 'lunch');
     let { state, reason } = await this.progress();
-    // A task of the workflow that failed, or was begun anew, may answer before it has heard of the pause.
-    for (let looks = 0; state === JobState.Running && looks < 100 && !this.ended; looks += 1) {
-      await sleep(LOOK_MS);
+    // A workflow task that failed or was restarted may reply before it has received the pause.
+    for (let polls = 0; state === JobState.Running && polls < 100 && !this.ended; polls += 1) {
+      await sleep(OPERATOR_POLL_MS);
       ({ state, reason } = await this.progress());
     }
-    if (state === JobState.Paused && reason === null)
-      this.wrong.push('the job is paused and does not say why');
-    if (state === JobState.Running && !this.ended) this.wrong.push('the job runs on after a pause');
+    if (state === JobState.Paused && reason === null) this.wrong.push('the job is paused without a reason');
+    if (state === JobState.Running && !this.ended) this.wrong.push('the job still runs after a pause');
     await handle.signal('resume');
   }
 
@@ -253,7 +252,7 @@ class DrivenJob {
         if ((await this.handle.describe()).status.name !== 'RUNNING') return;
         await move(runs);
         this.runsEnded += 1;
-        this.world.api.jobCancelled = false; // the new history may know nothing of it
+        this.world.api.jobCancelled = false; // the new history may lack the cancel
       });
     } finally {
       this.moving = false;
@@ -284,7 +283,7 @@ class DrivenJob {
       ({ activityType, attempt, lastFailure }) =>
         `${activityType?.name}, attempt ${attempt}: ${lastFailure?.message ?? 'no failure'}`,
     );
-    // On a machine that is too busy to answer, the steps are what is known.
+    // On a machine too busy for a query, only the pending activities are known.
     const progress = await this.progress().catch((error: unknown) => String(error));
     return [JSON.stringify(progress), ...(pending ?? [])].join('\n  ');
   }
@@ -294,7 +293,7 @@ class DrivenJob {
   }
 }
 
-/** A query, a signal or a read has found no free worker or server in time, as all jobs here want the same cores: it is tried again. */
+/** A query, signal or read found no free worker or server in time, as all jobs share the cores: it is tried again. */
 function isTooBusy(error: unknown): boolean {
   if (!isGrpcServiceError(error) && !(error instanceof ServiceError)) return false;
   if (/failed to query workflow|unable to query workflow/i.test(error.message)) return true;

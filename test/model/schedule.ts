@@ -2,25 +2,25 @@ import fc from 'fast-check';
 import type { Activities } from '../../src/activities/index.ts';
 
 /**
- * A schedule: one job and everything that goes wrong in it. Plain data, so that fast-check can make, print and shrink
- * it; an empty one is a job on a perfect day.
+ * A schedule: one job and all its faults. It is plain data, so that fast-check can generate, print and shrink
+ * it; an empty one is a job without faults.
  */
 export interface Schedule {
   readonly lines: readonly LineScript[];
   readonly shardLines: number;
   readonly attempts: number;
   readonly inFlight: number;
-  /** True when long steps have queues of their own, so that polls look on. */
+  /** True when long steps have task queues of their own, so that polls continue. */
   readonly stepQueues: boolean;
   readonly rebuy: boolean;
   readonly giveUpAfterMs: number | null;
-  /** A run is continued as new after so many events; null: when the server suggests it, which is never here. */
+  /** A run continues as new after so many events; null: when the server suggests it, which never happens here. */
   readonly maxHistoryEvents: number | null;
   readonly list: ListScript;
   readonly limits: ApiLimits;
   /** How the `bytes` of file objects compare with the files. */
-  readonly bytes: BytesWord;
-  /** What becomes of the n-th batch; later ones have a perfect day. */
+  readonly bytes: BytesForm;
+  /** The fate of the n-th batch; later ones have no fault. */
   readonly fates: readonly BatchFate[];
   readonly calls: readonly CallScript[];
   readonly deaths: readonly Death[];
@@ -34,18 +34,18 @@ export interface Schedule {
 export interface LineScript {
   readonly kind: 'chat' | 'embedding' | 'response' | 'bad';
   readonly customId: string | null;
-  /** How its executions go, the first one first; later ones give an answer. */
+  /** The outcomes of its executions, in order; later ones give an answer. */
   readonly runs: readonly LineRun[];
-  /** Why the API refuses whatever holds this line; null for most. */
+  /** The reason why the API refuses a file or batch with this line; null for most lines. */
   readonly flaw: LineFlaw | null;
 }
 
 /**
- * What a line does to whatever holds it, for good.
+ * The permanent effect of a line on the file or batch that contains it.
  * - `named`: its batch fails validation, which names the line.
- * - `poison`: its batch fails as a whole, with a code nobody knows and without a line.
+ * - `poison`: its batch fails as a whole, with an unknown code and without a line.
  * - `upload_400`, `create_400`, `create_403_model`: that call is refused.
- * - `content_400`: the output file of its batch is refused to whoever reads it.
+ * - `content_400`: every read of the output file of its batch is refused.
  */
 export const lineFlaws = [
   'named',
@@ -57,7 +57,7 @@ export const lineFlaws = [
 ] as const;
 export type LineFlaw = (typeof lineFlaws)[number];
 
-/** How one execution of a line goes. `no_row` was never run, `lost` was run and paid; neither leaves a row. */
+/** The outcome of one execution of a line. `no_row` was never run, `lost` was run and paid; neither leaves a row. */
 export type LineRun =
   | 'answer'
   | 'status_408'
@@ -74,45 +74,45 @@ export type LineRun =
   | 'no_row'
   | 'lost';
 
-/** What the API takes. */
+/** The limits of the API. */
 export interface ApiLimits {
-  /** A larger input is refused with 413; null: none is. */
+  /** A larger input is refused with 413; null: no limit. */
   readonly bytes: number | null;
   /** The call that refuses it. */
   readonly at: 'files.create' | 'batches.create';
-  /** Validation names at most so many bad lines. */
+  /** The most bad lines that validation names. */
   readonly namedErrors: number;
 }
 
-export type BytesWord = 'true' | 'more' | 'less' | 'missing';
+export type BytesForm = 'true' | 'more' | 'less' | 'missing';
 
 /** How the server lists batches. */
 export interface ListScript {
   readonly pageLines: number;
-  /** A list always has more and starts over. */
+  /** The list always reports more pages, and starts over. */
   readonly endless: boolean;
   /** `stale`: it shows each batch as it was when it was first listed; `summaries`: without counts, errors and files. */
   readonly form: 'whole' | 'stale' | 'summaries';
-  /** What its first calls get instead of a list. */
+  /** The reply to its first calls instead of a list. */
   readonly broken: { readonly as: ListTrouble; readonly calls: number } | null;
 }
 export const listTroubles = ['status_500', 'html_200', 'status_404', 'status_405'] as const;
 export type ListTrouble = (typeof listTroubles)[number];
 
-/** From a call on every read is answered from another project, which has none of our batches and files. */
+/** From this call on, every read goes to another project, which has none of our batches and files. */
 export interface OtherKey {
   readonly atCall: number;
-  /** It is over after so many calls; a job that pauses for it has somebody set the key right before. */
+  /** It ends after so many calls, or when the operator corrects the key because the job paused. */
   readonly calls: number;
 }
 
-/** Calls of a kind about whatever holds a line fail with 500 until nothing is left to do for the job's other batches. */
+/** Calls of this kind for a file or batch with this line fail with 500 until the job's other batches are done. */
 export interface Held {
   readonly call: 'files.create' | 'files.content' | 'batches.create' | 'batches.retrieve' | 'batches.cancel';
   readonly line: number;
 }
 
-/** How a batch ends when nobody cancels it. */
+/** How a batch ends unless it is cancelled. */
 export type BatchEnd =
   | { readonly kind: 'completed' }
   | { readonly kind: 'expired' | 'cancelled'; readonly afterShare: number }
@@ -120,34 +120,34 @@ export type BatchEnd =
   | { readonly kind: 'refused'; readonly why: 'token_limit' | 'file_not_found' | 'billing' | 'model' }
   /** Refused for some of its lines. */
   | { readonly kind: 'lines_refused'; readonly every: number }
-  /** Runs on, far beyond its window, unless it is cancelled. */
+  /** Runs far beyond its window, unless it is cancelled. */
   | { readonly kind: 'stuck' };
 
-/** What becomes of a batch. */
+/** The fate of a batch. */
 export interface BatchFate {
   readonly end: BatchEnd;
-  /** Looks at it before it ends. */
-  readonly looks: number;
+  /** Reads and lists of it before it ends. */
+  readonly readsToEnd: number;
   /** False: lines that never ran have no row. */
   readonly restRows: boolean;
   readonly output: FileFate;
   readonly errors: FileFate;
-  /** What reads of the file get in its place, at first or always. */
+  /** The content that reads of the file get instead, at first or always. */
   readonly outputJunk: Junk | null;
   readonly errorsJunk: Junk | null;
   readonly absent: 'null' | 'empty' | 'left_out';
-  /** `unknown`: words of another server, also for a while after the end. */
-  readonly words: 'usual' | 'capitals' | 'unknown';
-  /** Sweeps of the list that do not show it yet. */
-  readonly hiddenSweeps: number;
-  /** Reads that do not know it yet. */
+  /** How its status is written. `unknown`: as another server writes it, also for a while after the end. */
+  readonly statusForm: 'usual' | 'capitals' | 'unknown';
+  /** Reads of the list that do not show it yet. */
+  readonly hiddenLists: number;
+  /** Reads of it that return 404 first. */
   readonly unknownReads: number;
   readonly oddRows: readonly OddRow[];
-  /** Every second answer stands in a row that is no strict JSON or UTF-8. */
+  /** Every second answer is in a row that is not strict JSON or UTF-8. */
   readonly damage: RowDamage | null;
-  readonly counts: CountsWord;
+  readonly counts: CountsForm;
   readonly earlyIds: boolean;
-  /** Share of its lines done when somebody cancels it through the API. */
+  /** Share of its lines that are done when the job cancels it. */
   readonly cancelledShare: number;
   readonly ignoresCancel: boolean;
 }
@@ -158,14 +158,14 @@ export interface Junk {
   readonly lasts: 'a while' | 'for ever';
 }
 
-/** `cut` is beyond repair; what the others say can be read. */
+/** `cut` cannot be repaired; the others can be read. */
 export const rowDamages = ['not_a_number', 'control_character', 'trailing_comma', 'bad_utf8', 'cut'] as const;
 export type RowDamage = (typeof rowDamages)[number];
 
-export const countsWords = ['zeros', 'too_many', 'too_few', 'null', 'missing'] as const;
-export type CountsWord = 'true' | (typeof countsWords)[number];
+export const countsForms = ['zeros', 'too_many', 'too_few', 'null', 'missing'] as const;
+export type CountsForm = 'true' | (typeof countsForms)[number];
 
-/** What becomes of an ended batch's file: named after a while, never named, or named but deleted. */
+/** The file of an ended batch: named at once, named after a while, never named, or named but deleted. */
 export type FileFate = 'here' | 'late' | 'missing' | 'gone';
 export type OddRow =
   | 'strangers'
@@ -205,14 +205,14 @@ export const callFaults = [
 ] as const;
 export type CallFault = (typeof callFaults)[number];
 
-/** What becomes of the n-th call of a kind. */
+/** The fault of the n-th call of a kind. */
 export interface CallScript {
   readonly call: CallKind;
   readonly nth: number;
   readonly fault: CallFault;
 }
 
-/** Typed, so that a new activity is not forgotten. */
+/** Typed, so that the compiler reports a missing activity. */
 const activities: Record<keyof Activities, null> = {
   buildShards: null,
   uploadInput: null,
@@ -234,8 +234,8 @@ export type ActivityName = keyof Activities;
 
 /**
  * The process dies in the n-th attempt of an activity, before or after the effect of a step: a call of the API, an
- * access to the store, or a piece of file work. Beyond the last step: before the result is reported. `given_up`: the
- * server gives the attempt up at that step, and it goes on while its successor runs.
+ * access to the store, or a call of file work. After the last step: before the result is reported. `given_up`: the
+ * server gives up the attempt at that step, and it continues while the next attempt runs.
  */
 export interface Death {
   readonly activity: ActivityName;
@@ -244,7 +244,7 @@ export interface Death {
   readonly when: 'before' | 'after' | 'given_up';
 }
 
-/** `rows_…`: calls are accepted, and whatever runs ends in rows that say it. */
+/** `rows_…`: calls are accepted, and lines that run end in rows with this error. */
 export const refusalKinds = [
   'status_401',
   'status_403',
@@ -256,7 +256,7 @@ export const refusalKinds = [
   'rows_billing_limit',
 ] as const;
 
-/** From a call on the key or the account is refused, until somebody has seen why the job pauses, and mends it. */
+/** From this call on, the key or the account is refused, until the operator reads why the job pauses and fixes it. */
 export interface Refusal {
   readonly atCall: number;
   readonly kind: (typeof refusalKinds)[number];
@@ -264,20 +264,20 @@ export interface Refusal {
 
 export const moveKinds = ['cancel', 'pause', 'reset', 'terminate'] as const;
 
-/** What an operator does when the API has had so many calls; `pick` chooses the point of a reset. */
+/** An operator's action after so many calls of the API; `pick` chooses the point of a reset. */
 export interface Move {
   readonly atCall: number;
   readonly kind: (typeof moveKinds)[number];
   readonly pick: number;
 }
 
-/** How often each kind of trouble is drawn, against seven draws without it. */
+/** How often each kind of fault is drawn, against seven draws without it. */
 const weight = {
   flawedLine: 0.4,
   junk: 1,
   damage: 2,
   counts: 4,
-  words: 3,
+  statusForm: 3,
   limits: 0.7,
   bytes: 1,
   listForm: 2,
@@ -367,15 +367,15 @@ const junk = seldom<Junk | null>(
 
 const fate: fc.Arbitrary<BatchFate> = fc.record({
   end: batchEnd,
-  looks: fc.integer({ min: 0, max: 2 }),
+  readsToEnd: fc.integer({ min: 0, max: 2 }),
   restRows: fc.boolean(),
   output: seldom<FileFate>('here', fc.constantFrom('late', 'missing', 'gone'), 2),
   errors: seldom<FileFate>('here', fc.constantFrom('late', 'missing', 'gone')),
   outputJunk: junk,
   errorsJunk: junk,
   absent: fc.constantFrom('null', 'empty', 'left_out'),
-  words: seldom('usual', fc.constantFrom('capitals' as const, 'unknown' as const), weight.words),
-  hiddenSweeps: seldom(0, fc.integer({ min: 1, max: 2 }), 3),
+  statusForm: seldom('usual', fc.constantFrom('capitals' as const, 'unknown' as const), weight.statusForm),
+  hiddenLists: seldom(0, fc.integer({ min: 1, max: 2 }), 3),
   unknownReads: seldom(0, fc.integer({ min: 1, max: 2 })),
   oddRows: seldom(
     [],
@@ -394,16 +394,16 @@ const fate: fc.Arbitrary<BatchFate> = fc.record({
     3,
   ),
   damage: seldom<RowDamage | null>(null, fc.constantFrom(...rowDamages), weight.damage),
-  counts: seldom<CountsWord>('true', fc.constantFrom(...countsWords), weight.counts),
+  counts: seldom<CountsForm>('true', fc.constantFrom(...countsForms), weight.counts),
   earlyIds: seldom(false, fc.constant(true)),
   cancelledShare: share,
   ignoresCancel: seldom(false, fc.constant(true)),
 });
 
-/** Most steps of a job lie within its first dozens of calls. */
+/** Most jobs have only a few dozen calls. */
 const atCall = fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 40 }));
 
-/** Random schedules: each kind of trouble in a part of them, so that simple and crowded ones both come up. */
+/** Random schedules: each kind of fault is in a part of them, so that some have few faults and some have many. */
 export const schedules: fc.Arbitrary<Schedule> = fc.record({
   lines: fc.oneof(
     { arbitrary: fc.array(line, { minLength: 1, maxLength: 12 }), weight: 4 },

@@ -7,45 +7,45 @@ import type { CallFault, CallKind, LineFlaw, ListTrouble, Refusal, Schedule } fr
 /** The metadata key that names a batch's shard. */
 const SHARD_KEY = 'durable_batch_shard';
 
-/** An input that the API has refused for good. */
+/** An input that the API has refused permanently. */
 export interface RefusedInput {
   readonly lines: readonly number[];
   /** True when only its size was refused. */
   readonly tooLarge: boolean;
 }
 
-/** Looks at a running batch after a cancel of its job before somebody must have cancelled the batch; a poll looks up to 20 times. */
-const MOST_LOOKS_UNCANCELLED = 60;
+/** A cancelled job must cancel a running batch within so many reads of it; one poll reads it up to 20 times. */
+const MOST_READS_UNCANCELLED = 60;
 
-/** A held step fails so often at least. */
+/** A held step fails at least so often. */
 const FEWEST_HELD = 3;
 
 /** All other batches of a job end in seconds, and in a minute or two on a machine with a load of 20. */
 const LONGEST_HELD_MS = 240_000;
 
 /**
- * The Batch API in memory, as one schedule has it: files, batches, and the money. It is called through the SDK, by the
- * `fetch` that it hands out, and judges every batch at the moment at which it is created: by what it knows to have run and
- * to have been paid, never by what it says.
+ * The Batch API of one schedule in memory: files, batches, and the money. It is called through the SDK, by the
+ * `fetch` that it returns, and judges every batch when it is created: by what has really run and
+ * been paid, never by what its replies claim.
  */
 export class ScriptedApi {
   readonly batches: ApiBatch[] = [];
-  /** What may not happen and did. */
+  /** Violations of the guarantees. */
   readonly violations: string[] = [];
-  /** Called at every call, with their number. */
+  /** Called at every call, with the number of calls so far. */
   onCall: (calls: number) => void = () => undefined;
-  /** Why the account is refused now; null when it is not. */
+  /** Why the account is refused now; null if it is not. */
   refusing: Refusal['kind'] | null = null;
-  /** True while somebody has cancelled the job. */
+  /** True while the job is cancelled. */
   jobCancelled = false;
-  /** True once a batch may exist that no reply was heard of: from then on the list works and shows it. */
+  /** True once a batch may exist whose create got no reply: from then on the list works and shows it. */
   listMustWork = false;
-  /** True once a create got no reply from another project: its caller cannot know whether it has bought. */
+  /** True once a create with another project's key got no reply: its caller cannot know whether a batch exists. */
   hasUnsureCreate = false;
   readonly refusedInputs: RefusedInput[] = [];
-  /** Calls that are still to come from a worker with another project's key. */
+  /** Remaining calls of the worker with another project's key. */
   private otherKeyCalls = 0;
-  /** Whether a worker with another project's key makes the calls of an attempt: it has one key as long as it lives. */
+  /** Whether an attempt runs in a worker with another project's key; an attempt has one key to its end. */
   private readonly otherKeyAttempts = new Map<Attempt, boolean>();
   private heldCalls = 0;
   private heldSince: number | null = null;
@@ -71,12 +71,12 @@ export class ScriptedApi {
       const url = new URL(input instanceof Request ? input.url : input);
       const method = init?.method?.toUpperCase() ?? 'GET';
       const path = url.pathname.slice('/v1'.length);
-      return await this.answer(attempt, kindOf(method, path), path, url.searchParams, init?.body ?? null);
+      return await this.respond(attempt, kindOf(method, path), path, url.searchParams, init?.body ?? null);
     };
-    return Object.assign(fetch, { Response }); // the SDK looks there to learn what forms it may send
+    return Object.assign(fetch, { Response }); // the SDK checks there which forms it may send
   }
 
-  private async answer(
+  private async respond(
     attempt: Attempt,
     kind: CallKind,
     path: string,
@@ -100,18 +100,18 @@ export class ScriptedApi {
     return await this.after(kind, fault, response);
   }
 
-  /** The worker with another project's key is stopped. */
-  setKeyRight(): void {
+  /** Stops the worker with another project's key. */
+  correctKey(): void {
     this.otherKeyCalls = 0;
     for (const [attempt, isOther] of this.otherKeyAttempts) if (isOther) attempt.kill();
   }
 
-  /** What a worker with another project's key gets: nothing of ours is there. It creates nothing, so that nothing is lost there. */
+  /** The replies to a worker with another project's key, which has none of our objects. It creates nothing, so that nothing is lost there. */
   private underOtherKey(attempt: Attempt, kind: CallKind, path: string): Response | null {
     const isOther = this.otherKeyAttempts.get(attempt) ?? this.otherKeyCalls > 0;
     this.otherKeyAttempts.set(attempt, isOther);
     if (!isOther) return null;
-    // Nothing that is not sent can tell its owner of the key: another worker takes the step soon.
+    // A create that is not sent cannot reveal the wrong key, so another worker takes over the step soon.
     if (kind === 'files.create' || kind === 'batches.create')
       this.otherKeyCalls = Math.min(this.otherKeyCalls, RESETS_UNDER_OTHER_KEY);
     this.otherKeyCalls -= 1;
@@ -135,7 +135,7 @@ export class ScriptedApi {
     }
   }
 
-  /** A step that fails until nothing is left to do for the other batches: if it stops them as well, the job never ends. */
+  /** Fails a step until the other batches are done: if it blocks them as well, the job never ends. */
   private async hold(
     kind: CallKind,
     path: string,
@@ -143,7 +143,7 @@ export class ScriptedApi {
   ): Promise<Response | null> {
     const { held } = this.schedule;
     if (held?.call !== kind) return null;
-    const lines = await this.linesMeant(kind, path, body);
+    const lines = await this.linesOfCall(kind, path, body);
     if (!lines.includes(held.line)) return null;
     const others = this.batches.filter((batch) => !batch.lines.includes(held.line));
     const isDone = others.every(
@@ -153,9 +153,7 @@ export class ScriptedApi {
     this.heldCalls += 1;
     this.heldSince ??= Date.now();
     if (Date.now() - this.heldSince > LONGEST_HELD_MS) {
-      this.violations.push(
-        `${held.call} of line ${held.line} fails, and stops what the job's other batches need`,
-      );
+      this.violations.push(`${held.call} of line ${held.line} fails, and blocks the job's other batches`);
       this.heldSince = Number.NEGATIVE_INFINITY;
       return null;
     }
@@ -165,13 +163,13 @@ export class ScriptedApi {
     return refusal(500, 'It does not work, and will not soon.', null);
   }
 
-  /** The caller cannot know whether it has created a batch. It searches the list until that works or is refused for good. */
+  /** The caller cannot know whether it has created a batch. It searches the list until the list works or is refused permanently. */
   private noteUnsureCreate(): void {
     this.hasUnsureCreate = true;
     if (!this.schedule.list.broken?.as.startsWith('status_4')) this.listMustWork = true;
   }
 
-  private async linesMeant(
+  private async linesOfCall(
     kind: CallKind,
     path: string,
     body: RequestInit['body'] | null,
@@ -272,10 +270,10 @@ export class ScriptedApi {
     if (refused !== null) return refused;
     const id = `file-in-${this.uploads.size + 1}`;
     this.uploads.set(id, bytes);
-    return json({ id, object: 'file', ...this.bytesSaid(bytes), purpose: 'batch' });
+    return json({ id, object: 'file', ...this.bytesField(bytes), purpose: 'batch' });
   }
 
-  /** The final refusal of an input for what it holds, or for its size; null when it is taken. */
+  /** The permanent refusal of an input for its lines or its size; null if it is accepted. */
   private refuseInput(call: 'files.create' | 'batches.create', bytes: Buffer): Response | null {
     const { limits } = this.schedule;
     const lines = linesIn(bytes);
@@ -298,7 +296,7 @@ export class ScriptedApi {
     return this.schedule.lines[line - 1]?.flaw ?? null;
   }
 
-  private bytesSaid({ length }: Buffer): Record<string, unknown> {
+  private bytesField({ length }: Buffer): Record<string, unknown> {
     const { bytes } = this.schedule;
     if (bytes !== 'true') this.strike(`file: bytes ${bytes}`);
     switch (bytes) {
@@ -319,9 +317,9 @@ export class ScriptedApi {
     if (id === '')
       return json({ object: 'list', data: [...this.uploads.keys()].map((known) => ({ id: known })) });
     const upload = this.uploads.get(id);
-    if (upload !== undefined) return json({ id, object: 'file', ...this.bytesSaid(upload) });
+    if (upload !== undefined) return json({ id, object: 'file', ...this.bytesField(upload) });
     const found = this.findFile(id);
-    return found === null ? notFound() : json({ id, object: 'file', ...this.bytesSaid(found.bytes) });
+    return found === null ? notFound() : json({ id, object: 'file', ...this.bytesField(found.bytes) });
   }
 
   private download(id: string, fault: CallFault | null): Response {
@@ -350,7 +348,7 @@ export class ScriptedApi {
       },
       { highWaterMark: 0 },
     );
-    // A clean cut shows nowhere: it is chunked.
+    // A clean cut is invisible: the body is chunked.
     const headers = fault === 'truncate_clean' ? {} : { 'content-length': String(bytes.length) };
     return new Response(stream, { headers });
   }
@@ -431,22 +429,22 @@ export class ScriptedApi {
   private retrieveBatch(id: string): Response {
     const batch = this.batches.find((known) => known.id === id);
     if (batch === undefined) return notFound();
-    if (batch.readsLeft > 0) {
-      batch.readsLeft -= 1;
+    if (batch.unknownReadsLeft > 0) {
+      batch.unknownReadsLeft -= 1;
       this.strike('batch: unknown to a read');
       return notFound();
     }
-    this.look(batch);
+    this.advance(batch);
     batch.noteShown('alone');
     return json(batch.toJson());
   }
 
-  private look(batch: ApiBatch): void {
-    batch.look();
+  private advance(batch: ApiBatch): void {
+    batch.advance();
     if (!this.jobCancelled || batch.isEnded || batch.cancelAsked || batch.cancelTried) return;
-    batch.looksUncancelled += 1;
-    if (batch.looksUncancelled === MOST_LOOKS_UNCANCELLED)
-      this.violations.push(`${batch.id} runs on, as nobody has cancelled it since the job was`);
+    batch.readsUncancelled += 1;
+    if (batch.readsUncancelled === MOST_READS_UNCANCELLED)
+      this.violations.push(`${batch.id} still runs, as the cancelled job has not cancelled it`);
   }
 
   private listBatches(query: URLSearchParams): Response {
@@ -454,8 +452,8 @@ export class ScriptedApi {
     const broken = this.brokenList();
     if (broken !== null) return broken;
     const after = query.get('after');
-    if (after === null) for (const batch of this.batches) batch.sweepsLeft -= 1;
-    const shown = this.batches.filter(({ sweepsLeft }) => sweepsLeft < 0).toReversed();
+    if (after === null) for (const batch of this.batches) batch.hiddenListsLeft -= 1;
+    const shown = this.batches.filter(({ hiddenListsLeft }) => hiddenListsLeft < 0).toReversed();
     const start = after === null ? 0 : shown.findIndex(({ id }) => id === after) + 1;
     const limit = Math.min(pageLines, Number(query.get('limit') ?? 20));
     let page = shown.slice(start, start + limit);
@@ -468,7 +466,7 @@ export class ScriptedApi {
     if (shown.length > limit) this.strike('list: several pages');
     if (form !== 'whole' && page.length > 0) this.strike(`list: ${form}`);
     for (const batch of page) {
-      if (form !== 'stale') this.look(batch);
+      if (form !== 'stale') this.advance(batch);
       if (form === 'whole') batch.noteShown('in the list');
     }
     const shows = {
@@ -497,7 +495,7 @@ export class ScriptedApi {
     return json(batch.toJson());
   }
 
-  /** A request must be that of its line, to the letter. Answers the line's number. */
+  /** A request must be exactly that of its line. Returns the number of the line. */
   private judgeRequest(text: string, endpoint: string): number {
     const { custom_id, url, body } = JSON.parse(text) as { custom_id: string; url: string; body: unknown };
     const line = Number(custom_id);
@@ -511,11 +509,11 @@ export class ScriptedApi {
     return line;
   }
 
-  /** Promise 2, judged when it counts. */
+  /** Checks that nothing is bought twice, when a batch is created. */
   private judgeCreation(batch: ApiBatch): void {
     const { violations, schedule } = this;
     const { lines } = batch;
-    if (lines.length === 0) violations.push(`${batch.id} was created on a file that is not there`);
+    if (lines.length === 0) violations.push(`${batch.id} was created from a file that does not exist`);
     if (lines.length > schedule.shardLines) violations.push(`${batch.id} holds ${lines.length} lines`);
     if (new Set(lines).size !== lines.length) violations.push(`${batch.id} holds a line twice`);
     if (new Set(lines.map((line) => schedule.lines[line - 1]!.kind)).size > 1)
@@ -523,7 +521,7 @@ export class ScriptedApi {
     if (batch.key === '') violations.push(`${batch.id} carries no key`);
     for (const earlier of this.batches) {
       if (earlier.key === batch.key) {
-        // The API knows no idempotency key: a POST of an attempt that was given up may come after its successor's.
+        // The API has no idempotency key: the POST of an attempt that was given up may arrive after that of the next attempt.
         if (earlier.about.byZombie || batch.about.byZombie) {
           this.strike('batch: duplicate of an attempt that was given up');
           continue;
@@ -532,7 +530,7 @@ export class ScriptedApi {
       }
       for (const line of lines) {
         if (!earlier.lines.includes(line)) continue;
-        const why = this.mayNotGoAgain(earlier, line);
+        const why = this.whyNotAgain(earlier, line);
         if (why !== null) violations.push(`line ${line} is in ${batch.id} although ${earlier.id} ${why}`);
       }
     }
@@ -543,41 +541,41 @@ export class ScriptedApi {
     }
   }
 
-  /** Why a line that was in a batch may not be bought again; null when it may. */
-  private mayNotGoAgain(earlier: ApiBatch, line: number): string | null {
+  /** The reason why a line that was in a batch must not be bought again; null if it may. */
+  private whyNotAgain(earlier: ApiBatch, line: number): string | null {
     if (!earlier.isEnded) return `is still ${earlier.status}`;
     if (earlier.status === 'failed') return null;
     for (const which of ['output', 'errors'] as const) {
       if (earlier.reading(line, which) !== 'never' && !earlier.readToEnd.has(which))
-        return `has an ${which} file with a row of it that nobody has read`;
+        return `has an ${which} file with a row of it that was not read`;
     }
     const run = earlier.ran.get(line)?.run;
     const reading = earlier.readingOf(line);
     if (run === 'answer' && reading !== 'never') return `has answered it, in a row that is ${reading}`;
     if (reading !== 'never' || earlier.ran.size === 0) return null;
-    // Rows in an array can be read by who wants to.
+    // Rows in a JSON array may be read, too.
     if (run !== 'answer' && earlier.hasRowInArray(line)) return null;
     if (earlier.askedMs < TEN_MINUTES_MS / 2 && !earlier.isContentRefused)
-      return `said nothing of it and was asked again for ${earlier.askedMs} ms only`;
+      return `did not show it and was requested again for ${earlier.askedMs} ms only`;
     if (this.schedule.rebuy) return null;
     if (run === 'answer') return 'has answered it, in a file that it never showed';
     const hasAnswers = earlier.lines.some((each) => earlier.ran.get(each)?.run === 'answer');
-    // Rows in an array can be read by who wants to.
+    // Rows in a JSON array may be read, too.
     const isArray = earlier.fate.outputJunk?.form === 'json_array';
     if (hasAnswers && !isArray && !earlier.offers('output'))
-      return 'has an output file that nobody could read';
+      return 'has an output file that could not be read';
     return null; // the API has lost its row, or it never ran
   }
 }
 
-/** True when the line has used one of its attempts in the batch: it ran, and a row that was read says how it failed. */
+/** True when the line has used an attempt in the batch: it ran, and a row that was read has its error. */
 function isSurelyCharged(batch: ApiBatch, line: number): boolean {
   const run = batch.ran.get(line)?.run ?? 'account';
   const isTry = run !== 'answer' && run !== 'account' && run !== 'no_row' && run !== 'lost';
   return isTry && batch.readingOf(line) === 'readable';
 }
 
-/** Uploads and creates that a worker with another project's key spoils in a row. */
+/** Consecutive uploads and creates that a worker with another project's key makes fail. */
 const RESETS_UNDER_OTHER_KEY = 2;
 
 const refusedAt: Readonly<Partial<Record<LineFlaw, CallKind>>> = {
@@ -616,7 +614,7 @@ function kindOf(method: string, path: string): CallKind {
   return id === undefined ? 'batches.list' : 'batches.retrieve';
 }
 
-/** What of a batch's fate is trouble. */
+/** The names of the faults in a batch's fate. */
 function strikesOf({ fate }: ApiBatch): string[] {
   const { end } = fate;
   return [
@@ -626,14 +624,14 @@ function strikesOf({ fate }: ApiBatch): string[] {
     ...(fate.absent === 'null' ? [] : [`file: absent is ${fate.absent}`]),
     ...(fate.restRows ? [] : ['rows: none for lines that never ran']),
     ...fate.oddRows.map((odd) => `rows: ${odd}`),
-    ...(fate.hiddenSweeps > 0 ? ['list: lag'] : []),
+    ...(fate.hiddenLists > 0 ? ['list: lag'] : []),
     ...(fate.counts === 'true' ? [] : [`batch: counts ${fate.counts}`]),
     ...(fate.damage === null ? [] : [`rows: ${fate.damage}`]),
     ...(fate.outputJunk === null ? [] : [`file: output ${fate.outputJunk.form} ${fate.outputJunk.lasts}`]),
     ...(fate.errorsJunk === null ? [] : [`file: errors ${fate.errorsJunk.form} ${fate.errorsJunk.lasts}`]),
-    ...(fate.words === 'usual' ? [] : [`batch: status words ${fate.words}`]),
+    ...(fate.statusForm === 'usual' ? [] : [`batch: status words ${fate.statusForm}`]),
     ...(fate.earlyIds ? ['batch: file ids early'] : []),
-    ...(fate.looks === 0 ? ['batch: states skipped'] : []),
+    ...(fate.readsToEnd === 0 ? ['batch: states skipped'] : []),
   ];
 }
 
@@ -653,7 +651,7 @@ function refusal(
   return json({ error: { message, type: 'some_error', param: null, code } }, status, headers);
 }
 
-/** What a proxy shows instead of the API's answer. */
+/** The page of a proxy instead of the API's reply. */
 function page(status: number): Response {
   return new Response('<html><h1>Please wait</h1></html>', {
     status,

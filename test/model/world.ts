@@ -8,21 +8,21 @@ import { Attempt, filesOf, storeOf } from './attempt.ts';
 import { activityNames, type ActivityName, type Schedule } from './schedule.ts';
 import { ScriptedApi } from './scripted-api.ts';
 
-/** Waits for a list that lags are milliseconds; a file that never comes is looked for for 0.6 s. */
+/** Waits for a list that lags take milliseconds; a file that never appears is requested for 0.6 s. */
 const PATIENCE = 0.001;
 
-/** One job's world: its API, and the processes in which its activities run and die. */
+/** The world of one job: its API, and the processes in which its activities run and die. */
 export class World {
   readonly schedule: Schedule;
   readonly api: ScriptedApi;
-  /** Everything that struck. */
+  /** The names of all faults and actions that happened. */
   readonly struck: Set<string> = new Set();
   private readonly starts = new Map<ActivityName, number>();
   private readonly live = new Map<Attempt, Promise<unknown>>();
   private readonly runs = new Set<string>();
   private readonly deadRuns = new Set<string>();
   private away = false;
-  /** Attempts of activities so far: what a job that goes on has more of each time one looks. */
+  /** Attempts of activities so far; the number grows as long as the job makes progress. */
   attempts = 0;
 
   constructor(schedule: Schedule) {
@@ -30,7 +30,7 @@ export class World {
     this.api = new ScriptedApi(schedule, (what) => this.struck.add(what));
   }
 
-  /** One attempt of an activity, in a process of its own that may die by the schedule. */
+  /** Runs one attempt of an activity, in a process of its own that may die by the schedule. */
   async attempt<T>(
     name: ActivityName,
     runId: string,
@@ -54,7 +54,7 @@ export class World {
         return;
       }
       this.struck.add(`given up: ${name}`);
-      // The server hears nothing more of it.
+      // The server gets no more heartbeats of it.
       Object.assign(Context.current(), { heartbeat: () => undefined });
       giveUp(processGone());
     });
@@ -89,8 +89,8 @@ export class World {
   }
 
   /**
-   * An operator's move that ends a run: the run's processes are killed first, so that the attempts of an activity stay
-   * one after another (the window in which they do not is the README's, and no part of this model).
+   * Makes an operator's move that ends a run. The run's processes are killed first, so that the attempts of an activity run
+   * one after another (the window in which they overlap is described in the README, and is not part of this model).
    */
   async whileAway(move: (runs: readonly string[]) => Promise<void>): Promise<void> {
     this.away = true;
@@ -103,7 +103,7 @@ export class World {
   }
 }
 
-/** Activities of a worker that serves many worlds, each job its own. */
+/** Activities of a worker with many worlds, one for each job. */
 export function activitiesOf(worlds: ReadonlyMap<string, World>, store: Store, files: FileWork): Activities {
   const serve = (name: ActivityName) => async (request: never) => {
     const { workflowId, runId } = activityInfo().workflowExecution!;
@@ -115,7 +115,7 @@ export function activitiesOf(worlds: ReadonlyMap<string, World>, store: Store, f
   return Object.fromEntries(activityNames.map((name) => [name, serve(name)])) as unknown as Activities;
 }
 
-/** What the server sees of a process that is gone; a missed heartbeat would take longer. */
+/** The failure that the server gets for a process that is gone; a heartbeat timeout would take longer. */
 function processGone(): ApplicationFailure {
   return ApplicationFailure.create({
     message: 'The process is gone.',

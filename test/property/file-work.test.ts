@@ -20,7 +20,7 @@ import {
 } from '../support/file-job.ts';
 import { TempFolder } from '../support/temp-folder.ts';
 
-/** What a batch may do with one of its lines. */
+/** The outcome of one line in a batch. */
 const fate = fc.oneof(
   { weight: 4, arbitrary: fc.constant('answer' as const) },
   fc.constantFrom(
@@ -66,7 +66,7 @@ const job = fc.record({
   shardLines: fc.integer({ min: 1, max: 5 }),
 });
 
-/** Plays the API: writes rows for a shard's lines, and records the lines that it answered and ran. */
+/** Simulates the API: writes rows for a shard's lines, and records the lines that it answered and ran. */
 class Api {
   readonly answered = new Map<number, string>();
   readonly sent = new Map<number, number>();
@@ -135,7 +135,7 @@ test('whatever the batches do, each line ends exactly once, and no answered line
       let round: RoundPlan = plan(root, input.join('\n'), options);
       failed += round.rejected;
       for (let number = 1; round.shards > 0; number += 1) {
-        // Between two rounds that count against a line, its batch may be refused as a whole, which is tried once more.
+        // Between two rounds that use an attempt of a line, its batch may be refused as a whole, and is then tried once more.
         expect(number).toBeLessThanOrEqual(2 * (attempts + 20));
         for (let index = 0; index < round.shards; index += 1) {
           const shard = shardId(number, index);

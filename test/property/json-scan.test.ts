@@ -74,7 +74,7 @@ const tokens = fc
   )
   .map((parts) => parts.join(''));
 
-test('accepts all JSON text, whatever surrounds it', () => {
+test('accepts all JSON text, whatever bytes surround it', () => {
   fc.assert(
     fc.property(fc.json({ maxDepth: 6 }), fc.string(), fc.string(), (json, before, after) => {
       const [head, body, tail] = [before, json, after].map((text) => Buffer.from(text)) as [
@@ -142,14 +142,14 @@ test('returns the exact slices of keys and values of an object', () => {
       const parts = pairs.map(([key, value]) => `${one}${JSON.stringify(key)}${two}:${one}${value}${two}`);
       const bytes = Buffer.from(`{${parts.join(',')}}`);
       const scanner = new JsonScanner(bytes);
-      const seen: [string, string][] = [];
+      const found: [string, string][] = [];
       const close = scanner.scanObject(0, bytes.length, (keyStart, keyEnd, valueStart) => {
         const end = scanner.scanValue(valueStart, bytes.length);
-        seen.push([bytes.toString('utf8', keyStart, keyEnd), bytes.toString('utf8', valueStart, end)]);
+        found.push([bytes.toString('utf8', keyStart, keyEnd), bytes.toString('utf8', valueStart, end)]);
         return end;
       });
       expect(close).toBe(bytes.length);
-      expect(seen).toEqual(pairs.map(([key, value]) => [JSON.stringify(key).slice(1, -1), value.trim()]));
+      expect(found).toEqual(pairs.map(([key, value]) => [JSON.stringify(key).slice(1, -1), value.trim()]));
     }),
     { numRuns: 500 },
   );

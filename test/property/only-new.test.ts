@@ -17,7 +17,7 @@ import { jobFiles, shardFiles } from '../../src/store/job-files.ts';
 import { mergeFiles, outputRow, rowsIn } from '../support/file-job.ts';
 import { TempFolder } from '../support/temp-folder.ts';
 
-/** Few texts, models and endpoints, so that lines repeat within an input and from one to the next. */
+/** Few texts, models and endpoints, so that lines repeat within an input and between inputs. */
 const inputLine = fc.record({
   kind: fc.constantFrom('line', 'line', 'line', 'line', 'bad', 'blank'),
   model: fc.constantFrom('m1', 'm2', null),
@@ -29,7 +29,7 @@ const inputLine = fc.record({
 const run = fc.record({
   lines: fc.array(inputLine, { minLength: 1, maxLength: 14 }),
   fates: fc.array(fc.constantFrom('answered', 'answered', 'failed', 'again'), { minLength: 1, maxLength: 9 }),
-  /** Shards settled before the job is terminated; null for a job that comes to its end. */
+  /** Shards settled before the job is terminated; null for a job that ends by itself. */
   settled: fc.option(fc.integer({ min: 0, max: 3 })),
   shardLines: fc.integer({ min: 1, max: 4 }),
   rounds: fc.integer({ min: 1, max: 2 }),
@@ -47,7 +47,7 @@ const textOf = ({ kind, model, url, text, id }: Line): string => {
 /** The request as the API gets it: with the job's model if the line has none. */
 const contentOf = ({ model, url, text }: Line): string => `${url} ${model ?? 'm1'} ${text}`;
 
-/** Plays a schedule: runs one after another, each of which knows the answers of the previous ones. */
+/** Simulates a schedule: runs one after another, each of which can reuse the answers of the previous ones. */
 class Schedule {
   readonly folder: string;
   readonly earlier: EarlierAnswers[] = [];
@@ -152,7 +152,7 @@ class Schedule {
         error: null,
         usage: { input_tokens: 1, output_tokens: 2 },
       });
-      // Byte for byte an answer that was bought before.
+      // Exactly the bytes of an answer that was bought before.
       expect(answers.some((body) => texts[i]!.includes(`"response":${body},"error":null`))).toBe(true);
     }
   }
@@ -161,7 +161,7 @@ class Schedule {
     let rounds = 0;
     while (existsSync(join(this.folder, jobFiles.round(job, rounds + 1)))) rounds += 1;
     const index = jobFiles.answers(job, rounds);
-    // Twice: the second write has the same result.
+    // A second call has the same result.
     const answers = indexAnswers(this.folder, { job, rounds, target: index })!;
     expect(indexAnswers(this.folder, { job, rounds, target: index })).toBe(answers);
     if (answers > 0) this.earlier.push({ job, index });

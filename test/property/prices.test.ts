@@ -65,12 +65,12 @@ const usage: fc.Arbitrary<Usage> = fc
     cachedImage: fc.oneof(fc.constant(0), fc.nat(500)),
     output: fc.nat(10_000),
   })
-  // Lists differ on whether a prompt of 272,000 tokens itself is a long one.
+  // Price lists differ on whether a prompt of exactly 272,000 tokens is a long one.
   .filter((parts) => inputOf(parts) !== LONG_PROMPT);
 
 const row = fc.record({
   usage,
-  /** How the row ends: a second row and one that a server refuses were paid, too. */
+  /** The outcome of the row: a repeated row was paid once, and a failed response was paid, too. */
   fate: fc.constantFrom('answer', 'answer', 'answer', 'twice', 'responses', 'failed'),
 });
 
@@ -126,7 +126,7 @@ test('a job costs exactly the sum of its rows, each priced by itself', () => {
       fc.array(fc.array(row, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 3 }),
       (model, shards) => {
         let expected = 0n;
-        const stories = shards.map((rows, index) => {
+        const entries = shards.map((rows, index) => {
           using folder = new TempFolder();
           plan(folder.path, rows.map((_, i) => requestLine(`${i}`)).join('\n'));
           const output = rows.map((each, i) => rowsOf(i + 1, each)).join('');
@@ -146,7 +146,7 @@ test('a job costs exactly the sum of its rows, each priced by itself', () => {
             twice: twice ?? null,
           });
         });
-        const { batchUsd, listUsd, notes } = sumShards(stories, []);
+        const { batchUsd, listUsd, notes } = sumShards(entries, []);
         expect(listUsd).toBe(shown(expected, 1n));
         expect(batchUsd).toBe(shown(expected, 2n));
         expect(JSON.stringify(batchUsd)).toMatch(/^(?:\d+(?:\.\d{1,9})?|\d(?:\.\d)?e-[789])$/);

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { readLines } from '../../src/files/read-lines.ts';
 import { TempFolder } from '../support/temp-folder.ts';
 
-interface Seen {
+interface LineFacts {
   number: number;
   fileOffset: number;
   overlong: boolean;
@@ -14,8 +14,8 @@ interface Seen {
 }
 
 /** The lines of a file that `readLines` reports, and the bytes that it passes on. */
-function cut(path: string, maxLineBytes: number): { lines: Seen[]; passed: Buffer } {
-  const lines: Seen[] = [];
+function cut(path: string, maxLineBytes: number): { lines: LineFacts[]; passed: Buffer } {
+  const lines: LineFacts[] = [];
   const chunks: Buffer[] = [];
   readLines(
     path,
@@ -35,9 +35,9 @@ function cut(path: string, maxLineBytes: number): { lines: Seen[]; passed: Buffe
   return { lines, passed: Buffer.concat(chunks) };
 }
 
-/** The same by splitting the whole at every line feed. */
-function split(bytes: Buffer, maxLineBytes: number): Seen[] {
-  const lines: Seen[] = [];
+/** The expected lines: the whole file split at every line feed. */
+function split(bytes: Buffer, maxLineBytes: number): LineFacts[] {
+  const lines: LineFacts[] = [];
   let start = 0;
   while (start < bytes.length) {
     const feed = bytes.indexOf(0x0a, start);
@@ -63,7 +63,7 @@ function check(bytes: Buffer, maxLineBytes: number): void {
   const { lines, passed } = cut(path, maxLineBytes);
   expect(passed.equals(bytes)).toBe(true);
   const expected = split(bytes, maxLineBytes);
-  const shape = (seen: Seen[]): unknown[] => seen.map((line) => ({ ...line, bytes: null }));
+  const shape = (facts: LineFacts[]): unknown[] => facts.map((line) => ({ ...line, bytes: null }));
   expect(shape(lines)).toEqual(shape(expected));
   const wrong = lines.findIndex(({ bytes: line }, i) => line !== null && !line.equals(expected[i]!.bytes!));
   expect(wrong).toBe(-1);

@@ -112,7 +112,7 @@ class TurnStore extends FolderStore {
   }
 
   override async claim(key: string, text: string): Promise<{ text: string; first: boolean }> {
-    // In one turn with the check whether the run is open, see `describe`: the code cannot check anything between the two.
+    // In the same turn as the check whether the run is open, see `describe`: the code cannot check anything in between.
     if (!key.endsWith('/rounds/1.json')) return await this.turns.in(() => super.claim(key, text));
     try {
       return await super.claim(key, text);
@@ -122,7 +122,7 @@ class TurnStore extends FolderStore {
   }
 }
 
-class World {
+class Simulation {
   readonly bought: string[] = [];
   private readonly folder: TempFolder;
   private readonly turns: Turns;
@@ -138,11 +138,11 @@ class World {
   }
 
   async play(jobs: readonly PlayedJob[]): Promise<void> {
-    await Promise.all(jobs.map(async (job, i) => await this.live(`job${i}`, job)));
+    await Promise.all(jobs.map(async (job, i) => await this.runJob(`job${i}`, job)));
     await Promise.all(this.abandoned);
   }
 
-  private async live(jobId: string, { texts, terminated, attempts }: PlayedJob): Promise<void> {
+  private async runJob(jobId: string, { texts, terminated, attempts }: PlayedJob): Promise<void> {
     const spec = this.specOf(jobId, texts);
     for (let run = 0; run < terminated; run += 1) {
       await this.turns.in(() => this.working.set(jobId, `${jobId} ${run}`));
@@ -263,10 +263,10 @@ test('each line is bought by one of several jobs that start at once, are termina
       fc.integer({ min: 0, max: 2 ** 32 - 1 }),
       async (jobs, seed) => {
         using folder = new TempFolder();
-        const world = new World(folder, seed);
-        await world.play(jobs);
+        const simulation = new Simulation(folder, seed);
+        await simulation.play(jobs);
         const wanted = new Set(jobs.flatMap(({ texts }) => texts));
-        expect(world.bought.toSorted()).toEqual([...wanted].toSorted());
+        expect(simulation.bought.toSorted()).toEqual([...wanted].toSorted());
       },
     ),
     { numRuns: 40 },

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import proto from '@temporalio/proto';
 import { Worker } from '@temporalio/worker';
 import { expect, test } from 'vitest';
-import { bundle } from '../workflow/literal-worker.ts';
+import { bundle } from '../workflow/simple-worker.ts';
 
 const folder = join(import.meta.dirname, 'histories');
 

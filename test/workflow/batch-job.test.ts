@@ -3,7 +3,7 @@ import { activityInfo, Context, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { JobProgress, JobReport } from '../../src/core/progress.ts';
-import { literalApi, recordHistories, specOf, startServer, whileWorking } from './literal-worker.ts';
+import { simpleApi, recordHistories, specOf, startServer, withWorker } from './simple-worker.ts';
 
 let server: Awaited<ReturnType<typeof startServer>>;
 beforeAll(async () => {
@@ -31,9 +31,9 @@ async function runsOf(jobId: string): Promise<number> {
   return runs;
 }
 
-test('goes through continue-as-new several times and sends no shard twice', async () => {
-  const { activities, created, most } = literalApi(24);
-  const report = await whileWorking(server.native, 'continued', activities, async () => {
+test('continues as new several times and sends no shard twice', async () => {
+  const { activities, created, most } = simpleApi(24);
+  const report = await withWorker(server.native, 'continued', activities, async () => {
     const handle = await begin('continued', [specOf('continued'), undefined, { maxHistoryEvents: 90 }]);
     return (await handle.result()) as JobReport;
   });
@@ -43,9 +43,9 @@ test('goes through continue-as-new several times and sends no shard twice', asyn
   await expect.poll(() => runsOf('continued'), { timeout: 100_000 }).toBeGreaterThanOrEqual(3);
 });
 
-test('packs lines that go again into the next round until none is left', async () => {
-  const { activities, created } = literalApi(3, [4, 1]);
-  const report = await whileWorking(server.native, 'rounds', activities, async () => {
+test('packs lines that are sent again into the next round until none is left', async () => {
+  const { activities, created } = simpleApi(3, [4, 1]);
+  const report = await withWorker(server.native, 'rounds', activities, async () => {
     const handle = await begin('rounds', [specOf('rounds')]);
     return (await handle.result()) as JobReport;
   });
@@ -53,17 +53,17 @@ test('packs lines that go again into the next round until none is left', async (
   expect(created.sort()).toEqual(['r1-00001/1', 'r1-00002/1', 'r1-00003/1', 'r2-00001/1', 'r3-00001/1']);
 });
 
-test('pauses when the account is refused, says why, and goes on after resume', async () => {
-  const { activities, created } = literalApi(2);
-  const willing = { ...activities };
+test('pauses when the account is refused, reports why, and continues after resume', async () => {
+  const { activities, created } = simpleApi(2);
+  const original = { ...activities };
   let refused = true;
   activities.createBatch = async (request) => {
     if (refused) {
       throw refusedAccount('POST /batches: HTTP 401');
     }
-    return await willing.createBatch(request);
+    return await original.createBatch(request);
   };
-  await whileWorking(server.native, 'paused', activities, async () => {
+  await withWorker(server.native, 'paused', activities, async () => {
     const handle = await begin('paused', [specOf('paused')]);
     await expect
       .poll(async () => (await handle.query<JobProgress>('progress')).state, { timeout: 100_000 })
@@ -77,8 +77,8 @@ test('pauses when the account is refused, says why, and goes on after resume', a
   expect(created).toHaveLength(2);
 });
 
-test('a pause during the uploads keeps their batches from being created', async () => {
-  const { activities, created } = literalApi(4);
+test('a pause during the uploads prevents the creation of their batches', async () => {
+  const { activities, created } = simpleApi(4);
   const uploaded: string[] = [];
   let isPaused = false;
   activities.uploadInput = async ({ shard }) => {
@@ -86,7 +86,7 @@ test('a pause during the uploads keeps their batches from being created', async 
     await expect.poll(() => isPaused, { timeout: 100_000 }).toBe(true);
     return `file-${shard}`;
   };
-  await whileWorking(server.native, 'held-after-upload', activities, async () => {
+  await withWorker(server.native, 'held-after-upload', activities, async () => {
     const handle = await begin('held-after-upload', [specOf('held-after-upload')]);
     await expect.poll(() => uploaded.length, { timeout: 100_000 }).toBe(4);
     await handle.signal('pause', 'lunch');
@@ -94,8 +94,8 @@ test('a pause during the uploads keeps their batches from being created', async 
     const events = async () => (await handle.fetchHistory()).events ?? [];
     const stepsEnded = async (): Promise<number> =>
       (await events()).filter((event) => event.activityTaskCompletedEventAttributes).length;
-    await expect.poll(stepsEnded, { timeout: 100_000 }).toBe(5); // the uploads, and what has built the shards
-    // Answered when the workflow has seen all this.
+    await expect.poll(stepsEnded, { timeout: 100_000 }).toBe(5); // the uploads, and the step that built the shards
+    // The query returns after the workflow has processed all of this.
     expect(await handle.query<JobProgress>('progress')).toMatchObject({ state: 'paused', created: 0 });
     const steps = (await events()).map(
       (event) => event.activityTaskScheduledEventAttributes?.activityType?.name,
@@ -108,18 +108,18 @@ test('a pause during the uploads keeps their batches from being created', async 
   expect(created).toHaveLength(4);
 });
 
-test('a pause right behind a resume ends no round', async () => {
-  const { activities, created } = literalApi(3);
+test('a pause right after a resume ends no round', async () => {
+  const { activities, created } = simpleApi(3);
   const progress = async (): Promise<JobProgress> => await handle.query<JobProgress>('progress');
   const handle = await begin('held-again', [specOf('held-again')]);
   await handle.signal('pause', 'lunch');
-  await whileWorking(server.native, 'held-again', activities, async () => {
+  await withWorker(server.native, 'held-again', activities, async () => {
     await expect.poll(async () => (await progress()).state, { timeout: 100_000 }).toBe('paused');
   });
-  // No worker is there: one workflow task brings both.
+  // Without a worker, one workflow task delivers both signals.
   await handle.signal('resume');
   await handle.signal('pause', 'tea');
-  await whileWorking(server.native, 'held-again', activities, async () => {
+  await withWorker(server.native, 'held-again', activities, async () => {
     await expect.poll(async () => (await progress()).reason, { timeout: 100_000 }).toBe('tea');
     expect((await progress()).state).toBe('paused');
     expect(created).toEqual([]);
@@ -129,7 +129,7 @@ test('a pause right behind a resume ends no round', async () => {
   expect(created).toHaveLength(3);
 });
 
-/** As an activity throws it, without a stack: a recorded history names no file of the machine it was recorded on. */
+/** A failure as activities throw it, but without a stack: a recorded history must not name files of this machine. */
 function refusedAccount(message: string): ApplicationFailure {
   const failure = ApplicationFailure.create({ type: 'AccountRefused', message, nonRetryable: true });
   failure.stack = '';
@@ -137,22 +137,22 @@ function refusedAccount(message: string): ApplicationFailure {
 }
 
 test('a refused account is probed, by one read and then by one shard, until it is accepted', async () => {
-  const { activities, created } = literalApi(4);
-  const willing = { ...activities };
+  const { activities, created } = simpleApi(4);
+  const original = { ...activities };
   const asked: string[] = [];
   activities.createBatch = async (request) => {
     asked.push('create');
-    // Four shards are refused, and the first two that are let through to see whether they still are.
+    // Four shards are refused, and then the first two that probe the account.
     if (asked.filter((call) => call === 'create').length <= 6)
       throw refusedAccount('POST /batches: HTTP 429 insufficient_quota');
-    return await willing.createBatch(request);
+    return await original.createBatch(request);
   };
   activities.checkAccount = async () => {
     asked.push('check');
     if (asked.filter((call) => call === 'check').length === 1)
       throw refusedAccount('GET /batches: HTTP 401 invalid_api_key');
   };
-  await whileWorking(server.native, 'probed', activities, async () => {
+  await withWorker(server.native, 'probed', activities, async () => {
     const handle = await begin('probed', [specOf('probed'), undefined, { patience: 0.001 }]);
     await handle.result();
   });
@@ -162,8 +162,8 @@ test('a refused account is probed, by one read and then by one shard, until it i
   );
 });
 
-test('a cancel while the key is refused asks at growing intervals and ends when it is accepted', async () => {
-  const { activities, created } = literalApi(2);
+test('a cancel while the key is refused probes at growing intervals and ends when the key is accepted', async () => {
+  const { activities, created } = simpleApi(2);
   const calls = { check: 0, poll: 0, cancel: 0 };
   let refused = true;
   activities.cancelBatch = async () => {
@@ -185,7 +185,7 @@ test('a cancel while the key is refused asks at growing intervals and ends when 
     calls.check += 1;
     if (refused) throw refusedAccount('GET /batches: HTTP 401');
   };
-  await whileWorking(server.native, 'refused-cancel', activities, async () => {
+  await withWorker(server.native, 'refused-cancel', activities, async () => {
     const handle = await begin('refused-cancel', [specOf('refused-cancel'), undefined, { patience: 0.001 }]);
     await expect.poll(() => created.length, { timeout: 100_000 }).toBe(2);
     await handle.signal('cancel');
@@ -196,7 +196,7 @@ test('a cancel while the key is refused asks at growing intervals and ends when 
     const { poll, cancel } = calls;
     await expect.poll(() => calls.check, { timeout: 100_000 }).toBeGreaterThanOrEqual(5);
     expect(calls).toMatchObject({ cancel });
-    expect(calls.poll).toBeGreaterThan(poll); // polls are not refused, and go on
+    expect(calls.poll).toBeGreaterThan(poll); // polls are not refused, and continue
     refused = false;
     await handle.result();
   });
@@ -204,7 +204,7 @@ test('a cancel while the key is refused asks at growing intervals and ends when 
 });
 
 test('a cancel from Temporal cancels the batches, fetches their answers and starts nothing new', async () => {
-  const { activities, created } = literalApi(8);
+  const { activities, created } = simpleApi(8);
   const cancelled: string[] = [];
   const ended = new Set<string>();
   activities.cancelBatch = async ({ batchId }) => {
@@ -220,7 +220,7 @@ test('a cancel from Temporal cancels the batches, fetches their answers and star
       windowMs: null,
       refusal: null,
     }));
-  await whileWorking(server.native, 'cancelled', activities, async () => {
+  await withWorker(server.native, 'cancelled', activities, async () => {
     const handle = await begin('cancelled', [specOf('cancelled')]);
     await expect.poll(() => created.length, { timeout: 100_000 }).toBe(4);
     await expect
@@ -228,7 +228,7 @@ test('a cancel from Temporal cancels the batches, fetches their answers and star
       .toBe(4);
     await handle.cancel();
     await handle.result();
-    // At once: one poll may be begun beside them, and none comes between.
+    // The cancels start immediately: at most one poll starts beside them, and none between them.
     const { events } = await handle.fetchHistory();
     const asked = events!.findIndex((event) => event.workflowExecutionCancelRequestedEventAttributes != null);
     const steps = events!.slice(asked).flatMap((event) => {
@@ -241,32 +241,32 @@ test('a cancel from Temporal cancels the batches, fetches their answers and star
   expect(cancelled).toHaveLength(4);
 });
 
-/** As an activity throws it, without a stack; see `refusedAccount`. */
+/** A failure without a stack; see `refusedAccount`. */
 function finalFailure(type: string, message: string, details: unknown[] = []): ApplicationFailure {
   const failure = ApplicationFailure.create({ type, message, details, nonRetryable: true });
   failure.stack = '';
   return failure;
 }
 
-test('a shard that is refused for good ends alone: the others are sent, fetched and handed out', async () => {
-  const { activities, created } = literalApi(4);
-  const willing = { ...activities };
+test('a shard that is refused permanently ends alone: the others are sent, fetched and returned', async () => {
+  const { activities, created } = simpleApi(4);
+  const original = { ...activities };
   const settled: unknown[] = [];
   activities.uploadInput = async (request) => {
     if (request.shard === 'r1-00001')
       throw finalFailure('InputTooLarge', 'POST /files: HTTP 413', [{ status: 413, code: null }]);
-    return await willing.uploadInput(request);
+    return await original.uploadInput(request);
   };
   activities.createBatch = async (request) => {
     if (request.shard === 'r1-00003')
       throw finalFailure('RequestRefused', 'POST /batches: HTTP 400 no', [{ status: 400, code: 'no' }]);
-    return await willing.createBatch(request);
+    return await original.createBatch(request);
   };
   activities.settleRefusedShard = async (request) => {
     settled.push(request);
-    return await willing.settleRefusedShard(request);
+    return await original.settleRefusedShard(request);
   };
-  await whileWorking(server.native, 'refused-shards', activities, async () => {
+  await withWorker(server.native, 'refused-shards', activities, async () => {
     const handle = await begin('refused-shards', [specOf('refused-shards')]);
     await handle.result();
     const { answered, failed, notices } = await handle.query<JobProgress>('progress');
@@ -296,23 +296,23 @@ test('a shard that is refused for good ends alone: the others are sent, fetched 
 test.each([
   ['an unread batch', 'fetchResults' as const, 'BatchUnknown'],
   ['an upload that failed for another reason', 'uploadInput' as const, 'SomethingElse'],
-])('%s pauses the job with a reason, polls go on, and resume tries again', async (_what, step, type) => {
+])('%s pauses the job with a reason, polls continue, and resume tries again', async (_what, step, type) => {
   const id = `stuck-${step}`;
-  const { activities, created } = literalApi(3);
-  const willing = { ...activities };
+  const { activities, created } = simpleApi(3);
+  const original = { ...activities };
   let fails = true;
   const failing = async (request: { shard: string }): Promise<never> => {
     if (fails && request.shard === 'r1-00002') throw finalFailure(type, 'what only a person can fix');
-    return (await willing[step](request as never)) as never;
+    return (await original[step](request as never)) as never;
   };
   activities[step] = failing;
-  await whileWorking(server.native, id, activities, async () => {
+  await withWorker(server.native, id, activities, async () => {
     const handle = await begin(id, [specOf(id)]);
     const progress = async (): Promise<JobProgress> => await handle.query<JobProgress>('progress');
     await expect.poll(async () => (await progress()).state, { timeout: 100_000 }).toBe('paused');
     const { reason } = await progress();
     expect(reason).toMatch(/^shard r1-00002, 10 lines: /);
-    // A failure that is none of ours may quote anything.
+    // A foreign failure may quote anything.
     expect(reason!.includes('what only a person can fix')).toBe(type === 'BatchUnknown');
     // Shards that are in flight are polled and fetched meanwhile.
     await expect.poll(async () => (await progress()).answered, { timeout: 100_000 }).toBe(20);
@@ -324,12 +324,12 @@ test.each([
   expect(created).toHaveLength(3);
 });
 
-test('rows that say that the account has no money pause the job; their lines go again when it is accepted', async () => {
-  const { activities, created } = literalApi(1, [4]);
-  const willing = { ...activities };
+test('rows with a billing error pause the job; their lines are sent again when the account is accepted', async () => {
+  const { activities, created } = simpleApi(1, [4]);
+  const original = { ...activities };
   let checks = 0;
   activities.fetchResults = async (request) => {
-    const counts = await willing.fetchResults(request);
+    const counts = await original.fetchResults(request);
     return request.shard === 'r1-00001' ? { ...counts, accountRefused: 'insufficient_quota' } : counts;
   };
   activities.checkAccount = async () => {
@@ -337,7 +337,7 @@ test('rows that say that the account has no money pause the job; their lines go 
     if (checks === 1) throw refusedAccount('GET /batches: HTTP 401');
     expect(created).toHaveLength(1);
   };
-  await whileWorking(server.native, 'refused-rows', activities, async () => {
+  await withWorker(server.native, 'refused-rows', activities, async () => {
     const handle = await begin('refused-rows', [specOf('refused-rows'), undefined, { patience: 0.01 }]);
     const reasons: (string | null)[] = [];
     await expect
@@ -359,8 +359,8 @@ test('rows that say that the account has no money pause the job; their lines go 
   expect(created).toEqual(['r1-00001/1', 'r2-00001/1']);
 });
 
-test('polls go on after a poll and while every cancel fails for good', async () => {
-  const { activities, created } = literalApi(2);
+test('polls continue after a failed poll, and while every cancel fails permanently', async () => {
+  const { activities, created } = simpleApi(2);
   const calls = { poll: 0, cancel: 0, turns: [] as unknown[] };
   const failing = (message: string): ApplicationFailure => {
     const failure = ApplicationFailure.nonRetryable(message, 'RequestRefused');
@@ -387,7 +387,7 @@ test('polls go on after a poll and while every cancel fails for good', async () 
       unknownStatus: 'ready',
     }));
   };
-  await whileWorking(server.native, 'polls-on', activities, async () => {
+  await withWorker(server.native, 'polls-on', activities, async () => {
     const handle = await begin('polls-on', [specOf('polls-on'), undefined, { patience: 0.0001 }]);
     const notices = async (): Promise<string> =>
       (await handle.query<JobProgress>('progress')).notices.join('\n');
@@ -404,23 +404,23 @@ test('polls go on after a poll and while every cancel fails for good', async () 
     await handle.result();
   });
   expect(created).toHaveLength(2);
-  // Each watch after a successful one has the next turn, for all its looks.
+  // Each poll activity after a successful one has the next turn, for all its polls.
   expect([...new Set(calls.turns)].slice(0, 3)).toEqual([0, 1, 2]);
 });
 
-test('neither continue-as-new nor a cancel waits for an upload that is tried again for ever', async () => {
-  const { activities, created } = literalApi(12);
-  const willing = { ...activities };
+test('neither continue-as-new nor a cancel waits for an upload that is retried forever', async () => {
+  const { activities, created } = simpleApi(12);
+  const original = { ...activities };
   let polls = 0;
   activities.uploadInput = async (request) => {
     if (request.shard === 'r1-00002') throw new Error('503 for ever');
-    return await willing.uploadInput(request);
+    return await original.uploadInput(request);
   };
   activities.pollBatches = async (request) => {
     polls += 1;
-    return await willing.pollBatches(request);
+    return await original.pollBatches(request);
   };
-  await whileWorking(server.native, 'given-up', activities, async () => {
+  await withWorker(server.native, 'given-up', activities, async () => {
     const args = [specOf('given-up'), undefined, { maxHistoryEvents: 90 }];
     const handle = await begin('given-up', args);
     // All others are sent and fetched, over several runs.
@@ -438,7 +438,7 @@ test('neither continue-as-new nor a cancel waits for an upload that is tried aga
 
 test.each([
   [
-    'is with a worker that is not heard of',
+    'runs on a worker without heartbeats',
     'unheard',
     async () => {
       await delay(4_000); // the heartbeat timeout is a second
@@ -456,17 +456,17 @@ test.each([
     },
   ],
 ])('a step that was given up and %s continues in the next run', async (_what, id, hang) => {
-  const { activities, created } = literalApi(12);
-  const willing = { ...activities };
+  const { activities, created } = simpleApi(12);
+  const original = { ...activities };
   const runs = new Set<string>();
   activities.uploadInput = async (request) => {
     const { runId } = activityInfo().workflowExecution!;
     runs.add(runId);
     return request.shard === 'r1-00002' && runs.size === 1
       ? await hang()
-      : await willing.uploadInput(request);
+      : await original.uploadInput(request);
   };
-  await whileWorking(server.native, id, activities, async () => {
+  await withWorker(server.native, id, activities, async () => {
     const handle = await begin(id, [specOf(id), undefined, { maxHistoryEvents: 60, heartbeatMs: 1_000 }]);
     await handle.result();
     const { answered, state, reason } = await handle.query<JobProgress>('progress');
@@ -476,8 +476,8 @@ test.each([
   expect(created).toHaveLength(12);
 });
 
-test('another pass goes on behind the rounds before it, with what they came to', async () => {
-  const { activities, created } = literalApi(2);
+test('another pass continues after the earlier rounds, with their totals', async () => {
+  const { activities, created } = simpleApi(2);
   const build = activities.buildShards;
   activities.buildShards = async (spec) => ({ ...(await build(spec)), pass: 2 });
   const asked: unknown[] = [];
@@ -512,7 +512,7 @@ test('another pass goes on behind the rounds before it, with what they came to',
     expect(request.startedAt).toBe(report.started_at);
     return await assembleResults(request);
   };
-  await whileWorking(server.native, 'pass', activities, async () => {
+  await withWorker(server.native, 'pass', activities, async () => {
     const handle = await begin('pass', [specOf('pass'), undefined, { maxHistoryEvents: 30 }]);
     await handle.result();
     expect(await handle.query<JobProgress>('progress')).toMatchObject({

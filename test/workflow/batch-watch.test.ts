@@ -9,13 +9,13 @@ import type { JobProgress, JobReport } from '../../src/core/progress.ts';
 import { shardId } from '../../src/core/shard-plan.ts';
 import { newSnapshot, type JobSnapshot } from '../../src/workflows/job-state.ts';
 import {
-  literalApi,
+  simpleApi,
   recordHistories,
   specOf,
   startServer,
-  whilePolling,
-  whileWorking,
-} from './literal-worker.ts';
+  withPollWorker,
+  withWorker,
+} from './simple-worker.ts';
 
 type Event = proto.temporal.api.history.v1.IHistoryEvent;
 const { History } = proto.temporal.api.history.v1;
@@ -35,7 +35,7 @@ afterEach(async ({ task }) => {
   if (task.result?.state !== 'fail') await recordHistories(server.client, jobId);
 });
 
-/** A job whose batches have run for an hour, so that its polls look for as long as they ever do. */
+/** A job whose batches have run for an hour, so that its polls have their longest duration. */
 function quietJob(shards: number): JobSnapshot {
   const hourAgo = Date.now() - HOUR_MS;
   const active = Array.from({ length: shards }, (_, i) => ({
@@ -72,20 +72,20 @@ async function begin(id: string, snapshot: JobSnapshot, tuning: object = {}) {
   });
 }
 
-/** All batches of a request as they are, with 7 lines run in each. */
-function see(request: WatchRequest, status: BatchStatus): WatchReply {
+/** The reply to a poll: all batches with this status, and 7 lines run in each. */
+function replyTo(request: WatchRequest, status: BatchStatus): WatchReply {
   const reading = { status, completed: 7, failed: 0, windowMs: 24 * HOUR_MS, refusal: null };
-  const seen = [...batchesOf(request.groups)].map(({ shard, batch, status: known }) => ({
+  const polled = [...batchesOf(request.groups)].map(({ shard, batch, status: known }) => ({
     shard,
     batch,
     known,
     reading: { ...reading, batchId: shard },
   }));
-  return toWatchReply(seen, true);
+  return toWatchReply(polled, true);
 }
 
-/** Looks on until it is given up, and sees nothing. */
-async function lookOn(): Promise<never> {
+/** A poll that continues without a change until it is cancelled. */
+async function pollOn(): Promise<never> {
   for (;;) {
     heartbeat();
     await Context.current().sleep(50);
@@ -95,19 +95,19 @@ async function lookOn(): Promise<never> {
 test.each([
   ['a wake-up', async (handle: Handle) => await handle.signal('poll')],
   ['a cancel', async (handle: Handle) => await handle.signal('cancel')],
-])('a poll that looks for minutes makes way for %s', async (title, wake) => {
+])('a poll that lasts minutes is cancelled by %s', async (title, wake) => {
   const id = `woken-${title.slice(2)}`;
-  const { activities } = literalApi(2);
+  const { activities } = simpleApi(2);
   const requests: WatchRequest[] = [];
   let isOver = false;
   const watch = async (request: WatchRequest): Promise<WatchReply> => {
     requests.push(request);
-    if (requests.length === 1) return see(request, 'in_progress');
-    if (!isOver) return await lookOn();
-    return see(request, 'completed');
+    if (requests.length === 1) return replyTo(request, 'in_progress');
+    if (!isOver) return await pollOn();
+    return replyTo(request, 'completed');
   };
-  const report = await whileWorking(server.native, id, activities, async () =>
-    whilePolling(server.native, id, watch, async () => {
+  const report = await withWorker(server.native, id, activities, async () =>
+    withPollWorker(server.native, id, watch, async () => {
       const handle = await begin(id, quietJob(2));
       await expect.poll(() => requests.length, { timeout: 100_000 }).toBe(2);
       isOver = true;
@@ -127,10 +127,10 @@ test.each([
 type Handle = Awaited<ReturnType<typeof begin>>;
 
 test.each(['in a queue of its own', 'in the main queue'])(
-  'a poll %s whose only batch cannot be read makes way for one that includes a new batch',
+  'a poll %s whose only batch cannot be read ends for one that includes a new batch',
   async (queue) => {
     const id = `unreadable-${queue.replaceAll(' ', '-')}`;
-    const { activities } = literalApi(2);
+    const { activities } = simpleApi(2);
     const { uploadInput, pollBatches } = activities;
     let failures = 0;
     const read = async (count: number): Promise<void> => {
@@ -148,15 +148,15 @@ test.each(['in a queue of its own', 'in the main queue'])(
     };
     const watch = async (request: WatchRequest): Promise<WatchReply> => {
       await read([...batchesOf(request.groups)].length);
-      return see(request, 'completed');
+      return replyTo(request, 'completed');
     };
     const work = async (): Promise<void> => {
       const snapshot = { ...newSnapshot(new Date()), pollQueue: queue.startsWith('in a queue') };
       const handle = await begin(id, snapshot, { patience: 0.1, retryMs: 100 });
       expect(await handle.result()).toMatchObject({ lines: 20 });
     };
-    await whileWorking(server.native, id, activities, async () =>
-      whilePolling(server.native, id, watch, work),
+    await withWorker(server.native, id, activities, async () =>
+      withPollWorker(server.native, id, watch, work),
     );
     expect(failures).toBeGreaterThanOrEqual(2);
   },
@@ -164,14 +164,14 @@ test.each(['in a queue of its own', 'in the main queue'])(
 
 test('slow polls end while new batches keep coming', async () => {
   const shards = 12;
-  const { activities } = literalApi(shards);
+  const { activities } = simpleApi(shards);
   const { uploadInput } = activities;
   let polls = 0;
   let uploads = 0;
   activities.uploadInput = async (request) => {
     const others = uploads;
     uploads += 1;
-    // So each poll gets a new batch that it does not include.
+    // A new batch is created during each poll, which does not include it.
     await expect.poll(() => polls, { timeout: 100_000 }).toBeGreaterThanOrEqual(Math.min(others, 6));
     return await uploadInput(request);
   };
@@ -181,11 +181,11 @@ test('slow polls end while new batches keep coming', async () => {
       heartbeat();
       await Context.current().sleep(50);
     }
-    return see(request, 'completed');
+    return replyTo(request, 'completed');
   };
   const id = 'slow-polls';
-  const { events } = await whileWorking(server.native, id, activities, async () =>
-    whilePolling(server.native, id, watch, async () => {
+  const { events } = await withWorker(server.native, id, activities, async () =>
+    withPollWorker(server.native, id, watch, async () => {
       const snapshot = { ...newSnapshot(new Date()), pollQueue: true, window: shards };
       const handle = await begin(id, snapshot, { patience: 0.1 });
       expect(await handle.result()).toMatchObject({ lines: shards * 10 });
@@ -193,21 +193,21 @@ test('slow polls end while new batches keep coming', async () => {
     }),
   );
   // Waits of 1, 2 and 4 s: the third exceeds the 3 s of a poll.
-  const madeWay = events!.filter(({ activityTaskCancelRequestedEventAttributes: asked }) => asked);
-  expect(madeWay.length).toBeGreaterThan(0);
-  expect(madeWay.length).toBeLessThanOrEqual(4);
+  const cancelRequests = events!.filter(({ activityTaskCancelRequestedEventAttributes: asked }) => asked);
+  expect(cancelRequests.length).toBeGreaterThan(0);
+  expect(cancelRequests.length).toBeLessThanOrEqual(4);
 });
 
-test('continue-as-new does not wait for a poll that looks for minutes', async () => {
-  const { activities } = literalApi(2);
+test('continue-as-new does not wait for a poll that lasts minutes', async () => {
+  const { activities } = simpleApi(2);
   const requests: WatchRequest[] = [];
   let isOver = false;
   const watch = async (request: WatchRequest): Promise<WatchReply> => {
     requests.push(request);
-    return isOver ? see(request, 'completed') : await lookOn();
+    return isOver ? replyTo(request, 'completed') : await pollOn();
   };
-  await whileWorking(server.native, 'parked', activities, async () =>
-    whilePolling(server.native, 'parked', watch, async () => {
+  await withWorker(server.native, 'parked', activities, async () =>
+    withPollWorker(server.native, 'parked', watch, async () => {
       const handle = await begin('parked', quietJob(2), { maxHistoryEvents: 40 });
       const runs = async (): Promise<number> => {
         let count = 0;
@@ -221,15 +221,15 @@ test('continue-as-new does not wait for a poll that looks for minutes', async ()
       await handle.result();
     }),
   );
-  // How long nothing has changed, and where polls have a queue, go from run to run.
+  // The time of the last change and the task queue of polls are carried over to the next run.
   for (const { lookMs, quietMs } of requests) {
     expect(lookMs).toBe(MINUTES_MS);
     expect(quietMs).toBeGreaterThanOrEqual(HOUR_MS);
   }
 });
 
-test('polls that nobody takes from their queue are short ones, in the main queue', async () => {
-  const { activities } = literalApi(2);
+test('polls without a worker on their queue run as short ones in the main queue', async () => {
+  const { activities } = simpleApi(2);
   activities.pollBatches = async ({ batches }) =>
     batches.map(({ batchId }) => ({
       batchId,
@@ -239,7 +239,7 @@ test('polls that nobody takes from their queue are short ones, in the main queue
       windowMs: null,
       refusal: null,
     }));
-  await whileWorking(server.native, 'unserved', activities, async () => {
+  await withWorker(server.native, 'unserved', activities, async () => {
     const handle = await begin('unserved', quietJob(2), { patience: 0.001 });
     expect(await handle.result()).toMatchObject({ lines: 20 });
     const { events } = await handle.fetchHistory();
@@ -252,14 +252,14 @@ test('polls that nobody takes from their queue are short ones, in the main queue
 
 test.each([10, 100, 1_000])('a poll of %i batches takes 6 events and less than 2 kB', async (shards) => {
   const id = `bytes-${shards}`;
-  const { activities } = literalApi(shards);
+  const { activities } = simpleApi(shards);
   let polls = 0;
   const watch = async (request: WatchRequest): Promise<WatchReply> => {
     polls += 1;
-    return polls > 5 ? await lookOn() : see(request, 'in_progress');
+    return polls > 5 ? await pollOn() : replyTo(request, 'in_progress');
   };
-  await whileWorking(server.native, id, activities, async () =>
-    whilePolling(server.native, id, watch, async () => {
+  await withWorker(server.native, id, activities, async () =>
+    withPollWorker(server.native, id, watch, async () => {
       const handle = await begin(id, quietJob(shards));
       await expect.poll(() => polls, { timeout: 100_000 }).toBe(6);
       const progress = await handle.query<JobProgress>('progress');

@@ -1,17 +1,17 @@
-/** What a job tells the server's list and its event history, on a real server. */
+/** What a job writes into the server's list and its event history, on a real server. */
 import { ApplicationFailure } from '@temporalio/common';
 import proto from '@temporalio/proto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { PROGRESS_MEMO, type ListedProgress } from '../../src/core/job-listing.ts';
 import type { JobLabels } from '../../src/core/job-spec.ts';
 import {
-  literalApi,
+  simpleApi,
   recordHistories,
   specOf,
   startServer,
-  whileWorking,
-  type LiteralActivities,
-} from './literal-worker.ts';
+  withWorker,
+  type SimpleActivities,
+} from './simple-worker.ts';
 
 let server: Awaited<ReturnType<typeof startServer>>;
 beforeAll(async () => {
@@ -53,9 +53,9 @@ const labels: JobLabels = { account: 'team-a', schedule: 'nightly', searchable: 
 /** Ids as long as the API's: 38 characters. */
 const longId = (shard: string): string => `batch_${shard.replaceAll(/\D/g, '').padStart(32, '0')}`;
 
-/** An API whose batches end when they are told to. */
-function patientApi(shards: number): { activities: LiteralActivities; end: () => void; polls: () => number } {
-  const { activities } = literalApi(shards);
+/** An API whose batches end when the test calls `end`. */
+function patientApi(shards: number): { activities: SimpleActivities; end: () => void; polls: () => number } {
+  const { activities } = simpleApi(shards);
   let ended = false;
   let polls = 0;
   activities.buildShards = async () => ({
@@ -94,15 +94,15 @@ function patientApi(shards: number): { activities: LiteralActivities; end: () =>
   return { activities, end: () => (ended = true), polls: () => polls };
 }
 
-test('100 batches in flight: attributes and memo say where the job stands, within the limits, and cost few events', async () => {
+test('100 batches in flight: attributes and memo contain the progress of the job, within the limits, and cost few events', async () => {
   const { activities, end, polls } = patientApi(100);
-  await whileWorking(server.native, 'listed', activities, async () => {
+  await withWorker(server.native, 'listed', activities, async () => {
     const handle = await begin('listed', [specOf('listed', { inFlight: 100, labels })]);
     await expect
       .poll(async () => (await handle.query<{ batches: object }>('progress')).batches, { timeout: 100_000 })
       .toEqual({ in_progress: 100 });
-    const seen = polls();
-    await expect.poll(polls, { timeout: 100_000 }).toBeGreaterThan(seen + 1);
+    const polled = polls();
+    await expect.poll(polls, { timeout: 100_000 }).toBeGreaterThan(polled + 1);
     const { DurableBatchBatchIds: ids, ...others } = await attributesOf(handle);
     expect(others).toMatchObject({
       DurableBatchStatus: 'running',
@@ -123,9 +123,9 @@ test('100 batches in flight: attributes and memo say where the job stands, withi
     const { events = [] } = await handle.fetchHistory();
     const count = (type: proto.temporal.api.enums.v1.EventType): number =>
       events!.filter(({ eventType }) => eventType === type).length;
-    // Building (which our client says at the start, for nothing), running, end of the round, assembling, done.
+    // Building (which our client sets at the start, without an event), running, end of the round, assembling, done.
     expect(count(EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED)).toBe(5);
-    // The patch's own, the four states, and at most one for each poll that saw other batches in flight.
+    // That of the patch, the four states, and at most one for each poll that finds other batches in flight.
     expect(count(EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES)).toBeLessThanOrEqual(5 + polls());
     expect(events!.length / 100).toBeLessThan(14);
   });
@@ -133,7 +133,7 @@ test('100 batches in flight: attributes and memo say where the job stands, withi
 
 test('a job that only waits writes nothing', async () => {
   const { activities, end, polls } = patientApi(2);
-  await whileWorking(server.native, 'waiting', activities, async () => {
+  await withWorker(server.native, 'waiting', activities, async () => {
     const handle = await begin('waiting', [specOf('waiting', { labels })]);
     await expect.poll(polls, { timeout: 100_000 }).toBeGreaterThan(3);
     const upserts = async (): Promise<number> => {
@@ -145,9 +145,9 @@ test('a job that only waits writes nothing', async () => {
       return events!.filter(({ eventType }) => types.includes(eventType)).length;
     };
     const before = await upserts();
-    const seen = polls();
-    // Counts move at every poll, which is no news either.
-    await expect.poll(polls, { timeout: 100_000 }).toBeGreaterThan(seen + 8);
+    const polled = polls();
+    // Counts change at every poll, but are not written either.
+    await expect.poll(polls, { timeout: 100_000 }).toBeGreaterThan(polled + 8);
     expect(await upserts()).toBe(before);
     end();
     await handle.result();
@@ -161,7 +161,7 @@ test.each<[what: string, labels: JobLabels | undefined]>([
   const id = given === undefined ? 'unlabelled' : 'unsearchable';
   const { activities, end } = patientApi(2);
   end();
-  await whileWorking(server.native, id, activities, async () => {
+  await withWorker(server.native, id, activities, async () => {
     const handle = await begin(id, [specOf(id, given === undefined ? {} : { labels: given })]);
     await handle.result();
     expect(Object.keys(await attributesOf(handle)).filter((name) => name.startsWith('Durable'))).toEqual([]);
@@ -169,15 +169,15 @@ test.each<[what: string, labels: JobLabels | undefined]>([
   });
 });
 
-test('how long nothing has changed is carried from run to run, and so are what was settled and its cost', async () => {
+test('the time of the last change, the settled shards and their cost are carried from run to run', async () => {
   const { activities, end } = patientApi(3);
-  const willing = { ...activities };
-  // The first batch ends at once, the others wait through several runs.
+  const original = { ...activities };
+  // The first batch ends immediately, the others wait through several runs.
   activities.pollBatches = async (request) =>
-    (await willing.pollBatches(request)).map((reading) =>
+    (await original.pollBatches(request)).map((reading) =>
       reading.batchId === longId('r1-00001') ? { ...reading, status: 'completed' } : reading,
     );
-  await whileWorking(server.native, 'carried', activities, async () => {
+  await withWorker(server.native, 'carried', activities, async () => {
     const handle = await begin('carried', [specOf('carried'), undefined, { maxHistoryEvents: 60 }]);
     const runs = async (): Promise<string[]> => {
       const ids: string[] = [];
@@ -208,7 +208,7 @@ interface Carried {
   settled: unknown[];
 }
 
-/** What a run of `carried` was handed; null for its first. */
+/** The snapshot with which a run of `carried` started; null for its first. */
 async function snapshotOf(runId: string): Promise<Carried | null> {
   const { events } = await server.client.workflow.getHandle('carried', runId).fetchHistory();
   const [, snapshot] = events![0]!.workflowExecutionStartedEventAttributes!.input!.payloads!;
@@ -216,13 +216,13 @@ async function snapshotOf(runId: string): Promise<Carried | null> {
   return data == null || data.length === 0 ? null : (JSON.parse(Buffer.from(data).toString()) as Carried);
 }
 
-test('every activity and every timer says what it is for', async () => {
-  const { activities } = literalApi(3, [4]);
-  const willing = { ...activities };
+test('every activity and every timer has a summary', async () => {
+  const { activities } = simpleApi(3, [4]);
+  const original = { ...activities };
   const refusals = ['AllowanceExhausted', 'AccountRefused'];
   activities.createBatch = async (request) => {
     const type = refusals.pop();
-    if (type === undefined) return await willing.createBatch(request);
+    if (type === undefined) return await original.createBatch(request);
     const failure = ApplicationFailure.create({ type, message: 'refused', nonRetryable: true });
     failure.stack = '';
     throw failure;
@@ -242,7 +242,7 @@ test('every activity and every timer says what it is for', async () => {
       summaries.push(`${task?.activityType?.name ?? 'timer'}: ${summary}`);
     }
   };
-  await whileWorking(server.native, 'summaries', activities, async () => {
+  await withWorker(server.native, 'summaries', activities, async () => {
     const spec = specOf('summaries', { pollMs: 1_000 });
     const handle = await begin('summaries', [spec, undefined, { patience: 0.01 }]);
     await handle.result();
@@ -251,7 +251,7 @@ test('every activity and every timer says what it is for', async () => {
   const cancelled = patientApi(2);
   cancelled.activities.cancelBatch = async () => cancelled.end();
   const id = 'summaries-cancelled';
-  await whileWorking(server.native, id, cancelled.activities, async () => {
+  await withWorker(server.native, id, cancelled.activities, async () => {
     const handle = await begin(id, [specOf(id, { inFlight: 1 })]);
     await expect.poll(cancelled.polls, { timeout: 100_000 }).toBeGreaterThan(0);
     await handle.signal('cancel');

@@ -6,9 +6,9 @@ import type { PreparedRun, ScheduleActivities } from '../../src/activities/index
 import { toTemporal } from '../../src/client/schedules/to-temporal.ts';
 import type { JobReport } from '../../src/core/progress.ts';
 import { RUN_MEMO, runJobId, type ScheduledRun, type ScheduleSpec } from '../../src/core/schedule-spec.ts';
-import { literalApi, specOf, startServer, whileWorking, type LiteralActivities } from './literal-worker.ts';
+import { simpleApi, specOf, startServer, withWorker, type SimpleActivities } from './simple-worker.ts';
 
-/** See `batch-job.test.ts`. */
+/** See `recordHistories` of `simple-worker.ts`. */
 const recordAs = process.env['RECORD_HISTORIES'];
 
 let server: Awaited<ReturnType<typeof startServer>>;
@@ -37,7 +37,7 @@ afterEach(async ({ task }) => {
   }
 });
 
-/** As an activity throws it, without a stack: a recorded history names no file of the machine it was recorded on. */
+/** A failure as activities throw it, but without a stack: a recorded history must not name files of this machine. */
 function failure(type: string, message: string, nonRetryable: boolean): ApplicationFailure {
   const thrown = ApplicationFailure.create({ type, message, nonRetryable });
   thrown.stack = '';
@@ -64,24 +64,24 @@ const scheduleSpec: ScheduleSpec = {
 };
 
 /** A run's own activities, around those of a job with batches that end at the second poll. */
-class LiteralRun {
+class SimpleRun {
   readonly name: string;
   readonly saved: string[] = [];
   readonly asked: string[] = [];
   reports = new Map<string, JobReport>();
-  readonly api: ReturnType<typeof literalApi>;
-  readonly activities: LiteralActivities & ScheduleActivities;
+  readonly api: ReturnType<typeof simpleApi>;
+  readonly activities: SimpleActivities & ScheduleActivities;
 
   constructor(name: string, changes: Partial<PreparedRun> = {}) {
     this.name = name;
     const job = `job-${name}`;
-    this.api = literalApi(2);
-    const willing = { ...this.api.activities };
+    this.api = simpleApi(2);
+    const original = { ...this.api.activities };
     this.activities = {
       ...this.api.activities,
       assembleResults: async (request) => {
         const report = {
-          ...(await willing.assembleResults(request)),
+          ...(await original.assembleResults(request)),
           ...(request.cancelled ? { cancelled: 1 } : {}),
         };
         this.reports.set(request.job, report);
@@ -116,7 +116,7 @@ class LiteralRun {
     recorded.push(name);
   }
 
-  /** Begins the run; the workflow's id may be used again once it has ended. */
+  /** Starts the run; its workflow id can be used again once it has ended. */
   start() {
     return server.client.workflow.start('scheduledJob', {
       workflowId: `run-${this.name}`,
@@ -142,12 +142,12 @@ class LiteralRun {
   }
 
   async working<T>(work: () => Promise<T>): Promise<T> {
-    return await whileWorking(server.native, this.name, this.activities, work);
+    return await withWorker(server.native, this.name, this.activities, work);
   }
 }
 
 test('runs the job of its time as a child and saves its results', async () => {
-  const run = new LiteralRun('done');
+  const run = new SimpleRun('done');
   await run.working(async () => {
     const handle = await run.start();
     expect(await handle.result()).toEqual({
@@ -168,8 +168,8 @@ test('runs the job of its time as a child and saves its results', async () => {
   expect(run.saved).toEqual(['job-done /tmp/out']);
 });
 
-test('without an input it ends skipped, and says why where lists show it', async () => {
-  const run = new LiteralRun('skipped', { skipped: '/tmp/input.jsonl does not exist', job: null });
+test('without an input it ends skipped, with a reason in the list', async () => {
+  const run = new SimpleRun('skipped', { skipped: '/tmp/input.jsonl does not exist', job: null });
   await run.working(async () => {
     const handle = await run.start();
     const end = await handle.result();
@@ -179,8 +179,8 @@ test('without an input it ends skipped, and says why where lists show it', async
   expect(run.api.created).toEqual([]);
 });
 
-test('a run whose job has ended before ends at once', async () => {
-  const run = new LiteralRun('again');
+test('a run whose job has already ended ends immediately', async () => {
+  const run = new SimpleRun('again');
   await run.working(async () => {
     await (await run.start()).result();
     await (await run.start()).result();
@@ -189,8 +189,8 @@ test('a run whose job has ended before ends at once', async () => {
   expect(run.saved).toEqual(['job-again /tmp/out', 'job-again /tmp/out']);
 });
 
-test('a cancelled run cancels its job, and hands out what was paid', async () => {
-  const run = new LiteralRun('cancelled');
+test('a cancelled run cancels its job, and returns what was paid', async () => {
+  const run = new SimpleRun('cancelled');
   run.endOnlyWhenCancelled();
   await run.working(async () => {
     const handle = await run.start();
@@ -202,8 +202,8 @@ test('a cancelled run cancels its job, and hands out what was paid', async () =>
   expect(run.saved).toEqual(['job-cancelled /tmp/out']);
 });
 
-test('a terminated run cancels its job; begun again, it waits for that job and takes its report', async () => {
-  const run = new LiteralRun('terminated');
+test('a terminated run cancels its job; started again, it waits for that job and uses its report', async () => {
+  const run = new SimpleRun('terminated');
   run.endOnlyWhenCancelled();
   await run.working(async () => {
     const handle = await run.start();
@@ -217,7 +217,7 @@ test('a terminated run cancels its job; begun again, it waits for that job and t
   expect(run.saved).toEqual(['job-terminated /tmp/out']);
 });
 
-/** What the Web UI's reset does, to the run's beginning. */
+/** Resets a run to its beginning, as the Web UI does. */
 async function reset(workflowId: string): Promise<void> {
   const { events } = await server.client.workflow.getHandle(workflowId).fetchHistory();
   const first = events!.find(({ workflowTaskCompletedEventAttributes: task }) => task != null)!;
@@ -230,12 +230,12 @@ async function reset(workflowId: string): Promise<void> {
   });
 }
 
-test('a run that is reset while its job works waits for that job, which goes on', async () => {
-  const run = new LiteralRun('reset');
-  const willing = { ...run.activities };
+test('a run that is reset while its job works waits for that job, which continues', async () => {
+  const run = new SimpleRun('reset');
+  const original = { ...run.activities };
   let mayEnd = false;
   run.activities.pollBatches = async (request) => {
-    const readings = await willing.pollBatches(request);
+    const readings = await original.pollBatches(request);
     return mayEnd ? readings : readings.map((reading) => ({ ...reading, status: 'in_progress' as const }));
   };
   await run.working(async () => {
@@ -254,7 +254,7 @@ test('a run that is reset while its job works waits for that job, which goes on'
 });
 
 test('a run that is reset and then cancelled cancels the job that it waits for', async () => {
-  const run = new LiteralRun('reset-cancelled');
+  const run = new SimpleRun('reset-cancelled');
   run.endOnlyWhenCancelled();
   await run.working(async () => {
     const { workflowId } = await run.start();
@@ -268,11 +268,11 @@ test('a run that is reset and then cancelled cancels the job that it waits for',
   expect(run.reports.get('job-reset-cancelled')).toMatchObject({ cancelled: 1 });
 });
 
-test('a run whose job is refused fails with the reason, and can be begun again', async () => {
-  const run = new LiteralRun('refused');
-  const willing = { ...run.activities };
+test('a run whose job is refused fails with the reason, and can be started again', async () => {
+  const run = new SimpleRun('refused');
+  const original = { ...run.activities };
   run.activities.buildShards = async () => {
-    throw failure('BadInput', '/tmp/input.jsonl:2: the line is not valid JSON: mend it.', true);
+    throw failure('BadInput', '/tmp/input.jsonl:2: the line is not valid JSON: fix it.', true);
   };
   await run.working(async () => {
     const handle = await run.start();
@@ -281,15 +281,15 @@ test('a run whose job is refused fails with the reason, and can be begun again',
       job: 'job-refused',
       reason: expect.stringContaining(':2: the line is not valid JSON'),
     });
-    run.activities.buildShards = (spec) => willing.buildShards(spec);
+    run.activities.buildShards = (spec) => original.buildShards(spec);
   });
   await run.working(async () => {
     expect(await (await run.start()).result()).toMatchObject({ outcome: 'done' });
   });
 });
 
-test('a run whose time has a job of other options fails before anything is started, and says so', async () => {
-  const run = new LiteralRun('conflict');
+test('a run whose time has a job with other options fails with that reason before it starts anything', async () => {
+  const run = new SimpleRun('conflict');
   run.activities.prepareScheduledJob = async () => {
     throw failure('RunConflict', 'Job job-conflict exists with other options.', true);
   };
@@ -307,10 +307,10 @@ test('a run whose time has a job of other options fails before anything is start
 });
 
 test.each([
-  ['skip', 'none of the runs that fell due meanwhile takes place'],
+  ['skip', 'all runs that fall due meanwhile are skipped'],
   ['cancel-other', 'it is cancelled, keeps what was paid, and the next one begins'],
 ] as const)('while a run works, with %s, %s', async (overlap, _then) => {
-  const run = new LiteralRun(overlap);
+  const run = new SimpleRun(overlap);
   run.endOnlyWhenCancelled();
   run.activities.prepareScheduledJob = async ({ spec, dueAt }) => ({
     input: spec.input,
@@ -341,7 +341,7 @@ test.each([
     await schedule.delete();
     for (const { workflow } of info.runningActions) {
       const handle = server.client.workflow.getHandle(workflow.workflowId);
-      await handle.cancel().catch(() => undefined); // it may have been cancelled for the next one
+      await handle.cancel().catch(() => undefined); // the next run may have cancelled it
       await handle.result().catch(() => undefined);
     }
   });

@@ -1,4 +1,4 @@
-/** Jobs that use the answers of earlier ones, when those change or are deleted between or during attempts. */
+/** Jobs that reuse the answers of earlier jobs, which change or are deleted between or during attempts. */
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
 import type { Client } from '@temporalio/client';
@@ -47,7 +47,7 @@ function put(key: string, record: unknown): void {
   writeFileSync(folder.at(key), JSON.stringify(record));
 }
 
-/** An earlier run's job of these texts, a shard each; the first `settled` of them are answered. */
+/** The job of an earlier run with these texts, one per shard; the first `settled` of them are answered. */
 function earlierJob(texts: readonly string[], settled: number = texts.length): void {
   put(seriesFiles.run(SERIES, JOB), {});
   put(jobFiles.api(JOB), { baseUrlSha256: apiHash, instance: 'instance id' });
@@ -67,7 +67,7 @@ function nextJob(texts: readonly string[]): JobSpec {
   return { ...spec, jobId: NEXT, onlyNew: { schedule: SERIES } };
 }
 
-/** The jobs that work, and the run of each. */
+/** The running jobs, with the run of each. */
 let working: Record<string, string> = {};
 const client = {
   withAbortSignal: async (_: AbortSignal, call: () => Promise<unknown>) => await call(),
@@ -89,7 +89,7 @@ const files: Partial<FileWork> = {
   warmUpDrawing: () => undefined,
 };
 
-/** An attempt of the activity, begun by a run of the job's workflow. */
+/** An attempt of the activity, started by a run of the job's workflow. */
 async function attempt(
   spec: JobSpec,
   changed: Partial<FileWork> = {},
@@ -117,7 +117,7 @@ async function failureOf(attempted: Promise<unknown>): Promise<ApplicationFailur
   return failure as ApplicationFailure;
 }
 
-/** What the next job's files say, which its plan must fit. */
+/** The kept and sent lines in the files of the next job, which must match its plan. */
 function built(): { kept: (number | undefined)[]; sent: string[] } {
   const shards = folder.at('jobs', NEXT, 'shards');
   const ofShard = (shard: string): string =>
@@ -130,7 +130,7 @@ function built(): { kept: (number | undefined)[]; sent: string[] } {
   };
 }
 
-/** Names of the files that the next job has for its earlier ones. */
+/** Names of the next job's files about earlier jobs. */
 const filesForEarlier = (): string[] =>
   (existsSync(folder.at('jobs', NEXT)) ? readdirSync(folder.at('jobs', NEXT)) : []).filter((name) =>
     name.startsWith('earlier-'),
@@ -141,7 +141,7 @@ test('lines that an earlier job has answered are kept, the others are sent', asy
   expect(await attempt(nextJob(['c', 'b', 'a']))).toMatchObject({ lines: 1, kept: 2 });
 });
 
-test('an input that is not there is refused', async () => {
+test('a missing input is refused', async () => {
   const spec = nextJob(['a']);
   rmSync(spec.input.path);
   expect(await failureOf(attempt(spec))).toMatchObject({
@@ -151,7 +151,7 @@ test('an input that is not there is refused', async () => {
   });
 });
 
-test('a file that an earlier job lacks while it is indexed is no missing input: the step is retried', async () => {
+test('a missing file of an earlier job is not a missing input: the step is retried', async () => {
   earlierJob(['a', 'b'], 2);
   rmSync(settledRowsPath(folder.path, JOB, shardId(1, 1)));
   const spec = nextJob(['a', 'b']);
@@ -159,19 +159,19 @@ test('a file that an earlier job lacks while it is indexed is no missing input: 
   expect(failure).toMatchObject({ type: 'StoreTrouble', nonRetryable: false });
   expect(failure.message).toContain('earlier job job');
   expect(existsSync(folder.at(jobFiles.answers(JOB, 1)))).toBe(false);
-  // Its folder was being deleted.
+  // The folder of the earlier job was being deleted.
   rmSync(folder.at('jobs', JOB), { recursive: true });
   expect(await attempt(spec)).toMatchObject({ lines: 2, kept: 0 });
 });
 
 describe('an attempt that was suspended while another one built', () => {
-  test('the shards builds the same, although the earlier job has answered more', async () => {
+  test('the shards builds the same ones, although the earlier job has more answers now', async () => {
     earlierJob(['a', 'b', 'c'], 2);
     const spec = nextJob(['a', 'b', 'c']);
     let planned: FirstPlan | undefined;
     const frozen = await attempt(spec, {
       shardInput: async (sharding) => {
-        answer(2); // the earlier job was started again, and went on
+        answer(2); // the earlier job was started again, and continued
         put(jobFiles.report(JOB), {});
         planned = await attempt(spec);
         return await files.shardInput!(sharding);
@@ -182,7 +182,7 @@ describe('an attempt that was suspended while another one built', () => {
     expect(built()).toEqual({ kept: [1, 2], sent: ['3'] });
   });
 
-  test('the list takes that list, and leaves no index of its own', async () => {
+  test('the list uses that list, and leaves no index of its own', async () => {
     earlierJob(['a', 'b', 'c'], 1);
     const spec = nextJob(['a', 'b', 'c']);
     let planned: FirstPlan | undefined;
@@ -200,7 +200,7 @@ describe('an attempt that was suspended while another one built', () => {
     expect(filesForEarlier()).toHaveLength(2); // the list, and the index that it names
   });
 
-  test('the shards leaves them alone when the earlier answers have gone', async () => {
+  test('the shards does not change them after the earlier answers were deleted', async () => {
     earlierJob(['a', 'b'], 1);
     const spec = nextJob(['a', 'b']);
     const frozen = attempt(spec, {
@@ -212,13 +212,13 @@ describe('an attempt that was suspended while another one built', () => {
     });
     expect(await failureOf(frozen)).toMatchObject({ type: 'EarlierAnswersGone' });
     expect(built()).toEqual({ kept: [1], sent: ['2'] });
-    // The next attempt finds the plan.
+    // The next attempt uses the plan.
     expect(await attempt(spec)).toMatchObject({ lines: 1, kept: 1 });
   });
 });
 
 describe('a list of earlier jobs', () => {
-  /** An attempt that dies when the list is claimed and nothing is built. */
+  /** An attempt that dies after it has claimed the list, before it builds anything. */
   async function claimOnly(spec: JobSpec): Promise<void> {
     const died = attempt(spec, { shardInput: async () => await Promise.reject(new Error('died')) });
     await expect(died).rejects.toThrow('died');
@@ -237,7 +237,7 @@ describe('a list of earlier jobs', () => {
     expect(failure.message).toContain('earlier job job, which job next was to use');
     expect(failure.message).toContain('start the job again with the same command');
     expect(await store.size(jobFiles.round(NEXT, 1))).toBe(null);
-    // What the message says helps.
+    // The advice of the message works.
     working[NEXT] = 'second run';
     expect(await attempt(spec)).toMatchObject({ lines: 2, kept: 0 });
   });
@@ -250,7 +250,7 @@ describe('a list of earlier jobs', () => {
     expect(await failureOf(attempt(spec))).toMatchObject({ type: 'EarlierAnswersGone' });
   });
 
-  test('with a job that has lost rows names its folder, and works after that is deleted', async () => {
+  test('with a job that has lost rows is an error with its folder, and works after the folder is deleted', async () => {
     earlierJob(['a', 'b']);
     const spec = nextJob(['a', 'b']);
     await claimOnly(spec);
@@ -284,13 +284,13 @@ describe('a list of earlier jobs', () => {
     expect(await attempt(spec)).toMatchObject({ lines: 1, kept: 1 });
   });
 
-  test('leaves out jobs without an answer, and nothing of them behind', async () => {
+  test('leaves out jobs without an answer, and leaves no file of them', async () => {
     earlierJob(['a', 'b'], 0);
     expect(await attempt(nextJob(['a', 'b']))).toMatchObject({ lines: 2, kept: 0 });
     expect(filesForEarlier()).toHaveLength(1);
   });
 
-  test('is not claimed while an earlier job works, nor anything indexed', async () => {
+  test('is not claimed while an earlier job runs, and nothing is indexed', async () => {
     earlierJob(['a', 'b'], 1);
     put(seriesFiles.run(SERIES, 'later'), {});
     working['later'] = 'first run';
@@ -302,7 +302,7 @@ describe('a list of earlier jobs', () => {
     expect(await attempt(spec)).toMatchObject({ lines: 0, kept: 2 });
   });
 
-  test('is not needed by a job that has its plan from a version without lists', async () => {
+  test('is not needed by a job whose plan an earlier version has made, without a list', async () => {
     earlierJob(['a', 'b'], 1);
     const spec = nextJob(['a', 'b']);
     const plan = { shards: 1, lines: 2, shardLines: [2], rejected: 0, kept: 0 };
@@ -314,7 +314,7 @@ describe('a list of earlier jobs', () => {
 });
 
 describe('a run that replaces one that was ended before its shards had a plan', () => {
-  test('has a list of its own: others have answered lines since', async () => {
+  test('has a list of its own, as other jobs have answered lines since', async () => {
     earlierJob(['a', 'b'], 1);
     const spec = nextJob(['a', 'b']);
     const died = attempt(spec, { shardInput: async () => await Promise.reject(new Error('died')) });
@@ -346,17 +346,17 @@ describe('a run that replaces one that was ended before its shards had a plan', 
 describe('jobs of one series that begin at the same time', () => {
   const specOf = (jobId: string): JobSpec => ({ ...nextJob(['a', 'b']), jobId });
 
-  /** Builds the job, and has its shards answered in the way of its own. */
+  /** Builds the shards of the job, and answers them. */
   async function work(spec: JobSpec): Promise<FirstPlan> {
     const planned = await attempt(spec);
     put(jobFiles.api(spec.jobId), { baseUrlSha256: apiHash, instance: spec.jobId });
     return planned;
   }
 
-  test('wait in the order in which they entered, and never for each other', async () => {
+  test('wait in the order in which they registered, and never for each other', async () => {
     const jobs = ['one', 'two', 'three'].map(specOf);
     working = { one: '1', two: '2', three: '3' };
-    // The first has entered, and died before its search.
+    // The first has registered, and died before its search.
     await enterSeries(store, SERIES, 'one', '1');
     for (const spec of jobs.slice(1))
       expect(await failureOf(attempt(spec))).toMatchObject({
@@ -373,33 +373,33 @@ describe('jobs of one series that begin at the same time', () => {
     });
   });
 
-  test('of which one is started again, wait in the new order', async () => {
+  test('wait in the new order after one was started again', async () => {
     const [one, two] = ['one', 'two'].map(specOf) as [JobSpec, JobSpec];
     working = { one: '1', two: '2' };
     await enterSeries(store, SERIES, 'one', '1');
     expect(await failureOf(attempt(two))).toMatchObject({ type: 'EarlierRunUnfinished' });
-    // The first was terminated before it had a plan, and is started again: the second may have begun since, and is waited for.
+    // The first was terminated before it had a plan, and is started again: it waits for the second, which may have begun since.
     working['one'] = '3';
     expect(await failureOf(attempt(one))).toMatchObject({ message: expect.stringContaining('Job two') });
-    // An attempt of the ended run comes late, and changes nothing.
+    // A late attempt of the ended run changes nothing.
     await enterSeries(store, SERIES, 'one', '1');
     await attempt(one, {}, store, '0').catch(() => undefined);
     expect(await work(two)).toMatchObject({ lines: 2 });
   });
 
-  test('are found even as runs of a schedule that have not entered yet', async () => {
+  test('are found even if they are runs of a schedule that have not registered yet', async () => {
     put(seriesFiles.run(SERIES, 'scheduled'), {});
     working = { one: '1', scheduled: '2' };
     expect(await failureOf(attempt(specOf('one')))).toMatchObject({ type: 'EarlierRunUnfinished' });
     expect(await failureOf(attempt(specOf('scheduled')))).toMatchObject({
       message: expect.stringContaining('Job one'),
     });
-    // Once it has entered, behind this one, it is the one that waits.
+    // Once it has registered, after this one, it is the one that waits.
     expect(await attempt(specOf('one'))).toMatchObject({ lines: 2 });
   });
 });
 
-test('an index of a finished job stays as it is when another pass adds answers', async () => {
+test('the index of a finished job is unchanged when another pass adds answers', async () => {
   earlierJob(['a', 'b'], 1);
   put(jobFiles.report(JOB), {}); // cancelled
   const first = nextJob(['a', 'b']);
@@ -415,7 +415,7 @@ test('an index of a finished job stays as it is when another pass adds answers',
   expect(await attempt(first)).toMatchObject({ lines: 1, kept: 1 });
 });
 
-test('answers of another API do not count, whichever worker runs the step', async () => {
+test('answers of another API are not reused, whichever worker runs the step', async () => {
   earlierJob(['a', 'b']);
   const spec = nextJob(['a', 'b']);
   expect(await attempt({ ...spec, api: 'hash of another one' })).toMatchObject({ lines: 2, kept: 0 });
@@ -429,7 +429,7 @@ describe('an attempt that was suspended', () => {
     const late = attempt(wrong, {
       shardInput: async (sharding) => {
         const result = await files.shardInput!(sharding);
-        // Meanwhile it was terminated, and the corrected input was started under its id.
+        // Meanwhile the job was terminated, and the corrected input was started under its id.
         await attempt(jobOf(['right']));
         return result;
       },
@@ -441,7 +441,7 @@ describe('an attempt that was suspended', () => {
     expect(existsSync(folder.at(jobFiles.buildings(JOB)))).toBe(false);
   });
 
-  test('and died between the plan and its files leaves them for the next one to move', async () => {
+  test('and died between the plan and its files leaves the files, which the next one moves', async () => {
     const spec = jobOf(['a', 'b']);
     class DyingStore extends FolderStore {
       override async moveToRoot(): Promise<void> {

@@ -1,4 +1,4 @@
-/** The checks that keep an attempt that is no longer alone from creating a second batch. */
+/** The checks that prevent a second batch when several attempts run at the same time. */
 import type { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import OpenAI from 'openai';
@@ -18,7 +18,7 @@ const request = { job: 'job', shard: 'r1-00001', batch: 1, fileId: 'file-1' };
 const intentKey = shardFiles.intent('job', 'r1-00001', 1, 1);
 const batchKey = shardFiles.batch('job', 'r1-00001', 1);
 
-/** The API as far as a create needs it: batches in memory, and what was asked of them. */
+/** The part of the API that a create needs: batches in memory, with a record of the calls. */
 class Batches {
   readonly created: string[] = [];
   readonly cancelled: string[] = [];
@@ -67,7 +67,7 @@ beforeEach(async () => {
 
 interface Moment {
   readonly patience: number;
-  /** When the server made the attempt due, and when its worker searches, by that machine's clock. */
+  /** The time at which the server scheduled the attempt, and the time of the search by the worker's clock. */
   readonly dueAt: number;
   readonly at: number;
 }
@@ -88,7 +88,7 @@ async function create(through: Store = store, moment?: Moment): Promise<BatchRec
   }
 }
 
-/** The store, with something happening right before a key is claimed. */
+/** The store, with an action right before a key is claimed. */
 function before(key: string, happens: () => Promise<void>): Store {
   return claiming(async (claimed, text) => {
     if (claimed === key) await happens();
@@ -96,12 +96,12 @@ function before(key: string, happens: () => Promise<void>): Store {
   });
 }
 
-/** The same, right after. */
+/** The store, with an action right after a key is claimed. */
 function after(key: string, happens: () => void): Store {
   return claiming(async (claimed, text) => {
-    const answer = await store.claim(claimed, text);
+    const result = await store.claim(claimed, text);
     if (claimed === key) happens();
-    return answer;
+    return result;
   });
 }
 
@@ -143,7 +143,7 @@ test('an attempt that was suspended for longer than its heartbeat timeout sends 
   }
 });
 
-describe('a reply that comes when another attempt has a batch on record', () => {
+describe('a reply that arrives after another attempt has recorded a batch', () => {
   const theirs = (createdAt: number): BatchRecord => ({ batchId: 'batch_theirs', createdAt, adopted: false });
 
   test.each([
@@ -162,7 +162,7 @@ describe('a reply that comes when another attempt has a batch on record', () => 
   });
 });
 
-/** Attempts of the activity, one after another, as the server makes them. */
+/** Attempts of the activity, one after another, as the server schedules them. */
 async function createPatiently(): Promise<{ record: BatchRecord; delays: unknown[] }> {
   const delays: unknown[] = [];
   for (;;) {
@@ -180,7 +180,7 @@ describe('a batch whose creation is in doubt', () => {
     await store.claim(intentKey, JSON.stringify({ at: Date.now() }));
   });
 
-  test('is searched for three times, with waits at the server, before another one is created', async () => {
+  test('is searched for three times, with retry delays in between, before another one is created', async () => {
     const { record, delays } = await createPatiently();
     expect(record).toMatchObject({ batchId: 'batch_1', adopted: false });
     expect(delays).toHaveLength(2);
@@ -192,7 +192,7 @@ describe('a batch whose creation is in doubt', () => {
   const waiting = (ms: number): unknown =>
     expect.objectContaining({ type: 'BatchNotListed', nextRetryDelay: ms });
 
-  test('needs more searches if attempts come too early', async () => {
+  test('needs more searches if attempts start too early', async () => {
     expect(await failureAt(1_000, 1_000)).toEqual(waiting(30_000));
     expect(await failureAt(1_000, 1_000)).toEqual(waiting(30_000));
     expect(await failureAt(31_000, 31_000)).toEqual(waiting(60_000));
@@ -201,11 +201,11 @@ describe('a batch whose creation is in doubt', () => {
     expect(await failureAt(91_000, 91_000)).toMatchObject({ batchId: 'batch_1' });
   });
 
-  test('waits by the clock that shows less time, if an attempt waited for its worker or clocks differ', async () => {
-    // Its worker came a minute late, and died before it could say how long to wait.
+  test('uses the clock that shows less elapsed time, if an attempt waited for its worker or clocks differ', async () => {
+    // The attempt started a minute late, and died before it could set the delay of its retry.
     expect(await failureAt(1_000, 61_000)).toEqual(waiting(30_000));
     expect(await failureAt(70_000, 70_000)).toEqual(waiting(21_000));
-    // A machine whose clock is an hour behind, and one whose clock is ahead.
+    // One machine whose clock is an hour behind, and one whose clock is ahead.
     expect(await failureAt(95_000, 95_000 - 3_600_000)).toEqual(waiting(30_000));
     expect(await failureAt(30_000, 3_600_000)).toEqual(waiting(1_000));
     expect(batches.created).toEqual([]);
@@ -232,13 +232,13 @@ describe('a batch whose creation is in doubt', () => {
         'has other files',
         { '/files/file-1': noFile, '/files': listed(['file-2']), '/files/file-2': shown('file-2') },
       ],
-    ])('%s buys nothing and leaves the step to others', async (_, files) => {
+    ])('%s buys nothing and leaves the step to other workers', async (_, files) => {
       batches.files = files;
       const failure: unknown = await createPatiently().catch((error: unknown) => error);
       expect(failure).toMatchObject({ type: 'OtherApi', nonRetryable: false });
       expect((failure as Error).message).toContain('OPENAI_API_KEY cannot read file-1');
       expect(batches.created).toEqual([]);
-      // No search of that key counts.
+      // No search with that key counts.
       expect(await store.size(shardFiles.searched('job', 'r1-00001', 1, 2, 1))).toBe(null);
     });
 
@@ -249,9 +249,9 @@ describe('a batch whose creation is in doubt', () => {
 
     test.each<[string, Record<string, () => Response>]>([
       ['has no routes for files', { '/files/file-1': noRoute, '/files': noRoute }],
-      ['shows no file by itself', { '/files/file-1': noRoute, '/files': listed(['file-1']) }],
+      ['has no reads of single files', { '/files/file-1': noRoute, '/files': listed(['file-1']) }],
       [
-        'shows no listed file by itself',
+        'has no reads of single listed files',
         { '/files/file-1': noRoute, '/files': listed(['file-2']), '/files/file-2': noRoute },
       ],
     ])('is at a server that %s buys after its search', async (_, files) => {

@@ -1,4 +1,4 @@
-/** What a settled shard reports: to the observer once, to the workflow by each attempt. */
+/** The reports of a settled shard: one to the observer, and one to the workflow from each attempt. */
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -23,7 +23,7 @@ import { TempFolder } from '../../support/temp-folder.ts';
 const shard = shardId(1, 0);
 const request: FetchRequest = { job: JOB, shard, batch: 1, attempts: 3, rebuy: false };
 
-/** An ended batch whose files are in the store: the API is not asked. */
+/** An ended batch whose files are in the store, so that the API gets no call. */
 const ended = {
   batchId: 'batch_1',
   status: 'completed',
@@ -126,7 +126,7 @@ test('an observer that throws does not fail a step', async () => {
   expect(counts).toMatchObject({ answered: 1, inputTokens: 1, costUsd: null, cost: null });
 });
 
-/** A shard of one line whose batch has ended, as far as its record says, and an API that has the answer in `file-out`. */
+/** A shard of one line whose batch has ended by its record, and an API that has the answer in `file-out`. */
 function endedShard(
   root: string,
   recorded: Partial<EndedRecord>,
@@ -201,7 +201,7 @@ test('a batch that was treated as ended and is running is read for longer than t
   }
 });
 
-/** The API has the file; the store, which is in memory and no folder, fails now and then. */
+/** The API has the file; the store, which is in memory, sometimes fails. */
 describe('a store that fails', () => {
   const usage = { prompt_tokens: 10, completion_tokens: 1 };
 
@@ -238,7 +238,7 @@ describe('a store that fails', () => {
   }
 
   test.each<[string, (access: string, key: string) => boolean]>([
-    ['when the answers come', (access) => access === 'writeStream'],
+    ['when the answers arrive', (access) => access === 'writeStream'],
     ['when rows are published', (access, key) => access === 'withFiles' && key.includes('/rows-')],
     ['when the outcome is claimed', (access) => access === 'claim'],
   ])('%s has settled nothing, and the next attempt settles and reports once', async (_, isFailing) => {

@@ -14,7 +14,7 @@ import { shardFiles } from '../../../src/store/job-files.ts';
 import { claimRecord } from '../../../src/store/store.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
-test('finds shards with a batch and refused ones that are settled, and leaves the others alone', async () => {
+test('finds shards with a batch and settled refused ones, and does not change the others', async () => {
   using folder = new TempFolder();
   const store = new FolderStore(folder.path);
   const outcome = { answered: 0, failed: 0, again: [[1, 0, 0]] };

@@ -7,7 +7,7 @@ import { resolveSchedule } from '../../../src/client/schedules/schedule-options.
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
-test('a second run with a folder that an earlier version let runs share is refused, with advice', async () => {
+test('a second run with a folder that runs of an earlier version could share is refused, with advice', async () => {
   using folder = new TempFolder();
   const input = folder.at('in.jsonl');
   writeFileSync(input, '{"body":{}}\n');

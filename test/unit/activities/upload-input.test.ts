@@ -39,7 +39,7 @@ async function upload(
   return { fileId, calls };
 }
 
-/** The n-th file, as a server holds it that says it has so many bytes. */
+/** The n-th file, with the size that the server reports. */
 const held = (nth: number, bytes?: unknown): Response => Response.json({ id: `file-${nth}`, bytes });
 
 test.each<[title: string, sizes: unknown[], fileId: string]>([
@@ -47,7 +47,7 @@ test.each<[title: string, sizes: unknown[], fileId: string]>([
   ['no size', [undefined], 'file-1'],
   ['another size, and then the right one', [447, SMALL.length], 'file-2'],
   ['another size twice, since it rewrites the file', [447, 447], 'file-2'],
-])('accepts a file of which the server names %s', async (_, sizes, fileId) => {
+])('accepts a file if the server reports %s', async (_, sizes, fileId) => {
   const uploaded = await upload(SMALL, (_call, nth) => held(nth, sizes[nth - 1]));
   expect(uploaded).toEqual({ fileId, calls: sizes.map(() => 'files') });
 });
@@ -61,7 +61,7 @@ test('retries if the server reports two other sizes', async () => {
 
 const large = 'x'.repeat(MULTIPART_FROM_BYTES);
 
-/** A server that takes uploads in parts, but for one call. */
+/** A server that accepts uploads in parts, except for one call. */
 const inParts =
   (refused: string | null, refusal: () => Response | Promise<Response>, bytes = large.length) =>
   (call: string, nth: number): Response | Promise<Response> => {
@@ -95,7 +95,7 @@ test.each<[call: string, refusal: string, answer: () => Response]>([
   ['uploads', 'a web page', () => new Response('<html>', { headers: { 'content-type': 'text/html' } })],
   ['uploads', 'nothing of use', () => Response.json({ status: 'ok' })],
   ['uploads/complete', 'no file', () => Response.json({ id: 'upload_1', file: null })],
-])('uploads at once where %s is answered with %s', async (call, _, answer) => {
+])('uploads the file in one piece if %s returns %s', async (call, _, answer) => {
   const { fileId, calls } = await upload(large, inParts(call, answer));
   expect(fileId).toBe('file-1');
   expect(calls.filter((each) => each === call)).toHaveLength(1);

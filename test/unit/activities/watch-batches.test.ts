@@ -126,7 +126,7 @@ test('polls at least once', async () => {
   expect(polls).toBe(1);
 });
 
-test('a status that the workflow knows is no change', async () => {
+test('a status that the workflow already knows is not a change', async () => {
   const { changed } = await watch((poll) => [{ ...own, status: poll < 3 ? 'finalizing' : 'completed' }], {
     known: ['finalizing'],
   });
@@ -134,7 +134,7 @@ test('a status that the workflow knows is no change', async () => {
   expect(changed).toHaveLength(1);
 });
 
-test('returns once that the API does not know a batch, and then that it knows it again', async () => {
+test('reports once that the API does not know a batch, and then that it knows the batch again', async () => {
   const { changed } = await watch(() => [], { known: ['in_progress'] });
   expect(polls).toBe(1);
   expect(changed).toMatchObject([{ status: { status: 'missing' } }]);

@@ -33,7 +33,7 @@ test('a released lock is free, and leaves no file', async () => {
 test.each([
   ['of a process that has ended', JSON.stringify({ pid: 999_999_999, startTime: 'long ago' })],
   [
-    'whose process id went to another process',
+    'whose process id is used by another process',
     JSON.stringify({ pid: process.pid, startTime: 'another time' }),
   ],
   ['that was written in part', '{"pid":'],

@@ -7,15 +7,15 @@ import { jobProgress } from '../../support/job-progress.ts';
 
 const start = Date.parse('2026-11-24T08:00:00.000Z');
 
-/** What a log holds of a job that was seen so, seconds after the start. */
-function logOf(...seen: [second: number, progress: Partial<JobProgress>][]): string[] {
+/** The log of a job with this progress, in seconds after the start. */
+function logOf(...shown: [second: number, progress: Partial<JobProgress>][]): string[] {
   const lines: string[] = [];
   let now = start;
   const view = new LogView(
     (line) => lines.push(line),
     () => now,
   );
-  for (const [second, progress] of seen) {
+  for (const [second, progress] of shown) {
     now = start + second * 1_000;
     view.show(jobProgress(progress));
   }
@@ -51,7 +51,7 @@ test.each<[string, Partial<JobProgress>]>([
   ['reason', { reason: 'HTTP 401' }],
   ['round', { round: 2 }],
   ['notices', { notices: ['1 batch is overdue'] }],
-])('another %s is told at once', (_, change) => {
+])('another %s is logged immediately', (_, change) => {
   expect(logOf([0, {}], [1, change], [2, change], [3, {}])).toHaveLength(3);
 });
 

@@ -144,7 +144,7 @@ test.each([1, 5, 12, 20, 30, 40, 60, 80, 120, 200])('no line reaches the end of 
   }
 });
 
-test('colours change no text', () => {
+test('colours do not change the text', () => {
   for (const progress of [jobProgress(), worst]) {
     const coloured = frame({ progress }, { hasColours: true });
     expect(coloured.join('')).toContain('\u001b[');
@@ -152,7 +152,7 @@ test('colours change no text', () => {
   }
 });
 
-test.each([1, 2, 3, 5, 9, 10])('a terminal of %d rows is not scrolled', (rows) => {
+test.each([1, 2, 3, 5, 9, 10])('a terminal of %d rows does not scroll', (rows) => {
   const lines = frame({}, { rows });
   expect(lines.length).toBeLessThanOrEqual(Math.max(1, rows - 1));
   expect(lines[0]).toBe('state     running');

@@ -46,6 +46,6 @@ test('longer ids are on their own lines, uncut', () => {
   ]);
 });
 
-test('an empty list says so', () => {
+test('an empty list is reported', () => {
   expect(listJobs([], 80)).toBe('No jobs.');
 });

@@ -13,8 +13,8 @@ test('keys are spelt as in report.json, at every depth', () => {
 });
 
 test('values, and keys that are values of the API, are unchanged', () => {
-  const told = { errors: { rateLimit: 2 }, batches: { inProgress: 1 }, at: new Date(0), model: 'aB' };
-  expect(toJson(told)).toBe(
+  const value = { errors: { rateLimit: 2 }, batches: { inProgress: 1 }, at: new Date(0), model: 'aB' };
+  expect(toJson(value)).toBe(
     '{"errors":{"rateLimit":2},"batches":{"inProgress":1},"at":"1970-01-01T00:00:00.000Z","model":"aB"}',
   );
 });

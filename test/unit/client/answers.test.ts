@@ -29,7 +29,7 @@ describe('the text of an answer', () => {
       'a',
     ],
     [
-      'the choice of index 0, wherever it stands',
+      'the choice of index 0, in any position',
       {
         object: 'chat.completion',
         choices: [

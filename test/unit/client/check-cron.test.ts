@@ -21,7 +21,7 @@ test.each([
   expect(() => checkCron(line)).not.toThrow();
 });
 
-/** What Temporal takes and means something else by, what the library takes and Temporal does not, and what neither does. */
+/** Expressions that Temporal accepts with another meaning, that only the library accepts, and that neither accepts. */
 test.each([
   ['0 25 * * *', /has "25" as hour: write \*, values of 0-23, /],
   ['60 * * * *', /has "60" as minute/],

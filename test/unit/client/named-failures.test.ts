@@ -11,7 +11,7 @@ const JOB = jobReport().job_id;
 const reportOf = (...lines: number[]) =>
   jobReport({ first_failed: lines.map((line) => ({ line, code: 'http_400' })) });
 
-/** Rows as a store has them; every fifth one is longer than several blocks. */
+/** Rows as in a store; every fifth one is longer than several blocks. */
 const row = (line: number, status: string = 'failed'): string =>
   `${JSON.stringify({ line, id: `é "${line}"`, status, attempts: 1, error: { code: 'x', message: 'm'.repeat(line % 5 === 0 ? 50_000 : 3) } })}\n`;
 

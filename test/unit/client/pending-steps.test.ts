@@ -64,7 +64,7 @@ describe('the counts of batches in flight', () => {
 
   test('are those of the last heartbeat', () => {
     const job = described(
-      beating('watchBatches', { ran: 4, shards: {} }), // given up: a later one has begun
+      beating('watchBatches', { ran: 4, shards: {} }), // given up: a later one has started
       beating('watchBatches', { ran: 6, shards }),
     );
     const { running, table } = withHeartbeat(progress, job);

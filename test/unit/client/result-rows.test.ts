@@ -4,13 +4,13 @@ import { parseRow, readRowTexts, type ResultRow } from '../../../src/client/resu
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
-/** How many descriptors of this process are of this file; only Linux tells. */
+/** The number of open descriptors of this file; only Linux lists them. */
 function openDescriptors(path: string): number {
   return readdirSync('/proc/self/fd').filter((fd) => {
     try {
       return readlinkSync(`/proc/self/fd/${fd}`) === path;
     } catch {
-      return false; // the one that reads the folder is gone already
+      return false; // the descriptor that reads the folder is already closed
     }
   }).length;
 }
@@ -43,17 +43,17 @@ test('leaving the loop early reads little and closes the file', async () => {
   const path = folder.at('results.jsonl');
   writeFileSync(path, `${JSON.stringify({ line: 1, id: 'x'.repeat(1_000) })}\n`.repeat(20_000));
   const before = process.memoryUsage().arrayBuffers;
-  let seen = 0;
+  let count = 0;
   for await (const _row of rowsIn(folder)) {
-    seen += 1;
-    if (seen === 1) {
-      await new Promise((resolve) => void setTimeout(resolve, 50)); // time to run ahead, for who would
+    count += 1;
+    if (count === 1) {
+      await new Promise((resolve) => void setTimeout(resolve, 50)); // time in which a reader could read too far ahead
       expect(openDescriptors(path)).toBe(1);
       expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(4_000_000);
     }
-    if (seen === 3) break;
+    if (count === 3) break;
   }
-  expect(seen).toBe(3);
+  expect(count).toBe(3);
   await expect.poll(() => openDescriptors(path)).toBe(0);
 });
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ScheduleHandle } from '../../../src/client/schedules/schedule-handle.ts';
 
-/** Nothing is asked of a server before the options are right. */
+/** A server gets no call before the options are valid. */
 const handle = new ScheduleHandle('n', {} as never, {} as never);
 
 test('a backfill of future times is refused', async () => {

@@ -82,11 +82,7 @@ test.each<[what: string, changes: Partial<ScheduleOptions>, message: RegExp]>([
     { catchUp: '5s' },
     /--catch-up must be a duration from 10s to 366d, got "5s"/,
   ],
-  [
-    'an overlap that is none',
-    { overlap: 'queue' as never },
-    /--overlap must be one of skip, .* got "queue"\.$/,
-  ],
+  ['an invalid overlap', { overlap: 'queue' as never }, /--overlap must be one of skip, .* got "queue"\.$/],
   ['terminate-other', { overlap: 'terminate-other' as never }, /not fetched: use cancel-other/],
   ['an unknown placeholder', { input: 'a-{week}.jsonl' }, /placeholder \{week\}/],
   ['one folder for all runs', { out: 'results' }, /same folder for two runs/],

@@ -11,7 +11,7 @@ import { JOB, mergeFiles, outputRow, plan, requestLine, settle } from '../../sup
 import { openFiles } from '../../support/open-files.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
-/** Two models that take turns, a line that is none, and two lines a shard: shards of both overlap. */
+/** Lines of two models in turn, a bad line, and two lines a shard: the shards of the models overlap. */
 const lines = (count: number): string =>
   Array.from({ length: count }, (_, i) => {
     if (i === 4) return '{"body":[]}\n';
@@ -75,7 +75,7 @@ test('the rows of settled shards of all rounds are merged in the order of their 
   using folder = new TempFolder();
   const first = plan(folder.path, lines(12), { shardLines: 2, skipBadLines: true });
   keepPlan(folder.path, 1, first);
-  // One line of every shard goes again.
+  // One line of every shard is sent again.
   for (let i = 1; i <= first.shards; i += 1) {
     const shard = `r1-0000${i}`;
     const [one, two] = linesOf(folder.path, shard);

@@ -9,7 +9,7 @@ const target = { kind: 'configured', connection: { address: 'a:1' }, namespace: 
 
 const never = async (): Promise<never> => await new Promise(() => undefined);
 
-/** A client of Temporal's whose calls never listen to a signal, as between two attempts of the SDK. */
+/** A Temporal client whose calls never listen to a signal, as between two attempts of the SDK. */
 function deafClient(): { client: Client; isClosed: () => boolean } {
   let closed = false;
   const client = {
@@ -24,7 +24,7 @@ function deafClient(): { client: Client; isClosed: () => boolean } {
   return { client: client as unknown as Client, isClosed: () => closed };
 }
 
-test('a call ends with its signal even if the SDK does not listen, and removes its listeners', async () => {
+test('a call ends with its signal even if the SDK ignores it, and removes its listeners', async () => {
   const { client } = deafClient();
   const calls = new TemporalCalls(client, target, true);
   const controller = new AbortController();
@@ -81,7 +81,7 @@ test('many requests of a long poll cause no warning of a leak', async () => {
   await new TemporalCalls(listening, target, true).run(async () => {
     for (let poll = 0; poll < 20; poll += 1) given!.addEventListener('abort', () => undefined);
   });
-  await new Promise(setImmediate); // warnings come a moment later
+  await new Promise(setImmediate); // warnings are emitted a moment later
   process.off('warning', note);
   expect(warned).toEqual([]);
 });
@@ -98,7 +98,7 @@ test('close() closes the connection at once if no call waits, and never closes a
 describe('with an unavailable server', () => {
   afterEach(() => void vi.useRealTimers());
 
-  /** Calls over a connection that tells its attempts, with a clock of their own. */
+  /** Calls over a connection that reports its attempts, with a clock of their own. */
   function started(
     options: { isLong: boolean },
     client: Client = deafClient().client,
@@ -117,7 +117,7 @@ describe('with an unavailable server', () => {
   test('a call ends a minute after the first failed attempt, while the SDK still retries', async () => {
     const { availability, ended } = started({ isLong: true });
     await vi.advanceTimersByTimeAsync(300_000);
-    expect(ended()).toBeNull(); // it may be long
+    expect(ended()).toBeNull(); // it may take long
     for (let second = 0; second < 60; second += 5) {
       availability.recordStatus(UNAVAILABLE);
       await vi.advanceTimersByTimeAsync(5_000);
@@ -135,7 +135,7 @@ describe('with an unavailable server', () => {
     await vi.advanceTimersByTimeAsync(50_000);
     availability.recordStatus(UNAVAILABLE);
     await vi.advanceTimersByTimeAsync(50_000);
-    availability.recordStatus(5); // NOT_FOUND is an answer, too
+    availability.recordStatus(5); // NOT_FOUND is a response, too
     await vi.advanceTimersByTimeAsync(300_000);
     expect(ended()).toBeNull();
   });

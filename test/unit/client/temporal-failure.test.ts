@@ -9,8 +9,8 @@ const target = {
   namespace: 'batches',
 } as const;
 
-/** What the SDK throws for a gRPC error, with the metadata that gRPC hangs on it. */
-function grpc(code: number, details: string = 'said by the server'): ServiceError {
+/** The error that the SDK throws for a gRPC error, with the metadata that gRPC adds. */
+function grpc(code: number, details: string = 'details of the server'): ServiceError {
   const cause = Object.assign(new Error(`${code}: ${details}`), {
     code,
     details,
@@ -75,18 +75,18 @@ test.each<[what: string, error: Error, code: string, message: RegExp]>([
   [
     'a job with a bad line',
     failed(
-      ApplicationFailure.nonRetryable('f:2: the line is bad: mend it.', 'BadInput', { file: 'f', line: 2 }),
+      ApplicationFailure.nonRetryable('f:2: the line is bad: fix it.', 'BadInput', { file: 'f', line: 2 }),
     ),
     'bad_input',
-    /^f:2: the line is bad: mend it\.$/,
+    /^f:2: the line is bad: fix it\.$/,
   ],
   ['a terminated job', failed(new TerminatedFailure('by me')), 'job_failed', /Job j was terminated/],
   ['a job that failed otherwise', failed(new Error('odd')), 'job_failed', /Job j failed: odd\. Start it/],
 ])('%s', (_what, error, code, message) => {
-  const told = toBatchError(error, { jobId: 'j', target }) as Error;
-  expect(told).toMatchObject({ name: 'BatchError', code });
-  expect(told.message).toMatch(message);
-  expect(told.cause).toBeUndefined();
+  const converted = toBatchError(error, { jobId: 'j', target }) as Error;
+  expect(converted).toMatchObject({ name: 'BatchError', code });
+  expect(converted.message).toMatch(message);
+  expect(converted.cause).toBeUndefined();
 });
 
 test('other errors are returned unchanged', () => {

@@ -8,21 +8,21 @@ function row(response: unknown): ResultRow {
   const usage = { input_tokens: 1, output_tokens: 1 };
   return { line: 1, id: 'a', status: 'answered', attempts: 1, batch_id: 'b', response, error: null, usage };
 }
-const said = (content: string | null, more: object = {}, finish_reason = 'stop'): ResultRow =>
+const chatRow = (content: string | null, more: object = {}, finish_reason = 'stop'): ResultRow =>
   row({ object: 'chat.completion', choices: [{ message: { content, ...more }, finish_reason }] });
 
 const Review = z.object({ stars: z.number().int(), words: z.array(z.string()).default([]) });
 
 describe('an answer that satisfies its schema', () => {
   test.each<[what: string, schema: z.ZodType, of: ResultRow, value: unknown]>([
-    ['an object, with defaults filled in', Review, said('{"stars":4}'), { stars: 4, words: [] }],
-    ['an unparsed text', z.string(), said('"quoted" {'), '"quoted" {'],
-    ['a text that looks like a number', z.string(), said('5'), '5'],
-    ['a value of an enum', z.enum(['good', 'bad']), said('good'), 'good'],
-    ['a value of an enum in JSON', z.enum(['good', 'bad']), said('"good"'), 'good'],
-    ['a number', z.number(), said(' 5\n'), 5],
-    ['null', z.null(), said('null'), null],
-    ['a transformed text', z.string().transform((text) => text.length), said('four'), 4],
+    ['an object, with defaults filled in', Review, chatRow('{"stars":4}'), { stars: 4, words: [] }],
+    ['an unparsed text', z.string(), chatRow('"quoted" {'), '"quoted" {'],
+    ['a text that looks like a number', z.string(), chatRow('5'), '5'],
+    ['a value of an enum', z.enum(['good', 'bad']), chatRow('good'), 'good'],
+    ['a value of an enum in JSON', z.enum(['good', 'bad']), chatRow('"good"'), 'good'],
+    ['a number', z.number(), chatRow(' 5\n'), 5],
+    ['null', z.null(), chatRow('null'), null],
+    ['a transformed text', z.string().transform((text) => text.length), chatRow('four'), 4],
     [
       'a vector',
       z.array(z.number()).length(2),
@@ -53,14 +53,14 @@ describe('an answer that satisfies its schema', () => {
 
 describe('an answer that does not satisfy its schema has a row with the issue', () => {
   test.each<[what: string, of: ResultRow, messages: RegExp[], path?: PropertyKey[]]>([
-    ['where it is wrong', said('{"stars":"four"}'), [/expected number/], ['stars']],
+    ['where it is wrong', chatRow('{"stars":"four"}'), [/expected number/], ['stars']],
     [
-      'that it is no JSON, without quoting it',
-      said('Four stars, said Jane.'),
+      'that it is not JSON, without quoting it',
+      chatRow('Four stars, said Jane.'),
       [/^The answer is not JSON\.$/, /expected object/],
     ],
-    ['that it was cut', said('{"stars":', {}, 'length'), [/not JSON: it was cut at the limit/, /./]],
-    ['that the model refused', said(null, { refusal: 'I will not' }), [/refused/]],
+    ['that it was cut', chatRow('{"stars":', {}, 'length'), [/not JSON: it was cut at the limit/, /./]],
+    ['that the model refused', chatRow(null, { refusal: 'I will not' }), [/refused/]],
   ])('%s', async (_what, of, messages, path = []) => {
     const typed = await toTypedRow(of, Review);
     expect(typed).toMatchObject({ ...of, ok: false, value: undefined });
@@ -184,11 +184,11 @@ describe('a schema of optional members does not get the body of an answer withou
   });
 
   test('an empty text without a reason is an answer', async () => {
-    expect(await toTypedRow(said(''), z.string())).toMatchObject({ ok: true, value: '' });
+    expect(await toTypedRow(chatRow(''), z.string())).toMatchObject({ ok: true, value: '' });
   });
 
   test('the issue of a text that was cut by the content filter has the reason', async () => {
-    const { issues } = await toTypedRow(said('{"stars":', {}, 'content_filter'), Loose);
+    const { issues } = await toTypedRow(chatRow('{"stars":', {}, 'content_filter'), Loose);
     expect(issues?.[0]?.message).toBe('The answer is not JSON: it was cut by the content filter.');
   });
 
@@ -218,8 +218,8 @@ test('a schema of another library may be asynchronous and use objects as path se
           : { issues: [{ message: 'no number', path: [{ key: 'a' }, 0] }] },
     },
   };
-  expect(await toTypedRow(said('21'), schema)).toMatchObject({ ok: true, value: 42 });
-  expect(await toTypedRow(said('true'), schema)).toMatchObject({
+  expect(await toTypedRow(chatRow('21'), schema)).toMatchObject({ ok: true, value: 42 });
+  expect(await toTypedRow(chatRow('true'), schema)).toMatchObject({
     ok: false,
     issues: [{ message: 'no number', path: ['a', 0] }],
   });

@@ -58,6 +58,6 @@ test.each<[server: string, own: JobState | null, shown: string]>([
   ['COMPLETED', null, 'completed'],
   ['TERMINATED', 'running', 'terminated'],
   ['FAILED', 'running', 'failed'],
-])('of a workflow that is %s and a job that says %s the state is %s', (server, own, shown) => {
+])('if the workflow is %s and the job reports %s, the state is %s', (server, own, shown) => {
   expect(shownState(server, own)).toBe(shown);
 });

@@ -10,7 +10,7 @@ import {
 
 type Options = Omit<JobOptions, 'input'>;
 
-/** The option that is refused; null when all are taken. */
+/** The option that is refused; null if all are accepted. */
 function refused(options: Options): string | null {
   try {
     checkJobOptions(options);

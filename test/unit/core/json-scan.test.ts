@@ -65,15 +65,15 @@ test.each(['[]', '{"a"}', '{"a":1', '{"a":1]', '{"a":1;"b":2}', '{a', '{"a":', '
   },
 );
 
-test('a key with escapes equals no name', () => {
+test('a key with escapes does not equal any name', () => {
   const bytes = Buffer.from('{"b\\u006fdy":1,"body":2,"bodies":3}');
   const scanner = new JsonScanner(bytes);
-  const seen: [boolean, boolean][] = [];
+  const found: [boolean, boolean][] = [];
   scanner.scanObject(0, bytes.length, (start, end, at) => {
-    seen.push([scanner.keyIs(start, end, 'body'), scanner.hasEscape(start, end)]);
+    found.push([scanner.keyIs(start, end, 'body'), scanner.hasEscape(start, end)]);
     return scanner.scanValue(at, bytes.length);
   });
-  expect(seen).toEqual([
+  expect(found).toEqual([
     [false, true],
     [true, false],
     [false, false],

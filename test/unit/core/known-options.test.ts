@@ -16,7 +16,7 @@ test.each([
   ['skipBadLine', 'skipBadLines'],
   ['giveUpAfter', 'giveUpAfterHours'],
   ['pollSecs', 'pollSeconds'],
-])('%s is refused by name: %s is meant', (option, near) => {
+])('%s is refused, with the suggestion %s', (option, near) => {
   expect(() => assertKnownOptions({ [option]: 1 }, jobOptionNames)).toThrow(
     expect.objectContaining({
       code: 'bad_option',

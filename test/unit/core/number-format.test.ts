@@ -15,8 +15,8 @@ test.each([
   [172_740_000, '47 h 59 min'],
   [172_800_000, '2 d 0 h'],
   [-5, '0.0 s'],
-])('%d ms are %s', (ms, words) => {
-  expect(duration(ms)).toBe(words);
+])('%d ms are %s', (ms, text) => {
+  expect(duration(ms)).toBe(text);
 });
 
 test.each([
@@ -26,8 +26,8 @@ test.each([
   [0.99999, '99.9 %'],
   [1, '100 %'],
   [1.2, '100 %'],
-])('a share of %d is %s', (share, words) => {
-  expect(percent(share)).toBe(words);
+])('a share of %d is %s', (share, text) => {
+  expect(percent(share)).toBe(text);
 });
 
 test('counts have separators, and small amounts have more digits', () => {

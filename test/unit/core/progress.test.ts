@@ -26,6 +26,6 @@ test.each([
   [3, 2, 0],
   [1, 0, 1],
   [1, 2, 1],
-])('the exit code is %d where %d lines failed and %d were cancelled', (code, failed, cancelled) => {
+])('the exit code is %d if %d lines failed and %d were cancelled', (code, failed, cancelled) => {
   expect(exitCodeOfEnd({ failed, cancelled })).toBe(code);
 });

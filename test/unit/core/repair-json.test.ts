@@ -3,7 +3,7 @@ import { repairJson } from '../../../src/core/repair-json.ts';
 
 test.each<[title: string, text: string, repaired: string]>([
   [
-    'numbers that JSON lacks',
+    'numbers that JSON does not have',
     '[NaN,-Infinity,Infinity, -NaN ,nan,-inf]',
     '[null,null,null, null ,null,null]',
   ],
@@ -23,11 +23,11 @@ test.each([
   'Info: no JSON, really',
   '"\\',
   '',
-])('leaves %s as it is', (text) => {
+])('does not change %s', (text) => {
   expect(repairJson(text)).toBe(text);
 });
 
-test('nested or broken text takes no longer', () => {
+test('nested or broken text does not take longer', () => {
   for (const part of ['[', '{"a":', ',', '"', '-', '\\']) {
     const text = part.repeat(200_000);
     expect(repairJson(text).length).toBeGreaterThanOrEqual(text.length);

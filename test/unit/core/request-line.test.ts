@@ -84,7 +84,7 @@ test('refuses more inputs than one embeddings request may have', () => {
   expect(read(line(2_048)).embeddingInputs).toBe(2_048);
 });
 
-test('a fault never quotes the line', () => {
+test('an error never quotes the line', () => {
   const block = Buffer.from(
     '{"url":"/secret","method":"secret","custom_id":"secret","body":{"model":"secret"}}',
   );
@@ -191,7 +191,7 @@ test.each<[line: string, id: string | null]>([
   ['{"custom_id":7}', null],
   ['{"custom_id":"a"', null],
   ['null', null],
-])('of a line that is no request, %s, the id is read where it can be', (line, id) => {
+])('the id of a line that is not a request, %s, is read if possible', (line, id) => {
   expect(readableId(Buffer.from(line))).toBe(id);
 });
 

@@ -21,7 +21,7 @@ test.each([
   ['UTC', '2026-11-23T15:30:00Z', '2026-11-23 15:30'],
   ['America/New_York', '2026-01-01T04:59:00Z', '2025-12-31 23:59'],
   ['UTC', '2026-01-01T00:05:00Z', '2026-01-01 00:05'],
-  // The hour that a clock shows twice.
+  // The hour that occurs twice when the clocks go back.
   ['Europe/Berlin', '2026-10-25T00:30:00Z', '2026-10-25 02:30'],
   ['Europe/Berlin', '2026-10-25T01:30:00Z', '2026-10-25 02:30'],
   ['Asia/Kathmandu', '2026-06-30T18:20:00Z', '2026-07-01 00:05'],
@@ -48,7 +48,7 @@ test.each<[option: 'input' | 'out', name: string, message: RegExp | null]>([
   ['out', 'out/{run}', null],
   ['out', '{yyyy}/{run}', null],
   ['out', 'out/', /same folder for two runs.* add \{run\}.* e\.g\. out\/\{run\}\.$/],
-  // A trigger in the minute of another run, or an hour that the clock shows twice.
+  // A trigger in the minute of another run, or the hour that occurs twice when the clocks go back.
   ['out', '{yyyy}-{MM}-{dd}T{HH}-{mm}', /same folder for two runs/],
   ['out', 'out/{yyyy}-{MM}-{dd}', /e\.g\. out\/\{yyyy\}-\{MM\}-\{dd\}\/\{run\}\.$/],
 ])('of %s, %s', (option, name, message) => {
@@ -70,7 +70,7 @@ test.each([
 });
 
 test.each(['', '6', '6x', 'h', '6 h', '-6h', '6h ', '1e3s', '5 minutes', 'Infinityh'])(
-  '"%s" is no duration',
+  '"%s" is not a duration',
   (text) => {
     expect(parseDuration(text)).toBeNull();
   },
@@ -79,6 +79,6 @@ test.each(['', '6', '6x', 'h', '6 h', '-6h', '6h ', '1e3s', '5 minutes', 'Infini
 test.each([
   ['n-run-2026-11-24T08:00:00Z', '2026-11-24T08:00:00Z'],
   ['n-run', null],
-])('the workflow id %s tells the time %s', (id, at) => {
+])('the workflow id %s contains the time %s', (id, at) => {
   expect(dueTimeIn(id)).toBe(at);
 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { fittingKeywords } from '../../../src/core/search-attributes.ts';
 
-const sizeOf = (words: string[]): number => Buffer.byteLength(JSON.stringify(words));
+const sizeOf = (keywords: string[]): number => Buffer.byteLength(JSON.stringify(keywords));
 
 test('keywords that fit into 2 KB are kept in their order', () => {
   expect(fittingKeywords([])).toEqual([]);
@@ -12,8 +12,8 @@ test.each([
   ['ids of batches', `batch_${'0'.repeat(32)}`, 46],
   ['umlauts, counted as four bytes', 'ä'.repeat(100), 4],
   ['quotes, which JSON doubles', '"'.repeat(100), 9],
-])('of many long ones the first stay: %s', (_what, word, kept) => {
-  const fitting = fittingKeywords(Array.from({ length: 200 }, () => word));
+])('of many long keywords the first ones are kept: %s', (_what, keyword, kept) => {
+  const fitting = fittingKeywords(Array.from({ length: 200 }, () => keyword));
   expect(fitting).toHaveLength(kept);
   expect(sizeOf(fitting)).toBeLessThanOrEqual(1_900);
 });

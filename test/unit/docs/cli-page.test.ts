@@ -58,7 +58,7 @@ describe('the page of the command line', () => {
     }
   });
 
-  test('says --json of every command but worker', () => {
+  test('lists --json for every command except worker', () => {
     const without = program.commands.filter(({ options }) => !options.some(({ long }) => long === '--json'));
     expect(without.map((command) => command.name())).toEqual(['worker']);
   });

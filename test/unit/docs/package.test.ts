@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 const readJson = (path: string): unknown => JSON.parse(readFileSync(join(root, path), 'utf8'));
 const { engines } = readJson('package.json') as { engines: { node: string } };
 
-test('everything that is installed with us runs on the oldest Node that we ask for', () => {
+test('all dependencies run on the oldest Node that the package supports', () => {
   const { packages } = readJson('package-lock.json') as {
     packages: Record<string, { engines?: { node?: string }; dev?: boolean }>;
   };
@@ -24,7 +24,7 @@ test('everything that is installed with us runs on the oldest Node that we ask f
   expect(excluding).toEqual([]);
 });
 
-test('the code of the README runs without a compiler on the Node that it asks for', () => {
+test('the code of the README runs without a compiler on the Node that it requires', () => {
   using folder = new TempFolder();
   for (const [i, { code }] of snippetsOf('README.md').entries()) {
     const path = folder.at(`snippet-${i + 1}.mjs`);
@@ -33,7 +33,7 @@ test('the code of the README runs without a compiler on the Node that it asks fo
   }
 });
 
-test('links of the pages that are packed lead to files that are packed, and their headings', () => {
+test('links of the packed pages lead to packed files and existing headings', () => {
   const packed = packedFiles();
   const pages = packed.filter((path) => path.endsWith('.md'));
   expect(pages).toContain('README.md');
@@ -43,9 +43,9 @@ test('links of the pages that are packed lead to files that are packed, and thei
       .map((link) => `${page}: ${link}`),
   );
   expect(broken).toEqual([]);
-}, 120_000); // npm takes some seconds, on a busy machine many
+}, 120_000); // npm takes seconds, many on a busy machine
 
-/** What `npm pack` would take. */
+/** The files that `npm pack` would include. */
 function packedFiles(): string[] {
   const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
     cwd: root,
@@ -67,12 +67,12 @@ function leadsSomewhere(packed: readonly string[], page: string, link: string): 
   const target = path === '' ? page : join(dirname(page), path);
   if (!packed.some((file) => file === target || file.startsWith(`${target.replace(/\/$/, '')}/`)))
     return false;
-  // The reference has anchors of its own, made by its generator.
+  // The generator of the reference makes anchors of its own.
   if (heading === undefined || !target.endsWith('.md') || target.startsWith('docs/api/')) return true;
   return headingsOf(target).includes(heading);
 }
 
-/** Anchors of a page, as GitHub makes them. */
+/** Anchors of a page, as GitHub generates them. */
 function headingsOf(page: string): string[] {
   const text = readFileSync(join(root, page), 'utf8');
   return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>

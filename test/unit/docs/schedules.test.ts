@@ -16,7 +16,7 @@ await addCommands(program, 'schedule');
 const { commands } = program.commands[0]!;
 const optionsOf = (name: string): string[] =>
   commands.find((command) => command.name() === name)!.options.map(({ long }) => long!);
-/** With their arguments: `--only-new` takes one in `start`, and none here. */
+/** Options with their arguments: `--only-new` has one in `start`, and none here. */
 const flagsOf = (command: Command): string[] => command.options.map(({ flags }) => flags);
 
 test('every command is in the table', () => {

@@ -59,7 +59,7 @@ describe.each<[string, () => Store]>([
       .slice(0, -1)
       .map((row) => JSON.parse(row) as Record<string, unknown>);
 
-  test('takes a job from its input to its results, and the next one over its answers', async () => {
+  test('processes a job from its input to its results, and a next one that reuses its answers', async () => {
     const lines = ['a', 'b', 'c', 'd', 'e'].map((text) => requestLine(text, { custom_id: `é ${text}` }));
     const spec = specFor(folder.path, `${lines.join('\n')}\nnot JSON\n`, { ...limits, skipBadLines: true });
     const under = jobFiles.building(JOB, 'word');
@@ -77,7 +77,7 @@ describe.each<[string, () => Store]>([
       if (index === 0)
         expect(await files.settleShard({ ...ended, missing: 'ask' })).toMatchObject({ missing: 1 });
       expect(await files.settleShard(ended)).toMatchObject({ outcome: { answered: 1 }, first: true });
-      // A second call finds the outcome, whatever the files contain then.
+      // A second call uses the recorded outcome, whatever the files contain by then.
       await put(shardFiles.output(JOB, shard, 1), '');
       expect(await files.settleShard(ended)).toMatchObject({ outcome: { answered: 1 }, first: false });
       const cancelled = await files.cancelShard({ job: JOB, shard });
@@ -133,7 +133,7 @@ describe.each<[string, () => Store]>([
     ]);
   });
 
-  test('leaves only values', async () => {
+  test('leaves no temporary files', async () => {
     expect(
       (await store.list(`jobs/${JOB}/shards/${shardId(1, 0)}`)).filter((name) => /tmp/.test(name)),
     ).toEqual([]);

@@ -28,7 +28,7 @@ test('writes bytes and text of any size in order', () => {
   expect(readdirSync(folder.at('a'))).toEqual(['file']);
 });
 
-test('writes whole numbers in digits, across its buffer too', () => {
+test('writes integers as digits, also across its buffer', () => {
   using folder = new TempFolder();
   const file = new AtomicFileWriter(folder.at('file'));
   const numbers = [0, 1, 9, 10, 99, 100, 12_345_678, 999_999_999_999_999, Number.MAX_SAFE_INTEGER];
@@ -42,7 +42,7 @@ test('writes whole numbers in digits, across its buffer too', () => {
   expect(readFileSync(folder.at('file'), 'utf8').trim()).toBe(numbers.join(' '));
 });
 
-test('hundreds of files may be written at a time, whatever the limit of open files', () => {
+test('hundreds of files can be written at the same time, whatever the limit of open files', () => {
   using folder = new TempFolder();
   const before = openFiles();
   const files = Array.from({ length: 300 }, (_, i) => new AtomicFileWriter(folder.at(`${i}`)));

@@ -39,7 +39,7 @@ test.each([
   });
 });
 
-test('refuses at once what is not a regular file: it may never end, and can be read only once', async () => {
+test('refuses inputs that are not regular files at once: they may never end, and can be read only once', async () => {
   using folder = new TempFolder();
   execFileSync('mkfifo', [folder.at('pipe')]);
   symlinkSync(folder.at('pipe'), folder.at('link'));

@@ -14,25 +14,25 @@ function fileOf(rows: readonly (string | Uint8Array)[]): InputReader {
   return jsonlInput(folder.at('input.jsonl'));
 }
 
-interface ToldRow {
+interface ReportedRow {
   readonly number: number;
   readonly text: string | null;
 }
 
 /** Reads an input, whose rows are UTF-8. */
-function rowsOf(input: InputReader, maxRowBytes = 1_000): ToldRow[] {
-  const told: ToldRow[] = [];
-  let known = 0; // where the bytes end that are known of a block
+function rowsOf(input: InputReader, maxRowBytes = 1_000): ReportedRow[] {
+  const reported: ReportedRow[] = [];
+  let blockBytes = 0; // the end of the valid bytes of the block
   input.read({
     maxRowBytes,
     onRow(block, { number, start, end, blockEnd, utf8, overlong }) {
-      if (start === 0) known = blockEnd;
+      if (start === 0) blockBytes = blockEnd;
       expect(utf8 || overlong).toBe(true);
-      expect(overlong || (end <= known && blockEnd === known)).toBe(true);
-      told.push({ number, text: overlong ? null : block.toString('utf8', start, end) });
+      expect(overlong || (end <= blockBytes && blockEnd === blockBytes)).toBe(true);
+      reported.push({ number, text: overlong ? null : block.toString('utf8', start, end) });
     },
   });
-  return told;
+  return reported;
 }
 
 describe.each([
@@ -53,10 +53,10 @@ describe.each([
   });
 
   test('reports rows that are not UTF-8', () => {
-    const told: boolean[] = [];
+    const validities: boolean[] = [];
     const rows = [Buffer.from('good'), Buffer.from([0x22, 0xff, 0x22]), Buffer.from('good')];
-    inputOf(rows).read({ maxRowBytes: 10, onRow: (_, { utf8 }) => void told.push(utf8) });
-    expect(told).toEqual([true, false, true]);
+    inputOf(rows).read({ maxRowBytes: 10, onRow: (_, { utf8 }) => void validities.push(utf8) });
+    expect(validities).toEqual([true, false, true]);
   });
 
   test('can be read again from its start', () => {

@@ -21,7 +21,7 @@ async function specOf(name: string, content: string = 'same', jobId?: string): P
   return await prepareJob({ input: folder.at(name), ...(jobId === undefined ? {} : { jobId }) });
 }
 
-/** Writes what a worker has written when the shards are built. */
+/** Writes the files that exist after a worker has built the shards. */
 function build(spec: JobSpec): void {
   for (const key of [jobFiles.spec(spec.jobId), jobFiles.round(spec.jobId, 1)]) {
     mkdirSync(dirname(folder.at('store', key)), { recursive: true });
@@ -87,7 +87,7 @@ test('the input is read from the path of the last start until the shards are bui
   renameSync(folder.at('a.jsonl'), folder.at('b.jsonl'));
   await joinSameJob(store, await specOf('b.jsonl'));
   expect(await inputPathOf(store, a)).toBe(folder.at('b.jsonl'));
-  // And back.
+  // And back to the first path.
   renameSync(folder.at('b.jsonl'), folder.at('a.jsonl'));
   expect(await inputPathOf(store, a)).toBe(folder.at('a.jsonl'));
   writeFileSync(folder.at('b.jsonl'), 'something else by now');

@@ -8,7 +8,7 @@ function batch(parts: Record<string, unknown>): OpenAI.Batch {
 }
 
 describe('toApiBatch', () => {
-  test('reads what decides something', () => {
+  test('reads the members that are used', () => {
     const sent = batch({
       created_at: 1_700_000_000,
       expires_at: 1_700_086_400,

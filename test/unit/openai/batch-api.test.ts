@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { apiOf, type Answer } from './api-of.ts';
+import { apiOf, type Reply } from './api-of.ts';
 
 const signal = AbortSignal.timeout(60_000);
 
-const cancel = async (answers: Record<string, Answer>): Promise<void> =>
-  await apiOf(answers).postCancel('b1', signal);
+const cancel = async (replies: Record<string, Reply>): Promise<void> =>
+  await apiOf(replies).postCancel('b1', signal);
 
-const check = async (answers: Record<string, Answer>): Promise<void> => await apiOf(answers).checkKey(signal);
+const check = async (replies: Record<string, Reply>): Promise<void> => await apiOf(replies).checkKey(signal);
 
 test.each([400, 404, 405, 409, 410, 422, 501])('a cancel refused with %d does not fail', async (status) => {
   await cancel({ 'POST /batches/b1/cancel': status });
@@ -23,7 +23,7 @@ test.each<[status: number, type: string]>([
 
 const fine = { data: [] };
 
-test.each<[title: string, list: Answer, files: Answer]>([
+test.each<[title: string, list: Reply, files: Reply]>([
   ['by the list', fine, 401],
   ['by the files, when the list fails', 500, fine],
   ['by the files, when only the list is refused', 403, fine],
@@ -32,13 +32,13 @@ test.each<[title: string, list: Answer, files: Answer]>([
   await check({ 'GET /batches': list, 'GET /files': files });
 });
 
-test.each<[list: Answer, files: Answer, type: string]>([
+test.each<[list: Reply, files: Reply, type: string]>([
   [401, fine, 'AccountRefused'],
   [403, 403, 'AccountRefused'],
   [403, 404, 'AccountRefused'],
   [500, 401, 'AccountRefused'],
   [500, 500, 'ApiTrouble'],
 ])('the account is not accepted when list and files return %j and %j', async (list, files, type) => {
-  const answers = { 'GET /batches': list, 'GET /files': files };
-  await expect(check(answers)).rejects.toMatchObject({ type });
+  const replies = { 'GET /batches': list, 'GET /files': files };
+  await expect(check(replies)).rejects.toMatchObject({ type });
 });

@@ -28,7 +28,7 @@ test.each<[refusal: string | null, title: string, entries: BatchErrorEntry[]]>([
   ['file_not_found', 'file_not_found', [entry('file_not_found')]],
   [null, 'a line that asks for a file', [entry('file_not_found', 'Cannot find file x', 3)]],
   [null, 'a bad line', [entry('invalid_json_line', 'not JSON', 1)]],
-  [null, 'a bad line whose message quotes such words', [entry('x', 'Bad: "enqueued token"', 2)]],
+  [null, 'a bad line whose message quotes this text', [entry('x', 'Bad: "enqueued token"', 2)]],
   [null, 'a bad line that quotes the limit', [entry('x', 'Bad: "billing hard limit"', 2)]],
   [null, 'a model of no batch', [entry('model_not_found')]],
   ['token_limit', 'a decisive reason after others', [entry('x', '', 1), entry('token_limit_exceeded')]],

@@ -8,7 +8,7 @@ import { createAuthority, signedBy } from '../../support/certificates.ts';
 
 /** Checks a server with these responses; returns the error's code, null without one, and the calls. */
 async function check(
-  answers: Record<string, () => Response | Promise<Response>>,
+  replies: Record<string, () => Response | Promise<Response>>,
 ): Promise<{ code: string | null; calls: string[] }> {
   const calls: string[] = [];
   const api = new OpenAI({
@@ -18,7 +18,7 @@ async function check(
       const { pathname } = new URL(input instanceof Request ? input.url : input);
       const call = `${(init?.method ?? 'get').toUpperCase()} ${pathname.replace('/v1', '')}`;
       calls.push(call);
-      return await (answers[call] ?? refusal(404))();
+      return await (replies[call] ?? refusal(404))();
     },
   });
   const code = await checkApi(api).then(
@@ -53,8 +53,8 @@ test('a server without a list passes when it creates batches', async () => {
 test('a server whose list hangs passes when it creates batches', async () => {
   const timeout = Object.assign(new Error('timed out'), { name: 'AbortError' });
   const hang = (): Promise<Response> => Promise.reject(timeout);
-  const seen = await check({ [list]: hang, [create]: refusal(400) });
-  expect(seen).toEqual({ code: null, calls: [list, create] });
+  const result = await check({ [list]: hang, [create]: refusal(400) });
+  expect(result).toEqual({ code: null, calls: [list, create] });
 });
 
 test.each([404, 405, 501])('an address without a Batch API (%d) is refused', async (status) => {
@@ -116,14 +116,14 @@ test('an address without a listener is reported with the reason', async () => {
 async function checkedAt(
   server: Server,
   scheme: string,
-  look: (error: unknown, host: string) => Promise<void>,
+  inspect: (error: unknown, host: string) => Promise<void>,
 ): Promise<void> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const host = `localhost:${port}`;
   const api = new OpenAI({ apiKey: 'test', maxRetries: 0, baseURL: `${scheme}://${host}/v1` });
   try {
-    await look(await checkApi(api).catch((error: unknown) => error), host);
+    await inspect(await checkApi(api).catch((error: unknown) => error), host);
   } finally {
     server.close();
   }

@@ -4,7 +4,7 @@ import { createApi } from '../../../src/openai/client.ts';
 afterEach(() => void vi.unstubAllEnvs());
 
 test.each(['sk-a\nsk-b', 'sk-a sk-b', 'sk-ä'])(
-  'a key that cannot be sent is refused, and not told: %j',
+  'a key that cannot be sent is refused, and not quoted: %j',
   (key) => {
     vi.stubEnv('OPENAI_API_KEY', key);
     expect(() => createApi()).toThrow(expect.objectContaining({ code: 'api_refused' }));
@@ -12,7 +12,7 @@ test.each(['sk-a\nsk-b', 'sk-a sk-b', 'sk-ä'])(
   },
 );
 
-test('white space around a key does no harm', () => {
+test('white space around a key is ignored', () => {
   vi.stubEnv('OPENAI_API_KEY', ' sk-a\n');
   expect(createApi().apiKey).toBe('sk-a');
 });
@@ -32,7 +32,7 @@ test.each(['localhost:8080/v1', 'api.openai.com/v1', '/v1', 'ftp://user:secret@h
   },
 );
 
-test('no base URL, an empty one, and white space around one do no harm', () => {
+test('a missing or empty base URL, and white space around one, are accepted', () => {
   vi.stubEnv('OPENAI_API_KEY', 'sk-a');
   for (const url of ['', ' ', ' http://127.0.0.1:1/v1\n']) {
     vi.stubEnv('OPENAI_BASE_URL', url);

@@ -126,7 +126,7 @@ describe('an error response', () => {
     ],
     [{ status: 422 }, /; it would be refused again/],
     [{ status: 429 }, /; retried automatically/],
-  ])('says what to do about %j', (answer, advice) => {
+  ])('contains what to do about %j', (answer, advice) => {
     expect(failureOf(apiError(answer)).message).toMatch(advice);
   });
 
@@ -224,7 +224,7 @@ test('a response that is not JSON is ApiTrouble without its text', () => {
   expect(failure.message).not.toContain(SECRET);
 });
 
-test('any other error is unchanged', () => {
+test('other errors are unchanged', () => {
   for (const error of [new Error('disk full'), new APIUserAbortError(), 'text', undefined])
     expect(toFailure(error, 'call')).toBe(error);
 });

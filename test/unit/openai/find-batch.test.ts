@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import { findBatch } from '../../../src/openai/find-batch.ts';
 import { INSTANCE_KEY, SHARD_KEY } from '../../../src/openai/batch-metadata.ts';
-import { apiOf, type Answer } from './api-of.ts';
+import { apiOf, type Reply } from './api-of.ts';
 
 const metadata = { [SHARD_KEY]: 'job/r1-00001/1', [INSTANCE_KEY]: 'here' };
 const full = { id: 'b1', created_at: 5, input_file_id: 'f1', metadata };
 
-async function find(answers: Record<string, Answer>): Promise<string | null> {
+async function find(replies: Record<string, Reply>): Promise<string | null> {
   const wanted = { key: 'job/r1-00001/1', instance: 'here', fileIds: ['f1'], notBefore: 0, known: ['b0'] };
-  const found = await findBatch(apiOf(answers), wanted, AbortSignal.timeout(10_000));
+  const found = await findBatch(apiOf(replies), wanted, AbortSignal.timeout(10_000));
   return found?.id ?? null;
 }
 
@@ -19,8 +19,8 @@ test.each<[title: string, entry: Record<string, unknown>]>([
   ['as a summary with the key alone', { id: 'b1', metadata: { [SHARD_KEY]: 'job/r1-00001/1' } }],
 ])('finds the batch that is listed %s', async (_, entry) => {
   const other = { id: 'b9', created_at: 4, metadata: {} };
-  const answers = { 'GET /batches': { data: [entry, { id: 'b9' }] }, 'GET /batches/b1': full };
-  expect(await find({ ...answers, 'GET /batches/b9': other })).toBe('b1');
+  const replies = { 'GET /batches': { data: [entry, { id: 'b9' }] }, 'GET /batches/b1': full };
+  expect(await find({ ...replies, 'GET /batches/b9': other })).toBe('b1');
 });
 
 test('does not return a batch that is of another shard when read, nor a known one', async () => {
@@ -62,6 +62,6 @@ test.each<[status: number, type: string, final: boolean]>([
 });
 
 test('a listed batch that cannot be read fails the search', async () => {
-  const answers = { 'GET /batches': { data: [{ id: 'b1' }] }, 'GET /batches/b1': 500 };
-  await expect(find(answers)).rejects.toMatchObject({ type: 'ApiTrouble' });
+  const replies = { 'GET /batches': { data: [{ id: 'b1' }] }, 'GET /batches/b1': 500 };
+  await expect(find(replies)).rejects.toMatchObject({ type: 'ApiTrouble' });
 });

@@ -21,7 +21,7 @@ test.each<[model: string, tokens: object, batchUsd: number]>([
 });
 
 test.each<[title: string, model: string, tokens: object]>([
-  ['a model that the list lacks', 'my-model', { input: 1 }],
+  ['a model that is not in the list', 'my-model', { input: 1 }],
   ['a model that is not paid by tokens', 'whisper-1', { input: 1 }],
   ['the name of a property of every object', '__proto__', { input: 1 }],
   ['no name', '', { input: 1 }],

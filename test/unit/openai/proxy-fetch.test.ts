@@ -40,7 +40,7 @@ async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** Undici reads them from the process. */
+/** Undici reads these variables from the process. */
 function setProxy(env: Record<string, string>): void {
   for (const name of ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY', 'no_proxy', 'NO_PROXY']) {
     vi.stubEnv(name, env[name]);

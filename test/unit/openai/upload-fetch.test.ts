@@ -91,7 +91,7 @@ test('a form arrives as if sent by fetch', async () => {
   const init = { method: 'POST', body: form, headers: { authorization: 'Bearer key' } };
   expect(await (await send(url, init)).text()).toBe('Bearer key');
   await (await fetch(url, init)).text();
-  const told = await Promise.all(
+  const received = await Promise.all(
     bodies.map(async (body) =>
       Promise.all(
         [...(await body.formData())].map(async ([name, value]) =>
@@ -100,8 +100,8 @@ test('a form arrives as if sent by fetch', async () => {
       ),
     ),
   );
-  expect(told[0]).toHaveLength(5);
-  expect(told[0]).toEqual(told[1]);
+  expect(received[0]).toHaveLength(5);
+  expect(received[0]).toEqual(received[1]);
 });
 
 test('connections that are reset at any moment fail the call, without an unhandled rejection', async () => {

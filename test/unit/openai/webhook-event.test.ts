@@ -40,7 +40,7 @@ test('a signed event has the batch id', async () => {
   expect(await read({})).toEqual({ deliveryId: 'wh_1', type: 'batch.completed', batchId: 'batch_1' });
 });
 
-test.each(['failed', 'expired', 'cancelled'])('batch.%s is an end of a batch, too', async (end) => {
+test.each(['failed', 'expired', 'cancelled'])('batch.%s is also an end of a batch', async (end) => {
   expect(await read({ body: ended.replace('completed', end) })).toMatchObject({ batchId: 'batch_1' });
 });
 

@@ -49,7 +49,7 @@ test('errors are listed by how often they occurred, with the first lines', () =>
   expect(drawReport(reportData([reportShard(1, 0)]))).not.toContain('Errors by kind');
 });
 
-test('a code that is the name of a property of every object is an error like others', () => {
+test('a code that is the name of a property of `Object.prototype` is an error like others', () => {
   const errors = JSON.parse('{"constructor":2,"__proto__":1}') as Record<string, number>;
   const page = drawReport(reportData([reportShard(1, 0, { errors })]));
   expect(tableOf(page, 'Errors by kind')).toEqual([
@@ -58,7 +58,7 @@ test('a code that is the name of a property of every object is an error like oth
   ]);
 });
 
-test('an unknown price is not a price of zero', () => {
+test('an unknown price is not shown as zero', () => {
   const data = reportData([reportShard(1, 0)]);
   const unknown = { ...data.models[0]!, model: 'my-model', batchUsd: null, listUsd: null };
   const page = drawReport({ ...data, models: [data.models[0]!, unknown] });
@@ -69,7 +69,7 @@ test('an unknown price is not a price of zero', () => {
   expect(labels(page)).toContain('Cost by model: gpt-5-mini $1.50, without batches $3.00.');
 });
 
-test('a shard shows its last batch, and a cancelled one that it was never sent', () => {
+test('a shard shows its last batch, and a cancelled shard shows that it was never sent', () => {
   const page = drawReport(
     reportData([
       reportShard(1, 0, {
@@ -134,7 +134,7 @@ test('markup in external names is escaped', () => {
   expect(page).not.toMatch(/<script|<img|onerror=[^<]*>[^<]*<\/(?!t[dh]|text)/i);
   expect(page).toContain('&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;');
   expect(page).toContain('&amp;lt;');
-  // Nothing but what we write ourselves is an element.
+  // All elements are our own.
   const elements = new Set([...page.matchAll(/<([a-z0-9]+)/gi)].map(([, name]) => name));
   const ours =
     'section h2 p figure svg rect path g text ul li span div table thead tbody tr th td code style clipPath defs';

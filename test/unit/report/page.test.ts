@@ -2,14 +2,14 @@ import { expect, test } from 'vitest';
 import { reportPage } from '../../../src/report/page.ts';
 import { jobReport } from '../../support/report-data.ts';
 
-const words = (page: string): string =>
+const textIn = (page: string): string =>
   page
     .slice(page.indexOf('<body>'))
     .replaceAll(/<[^>]*>/g, ' ')
     .replaceAll(/\s+/g, ' ');
 
 test('the head contains the numbers of the report', () => {
-  const page = words(reportPage({ report: jobReport(), input: 'reviews.jsonl', rejected: 0 }, ''));
+  const page = textIn(reportPage({ report: jobReport(), input: 'reviews.jsonl', rejected: 0 }, ''));
   expect(page).toContain('Job reviews');
   expect(page).toMatch(
     /Input reviews.jsonl ?, started 2026-11-24 08:00:00 UTC, finished 2026-11-24 10:30:00 UTC: 2 h 30 min/,
@@ -26,15 +26,15 @@ test('the notes contain rejected and cancelled lines, answers paid twice, and an
     cost_usd_without_batch: null,
     duplicates: { batches: 1, answers: 20, input_tokens: 1, output_tokens: 1, cost_usd: null },
   });
-  const page = words(reportPage({ report, input: null, rejected: 3 }, ''));
+  const page = textIn(reportPage({ report, input: null, rejected: 3 }, ''));
   expect(page).toContain('3 of the failed lines were not valid requests');
   expect(page).toContain('300 lines have no answer');
   expect(page).toContain('20 answers of 1 batch that was created twice (price not known');
   expect(page).toContain('cost not known');
 });
 
-test('lines that had been answered before are told', () => {
-  const page = words(reportPage({ report: jobReport({ reused: 1_150 }), input: null, rejected: 0 }, ''));
+test('lines that had been answered before are reported', () => {
+  const page = textIn(reportPage({ report: jobReport({ reused: 1_150 }), input: null, rejected: 0 }, ''));
   expect(page).toContain(
     '1,150 of the answered lines had been answered before, by earlier jobs of the series',
   );

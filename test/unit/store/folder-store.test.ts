@@ -44,7 +44,7 @@ test('a claim that fails leaves nothing', async () => {
 });
 
 describe('what cannot be read or listed throws', () => {
-  test('a folder, and what lies below a file', async () => {
+  test('a folder, and a path below a file', async () => {
     using folder = new TempFolder();
     mkdirSync(folder.at('a'));
     writeFileSync(folder.at('file'), '');

@@ -48,7 +48,7 @@ describe.each<[string, () => Store]>([
     expect(await enter('a')).toEqual(view(['nightly-1'], ['nightly-1']));
   });
 
-  test('of any number of runs that register at once, each two agree on their order, also when an attempt runs twice', async () => {
+  test('any two of the runs that register at the same time agree on their order, also when an attempt runs twice', async () => {
     const jobs = Array.from({ length: 24 }, (_, i) => `job${i}`);
     await Promise.all([...jobs, ...jobs].map(async (job) => await enter(job)));
     const views = new Map(await Promise.all(jobs.map(async (job) => [job, await enter(job)] as const)));

@@ -40,7 +40,7 @@ describe.each<[string, () => Store]>([
     store = open();
   });
 
-  test('can be used at once', async () => {
+  test('can be used immediately', async () => {
     await store.check();
     expect(await store.list('a')).toEqual([]);
     expect(store.locationOf('a/b')).toContain('a/b');
@@ -59,7 +59,7 @@ describe.each<[string, () => Store]>([
     await store.moveToRoot('a');
   });
 
-  test('gives a value as text, as bytes from anywhere, as a stream and as a blob', async () => {
+  test('returns a value as text, as bytes from any offset, as a stream and as a blob', async () => {
     const text = 'zwölf\n'.repeat(100_000);
     await store.replace('a/b', text);
     expect(await store.read('a/b')).toBe(text);
@@ -84,7 +84,7 @@ describe.each<[string, () => Store]>([
       expect(await store.list('a/b')).toEqual(['value']);
     });
 
-    test('of 20 at once leaves one of the values whole', async () => {
+    test('with 20 concurrent calls leaves one of the values complete', async () => {
       const values = Array.from({ length: 20 }, (_, i) => String(i).repeat(10_000));
       await Promise.all(values.map((value) => store.replace('value', value)));
       expect(values).toContain(await store.read('value'));
@@ -92,7 +92,7 @@ describe.each<[string, () => Store]>([
   });
 
   describe('claim', () => {
-    test('of 20 at once exactly one is first, and all get its value', async () => {
+    test('with 20 concurrent calls has exactly one first call, and all get its value', async () => {
       const claims = await Promise.all(
         Array.from({ length: 20 }, (_, i) => store.claim('a/record', `value ${i}`)),
       );
@@ -103,7 +103,7 @@ describe.each<[string, () => Store]>([
       expect(await store.list('a')).toEqual(['record']);
     });
 
-    test('never changes what is there', async () => {
+    test('never changes an existing value', async () => {
       expect(await claimRecord(store, 'record', { n: 1 })).toEqual({ record: { n: 1 }, first: true });
       expect(await claimRecord(store, 'record', { n: 2 })).toEqual({ record: { n: 1 }, first: false });
       expect(await readRecord(store, 'record')).toEqual({ n: 1 });
@@ -125,14 +125,14 @@ describe.each<[string, () => Store]>([
     });
 
     test('shows nothing before the end', async () => {
-      const seen: (string | null)[] = [];
+      const values: (string | null)[] = [];
       async function* watched(): AsyncGenerator<Uint8Array> {
         yield Buffer.from('a');
-        seen.push(await store.read('raw'));
+        values.push(await store.read('raw'));
         yield Buffer.from('b');
       }
       await store.writeStream('raw', watched());
-      expect(seen).toEqual([null]);
+      expect(values).toEqual([null]);
     });
 
     test('keeps the previous value, or none, when its source throws', async () => {

@@ -37,7 +37,7 @@ test('the cache is in DURABLE_BATCH_HOME if the cache folder of the user cannot 
 });
 
 test('a user without a home folder has the cache in DURABLE_BATCH_HOME', async () => {
-  // What loading it does there.
+  // The effect of loading the module there.
   vi.doMock('env-paths', () => {
     throw new Error('uv_os_homedir returned ENOENT (no such file or directory)');
   });

@@ -58,7 +58,7 @@ test('the error of an invalid config file names it without quoting it', async ()
   expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('sk-secret');
 });
 
-test('the error of a server that does not respond says what to do, without the key', async () => {
+test('the error of a server that does not respond contains what to do, without the key', async () => {
   const port = await freePort(undefined);
   const connection = { address: `127.0.0.1:${port}`, apiKey: 'sk-secret', tls: false };
   const target = { kind: 'configured', connection, namespace: 'default' } as const;

@@ -44,7 +44,7 @@ test.each<[what: string, answer: (socket: Socket) => void, tls: boolean, message
     false,
     'does not respond in plain HTTP/2: set TEMPORAL_TLS=true if it requires TLS, or correct TEMPORAL_ADDRESS (final)',
   ],
-])('the problem of a server that %s is named with advice', async (_what, answer, tls, message) => {
+])('the problem of a server that %s is reported with advice', async (_what, answer, tls, message) => {
   expect(await messageOf(createServer(answer), tls)).toBe(message);
 });
 

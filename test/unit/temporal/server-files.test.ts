@@ -108,13 +108,13 @@ test('the tail of the log begins at the start of the server, and ends with the m
 test('the tail of the log contains the cause of a panic, however long its stack', async () => {
   const files = await prepareServerFiles(home);
   // As version 1.9.1 wrote it when its port was taken between the choice and the start.
-  const said = [
+  const messages = [
     'level=ERROR msg="Failed to start gRPC listener" error="listen tcp 127.0.0.1:33655: bind: address already in use"',
     'panic: runtime error: invalid memory address or nil pointer dereference',
   ];
   const stack = Array.from({ length: 100 }, (_, i) => `go.temporal.io/server.frame${i}()`);
-  await writeFile(files.log, `${[...said, ...stack].join('\n')}\n`);
-  expect(await logTail(files)).toBe(said.join('\n'));
+  await writeFile(files.log, `${[...messages, ...stack].join('\n')}\n`);
+  expect(await logTail(files)).toBe(messages.join('\n'));
 });
 
 /** A server of another container, which has a network of its own. */

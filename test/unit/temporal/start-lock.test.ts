@@ -16,7 +16,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true }));
 
-/** Runs `count` holders at once; returns the largest number that held the lock at the same time. */
+/** Runs `count` holders concurrently; returns the largest number that held the lock at the same time. */
 async function crowd(count: number): Promise<number> {
   let inside = 0;
   let most = 0;

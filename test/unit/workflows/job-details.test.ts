@@ -163,25 +163,28 @@ test.each<[state: JobProgress['state'], cause: PauseCause, advice: RegExp]>([
   ['done', 'asked', /`durable-batch results job --out DIR`/],
   ['cancelled', 'asked', /answers that were kept: `durable-batch results job --out DIR`/],
   ['failed', 'asked', /`durable-batch results job --out DIR` writes their errors .*`--fresh`/],
-])('a job that is %s (%s) says what to do', (state, pausedFor, advice) => {
-  const told = detailsOf({ ...progress, state }, { ...context, pausedFor });
-  expect(told).toMatch(advice);
-  expect(told).toMatch(/\*\*What to do:\*\*/);
+])('the details of a job that is %s (%s) contain what to do', (state, pausedFor, advice) => {
+  const details = detailsOf({ ...progress, state }, { ...context, pausedFor });
+  expect(details).toMatch(advice);
+  expect(details).toMatch(/\*\*What to do:\*\*/);
 });
 
-test('a cancelled job says how many lines were cancelled', () => {
-  const told = detailsOf({ ...progress, state: 'cancelled', lines: 100, answered: 60, failed: 5 }, context);
-  expect(told).toContain('- **lines:** 100; 60 answered, 5 failed, 35 cancelled');
+test('the details of a cancelled job contain the number of cancelled lines', () => {
+  const details = detailsOf(
+    { ...progress, state: 'cancelled', lines: 100, answered: 60, failed: 5 },
+    context,
+  );
+  expect(details).toContain('- **lines:** 100; 60 answered, 5 failed, 35 cancelled');
 });
 
 test('reasons cannot break the table, and the length is bounded by the rows', () => {
   const row = { ...progress.table[0]!, batchId: `batch_${'0123456789abcdef'.repeat(2)}` };
   const table = Array.from({ length: 50 }, () => row);
-  const told = detailsOf(
+  const details = detailsOf(
     { ...progress, reason: `$5 *one* | two\n\n# three ${'x'.repeat(5_000)}`, table },
     { ...context, active: 1_000 },
   );
-  expect(told.split('\n')[0]).toMatch(/^\*\*paused\*\*: \\\$5 \\\*one\\\* +two # three x+$/);
-  expect(told).toContain('and 950 more shards that are worked on');
-  expect(told.length).toBeLessThan(10_000);
+  expect(details.split('\n')[0]).toMatch(/^\*\*paused\*\*: \\\$5 \\\*one\\\* +two # three x+$/);
+  expect(details).toContain('and 950 more shards that are worked on');
+  expect(details.length).toBeLessThan(10_000);
 });

@@ -80,7 +80,7 @@ describe('requests of web pages', () => {
 
   it.each<[string, Record<string, string>, number]>([
     ['another origin', { ...JSON_TYPE, origin: 'http://evil.example' }, 403],
-    ['no origin to speak of', { ...JSON_TYPE, origin: 'null' }, 403],
+    ['an opaque origin', { ...JSON_TYPE, origin: 'null' }, 403],
     ['another site', { ...JSON_TYPE, 'sec-fetch-site': 'cross-site' }, 403],
     ['another port', { ...JSON_TYPE, origin: 'http://127.0.0.1:1', 'sec-fetch-site': 'same-site' }, 403],
     ['a form', { 'content-type': 'text/plain' }, 415],

@@ -294,11 +294,11 @@ describe('creating a batch', () => {
     ['no input file', { input_file_id: undefined }, 'missing_required_parameter', 'input_file_id'],
     ['no endpoint', { endpoint: undefined }, 'missing_required_parameter', 'endpoint'],
     ['no window', { completion_window: undefined }, 'missing_required_parameter', 'completion_window'],
-    ['an endpoint there is not', { endpoint: '/v1/videos' }, 'invalid_value', 'endpoint'],
-    ['a window there is not', { completion_window: '48h' }, 'invalid_value', 'completion_window'],
+    ['an unknown endpoint', { endpoint: '/v1/videos' }, 'invalid_value', 'endpoint'],
+    ['an unknown window', { completion_window: '48h' }, 'invalid_value', 'completion_window'],
     ['metadata that is not text', { metadata: { tags: ['a'] } }, 'invalid_type', 'metadata.tags'],
-    ['a value too long', { metadata: { a: 'x'.repeat(513) } }, 'string_above_max_length', 'metadata'],
-    ['a key too long', { metadata: { ['k'.repeat(65)]: '' } }, 'string_above_max_length', 'metadata'],
+    ['a value that is too long', { metadata: { a: 'x'.repeat(513) } }, 'string_above_max_length', 'metadata'],
+    ['a key that is too long', { metadata: { ['k'.repeat(65)]: '' } }, 'string_above_max_length', 'metadata'],
     [
       'too many pairs',
       { metadata: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`k${i}`, ''])) },
@@ -306,7 +306,7 @@ describe('creating a batch', () => {
       'metadata',
     ],
     [
-      'too short a life of the output',
+      'an output that expires too early',
       { output_expires_after: { anchor: 'created_at', seconds: 1 } },
       'integer_below_min_value',
       'output_expires_after.seconds',
@@ -366,7 +366,7 @@ describe('validation', () => {
     ['mismatched_model', 'body.model', withBody({ model: 'gpt-4o' })],
     ['streaming_unsupported', 'body.stream', withBody({ stream: true })],
     ['duplicate_custom_id', 'custom_id', chatLine('first')],
-  ])('finds %s (%s)', async (code, param, line) => {
+  ])('reports %s (%s)', async (code, param, line) => {
     const errors = await failures([chatLine('first'), line, chatLine('last')], {
       unsupportedModels: ['gpt-none'],
     });
@@ -379,7 +379,7 @@ describe('validation', () => {
     expect(await failures(lines, { maxReportedErrors: 2 })).toHaveLength(2);
   });
 
-  it('finds a file that does not exist or has another purpose', async () => {
+  it('reports a file that does not exist or has another purpose', async () => {
     const { client } = await startForTest();
     const other = await client.files.create({
       file: new File([jsonl(chatLines(1))], 'a.jsonl'),
@@ -396,7 +396,7 @@ describe('validation', () => {
     }
   });
 
-  it('finds a file with too many lines, too many bytes or too many inputs', async () => {
+  it('reports a file with too many lines, too many bytes or too many inputs', async () => {
     expect(await failures(chatLines(3), { maxBatchLines: 2 })).toMatchObject([
       { code: 'too_many_tasks', line: null },
     ]);

@@ -93,7 +93,7 @@ describe('faults of calls', () => {
     expect((await client.batches.list()).data).toHaveLength(1);
   });
 
-  it('delays a response for some time or for ever', async () => {
+  it('delays a response for some time or forever', async () => {
     const { client } = await startForTest();
     const impatient = client.withOptions({ timeout: 150 });
     const held = (fault: object): Promise<unknown> =>

@@ -70,8 +70,8 @@ describe('files', () => {
   it.each([
     ['a name that is not .jsonl', INPUT, 'in.txt', {}, 'Must be .jsonl'],
     ['an empty file', '', 'in.jsonl', {}, 'Invalid file format'],
-    ['a first line that is no JSON', 'hello\n{}', 'in.jsonl', {}, 'Invalid file format'],
-    ['a purpose there is not', INPUT, 'in.jsonl', { purpose: 'party' }, "Invalid value: 'party'"],
+    ['a first line that is not JSON', 'hello\n{}', 'in.jsonl', {}, 'Invalid file format'],
+    ['an unknown purpose', INPUT, 'in.jsonl', { purpose: 'party' }, "Invalid value: 'party'"],
     [
       'too short a life',
       INPUT,
@@ -79,7 +79,7 @@ describe('files', () => {
       { expires_after: { anchor: 'created_at', seconds: 60 } },
       'seconds',
     ],
-    ['too long a file', `${INPUT}${'x'.repeat(2000)}`, 'in.jsonl', {}, 'File is too large.'],
+    ['a file that is too large', `${INPUT}${'x'.repeat(2000)}`, 'in.jsonl', {}, 'File is too large.'],
   ])('refuses %s', async (_name, content, filename, terms, message) => {
     const { client } = await startForTest({ maxFileBytes: 2000 });
     const params = { file: new File([content], filename), purpose: 'batch', ...terms };
@@ -129,7 +129,7 @@ describe('files', () => {
     expect((await client.files.list()).data).toEqual([]);
   });
 
-  it('lets many clients upload and download at once', async () => {
+  it('lets many clients upload and download at the same time', async () => {
     const { client } = await startForTest();
     const contents = Array.from({ length: 24 }, (_, i) => jsonl(chatLines(500 + i)));
     const sent = await Promise.all(
@@ -199,7 +199,7 @@ describe('uploads', () => {
   it.each([
     ['without bytes', { bytes: undefined }, 'missing_required_parameter'],
     ['of no bytes', { bytes: 0 }, 'integer_below_min_value'],
-    ['for a purpose there is not', { purpose: 'party' }, 'invalid_value'],
+    ['for an unknown purpose', { purpose: 'party' }, 'invalid_value'],
     ['of a name that is not .jsonl', { filename: 'in.csv' }, null],
   ])('refuses an upload %s', async (_name, change, code) => {
     const { client } = await startForTest();

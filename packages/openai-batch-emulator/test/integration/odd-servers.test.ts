@@ -25,7 +25,7 @@ async function textOf(client: OpenAI, fileId: string | null | undefined): Promis
 }
 
 describe('faults of lists', () => {
-  it('shows an ended batch in its first state in the list, for some time or for ever', async () => {
+  it('shows an ended batch in its first state in the list, for some time or forever', async () => {
     const { client, emulator } = await startForTest({
       faults: [onBatch({ kind: 'stale_in_list', seconds: 60 })],
     });
@@ -152,7 +152,7 @@ describe('permanent refusals', () => {
     expect((await client.batches.list()).data).toHaveLength(1);
   });
 
-  it('of a content apply for ever', async () => {
+  it('of a content apply forever', async () => {
     const { client } = await startForTest({
       faults: [onBatch({ kind: 'content_refused', status: 400, code: 'gone_bad' })],
     });
@@ -180,7 +180,7 @@ describe('replaced contents', () => {
     expect((await ledgerOf(emulator)).batches_unread).toBe(0);
   });
 
-  it('for some seconds, or for ever', async () => {
+  it('for some seconds, or forever', async () => {
     const { client, emulator } = await startForTest({
       faults: [
         { on: 'batch', nth: 1, fault: { kind: 'content', as: 'empty', seconds: 60 } },

@@ -41,14 +41,14 @@ test('the package installs no dependencies', () => {
 test('the command in the README prints the line in the README, and ends at SIGTERM', async () => {
   const [command] = blocksOf('sh');
   expect(command).toBe('npx openai-batch-emulator --port 8080\n');
-  const [, said] = /npx openai-batch-emulator --port 8080\n```\n```\n(.*)\n/.exec(
+  const [, printed] = /npx openai-batch-emulator --port 8080\n```\n```\n(.*)\n/.exec(
     readFileSync(join(installed, 'README.md'), 'utf8'),
   )!;
   const child = spawn(process.execPath, [bin, '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => void child.kill('SIGKILL'));
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
   const [, port] = /127\.0\.0\.1:(\d+)\//.exec(line)!;
-  expect(line.replace(port!, '8080')).toBe(said);
+  expect(line.replace(port!, '8080')).toBe(printed);
   const { status } = await fetch(`http://127.0.0.1:${port}/v1/models`, {
     headers: { authorization: 'Bearer any' },
   });

@@ -43,7 +43,7 @@ describe('assertRequest', () => {
       }),
     ],
     [
-      'a tool call and its answer',
+      'a tool call and its result',
       chatCompletions,
       chat({
         messages: [
@@ -73,7 +73,7 @@ describe('assertRequest', () => {
     ],
     ['a member called constructor', chatCompletions, chat({ constructor: 1, toString: 2 })],
     [
-      'a tool asked for by name',
+      'a tool that is chosen by name',
       chatCompletions,
       chat({ tools: [weather], tool_choice: { type: 'function', function: { name: 'weather' } } }),
     ],
@@ -94,10 +94,16 @@ describe('assertRequest', () => {
   });
 
   it.each<[string, string | null, string | null, BatchEndpoint, Record<string, unknown>]>([
-    ['messages that are no array', 'invalid_type', 'messages', chatCompletions, chat({ messages: 'hello' })],
+    [
+      'messages that are not an array',
+      'invalid_type',
+      'messages',
+      chatCompletions,
+      chat({ messages: 'hello' }),
+    ],
     ['no messages', 'empty_array', 'messages', chatCompletions, chat({ messages: [] })],
     [
-      'a message that is no object',
+      'a message that is not an object',
       'invalid_type',
       'messages[1]',
       chatCompletions,
@@ -225,7 +231,7 @@ describe('assertRequest', () => {
     ],
     ['a choice without tools', null, 'tool_choice', chatCompletions, chat({ tool_choice: 'required' })],
     [
-      'a tool that is not there',
+      'an unknown tool',
       null,
       'tool_choice',
       chatCompletions,

@@ -12,7 +12,7 @@ function namedIn(header: string, cell: number): string[] {
   const [, rows = ''] = readme.split(`| ${header}`);
   const [table = ''] = rows.split('\n\n');
   const cells = table.split('\n').map((row) => row.split(' | ')[cell] ?? '');
-  return cells.flatMap((text) => [...text.matchAll(/`([^`]+)`/g)].map(([, word]) => word!));
+  return cells.flatMap((text) => [...text.matchAll(/`([^`]+)`/g)].map(([, name]) => name!));
 }
 
 test('all flags', () => {

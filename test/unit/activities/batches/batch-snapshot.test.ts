@@ -1,4 +1,4 @@
-/** What a poll makes of lists that are stale, broken or of summaries, and of batches that cannot be read by themselves. */
+/** Polls with lists that are stale, broken or of summaries, and with batches that cannot be read individually. */
 import { MockActivityEnvironment } from '@temporalio/testing';
 import OpenAI from 'openai';
 import { beforeEach, expect, test } from 'vitest';
@@ -18,16 +18,16 @@ type Answer = () => Response | Promise<Response>;
 let folder: TempFolder;
 let store: FolderStore;
 let calls: string[];
-/** Batches as they are by themselves, or what is answered instead. */
-let singly: Record<string, Shown | Answer>;
-/** The list: entries, or what is answered instead. */
+/** The responses to reads of single batches: a batch or an error. */
+let single: Record<string, Shown | Answer>;
+/** The response to a list: its entries or an error. */
 let list: Shown[] | Answer;
 
 beforeEach(() => {
   folder = new TempFolder();
   store = new FolderStore(folder.path);
   calls = [];
-  singly = {};
+  single = {};
   list = [];
   return () => folder[Symbol.dispose]();
 });
@@ -46,7 +46,7 @@ const api = new OpenAI({
     calls.push(`${(init?.method ?? 'get').toUpperCase()} ${pathname.replace('/v1/batches', '') || '/'}`);
     if (pathname.endsWith('/batches'))
       return typeof list === 'function' ? await list() : Response.json({ data: list, has_more: false });
-    const batch = singly[pathname.split('/')[3]!];
+    const batch = single[pathname.split('/')[3]!];
     if (typeof batch === 'function') return await batch();
     if (pathname.endsWith('/cancel')) return Response.json({ ...batch, status: 'cancelling' });
     return batch === undefined ? await refusal(404)() : Response.json(batch);
@@ -92,17 +92,17 @@ test.each<[title: string, broken: Answer]>([
   ['hangs', hang],
   ['is a web page', () => new Response('<html>', { headers: { 'content-type': 'text/html' } })],
   ['has another shape', () => Response.json({ data: { b1: 1 } })],
-  ['holds values that are no batches', () => Response.json({ data: [null, 7, { status: 'completed' }] })],
-])('all batches are read by themselves where the list %s', async (_, broken) => {
+  ['holds values that are not batches', () => Response.json({ data: [null, 7, { status: 'completed' }] })],
+])('all batches are read individually if the list %s', async (_, broken) => {
   list = broken;
-  singly = { b1: ended(1), b2: running(2) };
+  single = { b1: ended(1), b2: running(2) };
   expect(statuses(await poll(2))).toEqual({ b1: 'completed', b2: 'in_progress' });
 });
 
 test('a batch whose listed status does not change is read individually in its turn, by the tenth poll at the latest', async () => {
   const count = 25;
   list = Array.from({ length: count }, (_, i) => running(i + 1));
-  singly = Object.fromEntries(list.map((batch) => [batch['id'], batch]));
+  single = Object.fromEntries(list.map((batch) => [batch['id'], batch]));
   const read = new Set<string>();
   for (let turn = 0; turn < 10; turn += 1) {
     calls = [];
@@ -115,7 +115,7 @@ test('a batch whose listed status does not change is read individually in its tu
 
 test('an end that a stale list hides is found', async () => {
   list = [running(1)];
-  singly = { b1: ended(1) };
+  single = { b1: ended(1) };
   expect(statuses(await poll())).toEqual({ b1: 'completed' });
 });
 
@@ -125,66 +125,63 @@ test('an end in the list is confirmed by a read of the batch', async () => {
     { id: 'b2', status: 'completed' },
   ];
   const errors = { data: [{ code: 'token_limit_exceeded', message: '', line: null }] };
-  singly = { b1: { ...running(1), status: 'failed', errors }, b2: running(2) };
+  single = { b1: { ...running(1), status: 'failed', errors }, b2: running(2) };
   const readings = await poll(2, 1);
   expect(statuses(readings)).toEqual({ b1: 'failed', b2: 'in_progress' });
   expect(readings.find(({ batchId }) => batchId === 'b1')?.refusal).toBe('token_limit');
 });
 
-test.each([404, 405, 400, 403])(
-  'the list decides where single reads are refused with %d and it is all there is',
-  async (status) => {
-    list = [running(1), ended(2)];
-    singly = { b1: refusal(status), b2: refusal(status) };
-    const second = status === 403 ? 'missing' : 'completed';
-    expect(statuses(await poll(2))).toEqual({ b1: 'in_progress', b2: second });
-  },
-);
+test.each([404, 405, 400, 403])('the list decides if single reads are refused with %d', async (status) => {
+  list = [running(1), ended(2)];
+  single = { b1: refusal(status), b2: refusal(status) };
+  const second = status === 403 ? 'missing' : 'completed';
+  expect(statuses(await poll(2))).toEqual({ b1: 'in_progress', b2: second });
+});
 
 test('a batch that cannot be read does not affect the others, and keeps its last status', async () => {
   list = refusal(500);
-  singly = { b1: refusal(500), b2: ended(2), b3: hang };
+  single = { b1: refusal(500), b2: ended(2), b3: hang };
   expect(statuses(await poll(3))).toEqual({ b2: 'completed' });
 });
 
-test('an end that only the list shows is no end while the batch cannot be read', async () => {
+test('an end that only the list shows does not count while the batch cannot be read', async () => {
   list = [ended(1), running(2)];
-  singly = { b1: refusal(500), b2: running(2) };
+  single = { b1: refusal(500), b2: running(2) };
   expect(statuses(await poll(2, 1))).toEqual({ b2: 'in_progress' });
 });
 
 test('a poll that could read no batch fails and is retried', async () => {
   list = refusal(500);
-  singly = { b1: refusal(502), b2: refusal(500) };
+  single = { b1: refusal(502), b2: refusal(500) };
   await expect(poll(2)).rejects.toMatchObject({ type: 'ApiTrouble', nonRetryable: false });
 });
 
 test.each([400, 404, 422])(
-  'a batch that is refused for good (%d) is missing, and fails no poll',
+  'a batch whose reads are refused permanently (%d) is missing, and does not fail the poll',
   async (status) => {
     list = refusal(404);
-    singly = { b1: refusal(status), b2: running(2) };
+    single = { b1: refusal(status), b2: running(2) };
     expect(statuses(await poll(2))).toEqual({ b1: 'missing', b2: 'in_progress' });
-    singly = { b1: refusal(status) };
+    single = { b1: refusal(status) };
     expect(statuses(await poll())).toEqual({ b1: 'missing' });
   },
 );
 
 test('a refused key is reported; the refusal of one batch among others is not', async () => {
   list = refusal(401);
-  singly = { b1: refusal(401), b2: refusal(401) };
+  single = { b1: refusal(401), b2: refusal(401) };
   await expect(poll(2)).rejects.toMatchObject({ type: 'AccountRefused' });
-  singly = { b1: refusal(403), b2: running(2) };
+  single = { b1: refusal(403), b2: running(2) };
   expect(statuses(await poll(2))).toEqual({ b1: 'missing', b2: 'in_progress' });
 });
 
 test('a batch with a recorded end is not read: the API may have deleted it', async () => {
   list = [running(1)];
-  singly = { b1: { ...ended(1), request_counts: { total: 3, completed: 3, failed: 0 } } };
+  single = { b1: { ...ended(1), request_counts: { total: 3, completed: 3, failed: 0 } } };
   await poll();
   calls = [];
   list = refusal(500);
-  singly = {};
+  single = {};
   expect(await poll()).toMatchObject([{ batchId: 'b1', status: 'completed', completed: 3 }]);
   expect(calls).toEqual([]);
 });
@@ -208,18 +205,18 @@ test.each<[status: string, unknown: string | undefined, title: string, parts: Sh
 ])('is %s, with the unknown status %s, for a batch with %s', async (status, unknown, _, parts) => {
   const batch = { ...running(1), ...parts };
   list = [batch];
-  singly = { b1: batch };
+  single = { b1: batch };
   const [reading] = await poll();
   expect(reading).toMatchObject({ status });
   expect(reading!.unknownStatus).toBe(unknown);
 });
 
-test('in a list of summaries, other batches of the file are no duplicates', async () => {
-  // An earlier batch of the shard, refused and made of the same file within the same second, and one of another account user.
+test('in a list of summaries, other batches of the file are not duplicates', async () => {
+  // An earlier batch of the shard, refused and created from the same file in the same second, and one of another user of the account.
   const metadata = { [SHARD_KEY]: 'job/r1-00001/1', [JOB_KEY]: 'job', [INSTANCE_KEY]: 'x' };
   const other = { id: 'other', status: 'in_progress', created_at: 10, input_file_id: 'f1' };
   list = [other, { ...running(1), status: 'in_progress' }];
-  singly = {
+  single = {
     b1: { ...running(1), metadata },
     other: { ...other, metadata: { ...metadata, [SHARD_KEY]: 'y' } },
   };
@@ -227,22 +224,25 @@ test('in a list of summaries, other batches of the file are no duplicates', asyn
   expect(calls.filter((call) => call.startsWith('POST'))).toEqual([]);
 });
 
-test('a duplicate is read individually before anything is decided', async () => {
+test('a duplicate is read individually before it is cancelled or kept', async () => {
   await claimJobApi(store, 'job', api.baseURL);
   const instance = await jobInstance(store, 'job');
   const metadata = { [SHARD_KEY]: 'job/r1-00001/1', [JOB_KEY]: 'job', [INSTANCE_KEY]: instance };
-  const twin = { id: 'twin', status: 'in_progress', created_at: 20, metadata };
+  const duplicate = { id: 'duplicate', status: 'in_progress', created_at: 20, metadata };
   await store.replace(shardFiles.batch('job', shardOf(1), 1), JSON.stringify({ batchId: 'b1' }));
-  list = [twin, { ...running(1), metadata }];
-  // The list shows it running; by itself it has ended, and there is nothing to cancel.
-  singly = { b1: { ...ended(1), metadata }, twin: { ...twin, status: 'completed', output_file_id: 'out-t' } };
+  list = [duplicate, { ...running(1), metadata }];
+  // The list shows it running, but a read shows that it has ended: there is nothing to cancel.
+  single = {
+    b1: { ...ended(1), metadata },
+    duplicate: { ...duplicate, status: 'completed', output_file_id: 'out-t' },
+  };
   expect(await poll()).toMatchObject([{ batchId: 'b1', status: 'completed', duplicates: 1 }]);
   expect(calls.filter((call) => call.startsWith('POST'))).toEqual([]);
 });
 
 test.each<[whose: string, fileId: string, isOurs: boolean]>([
   ['a duplicate of version 0.1 is cancelled', 'f1', true],
-  ['one of another store’s job of version 0.1 is left alone', 'f9', false],
+  ['one of another store’s job of version 0.1 is not cancelled', 'f9', false],
 ])('of batches with the key, but without an instance id: %s', async (_, fileId, isOurs) => {
   const metadata = { [SHARD_KEY]: 'job/r1-00001/1', [JOB_KEY]: 'job' };
   const bare = { ...running(8), created_at: 20, input_file_id: fileId, metadata };
@@ -256,7 +256,7 @@ test.each<[whose: string, fileId: string, isOurs: boolean]>([
     await store.replace(shardFiles.upload('job', shardOf(shard), 1), JSON.stringify({ fileId: 'f1' }));
   }
   list = [late, bare, running(1)];
-  singly = { b1: running(1), b8: bare, b9: late };
+  single = { b1: running(1), b8: bare, b9: late };
   const [reading] = await poll();
   expect(reading!.duplicates ?? 0).toBe(isOurs ? 1 : 0);
   const cancelled = isOurs ? ['POST /b8/cancel', 'POST /b9/cancel'] : [];

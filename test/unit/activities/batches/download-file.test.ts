@@ -10,7 +10,7 @@ import { TempFolder } from '../../../support/temp-folder.ts';
 const FILE = 'x'.repeat(540);
 
 interface Server {
-  /** What `GET /files/{id}` returns. */
+  /** The response to `GET /files/{id}`. */
   readonly object: () => Response;
   /** The body of the n-th download. */
   readonly content: (nth: number) => Response;
@@ -59,16 +59,19 @@ test.each<[bytes: unknown, downloads: number, title: string]>([
   [540, 1, 'the right size'],
   [1, 1, 'too small a size'],
   [null, 1, 'no size'],
-  ['540', 1, 'a size that is no number'],
+  ['540', 1, 'a size that is not a number'],
   [579, 2, 'too large a size'],
-])('a server that names %j bytes of 540 hands out its file after %d downloads (%s)', async (bytes, count) => {
-  const content = (): Response => body(FILE);
-  expect(await download({ object: sized(bytes), content })).toEqual({
-    found: 'here',
-    text: FILE,
-    downloads: count,
-  });
-});
+])(
+  'a file of 540 bytes with a reported size of %j is complete after %d downloads (%s)',
+  async (bytes, count) => {
+    const content = (): Response => body(FILE);
+    expect(await download({ object: sized(bytes), content })).toEqual({
+      found: 'here',
+      text: FILE,
+      downloads: count,
+    });
+  },
+);
 
 test('a body that a proxy has truncated once is downloaded again', async () => {
   const content = (nth: number): Response => body(nth === 1 ? FILE.slice(0, 200) : FILE);
@@ -88,7 +91,7 @@ test('a body shorter than its own header is an error, whatever the reported size
   await expect(download({ object: sized(10), content })).rejects.toThrow(/ended after 200 of 540 bytes/);
 });
 
-test('the header of an encoded body counts other bytes', async () => {
+test('the content-length of an encoded body is not compared, as it counts other bytes', async () => {
   const content = (): Response => body(FILE, { 'content-length': '9999', 'content-encoding': 'gzip' });
   expect(await download({ object: sized(540), content })).toMatchObject({ text: FILE, downloads: 1 });
 });
@@ -126,12 +129,12 @@ test('a file whose object cannot be read is retried, and then downloaded without
   expect(await download({ ...server, attempt: 4 })).toMatchObject({ text: FILE });
 });
 
-test('a file that the API does not have any more is gone', async () => {
+test('a file that the API has deleted is reported as gone', async () => {
   const content = (): Response => new Response('{}', { status: 404 });
   expect(await download({ object: sized(540), content })).toMatchObject({ found: 'gone', text: null });
 });
 
-test('a web page is no file', async () => {
+test('a web page is not accepted as a file', async () => {
   const content = (): Response => body('<html>', { 'content-type': 'text/html; charset=utf-8' });
   await expect(download({ object: sized(6), content })).rejects.toThrow(/not one of the Batch API/);
 });

@@ -39,7 +39,7 @@ test('what was paid twice is part of the sums', () => {
   expect(batchUsd).toBeCloseTo(once.batchUsd! + duplicates.cost_usd!, 12);
 });
 
-test('codes that are property names of every object are counted like others', () => {
+test('codes that are property names of `Object.prototype` are counted like others', () => {
   const errors = JSON.parse('{"constructor":2,"__proto__":1}') as Record<string, number>;
   const { errors: sum } = sumShards([reportShard(1, 0, { errors }), reportShard(1, 1, { errors })], []);
   expect(Object.entries(sum)).toEqual([

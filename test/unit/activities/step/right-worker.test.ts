@@ -19,7 +19,7 @@ beforeEach(() => {
   return () => folder[Symbol.dispose]();
 });
 
-/** What a step of a worker at this address comes to. */
+/** The result or failure of a step of a worker with this base URL. */
 async function stepAt(baseURL: string, attempt = 1): Promise<unknown> {
   const deps = { store, patience: 1, api: { baseURL } } as unknown as Dependencies;
   const step = async (): Promise<unknown> =>
@@ -27,7 +27,7 @@ async function stepAt(baseURL: string, attempt = 1): Promise<unknown> {
   return await new MockActivityEnvironment({ attempt }).run(step).catch((error: unknown) => error);
 }
 
-test('a step runs in the store with the plan of its job, and fails retryably in another one', async () => {
+test('a step runs in the store with the plan of its job, and fails with a retryable error in another one', async () => {
   expect(await stepAt(here)).toMatchObject({
     type: 'OtherStore',
     nonRetryable: false,
@@ -37,7 +37,7 @@ test('a step runs in the store with the plan of its job, and fails retryably in 
   expect(await stepAt(here)).toBe('done');
 });
 
-test('the first API is recorded; a worker with another one leaves the step, and fails it for good after three minutes', async () => {
+test('the first API is recorded; with another one the step is retried, and fails permanently after three minutes', async () => {
   await store.claim(jobFiles.round('job', 1), '{}');
   await recordJobApi(store, 'job', apiFingerprint(here));
   const delays: number[] = [];

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { withSafeFailures } from '../../../../src/activities/step/safe-failure.ts';
 import { BatchError, ErrorCode } from '../../../../src/core/errors.ts';
 
-/** What a step that throws this fails with. */
+/** The failure of a step that throws this. */
 async function failureOf(error: unknown): Promise<unknown> {
   const fail = async (): Promise<never> => {
     // oxlint-disable-next-line typescript/only-throw-error -- a library may throw anything
@@ -33,7 +33,7 @@ test.each<[what: string, error: unknown, name: string]>([
   ],
   ['a parser that quotes its text', parsed, 'SyntaxError'],
   ['an error with a code', Object.assign(new Error('sk-secret'), { code: 'ERR_SSL' }), 'Error, ERR_SSL'],
-  ['what is no error', { message: 'sk-secret' }, 'unknown error'],
+  ['a value that is not an error', { message: 'sk-secret' }, 'unknown error'],
 ])('%s is reported by its name', async (_what, error, name) => {
   const failure = (await failureOf(error)) as ApplicationFailure;
   expect(failure).toBeInstanceOf(ApplicationFailure);
@@ -57,7 +57,7 @@ test.each([
   ['an abort of fetch', new DOMException('stop', 'AbortError')],
   ['an error for the user', new BatchError(ErrorCode.BadOption, 'wrong')],
   ['an error of this package', new Error('Shard r1-00001 has no outcome yet; its lines cannot be packed.')],
-])('%s stays as it is', async (_what, error) => {
+])('%s is unchanged', async (_what, error) => {
   expect(await failureOf(error)).toBe(error);
 });
 

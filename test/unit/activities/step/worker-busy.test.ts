@@ -13,7 +13,7 @@ afterAll(async () => {
 
 const long = { job: 'job', round: 1, shards: 9, shardLines: 1, shardBytes: 1_000, cancelled: false };
 
-test('long file work leaves a thread free, and more of it waits at the server', async () => {
+test('long file work leaves a thread free, and further long work is retried later', async () => {
   const running = files.packRetries(long);
   const failure: unknown = (() => {
     try {

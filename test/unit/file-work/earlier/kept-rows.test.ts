@@ -22,7 +22,7 @@ import { TempFolder } from '../../../support/temp-folder.ts';
 
 const earlier = [{ job: JOB, index: jobFiles.answers(JOB, 1) }];
 
-/** Plays a job of these texts until it is answered and indexed. */
+/** Simulates a job of these texts until it is answered and indexed. */
 function answer(folder: string, texts: readonly string[]): void {
   const round = plan(folder, texts.map((text) => `${requestLine(text)}\n`).join(''));
   mkdirSync(dirname(join(folder, jobFiles.round(JOB, 1))), { recursive: true });
@@ -125,7 +125,7 @@ test('an input that has changed is refused', () => {
 test.each([
   ['rows', (folder: string) => settledRowsPath(folder, JOB, 'r1-00001')],
   ['index', (folder: string) => join(folder, jobFiles.answers(JOB, 1))],
-])('an earlier job whose %s was deleted meanwhile is named, and no files are left', (_, pathIn) => {
+])('an earlier job whose %s was deleted meanwhile is reported, and no files are left', (_, pathIn) => {
   using folder = new TempFolder();
   answer(folder.path, ['a']);
   rmSync(pathIn(folder.path));

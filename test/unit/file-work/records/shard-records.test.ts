@@ -18,7 +18,7 @@ const outcome = {
   errors: {},
 };
 
-test('of two attempts that settle a shard one is first, and both get its outcome', async () => {
+test('if two attempts settle a shard, one is first, and both get its outcome', async () => {
   const store = new MemoryStore();
   const claim = (answered: number) => claimOutcome(store, name, { ...outcome, answered });
   expect(await claim(1)).toEqual({ outcome, first: true });
@@ -29,7 +29,7 @@ test('the rows of a shard are those of the outcome on record, whichever attempts
   const store = new MemoryStore();
   const write = (rows: string) => store.replace(shardFiles.rows(name.job, name.shard, rows), rows);
   const claim = (rows: string) => claimOutcome(store, name, { ...outcome, rows });
-  await write('killed'); // an attempt was killed between its rows and its outcome
+  await write('killed'); // killed between its rows and its outcome
   await write('first');
   const first = await claim('first');
   expect(first).toEqual({ outcome: { ...outcome, rows: 'first' }, first: true });
@@ -38,7 +38,7 @@ test('the rows of a shard are those of the outcome on record, whichever attempts
   expect(await store.list('jobs/job/shards/r1-00001')).toEqual(['outcome.json', 'rows-first.jsonl']);
 });
 
-test('rows whose outcome may be on record stay when the claim fails', async () => {
+test('rows whose outcome may be recorded are kept when the claim fails', async () => {
   const store = new MemoryStore();
   await store.replace(shardFiles.rows(name.job, name.shard, 'own'), 'rows');
   store.failWhere((access) => (access === 'claim' ? new Error('the disk is away') : null));

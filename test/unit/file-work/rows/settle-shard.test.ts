@@ -48,7 +48,7 @@ function settled(
   return { outcome, rows: shardRows(folder.path, shard), text: readFileSync(path, 'utf8') };
 }
 
-/** How the only line of a shard ended: `answered`, `failed <code>`, `again` or `again, free`. */
+/** The end of the only line of a shard: `answered`, `failed: <code>`, `again: <code>` or `again, free: <code>`. */
 function endOf(raw: RawFiles, ended: Partial<EndedShard> = {}): string {
   const { outcome, rows } = settled(1, raw, ended);
   const [going] = outcome.again;
@@ -63,7 +63,7 @@ const failing = (code: string | null, message = 'no'): unknown => ({
 });
 
 describe('a row decides how its line ends', () => {
-  test.each<[end: string, seen: string, raw: RawFiles, ended?: Partial<EndedShard>]>([
+  test.each<[end: string, row: string, raw: RawFiles, ended?: Partial<EndedShard>]>([
     ['answered', 'an answer', { output: outputRow(1, answer) }],
     ['answered', 'an answer of another success', { output: outputRow(1, answer, 201) }],
     ['answered', 'an answer in the error file', { errors: outputRow(1, answer) }],
@@ -156,7 +156,7 @@ describe('a row decides how its line ends', () => {
       'a line of JSON that is printed over many',
       { output: '[\n{\n"custom_id": "1",\n' },
     ],
-    ['again: missing_row', 'a row that is no object', { output: '"1"\n' }],
+    ['again: missing_row', 'a row that is not an object', { output: '"1"\n' }],
     [
       'again: missing_row',
       'a row of no line of ours',
@@ -169,7 +169,7 @@ describe('a row decides how its line ends', () => {
     ['answered', 'a row beside a lost file', { output: outputRow(1, answer) }, { missing: 'unavailable' }],
     [
       'failed: answer_unavailable',
-      'a passing error beside the lost output of a duplicate',
+      'a transient error beside the lost output of a duplicate',
       { errors: neverRanRow(1, 'batch_expired') },
       { status: 'expired', missing: 'unavailable', lostDuplicate: true },
     ],
@@ -181,7 +181,7 @@ describe('a row decides how its line ends', () => {
     ],
     [
       'failed: http_400',
-      'an error that does not pass beside the lost output of a duplicate',
+      'a permanent error beside the lost output of a duplicate',
       { errors: outputRow(1, null, 400) },
       { missing: 'unavailable', lostDuplicate: true },
     ],
@@ -260,7 +260,7 @@ describe('a row that is not strict JSON', () => {
   test.each<[title: string, bad: string]>([
     ['is cut off', row(body, 2).toString().slice(0, 80)],
     ['holds a quote that is not escaped', row(body, 2).toString().replace('@@', '"')],
-    ['holds a number that is none', row(body, 2).toString().replace('9007199254740993', '0x1F')],
+    ['holds an invalid number', row(body, 2).toString().replace('9007199254740993', '0x1F')],
     ['names its line by a number', `{"custom_id": 2 ,"response":{`],
     ['names other lines inside', `{"x":{"custom_id":"3"},"custom_id":"2","response":{"custom_id":"1",`],
   ])('and %s fails only its own line, is paid once, and names the bytes', (_, bad) => {
@@ -504,7 +504,7 @@ describe('a failed batch', () => {
     expect(outcome.refusal).toMatchObject({ named: 1 });
   });
 
-  test('that names no line sends all lines again, and uses an attempt of lines that have another one', () => {
+  test('that names no line sends all lines again, and uses an attempt of lines that have one left', () => {
     const refused = [entry(null, 'who_knows')];
     const { rows, outcome } = settled(2, {}, { status: 'failed', refused });
     expect(rows).toEqual([]);
@@ -520,7 +520,7 @@ describe('a failed batch', () => {
     ]);
   });
 
-  test('that has rows of lines is not a refusal', () => {
+  test('that has rows is not a refusal', () => {
     const raw = { output: outputRow(1, answer) };
     const { rows, outcome } = settled(2, raw, { status: 'failed', refused: [entry(null, 'server_error')] });
     expect(rows).toMatchObject([{ line: 1, status: 'answered' }]);
@@ -530,7 +530,7 @@ describe('a failed batch', () => {
 });
 
 describe('a batch that the API refuses as a whole, round after round', () => {
-  /** Plays rounds until no line goes again; a batch is refused as `refuse` says of its lines. */
+  /** Simulates rounds until no line is sent again; `refuse` returns the errors of a batch with these lines. */
   function play(
     count: number,
     refuse: (lines: readonly number[]) => BatchErrorEntry[] | null,
@@ -579,7 +579,7 @@ describe('a batch that the API refuses as a whole, round after round', () => {
     expect(batches).toBeLessThan(150);
   });
 
-  test('ends after log2(lines) + 3 batches when everything is refused: 19 for 50,000 lines', () => {
+  test('ends after log2(lines) + 3 batches if every batch is refused: 19 for 50,000 lines', () => {
     const { ends, batches } = play(4_000, () => unnamed);
     expect(lengths(ends)).toEqual({ bad_request: 4_000 });
     expect(batches).toBeLessThanOrEqual(15);
@@ -655,10 +655,10 @@ describe('a file that should exist is missing', () => {
       { errors: outputRow(1, null, 500) },
       { missing: 1, outputRead: false, errorsRead: true },
     ],
-  ])('`ask` returns what was read of %s, and writes nothing', (_, raw, seen) => {
+  ])('`ask` returns what was read of %s, and writes nothing', (_, raw, found) => {
     using folder = new TempFolder();
     plan(folder.path, `${requestLine('a')}\n${requestLine('b')}`);
-    expect(ask(folder.path, raw)).toEqual(seen);
+    expect(ask(folder.path, raw)).toEqual(found);
     const names = readdirSync(folder.at('jobs', JOB, 'shards', shard));
     expect(names.filter((name) => /^(rows|outcome)/.test(name))).toEqual([]);
     const output = outputRow(1, answer) + outputRow(2, answer);
@@ -683,11 +683,11 @@ describe('a file that should exist is missing', () => {
 });
 
 describe('tries', () => {
-  /** Settles the same line round after round by `seen` until it ends; how often it was sent. */
-  function sends(folder: string, seen: Partial<EndedShard>): { sent: number; row: Row } {
+  /** Settles the same line with this end of its batch, round after round, until the line ends; returns how often it was sent. */
+  function sends(folder: string, ended: Partial<EndedShard>): { sent: number; row: Row } {
     for (let round = 1; ; round += 1) {
       const name = `r${round}-00001`;
-      settle(folder, name, {}, seen);
+      settle(folder, name, {}, ended);
       const next = packRetries(folder, {
         job: JOB,
         round,
@@ -709,7 +709,7 @@ describe('tries', () => {
     });
   });
 
-  test('for which the account was refused count against no limit', () => {
+  test('for which the account was refused do not count against any limit', () => {
     using folder = new TempFolder();
     plan(folder.path, requestLine('a'));
     for (let round = 1; round <= 25; round += 1) {
@@ -758,16 +758,16 @@ test('a custom rule decides what rows mean', () => {
   plan(folder.path, [requestLine('a'), requestLine('b'), requestLine('c')].join('\n'));
   const output = [1, 2, 3].map((n) => outputRow(n, { ...answer, n })).join('');
   writeFileSync(folder.at(shardFiles.output(JOB, shard, 1)), output);
-  const seen: string[] = [];
+  const bodies: string[] = [];
   const rule: RowRule = (row) => {
-    seen.push(row.source.toString('utf8', row.bodyStart, row.bodyEnd));
+    bodies.push(row.source.toString('utf8', row.bodyStart, row.bodyEnd));
     return [RowMeaning.Answered, RowMeaning.Retry, RowMeaning.Failed][row.line! - 1]!;
   };
   const ended = { job: JOB, shard, batch: 1, batchId: 'batch_1', status: 'completed' } as const;
   const files = { hasOutput: true, hasErrors: false, refused: [], missing: 'retry', attempts: 3 } as const;
   const outcome = settleShard(folder.path, { ...ended, ...files }, rule);
   expect(outcome).toMatchObject({ answered: 1, failed: 1, again: [[2, 1, 1]] });
-  expect(seen.map((body) => (JSON.parse(body) as { n: number }).n)).toEqual([1, 2, 3]);
+  expect(bodies.map((body) => (JSON.parse(body) as { n: number }).n)).toEqual([1, 2, 3]);
 });
 
 describe('packRetries', () => {
@@ -837,7 +837,7 @@ describe('packRetries', () => {
 });
 
 describe('errors of a shard', () => {
-  test('are named with the first lines that met them, whatever the order of the rows', () => {
+  test('are listed with the first lines that had them, whatever the order of the rows', () => {
     const numbers = [9, 3, 7, 1, 5, 8, 2];
     const { outcome } = settled(10, {
       errors: numbers.map((line) => outputRow(line, failing('invalid_prompt'), 400)).join(''),
@@ -846,7 +846,7 @@ describe('errors of a shard', () => {
     expect(outcome.errors).toEqual({ invalid_prompt: 7, missing_row: 3 });
   });
 
-  test('may be named like properties of every object', () => {
+  test('may have the names of properties of `Object.prototype`', () => {
     const { outcome } = settled(3, {
       errors: outputRow(1, failing('constructor'), 400) + outputRow(2, failing('__proto__'), 400),
     });
@@ -860,13 +860,13 @@ describe('errors of a shard', () => {
 });
 
 describe('a duplicate of the shard’s batch', () => {
-  const twin = { id: 'twin', usage: { prompt_tokens: 50, completion_tokens: 70 } };
+  const duplicate = { id: 'duplicate', usage: { prompt_tokens: 50, completion_tokens: 70 } };
 
   test('answers lines that have no answer, under its own id; its other answers are counted', () => {
     const { outcome, rows } = settled(4, {
       output: outputRow(1, answer),
       errors: neverRanRow(2, 'batch_expired') + outputRow(3, failing('invalid_prompt'), 400),
-      duplicates: { batch_2: outputRow(1, twin) + outputRow(2, twin) + outputRow(3, twin) },
+      duplicates: { batch_2: outputRow(1, duplicate) + outputRow(2, duplicate) + outputRow(3, duplicate) },
     });
     expect(outcome).toEqual({
       rows: expect.any(String),
@@ -882,8 +882,8 @@ describe('a duplicate of the shard’s batch', () => {
     });
     expect(rows.map(({ line, batch_id, response }) => [line, batch_id, response])).toEqual([
       [1, 'batch_1', answer],
-      [2, 'batch_2', twin],
-      [3, 'batch_2', twin],
+      [2, 'batch_2', duplicate],
+      [3, 'batch_2', duplicate],
     ]);
   });
 
@@ -902,7 +902,7 @@ describe('a duplicate of the shard’s batch', () => {
     plan(folder.path, `${requestLine('a')}\n${requestLine('b')}`);
     writeFileSync(
       folder.at('late.jsonl'),
-      outputRow(1, twin) + neverRanRow(2, 'batch_cancelled') + outputRow(9, twin),
+      outputRow(1, duplicate) + neverRanRow(2, 'batch_cancelled') + outputRow(9, duplicate),
     );
     expect(countAnswers(folder.path, { job: JOB, shard, output: 'late.jsonl' })).toEqual({
       answers: 1,

@@ -41,7 +41,7 @@ function faultOf(input: string | Uint8Array, options?: Options): string {
   return 'fault' in result ? `${result.fault.line} ${result.fault.reason}` : 'none';
 }
 
-/** Every file of the job with its bytes. */
+/** All files of the job with their bytes. */
 function filesIn(folder: string): Record<string, string> {
   const names = readdirSync(join(folder, 'jobs'), { recursive: true, withFileTypes: true });
   return Object.fromEntries(
@@ -85,7 +85,7 @@ test('writes each request under the number of its line', () => {
   });
 });
 
-describe('what editors and systems do to files', () => {
+describe('changes that editors and systems make to files', () => {
   test.each<[title: string, input: string]>([
     ['a byte order mark', `\ufeff${a}\n${b}\n`],
     ['Windows line ends', `${a}\r\n${b}\r\n`],
@@ -212,7 +212,7 @@ describe('refused input', () => {
     expect(faultOf(`${a}\n{}\n[]\n`)).toBe('2 has no "body"');
   });
 
-  test('an input that changed since the job was started', () => {
+  test('an input that changed after the job was started', () => {
     using folder = new TempFolder();
     const spec = specFor(folder.path, `${a}\n`);
     writeFileSync(spec.input.path, `${b}\n`);
@@ -320,7 +320,7 @@ describe('shards', () => {
     ]);
   });
 
-  test('of hundreds of models are written at a time, whatever the limit of open files', () => {
+  test('of hundreds of models are written at the same time, whatever the limit of open files', () => {
     using folder = new TempFolder();
     const text = 'x'.repeat(10_000);
     const lines = Array.from(
@@ -339,14 +339,14 @@ describe('shards', () => {
     });
   });
 
-  test('never hold more lines than asked', () => {
+  test('never hold more lines than configured', () => {
     using folder = new TempFolder();
     const input = Array.from({ length: 10 }, (_, i) => requestLine(String(i))).join('\n');
     expect(plan(folder.path, input, { shardLines: 4 }).shardLines).toEqual([4, 4, 2]);
     expect(manifestOf(folder.path, 'r1-00003').ranges).toEqual([[9, 10]]);
   });
 
-  test('never hold more bytes than asked, added models included', () => {
+  test('never hold more bytes than configured, added models included', () => {
     using folder = new TempFolder();
     const input = Array.from({ length: 40 }, (_, i) => `{"body":{"messages":["${'é'.repeat(i * 5)}"]}}`).join(
       '\n',
@@ -404,7 +404,7 @@ describe('an input that the worker cannot read', () => {
     });
   });
 
-  test('is a fault when it has become a pipe, to which no process may ever write', () => {
+  test('is a fault when it has become a pipe, to which a process may never write', () => {
     using folder = new TempFolder();
     const spec = specFor(folder.path, `${a}\n`);
     rmSync(spec.input.path);
@@ -426,7 +426,7 @@ describe('an input of another kind', () => {
   const rows = [requestLine('a', { custom_id: 'é' }), '', 'not JSON', requestLine('\u2028'), ` ${a} `];
   const options: Options = { skipBadLines: true, shardLines: 2 };
 
-  test('is cut into the same shards as a file with the same rows', () => {
+  test('is split into the same shards as a file with the same rows', () => {
     using fromFile = new TempFolder();
     using fromArray = new TempFolder();
     const round = plan(fromFile.path, rows.join('\n'), options);

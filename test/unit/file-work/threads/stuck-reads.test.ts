@@ -8,7 +8,7 @@ import { TempFolder } from '../../../support/temp-folder.ts';
 
 const filename = new URL('../../../support/stuck-thread.mjs', import.meta.url).href;
 
-test('a read that does not end does not block other work, and takes one thread only', async () => {
+test('a read that does not end does not block other work, and occupies only one thread', async () => {
   using folder = new TempFolder();
   const pipe = folder.at('pipe');
   execFileSync('mkfifo', [pipe]);
@@ -22,9 +22,9 @@ test('a read that does not end does not block other work, and takes one thread o
   expect(await pool.run(undefined, { name: 'answer' })).toBe('done');
   const threads = [...pool.threads];
   await expect(read()).rejects.toThrow('does not end');
-  expect([...pool.threads]).toEqual(threads); // the second one has not even begun
+  expect([...pool.threads]).toEqual(threads); // the second one has not even started
 
-  await (await open(pipe, 'w')).close(); // the mount is back
+  await (await open(pipe, 'w')).close(); // the mount is available again
   await stuck.ended();
   expect(await stuck.watch(pipe, new ByteCounter(), async () => 'read')).toBe('read');
   await pool.destroy();
@@ -43,7 +43,7 @@ test('a slow file is read to its end while its reads end', async () => {
     return await ended;
   });
   for (const turn of [1n, 3n, 4n, 4n, 5n]) {
-    turns[0] = turn; // odd while a read is under way
+    turns[0] = turn; // odd during a read
     vi.advanceTimersByTime(50);
   }
   end('read');

@@ -108,7 +108,7 @@ describe('the cost is not known', () => {
     ['of a list', { prompt_tokens: [12], completion_tokens: 5 }, { output: 5 }],
     ['of a count beyond any request', { prompt_tokens: 1e12, completion_tokens: 5 }, { output: 5 }],
     [
-      'of a part that is no count',
+      'of a part that is not a count',
       { prompt_tokens: 12, completion_tokens: 5, prompt_tokens_details: { image_tokens: 'many' } },
       { input: 12, output: 5 },
     ],

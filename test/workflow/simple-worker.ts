@@ -17,7 +17,7 @@ export const bundle: { codePath: string } = {
   codePath: fileURLToPath(new URL('../../dist/worker/workflow-bundle.cjs', import.meta.url)),
 };
 
-/** A real server of its own, for workflow tests. */
+/** Starts a real server of its own, for workflow tests. */
 export async function startServer(): Promise<{
   client: Client;
   native: NativeConnection;
@@ -40,8 +40,8 @@ export async function startServer(): Promise<{
 }
 
 /**
- * With RECORD_HISTORIES=v0.2 a test leaves the histories of all runs of its job for `test/replay`: run tests so after every
- * change of the workflows that is released, and keep the older files.
+ * With RECORD_HISTORIES=v0.2 a test writes the histories of all runs of its job for `test/replay`. Record them after every
+ * released change of the workflows, and keep the older files.
  */
 export async function recordHistories(client: Client, jobId: string): Promise<void> {
   const recordAs = process.env['RECORD_HISTORIES'];
@@ -56,19 +56,19 @@ export async function recordHistories(client: Client, jobId: string): Promise<vo
   }
 }
 
-/** The activities of a job whose polls are literal: each tells all that it sees. */
-export type LiteralActivities = Omit<Activities, 'watchBatches'>;
+/** Simple activities: each poll returns the status of all batches. */
+export type SimpleActivities = Omit<Activities, 'watchBatches'>;
 
-/** Ids of batches by job, shard and number: here they are on record. */
+/** The recorded ids of batches, by job, shard and number. */
 const batchIds = new Map<string, string>();
 
-/** Makes `watchBatches` of what `pollBatches` sees: it looks until something has changed, for as long as it may. */
-function withWatch(literal: LiteralActivities): Activities {
+/** Adds a `watchBatches` that calls `pollBatches` until a status has changed or its time has passed. */
+function withWatch(simple: SimpleActivities): Activities {
   const keyOf = (job: string, shard: string, batch: number): string => `${job}/${shard}/${batch}`;
   return {
-    ...literal,
+    ...simple,
     createBatch: async (request) => {
-      const record = await literal.createBatch(request);
+      const record = await simple.createBatch(request);
       batchIds.set(keyOf(request.job, request.shard, request.batch), record.batchId);
       return record;
     },
@@ -84,24 +84,24 @@ function withWatch(literal: LiteralActivities): Activities {
       for (;;) {
         await Context.current().sleep(Math.max(1, afterMs));
         heartbeat();
-        const readings = await literal.pollBatches({ job, batches, afterMs: 0, turn });
+        const readings = await simple.pollBatches({ job, batches, afterMs: 0, turn });
         const byId = new Map(readings.map((reading) => [reading.batchId, reading]));
-        const seen = batches.map(({ batchId, ...batch }) => ({
+        const polled = batches.map(({ batchId, ...batch }) => ({
           ...batch,
           reading: byId.get(batchId) ?? null,
         }));
-        const reply = toWatchReply(seen, false);
+        const reply = toWatchReply(polled, false);
         if (reply.changed.length > 0 || Date.now() >= until) return reply;
       }
     },
   };
 }
 
-/** Runs work while a worker with the real workflow bundle and these activities lives. */
-export async function whileWorking<T>(
+/** Runs work while a worker with the real workflow bundle and these activities runs. */
+export async function withWorker<T>(
   native: NativeConnection,
   taskQueue: string,
-  activities: LiteralActivities,
+  activities: SimpleActivities,
   work: () => Promise<T>,
 ): Promise<T> {
   const worker = await Worker.create({
@@ -113,8 +113,8 @@ export async function whileWorking<T>(
   return await worker.runUntil(work);
 }
 
-/** Runs work while a worker with these activities takes polls from their own queue. */
-export async function whilePolling<T>(
+/** Runs work while a worker with this activity serves the task queue of polls. */
+export async function withPollWorker<T>(
   native: NativeConnection,
   taskQueue: string,
   watchBatches: Activities['watchBatches'],
@@ -147,16 +147,16 @@ export function specOf(jobId: string, changes: Partial<JobSpec> = {}): JobSpec {
   };
 }
 
-/** An API whose batches end at the second poll, and a record of what was asked of it. */
-export function literalApi(
+/** Activities of an API whose batches end at the second poll, with a record of the created batches. */
+export function simpleApi(
   shards: number,
   againInRound: readonly number[] = [],
-): { activities: LiteralActivities; created: string[]; most: () => number } {
+): { activities: SimpleActivities; created: string[]; most: () => number } {
   const created: string[] = [];
   const polls = new Map<string, number>();
   let inFlight = 0;
   let most = 0;
-  const activities: LiteralActivities = {
+  const activities: SimpleActivities = {
     buildShards: async () => ({
       shards,
       lines: shards * 10,
@@ -172,11 +172,11 @@ export function literalApi(
     },
     pollBatches: async ({ batches }) =>
       batches.map(({ batchId }) => {
-        const seen = (polls.get(batchId) ?? 0) + 1;
-        polls.set(batchId, seen);
+        const count = (polls.get(batchId) ?? 0) + 1;
+        polls.set(batchId, count);
         return {
           batchId,
-          status: seen >= 2 ? 'completed' : 'in_progress',
+          status: count >= 2 ? 'completed' : 'in_progress',
           completed: 0,
           failed: 0,
           windowMs: null,
