@@ -36,13 +36,13 @@ const crash = await testsOf('crash', values.full ? { CRASH_MATRIX: 'full' } : {}
 if (crash !== null) {
   const attacks = crash
     .filter(({ ancestorTitles }) => ancestorTitles.some((title) => title.startsWith('a job ends')))
-    .map(({ title, status }) => {
-      const [, step, attack] = /^(.*): (.*)$/.exec(title.replaceAll("'", ''));
-      return {
+    .flatMap(({ title, status }) => {
+      const [, steps, attack] = /^(.*): (.*?)(?: at each)?$/.exec(title.replaceAll("'", ''));
+      return steps.split(' · ').map((step) => ({
         step,
         attack: step.startsWith('run, ') ? `run: ${attack}` : attack,
         passed: status === 'passed',
-      };
+      }));
     });
   addRow(`crash points (${new Set(attacks.map(({ step }) => step)).size} steps)`, attacks);
   for (const kind of new Set(attacks.map(({ attack }) => attack)))
@@ -61,7 +61,10 @@ if (faults !== null)
 
 // With --from model=… the figures of that run, which wrote them where this said.
 const schedulesFile = process.env.RELIABILITY_OUT ?? join(work, 'schedules.json');
-if ((await testsOf('model', { RELIABILITY_OUT: schedulesFile })) !== null && existsSync(schedulesFile)) {
+if (
+  (await testsOf('model', { RELIABILITY_OUT: schedulesFile, FC_RUNS: '500' })) !== null &&
+  existsSync(schedulesFile)
+) {
   const { schedules, passed, seed } = JSON.parse(readFileSync(schedulesFile, 'utf8'));
   rows.push([`random schedules, seed ${seed}`, schedules, passed]);
 }

@@ -131,6 +131,35 @@ export async function attackWorker(step: Step, attack: Attack, shared: SharedSer
   return { end: await job.end(), late };
 }
 
+/** How a job ended whose workers were killed. */
+export interface Killed {
+  readonly end: JobEnd;
+  /** Steps that the job did not take after the kill before them. */
+  readonly notTaken: readonly Step[];
+}
+
+/**
+ * Kills a worker of one job at each of the steps, each time another worker, and lets the job end by itself. Most of the time of an
+ * attack is the start of its workers, so several attacks on one job take little more than half of the time.
+ */
+export async function killInTurn(steps: readonly Step[], shared: SharedServer): Promise<Killed> {
+  await using job = await JobUnderAttack.prepare(shared);
+  await job.start();
+  let killed = 0;
+  for (const step of steps) {
+    // The earlier workers may have taken all but the last occurrence of a later step.
+    const occurrence = killed === 0 ? occurrenceOf(step, Attack.Kill) : 1;
+    const worker = job.worker({ step: step.name, occurrence, kind: 'kill' });
+    if (!(await job.isStruckBeforeItsEnd())) break;
+    await worker.ended;
+    job.allowNextStrike();
+    killed += 1;
+  }
+  if (killed === steps.length) job.worker();
+  await job.untilEnded();
+  return { end: await job.end(), notTaken: steps.slice(killed) };
+}
+
 /** Kills `run` (or the server that it uses) at one of its steps, and runs the same command again. */
 export async function attackClient(
   step: Step,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { shardId } from '../../src/core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../../src/store/job-files.ts';
-import { Attack, attackClient, attackWorker, recordUndisturbed } from './attacks.ts';
+import { Attack, attackClient, attackWorker, killInTurn, recordUndisturbed } from './attacks.ts';
 import {
   JOB_OPTIONS,
   JobUnderAttack,
@@ -13,8 +13,8 @@ import {
 } from './job-under-attack.ts';
 
 /**
- * `CRASH_MATRIX=full` attacks every step in every way. By default every step is killed, and every call of the API and some
- * other steps are attacked in one more way, in turn: all tests together should take a quarter of an hour.
+ * `CRASH_MATRIX=full` attacks every step in every way, each in a job of its own. By default the worker is killed at every step,
+ * at several steps of one job, and every call of the API and some other steps are attacked in one more way, in turn.
  */
 const isFull = process.env['CRASH_MATRIX'] === 'full';
 
@@ -40,12 +40,22 @@ const cells = workerSteps.flatMap((step, i) => {
   const isCall = isApiCall(step.name);
   const turn = inTurn[Math.floor(i / 2) % inTurn.length]!;
   const other = isCall && (i % 2 === 0 || isOpenWindow(step.name, turn)) ? Attack.Reset : turn;
-  const some = isCall || i % 10 === 0 ? [Attack.Kill, other] : [Attack.Kill];
+  const killAlone = isByChance(step.name) ? [Attack.Kill] : [];
+  const some = isCall || i % 10 === 0 ? [...killAlone, other] : killAlone;
   const attacks: Attack[] = isFull ? Object.values(Attack) : some;
   return attacks
     .filter((attack) => attack !== Attack.Reset || isCall)
     .filter((attack) => !isOpenWindow(step.name, attack))
     .map((attack) => [step.name, attack, step] as const);
+});
+
+/** The kills that are no cells: several of one job, which are far from each other, in the order of the steps. */
+const kills = isFull ? [] : workerSteps.filter(({ name }) => !isByChance(name));
+const KILLS_A_JOB = 6;
+const jobsKilled = Math.ceil(kills.length / KILLS_A_JOB);
+const killsInTurn = Array.from({ length: jobsKilled }, (_, job) => {
+  const steps = kills.filter((_, i) => i % jobsKilled === job);
+  return [steps.map(({ name }) => name).join(' · '), steps] as const;
 });
 
 const clientCells = clientSteps.flatMap((step) =>
@@ -159,8 +169,13 @@ describe('the steps come from the running code', () => {
   test('every step has cells', () => {
     for (const { name } of workerSteps) {
       const attacks = cells.filter(([step]) => step === name).map(([, attack]) => attack);
-      expect(attacks, name).toContain(Attack.Kill);
-      if (isFull || isApiCall(name)) expect(attacks.length, name).toBeGreaterThan(1);
+      const isKilledInTurn = killsInTurn.some(([, steps]) => steps.some((step) => step.name === name));
+      expect(isKilledInTurn || attacks.includes(Attack.Kill), name).toBe(true);
+      if (isFull || isApiCall(name))
+        expect(
+          attacks.filter((attack) => attack !== Attack.Kill),
+          name,
+        ).not.toEqual([]);
     }
     for (const { name } of clientSteps) expect(clientCells.map(([step]) => step)).toContain(name);
   });
@@ -176,6 +191,13 @@ describe('the steps come from the running code', () => {
 });
 
 describe.concurrent('a job ends as if nothing had happened', () => {
+  test.for(killsInTurn)('%s: worker is killed at each', async ([, steps]) => {
+    const { end, notTaken } = await killInTurn(steps, server);
+    expect(end).toEqual(undisturbed.end);
+    for (const step of notTaken)
+      expect((await attackWorker(step, Attack.Kill, server)).end, step.name).toEqual(undisturbed.end);
+  });
+
   test.for(cells)('%s: %s', async ([name, attack, step], { skip }) => {
     const jobs = isByChance(name) ? JOBS_BY_CHANCE : 1;
     const attacked = await attackOneOf(jobs, () => attackWorker(step, attack, server));

@@ -56,6 +56,9 @@ const DEADLINE_MS = 450_000;
 /** The steps after the report (the end of its activity and of the workflow) follow within this time, even on a busy machine. */
 const LAST_STEPS_MS = 60_000;
 
+/** The steps after the end of the workflow are taken within this, except on busy machines. */
+const AFTER_END_MS = 5_000;
+
 /** Lines of the job; one of the input's lines is bad and ends `failed` unsent. */
 const LINES = 13;
 const BAD_LINE = 7;
@@ -201,19 +204,37 @@ export class JobUnderAttack implements AsyncDisposable {
     });
   }
 
+  /** Waits for the strike or the end of the job; returns whether the strike came first. */
+  async isStruckBeforeItsEnd(): Promise<boolean> {
+    await this.until(
+      'the step or the end',
+      async () => this.isStruck() || (this.isReported() && (await this.isEnded())),
+    );
+    // The last steps of a worker follow the end of the workflow.
+    for (let wait = 0; wait < AFTER_END_MS && !this.isStruck(); wait += 50) await delay(50);
+    return this.isStruck();
+  }
+
+  /** After a strike: the next process with one may strike, too. */
+  allowNextStrike(): void {
+    for (const mark of ['struck', 'count']) rmSync(join(this.marks, mark), { force: true });
+  }
+
   /** Waits for the job's report in the store, and then for the end of its workflow. */
   async untilEnded(): Promise<void> {
     await this.until('the report', () => this.isReported());
-    await this.until('the end of the workflow', async () => {
-      try {
-        const { status } = await this.client.workflow.getHandle(this.spec.jobId).describe();
-        if (status.name !== 'RUNNING' && status.name !== 'COMPLETED') throw new Error(status.name);
-        return status.name === 'COMPLETED';
-      } catch (error) {
-        if (isUnavailable(error)) return false;
-        throw error;
-      }
-    });
+    await this.until('the end of the workflow', () => this.isEnded());
+  }
+
+  private async isEnded(): Promise<boolean> {
+    try {
+      const { status } = await this.client.workflow.getHandle(this.spec.jobId).describe();
+      if (status.name !== 'RUNNING' && status.name !== 'COMPLETED') throw new Error(status.name);
+      return status.name === 'COMPLETED';
+    } catch (error) {
+      if (isUnavailable(error)) return false;
+      throw error;
+    }
   }
 
   /** The job's end; the rows come from `--out` if a client has run. */
