@@ -1,6 +1,7 @@
 import { isLineFault, requestHead, type LineFault } from '../../core/request-line.ts';
 import { MAX_BATCH_BYTES } from '../../core/limits.ts';
 import type { InputReader } from '../../input/input-reader.ts';
+import type { TemplateNames } from '../../render/column-uses.ts';
 import type { RequestTemplate } from '../../render/request-template.ts';
 import { imageReader } from './image-files.ts';
 import { readRequests } from './read-requests.ts';
@@ -16,7 +17,7 @@ export type PreviewedRow = { readonly number: number } & (
 /** Options of `previewRequests`. */
 export interface PreviewOptions {
   /** The files of the template's texts, for messages. */
-  readonly names?: { readonly prompt?: string; readonly system?: string };
+  readonly names?: TemplateNames;
   /** The folder of images with a relative path. */
   readonly imageFolder?: string;
 }
