@@ -5,6 +5,7 @@
  *
  * Writes the licences of the bundled libraries to `dist/LICENCES.txt`.
  */
+import { join, relative } from 'node:path';
 import { build } from 'esbuild';
 import { writeLicences } from './licences.js';
 
@@ -17,14 +18,13 @@ const common = {
   legalComments: 'none',
 };
 
-/** Left out of the file of clients: loaded only for jobs over rows. Their paths are relative to that file. */
+/** Left out of the file of clients: loaded only for jobs over rows and for job files. */
 const ofRows = {
   name: 'of rows',
   setup: ({ onResolve }) =>
-    onResolve({ filter: /\/(render|input\/table)\/[a-z-]+\.js$/ }, ({ path, kind }) => {
+    onResolve({ filter: /\/(render|input\/table|job-file)\/[a-z-]+\.js$/ }, ({ path, kind, resolveDir }) => {
       if (kind !== 'dynamic-import') return undefined;
-      const [, module] = /((?:render|input\/table)\/[a-z-]+\.js)$/.exec(path);
-      return { path: `../../${module}`, external: true };
+      return { path: relative('dist/cli/clients', join(resolveDir, path)), external: true };
     }),
 };
 
@@ -45,6 +45,7 @@ const libraries = await build({
     'dist/emulator/index.js',
     'dist/render/liquid.js',
     'dist/render/zod.js',
+    'dist/cli/job-file/yaml.js',
     'dist/report/echarts.js',
     'dist/worker/http-server.js',
   ],

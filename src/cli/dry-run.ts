@@ -39,7 +39,7 @@ export async function dryRun(request: StartRequest, isJson: boolean): Promise<vo
 
 function asText({ spec }: ResolvedStart, { first, requests, bytes, bad }: RequestPreview): string {
   const noun = rowNoun(spec);
-  const counts = `${count(requests)} requests, ${count(bad)} bad`;
+  const counts = `${count(requests)} ${requests === 1 ? 'request' : 'requests'}, ${count(bad)} bad`;
   return [
     ...first,
     `${`${noun}s`.padEnd(12)}${count(requests + bad)}: ${counts}`,

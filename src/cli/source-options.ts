@@ -58,10 +58,13 @@ export interface ReadSource {
 }
 
 /**
- * Reads the files of options.
+ * Reads the files of options. `params` are those of a job file, to which `--param` adds.
  * @throws BatchError `bad_option`, `bad_input`
  */
-export async function readSource(flags: SourceFlags & { model?: string }): Promise<ReadSource> {
+export async function readSource(
+  flags: SourceFlags & { model?: string },
+  params?: StartSettings['params'],
+): Promise<ReadSource> {
   const { sql, format, chunkTokens, chunkOverlap, embed, model, modelColumn, idColumn } = flags;
   if (model !== undefined && modelColumn !== undefined)
     throw badOption('model-column', 'cannot be combined with --model');
@@ -79,7 +82,7 @@ export async function readSource(flags: SourceFlags & { model?: string }): Promi
     system: system?.text,
     model: modelColumn === undefined ? model : { column: modelColumn },
     id: idColumn === undefined ? undefined : { column: idColumn },
-    params: await paramsOf(flags),
+    params: await paramsOf(flags, params),
     images: imagesOf(flags),
     answer: flags.answer === undefined ? undefined : await readJsonObject('answer', flags.answer),
   };
@@ -96,9 +99,12 @@ function imagesOf({ images, imageDetail }: SourceFlags): object | undefined {
 }
 
 /** Single fields take precedence over those of the file. */
-async function paramsOf({ params, param }: SourceFlags): Promise<object | undefined> {
+async function paramsOf(
+  { params, param }: SourceFlags,
+  ofJobFile: StartSettings['params'],
+): Promise<object | undefined> {
   if (params === undefined && param === undefined) return undefined;
-  const fields = params === undefined ? {} : await readJsonObject('params', params);
+  const fields = params === undefined ? (ofJobFile ?? {}) : await readJsonObject('params', params);
   return Object.fromEntries([...Object.entries(fields), ...(param ?? []).map(toField)]);
 }
 

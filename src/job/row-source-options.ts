@@ -63,14 +63,20 @@ function isIterable(value: unknown): boolean {
   );
 }
 
+/** The bytes of the input `-`, and the folder of relative paths in a query; null if there is none. */
+export interface RowPlace {
+  readonly stdin: AsyncIterable<Uint8Array> | null;
+  readonly folder: string | null;
+}
+
 /**
- * What the rows of a job with a template are read from. `stdin` is the input `-`.
+ * What the rows of a job with a template are read from.
  * @throws BatchError `bad_option`
  */
 export function rowSourceOf(
   options: SourceOptions & ReadingOptions & { readonly skipBadLines?: boolean },
   paths: readonly string[],
-  stdin: AsyncIterable<Uint8Array> | null,
+  { stdin, folder }: RowPlace,
 ): RowSource {
   const { sql, rows, requests, format } = options;
   const chunks = chunksOf(options);
@@ -83,7 +89,7 @@ export function rowSourceOf(
     if (unused !== undefined)
       throw badOption(unused === 'chunks' ? 'chunkTokens' : unused, 'is for files only');
   }
-  if (sql !== undefined) return { kind: 'query', sql };
+  if (sql !== undefined) return { kind: 'query', sql, ...(folder === null ? {} : { folder }) };
   const objects = rows ?? requests;
   if (objects !== undefined) return { kind: 'objects', objects };
   if (isStream) {

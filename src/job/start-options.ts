@@ -61,7 +61,7 @@ export type StartOptions = StartSettings &
   );
 
 /** Every option of a start. */
-const startOptionNames: readonly string[] = [
+export const startOptionNames: readonly string[] = [
   ...jobOptionNames,
   ...Object.keys({
     sql: true,
@@ -91,6 +91,8 @@ export interface ResolveOptions {
   readonly fresh?: boolean;
   /** The files of the template's texts, for messages. */
   readonly names?: TemplateNames;
+  /** The folder of relative paths in a query, and of images of a source that is no file. @default the working directory */
+  readonly folder?: string;
   /** The bytes of the input `-`. @default none: it is refused */
   readonly stdin?: AsyncIterable<Uint8Array>;
 }
@@ -113,7 +115,7 @@ export interface ResolvedStart {
 export async function resolveStart(
   options: StartOptions,
   store: Store,
-  { fresh = false, names = {}, stdin }: ResolveOptions = {},
+  { fresh = false, names = {}, folder, stdin }: ResolveOptions = {},
 ): Promise<ResolvedStart> {
   assertKnownOptions(options ?? {}, startOptionNames);
   const given: StartSettings & SourceOptions = embedding(options ?? {});
@@ -122,12 +124,12 @@ export async function resolveStart(
   if (template === null) return await resolveRequests(given, paths, store, fresh);
   if (given.requests !== undefined) throw badOption('requests', 'are ready: use rows with a prompt');
 
-  const source = rowSourceOf(given, paths, stdin ?? null);
+  const source = rowSourceOf(given, paths, { stdin: stdin ?? null, folder: folder ?? null });
   // The lines name their model and endpoint.
   const { model: _, endpoint: __, ...others } = jobOptionsOf(given);
   const checked = {
     ...checkOptions(others),
-    template: templateReference(template, await imageFolderOf(paths)),
+    template: templateReference(template, await imageFolderOf(paths, folder ?? '.')),
   };
   const stored = await materialize(source, store);
   await assertColumns(template, stored, names);
@@ -204,11 +206,11 @@ function inputOf({ source, bytes, sha256 }: StoredRows): InputFingerprint {
   return { path: source, bytes, sha256, stored: true };
 }
 
-/** Images with a relative path are in the folder of the input if that is one path, else in the working directory. */
-async function imageFolderOf(paths: readonly string[]): Promise<string> {
+/** Images with a relative path are in the folder of the input if that is one path, else in `folder`. */
+async function imageFolderOf(paths: readonly string[], folder: string): Promise<string> {
   const [path, second] = paths;
   const isFile = path !== undefined && second === undefined && path !== STDIN && (await inputExists(path));
-  return isFile ? dirname(resolve(path)) : resolve('.');
+  return isFile ? dirname(resolve(path)) : resolve(folder);
 }
 
 /** @throws BatchError `bad_input` for a column that the rows do not have */

@@ -56,6 +56,22 @@ describe('run', () => {
     expect(textsOf(outQuery)).toEqual([['1', 'n is 3']]);
   });
 
+  test('takes a job file, from any folder', async () => {
+    file('jobs/reviews.csv', 'key,review\na,good\n');
+    file('jobs/prompt.md', 'Of a file: {{ review }}');
+    const job = file(
+      'jobs/sentiment.job.yaml',
+      "sql: select review from 'reviews*.csv'\nprompt: { file: prompt.md }\nmodel: gpt-5-mini\nout: labels\npollSeconds: 0.1\n",
+    );
+    expect(await lab.run(['run', job])).toMatchObject({ code: 0 });
+    expect(textsOf(join(lab.folder, 'jobs/labels'))).toEqual([['1', 'Of a file: good']]);
+    const wrong = file('jobs/wrong.job.yaml', 'input: reviews.csv\npromt: x\n');
+    expect(await lab.run(['run', wrong])).toMatchObject({
+      code: 2,
+      err: `durable-batch: ${wrong}:2: key promt does not exist: did you mean prompt?\n`,
+    });
+  });
+
   test('embeds documents; one that cannot be read is named, and fails', async () => {
     file('docs/a.md', 'One sentence here. Another one there.');
     file('docs/sub/b.md', 'Short.');

@@ -58,7 +58,7 @@ async function run(inputs: readonly string[], flags: RunFlags): Promise<void> {
     await dryRun(request, flags.json ?? false);
     return;
   }
-  const { out } = flags;
+  const { out } = request;
   if (out === undefined) throw badOption('out', 'is missing: name a folder for the results');
   const { home, taskQueue, patience } = readEnvironment();
   let view: ProgressView | null = null;
