@@ -5,6 +5,7 @@
  *
  * Writes the licences of the bundled libraries to `dist/LICENCES.txt`.
  */
+import { join, relative } from 'node:path';
 import { build } from 'esbuild';
 import { writeLicences } from './licences.js';
 
@@ -17,24 +18,25 @@ const common = {
   legalComments: 'none',
 };
 
+/** Left out of the file of clients: loaded only for jobs over rows and for job files. */
+const ofRows = {
+  name: 'of rows',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /\/(render|input\/table|job-file)\/[a-z-]+\.js$/ }, ({ path, kind, resolveDir }) => {
+      if (kind !== 'dynamic-import') return undefined;
+      return { path: relative('dist/cli/clients', join(resolveDir, path)), external: true };
+    }),
+};
+
 const clients = await build({
   ...common,
   entryPoints: ['dist/cli/program.js'],
   outfile: 'dist/cli/clients/program.cjs',
   format: 'cjs',
   minifyWhitespace: true,
+  plugins: [ofRows],
   // Native code and threads find each other by their paths in `node_modules`.
-  external: [
-    '@temporalio/worker',
-    '@duckdb/node-api',
-    '*/worker/index.js',
-    '*/emulator/index.js',
-    // Loaded for jobs with a template only.
-    '*/render/template-schema.js',
-    '*/render/compile-template.js',
-    'openai',
-    'pino',
-  ],
+  external: ['@temporalio/worker', '*/worker/index.js', '*/emulator/index.js', 'openai', 'pino'],
 });
 
 const libraries = await build({
@@ -43,6 +45,7 @@ const libraries = await build({
     'dist/emulator/index.js',
     'dist/render/liquid.js',
     'dist/render/zod.js',
+    'dist/cli/job-file/yaml.js',
     'dist/report/echarts.js',
     'dist/worker/http-server.js',
   ],

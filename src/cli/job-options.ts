@@ -27,8 +27,8 @@ export function addJobOptions(command: Command): Command {
       '--job <id>',
       'id of the job (default: from the input and the options, so that the same command re-joins the job)',
     )
-    .option('--model <name>', 'model of the lines that name none')
-    .option('--endpoint <path>', 'endpoint of the lines without a url, e.g. /v1/responses')
+    .option('--model <name>', 'model of the requests that name none')
+    .option('--endpoint <path>', 'endpoint of the requests without a url, e.g. /v1/responses')
     .option('--shard-lines <n>', 'maximum lines per batch, 1 to 50000 (default: 50000)', toNumber)
     .option('--shard-bytes <n>', 'maximum bytes per batch, up to 190000000 (default: 190000000)', toNumber)
     .option('--attempts <n>', 'maximum attempts per line, 1 to 20 (default: 3)', toNumber)
@@ -69,9 +69,13 @@ export function toJobOptions(input: string, flags: JobFlags): JobOptions {
 }
 
 /** True if the job's id is not derived from its input and options. */
-export function hasOwnId({ job, fresh }: JobFlags): boolean {
-  return job !== undefined || fresh === true;
+export function hasOwnId({ options, fresh }: { options: { jobId?: string }; fresh: boolean }): boolean {
+  return options.jobId !== undefined || fresh;
 }
+
+/** The help of the argument of `run` and `start`. */
+export const INPUT_HELP =
+  "a .jsonl file of requests; with --prompt, tables (CSV, TSV, JSON, JSONL, Parquet), documents, quoted patterns ('docs/**/*.md'), or - for standard input";
 
 /** The message for an input that an existing job has under another name. */
 export function sameJobMessage(jobId: string, startedFrom: string): string {

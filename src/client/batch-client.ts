@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { Client, type DataConverter, type WorkflowHandle } from '@temporalio/client';
 import { parseListed, PROGRESS_MEMO, shownState, type ListedProgress } from '../core/job-listing.ts';
-import { assertJobId, type JobOptions, type JobSpec } from '../core/job-spec.ts';
+import { assertJobId, type JobSpec } from '../core/job-spec.ts';
 import { readEnvironment } from '../environment.ts';
 import { keepTemplate } from '../job/job-template.ts';
 import { joinSameJob, type JoinedSpec } from '../job/same-job.ts';
-import { prepareJob } from '../job/prepare-job.ts';
+import { resolveStart, type StartOptions } from '../job/start-options.ts';
 import type { RequestTemplate } from '../render/request-template.ts';
 import { openStore } from '../store/open-store.ts';
 import type { Store } from '../store/store.ts';
@@ -129,15 +129,16 @@ export class BatchClient {
   }
 
   /**
-   * Starts a job, or re-joins the job with the same input and options.
-   * This call reads the input once; the worker reads it again to build the shards.
+   * Starts a job, or re-joins the job with the same requests and options.
+   * This call reads the source once. A file of requests is read again by the worker, which builds the shards; everything else is stored.
    * @throws BatchError `bad_input`, `bad_option`; `job_conflict` when the id belongs to another job; `temporal_unavailable`,
-   * `store_unavailable`, `client_closed`
+   * `store_unavailable`, `client_closed`; and what an iterable of the options throws
    */
-  async start(options: JobOptions): Promise<JobHandle> {
+  async start(options: StartOptions): Promise<JobHandle> {
     this.#calls.assertOpen();
-    const spec = await prepareJob(options);
-    return await this.startSpec(options.jobId === undefined ? (await this.joinSame(spec)).spec : spec);
+    const { spec, template } = await resolveStart(options, this.store);
+    const joined = options.jobId === undefined ? (await this.joinSame(spec)).spec : spec;
+    return await this.startSpec(joined, template);
   }
 
   /**

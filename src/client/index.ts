@@ -15,6 +15,8 @@ export type { ResultRow } from './result-rows.ts';
 export { toTypedRow, type AnswerIssue, type InvalidRow, type TypedRow, type ValidRow } from './typed-row.ts';
 export { checkOutputFolder } from '../output/check-output.ts';
 export { prepareJob } from '../job/prepare-job.ts';
+export type { ObjectStream, ReadingOptions } from '../job/row-source-options.ts';
+export type { StartOptions, StartSettings } from '../job/start-options.ts';
 export { requestTemplateOf, type TemplateOptions } from '../job/template-options.ts';
 export type {
   AnswerFormat,

@@ -1,7 +1,7 @@
 import { BatchError, ErrorCode } from './errors.ts';
 import { isEndpoint, endpoints, type Endpoint, MAX_BATCH_BYTES, MAX_BATCH_LINES } from './limits.ts';
 
-/** The options of a job. Every field but `input` is optional. */
+/** The options of a job of ready requests. Every field but `input` is optional. */
 export interface JobOptions {
   /** Path of a `.jsonl` file of requests; the worker must be able to read it until the shards are built. */
   input: string;
@@ -228,7 +228,8 @@ export function resolveJobSpec(checked: CheckedOptions, input: InputFingerprint,
 export function jobIdStem(path: string): string {
   const name = path.split(/[\\/]/).at(-1) ?? '';
   const stem = name
-    .replace(/\.(jsonl|ndjson|json|txt)$/i, '')
+    .replace(/(\.(gz|zst))?$/i, '')
+    .replace(/\.(jsonl|ndjson|json|csv|tsv|tab|parquet|txt|md)$/i, '')
     .replaceAll(/[^A-Za-z0-9_-]+/g, '-')
     .replaceAll(/^[-_]+|[-_]+$/g, '')
     .slice(0, 60);

@@ -19,7 +19,7 @@ export function assertKnownOptions(options: object, known: readonly string[]): v
 }
 
 /** The known name that starts with this one, or that needs the fewest changes of letters; null if none is near. */
-function nearest(name: string, known: readonly string[]): string | null {
+export function nearest(name: string, known: readonly string[]): string | null {
   let best: string | null = null;
   let fewest = Math.max(2, Math.ceil(name.length / 3)) + 1;
   for (const candidate of known) {

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { dirname, resolve } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import type { TemplateReference } from '../core/job-spec.ts';
 import { canonicalTemplate, type RequestTemplate } from '../render/request-template.ts';
@@ -11,10 +10,10 @@ import type { Store } from '../store/store.ts';
  * job carries the hash. zod is loaded only for a job with a template.
  */
 
-/** The reference that a job carries. Images with a relative path are in the folder of the input. */
-export function templateReference(template: RequestTemplate, input: string): TemplateReference {
+/** The reference that a job carries. `imageFolder` is the absolute path of the folder of images with a relative path. */
+export function templateReference(template: RequestTemplate, imageFolder: string): TemplateReference {
   const sha256 = sha256Of(canonicalTemplate(template));
-  return template.images === undefined ? { sha256 } : { sha256, imageFolder: dirname(resolve(input)) };
+  return template.images === undefined ? { sha256 } : { sha256, imageFolder };
 }
 
 /** Writes a checked template to the store. Every call with the same template writes the same value. */

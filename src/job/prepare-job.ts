@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { dirname, resolve } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import {
   checkJobOptions,
@@ -6,6 +7,8 @@ import {
   jobIdStem,
   jobOptionNames,
   resolveJobSpec,
+  type CheckedOptions,
+  type InputFingerprint,
   type JobOptions,
   type JobSpec,
 } from '../core/job-spec.ts';
@@ -27,15 +30,32 @@ export async function prepareJob(
 ): Promise<JobSpec> {
   assertInput(options);
   assertKnownOptions(options, jobOptionNames);
-  const account = options.account ?? readEnvironment().account;
+  const { input, ...others } = options;
   const checked = {
-    ...checkJobOptions(account === null ? options : { ...options, account }),
-    ...(template === null ? {} : { template: templateReference(template, options.input) }),
+    ...checkOptions(others),
+    ...(template === null ? {} : { template: templateReference(template, dirname(resolve(input))) }),
   };
-  const input = await fingerprintInput(options.input);
+  return nameJob(checked, await fingerprintInput(input), { stem: input, fresh });
+}
+
+/**
+ * Checks the options of a job besides its source.
+ * @throws BatchError `bad_option`
+ */
+export function checkOptions(options: Omit<JobOptions, 'input'>): CheckedOptions {
+  const account = options.account ?? readEnvironment().account;
+  return checkJobOptions(account === null ? options : { ...options, account });
+}
+
+/** The spec of a job; without an id of its own, it is named after `stem` and its identity. With `fresh`, its id is unique. */
+export function nameJob(
+  checked: CheckedOptions,
+  input: InputFingerprint,
+  { stem, fresh }: { readonly stem: string; readonly fresh: boolean },
+): JobSpec {
   const hash = createHash('sha256').update(jobIdentity(checked, input.sha256)).digest('hex').slice(0, 12);
   const suffix = fresh ? `-${randomBytes(3).toString('hex')}` : '';
-  const spec = resolveJobSpec(checked, input, `${jobIdStem(options.input)}-${hash}`);
+  const spec = resolveJobSpec(checked, input, `${jobIdStem(stem)}-${hash}`);
   return suffix === '' ? spec : { ...spec, jobId: `${spec.jobId}${suffix}` };
 }
 

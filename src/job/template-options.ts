@@ -1,6 +1,7 @@
 import type { StandardJSONSchemaV1 } from '@standard-schema/spec';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { Endpoint } from '../core/limits.ts';
+import type { TemplateNames } from '../render/column-uses.ts';
 import type { ColumnReference, RequestTemplate, TemplateImages } from '../render/request-template.ts';
 
 /** The options of a job that describe its request template; see `RequestTemplate`. */
@@ -31,7 +32,7 @@ export interface TemplateOptions {
  */
 export async function requestTemplateOf(
   options: TemplateOptions,
-  names: { readonly prompt?: string; readonly system?: string } = {},
+  names: TemplateNames = {},
 ): Promise<RequestTemplate | null> {
   const { prompt, model, answer, endpoint = Endpoint.ChatCompletions } = options;
   if (prompt === undefined) {

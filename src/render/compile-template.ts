@@ -1,4 +1,5 @@
 import type { LineFault } from '../core/request-line.ts';
+import type { TemplateNames } from './column-uses.ts';
 import { writeImages, type ReadImage } from './image-writer.ts';
 import { LineBuffer } from './line-buffer.ts';
 import { bodyPieces, Slot } from './request-body.ts';
@@ -9,8 +10,8 @@ import { copyName, quoted, textSteps, type LineStep, type RowWriter } from './te
 
 /** Options of `compileTemplate`. */
 export interface CompileOptions {
-  /** The files of the texts, for messages. @default `prompt` and `system` */
-  readonly names?: { readonly prompt?: string; readonly system?: string };
+  /** The files of the texts, for messages. */
+  readonly names?: TemplateNames;
   /** Reads the file of an image. @default paths of images are refused */
   readonly readImage?: ReadImage;
 }

@@ -38,6 +38,17 @@ export class TextTemplate {
     this.run = toTextFunction(this.templates, this.engine);
   }
 
+  /** Where each of the columns is used first: file, line and column. */
+  places(): ReadonlyMap<string, string> {
+    const uses = Object.entries(this.engine.analyzeSync(this.templates).globals);
+    return new Map(
+      uses.map(([column, [first]]) => {
+        const { row, col } = first!.location;
+        return [column, `${this.name}:${row}:${col}`];
+      }),
+    );
+  }
+
   /** The text for a row, or why there is none. The fault contains no text of the row. */
   render(columns: Readonly<Record<string, unknown>>): string | LineFault {
     try {

@@ -1,7 +1,11 @@
-/** The parts of zod that the schema of a template uses. `npm run build` bundles them, so that users do not install the library. */
+/** The parts of zod that the schemas of templates and job files use. `npm run build` bundles them, so that users do not install the library. */
 export {
+  array,
+  boolean,
   enum as oneOf,
   exactOptional,
+  int,
+  number,
   record,
   strictObject,
   string,

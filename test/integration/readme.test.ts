@@ -45,6 +45,7 @@ beforeAll(async () => {
     JSON.stringify({ body: { messages: [{ role: 'user', content }] } }),
   );
   writeFileSync(folder.at('requests.jsonl'), `${lines.join('\n')}\n`);
+  writeFileSync(folder.at('reviews.csv'), 'review\nGood kettle.\n');
 });
 afterAll(async () => {
   for (const { pid } of children) if (pid !== undefined) process.kill(-pid, 'SIGKILL');
@@ -83,6 +84,7 @@ test('has these steps, all of which are taken below', () => {
   expect(steps.map(({ code }) => code.split('\n', 1)[0])).toEqual([
     'npx durable-batch emulator --port 8080 --instant',
     'export OPENAI_BASE_URL=http://127.0.0.1:8080/v1 OPENAI_API_KEY=any',
+    "npx durable-batch run reviews.csv --prompt 'Positive or negative? {{ review }}' --model gpt-5-mini --dry-run",
     "import { BatchClient } from 'durable-batch';",
   ]);
   const commands = scheduleSteps.filter(({ language }) => language === 'sh');
@@ -105,6 +107,12 @@ test("the reader's file is answered offline, and paid once however often the com
     expect(readdirSync(folder.at('out')).sort()).toEqual(['report.html', 'report.json', 'results.jsonl']);
     expect(await ledger()).toMatchObject({ paid: 3 });
   }
+});
+
+test('a dry run shows the requests of a table', async () => {
+  const ended = await shell(step('--dry-run')).ended;
+  expect(ended, ended.err).toMatchObject({ code: 0, err: '' });
+  expect(ended.out).toContain('"content":"Positive or negative? Good kettle."');
 });
 
 test('the code joins that job, and a worker runs another one', async () => {

@@ -1,10 +1,19 @@
 /** Jobs over rows with a request template, against a real server, a worker process and the emulator. */
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import proto from '@temporalio/proto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { BatchClient, type JobHandle, type JobOptions } from '../../src/index.ts';
+import {
+  answerEmbedding,
+  answerText,
+  BatchClient,
+  type JobHandle,
+  type JobOptions,
+  type StartOptions,
+} from '../../src/index.ts';
+import { resolveStart } from '../../src/job/start-options.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { prepareJob, requestTemplateOf, type TemplateOptions } from '../../src/client/index.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
@@ -75,4 +84,86 @@ test('a bad row ends its job; a finished job does not need its template', async 
   rmSync(join(lab.home, 'store/inputs'), { recursive: true });
   expect(await job.report()).toMatchObject({ answered: 1 });
   expect(await (await start()).report()).toMatchObject({ answered: 1 });
+});
+
+/** Starts a job twice; the second start joins the first job, and nothing is bought again. */
+async function startTwice(options: () => StartOptions): Promise<{ answered: number; rows: unknown[] }> {
+  const before = await lab.ledger();
+  const job = await client.start(options());
+  const { answered } = await job.report();
+  const again = await client.start(options());
+  expect(again.id).toBe(job.id);
+  expect(await again.report()).toMatchObject({ answered });
+  expect((await lab.ledger()).paid - before.paid).toBe(answered);
+  const rows = [];
+  for await (const row of again.results()) rows.push([row.id, answerText(row)]);
+  return { answered, rows };
+}
+
+const quick = { model: 'gpt-5-mini', pollSeconds: 0.1 };
+
+describe('client.start()', () => {
+  test('a table with a prompt', async () => {
+    const input = join(lab.folder, 'reviews.csv');
+    writeFileSync(input, 'id,review\nx,"good, really"\ny,bad\n');
+    const start = (): StartOptions => ({
+      input,
+      prompt: '{{ review }} of MARKED',
+      id: { column: 'id' },
+      ...quick,
+    });
+    expect(await startTwice(start)).toEqual({
+      answered: 2,
+      rows: [
+        ['x', 'good, really of MARKED'],
+        ['y', 'bad of MARKED'],
+      ],
+    });
+    // The rows of the job are those of its start.
+    writeFileSync(input, 'id,review\nx,changed\n');
+    expect((await startTwice(start)).rows).toEqual([['x', 'changed of MARKED']]);
+  });
+
+  test('rows of an iterable, the results of a query, and ready requests', async () => {
+    async function* rows(): AsyncGenerator<object> {
+      for (let n = 1; n <= 3; n += 1) yield await Promise.resolve({ n });
+    }
+    const texts = ['row 1', 'row 2', 'row 3'].map((text, i) => [String(i + 1), text]);
+    expect((await startTwice(() => ({ rows: rows(), prompt: 'row {{ n }}', ...quick }))).rows).toEqual(texts);
+    const sql = 'select n from range(4, 6) as numbers(n)';
+    expect((await startTwice(() => ({ sql, prompt: 'row {{ n }}', ...quick }))).rows).toEqual([
+      ['1', 'row 4'],
+      ['2', 'row 5'],
+    ]);
+    async function* requests(): AsyncGenerator<object> {
+      const messages = [{ role: 'user', content: 'ready' }];
+      yield await Promise.resolve({ custom_id: 'mine', body: { messages } });
+    }
+    expect((await startTwice(() => ({ requests: requests(), ...quick }))).rows).toEqual([['mine', 'ready']]);
+  });
+
+  test('embeddings of chunks of documents', async () => {
+    mkdirSync(join(lab.folder, 'docs'));
+    writeFileSync(join(lab.folder, 'docs/a.md'), 'One sentence here. Another one there.');
+    writeFileSync(join(lab.folder, 'docs/b.md'), 'Short.');
+    const job = await client.start({
+      input: join(lab.folder, 'docs/*.md'),
+      chunkTokens: 5,
+      embed: true,
+      model: 'text-embedding-3-small',
+      pollSeconds: 0.1,
+    });
+    const vectors = [];
+    for await (const row of job.results()) vectors.push(answerEmbedding(row)?.length);
+    expect(vectors).toEqual([expect.any(Number), expect.any(Number), expect.any(Number)]);
+  });
+
+  test('a start that ended between its rows and its workflow leaves nothing that matters', async () => {
+    const options = { rows: [{ n: 'killed' }], prompt: '{{ n }}', ...quick };
+    const store = openStore(join(lab.home, 'store'));
+    const { spec } = await resolveStart(options, store);
+    expect(await client.job(spec.jobId).exists()).toBe(false);
+    expect((await startTwice(() => options)).rows).toEqual([['1', 'killed']]);
+    expect(await client.job(spec.jobId).exists()).toBe(true);
+  });
 });

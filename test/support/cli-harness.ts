@@ -62,9 +62,14 @@ export class CliHarness implements AsyncDisposable {
     this.emulator = await startEmulator(options);
   }
 
-  start(args: string[], env: NodeJS.ProcessEnv = {}): { child: ChildProcess; ended: Promise<Ended> } {
+  /** `stdin` is standard input; without it there is none. */
+  start(
+    args: string[],
+    env: NodeJS.ProcessEnv = {},
+    stdin: string | null = null,
+  ): { child: ChildProcess; ended: Promise<Ended> } {
     const child = spawn(process.execPath, [cli, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [stdin === null ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       env: {
         ...process.env,
         OPENAI_API_KEY: 'test',
@@ -74,11 +79,12 @@ export class CliHarness implements AsyncDisposable {
         ...env,
       },
     });
+    child.stdin?.end(stdin);
     this.children.add(child);
     let out = '';
     let err = '';
-    child.stdout.on('data', (chunk) => (out += String(chunk)));
-    child.stderr.on('data', (chunk) => (err += String(chunk)));
+    child.stdout!.on('data', (chunk) => (out += String(chunk)));
+    child.stderr!.on('data', (chunk) => (err += String(chunk)));
     const ended = once(child, 'close').then(([code]) => {
       this.children.delete(child);
       return { code: code as number | null, out, err };
@@ -86,8 +92,8 @@ export class CliHarness implements AsyncDisposable {
     return { child, ended };
   }
 
-  async run(args: string[], env?: NodeJS.ProcessEnv): Promise<Ended> {
-    return await this.start(args, env).ended;
+  async run(args: string[], env?: NodeJS.ProcessEnv, stdin?: string): Promise<Ended> {
+    return await this.start(args, env, stdin).ended;
   }
 
   /** Calls an admin route of the emulator. */

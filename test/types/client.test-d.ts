@@ -23,6 +23,7 @@ import {
   type JobState,
   type JobSummary,
   type ResultRow,
+  type StartOptions,
   type TypedRow,
 } from 'durable-batch';
 
@@ -63,7 +64,8 @@ export async function rows(): Promise<void> {
 
 /** Options are what the documentation says, and nothing else. */
 export async function options(): Promise<void> {
-  expectTypeOf<BatchClient['start']>().parameters.toEqualTypeOf<[options: JobOptions]>();
+  expectTypeOf<BatchClient['start']>().parameters.toEqualTypeOf<[options: StartOptions]>();
+  expectTypeOf<JobOptions>().toExtend<StartOptions>();
   expectTypeOf<BatchClient['start']>().returns.resolves.toEqualTypeOf<JobHandle>();
   // @ts-expect-error a job has an input
   await client.start({ model: 'gpt-5-mini' });

@@ -3,7 +3,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { JobHandle } from '../../client/job-handle.ts';
 import { checkOutputFolder } from '../../output/check-output.ts';
-import { prepareJob } from '../../job/prepare-job.ts';
 import { BatchError, ErrorCode, isBatchError } from '../../core/errors.ts';
 import { exitCodeOfEnd, mayRetry, type JobReport } from '../../core/progress.ts';
 import type { StepBytes } from '../../client/pending-steps.ts';
@@ -17,14 +16,17 @@ import { keepEmbeddedServer, resolveTemporalTarget } from '../../temporal/index.
 import type { JobWorker, JobWorkerOptions } from '../../worker/create-worker.ts';
 import { closeWorker } from '../close-worker.ts';
 import { lockJob } from '../job-lock.ts';
-import { addJobOptions, hasOwnId, sameJobMessage, toJobOptions, type JobFlags } from '../job-options.ts';
+import { addJobOptions, hasOwnId, INPUT_HELP, sameJobMessage, type JobFlags } from '../job-options.ts';
+import { readStart, resolveRequest, unreadableMessage } from '../read-start.ts';
+import { badOption } from '../read-texts.ts';
+import { addSourceOptions, type SourceFlags } from '../source-options.ts';
 import { startJob } from '../start-job.ts';
 import { ProblemReporter } from '../job-problem.ts';
 import type { ProgressView } from '../progress-view.ts';
 import { toJson } from '../to-json.ts';
 
-interface RunFlags extends JobFlags {
-  out: string;
+interface RunFlags extends JobFlags, SourceFlags {
+  out?: string;
   worker: boolean;
   json?: boolean;
 }
@@ -36,28 +38,43 @@ const WATCH_MS = 500;
 const STEPS_MS = 10_000;
 
 export function addRun(program: Command): void {
-  addJobOptions(program.command('run'))
+  const command = program
+    .command('run')
     .description('start or re-join a job, run it with a worker of its own, and write its results to a folder')
-    .argument('<input>', 'a .jsonl file of requests')
-    .requiredOption('--out <dir>', 'folder for results.jsonl, report.json and report.html')
+    .argument('[input...]', INPUT_HELP)
+    .option('--out <dir>', 'folder for results.jsonl, report.json and report.html')
     .option('--no-worker', 'only start and follow the job: workers run elsewhere')
+    .option('--dry-run', 'print the first three requests and the counts; send nothing')
     .option('--json', 'print the report as JSON')
     .action(run);
+  addSourceOptions(command);
+  addJobOptions(command.optionsGroup('Job:'));
 }
 
-async function run(input: string, flags: RunFlags): Promise<void> {
+async function run(inputs: readonly string[], flags: RunFlags): Promise<void> {
+  const request = await readStart(inputs, flags);
+  if (flags.dryRun === true) {
+    const { dryRun } = await import('../dry-run.ts');
+    await dryRun(request, flags.json ?? false);
+    return;
+  }
+  const { out } = request;
+  if (out === undefined) throw badOption('out', 'is missing: name a folder for the results');
   const { home, taskQueue, patience } = readEnvironment();
   let view: ProgressView | null = null;
   const say = (text: string): void =>
     view === null ? void process.stderr.write(`${text}\n`) : view.say(text);
   const store = openStore(join(home, 'store'));
   await store.check();
-  const prepared = await prepareJob(toJobOptions(input, flags), flags.fresh);
-  const { spec: joined, startedFrom } = hasOwnId(flags)
+  const start = await resolveRequest(request, store);
+  const { spec: prepared, template } = start;
+  const unreadable = unreadableMessage(start);
+  if (unreadable !== null) say(unreadable);
+  const { spec: joined, startedFrom } = hasOwnId(request)
     ? { spec: prepared, startedFrom: null }
     : await withStoreErrors(() => joinSameJob(store, prepared), prepared.jobId);
   let spec = joined;
-  await checkOutputFolder(flags.out, spec.jobId);
+  await checkOutputFolder(out, spec.jobId);
 
   // A finished job needs neither key nor API.
   const sendsAgain = spec.rebuy || flags.retryFailed === true;
@@ -91,7 +108,7 @@ async function run(input: string, flags: RunFlags): Promise<void> {
   let worker: JobWorker | null = null;
   let isServerAway = false;
   try {
-    const job = await startJob(client, spec, flags, say);
+    const job = await startJob(client, { spec, template }, flags, say);
     say(`job        ${job.id}`);
     if (startedFrom !== null) say(sameJobMessage(job.id, startedFrom));
     if (target.uiUrl !== undefined) {
@@ -99,16 +116,14 @@ async function run(input: string, flags: RunFlags): Promise<void> {
     }
     worker = await starting;
     view = await openView();
-    const report = await followUntilStopped(job, { out: flags.out, worker, view });
+    const report = await followUntilStopped(job, { out, worker, view });
     if (report === 'stopped') {
       process.exitCode = 1;
       return;
     }
     const { describeReport } = await loadReport();
     const shown = await job.named(report);
-    process.stdout.write(
-      flags.json === true ? `${toJson(shown)}\n` : `${describeReport(shown, flags.out)}\n`,
-    );
+    process.stdout.write(flags.json === true ? `${toJson(shown)}\n` : `${describeReport(shown, out)}\n`);
     if (report.failed > 0) for (const text of await refusalsOf(job)) say(text);
     if (mayRetry(report))
       say('To send the lines without an answer again: the same command with --retry-failed.');

@@ -1,56 +1,85 @@
-import { isLineFault, requestHead, type LineFault } from '../../core/request-line.ts';
-import { MAX_BATCH_BYTES } from '../../core/limits.ts';
+import type { JobSpec } from '../../core/job-spec.ts';
+import { isLineFault, requestHead, type LineFault, type RequestLine } from '../../core/request-line.ts';
 import type { InputReader } from '../../input/input-reader.ts';
+import type { TemplateNames } from '../../render/column-uses.ts';
 import type { RequestTemplate } from '../../render/request-template.ts';
+import { BodyOpenings } from './body-opening.ts';
 import { imageReader } from './image-files.ts';
-import { readRequests } from './read-requests.ts';
+import { lineBytes, readRequests } from './read-requests.ts';
 import { renderedInput } from './rendered-input.ts';
 import { escapeSeparators } from './separators.ts';
 
-/** A row of a preview: its request as it is uploaded, without the line feed, or why it has none. */
-export type PreviewedRow = { readonly number: number } & (
-  | { readonly request: string }
-  | { readonly fault: LineFault }
-);
+/** What a job would send. */
+export interface RequestPreview {
+  /** The first requests, exactly as they are uploaded, without the line feed. */
+  readonly first: readonly string[];
+  /** Lines that are requests. */
+  readonly requests: number;
+  /** An upper bound of their bytes in uploaded files. */
+  readonly bytes: number;
+  /** Lines that are not, with the first of them. */
+  readonly bad: number;
+  readonly firstBad: { readonly number: number; readonly fault: LineFault } | null;
+}
 
 /** Options of `previewRequests`. */
 export interface PreviewOptions {
+  /** The job's defaults for lines, its limits and its folder of images. */
+  readonly spec: Pick<JobSpec, 'model' | 'endpoint' | 'shardBytes' | 'template'>;
+  /** Makes requests of the rows of the input; null for ready requests. */
+  readonly template: RequestTemplate | null;
   /** The files of the template's texts, for messages. */
-  readonly names?: { readonly prompt?: string; readonly system?: string };
-  /** The folder of images with a relative path. */
-  readonly imageFolder?: string;
+  readonly names?: TemplateNames;
 }
 
 /**
- * The first `count` requests that a template makes of rows, exactly as a job sends them.
+ * Checks every line of an input as a job does, and returns the first `count` requests.
  * @throws BatchError `bad_input` for a text that is not a template
  */
 export async function previewRequests(
-  template: RequestTemplate,
-  rows: InputReader,
+  input: InputReader,
   count: number,
-  { names = {}, imageFolder }: PreviewOptions = {},
-): Promise<PreviewedRow[]> {
-  const { compileTemplate } = await import('../../render/compile-template.ts');
-  const renderer = compileTemplate(template, { names, readImage: imageReader(imageFolder, MAX_BATCH_BYTES) });
-  const previewed: PreviewedRow[] = [];
-  // Readers read to the end: further rows are not rendered.
-  const first: InputReader = {
-    read: ({ onRow, ...reading }) =>
-      rows.read({ ...reading, onRow: (block, row) => previewed.length < count && onRow(block, row) }),
-  };
-  readRequests(renderedInput(first, renderer), {
-    spec: { model: null, endpoint: null, shardBytes: MAX_BATCH_BYTES },
+  { spec, template, names = {} }: PreviewOptions,
+): Promise<RequestPreview> {
+  const first: string[] = [];
+  const openings = new BodyOpenings();
+  let requests = 0;
+  let bytes = 0;
+  let bad = 0;
+  let firstBad: RequestPreview['firstBad'] = null;
+  readRequests(await requestsOf(input, { spec, template, names }), {
+    spec,
     onBytes: () => undefined,
     onLine: ({ number, block, request }) => {
-      if (isLineFault(request)) previewed.push({ number, fault: request });
-      else {
-        const [before, behind] = requestHead(request.endpoint);
-        const body = escapeSeparators(block.subarray(request.bodyStart, request.bodyEnd));
-        previewed.push({ number, request: `${before}${number}${behind}${body.toString()}}` });
+      if (isLineFault(request)) {
+        bad += 1;
+        firstBad ??= { number, fault: { ...request } };
+      } else {
+        requests += 1;
+        bytes += lineBytes(request);
+        if (first.length < count) first.push(uploaded(number, block, request, openings));
       }
-      return previewed.length < count;
+      return true;
     },
   });
-  return previewed;
+  return { first, requests, bytes, bad, firstBad };
+}
+
+async function requestsOf(
+  input: InputReader,
+  { spec, template, names = {} }: PreviewOptions,
+): Promise<InputReader> {
+  if (template === null) return input;
+  const { compileTemplate } = await import('../../render/compile-template.ts');
+  const readImage = imageReader(spec.template?.imageFolder, spec.shardBytes);
+  return renderedInput(input, compileTemplate(template, { names, readImage }));
+}
+
+/** The request as `OpenShard` writes it. */
+function uploaded(number: number, block: Buffer, request: RequestLine, openings: BodyOpenings): string {
+  const { addsModel, model, bodyStart, bodyEnd } = request;
+  const [before, behind] = requestHead(request.endpoint);
+  const opening = addsModel ? openings.of(block, bodyStart, model) : '';
+  const body = escapeSeparators(block.subarray(addsModel ? bodyStart + 1 : bodyStart, bodyEnd));
+  return `${before}${number}${behind}${opening}${body.toString()}}`;
 }

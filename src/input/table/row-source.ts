@@ -26,9 +26,11 @@ interface StreamSource {
 }
 
 /** The result of one SELECT statement of DuckDB. */
-interface QuerySource {
+export interface QuerySource {
   readonly kind: 'query';
   readonly sql: string;
+  /** The folder of its relative paths. @default the working directory */
+  readonly folder?: string;
 }
 
 /** Objects from code, such as the rows of a database cursor. The next object is requested only when the previous ones are written. */

@@ -1,14 +1,16 @@
+import { resolve } from 'node:path';
 import type { Column } from './columns.ts';
 import { documentRows, refuseDocument, type UnreadableDocument } from './documents.ts';
 import type { QueryColumn } from './duckdb.ts';
 import { assertReadable, expandPaths } from './expand-paths.ts';
 import { QUERY, selectQuery, translateQueryError } from './query-source.ts';
-import type { PathSource, RowSource } from './row-source.ts';
+import type { PathSource, QuerySource, RowSource } from './row-source.ts';
 import { saveStream } from './save-stream.ts';
+import { quoteText } from './sql-text.ts';
 import { tableError, type TablePlace } from './table-error.ts';
 import { nameOfAll, tableOfFiles } from './table-files.ts';
 import { tableFormatOf, TableFormat } from './table-format.ts';
-import type { TableFile } from './table-query.ts';
+import type { TableFile, TableQuery } from './table-query.ts';
 import { writeObjects } from './write-objects.ts';
 import { writeTable, type Table } from './write-table.ts';
 
@@ -37,7 +39,7 @@ export async function writeSource(source: RowSource, folder: string, path: strin
       return await writeFiles([file], format, folder, path);
     }
     case 'query':
-      return await write(QUERY, querySource(source.sql), folder, path);
+      return await write(QUERY, querySource(source), folder, path);
     case 'objects':
       await writeObjects(source.objects, path, ITERABLE);
       return ofObjects(ITERABLE);
@@ -85,9 +87,12 @@ async function writeFiles(
   return await write(nameOfAll(files), await tableOfFiles(files, format, folder), folder, path);
 }
 
-function querySource(sql: string): Table {
+function querySource({ sql, folder }: QuerySource): Table {
   return {
-    query: async (db) => await selectQuery(db, sql),
+    query: async (db): Promise<TableQuery> => {
+      if (folder !== undefined) await db.run(`SET file_search_path = ${quoteText(resolve(folder))}`);
+      return await selectQuery(db, sql);
+    },
     translate: translateQueryError,
     placeOf: (row) => ({ source: QUERY, row }),
   };

@@ -467,7 +467,7 @@ describe('a job with a request template', () => {
   async function rowsJob(rows: string, template: RequestTemplate, isKept = true): Promise<JobSpec> {
     const spec = specFor(folder.path, rows);
     if (isKept) await keepTemplate(store, template);
-    return { ...spec, jobId: NEXT, template: templateReference(template, spec.input.path) };
+    return { ...spec, jobId: NEXT, template: templateReference(template, dirname(spec.input.path)) };
   }
 
   const template = parseRequestTemplate({

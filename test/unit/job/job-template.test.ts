@@ -25,7 +25,7 @@ const templateOf = async (more: object = {}): Promise<RequestTemplate> =>
 describe('a template in the store', () => {
   test('is read as it was written, any number of times', async () => {
     const template = await templateOf({ params: { b: 1, a: 2 } });
-    const reference = templateReference(template, 'x');
+    const reference = templateReference(template, '/x');
     await keepTemplate(store, template);
     await keepTemplate(store, template);
     expect(JSON.stringify(await readTemplate(store, reference))).toBe(JSON.stringify(template));
@@ -33,7 +33,7 @@ describe('a template in the store', () => {
 
   test('that is missing or damaged is reported; the same start writes it again', async () => {
     const template = await templateOf();
-    const reference = templateReference(template, 'x');
+    const reference = templateReference(template, '/x');
     const key = inputFiles.template(reference.sha256);
     await expect(readTemplate(store, reference)).rejects.toMatchObject({
       code: 'bad_input',
@@ -49,7 +49,7 @@ describe('a template in the store', () => {
   test('with a field of another version is refused, so that it is not left out', async () => {
     const newer = { ...(await templateOf()), audio: { column: 'x' } };
     await keepTemplate(store, newer);
-    await expect(readTemplate(store, templateReference(newer, 'x'))).rejects.toThrow(
+    await expect(readTemplate(store, templateReference(newer, '/x'))).rejects.toThrow(
       'by another version of durable-batch',
     );
   });

@@ -33,27 +33,59 @@ test('shows the first requests exactly as a job uploads them', async () => {
   const counter = new ByteCounter();
   shardInput(folder.path, { spec, counter }, await openInput(folder.path, { spec, template }, counter));
   const uploaded = requestsOf(folder.path, 'r1-00001').split('\n');
-  const previewed = await previewRequests(template, arrayInput(rows), 9);
-  expect(previewed).toEqual([
-    { number: 1, request: uploaded[0] },
-    { number: 3, request: uploaded[1] },
-    { number: 4, fault: { reason: 'has no column "text"', advice: expect.any(String) as string } },
-    { number: 5, request: uploaded[2] },
-  ]);
+  const { first, ...counts } = await previewRequests(arrayInput(rows), 9, { spec, template });
+  expect(first).toEqual(uploaded.slice(0, 3));
+  expect(counts).toMatchObject({
+    requests: 3,
+    bad: 1,
+    firstBad: { number: 4, fault: { reason: 'has no column "text"', advice: expect.any(String) as string } },
+  });
   expect(uploaded[0]).toBe(
     '{"custom_id":"1","method":"POST","url":"/v1/chat/completions","body":{"model":"gpt-5-mini","messages":[{"role":"user","content":"Text: x\\u2028y"}]}}',
   );
 });
 
-test('renders no more rows than it shows', async () => {
-  expect(await previewRequests(template, arrayInput(rows), 1)).toHaveLength(1);
-  expect(await previewRequests(template, arrayInput([]), 1)).toEqual([]);
+test('shows ready requests with the model of the job', async () => {
+  using folder = new TempFolder();
+  const lines = [
+    '{"custom_id":"mine","body":{"messages":[]}}',
+    '{"body":{"input":"x","model":"m"}}',
+    '{}',
+    '{"body":{ }, "url":"/v1/responses"}',
+  ];
+  const spec = specFor(folder.path, `${lines.join('\n')}\n`, { skipBadLines: true, model: 'given' });
+  const counter = new ByteCounter();
+  shardInput(folder.path, { spec, counter }, await openInput(folder.path, { spec }, counter));
+  const { first, requests, bad, firstBad } = await previewRequests(arrayInput(lines), 9, {
+    spec,
+    template: null,
+  });
+  expect(first).toEqual([
+    requestsOf(folder.path, 'r1-00001').split('\n')[0],
+    requestsOf(folder.path, 'r1-00002').split('\n')[0],
+    requestsOf(folder.path, 'r1-00003').split('\n')[0],
+  ]);
+  expect(first[0]).toContain('"body":{"model":"given","messages":[]}');
+  expect({ requests, bad, number: firstBad?.number }).toEqual({ requests: 3, bad: 1, number: 3 });
+});
+
+const spec = { model: null, endpoint: null, shardBytes: 1_000_000 };
+
+test('shows no more requests than asked for', async () => {
+  expect((await previewRequests(arrayInput(rows), 1, { spec, template })).first).toHaveLength(1);
+  expect(await previewRequests(arrayInput([]), 1, { spec, template })).toEqual({
+    first: [],
+    requests: 0,
+    bytes: 0,
+    bad: 0,
+    firstBad: null,
+  });
 });
 
 test('names the file of a prompt', async () => {
   const broken = { ...template, prompt: '{{ text | nope }}' };
   const names = { prompt: 'p.md' };
-  await expect(previewRequests(broken, arrayInput(rows), 1, { names })).rejects.toThrow(
+  await expect(previewRequests(arrayInput(rows), 1, { spec, template: broken, names })).rejects.toThrow(
     'p.md:1:1: undefined filter: nope',
   );
 });
@@ -62,10 +94,10 @@ test('reads images from a folder', async () => {
   using folder = new TempFolder();
   writeFileSync(folder.at('a.gif'), 'GIF89a');
   const withImages = parseRequestTemplate({ ...given, images: { column: 'image' } });
-  const [first] = await previewRequests(withImages, arrayInput(['{"id":1,"text":"x","image":"a.gif"}']), 1, {
-    imageFolder: folder.path,
+  const input = arrayInput(['{"id":1,"text":"x","image":"a.gif"}']);
+  const { first } = await previewRequests(input, 1, {
+    spec: { ...spec, template: { sha256: '', imageFolder: folder.path } },
+    template: withImages,
   });
-  expect(first).toMatchObject({
-    request: expect.stringContaining('"data:image/gif;base64,R0lGODlh"') as string,
-  });
+  expect(first[0]).toContain('"data:image/gif;base64,R0lGODlh"');
 });

@@ -1,0 +1,84 @@
+import { BatchError, ErrorCode } from '../core/errors.ts';
+import { count } from '../core/number-format.ts';
+import { STDIN, type SourceOptions } from '../job/row-source-options.ts';
+import { resolveStart, type ResolvedStart, type StartOptions } from '../job/start-options.ts';
+import type { TemplateNames } from '../render/column-uses.ts';
+import type { Store } from '../store/store.ts';
+import type { ReadJobFile } from './job-file/read-job-file.ts';
+import { toJobOptions, type JobFlags } from './job-options.ts';
+import { readSource, type SourceFlags } from './source-options.ts';
+
+/** What a command line asks to start. */
+export interface StartRequest {
+  readonly options: StartOptions;
+  readonly names: TemplateNames;
+  readonly fresh: boolean;
+  /** The folder of the results; undefined if none is given. */
+  readonly out: string | undefined;
+  /** The folder of relative paths in queries and of images; undefined for the working directory. */
+  readonly folder: string | undefined;
+}
+
+/**
+ * The start that the inputs and options of a command describe. The first input may be a job file: options and further inputs take
+ * precedence over its keys.
+ * @throws BatchError `bad_option`, `bad_input`
+ */
+export async function readStart(
+  inputs: readonly string[],
+  flags: JobFlags & SourceFlags & { out?: string },
+): Promise<StartRequest> {
+  const file = await jobFileOf(inputs);
+  const { settings, names } = await readSource(flags, file?.options.params);
+  const { input: _, ...job } = toJobOptions('', flags);
+  const paths = file === null ? inputs : inputs.slice(1);
+  const { input, sql, ...others }: Partial<StartOptions> & SourceOptions = { ...file?.options };
+  const given = { input: paths.length === 0 ? undefined : paths, sql: settings.sql };
+  const isGiven = given.input !== undefined || given.sql !== undefined;
+  const sources = Object.entries(isGiven ? given : { input, sql }).filter(([, value]) => value !== undefined);
+  if (sources.length === 0) {
+    throw new BatchError(ErrorCode.BadOption, 'The input is missing: name a file, or give --sql.', {
+      details: { option: 'input' },
+    });
+  }
+  return {
+    options: { ...others, ...job, ...settings, ...Object.fromEntries(sources) } as StartOptions,
+    names: {
+      prompt: (flags.prompt === undefined && file?.names.prompt) || names.prompt!,
+      system: (flags.system === undefined && file?.names.system) || names.system!,
+    },
+    fresh: flags.fresh ?? false,
+    out: flags.out ?? file?.out,
+    folder: file?.folder,
+  };
+}
+
+/** YAML and the check are loaded only for a job file. */
+async function jobFileOf([path]: readonly string[]): Promise<ReadJobFile | null> {
+  if (path === undefined || !/\.job\.(ya?ml|json)$/i.test(path)) return null;
+  const { readJobFile } = await import('./job-file/read-job-file.ts');
+  return await readJobFile(path);
+}
+
+/** Resolves a start; the input `-` is standard input. */
+export async function resolveRequest(
+  { options, names, fresh, folder }: StartRequest,
+  store: Store,
+): Promise<ResolvedStart> {
+  const usesStdin = 'input' in options && options.input.includes(STDIN);
+  return await resolveStart(options, store, {
+    fresh,
+    names,
+    ...(folder === undefined ? {} : { folder }),
+    ...(usesStdin ? { stdin: process.stdin } : {}),
+  });
+}
+
+/** One sentence about the documents that cannot be read; null if there are none. */
+export function unreadableMessage({ stored }: ResolvedStart): string | null {
+  const unreadable = stored?.unreadable ?? [];
+  const [first] = unreadable;
+  if (first === undefined) return null;
+  const others = unreadable.length === 1 ? '' : `, and ${count(unreadable.length - 1)} more cannot be read`;
+  return `${first.path} ${first.reason}${others}: a document that cannot be read ends as a failed row.`;
+}

@@ -1,0 +1,245 @@
+import { dirname, resolve } from 'node:path';
+import { BatchError, ErrorCode } from '../core/errors.ts';
+import { jobOptionNames, type InputFingerprint, type JobOptions, type JobSpec } from '../core/job-spec.ts';
+import { assertKnownOptions, nearest } from '../core/known-options.ts';
+import { Endpoint } from '../core/limits.ts';
+import { inputExists } from '../input/input-exists.ts';
+import type { StoredRows } from '../input/table/materialize-rows.ts';
+import type { RowSource } from '../input/table/row-source.ts';
+import { tableFormatOf, TableFormat } from '../input/table/table-format.ts';
+import type { TemplateNames } from '../render/column-uses.ts';
+import type { RequestTemplate } from '../render/request-template.ts';
+import type { Store } from '../store/store.ts';
+import { templateReference } from './job-template.ts';
+import { checkOptions, nameJob, prepareJob } from './prepare-job.ts';
+import {
+  checkSource,
+  rowSourceOf,
+  sourceStem,
+  STDIN,
+  type ObjectStream,
+  type ReadingOptions,
+  type SourceOptions,
+} from './row-source-options.ts';
+import { requestTemplateOf, type TemplateOptions } from './template-options.ts';
+
+/** The options of a start besides its source. Every field is optional. */
+export interface StartSettings
+  extends Omit<JobOptions, 'input' | 'model' | 'endpoint'>, TemplateOptions, ReadingOptions {
+  /** Sends requests for embeddings: the endpoint is `/v1/embeddings`, and the prompt `{{ text }}` unless one is given. @default false */
+  embed?: boolean;
+}
+
+/**
+ * The options of `client.start()`: one source, and what to do with it. With `prompt`, the source is rows, and each becomes a request.
+ * Without, it is ready requests.
+ *
+ * - `input`: a `.jsonl` file of requests. With `prompt`, files of rows, as paths or patterns (`'reviews/*.csv'`): tables (CSV, TSV, JSON,
+ *   JSONL, Parquet, also gzip or zstd), or documents, which have the columns `path` and `text`, and `chunk` with `chunkTokens`.
+ * - `sql`: a SELECT statement of DuckDB, such as `select * from 'reviews.parquet'`.
+ * - `rows`: objects whose fields are the columns.
+ * - `requests`: ready requests, `{ body: { model, messages } }`.
+ */
+export type StartOptions = StartSettings &
+  (
+    | {
+        /** The path of a file of requests or, with `prompt`, the paths and patterns of files of rows. */
+        input: string | readonly string[];
+      }
+    | {
+        /** One SELECT statement of DuckDB, whose rows are stored once. Needs `prompt`. */
+        sql: string;
+      }
+    | {
+        /** Rows, which are stored as they are read. Needs `prompt`. */
+        rows: ObjectStream;
+      }
+    | {
+        /** Ready requests, which are stored as they are read. */
+        requests: ObjectStream;
+      }
+  );
+
+/** Every option of a start. */
+export const startOptionNames: readonly string[] = [
+  ...jobOptionNames,
+  ...Object.keys({
+    sql: true,
+    rows: true,
+    requests: true,
+    format: true,
+    chunkTokens: true,
+    chunkOverlap: true,
+    embed: true,
+    prompt: true,
+    system: true,
+    params: true,
+    images: true,
+    answer: true,
+    id: true,
+  } satisfies Readonly<
+    Record<
+      Exclude<keyof StartSettings | 'sql' | 'rows' | 'requests', keyof JobOptions | 'model' | 'endpoint'>,
+      true
+    >
+  >),
+];
+
+/** How options are resolved; every field is optional. */
+export interface ResolveOptions {
+  /** Gives the job a new unique id. @default false */
+  readonly fresh?: boolean;
+  /** The files of the template's texts, for messages. */
+  readonly names?: TemplateNames;
+  /** The folder of relative paths in a query, and of images of a source that is no file. @default the working directory */
+  readonly folder?: string;
+  /** The bytes of the input `-`. @default none: it is refused */
+  readonly stdin?: AsyncIterable<Uint8Array>;
+}
+
+/** A start that only needs a server. */
+export interface ResolvedStart {
+  readonly spec: JobSpec;
+  /** Null for ready requests. */
+  readonly template: RequestTemplate | null;
+  /** The rows or requests that were stored; null for a file that the worker reads. */
+  readonly stored: StoredRows | null;
+}
+
+/**
+ * Checks the options of a start, reads its source once and returns the job's spec; starts nothing. Rows, requests of code and queries are
+ * written to the store: a process that dies afterwards leaves rows that no job names, which the same call writes again under the
+ * same key.
+ * @throws BatchError `bad_input`, `bad_option`, `store_unavailable`
+ */
+export async function resolveStart(
+  options: StartOptions,
+  store: Store,
+  { fresh = false, names = {}, folder, stdin }: ResolveOptions = {},
+): Promise<ResolvedStart> {
+  assertKnownOptions(options ?? {}, startOptionNames);
+  const given: StartSettings & SourceOptions = embedding(options ?? {});
+  const paths = checkSource(given);
+  const template = await requestTemplateOf(given, names);
+  if (template === null) return await resolveRequests(given, paths, store, fresh);
+  if (given.requests !== undefined) throw badOption('requests', 'are ready: use rows with a prompt');
+
+  const source = rowSourceOf(given, paths, { stdin: stdin ?? null, folder: folder ?? null });
+  // The lines name their model and endpoint.
+  const { model: _, endpoint: __, ...others } = jobOptionsOf(given);
+  const checked = {
+    ...checkOptions(others),
+    template: templateReference(template, await imageFolderOf(paths, folder ?? '.')),
+  };
+  const stored = await materialize(source, store);
+  await assertColumns(template, stored, names);
+  const spec = nameJob(checked, inputOf(stored), { stem: sourceStem(given, paths), fresh });
+  return { spec, template, stored };
+}
+
+/** The start of a job of ready requests: a file stays where it is, requests from code are stored. */
+async function resolveRequests(
+  given: StartSettings & SourceOptions,
+  paths: readonly string[],
+  store: Store,
+  fresh: boolean,
+): Promise<ResolvedStart> {
+  await assertNoRows(given, paths);
+  const options = jobOptionsOf(given);
+  if (given.requests === undefined) {
+    const spec = await prepareJob({ ...options, input: paths[0]! }, fresh);
+    return { spec, template: null, stored: null };
+  }
+  const checked = checkOptions(options);
+  const stored = await materialize({ kind: 'objects', objects: given.requests }, store);
+  const spec = nameJob(checked, inputOf(stored), { stem: sourceStem(given, paths), fresh });
+  return { spec, template: null, stored };
+}
+
+/** The options with those that `embed` stands for. */
+function embedding({ embed, ...options }: Partial<StartOptions>): StartSettings & SourceOptions {
+  if (embed !== true) return options;
+  const { endpoint = Endpoint.Embeddings, prompt = '{{ text }}' } = options;
+  if (endpoint !== Endpoint.Embeddings)
+    throw badOption('embed', `is for ${Endpoint.Embeddings}, and not for ${endpoint}`);
+  return { ...options, endpoint, prompt };
+}
+
+/** Refuses what is no file of requests, before it is read as one. */
+async function assertNoRows(options: StartSettings & SourceOptions, paths: readonly string[]): Promise<void> {
+  const { model } = options;
+  for (const name of ['sql', 'rows', 'format', 'chunkTokens', 'chunkOverlap'] as const)
+    if (options[name] !== undefined) throw needsPrompt(`Option ${name}`, 'needs a prompt', name);
+  if (typeof model === 'object') throw needsPrompt('Option model', 'names a column', 'model');
+  const [path, second] = paths;
+  if (second !== undefined) throw needsPrompt('Option input', 'names several files', 'input');
+  if (path === undefined || path === STDIN) return;
+  const format = tableFormatOf(path);
+  const isTable = format !== null && format !== TableFormat.Json && format !== TableFormat.JsonLines;
+  if (isTable) throw needsPrompt(path, 'is a table', 'input');
+  if (/[*?[\]{}]/.test(path) && !(await inputExists(path))) throw needsPrompt(path, 'is a pattern', 'input');
+}
+
+function needsPrompt(subject: string, problem: string, option: string): BatchError {
+  return new BatchError(
+    ErrorCode.BadOption,
+    `${subject} ${problem}: add --prompt, in code prompt, such as 'Classify: {{ text }}', which makes a request of each row.`,
+    { details: { option } },
+  );
+}
+
+/** The options of the job itself, without those that are not given. */
+function jobOptionsOf(options: StartSettings & SourceOptions): Omit<JobOptions, 'input'> {
+  const given = jobOptionNames
+    .filter((name) => name !== 'input')
+    .map((name) => [name, options[name as keyof StartSettings]] as const);
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+}
+
+/** Loaded only for a source that is stored. */
+async function materialize(source: RowSource, store: Store): Promise<StoredRows> {
+  const { materializeRows } = await import('../input/table/materialize-rows.ts');
+  return await materializeRows(source, store);
+}
+
+function inputOf({ source, bytes, sha256 }: StoredRows): InputFingerprint {
+  return { path: source, bytes, sha256, stored: true };
+}
+
+/** Images with a relative path are in the folder of the input if that is one path, else in `folder`. */
+async function imageFolderOf(paths: readonly string[], folder: string): Promise<string> {
+  const [path, second] = paths;
+  const isFile = path !== undefined && second === undefined && path !== STDIN && (await inputExists(path));
+  return isFile ? dirname(resolve(path)) : resolve(folder);
+}
+
+/** @throws BatchError `bad_input` for a column that the rows do not have */
+async function assertColumns(
+  template: RequestTemplate,
+  { source, columns }: StoredRows,
+  names: TemplateNames,
+): Promise<void> {
+  const { columnUses } = await import('../render/column-uses.ts');
+  const known = columns.map(({ name }) => name);
+  const missing = columnUses(template, names).find(({ column }) => !known.includes(column));
+  if (missing === undefined) return;
+  const { column, place } = missing;
+  const near = nearest(column, known);
+  const advice =
+    near === null
+      ? `use one of its columns (${known.slice(0, MOST_NAMES).join(', ')}${known.length > MOST_NAMES ? ', …' : ''})`
+      : `did you mean "${near}"?`;
+  const end = near === null ? '.' : '';
+  throw new BatchError(
+    ErrorCode.BadInput,
+    `${source} has no column "${column}", which is used at ${place}: ${advice}${end}`,
+    { details: { file: source, column } },
+  );
+}
+
+/** Names of columns in a message. */
+const MOST_NAMES = 12;
+
+function badOption(option: string, rule: string): BatchError {
+  return new BatchError(ErrorCode.BadOption, `Option ${option} ${rule}.`, { details: { option } });
+}

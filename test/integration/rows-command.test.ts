@@ -1,0 +1,248 @@
+/** `run` and `start` over tables, documents, queries and standard input, and `--dry-run`. */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CliHarness, type Ended } from '../support/cli-harness.ts';
+
+const lab = new CliHarness();
+const model = ['--model', 'gpt-5-mini'];
+const quick = [...model, '--poll', '0.1'];
+
+beforeAll(async () => {
+  await lab.useEmulator({});
+});
+afterAll(async () => {
+  await lab.close();
+});
+
+function file(name: string, text: string | Buffer): string {
+  const path = join(lab.folder, name);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+  return path;
+}
+
+const textsOf = (out: string): unknown[] =>
+  lab.rowsOf(out).map(({ id, response }) => [id, response?.choices[0]?.message.content ?? null]);
+
+describe('run', () => {
+  test('sends a request for each row of a table, and the same command buys nothing again', async () => {
+    const input = file('reviews.csv', 'key,review\na,good\nb,bad\n');
+    const prompt = file('prompt.md', 'Label: {{ review }}\n');
+    const out = join(lab.folder, 'out-table');
+    const args = ['run', input, '--prompt', prompt, '--id-column', 'key', '--param', 'seed=7', '--out', out];
+    for (let time = 1; time <= 2; time += 1) {
+      const { code, err } = await lab.run([...args, ...quick]);
+      expect({ code, err }).toMatchObject({ code: 0 });
+      expect(textsOf(out)).toEqual([
+        ['a', 'Label: good'],
+        ['b', 'Label: bad'],
+      ]);
+      expect((await lab.ledger()).paid).toBe(2);
+    }
+  });
+
+  test('reads standard input and queries', async () => {
+    const out = join(lab.folder, 'out-stdin');
+    const read = ['run', '-', '--format', 'jsonl', '--prompt', 'n is {{ n }}', '--out', out, ...quick];
+    expect(await lab.run(read, {}, '{"n":1}\n{"n":2}\n')).toMatchObject({ code: 0 });
+    expect(textsOf(out)).toEqual([
+      ['1', 'n is 1'],
+      ['2', 'n is 2'],
+    ]);
+    const query = ['run', '--sql', 'select 3 as n', '--prompt', 'n is {{ n }}', ...quick];
+    const outQuery = join(lab.folder, 'out-query');
+    expect(await lab.run([...query, '--out', outQuery])).toMatchObject({ code: 0 });
+    expect(textsOf(outQuery)).toEqual([['1', 'n is 3']]);
+  });
+
+  test('takes a job file, from any folder', async () => {
+    file('jobs/reviews.csv', 'key,review\na,good\n');
+    file('jobs/prompt.md', 'Of a file: {{ review }}');
+    const job = file(
+      'jobs/sentiment.job.yaml',
+      "sql: select review from 'reviews*.csv'\nprompt: { file: prompt.md }\nmodel: gpt-5-mini\nout: labels\npollSeconds: 0.1\n",
+    );
+    expect(await lab.run(['run', job])).toMatchObject({ code: 0 });
+    expect(textsOf(join(lab.folder, 'jobs/labels'))).toEqual([['1', 'Of a file: good']]);
+    const wrong = file('jobs/wrong.job.yaml', 'input: reviews.csv\npromt: x\n');
+    expect(await lab.run(['run', wrong])).toMatchObject({
+      code: 2,
+      err: `durable-batch: ${wrong}:2: key promt does not exist: did you mean prompt?\n`,
+    });
+  });
+
+  test('embeds documents; one that cannot be read is named, and fails', async () => {
+    file('docs/a.md', 'One sentence here. Another one there.');
+    file('docs/sub/b.md', 'Short.');
+    file('docs/sub/c.md', Buffer.from([0xff, 0xfe]));
+    const out = join(lab.folder, 'out-docs');
+    const args = ['run', join(lab.folder, 'docs/**/*.md'), '--embed', '--model', 'text-embedding-3-small'];
+    const { code, err } = await lab.run([
+      ...args,
+      '--chunk-tokens',
+      '5',
+      '--skip-bad-lines',
+      '--poll',
+      '0.1',
+      '--out',
+      out,
+    ]);
+    expect(code).toBe(3);
+    expect(err).toContain(
+      'docs/sub/c.md is not valid UTF-8: a document that cannot be read ends as a failed row.',
+    );
+    expect(lab.rowsOf(out).map(({ status }) => status)).toEqual([
+      'answered',
+      'answered',
+      'answered',
+      'failed',
+    ]);
+  });
+});
+
+describe('--dry-run', () => {
+  /** Neither a key nor an API, nor a home. */
+  const nothing = { OPENAI_API_KEY: '', OPENAI_BASE_URL: '', DURABLE_BATCH_HOME: join(lab.folder, 'none') };
+
+  test('prints what would be sent, of rows and of ready requests', async () => {
+    const input = file('many.csv', `n\n${[1, 2, 3, 4].join('\n')}\n`);
+    const dry = await lab.run(['run', input, '--prompt', 'n {{ n }}', ...model, '--dry-run'], nothing);
+    const request = (n: number): string =>
+      `{"custom_id":"${n}","method":"POST","url":"/v1/chat/completions","body":{"model":"gpt-5-mini","messages":[{"role":"user","content":"n ${n}"}]}}`;
+    expect(dry).toMatchObject({ code: 0, err: '' });
+    expect(dry.out.split('\n')).toEqual([
+      ...[1, 2, 3].map(request),
+      'rows        4: 4 requests, 0 bad',
+      expect.stringMatching(/^bytes {7}\d+$/),
+      'dry run     nothing was sent',
+      '',
+    ]);
+    const ready = file('ready.jsonl', '{"body":{"input":"x"}}\n{}\n');
+    const bad = await lab.run(['start', ready, '--model', 'm', '--dry-run', '--json'], nothing);
+    expect(bad).toMatchObject({
+      code: 2,
+      err: `durable-batch: ${ready}:2: the line has no "body": put the request into "body": {"body":{"model":…,"messages":[…]}}.\n`,
+    });
+    expect(JSON.parse(bad.out)).toMatchObject({ requests: 1, bad: 1, first_bad: { line: 2 } });
+    expect(existsSync(nothing.DURABLE_BATCH_HOME)).toBe(false);
+  });
+
+  test('ends with 0 for bad rows that are skipped', async () => {
+    const input = file('gaps.csv', 'n,m\n1,x\n,y\n');
+    const args = ['run', input, '--prompt', '{{ n }}', ...model, '--dry-run'];
+    expect(await lab.run([...args, '--skip-bad-lines'], nothing)).toMatchObject({ code: 0, err: '' });
+    expect(await lab.run(args, nothing)).toMatchObject({
+      code: 2,
+      err: `durable-batch: ${input}:2: the row has an empty prompt: fill in the columns of the prompt, or leave the row out.\n`,
+    });
+  });
+});
+
+describe('in one sentence, with exit code 2 and nothing sent, is refused', () => {
+  const table = file('t.csv', 'a,b\n1,2\n');
+  const prompt = ['--prompt', '{{ a }}'];
+  const dry = async (...args: string[]): Promise<Ended> => await lab.run(['run', ...args, '--dry-run']);
+
+  test.each<[string, string[], RegExp]>([
+    ['no input', [], /The input is missing: name a file, or give --sql\./],
+    ['a table without a prompt', [table], /t\.csv is a table: add --prompt/],
+    ['a prompt without a model', [table, ...prompt], /Option model is missing: name a model/],
+    [
+      'a prompt that is neither file nor text',
+      [table, '--prompt', 'p.md', ...model],
+      /"p\.md" does not exist/,
+    ],
+    [
+      'a column that is not there',
+      [table, '--prompt', 'x {{ aa }}', ...model],
+      /has no column "aa", which is used at --prompt:1:6: did you mean "a"\?/,
+    ],
+    [
+      'a template that does not parse',
+      [table, '--prompt', 'x\n {{ a', ...model],
+      /--prompt:2:2: .* correct the template/,
+    ],
+    [
+      'a file that is missing',
+      [join(lab.folder, 'none.csv'), ...prompt, ...model],
+      /none\.csv does not exist: check the path/,
+    ],
+    ['a pattern that matches nothing', [join(lab.folder, '*.none'), ...prompt, ...model], /matches no file/],
+    ['a ragged table', [file('ragged.csv', 'a,b\n1,2\n1,2,3\n'), ...prompt, ...model], /ragged\.csv: row 2 /],
+    [
+      'the wrong encoding',
+      [file('latin.csv', Buffer.from('a\n\xe9\n', 'latin1')), ...prompt, ...model],
+      /latin\.csv.* UTF-8/,
+    ],
+    [
+      'two columns of one name',
+      [file('twice.csv', 'a,A\n1,2\n'), ...prompt, ...model],
+      /column A is the name of columns 1 and 2/,
+    ],
+    ['no rows', [file('empty.csv', 'a,b\n'), ...prompt, ...model], /empty\.csv has no rows to send/],
+    [
+      'a query that fails',
+      ['--sql', 'select nope from t', ...prompt, ...model],
+      /the query fails \(.*\): correct it/,
+    ],
+    [
+      'a query without rows',
+      ['--sql', 'select 1 as a where false', ...prompt, ...model],
+      /the query has no rows to send/,
+    ],
+    [
+      'a query and an input',
+      [table, '--sql', 'select 1', ...prompt, ...model],
+      /Option sql cannot be combined with input/,
+    ],
+    [
+      'an answer that is no file',
+      [table, ...prompt, ...model, '--answer', 'none.json'],
+      /none\.json does not exist/,
+    ],
+    [
+      'an answer that is no JSON',
+      [table, ...prompt, ...model, '--answer', file('broken.json', '{\n"a":\n}')],
+      /broken\.json(:3)? is not valid JSON/,
+    ],
+    [
+      'a schema that strict mode refuses',
+      [table, ...prompt, ...model, '--answer', file('loose.json', '{"type":"object","properties":{}}')],
+      /Option answer: .*additionalProperties/,
+    ],
+    ['a field without a value', [table, ...prompt, ...model, '--param', 'temperature'], /must be key=value/],
+    [
+      'two models',
+      [table, ...prompt, ...model, '--model-column', 'a'],
+      /--model-column cannot be combined with --model/,
+    ],
+    [
+      'a detail of no images',
+      [table, ...prompt, ...model, '--image-detail', 'low'],
+      /--image-detail needs --images/,
+    ],
+    ['an unknown format', [table, ...prompt, ...model, '--format', 'xls'], /Option format must be one of/],
+  ])('%s', async (_, args, message) => {
+    const { code, err } = await dry(...args);
+    expect(err).toMatch(message);
+    expect({ code, lines: err.split('\n').length }).toEqual({ code: 2, lines: 2 });
+  });
+
+  test('a missing image, as the fault of its row', async () => {
+    const images = file('images.csv', 'a,i\nx,none.png\n');
+    const { code, err } = await dry(images, ...prompt, ...model, '--images', 'i');
+    expect({ code, err }).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/images\.csv:1: .*does not exist/) as string,
+    });
+  });
+
+  test('a run without --out', async () => {
+    const { code, err } = await lab.run(['run', table, ...prompt, ...model]);
+    expect({ code, err }).toEqual({
+      code: 2,
+      err: 'durable-batch: Option --out is missing: name a folder for the results.\n',
+    });
+  });
+});

@@ -1,0 +1,132 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { parseJobFile, readJobFile } from '../../../../src/cli/job-file/read-job-file.ts';
+import { jobFileKeys } from '../../../../src/cli/job-file/schema.ts';
+import { readStart } from '../../../../src/cli/read-start.ts';
+import { startOptionNames } from '../../../../src/job/start-options.ts';
+import { TempFolder } from '../../../support/temp-folder.ts';
+
+const folder = new TempFolder();
+afterAll(() => folder[Symbol.dispose]());
+
+function file(name: string, text: string): string {
+  mkdirSync(dirname(folder.at(name)), { recursive: true });
+  writeFileSync(folder.at(name), text);
+  return folder.at(name);
+}
+
+test('its keys are the options of a start that a file can have', () => {
+  const notInFiles = ['rows', 'requests'];
+  const ofFiles = ['$schema', 'out'];
+  expect(Object.keys(jobFileKeys).toSorted()).toEqual(
+    [...startOptionNames.filter((name) => !notInFiles.includes(name)), ...ofFiles].toSorted(),
+  );
+});
+
+describe('a job file', () => {
+  test('has paths that are relative to it, texts and files', async () => {
+    file('jobs/prompts/p.md', 'Label {{ text }}\n');
+    file('jobs/answer.json', '{"type":"object"}');
+    const path = file(
+      'jobs/a.job.yaml',
+      'input: [a.csv, ../b/*.csv, /c.csv]\nprompt: { file: prompts/p.md }\nsystem: "Be short, {{ name }}"\nanswer: { file: answer.json }\nout: results\nattempts: 2\n',
+    );
+    expect(await readJobFile(path)).toEqual({
+      options: {
+        input: [folder.at('jobs/a.csv'), folder.at('b/*.csv'), '/c.csv'],
+        prompt: 'Label {{ text }}',
+        system: 'Be short, {{ name }}',
+        answer: { type: 'object' },
+        attempts: 2,
+      },
+      names: { prompt: folder.at('jobs/prompts/p.md'), system: `system of ${path}` },
+      out: folder.at('jobs/results'),
+      folder: folder.at('jobs'),
+    });
+  });
+
+  test('may be JSON', async () => {
+    const path = file('a.job.json', '{\n  "$schema": "x",\n  "sql": "select 1"\n}');
+    expect((await readJobFile(path)).options).toEqual({ sql: 'select 1' });
+  });
+
+  test('is overridden by options and further inputs', async () => {
+    const path = file(
+      'b.job.yaml',
+      'input: a.csv\nprompt: "a {{ b }}"\nmodel: { column: m }\nparams: { n: 1, m: 2 }\nattempts: 2\nout: here\n',
+    );
+    const { options, out, names } = await readStart([path], { model: 'given', param: ['n=0'], out: 'there' });
+    expect(options).toEqual({
+      input: folder.at('a.csv'),
+      prompt: 'a {{ b }}',
+      model: 'given',
+      params: { n: 0, m: 2 },
+      attempts: 2,
+    });
+    expect({ out, names }).toMatchObject({ out: 'there', names: { prompt: `prompt of ${path}` } });
+    const other = await readStart([path, 'c.csv'], { prompt: 'other {{ b }}' });
+    expect(other).toMatchObject({
+      options: { input: ['c.csv'], prompt: 'other {{ b }}', params: { n: 1, m: 2 } },
+      names: { prompt: '--prompt' },
+      out: folder.at('here'),
+    });
+    const query = await readStart([path], { sql: 'select 1' });
+    expect(query.options).not.toHaveProperty('input');
+    expect(query.options).toMatchObject({ sql: 'select 1' });
+    await expect(readStart([file('c.job.yaml', 'prompt: x')], {})).rejects.toThrow('The input is missing');
+  });
+});
+
+describe('refused, with the line, is', () => {
+  test.each<[string, string, string]>([
+    ['an unknown key', 'input: a\npromt: b', 'a.job.yaml:2: key promt does not exist: did you mean prompt?'],
+    [
+      'a key of the command line',
+      'chunk-tokens: 5',
+      'a.job.yaml:1: key chunk-tokens does not exist: did you mean chunkTokens?',
+    ],
+    [
+      'an unknown key inside',
+      'images:\n  column: a\n  detial: low',
+      'a.job.yaml:3: key images.detial does not exist: did you mean detail?',
+    ],
+    [
+      'a key that nothing is near to',
+      'zzzzzz: 5',
+      'a.job.yaml:1: key zzzzzz does not exist: known are $schema, input',
+    ],
+    [
+      'another type',
+      'input: a\nattempts: many',
+      'a.job.yaml:2: key attempts must be a whole number from 1 to 20.',
+    ],
+    [
+      'a value out of range',
+      'attempts: 21',
+      'a.job.yaml:1: key attempts must be a whole number from 1 to 20.',
+    ],
+    ['a fraction', 'attempts: 1.5', 'a.job.yaml:1: key attempts must be a whole number from 1 to 20.'],
+    [
+      'an unknown format',
+      'format: xls',
+      'a.job.yaml:1: key format must be csv, tsv, json, jsonl or parquet.',
+    ],
+    [
+      'a prompt that is a list',
+      'prompt: [a]',
+      'a.job.yaml:1: key prompt must be a text, or {"file": …} with the path of one.',
+    ],
+    [
+      'a model that is a number',
+      'model: 5',
+      'a.job.yaml:1: key model must be the name of a model, or {"column": …}.',
+    ],
+    ['a list', '- input: a', 'a.job.yaml:1: must have keys and values, such as input: reviews.csv.'],
+    ['nothing', '', 'a.job.yaml:1: must have keys and values'],
+    ['no YAML', 'input: a\nmodel: "b', 'a.job.yaml:2: is not valid YAML ('],
+    ['a key twice', 'input: a\ninput: b', 'a.job.yaml:2: is not valid YAML (DUPLICATE_KEY): correct it.'],
+  ])('%s', (_, text, message) => {
+    expect(() => parseJobFile(text, 'a.job.yaml')).toThrow(message);
+  });
+});
