@@ -1,8 +1,8 @@
 import { MAX_BATCH_BYTES } from '../../core/limits.ts';
 import { assertDistinct } from './columns.ts';
 import { parseCsvHeader, type CsvHeader } from './csv-header.ts';
-import type { DuckDb, Effort } from './duckdb.ts';
-import { quoteList, quoteName, quoteText } from './sql-text.ts';
+import type { DuckDb, Effort } from '../../duckdb/duckdb.ts';
+import { quoteList, quoteName, quoteText } from '../../duckdb/sql-text.ts';
 import { tableError } from './table-error.ts';
 import { literalPath, type TableFile, type ToQuery } from './table-query.ts';
 

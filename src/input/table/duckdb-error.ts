@@ -10,17 +10,6 @@ export interface ReadSource {
   readonly onlyPath?: string | undefined;
 }
 
-/** True for an error after which the read is tried again with more memory and longer lines. */
-export function needsLargeEffort(error: unknown): boolean {
-  const text = error instanceof Error ? error.message : '';
-  return (
-    text.startsWith('Out of Memory Error') ||
-    text.includes('Maximum line size of ') ||
-    text.includes('"maximum_object_size" of ') ||
-    text.includes('Parallel CSV Reader currently does not support')
-  );
-}
-
 /**
  * Translates an error of DuckDB; returns null for one that is not known. Its messages quote rows, so only parts without values are
  * taken over.

@@ -1,5 +1,5 @@
 import { JsonScanner, NOT_JSON } from '../../core/json-scan.ts';
-import type { Column } from './columns.ts';
+import type { Column } from '../../store/stored-columns.ts';
 
 /** What is wrong with a row. */
 export interface RowFault {

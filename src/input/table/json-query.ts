@@ -1,5 +1,5 @@
 import { MAX_BATCH_BYTES } from '../../core/limits.ts';
-import { quoteList } from './sql-text.ts';
+import { quoteList } from '../../duckdb/sql-text.ts';
 import { literalPath, type ToQuery } from './table-query.ts';
 
 /**

@@ -1,5 +1,5 @@
-import type { DuckDb, QueryColumn } from './duckdb.ts';
-import { quoteList } from './sql-text.ts';
+import type { DuckDb, QueryColumn } from '../../duckdb/duckdb.ts';
+import { quoteList } from '../../duckdb/sql-text.ts';
 import { tableError } from './table-error.ts';
 import { literalPath, type TableFile, type ToQuery } from './table-query.ts';
 

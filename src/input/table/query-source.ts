@@ -1,5 +1,5 @@
 import { assertDistinct } from './columns.ts';
-import type { DuckDb } from './duckdb.ts';
+import type { DuckDb } from '../../duckdb/duckdb.ts';
 import { kindOf, translateDuckDbError } from './duckdb-error.ts';
 import { tableError } from './table-error.ts';
 import type { TableQuery } from './table-query.ts';

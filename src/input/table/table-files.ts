@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { csvQuery } from './csv-query.ts';
 import type { Table } from './write-table.ts';
-import { DuckDb } from './duckdb.ts';
+import { DuckDb } from '../../duckdb/duckdb.ts';
 import { kindOf, translateDuckDbError } from './duckdb-error.ts';
 import { jsonQuery } from './json-query.ts';
 import { parquetQuery } from './parquet-query.ts';

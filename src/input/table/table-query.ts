@@ -1,4 +1,4 @@
-import type { DuckDb, Effort, QueryColumn } from './duckdb.ts';
+import type { DuckDb, Effort, QueryColumn } from '../../duckdb/duckdb.ts';
 
 /** A file of a table. */
 export interface TableFile {

@@ -1,6 +1,6 @@
-import type { Column } from './columns.ts';
+import type { Column } from '../../store/stored-columns.ts';
 import { documentRows, refuseDocument, type UnreadableDocument } from './documents.ts';
-import type { QueryColumn } from './duckdb.ts';
+import type { QueryColumn } from '../../duckdb/duckdb.ts';
 import { assertReadable, expandPaths } from './expand-paths.ts';
 import { QUERY, selectQuery, translateQueryError } from './query-source.ts';
 import type { PathSource, RowSource } from './row-source.ts';
