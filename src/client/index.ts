@@ -6,7 +6,8 @@ export {
   type JobSummary,
 } from './batch-client.ts';
 export { JobHandle, type CancelAnswer, type TypedResultsOptions, type WatchOptions } from './job-handle.ts';
-export type { WaitOptions } from './job-results.ts';
+export type { SaveOptions, WaitOptions } from './job-results.ts';
+export type { TableOptions } from '../output/save-output.ts';
 export type { JobStatus } from './job-status.ts';
 export {
   answerEmbedding,

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { JobHandle } from '../../client/job-handle.ts';
-import { checkOutputFolder } from '../../output/check-output.ts';
+import { checkOutput } from '../../output/save-output.ts';
 import { prepareJob } from '../../job/prepare-job.ts';
 import { BatchError, ErrorCode, isBatchError } from '../../core/errors.ts';
 import { exitCodeOfEnd, mayRetry, type JobReport } from '../../core/progress.ts';
@@ -17,13 +17,23 @@ import { keepEmbeddedServer, resolveTemporalTarget } from '../../temporal/index.
 import type { JobWorker, JobWorkerOptions } from '../../worker/create-worker.ts';
 import { closeWorker } from '../close-worker.ts';
 import { lockJob } from '../job-lock.ts';
-import { addJobOptions, hasOwnId, sameJobMessage, toJobOptions, type JobFlags } from '../job-options.ts';
+import {
+  addJobOptions,
+  addOutputOptions,
+  hasOwnId,
+  outputsOf,
+  sameJobMessage,
+  toJobOptions,
+  type JobFlags,
+  type OutputFlags,
+} from '../job-options.ts';
+import { saveAll } from '../save-all.ts';
 import { startJob } from '../start-job.ts';
 import { ProblemReporter } from '../job-problem.ts';
 import type { ProgressView } from '../progress-view.ts';
 import { toJson } from '../to-json.ts';
 
-interface RunFlags extends JobFlags {
+interface RunFlags extends JobFlags, OutputFlags {
   out: string;
   worker: boolean;
   json?: boolean;
@@ -36,10 +46,13 @@ const WATCH_MS = 500;
 const STEPS_MS = 10_000;
 
 export function addRun(program: Command): void {
-  addJobOptions(program.command('run'))
-    .description('start or re-join a job, run it with a worker of its own, and write its results to a folder')
+  addOutputOptions(addJobOptions(program.command('run')))
+    .description('start or re-join a job, run it with a worker of its own, and write its results')
     .argument('<input>', 'a .jsonl file of requests')
-    .requiredOption('--out <dir>', 'folder for results.jsonl, report.json and report.html')
+    .requiredOption(
+      '--out <path>',
+      'a .parquet, .csv or .jsonl file for a table of the results, a .npy file for vectors, or a folder for results.jsonl, report.json and report.html',
+    )
     .option('--no-worker', 'only start and follow the job: workers run elsewhere')
     .option('--json', 'print the report as JSON')
     .action(run);
@@ -57,7 +70,7 @@ async function run(input: string, flags: RunFlags): Promise<void> {
     ? { spec: prepared, startedFrom: null }
     : await withStoreErrors(() => joinSameJob(store, prepared), prepared.jobId);
   let spec = joined;
-  await checkOutputFolder(flags.out, spec.jobId);
+  for (const { path, options } of outputsOf(flags)) await checkOutput(store, spec, path, options);
 
   // A finished job needs neither key nor API.
   const sendsAgain = spec.rebuy || flags.retryFailed === true;
@@ -99,7 +112,7 @@ async function run(input: string, flags: RunFlags): Promise<void> {
     }
     worker = await starting;
     view = await openView();
-    const report = await followUntilStopped(job, { out: flags.out, worker, view });
+    const report = await followUntilStopped(job, { flags, worker, view });
     if (report === 'stopped') {
       process.exitCode = 1;
       return;
@@ -107,7 +120,7 @@ async function run(input: string, flags: RunFlags): Promise<void> {
     const { describeReport } = await loadReport();
     const shown = await job.named(report);
     process.stdout.write(
-      flags.json === true ? `${toJson(shown)}\n` : `${describeReport(shown, flags.out)}\n`,
+      flags.json === true ? `${toJson(shown)}\n` : `${describeReport(shown, outputsOf(flags))}\n`,
     );
     if (report.failed > 0) for (const text of await refusalsOf(job)) say(text);
     if (mayRetry(report))
@@ -166,11 +179,11 @@ async function startOwnWorker(options: JobWorkerOptions): Promise<JobWorker> {
 /** Returns the job's report, or `stopped` if a signal came first. */
 async function followUntilStopped(
   job: JobHandle,
-  { out, worker, view }: { out: string; worker: JobWorker | null; view: ProgressView },
+  { flags, worker, view }: { flags: OutputFlags; worker: JobWorker | null; view: ProgressView },
 ): Promise<JobReport | 'stopped'> {
   try {
     return await Promise.race([
-      follow(job, out, view),
+      follow(job, flags, view),
       stopOnSignal(job, view, async () => (worker === null ? undefined : await closeWorker(worker))),
       ...(worker === null ? [] : [failWith(worker.stopped)]),
     ]);
@@ -180,7 +193,7 @@ async function followUntilStopped(
 }
 
 /** Shows progress until the job has ended and its results are saved. */
-async function follow(job: JobHandle, out: string, view: ProgressView): Promise<JobReport> {
+async function follow(job: JobHandle, flags: OutputFlags, view: ProgressView): Promise<JobReport> {
   let step: StepBytes | null = null;
   let ended = false;
   const watching = (async () => {
@@ -193,7 +206,7 @@ async function follow(job: JobHandle, out: string, view: ProgressView): Promise<
   })();
   watching.catch(() => undefined); // progress is optional; `save` reports the end of the job
   try {
-    const report = await job.save(out);
+    const report = await saveAll(job, flags);
     view.end('make room');
     return report;
   } finally {

@@ -99,9 +99,3 @@ function jsonError(source: string, row: number, reason: string): BatchError {
     return tableError({ source }, 'begins with a byte order mark', 'save it as UTF-8 without one');
   return tableError({ source, row }, 'is not valid JSON', 'write one object per row');
 }
-
-/** The kind of an error of DuckDB, such as `Conversion`; null for any other error. */
-export function kindOf(error: unknown): string | null {
-  if (!(error instanceof Error) || error instanceof BatchError) return null;
-  return /^([A-Z][A-Za-z ]{0,40}) Error: /.exec(error.message)?.[1] ?? null;
-}
