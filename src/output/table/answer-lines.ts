@@ -24,9 +24,9 @@ export async function writeAnswerLines(
     for await (const block of blocks)
       for (const text of block) {
         const row = JSON.parse(text) as ResultRow;
-        for (; joinsRows && lines + 1 < row.line; lines += 1) await add('{}\n');
-        if (joinsRows && row.line !== lines + 1)
-          throw new Error(`Row ${row.line} of the results is not in order.`);
+        const before = joinsRows ? row.line - 1 : lines;
+        for (; lines < before; lines += 1) await add('{}\n');
+        if (lines > before) throw new Error(`Row ${row.line} of the results is not in order.`);
         lines += 1;
         const added = add(`${answerLine(row, answer.kind)}\n`);
         if (added !== undefined) await added;
