@@ -5,6 +5,7 @@
  *
  * Writes the licences of the bundled libraries to `dist/LICENCES.txt`.
  */
+import { join, relative } from 'node:path';
 import { build } from 'esbuild';
 import { writeLicences } from './licences.js';
 
@@ -17,6 +18,8 @@ const common = {
   legalComments: 'none',
 };
 
+const clientsFolder = join(import.meta.dirname, 'dist/cli/clients');
+
 const clients = await build({
   ...common,
   entryPoints: ['dist/cli/program.js'],
@@ -27,15 +30,22 @@ const clients = await build({
   external: [
     '@temporalio/worker',
     '@duckdb/node-api',
-    '*/worker/index.js',
-    '*/emulator/index.js',
-    // Loaded for jobs with a template only.
-    '*/render/template-schema.js',
-    '*/render/compile-template.js',
     'openai',
     'pino',
   ],
+  plugins: [{ name: 'files outside', setup: leaveFilesOutside }],
 });
+
+/** Leaves files outside of the bundle, by their paths from there: a path from the file that imports them would name another file. */
+function leaveFilesOutside({ onResolve }) {
+  // Those of templates are loaded for jobs with a template only.
+  const outside = /\/(worker\/index|emulator\/index|render\/template-schema|render\/compile-template)\.js$/;
+  onResolve({ filter: outside }, ({ path, resolveDir, kind }) =>
+    kind === 'entry-point'
+      ? undefined
+      : { path: relative(clientsFolder, join(resolveDir, path)).replaceAll('\\', '/'), external: true },
+  );
+}
 
 const libraries = await build({
   ...common,

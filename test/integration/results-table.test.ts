@@ -78,7 +78,11 @@ test('embeddings as a table and as a matrix; ready requests by their ids', async
   const [table, matrix] = [join(lab.folder, 'vectors.parquet'), join(lab.folder, 'vectors.npy')];
   await vectors.report();
   const saved = await lab.run(['results', vectors.id, '--out', table, '--npy', matrix]);
-  expect(saved.out).toContain(`results     ${table}\nresults     ${matrix}`);
+  expect(saved.err).toBe('');
+  expect(saved).toMatchObject({
+    code: 0,
+    out: expect.stringContaining(`results     ${table}\nresults     ${matrix}`) as string,
+  });
   const rows = await readBack(table);
   const { length } = rows[0]!['embedding'] as number[];
   const floats = new Float32Array(readFileSync(matrix).buffer.slice(128));
