@@ -18,15 +18,7 @@ const common = {
   legalComments: 'none',
 };
 
-/** Left out of the file of clients: loaded only for jobs over rows and for job files. */
-const ofRows = {
-  name: 'of rows',
-  setup: ({ onResolve }) =>
-    onResolve({ filter: /\/(render|input\/table|job-file)\/[a-z-]+\.js$/ }, ({ path, kind, resolveDir }) => {
-      if (kind !== 'dynamic-import') return undefined;
-      return { path: relative('dist/cli/clients', join(resolveDir, path)), external: true };
-    }),
-};
+const clientsFolder = join(import.meta.dirname, 'dist/cli/clients');
 
 const clients = await build({
   ...common,
@@ -34,10 +26,24 @@ const clients = await build({
   outfile: 'dist/cli/clients/program.cjs',
   format: 'cjs',
   minifyWhitespace: true,
-  plugins: [ofRows],
   // Native code and threads find each other by their paths in `node_modules`.
-  external: ['@temporalio/worker', '*/worker/index.js', '*/emulator/index.js', 'openai', 'pino'],
+  external: ['@temporalio/worker', '@duckdb/node-api', 'openai', 'pino'],
+  plugins: [{ name: 'files outside', setup: leaveFilesOutside }],
 });
+
+/**
+ * Leaves files outside of the bundle: those of workers and the emulator, and those that are loaded only for jobs over rows and for job
+ * files. They are named by their paths from the bundle: a path from the file that imports them would name another file.
+ */
+function leaveFilesOutside({ onResolve }) {
+  const always = /\/(worker|emulator)\/index\.js$/;
+  const whenDynamic = /\/(render|input\/table|job-file)\/[a-z-]+\.js$/;
+  onResolve({ filter: /\.js$/ }, ({ path, resolveDir, kind }) => {
+    const isOutside = kind !== 'entry-point' && always.test(path);
+    if (!isOutside && !(kind === 'dynamic-import' && whenDynamic.test(path))) return undefined;
+    return { path: relative(clientsFolder, join(resolveDir, path)).replaceAll('\\', '/'), external: true };
+  });
+}
 
 const libraries = await build({
   ...common,

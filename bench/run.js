@@ -10,6 +10,7 @@ import { stopEmbeddedServer } from '../dist/temporal/index.js';
 import { benchBatchEnd } from './batch-end.js';
 import { benchFileWork } from './file-work.js';
 import { benchRendering } from './render.js';
+import { benchResultsTable } from './results-table.js';
 import { benchTables } from './tables.js';
 import { benchWaiting } from './waiting.js';
 import { peakMemoryMb, startCli, startWorker, time, timeCli } from './processes.js';
@@ -96,6 +97,7 @@ console.log(
 
 await benchFileWork(join(folder, 'file-work'), makeLine, 500_000, Math.min(2, availableParallelism()));
 await benchTables(join(folder, 'tables'));
+await benchResultsTable(join(folder, 'results-table'));
 await benchRendering(join(folder, 'rendering'), 1_000_000);
 await benchHistory();
 await benchBatchEnd(join(folder, 'batch-end'), makeLine);

@@ -40,6 +40,8 @@ export {
   type TypedResultsOptions,
   type TypedRow,
   type ValidRow,
+  type SaveOptions,
+  type TableOptions,
   type WaitOptions,
   type WatchOptions,
 } from './client/index.ts';

@@ -7,7 +7,7 @@ import { fillPlaceholders, runJobId, isUniquePerRun, type ScheduleSpec } from '.
 import { fingerprintInput } from '../input/fingerprint-input.ts';
 import { missingInputReason } from '../input/input-exists.ts';
 import { jobFiles, seriesFiles } from '../store/job-files.ts';
-import { checkOutputFolder } from '../output/check-output.ts';
+import { checkOutputPath } from '../output/save-output.ts';
 import { identityOf } from '../job/job-identity.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import { storeIdentity } from '../store/store-identity.ts';
@@ -66,7 +66,7 @@ export async function prepareScheduledJob(
       if (reason !== null) return { input, skipped: reason, job: null };
     }
     try {
-      if (out !== null) await checkOutputFolder(out, jobId);
+      if (out !== null) await checkOutputPath(out, jobId);
       const job = isBegun
         ? kept
         : {

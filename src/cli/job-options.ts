@@ -1,5 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import { BatchError, ErrorCode } from '../core/errors.ts';
 import type { JobOptions } from '../core/job-spec.ts';
+import { OutputFormat, outputFormatOf } from '../output/output-format.ts';
 
 /** The options of a job, shared by `run` and `start`. */
 export interface JobFlags {
@@ -51,6 +53,53 @@ export function addJobOptions(command: Command): Command {
       '--fresh',
       'start a new job even if the same one exists: every line is paid for again, except lines that --only-new leaves out',
     );
+}
+
+/** The options that say where and how results are written. */
+export interface OutputFlags {
+  out?: string;
+  npy?: string;
+  keep?: string[];
+}
+
+/** Adds the output options beside `--out` to a command. */
+export function addOutputOptions(command: Command): Command {
+  return command
+    .option('--npy <file>', 'also write the vectors of embeddings to this .npy file, one row for each row')
+    .option(
+      '--keep <columns>',
+      "columns of the input that the table gets, with commas between them (default: all; '' for none)",
+      toNames,
+    );
+}
+
+/** The output flags that are given. */
+export function outputFlagsOf({ out, npy, keep }: OutputFlags): OutputFlags {
+  return {
+    ...(out === undefined ? {} : { out }),
+    ...(npy === undefined ? {} : { npy }),
+    ...(keep === undefined ? {} : { keep }),
+  };
+}
+
+/** The paths to write, each with its options: `--out`, and `--npy` beside it. */
+export function outputsOf({ out, npy, keep }: OutputFlags): { path: string; options: { keep?: string[] } }[] {
+  return [
+    ...(out === undefined ? [] : [{ path: out, options: keep === undefined ? {} : { keep } }]),
+    ...(npy === undefined ? [] : [{ path: toNpy(npy), options: {} }]),
+  ];
+}
+
+function toNpy(path: string): string {
+  if (outputFormatOf(path) === OutputFormat.Npy) return path;
+  throw new BatchError(ErrorCode.BadOption, `Option --npy must be a file that ends in .npy, got "${path}".`, {
+    details: { option: 'npy' },
+  });
+}
+
+/** Names with commas between them. */
+function toNames(text: string): string[] {
+  return text === '' ? [] : text.split(',').map((name) => name.trim());
 }
 
 /** Converts the flags to the client's options. */

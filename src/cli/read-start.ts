@@ -5,7 +5,7 @@ import { resolveStart, type ResolvedStart, type StartOptions } from '../job/star
 import type { TemplateNames } from '../render/column-uses.ts';
 import type { Store } from '../store/store.ts';
 import type { ReadJobFile } from './job-file/read-job-file.ts';
-import { toJobOptions, type JobFlags } from './job-options.ts';
+import { outputFlagsOf, toJobOptions, type JobFlags, type OutputFlags } from './job-options.ts';
 import { readSource, type SourceFlags } from './source-options.ts';
 
 /** What a command line asks to start. */
@@ -13,8 +13,8 @@ export interface StartRequest {
   readonly options: StartOptions;
   readonly names: TemplateNames;
   readonly fresh: boolean;
-  /** The folder of the results; undefined if none is given. */
-  readonly out: string | undefined;
+  /** Where the results are written. */
+  readonly outputs: OutputFlags;
   /** The folder of relative paths in queries and of images; undefined for the working directory. */
   readonly folder: string | undefined;
 }
@@ -26,7 +26,7 @@ export interface StartRequest {
  */
 export async function readStart(
   inputs: readonly string[],
-  flags: JobFlags & SourceFlags & { out?: string },
+  flags: JobFlags & SourceFlags & OutputFlags,
 ): Promise<StartRequest> {
   const file = await jobFileOf(inputs);
   const { settings, names } = await readSource(flags, file?.options.params);
@@ -48,7 +48,7 @@ export async function readStart(
       system: (flags.system === undefined && file?.names.system) || names.system!,
     },
     fresh: flags.fresh ?? false,
-    out: flags.out ?? file?.out,
+    outputs: { ...file?.outputs, ...outputFlagsOf(flags) },
     folder: file?.folder,
   };
 }

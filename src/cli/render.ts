@@ -3,12 +3,16 @@ import { join, resolve } from 'node:path';
 import type { NamedFailure, NamedReport } from '../client/named-failures.ts';
 import { endStateOf, JobState } from '../core/progress.ts';
 import { count, usd } from '../core/number-format.ts';
+import { OutputFormat, outputFormatOf } from '../output/output-format.ts';
 import { oneLine } from './progress-text.ts';
 
 export { count };
 
-/** The report of a job as text, with the folder of its files if there is one. */
-export function describeReport(report: NamedReport, folder: string | null): string {
+/** The report of a job as text, with the paths to which its results were written. */
+export function describeReport(
+  report: NamedReport,
+  outputs: readonly { readonly path: string }[] = [],
+): string {
   const {
     lines,
     answered,
@@ -51,7 +55,7 @@ export function describeReport(report: NamedReport, folder: string | null): stri
       : [['errors met', errors.map(([code, n]) => `${count(n)} ${code}`).join(', ')]]),
     ...failedRows(report),
     ...(report.notes ?? []).map((note) => ['note', note]),
-    ...filesIn(folder),
+    ...outputs.flatMap(({ path }) => filesOf(path)),
   ];
   return inColumns(rows);
 }
@@ -85,11 +89,8 @@ function inColumns(rows: readonly (readonly string[])[]): string {
   return rows.map(([name, text]) => `${name!.padEnd(10)}  ${text}`).join('\n');
 }
 
-function filesIn(folder: string | null): string[][] {
-  if (folder === null) return [];
-  const page = join(resolve(folder), 'report.html');
-  return [
-    ['results', join(resolve(folder), 'results.jsonl')],
-    ...(existsSync(page) ? [['report', page]] : []),
-  ];
+function filesOf(path: string): string[][] {
+  if (outputFormatOf(path) !== OutputFormat.Folder) return [['results', resolve(path)]];
+  const page = join(resolve(path), 'report.html');
+  return [['results', join(resolve(path), 'results.jsonl')], ...(existsSync(page) ? [['report', page]] : [])];
 }

@@ -6,12 +6,19 @@ export {
   type JobSummary,
 } from './batch-client.ts';
 export { JobHandle, type CancelAnswer, type TypedResultsOptions, type WatchOptions } from './job-handle.ts';
-export type { WaitOptions } from './job-results.ts';
+export type { SaveOptions, WaitOptions } from './job-results.ts';
+export type { TableOptions } from '../output/save-output.ts';
 export type { JobStatus } from './job-status.ts';
-export { answerEmbedding, answerEmbeddings, answerRefusal, answerText, isAnswerCut } from './answers.ts';
+export {
+  answerEmbedding,
+  answerEmbeddings,
+  answerRefusal,
+  answerText,
+  isAnswerCut,
+} from '../openai/rows/answers.ts';
 export { JobServerStatus, type JobFilter } from './job-filter.ts';
 export type { StepBytes, StepRetry } from './pending-steps.ts';
-export type { ResultRow } from './result-rows.ts';
+export type { ResultRow } from '../core/result-row.ts';
 export { toTypedRow, type AnswerIssue, type InvalidRow, type TypedRow, type ValidRow } from './typed-row.ts';
 export { checkOutputFolder } from '../output/check-output.ts';
 export { prepareJob } from '../job/prepare-job.ts';

@@ -3,17 +3,19 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import type { JobSpec } from '../core/job-spec.ts';
+import type { TablePreview } from '../output/preview-table.ts';
 import { mayRetry, type JobProgress, type JobReport } from '../core/progress.ts';
+import type { ResultRow } from '../core/result-row.ts';
 import { requestPass } from '../store/job-pass.ts';
 import type { Store } from '../store/store.ts';
 import { cancelSignal, pauseSignal, resumeSignal } from '../workflows/messages.ts';
 import { abortable, sleep } from './abortable.ts';
 import { JobRecords } from './job-records.ts';
-import { JobResults, type WaitOptions } from './job-results.ts';
+import { JobResults, type SaveOptions, type WaitOptions } from './job-results.ts';
 import { JobStatusReader, type JobStatus } from './job-status.ts';
 import { nameFailures, type NamedReport } from './named-failures.ts';
 import type { StepBytes } from './pending-steps.ts';
-import { parseRow, type ResultRow, type RowText } from './result-rows.ts';
+import { parseRow, type RowText } from './result-rows.ts';
 import { withStoreErrors } from './store-errors.ts';
 import { readRefusals, type Refusal } from './refusals.ts';
 import type { TemporalCalls } from './temporal-calls.ts';
@@ -177,14 +179,42 @@ export class JobHandle {
   }
 
   /**
-   * Waits for the end and writes `results.jsonl`, `report.json` and, if it exists, `report.html` into a folder, which is
-   * created if necessary. A file appears there only when it is complete; saving again changes nothing. The rows of a job that
-   * failed or was terminated are written as `results.partial.jsonl`, which is removed when the results are written.
-   * @throws BatchError `bad_output` when the folder cannot be written or contains another job's results; `partial_results` as
-   * `results()`, with the file in its details; the errors of `report()`
+   * The lines without an answer in the form of the input.
+   * @internal
    */
-  async save(folder: string, options: WaitOptions = {}): Promise<JobReport> {
-    return await this.#results.save(folder, options);
+  failedInput(options: WaitOptions = {}): AsyncGenerator<string, number, undefined> {
+    return this.#results.failedInput(options);
+  }
+
+  /**
+   * The first rows as a table for people; null if the job has none.
+   * @internal
+   */
+  async preview(limit: number): Promise<TablePreview | null> {
+    return await this.#results.preview(limit);
+  }
+
+  /**
+   * Waits for the end and writes the results, by the ending of the path: `.jsonl`, `.csv` and `.parquet` are a table of the columns of the
+   * input (`keep`), the answers, `status`, `error`, `input_tokens` and `output_tokens`; `.npy` is the vectors of embeddings as a matrix
+   * of 32-bit floats; any other path is a folder, which is created if necessary, with `results.jsonl`, `report.json` and, if
+   * it exists, `report.html`. A file appears only when it is complete; saving again changes nothing. The rows of a job that failed or was
+   * terminated are written as `results.partial.jsonl`, or as a table with `.partial` in its name, which is removed when the results are
+   * written.
+   * @throws BatchError `bad_output` when the path cannot be written or contains another job's results; `bad_option` when `keep` names no
+   * column, or two columns would have one name; `partial_results` as `results()`, with the file in its details; the errors of `report()`
+   */
+  async save(path: string, options: SaveOptions = {}): Promise<JobReport> {
+    return await this.#results.save(path, options);
+  }
+
+  /**
+   * Waits for the end and writes the input of lines without an answer to a file, so that they can be run again: rows with their own
+   * columns and types (`.jsonl`, `.csv`, `.parquet`), or ready requests as of `failedRequests` (`.jsonl`).
+   * @throws BatchError `bad_output` as `save`; `bad_option` for another ending; the errors of `report()`
+   */
+  async saveFailed(path: string, options: WaitOptions = {}): Promise<JobReport> {
+    return await this.#results.saveFailed(path, options);
   }
 
   /**

@@ -1,9 +1,17 @@
 import { WorkflowFailedError } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
-import type { BatchError } from '../core/errors.ts';
+import { isBatchError, type BatchError } from '../core/errors.ts';
 import type { JobReport } from '../core/progress.ts';
-import { checkOutputFolder } from '../output/check-output.ts';
-import { copyResults, writePartialResults } from '../output/write-output.ts';
+import { previewTable, type TablePreview } from '../output/preview-table.ts';
+import { failedRows } from '../output/failed-rows.ts';
+import { hasRows } from '../output/job-table.ts';
+import {
+  checkOutputPath,
+  saveFailed,
+  saveOutput,
+  savePartial,
+  type TableOptions,
+} from '../output/save-output.ts';
 import { jobFiles } from '../store/job-files.ts';
 import type { Store } from '../store/store.ts';
 import { failedRequests } from './failed-requests.ts';
@@ -19,6 +27,9 @@ export interface WaitOptions {
   /** Ends the wait, not the job: the call rejects with the signal's reason, by default an `AbortError`. */
   signal?: AbortSignal;
 }
+
+/** How to write the results of a job. */
+export interface SaveOptions extends WaitOptions, TableOptions {}
 
 /** How a job has ended. */
 type JobEnd = { readonly report: JobReport } | { readonly failure: BatchError };
@@ -71,18 +82,51 @@ export class JobResults {
     }
   }
 
-  async save(folder: string, options: WaitOptions): Promise<JobReport> {
-    await checkOutputFolder(folder, this.records.jobId);
+  /** The lines without an answer in the form of the input: rows, or requests as of `failedRequests`. */
+  async *failedInput(options: WaitOptions): AsyncGenerator<string, number, undefined> {
+    await this.report(options);
+    const spec = await this.records.spec();
+    if (spec === null || !hasRows(spec)) return yield* this.failedRequests(options);
+    const rows = failedRows(this.store, spec);
+    for (;;) {
+      const { value, done } = await withStoreErrors(() => rows.next(), this.records.jobId);
+      if (done === true) return 0;
+      yield value;
+      options.signal?.throwIfAborted();
+    }
+  }
+
+  /** The first rows as a table; null if the job has ended without results, or the store no longer has what a table needs. */
+  async preview(limit: number): Promise<TablePreview | null> {
+    const end = await this.end({});
+    if ('failure' in end) return null;
+    await this.records.assertResults();
+    return await previewTable(this.store, this.records.jobId, limit).catch((error: unknown) => {
+      if (isBatchError(error)) return null;
+      throw error;
+    });
+  }
+
+  async save(path: string, options: SaveOptions): Promise<JobReport> {
+    const { jobId } = this.records;
+    await checkOutputPath(path, jobId);
     const end = await this.end(options);
     if ('failure' in end) {
       const part = await this.records.storedRows(end.failure);
-      const rows = mergedRowTexts(this.store, part.files, this.records.jobId);
-      const file = await writePartialResults(textsOf(rows), folder, this.records.jobId);
-      throw partialResults(end.failure, part, this.records.jobId, file);
+      const rows = textsOf(mergedRowTexts(this.store, part.files, jobId));
+      const file = await savePartial(this.store, jobId, rows, path, options);
+      throw partialResults(end.failure, part, jobId, file);
     }
-    const { report } = end;
     await this.records.assertResults();
-    await copyResults(this.store, this.records.jobId, folder);
+    await saveOutput(this.store, jobId, path, options);
+    return end.report;
+  }
+
+  async saveFailed(path: string, options: WaitOptions): Promise<JobReport> {
+    await checkOutputPath(path, this.records.jobId);
+    const report = await this.report(options);
+    await this.records.assertResults();
+    await saveFailed(this.store, this.records.jobId, this.failedRequests(options), path);
     return report;
   }
 

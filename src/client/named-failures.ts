@@ -1,7 +1,8 @@
 import type { FailedLine, JobReport } from '../core/progress.ts';
 import { jobFiles } from '../store/job-files.ts';
 import type { Store } from '../store/store.ts';
-import type { ResultRow, RowsToRead } from './result-rows.ts';
+import type { ResultRow } from '../core/result-row.ts';
+import type { RowsToRead } from './result-rows.ts';
 
 /** A report with the ids of its first failed lines, if their rows can be read. */
 export interface NamedReport extends JobReport {

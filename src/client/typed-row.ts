@@ -1,6 +1,13 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { answerEmbeddings, answerForm, answerText, objectOf, whyCut, whyNoText } from './answers.ts';
-import type { ResultRow } from './result-rows.ts';
+import type { ResultRow } from '../core/result-row.ts';
+import {
+  answerEmbeddings,
+  answerForm,
+  answerText,
+  objectOf,
+  whyCut,
+  whyNoText,
+} from '../openai/rows/answers.ts';
 
 /** Why an answer does not satisfy its schema, or why there is none to check. */
 export interface AnswerIssue {

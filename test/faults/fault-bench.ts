@@ -8,7 +8,7 @@ import OpenAI from 'openai';
 import { expect } from 'vitest';
 import { prepareJob } from '../../src/client/index.ts';
 import { BatchClient, type JobHandle } from '../../src/client/index.ts';
-import type { ResultRow } from '../../src/client/result-rows.ts';
+import type { ResultRow } from '../../src/core/result-row.ts';
 import type { JobOptions, JobSpec } from '../../src/core/job-spec.ts';
 import type { JobProgress, JobReport } from '../../src/core/progress.ts';
 import {

@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
-import { DuckDb } from '../../src/input/table/duckdb.ts';
-import { quoteText } from '../../src/input/table/sql-text.ts';
+import { DuckDb } from '../../src/duckdb/duckdb.ts';
+import { quoteText } from '../../src/duckdb/sql-text.ts';
 import { rowsOf } from '../support/table-rows.ts';
 import { TempFolder } from '../support/temp-folder.ts';
 

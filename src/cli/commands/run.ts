@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { JobHandle } from '../../client/job-handle.ts';
-import { checkOutputFolder } from '../../output/check-output.ts';
+import { checkOutput } from '../../output/save-output.ts';
 import { BatchError, ErrorCode, isBatchError } from '../../core/errors.ts';
 import { exitCodeOfEnd, mayRetry, type JobReport } from '../../core/progress.ts';
 import type { StepBytes } from '../../client/pending-steps.ts';
@@ -16,17 +16,26 @@ import { keepEmbeddedServer, resolveTemporalTarget } from '../../temporal/index.
 import type { JobWorker, JobWorkerOptions } from '../../worker/create-worker.ts';
 import { closeWorker } from '../close-worker.ts';
 import { lockJob } from '../job-lock.ts';
-import { addJobOptions, hasOwnId, INPUT_HELP, sameJobMessage, type JobFlags } from '../job-options.ts';
+import {
+  addJobOptions,
+  addOutputOptions,
+  hasOwnId,
+  INPUT_HELP,
+  outputsOf,
+  sameJobMessage,
+  type JobFlags,
+  type OutputFlags,
+} from '../job-options.ts';
 import { readStart, resolveRequest, unreadableMessage } from '../read-start.ts';
 import { badOption } from '../read-texts.ts';
+import { saveAll } from '../save-all.ts';
 import { addSourceOptions, type SourceFlags } from '../source-options.ts';
 import { startJob } from '../start-job.ts';
 import { ProblemReporter } from '../job-problem.ts';
 import type { ProgressView } from '../progress-view.ts';
 import { toJson } from '../to-json.ts';
 
-interface RunFlags extends JobFlags, SourceFlags {
-  out?: string;
+interface RunFlags extends JobFlags, SourceFlags, OutputFlags {
   worker: boolean;
   json?: boolean;
 }
@@ -40,9 +49,13 @@ const STEPS_MS = 10_000;
 export function addRun(program: Command): void {
   const command = program
     .command('run')
-    .description('start or re-join a job, run it with a worker of its own, and write its results to a folder')
+    .description('start or re-join a job, run it with a worker of its own, and write its results')
     .argument('[input...]', INPUT_HELP)
-    .option('--out <dir>', 'folder for results.jsonl, report.json and report.html')
+    .option(
+      '--out <path>',
+      'a .parquet, .csv or .jsonl file for a table of the results, a .npy file for vectors, or a folder for results.jsonl, report.json and report.html',
+    );
+  addOutputOptions(command)
     .option('--no-worker', 'only start and follow the job: workers run elsewhere')
     .option('--dry-run', 'print the first three requests and the counts; send nothing')
     .option('--json', 'print the report as JSON')
@@ -58,8 +71,9 @@ async function run(inputs: readonly string[], flags: RunFlags): Promise<void> {
     await dryRun(request, flags.json ?? false);
     return;
   }
-  const { out } = request;
-  if (out === undefined) throw badOption('out', 'is missing: name a folder for the results');
+  const outputs: OutputFlags = request.outputs;
+  if (outputs.out === undefined)
+    throw badOption('out', 'is missing: name a file or a folder for the results');
   const { home, taskQueue, patience } = readEnvironment();
   let view: ProgressView | null = null;
   const say = (text: string): void =>
@@ -74,7 +88,7 @@ async function run(inputs: readonly string[], flags: RunFlags): Promise<void> {
     ? { spec: prepared, startedFrom: null }
     : await withStoreErrors(() => joinSameJob(store, prepared), prepared.jobId);
   let spec = joined;
-  await checkOutputFolder(out, spec.jobId);
+  for (const { path, options } of outputsOf(outputs)) await checkOutput(store, spec, path, options);
 
   // A finished job needs neither key nor API.
   const sendsAgain = spec.rebuy || flags.retryFailed === true;
@@ -116,14 +130,16 @@ async function run(inputs: readonly string[], flags: RunFlags): Promise<void> {
     }
     worker = await starting;
     view = await openView();
-    const report = await followUntilStopped(job, { out, worker, view });
+    const report = await followUntilStopped(job, { outputs, worker, view });
     if (report === 'stopped') {
       process.exitCode = 1;
       return;
     }
     const { describeReport } = await loadReport();
     const shown = await job.named(report);
-    process.stdout.write(flags.json === true ? `${toJson(shown)}\n` : `${describeReport(shown, out)}\n`);
+    process.stdout.write(
+      flags.json === true ? `${toJson(shown)}\n` : `${describeReport(shown, outputsOf(outputs))}\n`,
+    );
     if (report.failed > 0) for (const text of await refusalsOf(job)) say(text);
     if (mayRetry(report))
       say('To send the lines without an answer again: the same command with --retry-failed.');
@@ -181,11 +197,11 @@ async function startOwnWorker(options: JobWorkerOptions): Promise<JobWorker> {
 /** Returns the job's report, or `stopped` if a signal came first. */
 async function followUntilStopped(
   job: JobHandle,
-  { out, worker, view }: { out: string; worker: JobWorker | null; view: ProgressView },
+  { outputs, worker, view }: { outputs: OutputFlags; worker: JobWorker | null; view: ProgressView },
 ): Promise<JobReport | 'stopped'> {
   try {
     return await Promise.race([
-      follow(job, out, view),
+      follow(job, outputs, view),
       stopOnSignal(job, view, async () => (worker === null ? undefined : await closeWorker(worker))),
       ...(worker === null ? [] : [failWith(worker.stopped)]),
     ]);
@@ -195,7 +211,7 @@ async function followUntilStopped(
 }
 
 /** Shows progress until the job has ended and its results are saved. */
-async function follow(job: JobHandle, out: string, view: ProgressView): Promise<JobReport> {
+async function follow(job: JobHandle, outputs: OutputFlags, view: ProgressView): Promise<JobReport> {
   let step: StepBytes | null = null;
   let ended = false;
   const watching = (async () => {
@@ -208,7 +224,7 @@ async function follow(job: JobHandle, out: string, view: ProgressView): Promise<
   })();
   watching.catch(() => undefined); // progress is optional; `save` reports the end of the job
   try {
-    const report = await job.save(out);
+    const report = await saveAll(job, outputs);
     view.end('make room');
     return report;
   } finally {

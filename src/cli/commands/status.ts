@@ -24,7 +24,7 @@ export function addStatus(program: Command): void {
       const rows = [`job         ${jobId}`, statusRow(status)];
       if (account !== null) rows.push(`account     ${account}`);
       if (schedule !== null) rows.push(`schedule    ${schedule}`);
-      if (report !== null) rows.push(describeReport(await job.named(report), null));
+      if (report !== null) rows.push(describeReport(await job.named(report)));
       else if (failure !== null) rows.push(`reason      ${failure}`);
       else if (progress === null && status.status === 'RUNNING')
         rows.push(...(listed === null ? [] : describeListed(listed)), problemOf(status)!);

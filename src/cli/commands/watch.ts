@@ -31,7 +31,7 @@ export function addWatch(program: Command): void {
       view.end('stay');
       const report = await job.report();
       const shown = await job.named(report);
-      process.stdout.write(flags.json === true ? `${toJson(shown)}\n` : `${describeReport(shown, null)}\n`);
+      process.stdout.write(flags.json === true ? `${toJson(shown)}\n` : `${describeReport(shown)}\n`);
       process.exitCode = exitCodeOfEnd(report);
     });
 }

@@ -4,6 +4,7 @@ import { nearest } from '../../core/known-options.ts';
 import { STDIN } from '../../job/row-source-options.ts';
 import type { StartOptions } from '../../job/start-options.ts';
 import type { TemplateNames } from '../../render/column-uses.ts';
+import type { OutputFlags } from '../job-options.ts';
 import { readJsonObject, readText } from '../read-texts.ts';
 import { jobFileKeys, jobFileSchema, type JobFile, type TextOrFile } from './schema.ts';
 import { isMap, isScalar, LineCounter, parseDocument, type Document } from './yaml.ts';
@@ -12,7 +13,8 @@ import { isMap, isScalar, LineCounter, parseDocument, type Document } from './ya
 export interface ReadJobFile {
   readonly options: Partial<StartOptions>;
   readonly names: TemplateNames;
-  readonly out: string | undefined;
+  /** Where the results are written. */
+  readonly outputs: OutputFlags;
   /** The folder of its relative paths. */
   readonly folder: string;
 }
@@ -26,6 +28,8 @@ export async function readJobFile(path: string): Promise<ReadJobFile> {
   const {
     $schema: _,
     out,
+    npy,
+    keep,
     prompt,
     system,
     answer,
@@ -49,7 +53,11 @@ export async function readJobFile(path: string): Promise<ReadJobFile> {
       prompt: texts.prompt?.name ?? `prompt of ${path}`,
       system: texts.system?.name ?? `system of ${path}`,
     },
-    out: out === undefined ? undefined : at(out),
+    outputs: {
+      ...(out === undefined ? {} : { out: at(out) }),
+      ...(npy === undefined ? {} : { npy: at(npy) }),
+      ...(keep === undefined ? {} : { keep: [...keep] }),
+    },
     folder,
   };
 }

@@ -29,6 +29,8 @@ export interface JobFile {
   readonly system?: TextOrFile;
   readonly answer?: Readonly<Record<string, unknown>>;
   readonly out?: string;
+  readonly npy?: string;
+  readonly keep?: readonly string[];
   /** Every other key is the option of the same name. */
   readonly [option: string]: unknown;
 }
@@ -104,7 +106,13 @@ export const jobFileKeys: Readonly<Record<string, ZodType>> = {
     ),
   ),
   id: exactOptional(column.describe('The column of your ids (`custom_id`)')),
-  out: exactOptional(path.describe('The folder of the results, for `run`')),
+  out: exactOptional(
+    path.describe('For `run`: a `.parquet`, `.csv`, `.jsonl` or `.npy` file, or a folder, for the results'),
+  ),
+  npy: exactOptional(path.describe('A further `.npy` file, for the vectors of embeddings')),
+  keep: exactOptional(
+    array(columnName).describe('The columns of the input that the table of results gets (default: all)'),
+  ),
   jobId: exactOptional(word.describe('Id of the job, instead of one from the rows and options')),
   account: exactOptional(word.describe('A name for who pays, by which jobs can be found')),
   skipBadLines: exactOptional(flag.describe('Ends bad rows as `failed` instead of refusing the input')),

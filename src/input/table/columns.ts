@@ -1,12 +1,5 @@
 import { tableError } from './table-error.ts';
 
-/** A column of the rows. */
-export interface Column {
-  readonly name: string;
-  /** Its type in DuckDB, such as `VARCHAR`, `BIGINT` or `FLOAT[]`. */
-  readonly type: string;
-}
-
 /** @throws BatchError `bad_input` when two columns have the same name in DuckDB, which does not distinguish upper and lower case */
 export function assertDistinct(names: readonly string[], source: string): void {
   const known = new Map<string, number>();

@@ -1,10 +1,10 @@
 import { MAX_BATCH_BYTES } from '../../core/limits.ts';
 import { assertDistinct } from './columns.ts';
 import { parseCsvHeader, type CsvHeader } from './csv-header.ts';
-import type { DuckDb, Effort } from './duckdb.ts';
-import { quoteList, quoteName, quoteText } from './sql-text.ts';
+import type { DuckDb, Effort } from '../../duckdb/duckdb.ts';
+import { literalPath, quoteList, quoteName, quoteText } from '../../duckdb/sql-text.ts';
 import { tableError } from './table-error.ts';
-import { literalPath, type TableFile, type ToQuery } from './table-query.ts';
+import type { TableFile, ToQuery } from './table-query.ts';
 
 /**
  * The query that reads CSV files with a header, without guessing: every value is the text that the file has, because a guess would

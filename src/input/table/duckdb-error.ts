@@ -10,17 +10,6 @@ export interface ReadSource {
   readonly onlyPath?: string | undefined;
 }
 
-/** True for an error after which the read is tried again with more memory and longer lines. */
-export function needsLargeEffort(error: unknown): boolean {
-  const text = error instanceof Error ? error.message : '';
-  return (
-    text.startsWith('Out of Memory Error') ||
-    text.includes('Maximum line size of ') ||
-    text.includes('"maximum_object_size" of ') ||
-    text.includes('Parallel CSV Reader currently does not support')
-  );
-}
-
 /**
  * Translates an error of DuckDB; returns null for one that is not known. Its messages quote rows, so only parts without values are
  * taken over.
@@ -109,10 +98,4 @@ function jsonError(source: string, row: number, reason: string): BatchError {
   if (reason.includes('byte order mark'))
     return tableError({ source }, 'begins with a byte order mark', 'save it as UTF-8 without one');
   return tableError({ source, row }, 'is not valid JSON', 'write one object per row');
-}
-
-/** The kind of an error of DuckDB, such as `Conversion`; null for any other error. */
-export function kindOf(error: unknown): string | null {
-  if (!(error instanceof Error) || error instanceof BatchError) return null;
-  return /^([A-Z][A-Za-z ]{0,40}) Error: /.exec(error.message)?.[1] ?? null;
 }

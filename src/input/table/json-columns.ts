@@ -1,5 +1,5 @@
 import { JsonScanner, NOT_JSON } from '../../core/json-scan.ts';
-import type { Column } from './columns.ts';
+import type { Column } from '../../store/stored-columns.ts';
 
 /** What is wrong with a row. */
 export interface RowFault {
@@ -15,7 +15,11 @@ interface KnownColumn {
   row: number;
 }
 
-const MOST_DIGITS = 18;
+/** Digits of integers that fit 64 bits, whatever they are; with one more, some do. */
+const BIGINT_DIGITS = 18;
+
+/** Digits of integers that fit 128 bits, and a DECIMAL. */
+const HUGEINT_DIGITS = 38;
 
 /** Checks that rows are JSON objects, and finds their columns: the members of all of them, in the order in which they first occur. */
 export class JsonColumns {
@@ -107,14 +111,27 @@ function typeOf(block: Uint8Array, start: number, end: number): string | null {
     default: {
       const digits = block[start] === 0x2d ? start + 1 : start;
       for (let i = digits; i < end; i += 1) if (block[i]! < 0x30 || block[i]! > 0x39) return 'DOUBLE';
-      return end - digits <= MOST_DIGITS ? 'BIGINT' : 'DOUBLE';
+      return integerType(block, digits, end);
     }
   }
+}
+
+function integerType(block: Uint8Array, start: number, end: number): string {
+  const digits = end - start;
+  if (digits <= BIGINT_DIGITS) return 'BIGINT';
+  if (digits > HUGEINT_DIGITS) return 'DOUBLE';
+  const fits =
+    digits === BIGINT_DIGITS + 1 &&
+    Buffer.from(block.subarray(start, end)).toString() <= '9223372036854775807';
+  return fits ? 'BIGINT' : 'HUGEINT';
 }
 
 function commonType(one: string | null, other: string | null): string | null {
   if (one === other || other === null) return one;
   if (one === null) return other;
-  const areNumbers = (one === 'BIGINT' || one === 'DOUBLE') && (other === 'BIGINT' || other === 'DOUBLE');
-  return areNumbers ? 'DOUBLE' : 'JSON';
+  const types = [one, other];
+  if (types.every((type) => type === 'BIGINT' || type === 'HUGEINT')) return 'HUGEINT';
+  return types.every((type) => numberTypes.has(type)) ? 'DOUBLE' : 'JSON';
 }
+
+const numberTypes: ReadonlySet<string> = new Set(['BIGINT', 'HUGEINT', 'DOUBLE']);

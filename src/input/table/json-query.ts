@@ -1,6 +1,6 @@
 import { MAX_BATCH_BYTES } from '../../core/limits.ts';
-import { quoteList } from './sql-text.ts';
-import { literalPath, type ToQuery } from './table-query.ts';
+import { literalPath, quoteList } from '../../duckdb/sql-text.ts';
+import type { ToQuery } from './table-query.ts';
 
 /**
  * The query that reads JSON objects as the texts that the files have: types that are guessed from some rows would change values and

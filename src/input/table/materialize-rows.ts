@@ -2,14 +2,14 @@ import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MAX_BATCH_BYTES } from '../../core/limits.ts';
 import { inputFiles } from '../../store/job-files.ts';
-import { claimRecord, type Store } from '../../store/store.ts';
-import type { Column } from './columns.ts';
+import type { Store } from '../../store/store.ts';
+import { keepColumns, type Column } from '../../store/stored-columns.ts';
 import type { UnreadableDocument } from './documents.ts';
 import { JsonColumns, type RowFault } from './json-columns.ts';
 import { readRows, type RowsRead } from './read-rows.ts';
 import type { RowSource } from './row-source.ts';
 import { tableError } from './table-error.ts';
-import { withWorkingFolder } from './working-folder.ts';
+import { withWorkingFolder } from '../../files/working-folder.ts';
 import { writeSource, type WrittenRows } from './write-source.ts';
 
 /** Rows that are fixed in the store, under the key `inputFiles.rows(sha256)`. */
@@ -22,14 +22,6 @@ export interface StoredRows {
   readonly source: string;
   /** Documents that cannot be read, whose rows have no text. */
   readonly unreadable: readonly UnreadableDocument[];
-}
-
-/** The record beside the rows. */
-interface ColumnsRecord {
-  readonly v: 1;
-  readonly source: string;
-  readonly rows: number;
-  readonly columns: readonly Column[];
 }
 
 /**
@@ -52,13 +44,7 @@ export async function materializeRows(source: RowSource, store: Store): Promise<
         if (rows.rows === 0)
           throw tableError({ source: written.name }, 'has no rows to send', 'check that it is the right one');
         const columns = written.columns ?? found!.columns();
-        await claimRecord<ColumnsRecord>(store, inputFiles.columns(rows.sha256), {
-          v: 1,
-          source: written.name,
-          rows: rows.rows,
-          columns,
-        });
-        // After the columns: whoever finds the rows finds both.
+        await keepColumns(store, rows.sha256, { v: 1, source: written.name, rows: rows.rows, columns });
         const key = inputFiles.rows(rows.sha256);
         if ((await store.size(key)) !== rows.bytes) {
           await mkdir(dirname(join(root, key)), { recursive: true });

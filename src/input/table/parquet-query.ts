@@ -1,7 +1,7 @@
-import type { DuckDb, QueryColumn } from './duckdb.ts';
-import { quoteList } from './sql-text.ts';
+import type { DuckDb, QueryColumn } from '../../duckdb/duckdb.ts';
+import { literalPath, quoteList } from '../../duckdb/sql-text.ts';
 import { tableError } from './table-error.ts';
-import { literalPath, type TableFile, type ToQuery } from './table-query.ts';
+import type { TableFile, ToQuery } from './table-query.ts';
 
 /** The query that reads Parquet files, which must have the same columns, in any order. */
 export const parquetQuery: ToQuery = async (db, files) => {

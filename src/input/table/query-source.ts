@@ -1,6 +1,7 @@
+import { kindOf } from '../../duckdb/error-kind.ts';
 import { assertDistinct } from './columns.ts';
-import type { DuckDb } from './duckdb.ts';
-import { kindOf, translateDuckDbError } from './duckdb-error.ts';
+import type { DuckDb } from '../../duckdb/duckdb.ts';
+import { translateDuckDbError } from './duckdb-error.ts';
 import { tableError } from './table-error.ts';
 import type { TableQuery } from './table-query.ts';
 

@@ -1,8 +1,9 @@
+import { kindOf } from '../../duckdb/error-kind.ts';
 import { join } from 'node:path';
 import { csvQuery } from './csv-query.ts';
 import type { Table } from './write-table.ts';
-import { DuckDb } from './duckdb.ts';
-import { kindOf, translateDuckDbError } from './duckdb-error.ts';
+import { DuckDb } from '../../duckdb/duckdb.ts';
+import { translateDuckDbError } from './duckdb-error.ts';
 import { jsonQuery } from './json-query.ts';
 import { parquetQuery } from './parquet-query.ts';
 import { tableError, type TablePlace } from './table-error.ts';

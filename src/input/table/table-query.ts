@@ -1,4 +1,4 @@
-import type { DuckDb, Effort, QueryColumn } from './duckdb.ts';
+import type { DuckDb, Effort, QueryColumn } from '../../duckdb/duckdb.ts';
 
 /** A file of a table. */
 export interface TableFile {
@@ -16,8 +16,3 @@ export interface TableQuery {
 
 /** Makes the query that reads files of one format. */
 export type ToQuery = (db: DuckDb, files: readonly TableFile[], effort: Effort) => Promise<TableQuery>;
-
-/** The path of a file as DuckDB reads it: a pattern that matches only this file. */
-export function literalPath(path: string): string {
-  return path.replaceAll(/[[*?]/g, '[$&]');
-}

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { withoutLoneSurrogates } from '../../core/lone-surrogates.ts';
 import { tableError } from './table-error.ts';
 
 /** Texts are collected to blocks of this many characters, so that a write does not cost more than its row. */
@@ -31,7 +32,7 @@ function toJson(object: unknown, source: string, row: number): string {
   if (typeof object !== 'object' || object === null || Array.isArray(object))
     throw tableError({ source, row }, 'is not an object', 'yield one object per row');
   try {
-    return JSON.stringify(object, base64Bytes);
+    return withoutLoneSurrogates(JSON.stringify(object, base64Bytes));
   } catch {
     const column = Object.entries(object).find(([, value]) => !isJson(value))?.[0];
     const place = column === undefined ? { source, row } : { source, row, column };

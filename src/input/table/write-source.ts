@@ -1,12 +1,12 @@
 import { resolve } from 'node:path';
-import type { Column } from './columns.ts';
+import type { Column } from '../../store/stored-columns.ts';
 import { documentRows, refuseDocument, type UnreadableDocument } from './documents.ts';
-import type { QueryColumn } from './duckdb.ts';
+import type { QueryColumn } from '../../duckdb/duckdb.ts';
 import { assertReadable, expandPaths } from './expand-paths.ts';
 import { QUERY, selectQuery, translateQueryError } from './query-source.ts';
 import type { PathSource, QuerySource, RowSource } from './row-source.ts';
 import { saveStream } from './save-stream.ts';
-import { quoteText } from './sql-text.ts';
+import { quoteText } from '../../duckdb/sql-text.ts';
 import { tableError, type TablePlace } from './table-error.ts';
 import { nameOfAll, tableOfFiles } from './table-files.ts';
 import { tableFormatOf, TableFormat } from './table-format.ts';

@@ -1,6 +1,6 @@
-import { DuckDb, type Effort, type QueryColumn } from './duckdb.ts';
-import { needsLargeEffort } from './duckdb-error.ts';
-import { quoteText } from './sql-text.ts';
+import type { DuckDb, Effort, QueryColumn } from '../../duckdb/duckdb.ts';
+import { quoteText } from '../../duckdb/sql-text.ts';
+import { withDuckDb } from '../../duckdb/with-duckdb.ts';
 import type { TablePlace } from './table-error.ts';
 import type { TableQuery } from './table-query.ts';
 
@@ -25,12 +25,7 @@ export async function writeTable(
   path: string,
 ): Promise<readonly QueryColumn[] | null> {
   try {
-    try {
-      return await write(table, folder, path, 'usual');
-    } catch (error) {
-      if (!needsLargeEffort(error)) throw error;
-      return await write(table, folder, path, 'large');
-    }
+    return await withDuckDb(folder, async (db, effort) => await write(table, db, effort, path));
   } catch (error) {
     throw table.translate(error);
   }
@@ -38,22 +33,17 @@ export async function writeTable(
 
 async function write(
   table: Table,
-  folder: string,
-  path: string,
+  db: DuckDb,
   effort: Effort,
+  path: string,
 ): Promise<readonly QueryColumn[] | null> {
-  const db = await DuckDb.open(folder, effort);
-  try {
-    const { sql, columns } = await table.query(db, effort);
-    if (columns === null) {
-      // As CSV without quotes, each text is a line as it is.
-      const format = `(FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01')`;
-      await db.run(`COPY (${sql}) TO ${quoteText(path)} ${format}`);
-    } else {
-      await db.writeJson(sql, columns, path);
-    }
-    return columns;
-  } finally {
-    db.close();
+  const { sql, columns } = await table.query(db, effort);
+  if (columns === null) {
+    // As CSV without quotes, each text is a line as it is.
+    const format = `(FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01')`;
+    await db.run(`COPY (${sql}) TO ${quoteText(path)} ${format}`);
+  } else {
+    await db.writeJson(sql, columns, path);
   }
+  return columns;
 }

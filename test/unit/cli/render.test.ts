@@ -19,7 +19,7 @@ test('the report of a job has its first failed lines with their ids, and the com
   ].join('\n');
   const report = jobReport({ first_failed: failures });
   expect(describeFailures(report)).toBe(rows);
-  expect(describeReport(report, null)).toContain(`\n${rows}`);
+  expect(describeReport(report)).toContain(`\n${rows}`);
   const all = jobReport({ failed: 1, first_failed: [failure(2, 'a')] });
   expect(describeFailures(all)).toMatch(/\n {12}their requests: durable-batch results reviews --failed$/);
 });
@@ -33,5 +33,5 @@ test('an id is cut, and cannot move the cursor', () => {
 
 test('a report without failed lines does not mention them', () => {
   expect(describeFailures(jobReport())).toBe('');
-  expect(describeReport(jobReport(), null)).not.toContain('custom_id');
+  expect(describeReport(jobReport())).not.toContain('custom_id');
 });

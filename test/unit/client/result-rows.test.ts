@@ -1,6 +1,7 @@
 import { readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { parseRow, readRowTexts, type ResultRow } from '../../../src/client/result-rows.ts';
+import { parseRow, readRowTexts } from '../../../src/client/result-rows.ts';
+import type { ResultRow } from '../../../src/core/result-row.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 

@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import type { ResultRow } from '../../../src/client/result-rows.ts';
+import type { ResultRow } from '../../../src/core/result-row.ts';
 import { toTypedRow } from '../../../src/client/typed-row.ts';
 
 function row(response: unknown): ResultRow {

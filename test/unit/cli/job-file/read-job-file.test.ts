@@ -56,7 +56,7 @@ describe('a job file', () => {
       'b.job.yaml',
       'input: a.csv\nprompt: "a {{ b }}"\nmodel: { column: m }\nparams: { n: 1, m: 2 }\nattempts: 2\nout: here\n',
     );
-    const { options, out, names } = await readStart([path], { model: 'given', param: ['n=0'], out: 'there' });
+    const { options, outputs, names } = await readStart([path], { model: 'given', param: ['n=0'], out: 'there' });
     expect(options).toEqual({
       input: folder.at('a.csv'),
       prompt: 'a {{ b }}',

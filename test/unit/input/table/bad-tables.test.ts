@@ -3,7 +3,7 @@ import { getuid } from 'node:process';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import { isBatchError } from '../../../../src/core/errors.ts';
-import { DuckDb } from '../../../../src/input/table/duckdb.ts';
+import { DuckDb } from '../../../../src/duckdb/duckdb.ts';
 import type { RowSource } from '../../../../src/input/table/row-source.ts';
 import { storedRows } from '../../../support/table-rows.ts';
 import { packZstd } from '../../../support/pack-zstd.ts';

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { RowSource } from '../../../../src/input/table/row-source.ts';
-import { DuckDb } from '../../../../src/input/table/duckdb.ts';
+import { DuckDb } from '../../../../src/duckdb/duckdb.ts';
 import { packZstd } from '../../../support/pack-zstd.ts';
 import { rowsOf, storedRows } from '../../../support/table-rows.ts';
 import { TempFolder } from '../../../support/temp-folder.ts';

@@ -6,7 +6,7 @@ import {
   answerText,
   answerToolNames,
   isAnswerCut,
-} from '../../../src/client/answers.ts';
+} from '../../../../src/openai/rows/answers.ts';
 
 const chat = (message: object, finish_reason = 'stop'): object => ({
   object: 'chat.completion',

@@ -1,5 +1,5 @@
 import type * as NodeApi from '@duckdb/node-api';
-import { BatchError, ErrorCode } from '../../core/errors.ts';
+import { BatchError, ErrorCode } from '../core/errors.ts';
 
 /** DuckDB's package. */
 export type DuckDbPackage = typeof NodeApi;
@@ -23,7 +23,7 @@ export async function loadDuckDb(
     if (!notInstalled.has((error as NodeJS.ErrnoException).code)) throw error;
     throw new BatchError(
       ErrorCode.BadInput,
-      'Tables are read by DuckDB, which is not installed here: run npm install @duckdb/node-api, or write each row as one JSON request on a line of its own.',
+      'Tables are read and written by DuckDB, which is not installed here: run npm install @duckdb/node-api, or use ready requests, one JSON object a line, and a folder for the results.',
       { cause: error },
     );
   }

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { DuckDBConnection, DuckDBInstance, DuckDBType } from '@duckdb/node-api';
 import { toJsonValue } from './json-value.ts';
+import { toCsvValue, toParquetValue } from './table-value.ts';
 import { loadDuckDb, type DuckDbPackage } from './load-duckdb.ts';
 import { quoteName, quoteText } from './sql-text.ts';
 
@@ -87,6 +88,31 @@ export class DuckDb {
     await this.run(
       `COPY (SELECT ${values.join(', ')} FROM (${query}\n)) TO ${quoteText(path)} (FORMAT json)`,
     );
+  }
+
+  /**
+   * Writes the rows of a query to a file, in order. Values that CSV does not have (lists, structs, JSON) are JSON there, and integers that
+   * Parquet does not have are decimals. `groupRows` is the number of rows that are in memory for Parquet.
+   */
+  async writeTable(
+    query: string,
+    path: string,
+    format: 'jsonl' | 'csv' | 'parquet',
+    groupRows: number,
+  ): Promise<void> {
+    const columns = (await this.columnsOf(query))!;
+    if (format === 'jsonl') {
+      await this.writeJson(query, columns, path);
+      return;
+    }
+    const valueOf = format === 'csv' ? toCsvValue : toParquetValue;
+    const values = columns.map(({ name, type }) => {
+      const value = quoteName(name);
+      return `${valueOf(this.duckDb, value, type)} AS ${value}`;
+    });
+    const options =
+      format === 'csv' ? 'FORMAT csv, HEADER true' : `FORMAT parquet, ROW_GROUP_SIZE ${groupRows}`;
+    await this.run(`COPY (SELECT ${values.join(', ')} FROM (${query})) TO ${quoteText(path)} (${options})`);
   }
 
   close(): void {

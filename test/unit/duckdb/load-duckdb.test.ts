@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { loadDuckDb } from '../../../../src/input/table/load-duckdb.ts';
-import { TempFolder } from '../../../support/temp-folder.ts';
+import { loadDuckDb } from '../../../src/duckdb/load-duckdb.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
 
 const failing = (code: string) => async (): Promise<never> => {
   throw Object.assign(new Error('Cannot find module'), { code });
@@ -25,13 +25,12 @@ test('other errors of its start are not hidden', async () => {
 test('reading ready request lines does not load DuckDB', () => {
   using folder = new TempFolder();
   writeFileSync(folder.at('input.jsonl'), '{"body":{}}\n');
-  const source = (path: string): string =>
-    JSON.stringify(new URL(`../../../../src/${path}`, import.meta.url));
+  const source = (path: string): string => JSON.stringify(new URL(`../../../src/${path}`, import.meta.url));
   const program = `
     import { BatchClient } from ${source('index.ts')};
     import { prepareJob } from ${source('job/prepare-job.ts')};
     import { jsonlInput } from ${source('input/jsonl-input.ts')};
-    import { loadDuckDb } from ${source('input/table/load-duckdb.ts')};
+    import { loadDuckDb } from ${source('duckdb/load-duckdb.ts')};
     import ${source('file-work/threads/thread.ts')};
     const isLoaded = () => process.report.getReport().sharedObjects.some((path) => path.includes('duckdb'));
     await prepareJob({ input: 'input.jsonl' });

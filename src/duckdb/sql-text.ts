@@ -12,3 +12,8 @@ export function quoteName(name: string): string {
 export function quoteList(texts: readonly string[]): string {
   return `[${texts.map(quoteText).join(', ')}]`;
 }
+
+/** The path of a file as DuckDB reads it: a pattern that matches only this file. */
+export function literalPath(path: string): string {
+  return path.replaceAll(/[[*?]/g, '[$&]');
+}

@@ -2,7 +2,7 @@
  * Reads an answer of any endpoint. The form of a body is derived from its `object`, or from its members if a
  * provider leaves that out. A body of a form that the API does not document has no text and no vector, rather than a wrong one.
  */
-import type { ResultRow } from './result-rows.ts';
+import type { ResultRow } from '../../core/result-row.ts';
 
 /** The part of a row that contains the answer. */
 export type AnswerSource = Pick<ResultRow, 'response'>;

@@ -1,0 +1,77 @@
+import { BatchError, ErrorCode } from '../core/errors.ts';
+import type { JobSpec } from '../core/job-spec.ts';
+import { shardId, type RoundPlan, type ShardManifest } from '../core/shard-plan.ts';
+import { readTemplate } from '../job/job-template.ts';
+import { inputFiles, jobFiles, shardFiles } from '../store/job-files.ts';
+import { readRecord, type Store } from '../store/store.ts';
+import { readColumns, type StoredColumns } from '../store/stored-columns.ts';
+import { answerColumns } from './table/answer-columns.ts';
+import { planTable, type TablePlan } from './table/table-plan.ts';
+
+/** What a table needs to know of a request template. */
+export interface AnswersOfTemplate {
+  readonly endpoint: string;
+  readonly answer?: { readonly schema: Readonly<Record<string, unknown>> };
+}
+
+/**
+ * The spec of a job whose shards were built.
+ * @throws BatchError `store_unavailable` if the store does not have it
+ */
+export async function specOf(store: Store, jobId: string): Promise<JobSpec> {
+  const key = jobFiles.spec(jobId);
+  const spec = await readRecord<JobSpec>(store, key);
+  if (spec !== null) return spec;
+  throw new BatchError(
+    ErrorCode.StoreUnavailable,
+    `${store.locationOf(key)}: the record of job ${jobId} does not exist: restore it, or write the results to a folder.`,
+    { details: { jobId } },
+  );
+}
+
+/** True if the input of a job is rows in the store, which a table can have. */
+export function hasRows({ input, template }: JobSpec): boolean {
+  return input.stored === true && template !== undefined;
+}
+
+/**
+ * The columns of a job's rows in the store.
+ * @throws BatchError `store_unavailable` if the store no longer has the rows
+ */
+export async function rowColumns(store: Store, spec: JobSpec): Promise<StoredColumns> {
+  const { sha256 } = spec.input;
+  const columns = await readColumns(store, sha256);
+  if (columns !== null && (await store.size(inputFiles.rows(sha256))) !== null) return columns;
+  throw new BatchError(
+    ErrorCode.StoreUnavailable,
+    `The rows of job ${spec.jobId} are no longer in the store (${store.locationOf(inputFiles.rows(sha256))}): restore them, or write the results to a folder.`,
+    { details: { jobId: spec.jobId } },
+  );
+}
+
+/**
+ * Plans the table of a job's results. `template` is that of a job that is not started yet; otherwise it is read from the store.
+ * @throws BatchError `bad_option`, `bad_input` for a template that the store does not have, `store_unavailable`
+ */
+export async function planJobTable(
+  store: Store,
+  spec: JobSpec,
+  keep: readonly string[] | undefined,
+  template: AnswersOfTemplate | null,
+): Promise<TablePlan> {
+  const rows = hasRows(spec) ? await rowColumns(store, spec) : null;
+  const of = template ?? (spec.template === undefined ? null : await readTemplate(store, spec.template));
+  const endpoints = of === null ? await endpointsOf(store, spec.jobId) : [of.endpoint];
+  return planTable(rows, answerColumns(endpoints, of?.answer?.schema ?? null), keep);
+}
+
+/** The endpoints of ready request lines; none before they are cut into shards. */
+async function endpointsOf(store: Store, job: string): Promise<string[]> {
+  const plan = await readRecord<RoundPlan>(store, jobFiles.round(job, 1));
+  const found = new Set<string>();
+  for (let index = 0; index < (plan?.shards ?? 0); index += 1) {
+    const manifest = await readRecord<ShardManifest>(store, shardFiles.manifest(job, shardId(1, index)));
+    if (manifest !== null) found.add(manifest.endpoint);
+  }
+  return [...found];
+}

@@ -1,0 +1,29 @@
+/** The form of an output, by the ending of its path. */
+export const OutputFormat = {
+  /** `results.jsonl`, `report.json` and `report.html`. */
+  Folder: 'folder',
+  /** A table as one JSON object per row. */
+  Jsonl: 'jsonl',
+  /** A table with a header. */
+  Csv: 'csv',
+  /** A table. */
+  Parquet: 'parquet',
+  /** The vectors of embeddings as one matrix of 32-bit floats, for NumPy. */
+  Npy: 'npy',
+} as const;
+export type OutputFormat = (typeof OutputFormat)[keyof typeof OutputFormat];
+
+/** The forms of a table. */
+export type TableFormat = 'jsonl' | 'csv' | 'parquet';
+
+/** The form of an output. A path with another ending, or with a slash at its end, is a folder. */
+export function outputFormatOf(path: string): OutputFormat {
+  const [, ending] = /\.(jsonl|csv|parquet|npy)$/i.exec(path) ?? [];
+  return ending === undefined ? OutputFormat.Folder : (ending.toLowerCase() as OutputFormat);
+}
+
+/** The form of a table; null for a folder and for a matrix. */
+export function tableFormatOf(path: string): TableFormat | null {
+  const format = outputFormatOf(path);
+  return format === OutputFormat.Folder || format === OutputFormat.Npy ? null : format;
+}

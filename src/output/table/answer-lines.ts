@@ -1,0 +1,36 @@
+import type { ResultRow } from '../../core/result-row.ts';
+import { answerLine } from './answer-line.ts';
+import type { TablePlan } from './table-plan.ts';
+import { writeLines } from './write-lines.ts';
+
+/** The answer lines of a table. */
+export interface AnswerLines {
+  readonly path: string;
+  readonly bytes: number;
+  readonly lines: number;
+}
+
+/**
+ * Writes the answers of rows of results as one line each, in order. If the table has rows of the input, the n-th line is that of its n-th row:
+ * a row without a result has an empty object.
+ */
+export async function writeAnswerLines(
+  blocks: AsyncIterable<readonly string[]>,
+  { answer, joinsRows }: TablePlan,
+  path: string,
+): Promise<AnswerLines> {
+  let lines = 0;
+  const bytes = await writeLines(path, async (add) => {
+    for await (const block of blocks)
+      for (const text of block) {
+        const row = JSON.parse(text) as ResultRow;
+        const before = joinsRows ? row.line - 1 : lines;
+        for (; lines < before; lines += 1) await add('{}\n');
+        if (lines > before) throw new Error(`Row ${row.line} of the results is not in order.`);
+        lines += 1;
+        const added = add(`${answerLine(row, answer.kind)}\n`);
+        if (added !== undefined) await added;
+      }
+  });
+  return { path, bytes, lines };
+}

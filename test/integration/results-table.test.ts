@@ -1,0 +1,111 @@
+/** Results as tables, of jobs over rows and over ready requests, with a real server, a worker process and the emulator. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { BatchClient, type JobHandle } from '../../src/index.ts';
+import { prepareJob, requestTemplateOf, type TemplateOptions } from '../../src/client/index.ts';
+import { materializeRows } from '../../src/input/table/materialize-rows.ts';
+import { FolderStore } from '../../src/store/folder-store.ts';
+import { inputFiles } from '../../src/store/job-files.ts';
+import { CliHarness } from '../support/cli-harness.ts';
+import { readBack, typesOf } from '../support/finished-job.ts';
+
+const lab = new CliHarness();
+let client: BatchClient;
+
+beforeAll(async () => {
+  await lab.useEmulator({});
+  client = await BatchClient.connect({ home: lab.home });
+  lab.start(['worker']);
+});
+afterAll(async () => {
+  await client.close();
+  await lab.close();
+});
+
+/** Starts a job over rows that are in the store. */
+async function startRows(sql: string, options: TemplateOptions): Promise<JobHandle> {
+  const template = (await requestTemplateOf(options))!;
+  const store = new FolderStore(join(lab.home, 'store'));
+  const { sha256, bytes, source } = await materializeRows({ kind: 'query', sql }, store);
+  const input = store.locationOf(inputFiles.rows(sha256));
+  const spec = await prepareJob({ input, pollSeconds: 0.1, skipBadLines: true }, false, template);
+  return await client.startSpec({ ...spec, input: { path: source, bytes, sha256, stored: true } }, template);
+}
+
+test('a table of answers beside the columns of the input; its failed rows run again', async () => {
+  const job = await startRows(
+    `SELECT i AS id, CASE i WHEN 2 THEN '' ELSE '{"label":"good ' || i || '"}' END AS text, [i / 2] AS halves FROM range(1, 5) t(i)`,
+    {
+      prompt: '{{ text }}',
+      model: 'gpt-5-mini',
+      answer: {
+        type: 'object',
+        properties: { label: { type: 'string' } },
+        required: ['label'],
+        additionalProperties: false,
+      },
+    },
+  );
+  const path = join(lab.folder, 'out.parquet');
+  expect(await job.save(path, { keep: ['id', 'halves'] })).toMatchObject({ answered: 3, failed: 1 });
+  expect(await typesOf(path)).toMatchObject({ id: 'BIGINT', halves: 'DOUBLE[]', label: 'VARCHAR' });
+  const rows = await readBack(path);
+  expect(rows.map(({ id, halves, status }) => [id, halves, status])).toEqual([
+    ['1', [0.5], 'answered'],
+    ['2', [1], 'failed'],
+    ['3', [1.5], 'answered'],
+    ['4', [2], 'answered'],
+  ]);
+  expect(rows[1]).toMatchObject({ error: expect.stringContaining('empty prompt') as string });
+  for (const row of rows.filter(({ status }) => status === 'answered'))
+    expect(Number(row['input_tokens'])).toBeGreaterThan(0);
+
+  const failed = await lab.run(['results', job.id, '--failed']);
+  expect(failed.out).toBe('{"id":2,"text":"","halves":[1.0]}\n');
+  const csv = join(lab.folder, 'failed.csv');
+  expect((await lab.run(['results', job.id, '--failed', '--out', csv])).code).toBe(3);
+  expect(readFileSync(csv, 'utf8')).toBe('id,text,halves\n2,"",[1.0]\n');
+  expect((await lab.run(['results', job.id])).out.split('\n')).toHaveLength(5);
+});
+
+test('embeddings as a table and as a matrix; ready requests by their ids', async () => {
+  const vectors = await startRows("SELECT 'text ' || i AS text FROM range(3) t(i)", {
+    prompt: '{{ text }}',
+    model: 'text-embedding-3-small',
+    endpoint: '/v1/embeddings',
+  });
+  const [table, matrix] = [join(lab.folder, 'vectors.parquet'), join(lab.folder, 'vectors.npy')];
+  await vectors.report();
+  const saved = await lab.run(['results', vectors.id, '--out', table, '--npy', matrix]);
+  expect(saved.err).toBe('');
+  expect(saved).toMatchObject({
+    code: 0,
+    out: expect.stringContaining(`results     ${table}\nresults     ${matrix}`) as string,
+  });
+  const rows = await readBack(table);
+  const { length } = rows[0]!['embedding'] as number[];
+  const floats = new Float32Array(readFileSync(matrix).buffer.slice(128));
+  expect(rows.flatMap(({ embedding }) => embedding as number[])).toEqual([...floats]);
+  expect(floats).toHaveLength(3 * length);
+});
+
+test('run writes a table, and refuses a file of somebody else before anything is sent', async () => {
+  const request = (id: string): string =>
+    `${JSON.stringify({ custom_id: id, body: { model: 'gpt-5-mini', messages: [{ role: 'user', content: id }] } })}\n`;
+  const input = lab.write(`${request('a')}${request('b')}`);
+  const out = join(lab.folder, 'ready.csv');
+  writeFileSync(out, 'mine');
+  const sent = await lab.ledger();
+  const refused = await lab.run(['run', input, '--out', out]);
+  expect(refused).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('is not the file that a job wrote') as string,
+  });
+  expect(await lab.ledger()).toEqual(sent);
+  const run = await lab.run(['run', input, '--out', `${out}.csv`, '--poll', '0.1']);
+  expect(run).toMatchObject({ code: 0, out: expect.stringContaining(`results     ${out}.csv`) as string });
+  expect((await readBack(`${out}.csv`)).map((row) => row['custom_id'])).toEqual(['a', 'b']);
+  expect((await lab.run(['run', input, '--out', `${out}.csv`])).code).toBe(0);
+  expect(existsSync(join(lab.folder, '.ready.csv.csv.durable-batch-job'))).toBe(true);
+});
