@@ -6,7 +6,11 @@ const signatures: readonly (readonly [name: string, bytes: readonly number[], ad
   ['a zip file', [0x50, 0x4b, 0x03, 0x04], 'unpack it first, e.g. with unzip'],
   ['a zstd file', [0x28, 0xb5, 0x2f, 0xfd], 'unpack it first, e.g. with unzstd'],
   ['a bzip2 file', [0x42, 0x5a, 0x68], 'unpack it first, e.g. with bunzip2 -k'],
-  ['a Parquet file', [0x50, 0x41, 0x52, 0x31], 'write each row as one JSON request on a line of its own'],
+  [
+    'a Parquet file',
+    [0x50, 0x41, 0x52, 0x31],
+    'add --prompt, or write each row as one JSON request on a line of its own',
+  ],
 ];
 
 /**
@@ -30,7 +34,8 @@ export function detectOtherFormat(line: Uint8Array): LineFault | null {
   if (/^[^{}[\]]*[,;\t][^{}[\]]*$/.test(text) && line.length <= MOST_BYTES) {
     return {
       reason: 'looks like the header of a CSV file',
-      advice: 'write each row as one JSON request on a line of its own: {"body":{"model":…,"messages":[…]}}',
+      advice:
+        'add --prompt and --format csv, or write each row as one JSON request on a line of its own: {"body":{"model":…,"messages":[…]}}',
     };
   }
   return null;

@@ -117,7 +117,7 @@ test.each(['cancelled', 'terminated'] as const)(
   },
 );
 
-test('the programs of docs/client.md run one after another, and the job is paid once', async () => {
+test('the programs of docs/client.md run one after another, and each job is paid once', async () => {
   const folder = join(lab.folder, 'snippets');
   mkdirSync(folder);
   const paths = writeSnippets(
@@ -140,7 +140,8 @@ test('the programs of docs/client.md run one after another, and the job is paid 
   expect(programs.output()).toContain('2 answered within a minute\n');
   expect(programs.output()).toMatch(/requests-[0-9a-f]+ COMPLETED 20/);
   expect(programs.output()).toContain('No job has the id no-such-job');
-  expect((await lab.ledger()).paid - paid).toBe(2);
+  // The lines of that job, and the two rows of the page.
+  expect((await lab.ledger()).paid - paid).toBe(4);
 });
 
 /** Encrypts every payload with AES-GCM, as an application may do. */

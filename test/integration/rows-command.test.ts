@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CliHarness, type Ended } from '../support/cli-harness.ts';
+import { CliHarness, slow, until, type Ended } from '../support/cli-harness.ts';
 
 const lab = new CliHarness();
 const model = ['--model', 'gpt-5-mini'];
@@ -40,6 +40,21 @@ describe('run', () => {
       ]);
       expect((await lab.ledger()).paid).toBe(2);
     }
+  });
+
+  test('killed in the middle, continues the job of its rows with the same command', async () => {
+    await lab.useEmulator(slow);
+    const input = file('killed.csv', `n\n${Array.from({ length: 40 }, (_, i) => i).join('\n')}\n`);
+    const out = join(lab.folder, 'out-killed');
+    const args = ['run', input, '--prompt', 'n {{ n }}', '--shard-lines', '10', '--out', out, ...quick];
+    const { child, ended } = lab.start(args);
+    await until(async () => (await lab.ledger()).batches > 0);
+    child.kill('SIGKILL');
+    await ended;
+    expect(await lab.run(args)).toMatchObject({ code: 0 });
+    expect(lab.rowsOf(out)).toHaveLength(40);
+    expect(await lab.ledger()).toMatchObject({ paid: 40, lines_paid_twice_or_more: 0 });
+    await lab.useEmulator({});
   });
 
   test('reads standard input and queries', async () => {

@@ -141,3 +141,35 @@ test('reading a table says in a sentence that DuckDB is missing', async () => {
     err: '',
   });
 });
+
+test('documents need neither DuckDB nor further packages, nor does a job file; a table asks for DuckDB', async () => {
+  writeFileSync(folder.at('note.md'), 'A note.');
+  writeFileSync(folder.at('note.job.yaml'), 'input: note.md\nprompt: "{{ text }}"\nmodel: m\n');
+  expect(await command('start', 'note.job.yaml', '--dry-run')).toMatchObject({
+    code: 0,
+    out: expect.stringContaining('"content":"A note."') as string,
+    err: '',
+  });
+  writeFileSync(folder.at('table.csv'), 'id\n1\n');
+  expect(
+    await command('start', 'table.csv', '--prompt', '{{ id }}', '--model', 'm', '--dry-run'),
+  ).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(
+      /^durable-batch: Tables are read by DuckDB, which is not installed here: .*\n$/,
+    ) as string,
+  });
+});
+
+test('the one file of client commands has nothing that only rows and job files need', () => {
+  const program = readFileSync(join(installed, 'dist', 'cli', 'clients', 'program.cjs'), 'utf8');
+  for (const name of [
+    'liquidjs',
+    'ZodError',
+    'tinyglobby',
+    '@duckdb/node-api',
+    'UndefinedVariableError',
+    'LineCounter',
+  ])
+    expect(program.includes(name), name).toBe(false);
+});

@@ -18,7 +18,7 @@ function file(name: string, text: string): string {
 
 test('its keys are the options of a start that a file can have', () => {
   const notInFiles = ['rows', 'requests'];
-  const ofFiles = ['$schema', 'out'];
+  const ofFiles = ['$schema', 'out', 'npy', 'keep'];
   expect(Object.keys(jobFileKeys).toSorted()).toEqual(
     [...startOptionNames.filter((name) => !notInFiles.includes(name)), ...ofFiles].toSorted(),
   );
@@ -30,7 +30,7 @@ describe('a job file', () => {
     file('jobs/answer.json', '{"type":"object"}');
     const path = file(
       'jobs/a.job.yaml',
-      'input: [a.csv, ../b/*.csv, /c.csv]\nprompt: { file: prompts/p.md }\nsystem: "Be short, {{ name }}"\nanswer: { file: answer.json }\nout: results\nattempts: 2\n',
+      'input: [a.csv, ../b/*.csv, /c.csv]\nprompt: { file: prompts/p.md }\nsystem: "Be short, {{ name }}"\nanswer: { file: answer.json }\nout: results\nnpy: v.npy\nkeep: [a, b]\nattempts: 2\n',
     );
     expect(await readJobFile(path)).toEqual({
       options: {
@@ -41,7 +41,7 @@ describe('a job file', () => {
         attempts: 2,
       },
       names: { prompt: folder.at('jobs/prompts/p.md'), system: `system of ${path}` },
-      out: folder.at('jobs/results'),
+      outputs: { out: folder.at('jobs/results'), npy: folder.at('jobs/v.npy'), keep: ['a', 'b'] },
       folder: folder.at('jobs'),
     });
   });
@@ -56,7 +56,11 @@ describe('a job file', () => {
       'b.job.yaml',
       'input: a.csv\nprompt: "a {{ b }}"\nmodel: { column: m }\nparams: { n: 1, m: 2 }\nattempts: 2\nout: here\n',
     );
-    const { options, outputs, names } = await readStart([path], { model: 'given', param: ['n=0'], out: 'there' });
+    const { options, outputs, names } = await readStart([path], {
+      model: 'given',
+      param: ['n=0'],
+      out: 'there',
+    });
     expect(options).toEqual({
       input: folder.at('a.csv'),
       prompt: 'a {{ b }}',
@@ -64,12 +68,15 @@ describe('a job file', () => {
       params: { n: 0, m: 2 },
       attempts: 2,
     });
-    expect({ out, names }).toMatchObject({ out: 'there', names: { prompt: `prompt of ${path}` } });
+    expect({ outputs, names }).toMatchObject({
+      outputs: { out: 'there' },
+      names: { prompt: `prompt of ${path}` },
+    });
     const other = await readStart([path, 'c.csv'], { prompt: 'other {{ b }}' });
     expect(other).toMatchObject({
       options: { input: ['c.csv'], prompt: 'other {{ b }}', params: { n: 1, m: 2 } },
       names: { prompt: '--prompt' },
-      out: folder.at('here'),
+      outputs: { out: folder.at('here') },
     });
     const query = await readStart([path], { sql: 'select 1' });
     expect(query.options).not.toHaveProperty('input');
