@@ -1,4 +1,3 @@
-import type { ResultRow } from '../core/result-row.ts';
 import { lineBlocks } from '../files/line-blocks.ts';
 import { inputFiles, jobFiles } from '../store/job-files.ts';
 import type { Store } from '../store/store.ts';
@@ -27,7 +26,7 @@ export async function previewTable(store: Store, jobId: string, limit: number): 
   return {
     columns: [...input, ...answers, 'status', 'error'],
     rows: results.map((text, i) => {
-      const line = JSON.parse(answerLine(JSON.parse(text) as ResultRow, answer.kind)) as Line;
+      const line = JSON.parse(answerLine(text, answer.kind).json) as Line;
       const row = isTable ? (JSON.parse(rows[i] ?? '{}') as Record<string, unknown>) : line;
       const values =
         answer.kind === 'properties'

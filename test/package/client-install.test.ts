@@ -137,7 +137,7 @@ test('reading a table says in a sentence that DuckDB is missing', async () => {
     console.log(error.code, error.message);`;
   expect(await node('--input-type=module', '-e', read)).toEqual({
     code: 0,
-    out: 'bad_input Tables are read by DuckDB, which is not installed here: run npm install @duckdb/node-api, or write each row as one JSON request on a line of its own.\n',
+    out: 'bad_input Tables are read and written by DuckDB, which is not installed here: run npm install @duckdb/node-api, or use ready requests, one JSON object a line, and a folder for the results.\n',
     err: '',
   });
 });

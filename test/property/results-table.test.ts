@@ -66,7 +66,7 @@ test.each(['parquet', 'csv', 'jsonl'])(
       fc.asyncProperty(fc.array(fc.tuple(row, end), { minLength: 1, maxLength: 30 }), async (lines) => {
         const values = lines.map(
           ([{ text, count, list }], i) =>
-            `SELECT ${i} AS i, ${sql(text)}::VARCHAR AS text, ${count}::BIGINT AS count, ${list === null ? 'NULL' : `[${list.join(',')}]`}::BIGINT[] AS list`,
+            `SELECT ${i} AS i, ${sql(text)}::VARCHAR AS text, CAST(${count} AS BIGINT) AS count, ${list === null ? 'NULL' : `[${list.join(',')}]`}::BIGINT[] AS list`,
         );
         using job = await FinishedJob.overRows(
           { kind: 'query', sql: `FROM (${values.join(' UNION ALL ')}) ORDER BY i` },
@@ -110,7 +110,7 @@ test.each(['parquet', 'csv', 'jsonl'])(
           })),
         );
       }),
-      { numRuns: 25 },
+      { numRuns: 25, endOnFailure: true },
     );
   },
 );

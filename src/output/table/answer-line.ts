@@ -1,6 +1,7 @@
 import { withoutLoneSurrogates } from '../../core/lone-surrogates.ts';
 import type { ResultRow } from '../../core/result-row.ts';
 import { answerEmbeddings, answerForm, answerText, objectOf, whyNoText } from '../../openai/rows/answers.ts';
+import { readPlainRow, type PlainRow } from '../../openai/rows/plain-row.ts';
 import type { AnswerColumns } from './answer-columns.ts';
 
 /** The columns of answer lines in DuckDB; `answer` depends on the kind of answers. */
@@ -20,8 +21,35 @@ export const answerTypes: Readonly<Record<AnswerColumns['kind'], string>> = {
   vector: 'FLOAT[]',
 };
 
-/** What of a result row a table has, as one line of JSON that DuckDB can read. */
-export function answerLine(row: ResultRow, kind: AnswerColumns['kind']): string {
+/** What of a result row a table has: the number of its line, and one line of JSON that DuckDB can read. */
+export interface AnswerLine {
+  readonly line: number;
+  readonly json: string;
+}
+
+/** Makes the line of a row of the results, which is given as its text. */
+export function answerLine(text: string, kind: AnswerColumns['kind']): AnswerLine {
+  const plain = kind === 'text' || kind === 'properties' ? readPlainRow(text) : null;
+  const json = plain === null ? null : plainAnswer(plain, kind);
+  if (plain === null || json === null) {
+    const row = JSON.parse(text) as ResultRow;
+    return { line: row.line, json: lineOfRow(row, kind) };
+  }
+  const { line, id, inputTokens, outputTokens } = plain;
+  return {
+    line,
+    json: `{"custom_id":${withoutLoneSurrogates(id)},"status":"answered","error":null,"input_tokens":${inputTokens},"output_tokens":${outputTokens},"answer":${json}}`,
+  };
+}
+
+/** The JSON of the answer of a plain row; null if the row has to say why there is none. */
+function plainAnswer({ text }: PlainRow, kind: AnswerColumns['kind']): string | null {
+  if (kind === 'text') return withoutLoneSurrogates(text);
+  const answer = JSON.parse(text) as string;
+  return isObjectText(answer) ? onOneLine(answer) : null;
+}
+
+function lineOfRow(row: ResultRow, kind: AnswerColumns['kind']): string {
   const { id, status, error, usage } = row;
   const { json, why } = status === 'answered' ? readAnswer(row, kind) : { json: null, why: null };
   const message = error === null ? why : `${error.code}: ${error.message}`;

@@ -1,4 +1,3 @@
-import type { ResultRow } from '../../core/result-row.ts';
 import { answerLine } from './answer-line.ts';
 import type { TablePlan } from './table-plan.ts';
 import { writeLines } from './write-lines.ts';
@@ -23,12 +22,12 @@ export async function writeAnswerLines(
   const bytes = await writeLines(path, async (add) => {
     for await (const block of blocks)
       for (const text of block) {
-        const row = JSON.parse(text) as ResultRow;
-        const before = joinsRows ? row.line - 1 : lines;
+        const { line, json } = answerLine(text, answer.kind);
+        const before = joinsRows ? line - 1 : lines;
         for (; lines < before; lines += 1) await add('{}\n');
-        if (lines > before) throw new Error(`Row ${row.line} of the results is not in order.`);
+        if (lines > before) throw new Error(`Row ${line} of the results is not in order.`);
         lines += 1;
-        const added = add(`${answerLine(row, answer.kind)}\n`);
+        const added = add(`${json}\n`);
         if (added !== undefined) await added;
       }
   });
