@@ -29,7 +29,7 @@ export async function prepareJob(
   assertKnownOptions(options, jobOptionNames);
   const account = options.account ?? readEnvironment().account;
   const checked = {
-    ...checkJobOptions(account === null ? options : { ...options, account }),
+    ...checkJobOptions(account === null ? options : { ...options, account }, template?.answer !== undefined),
     ...(template === null ? {} : { template: templateReference(template, options.input) }),
   };
   const input = await fingerprintInput(options.input);
