@@ -29,7 +29,7 @@ export interface LineHistory {
 /** After how many attempts of a kind a line ends `failed`. */
 export interface AttemptLimits {
   readonly attempts: number;
-  /** Answers, in a job that checks them. */
+  /** Wrong answers. @default no limit: the job does not check them */
   readonly answerAttempts?: number;
 }
 
@@ -37,12 +37,12 @@ export interface AttemptLimits {
 export function afterAttempt(
   before: LineHistory,
   use: AttemptCost,
-  { attempts, answerAttempts = 1 }: AttemptLimits,
+  { attempts, answerAttempts = Number.POSITIVE_INFINITY }: AttemptLimits,
 ): LineHistory & { readonly again: boolean } {
   const sent = before.sent + 1;
   const charged = before.charged + (use === AttemptCost.Attempt ? 1 : 0);
   const idle = before.idle + (use === AttemptCost.Idle ? 1 : 0);
   const wrong = (before.wrong ?? 0) + (use === AttemptCost.Answer ? 1 : 0);
-  const again = charged < attempts && idle < MAX_IDLE_ATTEMPTS && (wrong === 0 || wrong < answerAttempts);
+  const again = charged < attempts && idle < MAX_IDLE_ATTEMPTS && wrong < answerAttempts;
   return { sent, charged, idle, ...(wrong === 0 ? {} : { wrong }), again };
 }

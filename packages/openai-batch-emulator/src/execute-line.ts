@@ -1,6 +1,7 @@
 import { answerRequest } from './answers/answer-request.ts';
 import type { Answer } from './answers/answer.ts';
 import type { BatchEndpoint } from './answers/batch-endpoint.ts';
+import { hasAssistantMessage, wrongAnswer } from './answers/wrong-answer.ts';
 import type { PromptCache } from './answers/prompt-cache.ts';
 import { assertContext, assertRequest } from './assert-request.ts';
 import type { ContextLimits } from './assert-request.ts';
@@ -58,6 +59,8 @@ export function executeLine(
       return { ...unpaid('completed', '', 'output'), row: undefined };
     case 'answer_form':
       return answeredInForm(fault.form, body, context);
+    case 'wrong_answer':
+      return answeredWrongly(body, context, fault);
     case 'unreadable_row':
       return unreadable(answered(body, context), fault);
     default:
@@ -89,6 +92,17 @@ function answerOrRefusal(body: Record<string, unknown>, context: LineContext): A
     if (error instanceof ApiError) return error;
     throw error;
   }
+}
+
+/** The row of a paid answer that is wrong. */
+function answeredWrongly(
+  body: Record<string, unknown>,
+  context: LineContext,
+  { as, unlessTold = false }: Extract<LineFault, { kind: 'wrong_answer' }>,
+): LineOutcome {
+  const answer = answerOrRefusal(body, context);
+  if (answer instanceof ApiError || (unlessTold && hasAssistantMessage(body))) return answered(body, context);
+  return paid(answer, responseRow(context.ids, 200, JSON.stringify(wrongAnswer(answer.body, as))));
 }
 
 /** Makes the row of an answer break a rule of JSON or UTF-8; the row of an error is not changed. */
