@@ -90,7 +90,7 @@ test('each line ends once, with the answers that it may have; all of them are pa
             if (fate === 'trouble') errors.push(outputRow(line, { error: { code: 'server_error' } }, 500));
             else if (fate === 'bad') errors.push(outputRow(line, { error: { code: 'bad' } }, 400));
             else if (fate === 'expired') errors.push(neverRanRow(line, 'batch_expired'));
-            else output.unshift(answerRow(line, fate as Verdict, endpoint));
+            else output.unshift(answerRow(line, fate, endpoint));
           }
           const raw = { output: output.join(''), errors: errors.join('') };
           const outcome = settleAnswers(root, shard, raw, { attempts, answer });

@@ -1,7 +1,6 @@
 import { answerRequest } from './answers/answer-request.ts';
 import type { Answer } from './answers/answer.ts';
 import type { BatchEndpoint } from './answers/batch-endpoint.ts';
-import { hasAssistantMessage, wrongAnswer } from './answers/wrong-answer.ts';
 import type { PromptCache } from './answers/prompt-cache.ts';
 import { assertContext, assertRequest } from './assert-request.ts';
 import type { ContextLimits } from './assert-request.ts';
@@ -10,6 +9,7 @@ import { AnswerForm } from './faults/line-fault.ts';
 import type { LineFault } from './faults/line-fault.ts';
 import { errorBody, responseRow, notExecutedRow } from './result-row.ts';
 import { unreadableRow } from './unreadable-row.ts';
+import { hasAssistantMessage, wrongAnswer } from './wrong-answer.ts';
 import type { RowIds } from './result-row.ts';
 
 /** The result of executing one line. */

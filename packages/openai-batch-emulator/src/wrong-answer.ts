@@ -1,6 +1,6 @@
-import { WrongAnswer } from '../faults/line-fault.ts';
-import type { JsonObject } from './answer.ts';
-import { isObject } from './request-text.ts';
+import { WrongAnswer } from './faults/line-fault.ts';
+import type { JsonObject } from './answers/answer.ts';
+import { isObject } from './answers/request-text.ts';
 
 const REFUSAL = "I'm sorry, I can't help with that.";
 
