@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import { FailureType } from '../core/failure.ts';
-import { isBatchError } from '../core/errors.ts';
 import { rowNoun, type JobSpec } from '../core/job-spec.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
 import type { ShardedInput } from '../file-work/shards/shard-input.ts';
@@ -10,9 +9,7 @@ import { recordJobApi } from '../store/job-api.ts';
 import { inputFiles, jobFiles } from '../store/job-files.ts';
 import { currentPass } from '../store/job-pass.ts';
 import { shortIdentity } from '../job/job-identity.ts';
-import { readTemplate } from '../job/job-template.ts';
 import { inputPathOf } from '../job/same-job.ts';
-import type { RequestTemplate } from '../render/request-template.ts';
 import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import type { Dependencies } from './step/dependencies.ts';
 import {
@@ -22,6 +19,7 @@ import {
   earlierAnswersGone,
 } from './earlier/earlier-answers.ts';
 import { withHeartbeat, type HeartbeatDetails } from './step/heartbeat.ts';
+import { jobTemplate } from './step/job-template.ts';
 import { assertThreadFree } from './step/worker-busy.ts';
 
 /**
@@ -65,7 +63,7 @@ export async function buildShards(deps: Dependencies, started: JobSpec): Promise
   // The bytes are compared with the input's hash, so the path does not matter.
   const spec = { ...started, input: { ...started.input, path: await inputPathOf(store, started) } };
   await assertStored(store, spec);
-  const template = await templateOf(store, spec);
+  const template = spec.template === undefined ? null : await jobTemplate(store, spec.template);
   const counter = new ByteCounter();
   const buildId = buildIdOf(spec);
   // An image may change between two attempts: each that reads images has files of its own.
@@ -108,17 +106,6 @@ async function assertStored(store: Store, { input }: JobSpec): Promise<void> {
     `The rows of ${input.path} are missing from the store (${key}): start the job again with the same command, which stores them again.`,
     FailureType.BadInput,
   );
-}
-
-/** The template of a job whose input is rows; null for request lines. */
-async function templateOf(store: Store, { template }: JobSpec): Promise<RequestTemplate | null> {
-  if (template === undefined) return null;
-  try {
-    return await readTemplate(store, template);
-  } catch (error) {
-    if (!isBatchError(error)) throw error;
-    throw ApplicationFailure.nonRetryable(error.message, FailureType.BadInput);
-  }
 }
 
 /** Moves the files of a plan to their places, and removes those that were built for other inputs under the job's id. */

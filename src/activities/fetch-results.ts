@@ -3,16 +3,18 @@ import { isDeepStrictEqual } from 'node:util';
 import pLimit from 'p-limit';
 import { BatchStatus } from '../core/batch-status.ts';
 import { FailureType } from '../core/failure.ts';
-import type { EndedShard, MissingRows } from '../file-work/rows/ended-shard.ts';
+import type { AnswerLimits, TemplateReference } from '../core/job-spec.ts';
+import type { AnswerCheck, EndedShard, MissingRows } from '../file-work/rows/ended-shard.ts';
 import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
 import { DOWNLOADS_AT_ONCE } from '../core/step-queues.ts';
 import { ratesOf } from '../openai/price.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { priceOf } from '../core/token-cost.ts';
-import { claimRecord, readRecord } from '../store/store.ts';
+import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import type { Dependencies } from './step/dependencies.ts';
 import { downloadFiles, type BatchFiles } from './batches/download-batch-files.ts';
 import { withHeartbeat } from './step/heartbeat.ts';
+import { jobTemplate } from './step/job-template.ts';
 import type { EndedRecord } from './batches/ended-record.ts';
 import { rereadBatch, type Reread } from './batches/reread-batch.ts';
 import { paidFor, toShardCounts, type ShardCounts } from './batches/shard-counts.ts';
@@ -22,6 +24,8 @@ export interface FetchRequest {
   readonly shard: string;
   readonly batch: number;
   readonly attempts: number;
+  /** How answers are checked, and the template with their schema; absent for a job without such a schema. */
+  readonly answer?: AnswerLimits & { readonly template: TemplateReference };
   readonly rebuy: boolean;
   /** True when the job was cancelled; absent from workflows of version 0.2 and before. */
   readonly cancelled?: boolean;
@@ -45,7 +49,8 @@ const RETRY_WAIT_MS = { least: 30_000, most: 240_000 } as const;
  * that it names by then is downloaded at once. If the API reports the batch as running again, the ten minutes start at its end.
  * Then such lines are sent again if both files are there and hold rows of this shard. Otherwise they end `answer_unavailable`,
  * because they may have been paid, unless `rebuy` is set.
- * @throws ApplicationFailure `AnswersNotReady` (retryable) for those ten minutes; `BatchUnknown` if the API does not know the
+ * Answers are checked against the schema of the job's template, whose text is in the store only.
+ * @throws ApplicationFailure `BadInput` if the store has no template; `AnswersNotReady` (retryable) for those ten minutes; `BatchUnknown` if the API does not know the
  * batch after them
  */
 export async function fetchResults(deps: Dependencies, request: FetchRequest): Promise<ShardCounts> {
@@ -55,6 +60,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
   const { model } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
   if (known !== null) return toShardCounts(known, paidFor(model, known).cost);
 
+  const answer = await answerCheckOf(store, request);
   return await withHeartbeat(async (signal) => {
     let ended = (await readRecord<EndedRecord>(store, shardFiles.ended(job, shard, batch)))!;
     const missedKey = shardFiles.missed(job, shard, batch);
@@ -72,6 +78,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
         refused: ended.errors,
         missing,
         attempts: request.attempts,
+        ...(answer === null ? {} : { answer }),
         duplicates: files.duplicates,
         lostDuplicate: files.lostDuplicate,
         rates: ratesOf(model),
@@ -99,6 +106,14 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
     if (first) deps.observer?.onShardSettled({ job, shard, model, outcome, tokens, price: priceOf(cost) });
     return toShardCounts(outcome, cost);
   });
+}
+
+/** The check of a job's answers; null for a job whose answers have no schema. */
+async function answerCheckOf(store: Store, { answer }: FetchRequest): Promise<AnswerCheck | null> {
+  if (answer === undefined) return null;
+  const { template, ...limits } = answer;
+  const { schema } = (await jobTemplate(store, template)).answer!;
+  return { ...limits, schema };
 }
 
 /**

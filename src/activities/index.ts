@@ -112,6 +112,7 @@ export type {
   BatchReading,
   BoughtShard,
   CreateRequest,
+  FetchRequest,
   FinalRefusal,
   FirstPlan,
   JobObserver,

@@ -11,6 +11,8 @@ export interface JobFlags {
   shardLines?: number;
   shardBytes?: number;
   attempts?: number;
+  answerAttempts?: number;
+  tellErrors?: boolean;
   poll?: number;
   inFlight?: number;
   skipBadLines?: boolean;
@@ -34,6 +36,12 @@ export function addJobOptions(command: Command): Command {
     .option('--shard-lines <n>', 'maximum lines per batch, 1 to 50000 (default: 50000)', toNumber)
     .option('--shard-bytes <n>', 'maximum bytes per batch, up to 190000000 (default: 190000000)', toNumber)
     .option('--attempts <n>', 'maximum attempts per line, 1 to 20 (default: 3)', toNumber)
+    .option(
+      '--answer-attempts <n>',
+      'maximum answers per line that do not fit the schema, refuse or are cut, 1 to 20 (default: 2)',
+      toNumber,
+    )
+    .option('--tell-errors', 'tell the model what was wrong with its answer when it is requested again')
     .option('--poll <seconds>', 'first and smallest interval between polls (default: 2)', toNumber)
     .option('--in-flight <n>', 'maximum concurrent batches (default: 100)', toNumber)
     .option('--skip-bad-lines', 'end bad input lines as failed rows instead of refusing the input')
@@ -112,7 +120,20 @@ export function toJobOptions(input: string, flags: JobFlags): JobOptions {
     ...(onlyNew === undefined ? {} : { onlyNew }),
   };
   const { model, endpoint, shardLines, shardBytes, attempts, inFlight, skipBadLines, rebuy, account } = same;
-  const given = { model, endpoint, shardLines, shardBytes, attempts, inFlight, skipBadLines, rebuy, account };
+  const { answerAttempts, tellErrors } = same;
+  const given = {
+    model,
+    endpoint,
+    shardLines,
+    shardBytes,
+    attempts,
+    inFlight,
+    skipBadLines,
+    rebuy,
+    account,
+    answerAttempts,
+    tellErrors,
+  };
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   return { input, ...named, ...defined };
 }

@@ -3,8 +3,9 @@ import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { readRecord, type Store } from '../store/store.ts';
 import { splitLines, type RowText } from './result-rows.ts';
 
-/** No row of another status contains this text: in a JSON string its quotes are escaped. */
-const ANSWERED = ',"status":"answered","attempts":';
+/** The first such text of a row is its status: in an id, a JSON string, its quotes are escaped. */
+const STATUS = ',"status":';
+const ANSWERED = `${STATUS}"answered"`;
 
 /**
  * Yields the requests of lines without an answer, as they were sent, with the user's ids: a valid input. The order is by batch, and
@@ -17,7 +18,8 @@ export async function* failedRequests(
 ): AsyncGenerator<string, number, undefined> {
   const lines: number[] = [];
   for await (const { text } of rows)
-    if (!text.includes(ANSWERED)) lines.push(Number.parseInt(text.slice('{"line":'.length), 10));
+    if (!text.startsWith(ANSWERED, text.indexOf(STATUS)))
+      lines.push(Number.parseInt(text.slice('{"line":'.length), 10));
   let left = lines.length;
   const plan = left === 0 ? null : await readRecord<RoundPlan>(store, jobFiles.round(job, 1));
   for (let index = 0; index < (plan?.shards ?? 0); index += 1) {

@@ -29,6 +29,7 @@ export function staticDetailsOf(spec: JobSpec): string {
     ['largest batch', `${grouped(spec.shardLines)} lines, ${sizeOf(spec.shardBytes)}`],
     ['batches in flight', `at most ${grouped(spec.inFlight)}`],
     ['attempts per line', `at most ${spec.attempts}`],
+    ...answersOf(spec),
     ['polls', `every ${spec.pollMs / 1_000} s at first, then less often, down to once a minute`],
     ['bad lines', spec.skipBadLines ? 'end as failed' : 'refuse the whole input'],
     ['lost answers', spec.rebuy ? 'are bought again' : 'end as failed, since they were paid'],
@@ -65,6 +66,12 @@ export function staticDetailsOf(spec: JobSpec): string {
     '- without progress: start a worker with `durable-batch worker`, or run the same `durable-batch run` again; *Current Details* are as of the last step of a worker',
     '- *Terminate* leaves batches running at OpenAI: start the same job again to fetch them. *Reset* is safe: nothing is bought twice.',
   ].join('\n');
+}
+
+function answersOf({ answer }: JobSpec): [what: string, value: string][] {
+  if (answer === undefined) return [];
+  const told = answer.tellErrors === true ? ', and the model is told what was wrong' : '';
+  return [['answers per line', `at most ${answer.attempts} that do not fit the schema${told}`]];
 }
 
 /** Cuts a text to the size of a summary. */

@@ -20,6 +20,13 @@ export interface JobOptions {
   shardBytes?: number;
   /** Attempts of a line before it ends `failed`, 1 to 20. @default 3 */
   attempts?: number;
+  /**
+   * Answers of a line before it ends `failed`, 1 to 20, in a job with `answer`: an answer that does not fit the schema, a refusal or
+   * an answer that was cut at the token limit is requested again. Independent of `attempts`. @default 2
+   */
+  answerAttempts?: number;
+  /** Tell the model what was wrong with its last answer when it is requested again, in a job with `answer`. @default false */
+  tellErrors?: boolean;
   /** First and smallest interval between two polls, in seconds, 0.05 to 3,600. @default 2 */
   pollSeconds?: number;
   /** Concurrent batches in flight, 1 to 1,000. @default 100 */
@@ -52,6 +59,8 @@ export const jobOptionNames: readonly string[] = Object.keys({
   shardLines: true,
   shardBytes: true,
   attempts: true,
+  answerAttempts: true,
+  tellErrors: true,
   pollSeconds: true,
   inFlight: true,
   skipBadLines: true,
@@ -80,6 +89,8 @@ export interface JobSpec {
   readonly onlyNew?: { readonly schedule: string };
   /** The template that turns the rows of the input into requests; without it, the input is ready request lines. */
   readonly template?: TemplateReference;
+  /** How answers are checked; only with a template that has an `answer`. */
+  readonly answer?: AnswerLimits;
   /** The store of the job: workers with another store refuse its steps. Specs of version 0.2 and before have none. */
   readonly store?: { readonly id: string; readonly path: string };
   /** A hash of the base URL of its batches, if the process that started it has set one (`store/job-api.ts`). */
@@ -94,6 +105,14 @@ export interface TemplateReference {
   readonly sha256: string;
   /** Absolute path of the folder of images with a relative path: in another folder, the same rows have other images. */
   readonly imageFolder?: string;
+}
+
+/** What happens to answers that do not fit the schema of the template, refusals, and answers that were cut. */
+export interface AnswerLimits {
+  /** After how many of them a line ends `failed`. */
+  readonly attempts: number;
+  /** True when the next request tells the model what was wrong. */
+  readonly tellErrors?: true;
 }
 
 /** What the input of a job consists of, for messages. */
@@ -125,10 +144,13 @@ export interface InputFingerprint {
 export type CheckedOptions = Omit<JobSpec, 'jobId' | 'input'> & { readonly jobId: string | null };
 
 /**
- * Checks options and fills in the defaults, which are defined only here.
+ * Checks options and fills in the defaults, which are defined only here. `hasAnswer`: whether the request template has an `answer`.
  * @throws BatchError `bad_option` naming the option, its range and its value
  */
-export function checkJobOptions(options: Omit<JobOptions, 'input'>): CheckedOptions {
+export function checkJobOptions(
+  options: Omit<JobOptions, 'input'>,
+  hasAnswer: boolean = false,
+): CheckedOptions {
   const { jobId, endpoint, model, onlyNew } = options;
   if (jobId !== undefined && !isJobId(jobId)) {
     throw badOption(
@@ -162,8 +184,22 @@ export function checkJobOptions(options: Omit<JobOptions, 'input'>): CheckedOpti
     rebuy: options.rebuy ?? false,
     giveUpAfterMs: hours === undefined ? null : between('give-up-after', hours, 1, 10_000, 1) * 3_600_000,
     ...(onlyNew === undefined ? {} : { onlyNew: { schedule: onlyNew } }),
+    ...answerLimits(options, hasAnswer),
     ...(account === null ? {} : { labels: { account, schedule: null, searchable: false } }),
   };
+}
+
+function answerLimits(
+  { answerAttempts, tellErrors }: Omit<JobOptions, 'input'>,
+  hasAnswer: boolean,
+): Pick<CheckedOptions, 'answer'> {
+  const given = answerAttempts !== undefined ? 'answer-attempts' : tellErrors === true ? 'tell-errors' : null;
+  if (!hasAnswer) {
+    if (given === null) return {};
+    throw badOption(given, 'needs a schema of the answers: give --answer too, or leave it out');
+  }
+  const attempts = whole('answer-attempts', answerAttempts, 1, 20, 2);
+  return { answer: { attempts, ...(tellErrors === true ? { tellErrors } : {}) } };
 }
 
 /** True for a valid id of a new job; it is also a folder's name in the store. */
@@ -203,7 +239,7 @@ export function assertJobId(jobId: unknown): string {
  */
 export function jobIdentity(checked: CheckedOptions, sha256: string): string {
   const { model, endpoint, shardLines, shardBytes, attempts, skipBadLines, giveUpAfterMs } = checked;
-  const { onlyNew, template } = checked;
+  const { onlyNew, template, answer } = checked;
   return JSON.stringify([
     1,
     sha256,
@@ -216,6 +252,7 @@ export function jobIdentity(checked: CheckedOptions, sha256: string): string {
     giveUpAfterMs,
     ...(onlyNew === undefined ? [] : [onlyNew.schedule]),
     ...(template === undefined ? [] : [[template.sha256, template.imageFolder ?? null]]),
+    ...(answer === undefined ? [] : [[answer.attempts, answer.tellErrors ?? false]]),
   ]);
 }
 

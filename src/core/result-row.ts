@@ -4,13 +4,16 @@ export interface ResultRow {
   readonly line: number;
   /** The line's `custom_id` verbatim, or else its number as text. */
   readonly id: string;
-  /** `answered` rows have a `response`, the others an `error`. */
+  /** `answered` rows have a `response`, the others an `error`, and also a `response` if it is a wrong answer. */
   readonly status: 'answered' | 'failed' | 'cancelled';
   /** The number of batches that ran the line. */
   readonly attempts: number;
   /** The batch that answered or failed the line; null when none did. */
   readonly batch_id: string | null;
-  /** The unchanged response body of the endpoint; null unless answered. See `answerText` and `answerEmbedding`. */
+  /**
+   * The unchanged response body of the endpoint; null unless the line was answered. That of a failed line is its wrong answer: see the code
+   * of the error (`answer_invalid`, `answer_refused`, `answer_cut`). See `answerText` and `answerEmbedding`.
+   */
   readonly response: unknown;
   /** Why the line has no answer; null when answered. */
   readonly error: { readonly code: string; readonly message: string } | null;

@@ -23,10 +23,17 @@ export function compareShards(a: string, b: string): number {
 }
 
 /** A line and its `LineHistory`; without `idle`, as in records of earlier versions, all its uncharged attempts were idle. */
-export type CarriedLine = readonly [line: number, sent: number, charged: number, idle?: number];
+export type CarriedLine = readonly [
+  line: number,
+  sent: number,
+  charged: number,
+  idle?: number,
+  wrong?: number,
+];
 
 /** The record of a line that is sent again. */
-export function toCarriedLine(line: number, { sent, charged, idle }: LineHistory): CarriedLine {
+export function toCarriedLine(line: number, { sent, charged, idle, wrong }: LineHistory): CarriedLine {
+  if (wrong !== undefined) return [line, sent, charged, idle, wrong];
   return idle === sent - charged ? [line, sent, charged] : [line, sent, charged, idle];
 }
 
@@ -47,7 +54,12 @@ export interface ShardManifest {
   readonly cutFrom?: string;
   /** The largest file, in bytes, for these lines: a larger one was refused. */
   readonly maxBytes?: number;
+  /** The lines whose requests tell the model what was wrong with its last answer; absent if there are none. */
+  readonly told?: readonly ToldLine[];
 }
+
+/** A line and the parts of its request that were added to the first one: pairs of offset and length in bytes, ascending. */
+export type ToldLine = readonly [line: number, ...parts: number[]];
 
 /** One round of a job: its numbers of shards and lines, and of the lines refused before it. */
 export interface RoundPlan {
@@ -89,6 +101,8 @@ export interface ShardOutcome {
   readonly errors: Readonly<Record<string, number>>;
   /** The first lines with each error, at most `EXAMPLES_KEPT`; outcomes of version 0.1 have none. */
   readonly examples?: Readonly<Record<string, readonly number[]>>;
+  /** Set when `shardFiles.told` has what the next requests of lines tell the model about their answers. */
+  readonly tells?: true;
   /** Set when the shard was too large for the API or a gateway before it: its lines are sent again in halves. */
   readonly tooLarge?: true;
   /** Set when the API refused the shard's batch as a whole; decides how its lines are packed again. */
@@ -173,7 +187,10 @@ export class ShardLines {
       for (let line = from; line <= to; line += 1) this.numbers[i++] = line;
     }
     this.histories = new Map(
-      manifest.carried.map(([line, sent, charged, idle = sent - charged]) => [line, { sent, charged, idle }]),
+      manifest.carried.map(([line, sent, charged, idle = sent - charged, wrong]) => [
+        line,
+        { sent, charged, idle, ...(wrong === undefined ? {} : { wrong }) },
+      ]),
     );
   }
 

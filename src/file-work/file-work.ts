@@ -64,7 +64,7 @@ export class FileWork {
   }
 
   async packRetries(options: RetryRound): Promise<RoundPlan> {
-    return await this.onFiles(options, retriedFiles(options), (folder) =>
+    return await this.onFiles(options, retriedFiles(this.store, options), (folder) =>
       this.pool.run('packRetries', { folder, options }),
     );
   }

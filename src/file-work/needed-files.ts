@@ -29,7 +29,17 @@ export function endedFiles(ended: EndedShard): string[] {
 }
 
 /** The files of a round's shards that a retry needs. */
-export function* retriedFiles({
+export async function* retriedFiles(store: Store, { job, round, shards }: RetryRound): Keys {
+  yield* roundFiles({ job, round, shards });
+  for (let index = 0; index < shards; index += 1) {
+    const shard = shardId(round, index);
+    const outcome = await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard));
+    if (outcome?.tells === true) yield shardFiles.told(job, shard, outcome.rows!);
+  }
+}
+
+/** The records and requests of a round's shards. */
+function* roundFiles({
   job,
   round,
   shards,
@@ -46,7 +56,7 @@ export async function* jobRoundFiles(store: Store, job: string, rounds: number):
     const plan = await readRecord<RoundPlan>(store, jobFiles.round(job, round));
     if (plan === null) return;
     yield jobFiles.round(job, round);
-    yield* retriedFiles({ job, round, shards: plan.shards });
+    yield* roundFiles({ job, round, shards: plan.shards });
     for (let index = 0; index < plan.shards; index += 1)
       yield* rowsOf(store, { job, shard: shardId(round, index) });
   }

@@ -32,7 +32,7 @@ export async function prepareJob(
   assertKnownOptions(options, jobOptionNames);
   const { input, ...others } = options;
   const checked = {
-    ...checkOptions(others),
+    ...checkOptions(others, template?.answer !== undefined),
     ...(template === null ? {} : { template: templateReference(template, dirname(resolve(input))) }),
   };
   return nameJob(checked, await fingerprintInput(input), { stem: input, fresh });
@@ -42,9 +42,9 @@ export async function prepareJob(
  * Checks the options of a job besides its source.
  * @throws BatchError `bad_option`
  */
-export function checkOptions(options: Omit<JobOptions, 'input'>): CheckedOptions {
+export function checkOptions(options: Omit<JobOptions, 'input'>, hasAnswer: boolean): CheckedOptions {
   const account = options.account ?? readEnvironment().account;
-  return checkJobOptions(account === null ? options : { ...options, account });
+  return checkJobOptions(account === null ? options : { ...options, account }, hasAnswer);
 }
 
 /** The spec of a job; without an id of its own, it is named after `stem` and its identity. With `fresh`, its id is unique. */

@@ -128,7 +128,7 @@ export async function resolveStart(
   // The lines name their model and endpoint.
   const { model: _, endpoint: __, ...others } = jobOptionsOf(given);
   const checked = {
-    ...checkOptions(others),
+    ...checkOptions(others, template.answer !== undefined),
     template: templateReference(template, await imageFolderOf(paths, folder ?? '.')),
   };
   const stored = await materialize(source, store);
@@ -150,7 +150,7 @@ async function resolveRequests(
     const spec = await prepareJob({ ...options, input: paths[0]! }, fresh);
     return { spec, template: null, stored: null };
   }
-  const checked = checkOptions(options);
+  const checked = checkOptions(options, false);
   const stored = await materialize({ kind: 'objects', objects: given.requests }, store);
   const spec = nameJob(checked, inputOf(stored), { stem: sourceStem(given, paths), fresh });
   return { spec, template: null, stored };

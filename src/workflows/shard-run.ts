@@ -1,6 +1,7 @@
 import { ActivityFailure, ApplicationFailure, isCancellation, patched } from '@temporalio/workflow';
-import type { FinalRefusal, ShardCounts } from '../activities/index.ts';
+import type { FetchRequest, FinalRefusal, ShardCounts } from '../activities/index.ts';
 import { FailureType } from '../core/failure.ts';
+import type { JobSpec } from '../core/job-spec.ts';
 import { createBatch, fetchResults, settleRefusedShard, uploadInput } from './activity-proxies.ts';
 import type { JobControl } from './job-control.ts';
 import { nameOf, type ShardRecord } from './shard-record.ts';
@@ -65,6 +66,7 @@ export async function runShard(shard: ShardRecord, job: JobControl): Promise<Sha
         shard: shard.id,
         batch: shard.batch,
         attempts: run.spec.attempts,
+        ...answerOf(run.spec),
         rebuy: run.buysAgain(),
         cancelled: run.state.cancelled,
       });
@@ -74,6 +76,11 @@ export async function runShard(shard: ShardRecord, job: JobControl): Promise<Sha
     await job.untilMayTry({ accepted: () => settled });
     if (run.isContinuing) return 'continued';
   }
+}
+
+/** How the answers of a job are checked, as its steps need it. */
+function answerOf({ answer, template }: JobSpec): Pick<FetchRequest, 'answer'> {
+  return answer === undefined || template === undefined ? {} : { answer: { ...answer, template } };
 }
 
 async function sendShard(shard: ShardRecord, job: JobControl): Promise<'done' | 'later'> {

@@ -1,4 +1,8 @@
+import type { EmulatorOptions } from 'openai-batch-emulator';
 import { type JobEnd, JobUnderAttack, type SharedServer, type Strike } from './job-under-attack.ts';
+
+/** What distinguishes a job from that of the matrix; see `JobUnderAttack.prepare`. */
+export type JobKind = [changes?: EmulatorOptions, hasSchema?: boolean];
 
 /** A kind of attack on a step that a worker takes. */
 export const Attack = {
@@ -35,15 +39,7 @@ export interface Undisturbed {
 
 /** Runs the job twice without an attack: once to record the worker's steps, once to record those of `run`. */
 export async function recordUndisturbed(server: SharedServer): Promise<Undisturbed> {
-  await using forWorker = await JobUnderAttack.prepare(server);
-  await forWorker.start();
-  const worker = forWorker.worker();
-  await forWorker.untilEnded();
-  worker.child.kill('SIGTERM');
-  await worker.ended;
-  const workerSteps = counted(forWorker.steps());
-  const end = await forWorker.end();
-
+  const { end, workerSteps } = await recordWorker(server);
   await using forClient = await JobUnderAttack.prepare(server);
   forClient.worker();
   const client = forClient.run();
@@ -51,6 +47,20 @@ export async function recordUndisturbed(server: SharedServer): Promise<Undisturb
   const own = new Set(workerSteps.map(({ name }) => name));
   const clientSteps = counted(forClient.steps()).filter(({ name }) => !own.has(name));
   return { end, workerSteps, clientSteps };
+}
+
+/** Runs a job once without any attack, for a worker's steps. */
+export async function recordWorker(
+  server: SharedServer,
+  ...kind: JobKind
+): Promise<Omit<Undisturbed, 'clientSteps'>> {
+  await using job = await JobUnderAttack.prepare(server, ...kind);
+  await job.start();
+  const worker = job.worker();
+  await job.untilEnded();
+  worker.child.kill('SIGTERM');
+  await worker.ended;
+  return { workerSteps: counted(job.steps()), end: await job.end() };
 }
 
 /**
@@ -80,9 +90,14 @@ export interface Attacked {
 }
 
 /** Attacks a worker at one of its steps, lets the job end by itself, and returns its end. */
-export async function attackWorker(step: Step, attack: Attack, shared: SharedServer): Promise<Attacked> {
+export async function attackWorker(
+  step: Step,
+  attack: Attack,
+  shared: SharedServer,
+  ...kind: JobKind
+): Promise<Attacked> {
   const ownServer = attack === Attack.Server || attack === Attack.Both;
-  await using job = await JobUnderAttack.prepare(ownServer ? null : shared);
+  await using job = await JobUnderAttack.prepare(ownServer ? null : shared, ...kind);
   await job.start();
   const at = { step: step.name, occurrence: occurrenceOf(step, attack) };
   let late = 0;

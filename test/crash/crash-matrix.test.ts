@@ -99,6 +99,7 @@ describe('the steps come from the running code', () => {
       'unknown',
       'input',
       'pass',
+      'told', // see answers.test.ts
       // Folders.
       'building',
       'buildings',

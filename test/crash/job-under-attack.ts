@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type Connection } from '@temporalio/client';
 import { SHARD_KEY } from '../../src/openai/batch-metadata.ts';
-import { prepareJob } from '../../src/client/index.ts';
+import { prepareJob, requestTemplateOf, type RequestTemplate } from '../../src/client/index.ts';
+import { keepTemplate } from '../../src/job/job-template.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { jobIdentity, type JobSpec } from '../../src/core/job-spec.ts';
 import { type EmulatorOptions, type LedgerSummary, startEmulator } from 'openai-batch-emulator';
 import { brokenGuarantees, factsOfEmulator, type RowFacts } from '../support/guarantees.ts';
@@ -62,6 +64,9 @@ const AFTER_END_MS = 5_000;
 /** Lines of the job; one of the input's lines is bad and ends `failed` unsent. */
 const LINES = 13;
 const BAD_LINE = 7;
+
+/** Rows of the job whose answers have a schema. */
+const ROWS = 7;
 
 /** At least four batches, two rounds, lines that fail first, always or permanently, and a refused POST. */
 const emulatorOptions: EmulatorOptions = {
@@ -140,12 +145,22 @@ export class JobUnderAttack implements AsyncDisposable {
   }
 
   /** Prepares the job, but starts neither job nor worker; without a shared server the job has its own, which may be killed. */
-  static async prepare(server: SharedServer | null, changes: EmulatorOptions = {}): Promise<JobUnderAttack> {
+  static async prepare(
+    server: SharedServer | null,
+    changes: EmulatorOptions = {},
+    hasSchema: boolean = false,
+  ): Promise<JobUnderAttack> {
     const folder = mkdtempSync(join(tmpdir(), 'durable-batch-crash-'));
     mkdirSync(join(folder, 'marks'));
     const input = join(folder, 'input.jsonl');
-    writeFileSync(input, inputText());
-    const spec = await prepareJob({ input, jobId: jobIdOf(folder), ...JOB_OPTIONS });
+    writeFileSync(input, hasSchema ? rowsText() : inputText());
+    const template = hasSchema ? await keptTemplate(join(folder, 'home')) : null;
+    const options = { input, jobId: jobIdOf(folder), ...JOB_OPTIONS };
+    const spec = await prepareJob(
+      hasSchema ? { ...options, skipBadLines: false, tellErrors: true } : options,
+      false,
+      template,
+    );
     const target = await resolveTemporalTarget({ home: server?.home ?? join(folder, 'home') });
     const emulator = await startEmulator({ ...emulatorOptions, ...changes });
     return new JobUnderAttack(folder, server, emulator, spec, await connectClient(target));
@@ -370,6 +385,22 @@ function inputText(): string {
       ? 'not JSON\n'
       : `${JSON.stringify({ custom_id: `id ${i + 1}`, body: { model: 'gpt-5-mini', messages: [{ role: 'user', content: `Prompt ${i + 1}` }] } })}\n`,
   ).join('');
+}
+
+function rowsText(): string {
+  return Array.from({ length: ROWS }, (_, i) => `${JSON.stringify({ text: `Prompt ${i + 1}` })}\n`).join('');
+}
+
+/** The template of a job over rows, whose answers have a schema, in the store of a home. */
+async function keptTemplate(home: string): Promise<RequestTemplate> {
+  const answer = { type: 'object', properties: { ok: { type: 'boolean' } }, required: ['ok'] };
+  const template = await requestTemplateOf({
+    prompt: '{{ text }}',
+    model: 'gpt-5-mini',
+    answer: { ...answer, additionalProperties: false },
+  });
+  await keepTemplate(openStore(join(home, 'store')), template!);
+  return template!;
 }
 
 function jobIdOf(folder: string): string {

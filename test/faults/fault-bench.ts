@@ -6,7 +6,10 @@ import { activityInfo } from '@temporalio/activity';
 import { Client, type WorkflowHandle } from '@temporalio/client';
 import OpenAI from 'openai';
 import { expect } from 'vitest';
-import { prepareJob } from '../../src/client/index.ts';
+import { z } from 'zod';
+import { prepareJob, requestTemplateOf, type RequestTemplate } from '../../src/client/index.ts';
+import { keepTemplate } from '../../src/job/job-template.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { BatchClient, type JobHandle } from '../../src/client/index.ts';
 import type { ResultRow } from '../../src/core/result-row.ts';
 import type { JobOptions, JobSpec } from '../../src/core/job-spec.ts';
@@ -34,6 +37,8 @@ export interface FaultRow {
   readonly text?: (line: number) => string;
   /** @default chat completions */
   readonly endpoint?: '/v1/responses';
+  /** Whether the job is one of rows whose answers have a schema that only `REPLY` fits. @default false */
+  readonly hasSchema?: boolean;
   readonly job?: Omit<JobOptions, 'input'>;
   /** Values that no option allows, such as giving up after less than an hour. */
   readonly spec?: Partial<JobSpec>;
@@ -85,6 +90,10 @@ export interface Scene {
   readonly addFault: (rule: FaultRule) => Promise<void>;
   readonly removeFault: (id: string) => Promise<void>;
 }
+
+/** The only answer that fits the schema of a row. */
+const REPLY = 'yes';
+const REPLY_JSON = JSON.stringify({ reply: REPLY });
 
 /** A job takes seconds; a busy machine needs far longer. */
 const DEADLINE_MS = 400_000;
@@ -167,6 +176,20 @@ export class FaultBench {
     await this.stop();
   }
 
+  /** The template of a row whose answers have a schema, in the store; null for the other rows. */
+  private async templateOf({ hasSchema, endpoint }: FaultRow): Promise<RequestTemplate | null> {
+    if (hasSchema !== true) return null;
+    const template = await requestTemplateOf({
+      prompt: '{{ text }}',
+      model: 'gpt-5-mini',
+      id: { column: 'custom_id' },
+      answer: z.object({ reply: z.literal(REPLY) }),
+      ...(endpoint === undefined ? {} : { endpoint }),
+    });
+    await keepTemplate(openStore(join(this.home, 'store')), template!);
+    return template;
+  }
+
   /** Runs a row as a whole job, and checks the guarantees of every job and the end that the row describes. */
   async run(row: FaultRow): Promise<void> {
     this.rows += 1;
@@ -181,9 +204,10 @@ export class FaultBench {
     const input = join(this.home, `${id}.jsonl`);
     writeFileSync(
       input,
-      asked.map((content, i) => `${JSON.stringify(request(i + 1, content, row.endpoint))}\n`).join(''),
+      asked.map((content, i) => `${JSON.stringify(lineOf(row, i + 1, content))}\n`).join(''),
     );
-    const prepared = await prepareJob({ input, pollSeconds: 0.05, ...row.job, jobId: id });
+    const options = { input, pollSeconds: 0.05, ...row.job, jobId: id };
+    const prepared = await prepareJob(options, false, await this.templateOf(row));
     const spec: JobSpec = { ...prepared, ...row.spec };
     const api = new WatchedApi(emulator.url);
     this.apis.set(spec.jobId, api);
@@ -210,7 +234,7 @@ export class FaultBench {
         },
       );
       const rows = await rowsOf(job);
-      checkRows(rows, report, asked, row.ends);
+      checkRows(rows, report, row.hasSchema === true ? asked.map(() => REPLY_JSON) : asked, row.ends);
       await checkLedger(scene, report, row.ends);
       await checkGuarantees(emulator, api, rows, row.ends);
     } finally {
@@ -260,7 +284,9 @@ function installRuntimeOnce(): void {
   installed = true;
 }
 
-function request(line: number, content: string, endpoint?: '/v1/responses'): object {
+/** A line of the input: a request, or a row. */
+function lineOf({ endpoint, hasSchema }: FaultRow, line: number, content: string): object {
+  if (hasSchema === true) return { custom_id: `id ${line}`, text: content };
   const body =
     endpoint === undefined
       ? { model: 'gpt-5-mini', messages: [{ role: 'user', content }] }

@@ -116,6 +116,28 @@ export function settle(
   ended: Partial<EndedShard> = {},
 ): ShardOutcome | null {
   const batch = ended.batch ?? 1;
+  const settled = settleShard(folder, {
+    job: JOB,
+    shard,
+    batch,
+    batchId: 'batch_1',
+    status: 'completed',
+    ...writeRaw(folder, shard, raw, batch),
+    refused: [],
+    missing: 'retry',
+    attempts: 3,
+    ...ended,
+  });
+  return 'missing' in settled ? null : claimFirstOutcome(folder, shard, settled);
+}
+
+/** Writes the raw files of a shard's batch; returns which there are. */
+export function writeRaw(
+  folder: string,
+  shard: string,
+  raw: RawFiles,
+  batch = 1,
+): Pick<EndedShard, 'hasOutput' | 'hasErrors'> & { readonly duplicates: string[] } {
   const put = (key: string, bytes: string | Uint8Array | undefined): boolean => {
     if (bytes === undefined) return false;
     mkdirSync(dirname(join(folder, key)), { recursive: true });
@@ -124,21 +146,11 @@ export function settle(
   };
   for (const [batchId, output] of Object.entries(raw.duplicates ?? {}))
     put(shardFiles.duplicateOutput(JOB, shard, batch, batchId), output);
-  const settled = settleShard(folder, {
-    job: JOB,
-    shard,
-    batch,
-    batchId: 'batch_1',
-    status: 'completed',
+  return {
     hasOutput: put(shardFiles.output(JOB, shard, batch), raw.output),
     hasErrors: put(shardFiles.errors(JOB, shard, batch), raw.errors),
-    refused: [],
-    missing: 'retry',
-    attempts: 3,
     duplicates: Object.keys(raw.duplicates ?? {}),
-    ...ended,
-  });
-  return 'missing' in settled ? null : claimFirstOutcome(folder, shard, settled);
+  };
 }
 
 /** Claims the first outcome of a shard, as file work does; returns the one on record. */

@@ -39,6 +39,14 @@ export interface Losses {
   readonly runs?: boolean;
 }
 
+/** Codes of rows of failed lines that were answered. */
+const withAnswer: ReadonlySet<string> = new Set([
+  'answer_unreadable',
+  'answer_invalid',
+  'answer_refused',
+  'answer_cut',
+]);
+
 /**
  * Returns the broken guarantees: ended batches that were not read, paid answers that are in no row, lines paid twice. Without losses
  * the ledger's sums are not checked.
@@ -54,8 +62,8 @@ export function brokenGuarantees(
   for (const { line, paid, isReadable } of api.lines) {
     if (paid === 0 || !isReadable) continue;
     const row = byLine.get(line);
-    // The answer is in a row that cannot be read.
-    if (row?.status === 'answered' || row?.error?.code === 'answer_unreadable') continue;
+    // The answer is in a row that cannot be read, or is in the row and wrong.
+    if (row?.status === 'answered' || withAnswer.has(row?.error?.code ?? '')) continue;
     broken.push(`line ${line} is paid, and its row says ${row === undefined ? 'nothing' : describe(row)}`);
   }
   return broken;

@@ -9,6 +9,7 @@ import { AnswerForm } from './faults/line-fault.ts';
 import type { LineFault } from './faults/line-fault.ts';
 import { errorBody, responseRow, notExecutedRow } from './result-row.ts';
 import { unreadableRow } from './unreadable-row.ts';
+import { hasAssistantMessage, wrongAnswer } from './wrong-answer.ts';
 import type { RowIds } from './result-row.ts';
 
 /** The result of executing one line. */
@@ -58,6 +59,8 @@ export function executeLine(
       return { ...unpaid('completed', '', 'output'), row: undefined };
     case 'answer_form':
       return answeredInForm(fault.form, body, context);
+    case 'wrong_answer':
+      return answeredWrongly(body, context, fault);
     case 'unreadable_row':
       return unreadable(answered(body, context), fault);
     default:
@@ -89,6 +92,17 @@ function answerOrRefusal(body: Record<string, unknown>, context: LineContext): A
     if (error instanceof ApiError) return error;
     throw error;
   }
+}
+
+/** The row of a paid answer that is wrong. */
+function answeredWrongly(
+  body: Record<string, unknown>,
+  context: LineContext,
+  { as, unlessTold = false }: Extract<LineFault, { kind: 'wrong_answer' }>,
+): LineOutcome {
+  const answer = answerOrRefusal(body, context);
+  if (answer instanceof ApiError || (unlessTold && hasAssistantMessage(body))) return answered(body, context);
+  return paid(answer, responseRow(context.ids, 200, JSON.stringify(wrongAnswer(answer.body, as))));
 }
 
 /** Makes the row of an answer break a rule of JSON or UTF-8; the row of an error is not changed. */

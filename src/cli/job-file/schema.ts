@@ -105,6 +105,12 @@ export const jobFileKeys: Readonly<Record<string, ZodType>> = {
       'The JSON Schema of the answers, here or in a file',
     ),
   ),
+  answerAttempts: exactOptional(
+    wholeFrom(1, 20).describe('Answers per row, until one fits the schema of `answer` (default: 2)'),
+  ),
+  tellErrors: exactOptional(
+    flag.describe('Requests a wrong answer again with the answer and what is wrong with it'),
+  ),
   id: exactOptional(column.describe('The column of your ids (`custom_id`)')),
   out: exactOptional(
     path.describe('For `run`: a `.parquet`, `.csv`, `.jsonl` or `.npy` file, or a folder, for the results'),

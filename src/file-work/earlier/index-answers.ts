@@ -1,12 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { MAX_BATCH_BYTES } from '../../core/limits.ts';
-import { shardId, type RoundPlan } from '../../core/shard-plan.ts';
+import { shardId, ShardLines, type RoundPlan } from '../../core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../../store/job-files.ts';
 import { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 import { EntryWriter } from './answer-index.ts';
 import { readLines } from '../../files/read-lines.ts';
 import { RequestKeys } from '../requests/request-key.ts';
+import { addedParts, firstRequest } from '../requests/told-request.ts';
 import { RowFile } from '../rows/row-file.ts';
 import { readManifest, readOutcome, rowsPath } from '../records/shard-records.ts';
 
@@ -73,17 +74,31 @@ function eachAnswer(
   keys: RequestKeys,
   onAnswer: (key: Buffer, offset: number, length: number) => void,
 ): void {
-  const { endpoint } = readManifest(folder, job, shard);
+  const manifest = readManifest(folder, job, shard);
+  const { endpoint } = manifest;
+  const added = addedParts(manifest);
+  const numbers = added.size === 0 ? [] : new ShardLines({ ...manifest, carried: [] }).numbers;
   const rows = new RowFile(path);
   try {
-    readLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, { start, end }) => {
-      if (rows.done) return;
-      const { line, key } = keys.ofUploaded(block, start, end, endpoint);
-      if (rows.line !== line) return; // it went again: a later shard has its row
-      const tail = rows.tailStart();
-      if (rows.tailIs(answeredTail, tail)) onAnswer(key, rows.offset + (tail - rows.start), rows.end - tail);
-      rows.next();
-    });
+    readLines(
+      join(folder, shardFiles.requests(job, shard)),
+      MAX_BATCH_BYTES,
+      (block, { number, start, end }) => {
+        if (rows.done) return;
+        // The answer to a request that tells about an earlier answer is that of the line.
+        const parts = added.get(numbers[number - 1]!);
+        const first = parts === undefined ? null : firstRequest(block.subarray(start, end), parts);
+        const { line, key } =
+          first === null
+            ? keys.ofUploaded(block, start, end, endpoint)
+            : keys.ofUploaded(first, 0, first.length, endpoint);
+        if (rows.line !== line) return; // it went again: a later shard has its row
+        const tail = rows.tailStart();
+        if (rows.tailIs(answeredTail, tail))
+          onAnswer(key, rows.offset + (tail - rows.start), rows.end - tail);
+        rows.next();
+      },
+    );
   } finally {
     rows.close();
   }

@@ -15,7 +15,7 @@ export interface ClaimedOutcome {
 }
 
 /**
- * Claims the first outcome of a shard; returns the one on record. The rows that an outcome names are written before it. Rows that the
+ * Claims the first outcome of a shard; returns the one on record. The files that an outcome names are written before it. Files that the
  * outcome on record does not name are removed, including those of killed attempts.
  */
 export async function claimOutcome(
@@ -27,17 +27,20 @@ export async function claimOutcome(
   const { text, first } = await store.claim(key, JSON.stringify(outcome));
   const kept = first ? outcome : (JSON.parse(text) as ShardOutcome);
   if (outcome.rows !== undefined) {
-    const own = shardFiles.rows(job, shard, outcome.rows);
-    if (kept.rows === outcome.rows) await removeOtherRows(store, own);
-    else await store.remove(own);
+    const own = [
+      shardFiles.rows(job, shard, outcome.rows),
+      ...(outcome.tells === true ? [shardFiles.told(job, shard, outcome.rows)] : []),
+    ];
+    if (kept.rows === outcome.rows) await removeOthers(store, own);
+    else for (const key of own) await store.remove(key);
   }
   return { outcome: kept, first };
 }
 
-async function removeOtherRows(store: Store, own: string): Promise<void> {
-  const folder = own.slice(0, own.lastIndexOf('/'));
+async function removeOthers(store: Store, own: readonly string[]): Promise<void> {
+  const folder = own[0]!.slice(0, own[0]!.lastIndexOf('/'));
   for (const name of await store.list(folder)) {
     const key = `${folder}/${name}`;
-    if (/^rows-.*\.jsonl$/.test(name) && key !== own) await store.remove(key);
+    if (/^(rows|told)-.*\.jsonl$/.test(name) && !own.includes(key)) await store.remove(key);
   }
 }

@@ -15,9 +15,17 @@ export interface ShardRow {
   block: Buffer;
 }
 
-/** Calls `onRow` for each row of a raw file that belongs to a line of the shard; its argument is valid only during the call. */
-export function eachRow(lines: ShardLines, path: string, onRow: (found: Readonly<ShardRow>) => void): void {
-  const reader = new ResultRowReader();
+/**
+ * Calls `onRow` for each row of a raw file that belongs to a line of the shard; its argument is valid only during the call.
+ * `findsTexts`: whether the rows have the positions of their texts.
+ */
+export function eachRow(
+  lines: ShardLines,
+  path: string,
+  onRow: (found: Readonly<ShardRow>) => void,
+  findsTexts: boolean = false,
+): void {
+  const reader = new ResultRowReader(findsTexts);
   let found: ShardRow | null = null;
   readLines(path, MAX_ROW_BYTES, (block, fileLine) => {
     if (fileLine.overlong) return;

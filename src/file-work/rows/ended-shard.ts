@@ -1,5 +1,11 @@
+import type { AnswerLimits } from '../../core/job-spec.ts';
 import type { BatchErrorEntry, BatchStatus } from '../../core/batch-status.ts';
 import type { ModelRates } from '../../core/token-cost.ts';
+
+/** The check of the answers of a job, with the schema of its template. */
+export interface AnswerCheck extends AnswerLimits {
+  readonly schema: Readonly<Record<string, unknown>>;
+}
 
 /** A shard whose batch has ended. */
 export interface EndedShard {
@@ -19,6 +25,8 @@ export interface EndedShard {
    */
   readonly missing: 'ask' | 'retry' | 'unavailable' | 'cancelled';
   readonly attempts: number;
+  /** How its answers are checked; absent for a job without a schema of answers. */
+  readonly answer?: AnswerCheck;
   /** The model's list prices; null when they are unknown, absent when they were not looked up. */
   readonly rates?: ModelRates | null;
   /** Duplicates of this batch whose output is in the store: their answers count for lines that this batch did not answer. */

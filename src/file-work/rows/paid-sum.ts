@@ -3,6 +3,7 @@ import { TokenSum, type Cost, type ModelRates } from '../../core/token-cost.ts';
 import type { ReadRow } from '../../openai/rows/read-result-row.ts';
 import { UsageState } from '../../openai/rows/read-usage.ts';
 import { RowMeaning } from '../../openai/rows/row-meaning.ts';
+import type { WrongAnswer } from './wrong-answer.ts';
 
 /** Adds up rows that were paid. */
 export class PaidSum {
@@ -20,10 +21,11 @@ export class PaidSum {
   }
 
   /** Every row with usage was paid, whatever becomes of its line; the cost of an answer without usage is unknown. */
-  add({ usage }: ReadRow, meaning: RowMeaning): void {
-    if (meaning === RowMeaning.Answered) this.answers += 1;
+  add({ usage }: ReadRow, meaning: RowMeaning | WrongAnswer): void {
+    const isAnswer = meaning === RowMeaning.Answered || typeof meaning === 'object';
+    if (isAnswer) this.answers += 1;
     if (usage.state === UsageState.Absent) {
-      if (meaning === RowMeaning.Answered || meaning === RowMeaning.Unreadable) this.sum.addUnknown();
+      if (isAnswer || meaning === RowMeaning.Unreadable) this.sum.addUnknown();
       return;
     }
     const { tokens, hasRareKinds } = usage;

@@ -10,9 +10,9 @@ const LINE_FEED = 0x0a;
 const HEAD_BYTES = '{"line":'.length;
 const BEFORE_ID_BYTES = ',"id":'.length;
 
-const failedTail = Buffer.from(',"status":"failed","attempts":');
-/** The third byte from the end of a row whose usage is null, as that of every failed row: `…"usage":null}`. */
-const LAST_OF_NULL = 0x6c;
+/** The first byte of the status of failed rows, and its place in the part after the id. */
+const FIRST_OF_FAILED = 0x66;
+const BEFORE_STATUS_BYTES = ',"status":"'.length;
 
 /** A file of rows with a current row: `block[start..end)`, line feed included. */
 export class RowFile {
@@ -83,9 +83,9 @@ export class RowFile {
     return this.block.compare(bytes, 0, bytes.length, tail, tail + bytes.length) === 0;
   }
 
-  /** True when the current row's line failed; a single byte rules out most other rows. */
+  /** True when the current row's line failed. */
   get isFailed(): boolean {
-    return this.block[this.end - 3] === LAST_OF_NULL && this.tailIs(failedTail);
+    return this.block[this.tailStart() + BEFORE_STATUS_BYTES] === FIRST_OF_FAILED;
   }
 
   close(): void {

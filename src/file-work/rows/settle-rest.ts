@@ -1,5 +1,5 @@
 import { BatchStatus, type BatchErrorEntry } from '../../core/batch-status.ts';
-import { afterAttempt, AttemptCost } from '../../core/line-attempts.ts';
+import { afterAttempt, AttemptCost, type AttemptLimits } from '../../core/line-attempts.ts';
 import type { WholeRefusal } from '../../core/shard-plan.ts';
 import type { EndedShard } from './ended-shard.ts';
 import { lineState, type LineError, type ShardTally } from './shard-tally.ts';
@@ -18,11 +18,17 @@ export function settleRest(tally: ShardTally, ended: EndedShard, refusals: numbe
     else tally.set(position, end.state, end.error);
   }
   for (const [position, { use }] of errors) {
-    if (states[position] !== lineState.again) continue;
+    if (states[position] !== lineState.again && states[position] !== lineState.wrong) continue;
     const history = lines.historyOf(lines.numbers[position]!);
-    if (!afterAttempt(history, use, ended.attempts).again) states[position] = lineState.failed;
+    const { again } = afterAttempt(history, use, limitsOf(ended));
+    states[position] = again ? lineState.again : lineState.failed;
   }
   return refusal;
+}
+
+/** After how many attempts the lines of a shard end `failed`. */
+export function limitsOf({ attempts, answer }: EndedShard): AttemptLimits {
+  return answer === undefined ? { attempts } : { attempts, answerAttempts: answer.attempts };
 }
 
 /** How lines without a row end; null for lines that a cancel ended. */
@@ -80,7 +86,7 @@ function settleRefused(tally: ShardTally, ended: EndedShard, refusals: number): 
     }
     // The reason may be transient: the first refusal uses an attempt if the line has another one.
     const history = lines.historyOf(lines.numbers[position]!);
-    const isFirst = refusals === 0 && afterAttempt(history, AttemptCost.Attempt, ended.attempts).again;
+    const isFirst = refusals === 0 && afterAttempt(history, AttemptCost.Attempt, limitsOf(ended)).again;
     const use = isFirst ? AttemptCost.Attempt : AttemptCost.Nothing;
     tally.set(position, lineState.again, { code, message, use });
   }

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { ShardLines, type ShardOutcome } from '../../core/shard-plan.ts';
 import { shardFiles } from '../../store/job-files.ts';
 import { ShardIds } from '../records/shard-ids.ts';
@@ -5,13 +6,17 @@ import { attemptRows, readManifest } from '../records/shard-records.ts';
 import type { EndedShard, MissingRows } from './ended-shard.ts';
 import { OpenRawFiles, rawFile } from './raw-files.ts';
 import { RowsWriter } from './rows-writer.ts';
-import { settleRest } from './settle-rest.ts';
+import { limitsOf, settleRest } from './settle-rest.ts';
 import { outcomeOf } from './shard-outcome.ts';
-import { ShardTally, type RowRule } from './shard-tally.ts';
+import { AnswerBodies } from './answer-bodies.ts';
 import { BodySpillFile } from './body-spill-file.ts';
+import { ShardTally } from './shard-tally.ts';
+import { writeTold } from './told-writer.ts';
+import type { RowRule } from './wrong-answer.ts';
 
 /**
- * Decides how every line of a shard ended, and writes the rows of lines that are not sent again. `rule` maps a row to its meaning.
+ * Decides how every line of a shard ended, and writes the rows of lines that are not sent again. `rule` maps a row to its meaning;
+ * with `ended.answer` it is an `answerRule`.
  * Running it twice reads the same files, and writes the rows into a new file each time.
  * Writes nothing and returns `MissingRows` when `ended.missing` is `ask` and lines have no row.
  */
@@ -20,7 +25,13 @@ export function settleShard(folder: string, ended: EndedShard, rule?: RowRule): 
   const manifest = readManifest(folder, job, shard);
   const { rows, path } = attemptRows(folder, job, shard);
   using spare = new BodySpillFile(path);
-  const tally = new ShardTally({ lines: new ShardLines(manifest), spare, rates: ended.rates, rule });
+  const tally = new ShardTally({
+    lines: new ShardLines(manifest),
+    spare,
+    rates: ended.rates,
+    rule,
+    findsTexts: ended.answer !== undefined,
+  });
   const output = rawFile(folder, ended.hasOutput ? shardFiles.output(job, shard, batch) : null);
   const errors = rawFile(folder, ended.hasErrors ? shardFiles.errors(job, shard, batch) : null);
   const duplicateIds = ended.duplicates ?? [];
@@ -37,6 +48,9 @@ export function settleShard(folder: string, ended: EndedShard, rule?: RowRule): 
   const refusal = settleRest(tally, ended, manifest.refusals ?? 0);
   files.assertSame();
   const ids = new ShardIds(folder, job, shard, manifest);
-  new RowsWriter(path, ids).write(tally, files.descriptors, [batchId, batchId, ...duplicateIds]);
-  return { rows, ...outcomeOf(tally, ended.attempts, refusal) };
+  const bodies = new AnswerBodies(tally, files.descriptors);
+  new RowsWriter(path, ids).write(tally, bodies, [batchId, batchId, ...duplicateIds]);
+  const told = join(folder, shardFiles.told(job, shard, rows));
+  const tells = ended.answer?.tellErrors === true && writeTold(told, tally, bodies);
+  return { rows, ...outcomeOf(tally, limitsOf(ended), refusal), ...(tells ? { tells } : {}) };
 }

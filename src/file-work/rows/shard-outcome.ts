@@ -1,4 +1,4 @@
-import { afterAttempt, AttemptCost } from '../../core/line-attempts.ts';
+import { afterAttempt, AttemptCost, type AttemptLimits } from '../../core/line-attempts.ts';
 import { plainCode } from '../../core/plain-code.ts';
 import {
   EXAMPLES_KEPT,
@@ -10,7 +10,11 @@ import {
 import { lineState, type ShardTally } from './shard-tally.ts';
 
 /** The outcome of a shard whose tally is complete. */
-export function outcomeOf(tally: ShardTally, attempts: number, refusal: WholeRefusal | null): ShardOutcome {
+export function outcomeOf(
+  tally: ShardTally,
+  limits: AttemptLimits,
+  refusal: WholeRefusal | null,
+): ShardOutcome {
   const { states, lines, errors, paid, twice } = tally;
   const again: CarriedLine[] = [];
   let answered = 0;
@@ -22,7 +26,7 @@ export function outcomeOf(tally: ShardTally, attempts: number, refusal: WholeRef
     else if (state === lineState.again) {
       const line = lines.numbers[position]!;
       const { use } = errors.get(position)!;
-      again.push(toCarriedLine(line, afterAttempt(lines.historyOf(line), use, attempts)));
+      again.push(toCarriedLine(line, afterAttempt(lines.historyOf(line), use, limits)));
     }
   }
   const unpriced = paid.unpriced + twice.unpriced;

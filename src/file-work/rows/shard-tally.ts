@@ -7,9 +7,10 @@ import { eachRow, type ShardRow } from './each-row.ts';
 import { PaidSum } from './paid-sum.ts';
 import type { RawFile } from './raw-files.ts';
 import type { BodySpillFile } from './body-spill-file.ts';
+import type { RowRule, WrongAnswer } from './wrong-answer.ts';
 
-/** The state of a line while its shard's files are read. */
-export const lineState = { none: 0, answered: 1, failed: 2, again: 3, cancelled: 4 } as const;
+/** The state of a line while its shard's files are read; `wrong`: it has an answer that is not what the job has asked for. */
+export const lineState = { none: 0, answered: 1, failed: 2, again: 3, cancelled: 4, wrong: 5 } as const;
 
 /** Why a line has no answer. */
 export interface LineError {
@@ -17,9 +18,6 @@ export interface LineError {
   readonly message: string;
   readonly use: AttemptCost;
 }
-
-/** What a row means for its line. */
-export type RowRule = (row: ReadRow) => RowMeaning;
 
 /** Options of `ShardTally`. */
 export interface TallyOptions {
@@ -30,9 +28,11 @@ export interface TallyOptions {
   readonly rates: ModelRates | null | undefined;
   /** @default `meaningOf` */
   readonly rule?: RowRule | undefined;
+  /** Whether the rule reads the texts of answers. @default false */
+  readonly findsTexts?: boolean;
 }
 
-/** The index of one shard: the state of each line, and the location of its answer. */
+/** The index of one shard: the state of each line, and the location of its answer, also of a wrong one. */
 export class ShardTally {
   readonly lines: ShardLines;
   readonly states: Uint8Array;
@@ -49,12 +49,14 @@ export class ShardTally {
   /** The cost of answers to lines that had one already. */
   readonly twice: PaidSum;
   private readonly rule: RowRule;
+  private readonly findsTexts: boolean;
 
-  constructor({ lines, spare, rates, rule = meaningOf }: TallyOptions) {
+  constructor({ lines, spare, rates, rule = meaningOf, findsTexts = false }: TallyOptions) {
     const count = lines.numbers.length;
     this.lines = lines;
     this.spare = spare;
     this.rule = rule;
+    this.findsTexts = findsTexts;
     this.states = new Uint8Array(count);
     this.file = new Uint8Array(count);
     this.offset = new Float64Array(count);
@@ -68,14 +70,20 @@ export class ShardTally {
   /** Reads a file of the shard's own batch; returns whether it holds a row of one of the shard's lines. */
   readFile(file: RawFile, which: number): boolean {
     let isRead = false;
-    eachRow(this.lines, file.path, (found) => {
+    this.eachRow(file, (found) => {
       isRead = true;
       const { position, row } = found;
-      const meaning = this.rule(row);
+      const state = this.states[position];
       // The first success wins. A batch runs a line once: a repeated row was not paid again.
-      if (this.states[position] === lineState.answered) return;
+      if (state === lineState.answered) return;
+      const meaning = this.rule(row);
+      if (state === lineState.wrong) {
+        if (meaning === RowMeaning.Answered) this.take(found, which);
+        return;
+      }
       this.paid.add(row, meaning);
       if (meaning === RowMeaning.Answered) this.take(found, which);
+      else if (typeof meaning === 'object') this.takeWrong(found, which, meaning);
       else if (meaning === RowMeaning.Unreadable) this.endUnreadable(found, file);
       else if (this.errors.get(position)?.code !== UNREADABLE) {
         const state = meaning === RowMeaning.Failed ? lineState.failed : lineState.again;
@@ -87,19 +95,24 @@ export class ShardTally {
 
   /** Takes the answers that the shard's own batch lacks, and counts the others. */
   readDuplicate(file: RawFile, which: number): void {
-    eachRow(this.lines, file.path, (found) => {
+    this.eachRow(file, (found) => {
       const { position, row } = found;
       const meaning = this.rule(row);
-      const isAnswered = this.states[position] === lineState.answered;
-      if (meaning === RowMeaning.Answered && !isAnswered) {
+      const state = this.states[position];
+      if (meaning === RowMeaning.Answered && state !== lineState.answered) {
         this.paid.add(row, meaning);
         this.take(found, which);
         return;
       }
+      const isOpen = state === lineState.none || state === lineState.again;
+      if (typeof meaning === 'object' && isOpen) {
+        this.paid.add(row, meaning);
+        this.takeWrong(found, which, meaning);
+        return;
+      }
       this.twice.add(row, meaning);
       // The line was answered: sent again, it would be paid twice.
-      if (meaning === RowMeaning.Unreadable && !isAnswered && this.states[position] !== lineState.failed)
-        this.endUnreadable(found, file);
+      if (meaning === RowMeaning.Unreadable && isOpen) this.endUnreadable(found, file);
     });
   }
 
@@ -122,6 +135,15 @@ export class ShardTally {
   set(position: number, state: number, error: LineError): void {
     this.states[position] = state;
     this.errors.set(position, error);
+  }
+
+  private eachRow(file: RawFile, onRow: (found: Readonly<ShardRow>) => void): void {
+    eachRow(this.lines, file.path, onRow, this.findsTexts);
+  }
+
+  private takeWrong(found: ShardRow, which: number, { code, message }: WrongAnswer): void {
+    this.take(found, which);
+    this.set(found.position, lineState.wrong, { code, message, use: AttemptCost.Answer });
   }
 
   private take({ position, row, fileLine, block }: ShardRow, which: number): void {

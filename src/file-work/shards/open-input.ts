@@ -10,7 +10,7 @@ import { renderedInput } from '../requests/rendered-input.ts';
 
 /**
  * The input of a job as request lines; `folder` has the file of an input in the store. The template language is loaded only for a job with a template.
- * @throws Error when the template does not compile, without text of the template
+ * @throws Error when the template or the schema of its answers does not compile, without text of the template
  */
 export async function openInput(
   folder: string,
@@ -23,6 +23,8 @@ export async function openInput(
   const { compileTemplate } = await import('../../render/compile-template.ts');
   const readImage = imageReader(spec.template?.imageFolder, spec.shardBytes, counter.around);
   try {
+    if (template.answer !== undefined)
+      (await import('../rows/answer-rule.ts')).answerRule(template.answer.schema);
     return renderedInput(lines, compileTemplate(template, { readImage }));
   } catch {
     // It compiled where the job was started; the message of the error quotes the template.

@@ -11,6 +11,7 @@ import {
 import { jobFiles, shardFiles } from '../../store/job-files.ts';
 import { readLines } from '../../files/read-lines.ts';
 import { embeddingInputsOf } from '../requests/embedding-inputs.ts';
+import { addedParts, firstRequest } from '../requests/told-request.ts';
 import { RowFile } from '../rows/row-file.ts';
 import { ShardSetWriter } from './shard-set-writer.ts';
 import { ShardIds } from '../records/shard-ids.ts';
@@ -39,7 +40,7 @@ type EndedLines = Map<number, EndedLine>;
 
 /**
  * Packs lines whose last row has no answer into shards of another round: those whose paid answer the API lost, or the others.
- * Their attempts are counted from zero. Rows and outcomes of settled rounds never change, so running it twice writes the same files.
+ * Their attempts are counted from zero, and their requests are the first ones. Rows and outcomes of settled rounds never change, so running it twice writes the same files.
  */
 export function packRebuys(
   folder: string,
@@ -53,6 +54,7 @@ export function packRebuys(
       const manifest = readManifest(folder, job, shard);
       const numbers = new ShardLines(manifest);
       const ids = new ShardIds(folder, job, shard, manifest);
+      const added = addedParts(manifest);
       const byPosition = new Map(
         [...lines].map(([line, end]) => [numbers.positionOf(line), [line, end] as const]),
       );
@@ -61,7 +63,7 @@ export function packRebuys(
         if (found === undefined) return;
         const [line, { attempts, status }] = found;
         ended[status] += 1;
-        const bytes = block.subarray(fileLine.start, fileLine.end);
+        const bytes = firstRequest(block.subarray(fileLine.start, fileLine.end), added.get(line));
         const embeddingInputs = embeddingInputsOf(manifest.endpoint, bytes);
         const id = ids.at(fileLine.number - 1);
         writer.addAgain(manifest, { line: [line, attempts, 0, 0], bytes, embeddingInputs, id });

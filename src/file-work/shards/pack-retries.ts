@@ -8,6 +8,7 @@ import { readLines } from '../../files/read-lines.ts';
 import { ShardIds } from '../records/shard-ids.ts';
 import { readManifest, readOutcome } from '../records/shard-records.ts';
 import { embeddingInputsOf } from '../requests/embedding-inputs.ts';
+import { NextRequests } from './next-requests.ts';
 import { AcceptedCuts, groupOf, groupOfHopeless, isHopeless } from './retry-groups.ts';
 import { ShardSetWriter } from './shard-set-writer.ts';
 
@@ -47,13 +48,15 @@ export function packRetries(
       const group = hopeless ? groupOfHopeless(shard, manifest) : groupOf(shard, manifest, outcome);
       const lines = new ShardLines(manifest);
       const ids = new ShardIds(folder, job, shard, manifest);
+      using requests = new NextRequests(folder, { job, shard }, manifest, outcome, shardBytes);
       const again = new Map(outcome.again.map((entry) => [lines.positionOf(entry[0]), entry]));
       readLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, fileLine) => {
         const line = again.get(fileLine.number - 1);
         if (line === undefined) return;
-        const bytes = block.subarray(fileLine.start, fileLine.end);
+        const { bytes, told } = requests.of(line[0], block.subarray(fileLine.start, fileLine.end));
         const embeddingInputs = embeddingInputsOf(manifest.endpoint, bytes);
-        writer.addAgain(manifest, { line, bytes, embeddingInputs, id: ids.at(fileLine.number - 1) }, group);
+        const id = ids.at(fileLine.number - 1);
+        writer.addAgain(manifest, { line, bytes, told, embeddingInputs, id }, group);
       });
       if (group.name !== shard) continue; // lines of other shards may join it
       const places = writer.closeGroup(group);

@@ -3,6 +3,7 @@ import { ByteCounter } from '../byte-counter.ts';
 import * as count from '../rows/count-answers.ts';
 import * as index from '../earlier/index-answers.ts';
 import * as merge from '../rows/merge-rows.ts';
+import type { EndedShard } from '../rows/ended-shard.ts';
 import * as settle from '../rows/settle-shard.ts';
 import * as unsent from '../rows/unsent-shard.ts';
 import * as rebuys from '../shards/pack-rebuys.ts';
@@ -37,9 +38,19 @@ export async function shardInput({
   return input.shardInput(folder, { ...options, counter }, await openInput(folder, options, counter));
 }
 
+/** `settleShard` with the rule of the answers' schema, if they have one: the validator is loaded and compiled for such a shard only. */
+export async function settleShard({
+  folder,
+  options,
+}: StepTask<EndedShard>): Promise<ReturnType<typeof settle.settleShard>> {
+  const { answer } = options;
+  if (answer === undefined) return settle.settleShard(folder, options);
+  const { answerRule } = await import('../rows/answer-rule.ts');
+  return settle.settleShard(folder, options, answerRule(answer.schema));
+}
+
 export const packRetries: Step<typeof retries.packRetries> = inThread(retries.packRetries);
 export const packRebuys: Step<typeof rebuys.packRebuys> = inThread(rebuys.packRebuys);
-export const settleShard: Step<typeof settle.settleShard> = inThread(settle.settleShard);
 export const countAnswers: Step<typeof count.countAnswers> = inThread(count.countAnswers);
 export const refuseShard: Step<typeof unsent.refuseShard> = inThread(unsent.refuseShard);
 export const cancelShard: Step<typeof unsent.cancelShard> = inThread(unsent.cancelShard);

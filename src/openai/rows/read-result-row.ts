@@ -20,6 +20,9 @@ export interface ReadRow extends RowFacts {
   /** The position of the body in `source`. */
   bodyStart: number;
   bodyEnd: number;
+  /** The position of the answer's text in `source`, as JSON; its end is 0 if it was not looked for, or is not in one piece. */
+  textStart: number;
+  textEnd: number;
   readonly usage: UsageReader;
 }
 
@@ -37,20 +40,28 @@ const MAX_MESSAGE_LENGTH = 10_000;
  * Reads rows by scanning, without copying answers. Rows that are not strict JSON or not UTF-8 are repaired if possible.
  */
 export class ResultRowReader {
-  private readonly parts = new RowParts();
+  private readonly parts: RowParts;
   private readonly decoder = new TextDecoder();
-  private readonly row: ReadRow = {
-    line: null,
-    statusCode: null,
-    errorCode: null,
-    errorMessage: null,
-    bodyIsAnswer: false,
-    isReadable: true,
-    source: this.parts.source,
-    bodyStart: 0,
-    bodyEnd: 0,
-    usage: this.parts.usage,
-  };
+  private readonly row: ReadRow;
+
+  /** `findsTexts`: whether to find the texts of chat completions and responses, too. */
+  constructor(findsTexts: boolean = false) {
+    this.parts = new RowParts(findsTexts);
+    this.row = {
+      line: null,
+      statusCode: null,
+      errorCode: null,
+      errorMessage: null,
+      bodyIsAnswer: false,
+      isReadable: true,
+      source: this.parts.source,
+      bodyStart: 0,
+      bodyEnd: 0,
+      textStart: 0,
+      textEnd: 0,
+      usage: this.parts.usage,
+    };
+  }
 
   /**
    * Calls `onRow` for each row in a line of a file: one, or several if a server writes no line feeds between them. The row is
@@ -92,6 +103,10 @@ export class ResultRowReader {
     row.source = this.parts.source;
     row.bodyStart = spans.body[0];
     row.bodyEnd = spans.body[1];
+    if (parts.answer !== null) {
+      row.textStart = parts.answer.text[0];
+      row.textEnd = parts.answer.text[1];
+    }
     const hasBody = spans.body[1] > 0 && this.parts.source[row.bodyStart] === OPEN_BRACE;
     const error = rowError ?? this.errorIn(spans.bodyError);
     // A body without a status counts as an answer, since the request ran.
@@ -117,7 +132,7 @@ export class ResultRowReader {
     const { row } = this;
     Object.assign(row, { line, statusCode: null, errorCode: null, errorMessage: null, source: block });
     row.isReadable = row.bodyIsAnswer = false;
-    row.bodyStart = row.bodyEnd = 0;
+    row.bodyStart = row.bodyEnd = row.textStart = row.textEnd = 0;
     this.parts.usage.clear();
     return row;
   }

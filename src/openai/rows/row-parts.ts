@@ -1,4 +1,5 @@
 import { JsonScanner, NOT_JSON } from '../../core/json-scan.ts';
+import { AnswerParts } from './answer-parts.ts';
 import { UsageReader } from './read-usage.ts';
 
 /** The position of a value; its end is 0 if there is none. */
@@ -17,6 +18,8 @@ const LONGEST_ESCAPED = 'status_code'.length * 6;
 export class RowParts {
   readonly scanner: JsonScanner = new JsonScanner(new Uint8Array(0));
   readonly usage: UsageReader = new UsageReader(this.scanner);
+  /** Null for a reader that is not asked for texts. */
+  readonly answer: AnswerParts | null;
   readonly spans: Record<
     'customId' | 'error' | 'status' | 'body' | 'bodyError' | 'bodyStatus' | 'bodyObject',
     Span
@@ -34,11 +37,16 @@ export class RowParts {
   private end = 0;
   private readonly allSpans: Span[] = Object.values(this.spans);
 
+  constructor(findsTexts: boolean = false) {
+    this.answer = findsTexts ? new AnswerParts(this.scanner) : null;
+  }
+
   /** Finds the parts of the row at `at`; returns the offset after it, or NOT_JSON. */
   scanRow(block: Buffer, at: number, end: number): number {
     this.useSource(block, end);
     for (const span of this.allSpans) span[1] = 0;
     this.usage.clear();
+    this.answer?.clear();
     return this.scanner.scanObject(at, end, this.onRowMember);
   }
 
@@ -83,7 +91,9 @@ export class RowParts {
   };
 
   private readonly onBodyMember = (keyStart: number, keyEnd: number, valueStart: number): number => {
-    const { spans } = this;
+    const { spans, answer } = this;
+    if (answer?.isAnswer(keyStart, keyEnd) === true)
+      return answer.scan(keyStart, keyEnd, valueStart, this.end);
     const key = this.nameOf(keyStart, keyEnd, bodyKeys);
     if (key === 'usage') {
       this.usage.clear();
@@ -115,6 +125,7 @@ export class RowParts {
     const { spans } = this;
     spans.body[1] = spans.bodyError[1] = spans.bodyStatus[1] = spans.bodyObject[1] = 0;
     this.usage.clear();
+    this.answer?.clear();
   }
 
   /** Uses the JSON text of an object as the body; returns false if it is not JSON. */

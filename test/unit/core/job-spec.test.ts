@@ -22,6 +22,23 @@ function refused(options: Options): string | null {
   }
 }
 
+test('answers have options of their own, which need a schema and are part of the identity', () => {
+  expect(checkJobOptions({}, true).answer).toEqual({ attempts: 2 });
+  expect(checkJobOptions({ tellErrors: false })).not.toHaveProperty('answer');
+  const told = checkJobOptions({ answerAttempts: 20, tellErrors: true }, true);
+  expect(told.answer).toEqual({ attempts: 20, tellErrors: true });
+  const ids = [{}, { answerAttempts: 3 }, { tellErrors: true }, { attempts: 4 }].map((options) =>
+    jobIdentity(checkJobOptions(options, true), 'hash'),
+  );
+  expect(new Set([...ids, jobIdentity(checkJobOptions({}), 'hash')]).size).toBe(5);
+  expect(() => checkJobOptions({ answerAttempts: 3 })).toThrow(
+    'Option --answer-attempts needs a schema of the answers: give --answer too, or leave it out.',
+  );
+  expect(() => checkJobOptions({ tellErrors: true })).toThrow('Option --tell-errors needs a schema');
+  for (const answerAttempts of [0, 21, 1.5])
+    expect(() => checkJobOptions({ answerAttempts }, true)).toThrow('Option --answer-attempts must be a');
+});
+
 test('options that are not given have their defaults', () => {
   expect(checkJobOptions({})).toEqual({
     v: 1,

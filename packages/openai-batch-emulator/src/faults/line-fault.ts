@@ -9,6 +9,13 @@ export type LineFault =
   | { kind: 'request_timeout' }
   /** The answer in another form of row; see `AnswerForm`. */
   | { kind: 'answer_form'; form: AnswerForm }
+  /** A paid answer that is not what the request asks for; see `WrongAnswer`. For chat completions and responses. */
+  | {
+      kind: 'wrong_answer';
+      as: WrongAnswer;
+      /** Whether a request with an assistant message in it is answered correctly. @default false */
+      unlessTold?: boolean | undefined;
+    }
   /** A paid answer in a row that is not strict JSON or UTF-8, or that breaks readers; see `UnreadableForm`. */
   | {
       kind: 'unreadable_row';
@@ -16,6 +23,21 @@ export type LineFault =
       /** The depth of the form `deep`. @default 5000 */
       depth?: number | undefined;
     };
+
+/** How an answer is wrong. */
+export const WrongAnswer = {
+  /** JSON that does not fit the schema of the request. */
+  misfit: 'misfit',
+  /** A text that is not JSON. */
+  prose: 'prose',
+  /** The model refuses. */
+  refusal: 'refusal',
+  /** Cut at the limit of output tokens, in the middle. */
+  cut: 'cut',
+  /** Ended by the content filter. */
+  filtered: 'filtered',
+} as const;
+export type WrongAnswer = (typeof WrongAnswer)[keyof typeof WrongAnswer];
 
 /** What makes a row hard to read. */
 export const UnreadableForm = {

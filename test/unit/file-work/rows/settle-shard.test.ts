@@ -8,7 +8,7 @@ import { packRetries } from '../../../../src/file-work/shards/pack-retries.ts';
 import { countAnswers } from '../../../../src/file-work/rows/count-answers.ts';
 import type { EndedShard } from '../../../../src/file-work/rows/ended-shard.ts';
 import { settleShard } from '../../../../src/file-work/rows/settle-shard.ts';
-import type { RowRule } from '../../../../src/file-work/rows/shard-tally.ts';
+import type { RowRule } from '../../../../src/file-work/rows/wrong-answer.ts';
 import { cancelShard, refuseShard } from '../../../../src/file-work/rows/unsent-shard.ts';
 import {
   JOB,

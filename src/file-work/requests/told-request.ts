@@ -1,0 +1,85 @@
+import { JsonScanner, type OnMember } from '../../core/json-scan.ts';
+import { Endpoint } from '../../core/limits.ts';
+import type { ShardManifest } from '../../core/shard-plan.ts';
+import { escapeSeparators } from './separators.ts';
+
+/** The parts that were added to a request: pairs of offset and length in bytes, ascending. */
+export type AddedParts = readonly number[];
+
+/** A request with messages at the end of its conversation. */
+export interface ToldRequest {
+  readonly bytes: Buffer;
+  readonly parts: AddedParts;
+}
+
+const QUOTE = 0x22;
+const OPEN_BRACKET = 0x5b;
+
+/**
+ * Adds messages to an uploaded request of chat completions or responses; null if it has no conversation. An input that is a text becomes
+ * the first message. All other bytes stay as they are.
+ */
+export function tellModel(
+  request: Buffer,
+  endpoint: string,
+  messages: readonly unknown[],
+): ToldRequest | null {
+  const span = conversationIn(request, endpoint === Endpoint.Responses ? 'input' : 'messages');
+  if (span === null) return null;
+  const [start, end] = span;
+  const added = messages.map((message) => JSON.stringify(message)).join(',');
+  if (request[start] === OPEN_BRACKET) return insert(request, [[end - 1, `,${added}`]]);
+  if (request[start] !== QUOTE) return null;
+  return insert(request, [
+    [start, '[{"role":"user","content":'],
+    [end, `},${added}]`],
+  ]);
+}
+
+/** A request without the parts that were added to it. */
+export function firstRequest(request: Buffer, parts: AddedParts = []): Buffer {
+  const pieces: Buffer[] = [];
+  let from = 0;
+  for (let i = 0; i < parts.length; i += 2) {
+    pieces.push(request.subarray(from, parts[i]));
+    from = parts[i]! + parts[i + 1]!;
+  }
+  return from === 0 ? request : Buffer.concat([...pieces, request.subarray(from)]);
+}
+
+/** The added parts of the requests of a shard, by line. */
+export function addedParts({ told = [] }: ShardManifest): Map<number, AddedParts> {
+  return new Map(told.map(([line, ...parts]) => [line, parts]));
+}
+
+function insert(request: Buffer, texts: readonly (readonly [at: number, text: string])[]): ToldRequest {
+  const pieces: Buffer[] = [];
+  const parts: number[] = [];
+  let from = 0;
+  let grown = 0;
+  for (const [at, text] of texts) {
+    const piece = escapeSeparators(Buffer.from(text));
+    pieces.push(request.subarray(from, at), piece);
+    parts.push(at + grown, piece.length);
+    from = at;
+    grown += piece.length;
+  }
+  return { bytes: Buffer.concat([...pieces, request.subarray(from)]), parts };
+}
+
+/** The position of a member of the body of an uploaded request; null if it has none. */
+function conversationIn(request: Buffer, name: string): readonly [start: number, end: number] | null {
+  const scanner = new JsonScanner(request);
+  let span: readonly [number, number] | null = null;
+  const inBody: OnMember = (keyStart, keyEnd, at) => {
+    const end = scanner.scanValue(at, request.length);
+    if (scanner.keyIs(keyStart, keyEnd, name)) span = [at, end];
+    return end;
+  };
+  scanner.scanObject(0, request.length, (keyStart, keyEnd, at) =>
+    scanner.keyIs(keyStart, keyEnd, 'body')
+      ? scanner.scanObject(at, request.length, inBody)
+      : scanner.scanValue(at, request.length),
+  );
+  return span;
+}

@@ -1,0 +1,58 @@
+/** A job whose answers have a schema, killed and suspended around the settling of its shards. */
+import { afterAll, describe, expect, test } from 'vitest';
+import { Attack, attackWorker, recordWorker, type JobKind } from './attacks.ts';
+import { startSharedServer } from './job-under-attack.ts';
+
+/** Answers that are right once the model is told, refused at first, cut always, and a failure between two of them. */
+const kind: JobKind = [
+  {
+    faults: [
+      {
+        on: 'line',
+        customId: ['1', '4'],
+        executions: null,
+        fault: { kind: 'wrong_answer', as: 'misfit', unlessTold: true },
+      },
+      { on: 'line', customId: '2', executions: 1, fault: { kind: 'wrong_answer', as: 'refusal' } },
+      { on: 'line', customId: '5', executions: null, fault: { kind: 'wrong_answer', as: 'cut' } },
+      { on: 'line', customId: '6', executions: 1, fault: { kind: 'status', status: 500 } },
+    ],
+  },
+  true,
+];
+
+const server = await startSharedServer();
+const undisturbed = await recordWorker(server, ...kind);
+afterAll(() => server[Symbol.asyncDispose]());
+
+const settling = undisturbed.workerSteps.filter(({ name }) =>
+  /^(?:told|rows|outcome|requests|shard\.json|rounds)|^activity (?:fetchResults|buildRetryShards)/.test(name),
+);
+const cells = settling.flatMap((step, i) =>
+  (i % 4 === 0 ? [Attack.Kill, Attack.Zombie] : [Attack.Kill]).map(
+    (attack) => [step.name, attack, step] as const,
+  ),
+);
+
+test('the undisturbed run has wrong answers of each kind, and tells the model', () => {
+  const names = settling.map(({ name }) => name);
+  expect(names.filter((name) => name.startsWith('told'))).toHaveLength(2);
+  expect(undisturbed.end).toMatchObject({
+    report: {
+      lines: 7,
+      answered: 6,
+      failed: 1,
+      rounds: 2,
+      errors: { answer_invalid: 2, answer_refused: 1, answer_cut: 2, server_error: 1 },
+    },
+    // The refused line is bought again as it was; a request that tells is another line of the ledger.
+    ledger: { lines_paid_twice_or_more: 1, batches_unread: 0 },
+    broken: [],
+  });
+});
+
+describe.concurrent('a job with wrong answers ends as if nothing had happened', () => {
+  test.for(cells)('%s: %s', async ([, attack, step]) => {
+    expect((await attackWorker(step, attack, server, ...kind)).end).toEqual(undisturbed.end);
+  });
+});
