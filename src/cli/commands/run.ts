@@ -88,7 +88,7 @@ async function run(inputs: readonly string[], flags: RunFlags): Promise<void> {
     ? { spec: prepared, startedFrom: null }
     : await withStoreErrors(() => joinSameJob(store, prepared), prepared.jobId);
   let spec = joined;
-  for (const { path, options } of outputsOf(outputs)) await checkOutput(store, spec, path, options);
+  for (const { path, options } of outputsOf(outputs)) await checkOutput(store, spec, path, options, template);
 
   // A finished job needs neither key nor API.
   const sendsAgain = spec.rebuy || flags.retryFailed === true;
