@@ -1,6 +1,6 @@
 /** A job whose answers have a schema, killed and suspended around the settling of its shards. */
 import { afterAll, describe, expect, test } from 'vitest';
-import { Attack, attackWorker, recordWorker, type JobKind } from './attacks.ts';
+import { Attack, attackWorker, killInTurn, recordWorker, stepsInTurn, type JobKind } from './attacks.ts';
 import { startSharedServer } from './job-under-attack.ts';
 
 /** Answers that are right once the model is told, refused at first, cut always, and a failure between two of them. */
@@ -28,11 +28,7 @@ afterAll(() => server[Symbol.asyncDispose]());
 const settling = undisturbed.workerSteps.filter(({ name }) =>
   /^(?:told|rows|outcome|requests|shard\.json|rounds)|^activity (?:fetchResults|buildRetryShards)/.test(name),
 );
-const cells = settling.flatMap((step, i) =>
-  (i % 4 === 0 ? [Attack.Kill, Attack.Zombie] : [Attack.Kill]).map(
-    (attack) => [step.name, attack, step] as const,
-  ),
-);
+const suspended = settling.filter((_, i) => i % 4 === 0).map((step) => [step.name, step] as const);
 
 test('the undisturbed run has wrong answers of each kind, and tells the model', () => {
   const names = settling.map(({ name }) => name);
@@ -52,7 +48,16 @@ test('the undisturbed run has wrong answers of each kind, and tells the model', 
 });
 
 describe.concurrent('a job with wrong answers ends as if nothing had happened', () => {
-  test.for(cells)('%s: %s', async ([, attack, step]) => {
-    expect((await attackWorker(step, attack, server, ...kind)).end).toEqual(undisturbed.end);
+  test.for(stepsInTurn(settling))('%s: worker is killed at each', async ([, steps]) => {
+    const { end, notTaken } = await killInTurn(steps, server, ...kind);
+    expect(end).toEqual(undisturbed.end);
+    for (const step of notTaken)
+      expect((await attackWorker(step, Attack.Kill, server, ...kind)).end, step.name).toEqual(
+        undisturbed.end,
+      );
+  });
+
+  test.for(suspended)(`%s: ${Attack.Zombie}`, async ([, step]) => {
+    expect((await attackWorker(step, Attack.Zombie, server, ...kind)).end).toEqual(undisturbed.end);
   });
 });
