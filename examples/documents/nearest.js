@@ -11,11 +11,11 @@ if (path === undefined) {
 const connection = await (await DuckDBInstance.create()).connect();
 const nearest = await connection.runAndReadAll(
   `WITH chunks AS (FROM read_parquet($vectors) WHERE status = 'answered')
-   SELECT other.path, max(list_cosine_similarity(other.embedding, own.embedding)) AS similarity
+   SELECT format('{:.3f}  {}', max(list_cosine_similarity(other.embedding, own.embedding)), other.path) AS line
    FROM chunks AS own JOIN chunks AS other ON other.path <> own.path
    WHERE own.path = $path
    GROUP BY other.path
-   ORDER BY similarity DESC, other.path
+   ORDER BY max(list_cosine_similarity(other.embedding, own.embedding)) DESC, other.path
    LIMIT 5`,
   { vectors, path },
 );
@@ -24,4 +24,4 @@ if (rows.length === 0) {
   console.error(`${vectors} has no vectors of ${path}, or of no other document.`);
   exit(1);
 }
-for (const [other, similarity] of rows) console.log(`${similarity.toFixed(3)}  ${other}`);
+for (const [line] of rows) console.log(line);
