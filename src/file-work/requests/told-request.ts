@@ -1,5 +1,6 @@
 import { JsonScanner, type OnMember } from '../../core/json-scan.ts';
 import { Endpoint } from '../../core/limits.ts';
+import { withoutLoneSurrogates } from '../../core/lone-surrogates.ts';
 import type { ShardManifest } from '../../core/shard-plan.ts';
 import { escapeSeparators } from './separators.ts';
 
@@ -27,7 +28,7 @@ export function tellModel(
   const span = conversationIn(request, endpoint === Endpoint.Responses ? 'input' : 'messages');
   if (span === null) return null;
   const [start, end] = span;
-  const added = messages.map((message) => JSON.stringify(message)).join(',');
+  const added = messages.map((message) => withoutLoneSurrogates(JSON.stringify(message))).join(',');
   if (request[start] === OPEN_BRACKET) return insert(request, [[end - 1, `,${added}`]]);
   if (request[start] !== QUOTE) return null;
   return insert(request, [

@@ -10,7 +10,7 @@ import { limitsOf, settleRest } from './settle-rest.ts';
 import { outcomeOf } from './shard-outcome.ts';
 import { AnswerBodies } from './answer-bodies.ts';
 import { BodySpillFile } from './body-spill-file.ts';
-import { ShardTally } from './shard-tally.ts';
+import { lineState, ShardTally } from './shard-tally.ts';
 import { writeTold } from './told-writer.ts';
 import type { RowRule } from './wrong-answer.ts';
 
@@ -43,7 +43,9 @@ export function settleShard(folder: string, ended: EndedShard, rule?: RowRule): 
   const errorsRead = errors !== null && tally.readFile(errors, 1);
   for (const [i, file] of duplicates.entries()) tally.readDuplicate(file, 2 + i);
   if (ended.lostDuplicate === true && ended.missing !== 'retry') tally.forgetRetries();
-  const { missing } = tally;
+  // The lost output of a duplicate may have the right answer of a line whose own is wrong.
+  const missing =
+    tally.count(lineState.none) + (ended.lostDuplicate === true ? tally.count(lineState.wrong) : 0);
   if (ended.missing === 'ask' && missing > 0) return { missing, outputRead, errorsRead };
   const refusal = settleRest(tally, ended, manifest.refusals ?? 0);
   files.assertSame();

@@ -48,7 +48,8 @@ export function packRetries(
       const group = hopeless ? groupOfHopeless(shard, manifest) : groupOf(shard, manifest, outcome);
       const lines = new ShardLines(manifest);
       const ids = new ShardIds(folder, job, shard, manifest);
-      using requests = new NextRequests(folder, { job, shard }, manifest, outcome, shardBytes);
+      const maxBytes = Math.min(shardBytes, group.bytes ?? shardBytes);
+      using requests = new NextRequests(folder, { job, shard }, manifest, outcome, maxBytes);
       const again = new Map(outcome.again.map((entry) => [lines.positionOf(entry[0]), entry]));
       readLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, fileLine) => {
         const line = again.get(fileLine.number - 1);
