@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import { FailureType } from '../core/failure.ts';
-import { rowNoun, type JobSpec } from '../core/job-spec.ts';
+import { rowNoun, usesEarlierAnswers, type JobSpec } from '../core/job-spec.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
 import type { ShardedInput } from '../file-work/shards/shard-input.ts';
 import { ByteCounter } from '../file-work/byte-counter.ts';
@@ -93,9 +93,9 @@ export async function buildShards(deps: Dependencies, started: JobSpec): Promise
   return { ...record, ...queues };
 }
 
-/** Attempts with the same id build the same files: one input, one set of options and, for `--only-new`, one run's list of earlier jobs. */
+/** Attempts with the same id build the same files: one input, one set of options and, where earlier answers are used, one run's list of earlier jobs. */
 function buildIdOf(spec: JobSpec): string {
-  return spec.onlyNew === undefined ? shortIdentity(spec) : `${shortIdentity(spec)}-${currentRun()}`;
+  return usesEarlierAnswers(spec) ? `${shortIdentity(spec)}-${currentRun()}` : shortIdentity(spec);
 }
 
 /** @throws ApplicationFailure `BadInput` when rows that the start of the job has stored are gone */

@@ -19,6 +19,7 @@ export interface JobFlags {
   rebuy?: boolean;
   retryFailed?: boolean;
   onlyNew?: string;
+  reuse?: boolean;
   giveUpAfter?: number;
   account?: string;
   fresh?: boolean;
@@ -51,6 +52,7 @@ export function addJobOptions(command: Command): Command {
       '--only-new <series>',
       "send only lines that no earlier job of this series has answered, and add the kept answers; a name of your choice, or a schedule's name",
     )
+    .option('--reuse', 'take the answer of an identical request from the earlier jobs of the store')
     .option(
       '--give-up-after <hours>',
       'cancel a batch that has not ended after this time, and send its remaining lines again',
@@ -59,7 +61,7 @@ export function addJobOptions(command: Command): Command {
     .option('--account <name>', 'name of the account that pays, for filters (default: DURABLE_BATCH_ACCOUNT)')
     .option(
       '--fresh',
-      'start a new job even if the same one exists: every line is paid for again, except lines that --only-new leaves out',
+      'start a new job even if the same one exists: every line is paid for again, except lines that --only-new or --reuse leave out',
     );
 }
 
@@ -118,7 +120,7 @@ export function toJobOptions(input: string, flags: JobFlags): JobOptions {
     ...(onlyNew === undefined ? {} : { onlyNew }),
   };
   const { model, endpoint, shardLines, shardBytes, attempts, inFlight, skipBadLines, rebuy, account } = same;
-  const { answerAttempts, tellErrors } = same;
+  const { answerAttempts, tellErrors, reuse } = same;
   const given = {
     model,
     endpoint,
@@ -131,6 +133,7 @@ export function toJobOptions(input: string, flags: JobFlags): JobOptions {
     account,
     answerAttempts,
     tellErrors,
+    reuse,
   };
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   return { input, ...named, ...defined };

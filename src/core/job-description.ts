@@ -41,12 +41,7 @@ export function staticDetailsOf(spec: JobSpec): string {
     ],
     ['account', labels?.account == null ? 'not named' : code(labels.account)],
     ['schedule', labels?.schedule == null ? 'none' : code(labels.schedule)],
-    [
-      'lines sent',
-      spec.onlyNew === undefined
-        ? 'all'
-        : `without an answer from an earlier job of series ${code(spec.onlyNew.schedule)}`,
-    ],
+    ['lines sent', linesSent(spec)],
   ];
   return [
     "Sends every line of the input to OpenAI's Batch API and returns one answer per line, in the input's order.",
@@ -72,6 +67,13 @@ function answersOf({ answer }: JobSpec): [what: string, value: string][] {
   if (answer === undefined) return [];
   const feedback = answer.tellErrors === true ? ', and the next request says what was wrong' : '';
   return [['answers per line', `at most ${answer.attempts} that do not fit the schema${feedback}`]];
+}
+
+function linesSent({ onlyNew, reuse }: JobSpec): string {
+  if (reuse === true) return 'without an answer from an earlier job of the store';
+  return onlyNew === undefined
+    ? 'all'
+    : `without an answer from an earlier job of series ${code(onlyNew.schedule)}`;
 }
 
 /** Cuts a text to the size of a summary. */

@@ -41,6 +41,11 @@ export interface JobOptions {
    * @default none: every line is sent
    */
   onlyNew?: string;
+  /**
+   * Use the answer that any earlier job of the store has for the same endpoint, model and body, and send only the other lines. Jobs that are
+   * running are not waited for: what they have fetched until then is used. @default false
+   */
+  reuse?: boolean;
   /** Cancel a batch that has not ended this many hours after its creation, 1 to 10,000. @default never */
   giveUpAfterHours?: number;
   /**
@@ -66,6 +71,7 @@ export const jobOptionNames: readonly string[] = Object.keys({
   skipBadLines: true,
   rebuy: true,
   onlyNew: true,
+  reuse: true,
   giveUpAfterHours: true,
   account: true,
 } satisfies Readonly<Record<keyof JobOptions, true>>);
@@ -87,6 +93,8 @@ export interface JobSpec {
   readonly giveUpAfterMs: number | null;
   /** The series of jobs, by its name or its schedule's, whose answers are reused: only lines that none of them has answered are sent. */
   readonly onlyNew?: { readonly schedule: string };
+  /** True when answers of all earlier jobs of the store are used. */
+  readonly reuse?: true;
   /** The template that turns the rows of the input into requests; without it, the input is ready request lines. */
   readonly template?: TemplateReference;
   /** How answers are checked; only with a template that has an `answer`. */
@@ -113,6 +121,11 @@ export interface AnswerLimits {
   readonly attempts: number;
   /** True when the next request says what was wrong with the answer. */
   readonly tellErrors?: true;
+}
+
+/** True for a job that uses answers of earlier jobs. */
+export function usesEarlierAnswers({ onlyNew, reuse }: Pick<JobSpec, 'onlyNew' | 'reuse'>): boolean {
+  return onlyNew !== undefined || reuse === true;
 }
 
 /** What the input of a job consists of, for messages. */
@@ -184,6 +197,7 @@ export function checkJobOptions(
     rebuy: options.rebuy ?? false,
     giveUpAfterMs: hours === undefined ? null : between('give-up-after', hours, 1, 10_000, 1) * 3_600_000,
     ...(onlyNew === undefined ? {} : { onlyNew: { schedule: onlyNew } }),
+    ...(options.reuse === true ? { reuse: true } : {}),
     ...answerLimits(options, hasAnswer),
     ...(account === null ? {} : { labels: { account, schedule: null, searchable: false } }),
   };
@@ -239,7 +253,7 @@ export function assertJobId(jobId: unknown): string {
  */
 export function jobIdentity(checked: CheckedOptions, sha256: string): string {
   const { model, endpoint, shardLines, shardBytes, attempts, skipBadLines, giveUpAfterMs } = checked;
-  const { onlyNew, template, answer } = checked;
+  const { onlyNew, reuse, template, answer } = checked;
   return JSON.stringify([
     1,
     sha256,
@@ -251,6 +265,7 @@ export function jobIdentity(checked: CheckedOptions, sha256: string): string {
     skipBadLines,
     giveUpAfterMs,
     ...(onlyNew === undefined ? [] : [onlyNew.schedule]),
+    ...(reuse === undefined ? [] : [{ reuse }]),
     ...(template === undefined ? [] : [[template.sha256, template.imageFolder ?? null]]),
     ...(answer === undefined ? [] : [[answer.attempts, answer.tellErrors ?? false]]),
   ]);

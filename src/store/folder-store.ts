@@ -1,4 +1,4 @@
-import { createReadStream, openAsBlob } from 'node:fs';
+import { createReadStream, openAsBlob, type Dirent } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { privateFolder } from '../core/private-folder.ts';
@@ -104,16 +104,12 @@ export class FolderStore implements Store {
   }
 
   async list(folder: string): Promise<string[]> {
-    try {
-      const entries = await readdir(this.locationOf(folder), { withFileTypes: true });
-      // A killed process may leave a half-written file: that is not a value.
-      return entries
-        .filter((entry) => entry.isFile() && !entry.name.endsWith('.tmp'))
-        .map(({ name }) => name)
-        .sort();
-    } catch (error) {
-      return ignoreMissing(error) ?? [];
-    }
+    // A killed process may leave a half-written file: that is not a value.
+    return await this.namesIn(folder, (entry) => entry.isFile() && !entry.name.endsWith('.tmp'));
+  }
+
+  async listFolders(folder: string): Promise<string[]> {
+    return await this.namesIn(folder, (entry) => entry.isDirectory());
   }
 
   async blob(key: string): Promise<Blob> {
@@ -138,6 +134,18 @@ export class FolderStore implements Store {
   async withFiles<T>(_keys: KeysToFetch, work: (folder: string) => Promise<T>): Promise<T> {
     await this.createRoot();
     return await work(this.folder);
+  }
+
+  private async namesIn(folder: string, isListed: (entry: Dirent) => boolean): Promise<string[]> {
+    try {
+      const entries = await readdir(this.locationOf(folder), { withFileTypes: true });
+      return entries
+        .filter(isListed)
+        .map(({ name }) => name)
+        .sort();
+    } catch (error) {
+      return ignoreMissing(error) ?? [];
+    }
   }
 
   private async createRoot(): Promise<void> {

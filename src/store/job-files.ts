@@ -4,6 +4,8 @@
 
 /** The keys of one job. */
 export const jobFiles = {
+  /** The folder of all jobs, in which each has a folder by its id. */
+  all: 'jobs',
   /** What the job is: the spec it was started with. */
   spec: (job: string): string => `jobs/${job}/job.json`,
   /** The path of its input at its last start under another path, before its shards were built; see `inputPathOf`. */
@@ -12,7 +14,7 @@ export const jobFiles = {
   api: (job: string): string => `jobs/${job}/api.json`,
   /**
    * Folder in which the files of round 1 are built, each under its key. There is one per input and options tried under the job's id and,
-   * for a job of a series, per run of its workflow. The files move to their final keys once the plan that names `attempt` is on
+   * for a job that uses earlier answers, per run of its workflow. The files move to their final keys once the plan that names `attempt` is on
    * record: an attempt with another input that was stalled meanwhile cannot write among them.
    */
   building: (job: string, attempt: string): string => `jobs/${job}/building/${attempt}`,
@@ -22,11 +24,11 @@ export const jobFiles = {
   round: (job: string, round: number): string => `jobs/${job}/rounds/${round}.json`,
   /** Rows of input lines that were refused, with `--skip-bad-lines`. */
   rejected: (job: string): string => `jobs/${job}/rejected.jsonl`,
-  /** The jobs whose answers a job of a series reuses, claimed before its shards are built; one for each `attempt` of `building`. */
+  /** The jobs whose answers a job reuses (`--only-new`, `--reuse`), claimed before its shards are built; one for each `attempt` of `building`. */
   earlier: (job: string, attempt: string): string => `jobs/${job}/earlier-${attempt}.json`,
   /** Index of the answers that an unfinished earlier job had when this job read it; `random` is drawn by the attempt. */
   earlierIndex: (job: string, random: string): string => `jobs/${job}/earlier-${random}.index`,
-  /** Rows of lines that already have an answer from an earlier job of the series, with `--only-new`. */
+  /** Rows of lines that already have an answer from an earlier job. */
   kept: (job: string): string => `jobs/${job}/kept.jsonl`,
   /** Written when a cancel is accepted: the job then stays cancelled for this pass over its lines. */
   cancelled: (job: string, pass: number): string =>
@@ -41,7 +43,7 @@ export const jobFiles = {
   /** Written last. */
   report: (job: string): string => `jobs/${job}/report.json`,
   /**
-   * Index of the answers of a finished job with this number of rounds, for later jobs of its series; see `file-work/earlier/answer-index.ts`.
+   * Index of the answers of a finished job with this number of rounds, for later jobs that use them; see `file-work/earlier/answer-index.ts`.
    * Another pass over its lines adds rounds and does not change this file: a list of earlier jobs may name it.
    */
   answers: (job: string, rounds: number): string => `jobs/${job}/answers-${rounds}.index`,

@@ -29,6 +29,8 @@ export interface Store {
    * write has returned: the register of a series depends on that.
    */
   list(folder: string): Promise<string[]>;
+  /** Names of the folders of keys directly under a folder, in order; none when there is no such folder. */
+  listFolders(folder: string): Promise<string[]>;
   /** Writes a whole value, and replaces an existing one. */
   replace(key: string, text: string): Promise<void>;
   /**

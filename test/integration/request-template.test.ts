@@ -103,6 +103,24 @@ async function startTwice(options: () => StartOptions): Promise<{ answered: numb
 const quick = { model: 'gpt-5-mini', pollSeconds: 0.1 };
 
 describe('client.start()', () => {
+  test('with reuse takes answers of identical requests from other jobs, and pays for the others only', async () => {
+    const rowsOf = (...texts: string[]): object[] => texts.map((review) => ({ review }));
+    const options = { ...quick, prompt: 'Reuse: {{ review }}' };
+    const first = await client.start({ ...options, rows: rowsOf('a', 'b') });
+    await first.report();
+    const { paid } = await lab.ledger();
+    const next = await client.start({ ...options, rows: rowsOf('b', 'c', 'a'), reuse: true });
+    expect(await next.report()).toMatchObject({ answered: 3, reused: 2 });
+    expect((await lab.ledger()).paid - paid).toBe(1);
+    const [batches, texts] = [new Set<string | null>(), [] as (string | null)[]];
+    for await (const row of next.results()) {
+      batches.add(row.batch_id);
+      texts.push(answerText(row));
+    }
+    expect(batches.size).toBe(2);
+    expect(texts.every((text) => text !== null)).toBe(true);
+  });
+
   test('a table with a prompt', async () => {
     const input = join(lab.folder, 'reviews.csv');
     writeFileSync(input, 'id,review\nx,"good, really"\ny,bad\n');

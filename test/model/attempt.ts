@@ -81,6 +81,7 @@ export function storeOf(attempt: Attempt, store: Store): Store {
     removeAll: (folder) => attempt.step(() => store.removeAll(folder)),
     size: (key) => attempt.step(() => store.size(key)),
     list: (folder) => attempt.step(() => store.list(folder)),
+    listFolders: (folder) => attempt.step(() => store.listFolders(folder)),
     writeStream: (key, chunks) => attempt.step(() => store.writeStream(key, arriving(attempt, chunks))),
     blob: (key) => attempt.step(() => store.blob(key)),
     readAt: (key, offset, length) => attempt.step(() => store.readAt(key, offset, length)),

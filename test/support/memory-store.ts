@@ -64,6 +64,12 @@ export class MemoryStore implements Store {
       .sort();
   }
 
+  async listFolders(folder: string): Promise<string[]> {
+    await this.access('listFolders', folder);
+    const inFolders = this.below(folder).filter((name) => name.includes('/'));
+    return [...new Set(inFolders.map((name) => name.slice(0, name.indexOf('/'))))].sort();
+  }
+
   async replace(key: string, text: string): Promise<void> {
     await this.access('replace', key);
     this.values.set(key, Buffer.from(text));

@@ -7,7 +7,7 @@ import {
 } from '@temporalio/common';
 import { randomBytes } from 'node:crypto';
 import { FailureType } from '../../core/failure.ts';
-import type { JobSpec } from '../../core/job-spec.ts';
+import { usesEarlierAnswers, type JobSpec } from '../../core/job-spec.ts';
 import type { EarlierAnswers } from '../../file-work/earlier/earlier-answers.ts';
 import { apiFingerprint, isOtherApi, jobInstance } from '../../store/job-api.ts';
 import { jobFiles } from '../../store/job-files.ts';
@@ -23,10 +23,11 @@ interface ClaimedAnswers extends EarlierAnswers {
 }
 
 /**
- * Returns the indexed answers of earlier jobs of the series; null for a job without `--only-new`. Attempts with the same `buildId`
- * build the same files: those of one run of the job's workflow, with one input and one set of options.
+ * Returns the indexed answers of the earlier jobs that a job uses: those of its series with `--only-new`, all of the store with `--reuse`;
+ * null for a job that sends all lines. Attempts with the same `buildId` build the same files: those of one run of the job's
+ * workflow, with one input and one set of options.
  *
- * Safe twice: the run enters the series' register before it searches, and the list of earlier jobs is claimed. So all its
+ * Safe twice: the run enters the register of its series before it searches, and the list of earlier jobs is claimed. So all its
  * attempts, also one that was suspended meanwhile, build the same files from it, whatever earlier jobs answer by then. The index
  * of a finished job is made from records that never change. The index of a job that failed or was terminated would grow if the
  * job continued, so it is written beside the list, under a random name, until the list is claimed.
@@ -40,12 +41,11 @@ export async function claimEarlierAnswers(
   spec: JobSpec,
   buildId: string,
 ): Promise<readonly EarlierAnswers[] | null> {
-  const { jobId, onlyNew } = spec;
-  if (onlyNew === undefined) return null;
+  const { jobId } = spec;
+  if (!usesEarlierAnswers(spec)) return null;
   const key = jobFiles.earlier(jobId, buildId);
   const claimed =
-    (await readRecord<ClaimedAnswers[]>(deps.store, key)) ??
-    (await claimFound(deps, key, spec, onlyNew.schedule));
+    (await readRecord<ClaimedAnswers[]>(deps.store, key)) ?? (await claimFound(deps, key, spec));
   for (const { job, index, instance } of claimed) {
     const isThere =
       (await jobInstance(deps.store, job)) === instance && (await deps.store.size(index)) !== null;
@@ -76,13 +76,12 @@ async function claimFound(
   deps: Dependencies,
   key: string,
   spec: JobSpec,
-  series: string,
 ): Promise<readonly ClaimedAnswers[]> {
   const { store } = deps;
   const own: string[] = [];
   let found: ClaimedAnswers[];
   try {
-    found = await findAnswers(deps, spec, series, own);
+    found = await findAnswers(deps, spec, own);
   } catch (error) {
     await removeAll(store, own);
     throw error;
@@ -103,50 +102,89 @@ async function removeAll(store: Store, keys: readonly string[]): Promise<void> {
 }
 
 /**
- * Returns the earlier jobs of a series that have answers, without those whose files are gone and those of another API: an
+ * Returns the earlier jobs that have answers, those of the series first, without those whose files are gone and those of another API: an
  * emulator's answers are not OpenAI's. Indexes that only this attempt uses are added to `own`.
- * @throws ApplicationFailure (retryable) while an earlier job is still open, because its lines would be paid twice; also while
- * some of its files are missing, for example because its folder is being deleted
+ * @throws ApplicationFailure (retryable) while an earlier job of the series is still open, because its lines would be paid twice; also
+ * while some of its files are missing, for example because its folder is being deleted
  */
-async function findAnswers(
-  deps: Dependencies,
-  { jobId, api = apiFingerprint(deps.api.baseURL) }: JobSpec,
-  series: string,
-  own: string[],
-): Promise<ClaimedAnswers[]> {
-  const { store, files } = deps;
-  const { earlier, later } = await enterSeries(store, series, jobId, currentRun());
-  const hasBegun = async (job: string): Promise<boolean> =>
-    (await store.size(jobFiles.round(job, 1))) !== null;
+async function findAnswers(deps: Dependencies, spec: JobSpec, own: string[]): Promise<ClaimedAnswers[]> {
+  const inSeries = await jobsOfSeries(deps, spec);
+  const found: ClaimedAnswers[] = [];
+  for (const job of inSeries) {
+    const index = await indexOf(deps, job, spec, own);
+    if (index === null) throw filesMissing(job);
+    if (index.answers > 0) found.push(index.claim);
+  }
+  for (const job of await jobsOfStore(deps, spec)) {
+    if (inSeries.includes(job)) continue;
+    // Nothing is known to be answered by a job that is being deleted.
+    const index = await indexOf(deps, job, spec, own);
+    if (index !== null && index.answers > 0) found.push(index.claim);
+  }
+  return found;
+}
+
+/** The earlier jobs of the series of a job with `--only-new` that have begun, after all of them have ended. */
+async function jobsOfSeries(deps: Dependencies, spec: JobSpec): Promise<string[]> {
+  const { jobId, onlyNew } = spec;
+  if (onlyNew === undefined) return [];
+  const { store } = deps;
+  const { earlier, later } = await enterSeries(store, onlyNew.schedule, jobId, currentRun());
   const jobs: string[] = [];
   // All must have ended before any is indexed: one attempt a minute may check this for hours.
   for (const job of earlier) {
-    if (await isOtherApi(store, job, api)) continue;
+    if (await isOtherApi(store, job, apiOf(deps, spec))) continue;
     if ((await store.size(jobFiles.report(job))) === null) {
       const run = await openRun(job);
       // A job that was started again since then waits for this one, unless its shards were built before.
-      const waits = run !== null && later.has(run) && !(await hasBegun(job));
-      if (run !== null && !waits) throw stillOpen(job, series); // it may be about to send its first batch
+      const waits = run !== null && later.has(run) && !(await hasBegun(store, job));
+      if (run !== null && !waits) throw stillOpen(job, onlyNew.schedule); // it may be about to send its first batch
     }
     // Read after its status: everything before its end is recorded.
-    if (await hasBegun(job)) jobs.push(job);
+    if (await hasBegun(store, job)) jobs.push(job);
   }
-  const found: ClaimedAnswers[] = [];
-  for (const job of jobs) {
-    const instance = await jobInstance(store, job);
-    const rounds = await lastRound(store, job);
-    // The report covers these rounds: another pass removes the report before it adds a round.
-    const isFinished =
-      (await store.size(jobFiles.report(job))) !== null && (await lastRound(store, job)) === rounds;
-    const index = isFinished
-      ? jobFiles.answers(job, rounds)
-      : jobFiles.earlierIndex(jobId, randomBytes(8).toString('hex'));
-    if (!isFinished) own.push(index);
-    const answers = (await store.size(index)) ?? (await files.indexAnswers({ job, rounds, target: index }));
-    if (answers === null) throw filesMissing(job);
-    if (answers > 0) found.push({ job, index, instance });
+  return jobs;
+}
+
+/** All other jobs of the store that have begun, for a job with `--reuse`. It waits for none of them. */
+async function jobsOfStore(deps: Dependencies, spec: JobSpec): Promise<string[]> {
+  const { store } = deps;
+  const jobs: string[] = [];
+  if (spec.reuse !== true) return jobs;
+  for (const job of await store.listFolders(jobFiles.all)) {
+    if (job === spec.jobId || (await isOtherApi(store, job, apiOf(deps, spec)))) continue;
+    if (await hasBegun(store, job)) jobs.push(job);
   }
-  return found;
+  return jobs;
+}
+
+/** Indexes the answers of a job, unless they are; null while files of it are missing. */
+async function indexOf(
+  { store, files }: Dependencies,
+  job: string,
+  { jobId }: JobSpec,
+  own: string[],
+): Promise<{ readonly claim: ClaimedAnswers; readonly answers: number } | null> {
+  const instance = await jobInstance(store, job);
+  const rounds = await lastRound(store, job);
+  // The report covers these rounds: another pass removes the report before it adds a round.
+  const isFinished =
+    (await store.size(jobFiles.report(job))) !== null && (await lastRound(store, job)) === rounds;
+  const index = isFinished
+    ? jobFiles.answers(job, rounds)
+    : jobFiles.earlierIndex(jobId, randomBytes(8).toString('hex'));
+  if (!isFinished) own.push(index);
+  // The size of an index serves as its number of answers: only an empty one matters.
+  const answers = (await store.size(index)) ?? (await files.indexAnswers({ job, rounds, target: index }));
+  return answers === null ? null : { claim: { job, index, instance }, answers };
+}
+
+async function hasBegun(store: Store, job: string): Promise<boolean> {
+  return (await store.size(jobFiles.round(job, 1))) !== null;
+}
+
+function apiOf(deps: Dependencies, { api }: JobSpec): string {
+  return api ?? apiFingerprint(deps.api.baseURL);
 }
 
 /** Retryable: nothing is claimed yet, and the next attempt finds the files or no folder. */

@@ -137,6 +137,9 @@ export const jobFileKeys: Readonly<Record<string, ZodType>> = {
   onlyNew: exactOptional(
     word.describe('Sends only what no earlier job of this series has answered, and joins the kept answers'),
   ),
+  reuse: exactOptional(
+    flag.describe('Takes the answer of an identical request from the earlier jobs of the store'),
+  ),
   rebuy: exactOptional(flag.describe('Buys rows again whose paid answer the API lost')),
 };
 

@@ -4,6 +4,7 @@ import { temporaryName, AtomicFileWriter } from '../../files/atomic-file-writer.
 import type { InputReader } from '../../input/input-reader.ts';
 import { settledRowsPath } from '../records/shard-records.ts';
 import { writeRowHead } from '../rows/row-text.ts';
+import type { AnswerCheck } from '../rows/wrong-answer.ts';
 import { unpackShard } from './answer-index.ts';
 import { EarlierAnswersGone, ofEarlierJob, type EarlierAnswers } from './earlier-answers.ts';
 import { EarlierRows } from './earlier-rows.ts';
@@ -20,6 +21,8 @@ export interface KeptRowsOptions {
   readonly earlier: readonly EarlierAnswers[];
   /** Path of the file for the rows. */
   readonly path: string;
+  /** A line whose earlier answer is none here is sent. @default every answer counts */
+  readonly isAnswer?: AnswerCheck | undefined;
 }
 
 /**
@@ -35,12 +38,14 @@ export class KeptRows {
   private readonly file: AtomicFileWriter;
   /** Null when there are no earlier jobs, as in a schedule's first run. */
   private readonly known: KnownLines | null;
+  private readonly isAnswer: KeptRowsOptions['isAnswer'];
   private readonly open = new Map<string, EarlierRows>();
 
-  constructor(folder: string, { input, spec, earlier, path }: KeptRowsOptions) {
+  constructor(folder: string, { input, spec, earlier, path, isAnswer }: KeptRowsOptions) {
     const target = temporaryName(path);
     this.folder = folder;
     this.earlier = earlier;
+    this.isAnswer = isAnswer;
     this.isSameInput = earlier.length === 0 || findKnownLines(folder, { input, spec, earlier, target });
     this.known = earlier.length === 0 ? null : new KnownLines(target);
     this.file = new AtomicFileWriter(path);
@@ -49,9 +54,9 @@ export class KeptRows {
   /** Writes the row of a line that has an answer from an earlier job; returns false for other lines, which must be sent. */
   take(line: number, block: Buffer, { idStart, idEnd }: RequestLine): boolean {
     const known = this.known?.at(line) ?? null;
-    if (known === null) return false;
+    if (known === null || !this.counts(known)) return false;
     writeRowHead(this.file, line, idEnd > 0 ? block.subarray(idStart, idEnd) : null);
-    this.copy(known);
+    for (const piece of this.piecesOf(known)) this.file.write(piece);
     this.count += 1;
     return true;
   }
@@ -67,14 +72,21 @@ export class KeptRows {
     this.close();
   }
 
-  private copy({ source, shard, offset, length }: KnownLine): void {
+  private counts(known: KnownLine): boolean {
+    if (this.isAnswer === undefined) return true;
+    const tail = Buffer.concat([...this.piecesOf(known)].map((piece) => Buffer.from(piece)));
+    return this.isAnswer(JSON.parse(`{"line":0${tail.toString()}`) as Parameters<AnswerCheck>[0]);
+  }
+
+  /** The part of a row behind its id; each piece is valid until the next one. */
+  private *piecesOf({ source, shard, offset, length }: KnownLine): Generator<Uint8Array> {
     const { job } = this.earlier[source]!;
     const rows = this.rowsOf(job, unpackShard(shard));
     for (let at = offset, left = length; left > 0;) {
       const piece = rows.at(at, left);
       // The index does not match the rows, or they became shorter while they were read.
-      if (piece.length === 0 || (at === offset && !isAnswer(piece))) throw new EarlierAnswersGone(job);
-      this.file.write(piece);
+      if (piece.length === 0 || (at === offset && !isAnswered(piece))) throw new EarlierAnswersGone(job);
+      yield piece;
       at += piece.length;
       left -= piece.length;
     }
@@ -103,6 +115,6 @@ export class KeptRows {
 
 const answered = Buffer.from(',"status":"answered",');
 
-function isAnswer(piece: Uint8Array): boolean {
+function isAnswered(piece: Uint8Array): boolean {
   return answered.equals(piece.subarray(0, answered.length));
 }

@@ -1,9 +1,10 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { ErrorObject, ValidateFunction } from 'ajv';
+import { answerText } from '../../openai/rows/answers.ts';
 import { readAnswer } from '../../openai/rows/read-answer.ts';
 import type { ReadRow } from '../../openai/rows/read-result-row.ts';
 import { meaningOf, RowMeaning } from '../../openai/rows/row-meaning.ts';
-import { WrongCode, type RowRule, type WrongAnswer } from './wrong-answer.ts';
+import { WrongCode, type AnswerCheck, type RowRule, type WrongAnswer } from './wrong-answer.ts';
 
 /** How many errors of an answer its message names, and how long the message may be. */
 const ERRORS_NAMED = 3;
@@ -34,6 +35,18 @@ export function answerRule(schema: Readonly<Record<string, unknown>>): RowRule {
     if (meaning !== RowMeaning.Answered) return meaning;
     if (row.textEnd > 0 && problemOf(parseText(row), validate) === null) return meaning;
     return wrongOf(row, validate) ?? meaning;
+  };
+}
+
+/**
+ * A check whether the answer of a result row fits a schema, for rows that were not settled by its rule.
+ * @throws Error when the schema does not compile
+ */
+export function answerCheck(schema: Readonly<Record<string, unknown>>): AnswerCheck {
+  const validate = compile(schema);
+  return (row) => {
+    const text = answerText(row);
+    return text !== null && problemOf(text, validate) === null;
   };
 }
 

@@ -1,3 +1,4 @@
+import type { AnswerSource } from '../../openai/rows/answers.ts';
 import type { ReadRow } from '../../openai/rows/read-result-row.ts';
 import type { RowMeaning } from '../../openai/rows/row-meaning.ts';
 
@@ -21,3 +22,6 @@ export interface WrongAnswer {
 
 /** What a row means for its line. */
 export type RowRule = (row: ReadRow) => RowMeaning | WrongAnswer;
+
+/** Whether the answer of a result row is one that the job has asked for. */
+export type AnswerCheck = (row: AnswerSource) => boolean;

@@ -5,7 +5,6 @@ import { fittingKeywords } from '../../core/search-attributes.ts';
 import type { RoundPlan } from '../../core/shard-plan.ts';
 import { InputCheck } from '../../input/input-check.ts';
 import { toInputFault, type InputFault } from '../../input/input-fault.ts';
-import type { InputReader } from '../../input/input-reader.ts';
 import { jsonlInput } from '../../input/jsonl-input.ts';
 import type { RequestTemplate } from '../../render/request-template.ts';
 import { jobFiles } from '../../store/job-files.ts';
@@ -13,6 +12,7 @@ import { EarlierAnswersGone, type EarlierAnswers } from '../earlier/earlier-answ
 import { KeptRows } from '../earlier/kept-rows.ts';
 import { readRequests, type InputLine } from '../requests/read-requests.ts';
 import { ByteCounter } from '../byte-counter.ts';
+import type { OpenedInput } from './open-input.ts';
 import { RejectedRows } from './rejected-rows.ts';
 import { ShardSetWriter } from './shard-set-writer.ts';
 
@@ -37,17 +37,16 @@ export interface InputSharding {
 
 /**
  * Reads the input, checks every line and writes the shards of round 1. With `earlier`, lines that have an answer from an earlier job get
- * their rows instead, and the input is read twice. `input` is by default the file of request lines that the spec
- * names; `openInput` returns that of a job with a template.
+ * their rows instead, and the input is read twice. `opened` is what `openInput` returns, by default for a file of request lines.
  * Running it twice with the same earlier answers writes the same files under the same names.
  */
 export function shardInput(
   folder: string,
   { counter = new ByteCounter(), ...sharding }: InputSharding,
-  input: InputReader = jsonlInput(sharding.spec.input.path, counter.around),
+  opened: OpenedInput = { lines: jsonlInput(sharding.spec.input.path, counter.around) },
 ): ShardedInput {
   try {
-    return writeShards(folder, { counter, ...sharding }, input);
+    return writeShards(folder, { counter, ...sharding }, opened);
   } catch (error) {
     // Returned as results: an error loses all but its text when it leaves the thread.
     if (error instanceof EarlierAnswersGone) return { gone: error.job };
@@ -60,7 +59,7 @@ export function shardInput(
 function writeShards(
   folder: string,
   { spec, earlier = null, under = '', counter }: InputSharding & { counter: ByteCounter },
-  input: InputReader,
+  { lines: input, isAnswer }: OpenedInput,
 ): ShardedInput {
   counter.expect(spec.input.bytes);
   const own = join(folder, under);
@@ -68,7 +67,7 @@ function writeShards(
   const shards = new ShardSetWriter({ folder: own, job: spec.jobId, round: 1, limits });
   const rejected = new RejectedRows(join(own, jobFiles.rejected(spec.jobId)), rowNoun(spec));
   const path = join(own, jobFiles.kept(spec.jobId));
-  const kept = earlier === null ? null : new KeptRows(folder, { input, spec, earlier, path });
+  const kept = earlier === null ? null : new KeptRows(folder, { input, spec, earlier, path, isAnswer });
   const read = new InputCheck();
   let fault: InputFault | null = null;
   try {

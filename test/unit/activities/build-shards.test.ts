@@ -421,6 +421,59 @@ test('answers of another API are not reused, whichever worker runs the step', as
   expect(await attempt({ ...spec, api: 'hash of another one' })).toMatchObject({ lines: 2, kept: 0 });
 });
 
+describe('a job with --reuse', () => {
+  /** A job of no series, over these texts. */
+  function reusing(texts: readonly string[]): JobSpec {
+    const { onlyNew: _, ...spec } = nextJob(texts);
+    return { ...spec, reuse: true };
+  }
+
+  test('keeps the answers of any finished job of the store, and of jobs that run what they have by now', async () => {
+    earlierJob(['a', 'b', 'c'], 2);
+    rmSync(folder.at('schedules'), { recursive: true });
+    working[JOB] = 'still running';
+    expect(await attempt(reusing(['c', 'b', 'd', 'a']))).toMatchObject({ lines: 2, kept: 2 });
+    expect(built()).toEqual({ kept: [2, 4], sent: ['1', '3'] });
+  });
+
+  test('leaves out a job whose folder lacks files, and waits for nothing', async () => {
+    earlierJob(['a', 'b']);
+    rmSync(settledRowsPath(folder.path, JOB, shardId(1, 1)));
+    expect(await attempt(reusing(['a', 'b']))).toMatchObject({ lines: 2, kept: 0 });
+  });
+
+  test('does not use answers of another API, or of itself', async () => {
+    earlierJob(['a', 'b']);
+    const other = { ...reusing(['a']), api: 'hash of another one' };
+    expect(await attempt(other)).toMatchObject({ lines: 1, kept: 0 });
+    working = { [JOB]: 'again' };
+    expect(await attempt({ ...reusing(['a', 'b']), jobId: JOB })).not.toHaveProperty('kept', 2);
+  });
+
+  test('of a series, too, waits for the jobs of the series only, and uses those of the store', async () => {
+    earlierJob(['a', 'b']);
+    rmSync(folder.at('schedules'), { recursive: true });
+    working['other'] = 'no job of the series';
+    const both = { ...reusing(['a', 'x']), onlyNew: { schedule: SERIES } };
+    expect(await attempt(both)).toMatchObject({ lines: 1, kept: 1 });
+  });
+
+  test('makes one list: an attempt that was suspended builds the same shards', async () => {
+    earlierJob(['a', 'b', 'c'], 1);
+    const spec = reusing(['a', 'b', 'c']);
+    let planned: FirstPlan | undefined;
+    const frozen = await attempt(spec, {
+      shardInput: async (sharding) => {
+        answer(1);
+        planned = await attempt(spec);
+        return await files.shardInput!(sharding);
+      },
+    });
+    expect(planned).toMatchObject({ lines: 2, kept: 1 });
+    expect(frozen).toEqual(planned);
+  });
+});
+
 describe('an attempt that was suspended', () => {
   const jobOf = (texts: readonly string[]): JobSpec => specFor(folder.path, texts.map(lineOf).join(''));
 
@@ -519,6 +572,34 @@ describe('a job with a request template', () => {
     const spec = await rowsJob('{"text":"b"}\n{"text":"c"}\n', chat);
     const asked = { ...spec, onlyNew: { schedule: SERIES } };
     expect(await attempt(asked, rendering)).toMatchObject({ lines: 1, kept: 1 });
+  });
+
+  test('sends rows again whose earlier answers do not fit the schema, as those of ready requests were not checked', async () => {
+    const schema = {
+      type: 'object',
+      properties: { label: { type: 'string' } },
+      required: ['label'],
+      additionalProperties: false,
+    };
+    const rated = parseRequestTemplate({
+      endpoint: '/v1/chat/completions',
+      model: 'gpt-4o-mini',
+      prompt: '{{ text }}',
+      answer: { name: 'answer', schema },
+    });
+    // What the template makes of the rows is the input of an earlier job of ready requests.
+    const rows = ['right', 'wrong', 'no text', 'new'].map((text) => `${JSON.stringify({ text })}\n`);
+    const spec = { ...(await rowsJob(rows.join(''), rated)), reuse: true as const };
+    await attempt({ ...spec, jobId: 'ready' }, rendering);
+    const sent = readFileSync(folder.at(shardFiles.requests('ready', 'r1-00001')), 'utf8');
+    rmSync(folder.at('jobs', 'ready'), { recursive: true });
+    put(jobFiles.round(JOB, 1), plan(folder.path, sent.split('\n').slice(0, 3).join('\n')));
+    const choice = (content: string | null): object => ({ choices: [{ index: 0, message: { content } }] });
+    const answers = [choice('{"label":"good"}'), choice('{"label":5}'), choice(null)];
+    settle(folder.path, shardId(1, 0), { output: answers.map((body, i) => outputRow(i + 1, body)).join('') });
+    specFor(folder.path, rows.join('')); // the input again, which `plan` has replaced
+    expect(await attempt(spec, rendering)).toMatchObject({ lines: 3, kept: 1 });
+    expect(built()).toEqual({ kept: [1], sent: ['2', '3', '4'] });
   });
 
   test('without its template in the store fails with what to do', async () => {

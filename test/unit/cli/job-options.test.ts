@@ -27,6 +27,7 @@ test.each<[args: string[], options: Partial<JobOptions>]>([
   [['--rebuy'], { rebuy: true }],
   [['--give-up-after', '26'], { giveUpAfterHours: 26 }],
   [['--only-new', 'reviews'], { onlyNew: 'reviews' }],
+  [['--reuse'], { reuse: true }],
   [['--fresh'], {}],
   [['--attempts', '0'], { attempts: 0 }],
 ])('%j asks for %j', (args, options) => {

@@ -53,6 +53,12 @@ describe('static details', () => {
       expect(details).toContain(text);
   });
 
+  test('say that answers of the whole store are used', () => {
+    expect(staticDetailsOf({ ...spec, reuse: true })).toContain(
+      '| **lines sent** | without an answer from an earlier job of the store |',
+    );
+  });
+
   test('contain the defaults of options that were not given', () => {
     const { labels: _, onlyNew: __, ...bare } = spec;
     const details = staticDetailsOf({

@@ -184,6 +184,14 @@ test('onlyNew changes the identity of a job, and does not change the ids of othe
   expect(jobIdentity(checkJobOptions({ onlyNew: 'm' }), 'hash')).not.toBe(jobIdentity(asked, 'hash'));
 });
 
+test('reuse changes the identity of a job, alone and in a series', () => {
+  const identities = [{}, { reuse: true }, { onlyNew: 'n' }, { onlyNew: 'n', reuse: true }].map((options) =>
+    jobIdentity(checkJobOptions(options), 'hash'),
+  );
+  expect(new Set(identities).size).toBe(4);
+  expect(checkJobOptions({ reuse: false })).toEqual(checkJobOptions({}));
+});
+
 test.each(['', ' ', 'a b', '.', '../x', 'a/b', '-a', 'x'.repeat(81), true])(
   '%j is refused as the name of a series',
   (onlyNew) => {

@@ -76,6 +76,12 @@ describe.each<[string, () => Store]>([
     expect(await store.list('a')).toEqual(['1.json', '2.json']);
   });
 
+  test('lists the folders directly under a folder, in order', async () => {
+    for (const key of ['a/2/x', 'a/1/b/x', 'a/1/c', 'a/value', 'ab/4/x']) await store.replace(key, '{}');
+    expect(await store.listFolders('a')).toEqual(['1', '2']);
+    expect(await store.listFolders('none')).toEqual([]);
+  });
+
   describe('replace', () => {
     test('writes a value in place of the one before', async () => {
       await store.replace('a/b/value', 'one and more');

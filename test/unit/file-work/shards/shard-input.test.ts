@@ -432,7 +432,7 @@ describe('an input of another kind', () => {
     const round = plan(fromFile.path, rows.join('\n'), options);
     const spec = specFor(fromArray.path, rows.join(''), options);
     rmSync(spec.input.path);
-    expect(shardInput(fromArray.path, { spec }, arrayInput(rows))).toEqual({ plan: round });
+    expect(shardInput(fromArray.path, { spec }, { lines: arrayInput(rows) })).toEqual({ plan: round });
     expect(round).toMatchObject({ shards: 2, lines: 3, rejected: 1 });
     const { 'input.jsonl': _, ...files } = filesIn(fromFile.path);
     expect(filesIn(fromArray.path)).toEqual(files);
@@ -441,7 +441,7 @@ describe('an input of another kind', () => {
   test('is compared with its own fingerprint', () => {
     using folder = new TempFolder();
     const spec = specFor(folder.path, rows.join(''), options);
-    expect(shardInput(folder.path, { spec }, arrayInput([...rows, a]))).toMatchObject({
+    expect(shardInput(folder.path, { spec }, { lines: arrayInput([...rows, a]) })).toMatchObject({
       fault: { line: null, reason: 'has changed since the job was started' },
     });
   });
