@@ -4,7 +4,7 @@ import { badFlag } from '../core/bad-option.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import { Endpoint } from '../core/limits.ts';
 import { loadDuckDb } from '../duckdb/load-duckdb.ts';
-import { lineBlocks } from '../files/line-blocks.ts';
+import { lineBlocks } from '../store/line-blocks.ts';
 import { inputFiles, jobFiles } from '../store/job-files.ts';
 import type { Store } from '../store/store.ts';
 import { checkOutputFile } from './check-file.ts';
