@@ -113,6 +113,11 @@ describe('run', () => {
       'answered',
       'failed',
     ]);
+    expect(lab.rowsOf(out)[3]!.error).toEqual({
+      code: 'bad_line',
+      message:
+        'The row has a document that is not valid UTF-8: save it as UTF-8, or leave it out of the pattern.',
+    });
   });
 });
 

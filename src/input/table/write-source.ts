@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Column } from '../../store/stored-columns.ts';
-import { documentRows, refuseDocument, type UnreadableDocument } from './documents.ts';
+import { documentColumns, documentRows, refuseDocument, type UnreadableDocument } from './documents.ts';
 import type { QueryColumn } from '../../duckdb/duckdb.ts';
 import { assertReadable, expandPaths } from './expand-paths.ts';
 import { QUERY, selectQuery, translateQueryError } from './query-source.ts';
@@ -60,7 +60,7 @@ async function writePaths(source: PathSource, folder: string, path: string): Pro
         : refuseDocument;
     const name = source.paths.join(' ');
     await writeObjects(documentRows(paths, source.chunks, onUnreadable), path, name);
-    return ofObjects(name, unreadable);
+    return { ...ofObjects(name), columns: documentColumns(source.chunks), unreadable };
   }
   for (const file of paths) await assertReadable(file);
   return await writeFiles(files, format, folder, path);
@@ -105,6 +105,6 @@ async function write(name: string, table: Table, folder: string, path: string): 
 
 const toColumn = ({ name, type }: QueryColumn): Column => ({ name, type: String(type) });
 
-function ofObjects(name: string, unreadable: readonly UnreadableDocument[] = []): WrittenRows {
-  return { name, columns: null, placeOf: (row) => ({ source: name, row }), unreadable };
+function ofObjects(name: string): WrittenRows {
+  return { name, columns: null, placeOf: (row) => ({ source: name, row }), unreadable: [] };
 }

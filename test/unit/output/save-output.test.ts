@@ -1,7 +1,11 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { checkOutput, saveFailed, saveOutput, savePartial } from '../../../src/output/save-output.ts';
 import { chatBody, embeddingBody, FinishedJob, readBack, typesOf } from '../../support/finished-job.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
+
+const documents = new TempFolder();
+afterAll(() => documents[Symbol.dispose]());
 
 const model = 'gpt-5-mini';
 const none = (async function* (): AsyncGenerator<string> {})();
@@ -219,7 +223,7 @@ test('a column of the input with the name of another column is refused, and so i
   });
 });
 
-test('a file of another job, of somebody else, or that was changed is not replaced; that of the same job is', async () => {
+test('a file of another job, one that no job wrote, or one that was changed is not replaced; that of the same job is', async () => {
   using job = FinishedJob.overRequests('/v1/chat/completions', [answered('one')]);
   const path = job.at('out.jsonl');
   const save = async (): Promise<void> => await saveOutput(job.store, job.spec.jobId, path);
@@ -280,6 +284,29 @@ test('the rows of a job without results are a table of another name, which the r
   ]);
   await saveOutput(job.store, job.spec.jobId, job.at('out.csv'));
   expect(readdirSync(job.folder.path).sort()).toEqual(['.out.csv.durable-batch-job', 'out.csv', 'store']);
+});
+
+test('a document that cannot be read is a row of a table like any other, without its fault', async () => {
+  mkdirSync(documents.at('docs'));
+  writeFileSync(documents.at('docs', 'a.md'), 'good');
+  writeFileSync(documents.at('docs', 'b.md'), Buffer.from([0xff]));
+  using job = await FinishedJob.overRows(
+    { kind: 'paths', paths: [documents.at('docs', '*.md')], unreadable: 'row' },
+    { prompt: '{{ text }}', model },
+    [answered('x'), { status: 'failed' }],
+  );
+  await saveOutput(job.store, job.spec.jobId, job.at('out.parquet'));
+  const rows = await readBack(job.at('out.parquet'));
+  expect(Object.keys(rows[1]!)).toEqual([
+    'path',
+    'text',
+    'answer',
+    'status',
+    'error',
+    'input_tokens',
+    'output_tokens',
+  ]);
+  expect(rows[1]).toMatchObject({ path: documents.at('docs', 'b.md'), text: null, status: 'failed' });
 });
 
 test('failed rows are written in the form of the input', async () => {
