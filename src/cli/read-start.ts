@@ -65,7 +65,7 @@ export async function resolveRequest(
   { options, names, fresh, folder }: StartRequest,
   store: Store,
 ): Promise<ResolvedStart> {
-  const usesStdin = 'input' in options && options.input.includes(STDIN);
+  const usesStdin = 'input' in options && [options.input].flat().includes(STDIN);
   return await resolveStart(options, store, {
     fresh,
     names,

@@ -1,10 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { parseJobFile, readJobFile } from '../../../../src/cli/job-file/read-job-file.ts';
 import { jobFileKeys } from '../../../../src/cli/job-file/schema.ts';
-import { readStart } from '../../../../src/cli/read-start.ts';
+import { readStart, resolveRequest } from '../../../../src/cli/read-start.ts';
 import { startOptionNames } from '../../../../src/job/start-options.ts';
+import { FolderStore } from '../../../../src/store/folder-store.ts';
 import { TempFolder } from '../../../support/temp-folder.ts';
 
 const folder = new TempFolder();
@@ -83,6 +84,17 @@ describe('a job file', () => {
     expect(query.options).toMatchObject({ sql: 'select 1' });
     await expect(readStart([file('c.job.yaml', 'prompt: x')], {})).rejects.toThrow('The input is missing');
   });
+});
+
+test('standard input is opened only for an input that is -', async () => {
+  const stdin = vi.spyOn(process, 'stdin', 'get');
+  const request = await readStart([file('d.job.yaml', `input: ${file('my-reviews.csv', 'a\n1\n')}`)], {
+    prompt: '{{ a }}',
+    model: 'm',
+  });
+  await resolveRequest(request, new FolderStore(folder.at('store')));
+  expect(stdin).not.toHaveBeenCalled();
+  stdin.mockRestore();
 });
 
 describe('refused, with the line, is', () => {
