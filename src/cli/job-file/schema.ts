@@ -61,7 +61,11 @@ export const jobFileKeys: Readonly<Record<string, ZodType>> = {
       'Paths and patterns of the input: with `prompt`, tables or documents; without, one `.jsonl` file of requests. `-` is standard input',
     ),
   ),
-  sql: exactOptional(text.describe('A SELECT statement of DuckDB, instead of `input`')),
+  sql: exactOptional(
+    text.describe(
+      'A SELECT statement of DuckDB, instead of `input`. Paths in it are relative to the working directory',
+    ),
+  ),
   format: exactOptional(
     oneOf(['csv', 'tsv', 'json', 'jsonl', 'parquet'], 'must be csv, tsv, json, jsonl or parquet').describe(
       'The format of the input, instead of that of its ending',

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import type { Column } from '../../store/stored-columns.ts';
 import { documentColumns, documentRows, refuseDocument, type UnreadableDocument } from './documents.ts';
 import type { QueryColumn } from '../../duckdb/duckdb.ts';
@@ -6,7 +5,6 @@ import { assertReadable, expandPaths } from './expand-paths.ts';
 import { QUERY, selectQuery, translateQueryError } from './query-source.ts';
 import type { PathSource, QuerySource, RowSource } from './row-source.ts';
 import { saveStream } from './save-stream.ts';
-import { quoteText } from '../../duckdb/sql-text.ts';
 import { tableError, type TablePlace } from './table-error.ts';
 import { nameOfAll, tableOfFiles } from './table-files.ts';
 import { tableFormatOf, TableFormat } from './table-format.ts';
@@ -87,12 +85,9 @@ async function writeFiles(
   return await write(nameOfAll(files), await tableOfFiles(files, format, folder), folder, path);
 }
 
-function querySource({ sql, folder }: QuerySource): Table {
+function querySource({ sql }: QuerySource): Table {
   return {
-    query: async (db): Promise<TableQuery> => {
-      if (folder !== undefined) await db.run(`SET file_search_path = ${quoteText(resolve(folder))}`);
-      return await selectQuery(db, sql);
-    },
+    query: async (db): Promise<TableQuery> => await selectQuery(db, sql),
     translate: translateQueryError,
     placeOf: (row) => ({ source: QUERY, row }),
   };
