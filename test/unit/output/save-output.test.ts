@@ -1,6 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
-import { checkOutput, saveFailed, saveOutput, savePartial } from '../../../src/output/save-output.ts';
+import { checkFailedPath, saveFailed } from '../../../src/output/save-failed.ts';
+import { checkOutput, checkOutputPlace, saveOutput, savePartial } from '../../../src/output/save-output.ts';
 import { chatBody, embeddingBody, FinishedJob, readBack, typesOf } from '../../support/finished-job.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
@@ -214,6 +216,10 @@ test('a column of the input with the name of another column is refused, and so i
   await expect(check('text', 'text')).rejects.toMatchObject({ code: 'bad_option' });
   await check('text');
   await check();
+  const save = async (): Promise<void> =>
+    await saveOutput(job.store, job.spec.jobId, job.at('out.csv'), { keep: ['txt'] });
+  await expect(save()).rejects.toMatchObject({ code: 'bad_option', details: { option: 'keep' } });
+  expect(readdirSync(job.folder.path)).toEqual(['store']);
   await expect(checkOutput(job.store, job.spec, job.at('out'), { keep: [] })).rejects.toMatchObject({
     code: 'bad_option',
   });
@@ -245,6 +251,71 @@ test('a file of another job, one that no job wrote, or one that was changed is n
   );
   writeFileSync(path, 'changed since');
   await expect(save()).rejects.toMatchObject(refused('is not the file'));
+});
+
+test('a file that was changed without another size is not replaced; one in a folder that was moved is', async () => {
+  using job = FinishedJob.overRequests('/v1/chat/completions', [answered('one')]);
+  const save = async (path: string): Promise<void> => await saveOutput(job.store, job.spec.jobId, path);
+  mkdirSync(job.at('here'));
+  await save(job.at('here', 'out.jsonl'));
+  renameSync(job.at('here'), job.at('there'));
+  const path = job.at('there', 'out.jsonl');
+  await save(path);
+  await delay(5); // a file system may keep times in milliseconds
+  const edited = readFileSync(path, 'utf8').replace('one', 'two');
+  writeFileSync(path, edited);
+  await expect(save(path)).rejects.toMatchObject({
+    message: expect.stringContaining('is not the file that a job wrote there') as string,
+  });
+  expect(readFileSync(path, 'utf8')).toBe(edited);
+});
+
+test('the results of a job and its failed lines do not replace each other', async () => {
+  using job = await FinishedJob.overRows(objects({ n: 1 }, { n: 2 }), { prompt: '{{ n }}', model }, [
+    answered('x'),
+    { status: 'failed' },
+  ]);
+  const { store, spec } = job;
+  const [results, failed] = [job.at('results.csv'), job.at('failed.csv')];
+  await saveOutput(store, spec.jobId, results);
+  await saveFailed(store, spec.jobId, none, failed);
+  const refused = (what: string): object => ({
+    code: 'bad_output',
+    message: expect.stringContaining(`holds the ${what} of job ${spec.jobId}`) as string,
+  });
+  await expect(saveOutput(store, spec.jobId, failed)).rejects.toMatchObject(refused('failed lines'));
+  await expect(saveFailed(store, spec.jobId, none, results)).rejects.toMatchObject(refused('results'));
+  await expect(checkFailedPath(results, spec.jobId, null)).rejects.toMatchObject(refused('results'));
+  await saveOutput(store, spec.jobId, results);
+  await saveFailed(store, spec.jobId, none, failed);
+});
+
+test('failed lines of ready requests are written, and those that are no requests are counted', async () => {
+  using job = FinishedJob.overRequests('/v1/chat/completions', [{ status: 'failed' }, { status: 'failed' }]);
+  const requests = (async function* (): AsyncGenerator<string, number, undefined> {
+    yield '{"body":{}}';
+    return 1;
+  })();
+  expect(await saveFailed(job.store, job.spec.jobId, requests, job.at('failed.jsonl'))).toBe(1);
+  expect(readFileSync(job.at('failed.jsonl'), 'utf8')).toBe('{"body":{}}\n');
+  await expect(checkFailedPath(job.at('failed.csv'), job.spec.jobId, job.spec)).rejects.toMatchObject({
+    code: 'bad_option',
+    message: 'Option --out must end in .jsonl for the failed lines of an input of ready requests.',
+  });
+});
+
+test('what needs no job is checked before there is one', async () => {
+  using folder = new TempFolder();
+  const code = (value: string): object => ({ code: value });
+  await expect(checkOutputPlace(folder.at('no', 'out.csv'))).rejects.toMatchObject(code('bad_output'));
+  await expect(checkOutputPlace('/proc/x/')).rejects.toMatchObject(code('bad_output'));
+  await expect(checkOutputPlace(folder.at('out'), { keep: [] })).rejects.toMatchObject(code('bad_option'));
+  await expect(checkOutputPlace(folder.at('v.npy'), { keep: [] })).rejects.toMatchObject(code('bad_option'));
+  await expect(checkFailedPath(folder.at('new', 'out'), 'job', null)).rejects.toMatchObject(
+    code('bad_option'),
+  );
+  expect(readdirSync(folder.path)).toEqual([]);
+  await checkOutputPlace(folder.at('out.csv'), { keep: [] });
 });
 
 test('what cannot be written is refused at once', async () => {
