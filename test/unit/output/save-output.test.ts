@@ -1,8 +1,10 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
+import { previewTable } from '../../../src/output/preview-table.ts';
 import { checkFailedPath, saveFailed } from '../../../src/output/save-failed.ts';
 import { checkOutput, checkOutputPlace, saveOutput, savePartial } from '../../../src/output/save-output.ts';
+import { jobFiles } from '../../../src/store/job-files.ts';
 import { chatBody, embeddingBody, FinishedJob, readBack, typesOf } from '../../support/finished-job.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
@@ -316,6 +318,21 @@ test('what needs no job is checked before there is one', async () => {
   );
   expect(readdirSync(folder.path)).toEqual([]);
   await checkOutputPlace(folder.at('out.csv'), { keep: [] });
+});
+
+test('a job without shards has the columns of its endpoint, or of its kept answers', async () => {
+  using job = FinishedJob.overRequests('/v1/embeddings', [
+    { status: 'failed' },
+    { response: embeddingBody([1, 2]) },
+  ]);
+  const { store, spec } = job;
+  const columns = async (): Promise<string[]> => (await previewTable(store, spec.jobId, 5)).columns.slice();
+  const embedding = ['custom_id', 'embedding', 'status', 'error'];
+  expect(await columns()).toEqual(embedding);
+  await store.replace(jobFiles.round(spec.jobId, 1), JSON.stringify({ shards: 0, lines: 0, rejected: 0 }));
+  expect(await columns()).toEqual(embedding);
+  await store.replace(jobFiles.spec(spec.jobId), JSON.stringify({ ...spec, endpoint: '/v1/moderations' }));
+  expect(await columns()).toEqual(['custom_id', 'answer', 'status', 'error']);
 });
 
 test('what cannot be written is refused at once', async () => {
