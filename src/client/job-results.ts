@@ -109,7 +109,7 @@ export class JobResults {
     if ('failure' in end) {
       const part = await this.records.storedRows(end.failure);
       const rows = textsOf(mergedRowTexts(this.store, part.files, jobId));
-      const file = await savePartial(this.store, jobId, rows, path, options);
+      const file = await savePartial(this.store, jobId, { rows, lines: part.lines }, path, options);
       throw partialResults(end.failure, part, jobId, file);
     }
     await this.records.assertResults();

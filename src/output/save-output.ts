@@ -94,6 +94,13 @@ export async function saveOutput(
   await removeOwnFile(partialPath(path), ownerOf(jobId));
 }
 
+/** Some of the rows of a job, in the order of its lines. */
+interface PartOfRows {
+  readonly rows: AsyncIterable<string>;
+  /** All lines of the job. */
+  readonly lines: number;
+}
+
 /**
  * Writes the rows of a job that ended without results, for a file under a name of its own; returns its path.
  * @throws BatchError as `checkOutput`
@@ -101,14 +108,14 @@ export async function saveOutput(
 export async function savePartial(
   store: Store,
   jobId: string,
-  rows: AsyncIterable<string>,
+  { rows, lines }: PartOfRows,
   path: string,
   options: TableOptions = {},
 ): Promise<string> {
   assertTable(path, options);
   if (outputFormatOf(path) === OutputFormat.Folder) return await writePartialResults(rows, path, jobId);
   const partial = partialPath(path);
-  await saveRows(store, jobId, blocksOf(rows), partial, options);
+  await saveRows(store, jobId, blocksOf(rows), partial, { ...options, lines });
   return partial;
 }
 
@@ -135,12 +142,12 @@ async function saveRows(
   jobId: string,
   blocks: AsyncIterable<readonly string[]>,
   path: string,
-  { keep }: TableOptions,
+  { keep, lines = null }: TableOptions & { lines?: number | null },
 ): Promise<void> {
   const format = outputTableOf(path);
   const owner = ownerOf(jobId);
   if (format === null) {
-    await saveFile(path, owner, async (to) => await writeNpy(blocks, to));
+    await saveFile(path, owner, async (to) => await writeNpy(blocks, to, lines));
     return;
   }
   const spec = await specOf(store, jobId);

@@ -335,6 +335,25 @@ test('a job without shards has the columns of its endpoint, or of its kept answe
   expect(await columns()).toEqual(['custom_id', 'answer', 'status', 'error']);
 });
 
+test('in the matrix of a part of the rows, row n is row n of the input', async () => {
+  using job = await FinishedJob.overRows(
+    objects({ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }, { n: 5 }),
+    { prompt: '{{ n }}', model, endpoint: '/v1/embeddings' },
+    Array.from({ length: 5 }, (_, i) => ({ response: embeddingBody([i + 1, 0.5]) })),
+  );
+  const all = readFileSync(job.store.locationOf(jobFiles.results(job.spec.jobId)), 'utf8').split('\n');
+  const some = (async function* (): AsyncGenerator<string> {
+    yield all[1]!;
+    yield all[3]!;
+  })();
+  const path = await savePartial(job.store, job.spec.jobId, { rows: some, lines: 5 }, job.at('v.npy'));
+  const bytes = readFileSync(path);
+  expect(bytes.toString('latin1', 0, 128)).toContain("'shape': (5, 2)");
+  const numbers = Array.from({ length: 10 }, (_, i) => bytes.readFloatLE(128 + 4 * i));
+  const gap = [Number.NaN, Number.NaN];
+  expect(numbers).toEqual([...gap, 2, 0.5, ...gap, 4, 0.5, ...gap]);
+});
+
 test('what cannot be written is refused at once', async () => {
   using job = FinishedJob.overRequests('/v1/chat/completions', [answered('one')]);
   const check = async (path: string): Promise<void> => await checkOutput(job.store, job.spec, path);
@@ -364,7 +383,7 @@ test('the rows of a job without results are a table of another name, which the r
     yield all[1]!;
     yield all[3]!;
   })();
-  const path = await savePartial(job.store, job.spec.jobId, some, job.at('out.csv'));
+  const path = await savePartial(job.store, job.spec.jobId, { rows: some, lines: 4 }, job.at('out.csv'));
   expect(path).toBe(job.at('out.partial.csv'));
   expect((await readBack(path)).map(({ n, answer }) => [n, answer])).toEqual([
     ['2', 'answer 2'],
