@@ -23,9 +23,10 @@ const SHOWN = 3;
 export async function dryRun(request: StartRequest, isJson: boolean): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'durable-batch-dry-run-'));
   try {
-    const start = await resolveRequest(request, openStore(folder));
+    const store = openStore(folder);
+    const start = await resolveRequest(request, store);
     const { spec, template, stored } = start;
-    const path = stored === null ? spec.input.path : join(folder, inputFiles.rows(stored.sha256));
+    const path = stored === null ? spec.input.path : store.locationOf(inputFiles.rows(stored.sha256));
     const preview = await previewRequests(jsonlInput(path), SHOWN, { spec, template, names: request.names });
     process.stdout.write(isJson ? `${toJson(asJson(start, preview))}\n` : `${asText(start, preview)}\n`);
     const unreadable = unreadableMessage(start);
@@ -60,10 +61,7 @@ function asJson({ spec }: ResolvedStart, preview: RequestPreview): object {
   };
 }
 
-function problemOf(
-  { spec, template }: ResolvedStart,
-  { requests, bad, firstBad }: RequestPreview,
-): BatchError | null {
+function problemOf({ spec }: ResolvedStart, { requests, bad, firstBad }: RequestPreview): BatchError | null {
   const { path } = spec.input;
   if (firstBad !== null && !spec.skipBadLines) {
     const { number: line, fault } = firstBad;
@@ -71,12 +69,10 @@ function problemOf(
     const message = `${path}:${line}: the ${rowNoun(spec)} ${fault.reason}: ${fault.advice}.${more}`;
     return new BatchError(ErrorCode.BadInput, message, { details: { file: path, line } });
   }
-  if (requests + bad > 0) return null;
+  if (requests + bad > 0) return null; // as a source of rows always has
   return new BatchError(
     ErrorCode.BadInput,
-    `${path}: the file holds no requests: write one JSON ${template === null ? 'request' : 'object'} per line.`,
-    {
-      details: { file: path },
-    },
+    `${path}: the file holds no requests: write one JSON request per line.`,
+    { details: { file: path } },
   );
 }

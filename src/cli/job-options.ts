@@ -92,8 +92,14 @@ export function outputFlagsOf({ out, npy, keep }: OutputFlags): OutputFlags {
   };
 }
 
-/** The paths to write, each with its options: `--out`, and `--npy` beside it. */
-export function outputsOf({ out, npy, keep }: OutputFlags): { path: string; options: { keep?: string[] } }[] {
+/** A path to write, with its options. */
+export interface OutputPath {
+  readonly path: string;
+  readonly options: { readonly keep?: string[] };
+}
+
+/** The paths to write: `--out`, and `--npy` beside it. */
+export function outputsOf({ out, npy, keep }: OutputFlags): OutputPath[] {
   return [
     ...(out === undefined ? [] : [{ path: out, options: keep === undefined ? {} : { keep } }]),
     ...(npy === undefined ? [] : [{ path: toNpy(npy), options: {} }]),

@@ -188,9 +188,9 @@ function cut(text: string, columns: number): string {
   if (stringWidth(text) <= columns) return text;
   if (columns < 1) return '';
   let kept = '';
-  for (const sign of text) {
-    if (stringWidth(kept + sign) > columns - 1) break;
-    kept += sign;
+  for (const character of text) {
+    if (stringWidth(kept + character) > columns - 1) break;
+    kept += character;
   }
   return `${kept}…`;
 }

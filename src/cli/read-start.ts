@@ -2,7 +2,7 @@ import { BatchError, ErrorCode } from '../core/errors.ts';
 import { count } from '../core/number-format.ts';
 import { STDIN, type SourceOptions } from '../job/row-source-options.ts';
 import { resolveStart, type ResolvedStart, type StartOptions } from '../job/start-options.ts';
-import type { TemplateNames } from '../render/column-uses.ts';
+import type { TemplateFiles } from '../job/template-options.ts';
 import type { Store } from '../store/store.ts';
 import type { ReadJobFile } from './job-file/read-job-file.ts';
 import { outputFlagsOf, toJobOptions, type JobFlags, type OutputFlags } from './job-options.ts';
@@ -11,11 +11,11 @@ import { readSource, type SourceFlags } from './source-options.ts';
 /** What a command line asks to start. */
 export interface StartRequest {
   readonly options: StartOptions;
-  readonly names: TemplateNames;
+  readonly names: TemplateFiles;
   readonly fresh: boolean;
   /** Where the results are written. */
   readonly outputs: OutputFlags;
-  /** The folder of relative paths in queries and of images; undefined for the working directory. */
+  /** The folder of images of a source that is no file: that of the job file with the source; undefined for the working directory. */
   readonly folder: string | undefined;
 }
 
@@ -41,15 +41,17 @@ export async function readStart(
       details: { option: 'input' },
     });
   }
+  const answer = flags.answer ?? file?.names.answer;
   return {
     options: { ...others, ...job, ...settings, ...Object.fromEntries(sources) } as StartOptions,
     names: {
       prompt: (flags.prompt === undefined && file?.names.prompt) || names.prompt!,
       system: (flags.system === undefined && file?.names.system) || names.system!,
+      ...(answer === undefined ? {} : { answer }),
     },
     fresh: flags.fresh ?? false,
     outputs: { ...file?.outputs, ...outputFlagsOf(flags) },
-    folder: file?.folder,
+    folder: isGiven ? undefined : file?.folder,
   };
 }
 
@@ -65,7 +67,7 @@ export async function resolveRequest(
   { options, names, fresh, folder }: StartRequest,
   store: Store,
 ): Promise<ResolvedStart> {
-  const usesStdin = 'input' in options && options.input.includes(STDIN);
+  const usesStdin = 'input' in options && [options.input].flat().includes(STDIN);
   return await resolveStart(options, store, {
     fresh,
     names,

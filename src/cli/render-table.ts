@@ -49,10 +49,10 @@ function fit(text: string, width: number): string {
   if (all <= width) return text + ' '.repeat(width - all);
   let kept = '';
   let used = 0;
-  for (const sign of text) {
-    const wide = stringWidth(sign);
+  for (const character of text) {
+    const wide = stringWidth(character);
     if (used + wide > width - 1) break;
-    kept += sign;
+    kept += character;
     used += wide;
   }
   return `${kept}…${' '.repeat(width - 1 - used)}`;

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { badFlag } from '../core/bad-option.ts';
 import type { StartSettings } from '../job/start-options.ts';
-import type { TemplateNames } from '../render/column-uses.ts';
+import type { TemplateFiles } from '../job/template-options.ts';
 import { toNumber } from './job-options.ts';
 import { readJsonObject, textOrFile } from './read-texts.ts';
 
@@ -55,7 +55,7 @@ export function addSourceOptions(command: Command): Command {
 /** The options of a start that describe its rows and requests, with the files of their texts. */
 export interface ReadSource {
   readonly settings: StartSettings & { sql?: string };
-  readonly names: TemplateNames;
+  readonly names: TemplateFiles;
 }
 
 /**

@@ -210,10 +210,11 @@ export class JobHandle {
 
   /**
    * Waits for the end and writes the input of lines without an answer to a file, so that they can be run again: rows with their own
-   * columns and types (`.jsonl`, `.csv`, `.parquet`), or ready requests as of `failedRequests` (`.jsonl`).
+   * columns and types (`.jsonl`, `.csv`, `.parquet`), or ready requests as of `failedRequests` (`.jsonl`). Returns the number of lines
+   * that are left out: those of an input of ready requests that were not requests (`skipBadLines`).
    * @throws BatchError `bad_output` as `save`; `bad_option` for another ending; the errors of `report()`
    */
-  async saveFailed(path: string, options: WaitOptions = {}): Promise<JobReport> {
+  async saveFailed(path: string, options: WaitOptions = {}): Promise<number> {
     return await this.#results.saveFailed(path, options);
   }
 

@@ -5,13 +5,8 @@ import type { JobReport } from '../core/progress.ts';
 import { previewTable, type TablePreview } from '../output/preview-table.ts';
 import { failedRows } from '../output/failed-rows.ts';
 import { hasRows } from '../output/job-table.ts';
-import {
-  checkOutputPath,
-  saveFailed,
-  saveOutput,
-  savePartial,
-  type TableOptions,
-} from '../output/save-output.ts';
+import { checkFailedPath, saveFailed } from '../output/save-failed.ts';
+import { checkOutputPath, saveOutput, savePartial, type TableOptions } from '../output/save-output.ts';
 import { jobFiles } from '../store/job-files.ts';
 import type { Store } from '../store/store.ts';
 import { failedRequests } from './failed-requests.ts';
@@ -109,12 +104,12 @@ export class JobResults {
 
   async save(path: string, options: SaveOptions): Promise<JobReport> {
     const { jobId } = this.records;
-    await checkOutputPath(path, jobId);
+    await checkOutputPath(path, jobId, { keep: options.keep });
     const end = await this.end(options);
     if ('failure' in end) {
       const part = await this.records.storedRows(end.failure);
       const rows = textsOf(mergedRowTexts(this.store, part.files, jobId));
-      const file = await savePartial(this.store, jobId, rows, path, options);
+      const file = await savePartial(this.store, jobId, { rows, lines: part.lines }, path, options);
       throw partialResults(end.failure, part, jobId, file);
     }
     await this.records.assertResults();
@@ -122,12 +117,11 @@ export class JobResults {
     return end.report;
   }
 
-  async saveFailed(path: string, options: WaitOptions): Promise<JobReport> {
-    await checkOutputPath(path, this.records.jobId);
-    const report = await this.report(options);
+  async saveFailed(path: string, options: WaitOptions): Promise<number> {
+    await checkFailedPath(path, this.records.jobId, await this.records.spec());
+    await this.report(options);
     await this.records.assertResults();
-    await saveFailed(this.store, this.records.jobId, this.failedRequests(options), path);
-    return report;
+    return await saveFailed(this.store, this.records.jobId, this.failedRequests(options), path);
   }
 
   private results(): RowsToRead {

@@ -1,5 +1,6 @@
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import type { ResultRow } from '../core/result-row.ts';
+import { lineBlocks } from '../store/line-blocks.ts';
 import type { Store } from '../store/store.ts';
 
 /** An unparsed row of a file. */
@@ -69,18 +70,7 @@ export function parseRow({ text, path, number }: RowText, jobId: string): Result
 
 /** Splits into lines at `\n` only: readline would also split at U+2028. */
 export async function* splitLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<string, void, undefined> {
-  let pieces: Buffer[] = [];
-  for await (const chunk of chunks) {
-    let start = 0;
-    for (let end = chunk.indexOf(0x0a); end !== -1; end = chunk.indexOf(0x0a, start)) {
-      const piece = chunk.subarray(start, end);
-      yield (pieces.length === 0 ? piece : Buffer.concat([...pieces, piece])).toString('utf8');
-      pieces = [];
-      start = end + 1;
-    }
-    if (start < chunk.length) pieces.push(chunk.subarray(start));
-  }
-  if (pieces.length > 0) yield Buffer.concat(pieces).toString('utf8');
+  for await (const lines of lineBlocks(chunks)) yield* lines;
 }
 
 function unreadable(error: unknown, file: string, jobId: string): unknown {

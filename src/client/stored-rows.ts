@@ -6,6 +6,7 @@ import {
   type ShardManifest,
   type ShardOutcome,
 } from '../core/shard-plan.ts';
+import { OutputFormat, outputFormatOf } from '../output/output-format.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { readRecord, type Store } from '../store/store.ts';
 import { readRowTexts, type RowText } from './result-rows.ts';
@@ -106,9 +107,11 @@ export function partialResults(
       ? `The server no longer has job ${jobId}, and the job has no results.`
       : failure.message;
   const where = file === null ? 'The rows above are' : `${file} contains`;
+  const isMatrix = file !== null && outputFormatOf(file) === OutputFormat.Npy;
+  const others = isMatrix ? ', and NaN for lines without a vector' : '';
   return new BatchError(
     ErrorCode.PartialResults,
-    `${why} ${where} ${rows} of ${lines}: the same command as before continues the job, and pays for nothing twice.`,
+    `${why} ${where} ${rows} of ${lines}${others}: the same command as before continues the job, and pays for nothing twice.`,
     { details: { jobId, rows, lines, ...(file === null ? {} : { file }) }, cause: failure },
   );
 }

@@ -12,14 +12,20 @@ export function repairJson(text: string): string {
     kept = to;
   };
   for (let at = 0; at < text.length;) {
-    const sign = text[at]!;
-    if (sign === '"') {
+    const character = text[at]!;
+    if (character === '"') {
       at = repairString(text, at, replace);
-    } else if (sign === ',') {
+    } else if (character === ',') {
       const next = skipSpace(text, at + 1);
       if (text[next] === '}' || text[next] === ']') replace(at, at + 1, '');
       at = next;
-    } else if (sign === '-' || sign === 'N' || sign === 'I' || sign === 'n' || sign === 'i') {
+    } else if (
+      character === '-' ||
+      character === 'N' ||
+      character === 'I' ||
+      character === 'n' ||
+      character === 'i'
+    ) {
       notNumber.lastIndex = at;
       const literal = notNumber.exec(text)?.[0];
       if (literal !== undefined) replace(at, at + literal.length, 'null');

@@ -63,20 +63,14 @@ function isIterable(value: unknown): boolean {
   );
 }
 
-/** The bytes of the input `-`, and the folder of relative paths in a query; null if there is none. */
-export interface RowPlace {
-  readonly stdin: AsyncIterable<Uint8Array> | null;
-  readonly folder: string | null;
-}
-
 /**
- * What the rows of a job with a template are read from.
+ * What the rows of a job with a template are read from. `stdin` are the bytes of the input `-`; null if it is refused.
  * @throws BatchError `bad_option`
  */
 export function rowSourceOf(
   options: SourceOptions & ReadingOptions & { readonly skipBadLines?: boolean },
   paths: readonly string[],
-  { stdin, folder }: RowPlace,
+  stdin: AsyncIterable<Uint8Array> | null,
 ): RowSource {
   const { sql, rows, requests, format } = options;
   const chunks = chunksOf(options);
@@ -89,7 +83,7 @@ export function rowSourceOf(
     if (unused !== undefined)
       throw badOption(unused === 'chunks' ? 'chunkTokens' : unused, 'is for files only');
   }
-  if (sql !== undefined) return { kind: 'query', sql, ...(folder === null ? {} : { folder }) };
+  if (sql !== undefined) return { kind: 'query', sql };
   const objects = rows ?? requests;
   if (objects !== undefined) return { kind: 'objects', objects };
   if (isStream) {

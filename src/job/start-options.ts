@@ -22,7 +22,7 @@ import {
   type ReadingOptions,
   type SourceOptions,
 } from './row-source-options.ts';
-import { requestTemplateOf, type TemplateOptions } from './template-options.ts';
+import { requestTemplateOf, type TemplateFiles, type TemplateOptions } from './template-options.ts';
 
 /** The options of a start besides its source. Every field is optional. */
 export interface StartSettings
@@ -90,9 +90,9 @@ export const startOptionNames: readonly string[] = [
 export interface ResolveOptions {
   /** Gives the job a new unique id. @default false */
   readonly fresh?: boolean;
-  /** The files of the template's texts, for messages. */
-  readonly names?: TemplateNames;
-  /** The folder of relative paths in a query, and of images of a source that is no file. @default the working directory */
+  /** The files of the template, for messages. */
+  readonly names?: TemplateFiles;
+  /** The folder of images of a source that is no file. @default the working directory */
   readonly folder?: string;
   /** The bytes of the input `-`. @default none: it is refused */
   readonly stdin?: AsyncIterable<Uint8Array>;
@@ -116,7 +116,7 @@ export interface ResolvedStart {
 export async function resolveStart(
   options: StartOptions,
   store: Store,
-  { fresh = false, names = {}, folder, stdin }: ResolveOptions = {},
+  { fresh = false, names = {}, folder = '.', stdin }: ResolveOptions = {},
 ): Promise<ResolvedStart> {
   assertKnownOptions(options ?? {}, startOptionNames);
   const given: StartSettings & SourceOptions = embedding(options ?? {});
@@ -124,13 +124,14 @@ export async function resolveStart(
   const template = await requestTemplateOf(given, names);
   if (template === null) return await resolveRequests(given, paths, store, fresh);
   if (given.requests !== undefined) throw badOption('requests', 'are ready: use rows with a prompt');
+  await assertUsesColumn(template);
 
-  const source = rowSourceOf(given, paths, { stdin: stdin ?? null, folder: folder ?? null });
+  const source = rowSourceOf(given, paths, stdin ?? null);
   // The lines name their model and endpoint.
   const { model: _, endpoint: __, ...others } = jobOptionsOf(given);
   const checked = {
     ...checkOptions(others, template.answer !== undefined),
-    template: templateReference(template, await imageFolderOf(paths, folder ?? '.')),
+    template: templateReference(template, await imageFolderOf(paths, folder)),
   };
   const stored = await materialize(source, store);
   await assertColumns(template, stored, names);
@@ -212,6 +213,18 @@ async function imageFolderOf(paths: readonly string[], folder: string): Promise<
   const [path, second] = paths;
   const isFile = path !== undefined && second === undefined && path !== STDIN && (await inputExists(path));
   return isFile ? dirname(resolve(path)) : resolve(folder);
+}
+
+/** Refuses texts without a column: a mistyped path of a prompt would be sent as the prompt, once for each row. */
+async function assertUsesColumn(template: RequestTemplate): Promise<void> {
+  const { columnUses } = await import('../render/column-uses.ts');
+  const { prompt, system, images, endpoint } = template;
+  const texts = { endpoint, model: '', prompt, ...(system === undefined ? {} : { system }) };
+  if (images !== undefined || columnUses(texts).length > 0) return;
+  throw badOption(
+    'prompt',
+    'uses no column, so every row would get the same request: add one as in {{ review }}, or check the path',
+  );
 }
 
 /** @throws BatchError `bad_input` for a column that the rows do not have */

@@ -25,15 +25,20 @@ export interface TemplateOptions {
   id?: ColumnReference;
 }
 
+/** The files of the texts and of the schema of the answers, for messages. */
+export interface TemplateFiles extends TemplateNames {
+  readonly answer?: string;
+}
+
 /**
  * The checked request template that options describe; null without `prompt`. The template language and zod are loaded only for a
  * template.
  * @throws BatchError `bad_option` naming the option, and `bad_input` for a text that is not a template, with line and column; `names`
- * are the files of the texts
+ * are the files of both
  */
 export async function requestTemplateOf(
   options: TemplateOptions,
-  names: TemplateNames = {},
+  names: TemplateFiles = {},
 ): Promise<RequestTemplate | null> {
   const { prompt, model, answer, endpoint = Endpoint.ChatCompletions } = options;
   if (prompt === undefined) {
@@ -45,13 +50,18 @@ export async function requestTemplateOf(
     return null;
   }
   if (model === undefined) throw badOption('model', 'is missing: name a model, or the column that names it');
-  const [{ parseRequestTemplate }, { compileTemplate }] = await Promise.all([
+  const [{ parseRequestTemplate }, { compileTemplate }, { strictSchemaFault }] = await Promise.all([
     import('../render/template-schema.ts'),
     import('../render/compile-template.ts'),
+    import('../render/strict-schema.ts'),
   ]);
   const { system, params, images, id } = options;
   const format = answer && toAnswerFormat(answer);
   const given = { endpoint, model, prompt, system, params, images, answer: format, id };
+  if (format !== undefined && names.answer !== undefined) {
+    const fault = strictSchemaFault(format.schema);
+    if (fault !== null) throw badAnswer(`: ${names.answer}: ${fault}`);
+  }
   const template = parseRequestTemplate(
     Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
   );
@@ -60,7 +70,7 @@ export async function requestTemplateOf(
 }
 
 /** The name of a schema is its title, if the API accepts that as a name. */
-function toAnswerFormat(answer: NonNullable<TemplateOptions['answer']>): unknown {
+function toAnswerFormat(answer: NonNullable<TemplateOptions['answer']>): { name: string; schema: unknown } {
   const schema = isStandardSchema(answer) ? closed(toJsonSchema(answer)) : answer;
   const { title } = schema as { title?: unknown };
   const name = typeof title === 'string' && /^[A-Za-z0-9_-]{1,64}$/.test(title) ? title : 'answer';
@@ -77,11 +87,15 @@ function toJsonSchema(schema: StandardJSONSchemaV1): unknown {
   } catch (cause) {
     const problem =
       'cannot be written as a JSON Schema: use a library with Standard JSON Schema (zod 4.2), and only types of JSON';
-    throw new BatchError(ErrorCode.BadOption, `Option answer ${problem}.`, {
-      details: { option: 'answer' },
-      cause,
-    });
+    throw badAnswer(` ${problem}.`, cause);
   }
+}
+
+function badAnswer(problem: string, cause?: unknown): BatchError {
+  return new BatchError(ErrorCode.BadOption, `Option answer${problem}`, {
+    details: { option: 'answer' },
+    cause,
+  });
 }
 
 /** The schema with `additionalProperties: false` where an object leaves it out: libraries write objects that ignore other properties. */

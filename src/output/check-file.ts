@@ -3,13 +3,13 @@ import { rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { kindOf } from '../duckdb/error-kind.ts';
-import { ownerOfFile } from './file-owner.ts';
+import { isSameOwner, ownerOfFile, type Owner } from './file-owner.ts';
 
 /**
- * Checks that a file can take the results of a job: its folder exists and is writable, and a file of this name was written by the same job.
+ * Checks that a file can be written, whatever it contains: its folder exists and is writable, and its name is not that of a folder.
  * @throws BatchError `bad_output`
  */
-export async function checkOutputFile(path: string, jobId: string): Promise<void> {
+export async function checkWritableFile(path: string): Promise<void> {
   const folder = dirname(resolve(path));
   const probe = join(folder, `.durable-batch-${randomUUID().slice(0, 8)}.tmp`);
   try {
@@ -24,12 +24,22 @@ export async function checkOutputFile(path: string, jobId: string): Promise<void
   if (found.isDirectory())
     throw badFile(path, 'is a folder', 'choose another name, or end it with / for a folder of results');
   if (!found.isFile()) throw badFile(path, 'is not a regular file', 'choose another name');
-  const owner = await ownerOfFile(path);
-  if (owner === jobId) return;
+}
+
+/**
+ * Checks that a file can take an output of a job: it can be written, and a file of this name is the same output of the same job.
+ * @throws BatchError `bad_output`
+ */
+export async function checkOutputFile(path: string, owner: Owner): Promise<void> {
+  await checkWritableFile(path);
+  const found = await stat(path).catch(() => null);
+  if (found === null) return;
+  const present = await ownerOfFile(path);
+  if (isSameOwner(present, owner)) return;
   const what =
-    owner === null
+    present === null
       ? 'exists, and is not the file that a job wrote there'
-      : `holds the results of job ${owner}`;
+      : `holds the ${present.kind === 'failed' ? 'failed lines' : 'results'} of job ${present.job}`;
   throw badFile(path, what, 'choose another name or move it away');
 }
 

@@ -5,10 +5,10 @@ import { BatchError, ErrorCode } from '../core/errors.ts';
 import { fileExists, outputFiles } from './output-files.ts';
 
 /**
- * Checks that a folder can take the results of a job: it is writable and contains no results of another job.
+ * Checks that a folder can be written, and creates it if necessary.
  * @throws BatchError `bad_output`
  */
-export async function checkOutputFolder(folder: string, jobId: string): Promise<void> {
+export async function checkWritableFolder(folder: string): Promise<void> {
   const probe = join(folder, `.durable-batch-${randomUUID().slice(0, 8)}.tmp`);
   try {
     await makeFolder(resolve(folder));
@@ -31,6 +31,14 @@ export async function checkOutputFolder(folder: string, jobId: string): Promise<
       error,
     );
   }
+}
+
+/**
+ * Checks that a folder can take the results of a job: it is writable and contains no results of another job.
+ * @throws BatchError `bad_output`
+ */
+export async function checkOutputFolder(folder: string, jobId: string): Promise<void> {
+  await checkWritableFolder(folder);
   const report = await readIfThere(join(folder, outputFiles.report));
   const results =
     (await fileExists(join(folder, outputFiles.results))) ||

@@ -1,6 +1,6 @@
 import type { JobSpec } from '../core/job-spec.ts';
 import { unansweredLine } from '../core/result-row.ts';
-import { lineBlocks } from '../files/line-blocks.ts';
+import { lineBlocks } from '../store/line-blocks.ts';
 import { inputFiles, jobFiles } from '../store/job-files.ts';
 import type { Store } from '../store/store.ts';
 import { rowColumns } from './job-table.ts';

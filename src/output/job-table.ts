@@ -1,8 +1,12 @@
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import type { JobSpec } from '../core/job-spec.ts';
+import { Endpoint } from '../core/limits.ts';
+import type { ResultRow } from '../core/result-row.ts';
 import { shardId, type RoundPlan, type ShardManifest } from '../core/shard-plan.ts';
 import { readTemplate } from '../job/job-template.ts';
+import { answerForm, objectOf } from '../openai/rows/answers.ts';
 import { inputFiles, jobFiles, shardFiles } from '../store/job-files.ts';
+import { lineBlocks } from '../store/line-blocks.ts';
 import { readRecord, type Store } from '../store/store.ts';
 import { readColumns, type StoredColumns } from '../store/stored-columns.ts';
 import { answerColumns } from './table/answer-columns.ts';
@@ -61,17 +65,35 @@ export async function planJobTable(
 ): Promise<TablePlan> {
   const rows = hasRows(spec) ? await rowColumns(store, spec) : null;
   const of = template ?? (spec.template === undefined ? null : await readTemplate(store, spec.template));
-  const endpoints = of === null ? await endpointsOf(store, spec.jobId) : [of.endpoint];
+  const endpoints = of === null ? await endpointsOf(store, spec) : [of.endpoint];
   return planTable(rows, answerColumns(endpoints, of?.answer?.schema ?? null), keep);
 }
 
-/** The endpoints of ready request lines; none before they are cut into shards. */
-async function endpointsOf(store: Store, job: string): Promise<string[]> {
-  const plan = await readRecord<RoundPlan>(store, jobFiles.round(job, 1));
+/**
+ * The endpoints of ready request lines. A job that sends nothing has no shards: its endpoint is the option, or that of its kept answers. None before
+ * the lines are cut into shards.
+ */
+async function endpointsOf(store: Store, { jobId, endpoint }: JobSpec): Promise<string[]> {
+  const plan = await readRecord<RoundPlan>(store, jobFiles.round(jobId, 1));
   const found = new Set<string>();
   for (let index = 0; index < (plan?.shards ?? 0); index += 1) {
-    const manifest = await readRecord<ShardManifest>(store, shardFiles.manifest(job, shardId(1, index)));
+    const manifest = await readRecord<ShardManifest>(store, shardFiles.manifest(jobId, shardId(1, index)));
     if (manifest !== null) found.add(manifest.endpoint);
   }
-  return [...found];
+  if (found.size > 0) return [...found];
+  return endpoint === null ? await endpointOfAnswers(store, jobFiles.results(jobId)) : [endpoint];
+}
+
+/** An endpoint whose answers have the form of the first one; none without an answer. */
+async function endpointOfAnswers(store: Store, key: string): Promise<string[]> {
+  if ((await store.size(key)) === null) return [];
+  for await (const block of lineBlocks(store.readStream(key)))
+    for (const text of block) {
+      const { status, response } = JSON.parse(text) as ResultRow;
+      if (status !== 'answered') continue;
+      const form = answerForm(objectOf(response));
+      if (form === 'vectors') return [Endpoint.Embeddings];
+      return [form === 'whole' ? Endpoint.Moderations : Endpoint.ChatCompletions];
+    }
+  return [];
 }

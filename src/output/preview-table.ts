@@ -1,4 +1,4 @@
-import { lineBlocks } from '../files/line-blocks.ts';
+import { lineBlocks } from '../store/line-blocks.ts';
 import { inputFiles, jobFiles } from '../store/job-files.ts';
 import type { Store } from '../store/store.ts';
 import { hasRows, planJobTable, rowColumns, specOf } from './job-table.ts';

@@ -2,7 +2,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { withWorkingFolder } from '../files/working-folder.ts';
 import { checkOutputFile, toOutputError } from './check-file.ts';
-import { ownerOfFile, recordOwner, removeOwner } from './file-owner.ts';
+import { isSameOwner, ownerOfFile, recordOwner, removeOwner, stateOfFile, type Owner } from './file-owner.ts';
 
 /**
  * Writes a file of results whole: `write` makes it in a folder of its own beside the path, from where it is renamed to it. May be called
@@ -12,20 +12,21 @@ import { ownerOfFile, recordOwner, removeOwner } from './file-owner.ts';
  */
 export async function saveFile(
   path: string,
-  jobId: string,
+  owner: Owner,
   write: (to: string, folder: string) => Promise<void>,
 ): Promise<void> {
   const target = resolve(path);
-  await checkOutputFile(path, jobId);
+  await checkOutputFile(path, owner);
   try {
     await withWorkingFolder(
       dirname(target),
       async (folder) => {
         const written = join(folder, 'output');
         await write(written, folder);
-        const bytes = await synced(written);
-        await checkOutputFile(path, jobId); // another job may have written it meanwhile
-        await recordOwner(target, jobId, bytes);
+        await sync(written);
+        const state = await stateOfFile(written); // which a rename keeps
+        await checkOutputFile(path, owner); // another job may have written it meanwhile
+        await recordOwner(target, owner, state);
         await rename(written, target);
       },
       `${basename(target)}.`,
@@ -36,18 +37,16 @@ export async function saveFile(
 }
 
 /** Removes a file that a job has written, and its record; leaves any other file. */
-export async function removeOwnFile(path: string, jobId: string): Promise<void> {
-  if ((await ownerOfFile(path)) !== jobId) return;
+export async function removeOwnFile(path: string, owner: Owner): Promise<void> {
+  if (!isSameOwner(await ownerOfFile(path), owner)) return;
   await rm(path, { force: true });
   await removeOwner(path);
 }
 
-/** Syncs a file and returns its size. */
-async function synced(path: string): Promise<number> {
+async function sync(path: string): Promise<void> {
   const file = await open(path, 'r+');
   try {
     await file.sync();
-    return (await file.stat()).size;
   } finally {
     await file.close();
   }

@@ -1,21 +1,19 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badFlag } from '../core/bad-option.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import { Endpoint } from '../core/limits.ts';
 import { loadDuckDb } from '../duckdb/load-duckdb.ts';
-import { lineBlocks } from '../files/line-blocks.ts';
+import { lineBlocks } from '../store/line-blocks.ts';
 import { inputFiles, jobFiles } from '../store/job-files.ts';
 import type { Store } from '../store/store.ts';
-import { checkOutputFile } from './check-file.ts';
-import { checkOutputFolder } from './check-output.ts';
-import { failedRows } from './failed-rows.ts';
-import { hasRows, planJobTable, rowColumns, specOf, type AnswersOfTemplate } from './job-table.ts';
-import { inPieces } from './in-pieces.ts';
+import { checkOutputFile, checkWritableFile } from './check-file.ts';
+import { checkOutputFolder, checkWritableFolder } from './check-output.ts';
+import type { Owner } from './file-owner.ts';
+import { planJobTable, specOf, type AnswersOfTemplate } from './job-table.ts';
 import { OutputFormat, outputFormatOf, outputTableOf } from './output-format.ts';
 import { removeOwnFile, saveFile } from './save-file.ts';
 import { writeAnswerLines } from './table/answer-lines.ts';
-import { writeRows, writeTable } from './table/write-table.ts';
+import { writeTable } from './table/write-table.ts';
 import { copyResults, writePartialResults } from './write-output.ts';
 import { writeNpy } from './write-npy.ts';
 
@@ -29,12 +27,27 @@ export interface TableOptions {
 }
 
 /**
- * Checks that a path can take the results of a job, of which only the id is known yet.
- * @throws BatchError `bad_output`
+ * Checks that results can be written to a path, before it is known of which job.
+ * @throws BatchError `bad_output`, `bad_option`
  */
-export async function checkOutputPath(path: string, jobId: string): Promise<void> {
+export async function checkOutputPlace(path: string, options: TableOptions = {}): Promise<void> {
+  assertTable(path, options);
+  if (outputFormatOf(path) === OutputFormat.Folder) await checkWritableFolder(path);
+  else await checkWritableFile(path);
+}
+
+/**
+ * Checks that a path can take the results of a job, of which only the id is known yet.
+ * @throws BatchError `bad_output`, `bad_option`
+ */
+export async function checkOutputPath(
+  path: string,
+  jobId: string,
+  options: TableOptions = {},
+): Promise<void> {
+  assertTable(path, options);
   if (outputFormatOf(path) === OutputFormat.Folder) await checkOutputFolder(path, jobId);
-  else await checkOutputFile(path, jobId);
+  else await checkOutputFile(path, ownerOf(jobId));
 }
 
 /**
@@ -48,8 +61,7 @@ export async function checkOutput(
   { keep }: TableOptions = {},
   template: AnswersOfTemplate | null = null,
 ): Promise<void> {
-  assertTable(path, { keep });
-  await checkOutputPath(path, spec.jobId);
+  await checkOutputPath(path, spec.jobId, { keep });
   if (
     outputFormatOf(path) === OutputFormat.Npy &&
     template !== null &&
@@ -79,7 +91,14 @@ export async function saveOutput(
     return;
   }
   await saveRows(store, jobId, lineBlocks(store.readStream(jobFiles.results(jobId))), path, options);
-  await removeOwnFile(partialPath(path), jobId);
+  await removeOwnFile(partialPath(path), ownerOf(jobId));
+}
+
+/** Some of the rows of a job, in the order of its lines. */
+interface PartOfRows {
+  readonly rows: AsyncIterable<string>;
+  /** All lines of the job. */
+  readonly lines: number;
 }
 
 /**
@@ -89,14 +108,14 @@ export async function saveOutput(
 export async function savePartial(
   store: Store,
   jobId: string,
-  rows: AsyncIterable<string>,
+  { rows, lines }: PartOfRows,
   path: string,
   options: TableOptions = {},
 ): Promise<string> {
   assertTable(path, options);
   if (outputFormatOf(path) === OutputFormat.Folder) return await writePartialResults(rows, path, jobId);
   const partial = partialPath(path);
-  await saveRows(store, jobId, blocksOf(rows), partial, options);
+  await saveRows(store, jobId, blocksOf(rows), partial, { ...options, lines });
   return partial;
 }
 
@@ -123,11 +142,12 @@ async function saveRows(
   jobId: string,
   blocks: AsyncIterable<readonly string[]>,
   path: string,
-  { keep }: TableOptions,
+  { keep, lines = null }: TableOptions & { lines?: number | null },
 ): Promise<void> {
   const format = outputTableOf(path);
+  const owner = ownerOf(jobId);
   if (format === null) {
-    await saveFile(path, jobId, async (to) => await writeNpy(blocks, to));
+    await saveFile(path, owner, async (to) => await writeNpy(blocks, to, lines));
     return;
   }
   const spec = await specOf(store, jobId);
@@ -135,39 +155,10 @@ async function saveRows(
   const key = plan.joinsRows && plan.input.length > 0 ? inputFiles.rows(spec.input.sha256) : null;
   await store.withFiles(key === null ? [] : [key], async (local) => {
     const rows = key === null ? null : { path: join(local, key), bytes: spec.input.bytes };
-    await saveFile(path, jobId, async (to, folder) => {
+    await saveFile(path, owner, async (to, folder) => {
       const answers = await writeAnswerLines(blocks, plan, join(folder, 'answers.jsonl'));
       await writeTable({ plan, rows, answers, path: to, format }, folder);
     });
-  });
-}
-
-/**
- * Writes the input of a finished job's lines without an answer to a file, in the form of the input: rows with their own columns, or
- * `requests`, the lines of ready requests.
- * @throws BatchError `bad_option` for an ending that the input cannot have, `bad_output`, `store_unavailable`
- */
-export async function saveFailed(
-  store: Store,
-  jobId: string,
-  requests: AsyncIterable<string>,
-  path: string,
-): Promise<void> {
-  const format = outputTableOf(path);
-  if (format === null)
-    throw badFlag('out', 'must be a file that ends in .jsonl, .csv or .parquet for the failed lines');
-  const spec = await specOf(store, jobId);
-  const isTable = hasRows(spec);
-  if (!isTable && format !== OutputFormat.Jsonl)
-    throw badFlag('out', 'must end in .jsonl for the failed lines of an input of ready requests');
-  await saveFile(path, jobId, async (to, folder) => {
-    const lines = format === OutputFormat.Jsonl ? to : join(folder, 'rows.jsonl');
-    await writeFile(lines, inPieces(isTable ? failedRows(store, spec) : requests), { flag: 'wx' });
-    if (format === OutputFormat.Jsonl) return;
-    const { columns, rows } = await rowColumns(store, spec);
-    // A failed row is as long as the others, on average.
-    const sizes = { bytes: spec.input.bytes, rows };
-    await writeRows({ path: lines, ...sizes }, columns, { path: to, format, folder });
   });
 }
 
@@ -175,4 +166,8 @@ export async function saveFailed(
 function assertTable(path: string, { keep }: TableOptions): void {
   if (keep !== undefined && outputTableOf(path) === null)
     throw badFlag('keep', 'is for tables: name a file that ends in .jsonl, .csv or .parquet');
+}
+
+function ownerOf(job: string): Owner {
+  return { job, kind: 'results' };
 }

@@ -11,9 +11,14 @@ const BLOCK_BYTES = 1 << 20;
 
 /**
  * Writes the vectors of rows as a matrix of 32-bit floats, one row each, in the format of NumPy. A row without a vector is NaN.
+ * If rows are missing, `lines` is the number of lines of the job: row n of the matrix is then line n, and a line without a row is NaN.
  * @throws BatchError `bad_output` when no answer is a vector, or when they differ in length
  */
-export async function writeNpy(blocks: AsyncIterable<readonly string[]>, path: string): Promise<void> {
+export async function writeNpy(
+  blocks: AsyncIterable<readonly string[]>,
+  path: string,
+  lines: number | null,
+): Promise<void> {
   const file = await open(path, 'wx');
   try {
     const matrix = new Matrix(file);
@@ -21,9 +26,11 @@ export async function writeNpy(blocks: AsyncIterable<readonly string[]>, path: s
     for await (const block of blocks)
       for (const text of block) {
         const row = JSON.parse(text) as ResultRow;
+        if (lines !== null) await matrix.fill(row.line - 1);
         const added = matrix.add(answerEmbedding(row), row);
         if (added !== undefined) await added;
       }
+    if (lines !== null) await matrix.fill(lines);
     await matrix.finish();
   } finally {
     await file.close();
@@ -48,13 +55,17 @@ class Matrix {
   add(vector: readonly number[] | null, { line, status }: ResultRow): Promise<void> | undefined {
     if (status === 'answered') this.answered += 1;
     this.rows += 1;
-    if (this.dimensions === null && vector !== null) return this.begin(vector);
-    if (this.dimensions === null) return undefined;
+    if (this.dimensions === null) return vector === null ? undefined : this.begin(vector);
     if (vector !== null && vector.length !== this.dimensions)
       throw badVectors(
         `the vector of line ${line} has ${vector.length} numbers, and the first one ${this.dimensions}`,
       );
     return this.write(vector);
+  }
+
+  /** Adds rows of NaN until there are this many. */
+  async fill(rows: number): Promise<void> {
+    for (; this.rows < rows; this.rows += 1) if (this.dimensions !== null) await this.write(null);
   }
 
   async finish(): Promise<void> {

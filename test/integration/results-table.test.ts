@@ -90,7 +90,7 @@ test('embeddings as a table and as a matrix; ready requests by their ids', async
   expect(floats).toHaveLength(3 * length);
 });
 
-test('run writes a table, and refuses a file of somebody else before anything is sent', async () => {
+test('run writes a table, and refuses a file that it did not write before anything is sent', async () => {
   const request = (id: string): string =>
     `${JSON.stringify({ custom_id: id, body: { model: 'gpt-5-mini', messages: [{ role: 'user', content: id }] } })}\n`;
   const input = lab.write(`${request('a')}${request('b')}`);

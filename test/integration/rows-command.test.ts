@@ -76,7 +76,7 @@ describe('run', () => {
     file('jobs/prompt.md', 'Of a file: {{ review }}');
     const job = file(
       'jobs/sentiment.job.yaml',
-      "sql: select review from 'reviews*.csv'\nprompt: { file: prompt.md }\nmodel: gpt-5-mini\nout: labels\npollSeconds: 0.1\n",
+      `sql: select review from '${lab.folder}/jobs/reviews*.csv'\nprompt: { file: prompt.md }\nmodel: gpt-5-mini\nout: labels\npollSeconds: 0.1\n`,
     );
     expect(await lab.run(['run', job])).toMatchObject({ code: 0 });
     expect(textsOf(join(lab.folder, 'jobs/labels'))).toEqual([['1', 'Of a file: good']]);
@@ -113,6 +113,11 @@ describe('run', () => {
       'answered',
       'failed',
     ]);
+    expect(lab.rowsOf(out)[3]!.error).toEqual({
+      code: 'bad_line',
+      message:
+        'The row has a document that is not valid UTF-8: save it as UTF-8, or leave it out of the pattern.',
+    });
   });
 });
 
@@ -224,7 +229,7 @@ describe('in one sentence, with exit code 2 and nothing sent, is refused', () =>
     [
       'a schema that strict mode refuses',
       [table, ...prompt, ...model, '--answer', file('loose.json', '{"type":"object","properties":{}}')],
-      /Option answer: .*additionalProperties/,
+      /Option answer: .*loose\.json: .*additionalProperties/,
     ],
     ['a field without a value', [table, ...prompt, ...model, '--param', 'temperature'], /must be key=value/],
     [

@@ -54,8 +54,8 @@ export class FinishedJob implements Disposable {
     this.put(jobFiles.report(this.spec.jobId), JSON.stringify({ job_id: this.spec.jobId }));
   }
 
-  at(name: string): string {
-    return this.folder.at(name);
+  at(...names: string[]): string {
+    return this.folder.at(...names);
   }
 
   private put(key: string, text: string): void {

@@ -43,8 +43,9 @@ export function addResults(program: Command): void {
         return;
       }
       const [first] = outputs;
-      const saved = flags.failed === true ? await job.saveFailed(first!.path) : await saveAll(job, flags);
-      const report = await job.named(saved);
+      if (flags.failed === true) reportLeftOut(await job.saveFailed(first!.path));
+      else await saveAll(job, outputs);
+      const report = await job.named(await job.report());
       process.stdout.write(
         flags.json === true ? `${toJson(report)}\n` : `${describeReport(report, outputs)}\n`,
       );
@@ -56,12 +57,11 @@ export function addResults(program: Command): void {
 const ROWS_SHOWN = 20;
 
 function checkedOutputs(flags: ResultsFlags): ReturnType<typeof outputsOf> {
-  const given = (['npy', 'keep'] as const).find((option) => flags[option] !== undefined);
-  const isUnused = flags.failed === true || (given === 'keep' && flags.out === undefined);
-  if (given !== undefined && isUnused) {
-    const problem = flags.failed === true ? 'does not go with --failed' : 'needs --out';
-    throw badFlag(given, problem);
-  }
+  if (flags.failed === true)
+    for (const option of ['npy', 'keep'] as const)
+      if (flags[option] !== undefined) throw badFlag(option, 'does not go with --failed');
+  if (flags.keep !== undefined && flags.out === undefined)
+    throw badFlag('keep', 'is for a table: add --out results.parquet (or .csv, .jsonl)');
   return outputsOf(flags);
 }
 
@@ -103,7 +103,10 @@ async function printFailed(job: JobHandle): Promise<void> {
   const requests = job.failedInput();
   let result = await requests.next();
   for (; result.done !== true; result = await requests.next()) await print(result.value);
-  const left = result.value;
+  reportLeftOut(result.value);
+}
+
+function reportLeftOut(left: number): void {
   if (left === 0) return;
   const lines =
     left === 1

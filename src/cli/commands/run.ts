@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { JobHandle } from '../../client/job-handle.ts';
-import { checkOutput } from '../../output/save-output.ts';
+import { checkOutput, checkOutputPlace } from '../../output/save-output.ts';
 import { BatchError, ErrorCode, isBatchError } from '../../core/errors.ts';
 import { exitCodeOfEnd, mayRetry, type JobReport } from '../../core/progress.ts';
 import type { StepBytes } from '../../client/pending-steps.ts';
@@ -25,6 +25,7 @@ import {
   sameJobMessage,
   type JobFlags,
   type OutputFlags,
+  type OutputPath,
 } from '../job-options.ts';
 import { readStart, resolveRequest, unreadableMessage } from '../read-start.ts';
 import { badFlag } from '../../core/bad-option.ts';
@@ -71,8 +72,10 @@ async function run(inputs: readonly string[], flags: RunFlags): Promise<void> {
     await dryRun(request, flags.json ?? false);
     return;
   }
-  const outputs: OutputFlags = request.outputs;
+  const { outputs } = request;
   if (outputs.out === undefined) throw badFlag('out', 'is missing: name a file or a folder for the results');
+  const paths = outputsOf(outputs);
+  for (const { path, options } of paths) await checkOutputPlace(path, options);
   const { home, taskQueue, patience } = readEnvironment();
   let view: ProgressView | null = null;
   const say = (text: string): void =>
@@ -87,7 +90,7 @@ async function run(inputs: readonly string[], flags: RunFlags): Promise<void> {
     ? { spec: prepared, startedFrom: null }
     : await withStoreErrors(() => joinSameJob(store, prepared), prepared.jobId);
   let spec = joined;
-  for (const { path, options } of outputsOf(outputs)) await checkOutput(store, spec, path, options, template);
+  for (const { path, options } of paths) await checkOutput(store, spec, path, options, template);
 
   // A finished job needs neither key nor API.
   const sendsAgain = spec.rebuy || flags.retryFailed === true;
@@ -129,16 +132,14 @@ async function run(inputs: readonly string[], flags: RunFlags): Promise<void> {
     }
     worker = await starting;
     view = await openView();
-    const report = await followUntilStopped(job, { outputs, worker, view });
+    const report = await followUntilStopped(job, { paths, worker, view });
     if (report === 'stopped') {
       process.exitCode = 1;
       return;
     }
     const { describeReport } = await loadReport();
     const shown = await job.named(report);
-    process.stdout.write(
-      flags.json === true ? `${toJson(shown)}\n` : `${describeReport(shown, outputsOf(outputs))}\n`,
-    );
+    process.stdout.write(flags.json === true ? `${toJson(shown)}\n` : `${describeReport(shown, paths)}\n`);
     if (report.failed > 0) for (const text of await refusalsOf(job)) say(text);
     if (mayRetry(report))
       say('To send the lines without an answer again: the same command with --retry-failed.');
@@ -196,11 +197,11 @@ async function startOwnWorker(options: JobWorkerOptions): Promise<JobWorker> {
 /** Returns the job's report, or `stopped` if a signal came first. */
 async function followUntilStopped(
   job: JobHandle,
-  { outputs, worker, view }: { outputs: OutputFlags; worker: JobWorker | null; view: ProgressView },
+  { paths, worker, view }: { paths: readonly OutputPath[]; worker: JobWorker | null; view: ProgressView },
 ): Promise<JobReport | 'stopped'> {
   try {
     return await Promise.race([
-      follow(job, outputs, view),
+      follow(job, paths, view),
       stopOnSignal(job, view, async () => (worker === null ? undefined : await closeWorker(worker))),
       ...(worker === null ? [] : [failWith(worker.stopped)]),
     ]);
@@ -210,7 +211,7 @@ async function followUntilStopped(
 }
 
 /** Shows progress until the job has ended and its results are saved. */
-async function follow(job: JobHandle, outputs: OutputFlags, view: ProgressView): Promise<JobReport> {
+async function follow(job: JobHandle, paths: readonly OutputPath[], view: ProgressView): Promise<JobReport> {
   let step: StepBytes | null = null;
   let ended = false;
   const watching = (async () => {
@@ -223,7 +224,7 @@ async function follow(job: JobHandle, outputs: OutputFlags, view: ProgressView):
   })();
   watching.catch(() => undefined); // progress is optional; `save` reports the end of the job
   try {
-    const report = await saveAll(job, outputs);
+    const report = await saveAll(job, paths);
     view.end('make room');
     return report;
   } finally {

@@ -3,16 +3,16 @@ import { BatchError, ErrorCode } from '../../core/errors.ts';
 import { nearest } from '../../core/known-options.ts';
 import { STDIN } from '../../job/row-source-options.ts';
 import type { StartOptions } from '../../job/start-options.ts';
-import type { TemplateNames } from '../../render/column-uses.ts';
+import type { TemplateFiles } from '../../job/template-options.ts';
 import type { OutputFlags } from '../job-options.ts';
 import { readJsonObject, readText } from '../read-texts.ts';
 import { jobFileKeys, jobFileSchema, type JobFile, type TextOrFile } from './schema.ts';
-import { isMap, isScalar, LineCounter, parseDocument, type Document } from './yaml.ts';
+import { isMap, isScalar, LineCounter, parseDocument, visit, type Document } from './yaml.ts';
 
 /** A job file, with the files that it names. */
 export interface ReadJobFile {
   readonly options: Partial<StartOptions>;
-  readonly names: TemplateNames;
+  readonly names: TemplateFiles;
   /** Where the results are written. */
   readonly outputs: OutputFlags;
   /** The folder of its relative paths. */
@@ -50,8 +50,9 @@ export async function readJobFile(path: string): Promise<ReadJobFile> {
   return {
     options: Object.fromEntries(defined) as Partial<StartOptions>,
     names: {
-      prompt: texts.prompt?.name ?? `prompt of ${path}`,
-      system: texts.system?.name ?? `system of ${path}`,
+      prompt: texts.prompt?.name ?? `${path}, prompt`,
+      system: texts.system?.name ?? `${path}, system`,
+      ...(answer === undefined ? {} : { answer: isFile(answer) ? at(answer.file) : path }),
     },
     outputs: {
       ...(out === undefined ? {} : { out: at(out) }),
@@ -72,7 +73,7 @@ export function parseJobFile(text: string, path: string): JobFile {
   const [error] = document.errors;
   if (error !== undefined)
     throw badFile(path, lines.linePos(error.pos[0]).line, `is not valid YAML (${error.code}): correct it.`);
-  const value: unknown = document.toJS();
+  const value = valueOf(document, path, lines);
   const { data, error: wrong } = jobFileSchema.safeParse(value);
   if (wrong === undefined) return data;
   const [issue] = wrong.issues;
@@ -80,13 +81,41 @@ export function parseJobFile(text: string, path: string): JobFile {
   if (issue!.code === 'unrecognized_keys') {
     const [name] = issue.keys;
     const line = lineOf(document, [...keys, name!], lines);
-    const known = keys.length === 0 ? Object.keys(jobFileKeys) : ['column', 'detail'];
+    const known = knownKeys(keys);
     const near = nearest(name!, known);
     const advice = near === null ? `known are ${known.join(', ')}.` : `did you mean ${near}?`;
     throw badFile(path, line, `key ${[...keys, name!.slice(0, 40)].join('.')} does not exist: ${advice}`);
   }
   if (keys.length === 0) throw badFile(path, 1, `${issue!.message}.`);
   throw badFile(path, lineOf(document, keys, lines), `key ${keys.join('.')} ${issue!.message}.`);
+}
+
+/** @throws BatchError `bad_option` for an alias without its anchor, and for more aliases than a file needs */
+function valueOf(document: Document, path: string, lines: LineCounter): unknown {
+  try {
+    return document.toJS();
+  } catch {
+    let offset = 0;
+    visit(document, {
+      Alias: (_, alias) => {
+        if (alias.resolve(document) !== undefined) return undefined;
+        offset = alias.range![0];
+        return visit.BREAK;
+      },
+    });
+    const { line } = lines.linePos(offset);
+    throw badFile(path, line, 'has an alias that cannot be replaced by its value: write the value instead.');
+  }
+}
+
+/** The keys of the object at a path, as the schema has them: each key is optional, and the value of its type is inside. */
+function knownKeys(path: readonly string[]): string[] {
+  let shape: unknown = jobFileKeys;
+  for (const name of path) {
+    const optional = (shape as Record<string, { def: { innerType: { shape: unknown } } }>)[name]!;
+    ({ shape } = optional.def.innerType);
+  }
+  return Object.keys(shape as object);
 }
 
 /** The line of the deepest key of a path that is in the document. */

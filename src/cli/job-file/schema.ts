@@ -50,7 +50,7 @@ const numberFrom = (low: number, high: number): ReturnType<typeof number> => {
   return number(rule).min(low, rule).max(high, rule);
 };
 const flag = boolean('must be true or false');
-const word = string('must be a text').min(1, 'must not be empty');
+const text = string('must be a text').min(1, 'must not be empty');
 const object = record(string(), unknown(), 'must be an object');
 
 /** The keys, in the order of the documentation. */
@@ -61,7 +61,11 @@ export const jobFileKeys: Readonly<Record<string, ZodType>> = {
       'Paths and patterns of the input: with `prompt`, tables or documents; without, one `.jsonl` file of requests. `-` is standard input',
     ),
   ),
-  sql: exactOptional(word.describe('A SELECT statement of DuckDB, instead of `input`')),
+  sql: exactOptional(
+    text.describe(
+      'A SELECT statement of DuckDB, instead of `input`. Paths in it are relative to the working directory',
+    ),
+  ),
   format: exactOptional(
     oneOf(['csv', 'tsv', 'json', 'jsonl', 'parquet'], 'must be csv, tsv, json, jsonl or parquet').describe(
       'The format of the input, instead of that of its ending',
@@ -119,8 +123,8 @@ export const jobFileKeys: Readonly<Record<string, ZodType>> = {
   keep: exactOptional(
     array(columnName).describe('The columns of the input that the table of results gets (default: all)'),
   ),
-  jobId: exactOptional(word.describe('Id of the job, instead of one from the rows and options')),
-  account: exactOptional(word.describe('A name for who pays, by which jobs can be found')),
+  jobId: exactOptional(text.describe('Id of the job, instead of one from the rows and options')),
+  account: exactOptional(text.describe('A name for who pays, by which jobs can be found')),
   skipBadLines: exactOptional(flag.describe('Ends bad rows as `failed` instead of refusing the input')),
   attempts: exactOptional(wholeFrom(1, 20).describe('Attempts per row (default: 3)')),
   shardLines: exactOptional(wholeFrom(1, 50_000).describe('Most rows of a batch (default: 50000)')),
@@ -135,7 +139,7 @@ export const jobFileKeys: Readonly<Record<string, ZodType>> = {
     numberFrom(1, 10_000).describe('Cancels a batch this long after its creation (default: never)'),
   ),
   onlyNew: exactOptional(
-    word.describe('Sends only what no earlier job of this series has answered, and joins the kept answers'),
+    text.describe('Sends only what no earlier job of this series has answered, and joins the kept answers'),
   ),
   reuse: exactOptional(
     flag.describe('Takes the answer of an identical request from the earlier jobs of the store'),

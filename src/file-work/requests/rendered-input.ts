@@ -1,4 +1,5 @@
 import { MAX_BATCH_BYTES } from '../../core/limits.ts';
+import { unreadableDocument } from '../../core/unreadable-document.ts';
 import type { InputReader, InputReading, InputRow } from '../../input/input-reader.ts';
 import type { Renderer } from '../../render/compile-template.ts';
 import { trimRow } from './trim-row.ts';
@@ -38,7 +39,9 @@ function rendering(renderer: Renderer, { maxRowBytes, onRow }: InputReading): In
       onRow(block.subarray(start, end), rendered);
       return;
     }
-    rendered.fault = renderer.render(block, start, end);
+    // Rendered all the same, for the `custom_id`.
+    const fault = renderer.render(block, start, end);
+    rendered.fault = unreadableDocument(block.subarray(start, end)) ?? fault;
     rendered.end = rendered.blockEnd = line.length;
     rendered.overlong = line.length > maxRowBytes;
     onRow(line.bytes, rendered);

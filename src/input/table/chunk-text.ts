@@ -91,14 +91,14 @@ function toPieces(text: string, budget: number): Piece[] {
 /** Where a part of the text that fits into the budget ends, and its cost. */
 function cutWords(text: string, start: number, end: number, budget: number): [cut: number, cost: number] {
   let cost = 0;
-  let word: [cut: number, cost: number] | null = null;
+  let afterSpace: [cut: number, cost: number] | null = null;
   for (let at = start; at < end; at += 1) {
     const code = text.charCodeAt(at);
     // The second half of a surrogate pair is not cut off, and costs nothing.
     const more = code < 0x80 ? 1 : code >= 0xdc00 && code <= 0xdfff ? 0 : PER_TOKEN;
-    if (cost + more > budget && at > start) return word ?? [at, cost];
+    if (cost + more > budget && at > start) return afterSpace ?? [at, cost];
     cost += more;
-    if (code === 0x20 || code === 0x0a || code === 0x09) word = [at + 1, cost];
+    if (code === 0x20 || code === 0x0a || code === 0x09) afterSpace = [at + 1, cost];
   }
   return [end, cost];
 }

@@ -1,5 +1,8 @@
 import { MAX_BATCH_BYTES } from '../../core/limits.ts';
+import type { LineFault } from '../../core/request-line.ts';
+import { UNREADABLE } from '../../core/unreadable-document.ts';
 import { openFile } from '../../files/regular-file.ts';
+import type { Column } from '../../store/stored-columns.ts';
 import { chunkText, type ChunkOptions } from './chunk-text.ts';
 import { unreadable } from './expand-paths.ts';
 import { tableError } from './table-error.ts';
@@ -10,6 +13,17 @@ export interface DocumentRow {
   /** From 1. */
   readonly chunk?: number;
   readonly text: string | null;
+  /** Why it fails. */
+  readonly [UNREADABLE]?: LineFault;
+}
+
+/** The columns of documents, whether or not they can be read. */
+export function documentColumns(chunks: ChunkOptions | undefined): Column[] {
+  return [
+    { name: 'path', type: 'VARCHAR' },
+    ...(chunks === undefined ? [] : [{ name: 'chunk', type: 'BIGINT' }]),
+    { name: 'text', type: 'VARCHAR' },
+  ];
 }
 
 /** A document that cannot be read. */
@@ -21,7 +35,7 @@ export interface UnreadableDocument {
 
 /**
  * Yields documents as rows, one each or one per chunk. `onUnreadable` decides about a document that cannot be read: it throws, or the
- * document gets a row without text.
+ * document gets a row without text, which fails (see `unreadableDocument`).
  */
 export async function* documentRows(
   paths: readonly string[],
@@ -32,7 +46,9 @@ export async function* documentRows(
     const text = await readDocument(path);
     if (typeof text !== 'string') {
       onUnreadable(text);
-      yield chunks === undefined ? { path, text: null } : { path, chunk: 1, text: null };
+      const { reason, advice } = text;
+      const rest = { text: null, [UNREADABLE]: { reason, advice } };
+      yield chunks === undefined ? { path, ...rest } : { path, chunk: 1, ...rest };
     } else if (chunks === undefined) {
       yield { path, text };
     } else {

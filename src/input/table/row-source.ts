@@ -25,12 +25,10 @@ interface StreamSource {
   readonly format?: TableFormat;
 }
 
-/** The result of one SELECT statement of DuckDB. */
+/** The result of one SELECT statement of DuckDB. Relative paths in it are relative to the working directory. */
 export interface QuerySource {
   readonly kind: 'query';
   readonly sql: string;
-  /** The folder of its relative paths. @default the working directory */
-  readonly folder?: string;
 }
 
 /** Objects from code, such as the rows of a database cursor. The next object is requested only when the previous ones are written. */

@@ -1,12 +1,10 @@
-import { resolve } from 'node:path';
 import type { Column } from '../../store/stored-columns.ts';
-import { documentRows, refuseDocument, type UnreadableDocument } from './documents.ts';
+import { documentColumns, documentRows, refuseDocument, type UnreadableDocument } from './documents.ts';
 import type { QueryColumn } from '../../duckdb/duckdb.ts';
 import { assertReadable, expandPaths } from './expand-paths.ts';
 import { QUERY, selectQuery, translateQueryError } from './query-source.ts';
 import type { PathSource, QuerySource, RowSource } from './row-source.ts';
 import { saveStream } from './save-stream.ts';
-import { quoteText } from '../../duckdb/sql-text.ts';
 import { tableError, type TablePlace } from './table-error.ts';
 import { nameOfAll, tableOfFiles } from './table-files.ts';
 import { tableFormatOf, TableFormat } from './table-format.ts';
@@ -60,7 +58,7 @@ async function writePaths(source: PathSource, folder: string, path: string): Pro
         : refuseDocument;
     const name = source.paths.join(' ');
     await writeObjects(documentRows(paths, source.chunks, onUnreadable), path, name);
-    return ofObjects(name, unreadable);
+    return { ...ofObjects(name), columns: documentColumns(source.chunks), unreadable };
   }
   for (const file of paths) await assertReadable(file);
   return await writeFiles(files, format, folder, path);
@@ -87,12 +85,9 @@ async function writeFiles(
   return await write(nameOfAll(files), await tableOfFiles(files, format, folder), folder, path);
 }
 
-function querySource({ sql, folder }: QuerySource): Table {
+function querySource({ sql }: QuerySource): Table {
   return {
-    query: async (db): Promise<TableQuery> => {
-      if (folder !== undefined) await db.run(`SET file_search_path = ${quoteText(resolve(folder))}`);
-      return await selectQuery(db, sql);
-    },
+    query: async (db): Promise<TableQuery> => await selectQuery(db, sql),
     translate: translateQueryError,
     placeOf: (row) => ({ source: QUERY, row }),
   };
@@ -105,6 +100,6 @@ async function write(name: string, table: Table, folder: string, path: string): 
 
 const toColumn = ({ name, type }: QueryColumn): Column => ({ name, type: String(type) });
 
-function ofObjects(name: string, unreadable: readonly UnreadableDocument[] = []): WrittenRows {
-  return { name, columns: null, placeOf: (row) => ({ source: name, row }), unreadable };
+function ofObjects(name: string): WrittenRows {
+  return { name, columns: null, placeOf: (row) => ({ source: name, row }), unreadable: [] };
 }

@@ -130,4 +130,7 @@ test('the error has the failure of the job, the number of rows, and the command 
   const unknown = partialResults(new BatchError('job_not_found', 'No job.'), stored, JOB, '/out/rows');
   expect(unknown.message).toMatch(/^The server no longer has job job, .* \/out\/rows contains 3 of 10: /);
   expect(unknown.details.file).toBe('/out/rows');
+  expect(partialResults(failure, stored, JOB, 'v.partial.npy').message).toContain(
+    ' v.partial.npy contains 3 of 10, and NaN for lines without a vector: the same command',
+  );
 });

@@ -140,6 +140,19 @@ describe('with a prompt', () => {
   });
 });
 
+test('texts that use no column are refused, before the source is read, unless there are images', async () => {
+  const rows = [{ text: 'x', m: 'gpt-5-mini', picture: 'https://a.b/c.png' }];
+  const same = { rows, prompt: 'my prompts/sentimnt.md', system: 'Be short.', model: { column: 'm' } };
+  await expect(start({ ...same, id: { column: 'text' } })).rejects.toMatchObject({
+    code: 'bad_option',
+    message:
+      'Option prompt uses no column, so every row would get the same request: add one as in {{ review }}, or check the path.',
+  });
+  expect(existsSync(folder.at('store'))).toBe(false);
+  await start({ ...same, system: 'About {{ text }}' });
+  await start({ ...same, images: { column: 'picture' } });
+});
+
 describe('without a prompt', () => {
   const line = '{"body":{"model":"gpt-5-mini","messages":[]}}\n';
 

@@ -1,7 +1,15 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
-import { checkOutput, saveFailed, saveOutput, savePartial } from '../../../src/output/save-output.ts';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, expect, test } from 'vitest';
+import { previewTable } from '../../../src/output/preview-table.ts';
+import { checkFailedPath, saveFailed } from '../../../src/output/save-failed.ts';
+import { checkOutput, checkOutputPlace, saveOutput, savePartial } from '../../../src/output/save-output.ts';
+import { jobFiles } from '../../../src/store/job-files.ts';
 import { chatBody, embeddingBody, FinishedJob, readBack, typesOf } from '../../support/finished-job.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
+
+const documents = new TempFolder();
+afterAll(() => documents[Symbol.dispose]());
 
 const model = 'gpt-5-mini';
 const none = (async function* (): AsyncGenerator<string> {})();
@@ -210,6 +218,10 @@ test('a column of the input with the name of another column is refused, and so i
   await expect(check('text', 'text')).rejects.toMatchObject({ code: 'bad_option' });
   await check('text');
   await check();
+  const save = async (): Promise<void> =>
+    await saveOutput(job.store, job.spec.jobId, job.at('out.csv'), { keep: ['txt'] });
+  await expect(save()).rejects.toMatchObject({ code: 'bad_option', details: { option: 'keep' } });
+  expect(readdirSync(job.folder.path)).toEqual(['store']);
   await expect(checkOutput(job.store, job.spec, job.at('out'), { keep: [] })).rejects.toMatchObject({
     code: 'bad_option',
   });
@@ -219,7 +231,7 @@ test('a column of the input with the name of another column is refused, and so i
   });
 });
 
-test('a file of another job, of somebody else, or that was changed is not replaced; that of the same job is', async () => {
+test('a file of another job, one that no job wrote, or one that was changed is not replaced; that of the same job is', async () => {
   using job = FinishedJob.overRequests('/v1/chat/completions', [answered('one')]);
   const path = job.at('out.jsonl');
   const save = async (): Promise<void> => await saveOutput(job.store, job.spec.jobId, path);
@@ -241,6 +253,105 @@ test('a file of another job, of somebody else, or that was changed is not replac
   );
   writeFileSync(path, 'changed since');
   await expect(save()).rejects.toMatchObject(refused('is not the file'));
+});
+
+test('a file that was changed without another size is not replaced; one in a folder that was moved is', async () => {
+  using job = FinishedJob.overRequests('/v1/chat/completions', [answered('one')]);
+  const save = async (path: string): Promise<void> => await saveOutput(job.store, job.spec.jobId, path);
+  mkdirSync(job.at('here'));
+  await save(job.at('here', 'out.jsonl'));
+  renameSync(job.at('here'), job.at('there'));
+  const path = job.at('there', 'out.jsonl');
+  await save(path);
+  await delay(5); // a file system may keep times in milliseconds
+  const edited = readFileSync(path, 'utf8').replace('one', 'two');
+  writeFileSync(path, edited);
+  await expect(save(path)).rejects.toMatchObject({
+    message: expect.stringContaining('is not the file that a job wrote there') as string,
+  });
+  expect(readFileSync(path, 'utf8')).toBe(edited);
+});
+
+test('the results of a job and its failed lines do not replace each other', async () => {
+  using job = await FinishedJob.overRows(objects({ n: 1 }, { n: 2 }), { prompt: '{{ n }}', model }, [
+    answered('x'),
+    { status: 'failed' },
+  ]);
+  const { store, spec } = job;
+  const [results, failed] = [job.at('results.csv'), job.at('failed.csv')];
+  await saveOutput(store, spec.jobId, results);
+  await saveFailed(store, spec.jobId, none, failed);
+  const refused = (what: string): object => ({
+    code: 'bad_output',
+    message: expect.stringContaining(`holds the ${what} of job ${spec.jobId}`) as string,
+  });
+  await expect(saveOutput(store, spec.jobId, failed)).rejects.toMatchObject(refused('failed lines'));
+  await expect(saveFailed(store, spec.jobId, none, results)).rejects.toMatchObject(refused('results'));
+  await expect(checkFailedPath(results, spec.jobId, null)).rejects.toMatchObject(refused('results'));
+  await saveOutput(store, spec.jobId, results);
+  await saveFailed(store, spec.jobId, none, failed);
+});
+
+test('failed lines of ready requests are written, and those that are no requests are counted', async () => {
+  using job = FinishedJob.overRequests('/v1/chat/completions', [{ status: 'failed' }, { status: 'failed' }]);
+  const requests = (async function* (): AsyncGenerator<string, number, undefined> {
+    yield '{"body":{}}';
+    return 1;
+  })();
+  expect(await saveFailed(job.store, job.spec.jobId, requests, job.at('failed.jsonl'))).toBe(1);
+  expect(readFileSync(job.at('failed.jsonl'), 'utf8')).toBe('{"body":{}}\n');
+  await expect(checkFailedPath(job.at('failed.csv'), job.spec.jobId, job.spec)).rejects.toMatchObject({
+    code: 'bad_option',
+    message: 'Option --out must end in .jsonl for the failed lines of an input of ready requests.',
+  });
+});
+
+test('what needs no job is checked before there is one', async () => {
+  using folder = new TempFolder();
+  const code = (value: string): object => ({ code: value });
+  await expect(checkOutputPlace(folder.at('no', 'out.csv'))).rejects.toMatchObject(code('bad_output'));
+  await expect(checkOutputPlace('/proc/x/')).rejects.toMatchObject(code('bad_output'));
+  await expect(checkOutputPlace(folder.at('out'), { keep: [] })).rejects.toMatchObject(code('bad_option'));
+  await expect(checkOutputPlace(folder.at('v.npy'), { keep: [] })).rejects.toMatchObject(code('bad_option'));
+  await expect(checkFailedPath(folder.at('new', 'out'), 'job', null)).rejects.toMatchObject(
+    code('bad_option'),
+  );
+  expect(readdirSync(folder.path)).toEqual([]);
+  await checkOutputPlace(folder.at('out.csv'), { keep: [] });
+});
+
+test('a job without shards has the columns of its endpoint, or of its kept answers', async () => {
+  using job = FinishedJob.overRequests('/v1/embeddings', [
+    { status: 'failed' },
+    { response: embeddingBody([1, 2]) },
+  ]);
+  const { store, spec } = job;
+  const columns = async (): Promise<string[]> => (await previewTable(store, spec.jobId, 5)).columns.slice();
+  const embedding = ['custom_id', 'embedding', 'status', 'error'];
+  expect(await columns()).toEqual(embedding);
+  await store.replace(jobFiles.round(spec.jobId, 1), JSON.stringify({ shards: 0, lines: 0, rejected: 0 }));
+  expect(await columns()).toEqual(embedding);
+  await store.replace(jobFiles.spec(spec.jobId), JSON.stringify({ ...spec, endpoint: '/v1/moderations' }));
+  expect(await columns()).toEqual(['custom_id', 'answer', 'status', 'error']);
+});
+
+test('in the matrix of a part of the rows, row n is row n of the input', async () => {
+  using job = await FinishedJob.overRows(
+    objects({ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }, { n: 5 }),
+    { prompt: '{{ n }}', model, endpoint: '/v1/embeddings' },
+    Array.from({ length: 5 }, (_, i) => ({ response: embeddingBody([i + 1, 0.5]) })),
+  );
+  const all = readFileSync(job.store.locationOf(jobFiles.results(job.spec.jobId)), 'utf8').split('\n');
+  const some = (async function* (): AsyncGenerator<string> {
+    yield all[1]!;
+    yield all[3]!;
+  })();
+  const path = await savePartial(job.store, job.spec.jobId, { rows: some, lines: 5 }, job.at('v.npy'));
+  const bytes = readFileSync(path);
+  expect(bytes.toString('latin1', 0, 128)).toContain("'shape': (5, 2)");
+  const numbers = Array.from({ length: 10 }, (_, i) => bytes.readFloatLE(128 + 4 * i));
+  const gap = [Number.NaN, Number.NaN];
+  expect(numbers).toEqual([...gap, 2, 0.5, ...gap, 4, 0.5, ...gap]);
 });
 
 test('what cannot be written is refused at once', async () => {
@@ -272,7 +383,7 @@ test('the rows of a job without results are a table of another name, which the r
     yield all[1]!;
     yield all[3]!;
   })();
-  const path = await savePartial(job.store, job.spec.jobId, some, job.at('out.csv'));
+  const path = await savePartial(job.store, job.spec.jobId, { rows: some, lines: 4 }, job.at('out.csv'));
   expect(path).toBe(job.at('out.partial.csv'));
   expect((await readBack(path)).map(({ n, answer }) => [n, answer])).toEqual([
     ['2', 'answer 2'],
@@ -280,6 +391,29 @@ test('the rows of a job without results are a table of another name, which the r
   ]);
   await saveOutput(job.store, job.spec.jobId, job.at('out.csv'));
   expect(readdirSync(job.folder.path).sort()).toEqual(['.out.csv.durable-batch-job', 'out.csv', 'store']);
+});
+
+test('a document that cannot be read is a row of a table like any other, without its fault', async () => {
+  mkdirSync(documents.at('docs'));
+  writeFileSync(documents.at('docs', 'a.md'), 'good');
+  writeFileSync(documents.at('docs', 'b.md'), Buffer.from([0xff]));
+  using job = await FinishedJob.overRows(
+    { kind: 'paths', paths: [documents.at('docs', '*.md')], unreadable: 'row' },
+    { prompt: '{{ text }}', model },
+    [answered('x'), { status: 'failed' }],
+  );
+  await saveOutput(job.store, job.spec.jobId, job.at('out.parquet'));
+  const rows = await readBack(job.at('out.parquet'));
+  expect(Object.keys(rows[1]!)).toEqual([
+    'path',
+    'text',
+    'answer',
+    'status',
+    'error',
+    'input_tokens',
+    'output_tokens',
+  ]);
+  expect(rows[1]).toMatchObject({ path: documents.at('docs', 'b.md'), text: null, status: 'failed' });
 });
 
 test('failed rows are written in the form of the input', async () => {

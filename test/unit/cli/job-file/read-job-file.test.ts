@@ -1,10 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { parseJobFile, readJobFile } from '../../../../src/cli/job-file/read-job-file.ts';
 import { jobFileKeys } from '../../../../src/cli/job-file/schema.ts';
-import { readStart } from '../../../../src/cli/read-start.ts';
+import { readStart, resolveRequest } from '../../../../src/cli/read-start.ts';
 import { startOptionNames } from '../../../../src/job/start-options.ts';
+import { FolderStore } from '../../../../src/store/folder-store.ts';
 import { TempFolder } from '../../../support/temp-folder.ts';
 
 const folder = new TempFolder();
@@ -40,7 +41,11 @@ describe('a job file', () => {
         answer: { type: 'object' },
         attempts: 2,
       },
-      names: { prompt: folder.at('jobs/prompts/p.md'), system: `system of ${path}` },
+      names: {
+        prompt: folder.at('jobs/prompts/p.md'),
+        system: `${path}, system`,
+        answer: folder.at('jobs/answer.json'),
+      },
       outputs: { out: folder.at('jobs/results'), npy: folder.at('jobs/v.npy'), keep: ['a', 'b'] },
       folder: folder.at('jobs'),
     });
@@ -70,7 +75,7 @@ describe('a job file', () => {
     });
     expect({ outputs, names }).toMatchObject({
       outputs: { out: 'there' },
-      names: { prompt: `prompt of ${path}` },
+      names: { prompt: `${path}, prompt` },
     });
     const other = await readStart([path, 'c.csv'], { prompt: 'other {{ b }}' });
     expect(other).toMatchObject({
@@ -81,8 +86,37 @@ describe('a job file', () => {
     const query = await readStart([path], { sql: 'select 1' });
     expect(query.options).not.toHaveProperty('input');
     expect(query.options).toMatchObject({ sql: 'select 1' });
+    // The folder of the job file is that of the sources in it.
+    expect([query.folder, other.folder]).toEqual([undefined, undefined]);
+    expect((await readStart([path], {})).folder).toBe(folder.path);
     await expect(readStart([file('c.job.yaml', 'prompt: x')], {})).rejects.toThrow('The input is missing');
   });
+});
+
+test('a schema that strict mode refuses is named by its file', async () => {
+  const loose = file('loose.json', '{"type":"object","properties":{}}');
+  const text = `sql: select 1 as a\nprompt: "{{ a }}"\nmodel: m\nanswer: `;
+  const store = new FolderStore(folder.at('store'));
+  const refusal = async (...[inputs, flags]: Parameters<typeof readStart>): Promise<string> => {
+    const request = await readStart(inputs, flags);
+    return await resolveRequest(request, store).then(String, String);
+  };
+  const own = file('own.job.yaml', `${text}{ type: object, properties: {} }\n`);
+  const other = file('other.job.yaml', `${text}{ file: loose.json }\n`);
+  expect(await refusal([own], {})).toContain(`Option answer: ${own}: The schema`);
+  expect(await refusal([other], {})).toContain(`Option answer: ${loose}: The schema`);
+  expect(await refusal([own], { answer: loose })).toContain(`Option answer: ${loose}: The schema`);
+});
+
+test('standard input is opened only for an input that is -', async () => {
+  const stdin = vi.spyOn(process, 'stdin', 'get');
+  const request = await readStart([file('d.job.yaml', `input: ${file('my-reviews.csv', 'a\n1\n')}`)], {
+    prompt: '{{ a }}',
+    model: 'm',
+  });
+  await resolveRequest(request, new FolderStore(folder.at('store')));
+  expect(stdin).not.toHaveBeenCalled();
+  stdin.mockRestore();
 });
 
 describe('refused, with the line, is', () => {
@@ -128,6 +162,21 @@ describe('refused, with the line, is', () => {
       'a model that is a number',
       'model: 5',
       'a.job.yaml:1: key model must be the name of a model, or {"column": …}.',
+    ],
+    [
+      'an unknown key of a column',
+      'input: a\nid: { colum: a, column: b, x: 1 }',
+      'a.job.yaml:2: key id.colum does not exist: did you mean column?',
+    ],
+    [
+      'a key that nothing in a column is near to',
+      'id: { column: b, zzzzzzz: 1 }',
+      'a.job.yaml:1: key id.zzzzzzz does not exist: known are column.',
+    ],
+    [
+      'an alias without its anchor',
+      'input: a\nparams: &p { n: 1 }\nprompt: *q',
+      'a.job.yaml:3: has an alias that cannot be replaced by its value: write the value instead.',
     ],
     ['a list', '- input: a', 'a.job.yaml:1: must have keys and values, such as input: reviews.csv.'],
     ['nothing', '', 'a.job.yaml:1: must have keys and values'],

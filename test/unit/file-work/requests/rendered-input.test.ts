@@ -1,12 +1,16 @@
 import { expect, test } from 'vitest';
 import { isLineFault } from '../../../../src/core/request-line.ts';
 import { readRequests, type InputLine } from '../../../../src/file-work/requests/read-requests.ts';
+import { previewRequests } from '../../../../src/file-work/requests/preview-requests.ts';
 import { renderedInput } from '../../../../src/file-work/requests/rendered-input.ts';
 import type { InputReader } from '../../../../src/input/input-reader.ts';
 import { jsonlInput } from '../../../../src/input/jsonl-input.ts';
+import { documentRows } from '../../../../src/input/table/documents.ts';
+import type { RequestTemplate } from '../../../../src/render/request-template.ts';
 import { compileTemplate } from '../../../../src/render/compile-template.ts';
 import { parseRequestTemplate } from '../../../../src/render/template-schema.ts';
 import { arrayInput } from '../../../support/array-input.ts';
+import { specFor } from '../../../support/file-job.ts';
 import { TempFolder } from '../../../support/temp-folder.ts';
 import { writeFileSync } from 'node:fs';
 
@@ -18,9 +22,9 @@ const template = parseRequestTemplate({
 });
 
 /** What `readRequests` reports of rows: number and body, or number and fault. */
-function linesOf(rows: InputReader, shardBytes = 100_000): unknown[] {
+function linesOf(rows: InputReader, shardBytes = 100_000, of: RequestTemplate = template): unknown[] {
   const lines: unknown[] = [];
-  readRequests(renderedInput(rows, compileTemplate(template)), {
+  readRequests(renderedInput(rows, compileTemplate(of)), {
     spec: { model: null, endpoint: null, shardBytes },
     onBytes: () => undefined,
     onLine: (line) => lines.push(described(line)) > 0,
@@ -75,4 +79,32 @@ test('the bytes of the rows are those of the file, and a byte order mark is none
     onBytes: (piece) => bytes.push(Buffer.from(piece)),
   });
   expect(Buffer.concat(bytes).toString()).toBe(text);
+});
+
+test('a document that cannot be read is a bad line with its own reason and id, whatever else the prompt has', async () => {
+  using folder = new TempFolder();
+  const [good, bad] = [folder.at('a.md'), folder.at('b.md')];
+  writeFileSync(good, 'Text with "text":null,"$unreadable":{} in it.');
+  writeFileSync(bad, Buffer.from([0xff]));
+  const rows: string[] = [];
+  for await (const row of documentRows([good, bad], undefined, () => undefined))
+    rows.push(JSON.stringify(row));
+  const prompt = 'Summarise {{ path }}: {{ text }}';
+  const perFile = parseRequestTemplate({ ...template, prompt, id: { column: 'path' } });
+  const reason = 'has a document that is not valid UTF-8';
+  expect(linesOf(arrayInput(rows), 100_000, perFile)).toEqual([
+    [1, `Summarise ${good}: Text with "text":null,"$unreadable":{} in it.`],
+    [2, reason, expect.stringContaining(`{"custom_id":${JSON.stringify(bad)}`)],
+  ]);
+  expect(linesOf(arrayInput(rows), 100_000, { ...perFile, prompt: '{{ text }}' })[1]).toEqual([
+    2,
+    reason,
+    JSON.stringify({ custom_id: bad }),
+  ]);
+  const spec = specFor(folder.path, '', {});
+  expect(await previewRequests(arrayInput(rows), 9, { spec, template: perFile })).toMatchObject({
+    requests: 1,
+    bad: 1,
+    firstBad: { number: 2, fault: { reason } },
+  });
 });

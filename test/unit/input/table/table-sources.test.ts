@@ -246,7 +246,20 @@ describe('documents', () => {
   test('one that cannot be read gets a row without text, if asked for', async () => {
     const source = file('bad.md', Buffer.from([0xff]));
     expect(await storedRows({ ...source, unreadable: 'row' } as RowSource)).toMatchObject({
-      lines: [JSON.stringify({ path: folder.at('bad.md'), text: null })],
+      lines: [
+        JSON.stringify({
+          path: folder.at('bad.md'),
+          text: null,
+          $unreadable: {
+            reason: 'is not valid UTF-8',
+            advice: 'save it as UTF-8, or leave it out of the pattern',
+          },
+        }),
+      ],
+      columns: [
+        { name: 'path', type: 'VARCHAR' },
+        { name: 'text', type: 'VARCHAR' },
+      ],
       unreadable: [{ path: folder.at('bad.md'), reason: 'is not valid UTF-8' }],
     });
   });
