@@ -58,7 +58,7 @@ async function writePaths(source: PathSource, folder: string, path: string): Pro
       source.unreadable === 'row'
         ? (document: UnreadableDocument): void => void unreadable.push(document)
         : refuseDocument;
-    const name = source.paths.join(' ');
+    const name = source.paths.length === 1 ? source.paths[0]! : nameOfAll(files);
     await writeObjects(documentRows(paths, source.chunks, onUnreadable), path, name);
     return ofObjects(name, unreadable);
   }
