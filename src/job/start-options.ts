@@ -203,8 +203,8 @@ async function materialize(source: RowSource, store: Store): Promise<StoredRows>
   return await materializeRows(source, store);
 }
 
-function inputOf({ source, bytes, sha256 }: StoredRows): InputFingerprint {
-  return { path: source, bytes, sha256, stored: true };
+function inputOf({ source, bytes, sha256, columnsId }: StoredRows): InputFingerprint {
+  return { path: source, bytes, sha256, stored: true, columns: columnsId };
 }
 
 /** Images with a relative path are in the folder of the input if that is one path, else in `folder`. */
