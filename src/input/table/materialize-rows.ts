@@ -14,7 +14,7 @@ import { withWorkingFolder } from '../../files/working-folder.ts';
 import { writeSource, type WrittenRows } from './write-source.ts';
 
 /** Rows that are fixed in the store, under the key `inputFiles.rows(sha256)`. */
-export interface StoredRows {
+export interface MaterializedRows {
   readonly sha256: string;
   readonly bytes: number;
   readonly rows: number;
@@ -35,7 +35,7 @@ export interface StoredRows {
  * rename. The same rows have the same key and are not written again.
  * @throws BatchError `bad_input`, `store_unavailable`; the error of an iterable of the source as it is
  */
-export async function materializeRows(source: RowSource, store: Store): Promise<StoredRows> {
+export async function materializeRows(source: RowSource, store: Store): Promise<MaterializedRows> {
   await store.check();
   const ofSource = new Set<unknown>();
   try {
@@ -45,7 +45,7 @@ export async function materializeRows(source: RowSource, store: Store): Promise<
   }
 }
 
-async function writeRows(source: RowSource, store: Store): Promise<StoredRows> {
+async function writeRows(source: RowSource, store: Store): Promise<MaterializedRows> {
   return await store.withFiles(
     [],
     async (root) =>

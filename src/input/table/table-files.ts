@@ -1,7 +1,7 @@
 import { kindOf } from '../../duckdb/error-kind.ts';
 import { join } from 'node:path';
 import { csvQuery } from './csv-query.ts';
-import type { Table } from './write-table.ts';
+import type { Table } from './write-table-rows.ts';
 import { DuckDb } from '../../duckdb/duckdb.ts';
 import { translateDuckDbError } from './duckdb-error.ts';
 import { unreadableFile } from './expand-paths.ts';

@@ -12,7 +12,7 @@ import { nameOfAll, tableOfFiles } from './table-files.ts';
 import { tableFormatOf, TableFormat } from './table-format.ts';
 import type { TableFile, TableQuery } from './table-query.ts';
 import { writeObjects } from './write-objects.ts';
-import { writeTable, type Table } from './write-table.ts';
+import { writeTableRows, type Table } from './write-table-rows.ts';
 
 /** What messages call objects from code. */
 const ITERABLE = 'the iterable';
@@ -99,7 +99,7 @@ function querySource({ sql, folder }: QuerySource): Table {
 }
 
 async function write(name: string, table: Table, folder: string, path: string): Promise<WrittenRows> {
-  const columns = await writeTable(table, folder, path);
+  const columns = await writeTableRows(table, folder, path);
   return { name, columns: columns?.map(toColumn) ?? null, placeOf: table.placeOf, unreadable: [] };
 }
 
