@@ -151,6 +151,11 @@ export interface InputFingerprint {
   readonly sha256: string;
   /** True for rows or requests that were written to the store when the job was started (`inputFiles.rows`). */
   readonly stored?: true;
+  /**
+   * The record of the columns of stored rows (`inputFiles.columns`). Not part of the job's identity: types change tables of results, and no
+   * request.
+   */
+  readonly columns?: string;
 }
 
 /** A spec without the fields that depend on the content of the input. */

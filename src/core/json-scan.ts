@@ -134,13 +134,21 @@ export class JsonScanner {
     }
   }
 
-  /** True when the key's bytes equal `name`, which must be ASCII; a key with escapes never does. */
+  /** True when the key's bytes equal `name`, which must be ASCII without quotes and backslashes; a key with escapes never does. */
   keyIs(keyStart: number, keyEnd: number, name: string): boolean {
     if (keyEnd - keyStart !== name.length) return false;
     for (let i = 0; i < name.length; i += 1) {
       if (this.block[keyStart + i] !== name.charCodeAt(i)) return false;
     }
     return true;
+  }
+
+  /** True when the bytes equal others: two keys with equal bytes are the same; two with different bytes are also if only their escapes differ. */
+  bytesAre(start: number, end: number, bytes: Uint8Array): boolean {
+    if (end - start !== bytes.length) return false;
+    let i = 0;
+    while (i < bytes.length && this.block[start + i] === bytes[i]) i += 1;
+    return i === bytes.length;
   }
 
   /** True when the bytes contain a backslash: the text must be decoded before it is compared. */

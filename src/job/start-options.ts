@@ -5,7 +5,7 @@ import { jobOptionNames, type InputFingerprint, type JobOptions, type JobSpec } 
 import { assertKnownOptions, nearest } from '../core/known-options.ts';
 import { Endpoint } from '../core/limits.ts';
 import { inputExists } from '../input/input-exists.ts';
-import type { StoredRows } from '../input/table/materialize-rows.ts';
+import type { MaterializedRows } from '../input/table/materialize-rows.ts';
 import type { RowSource } from '../input/table/row-source.ts';
 import { tableFormatOf, TableFormat } from '../input/table/table-format.ts';
 import type { TemplateNames } from '../render/column-uses.ts';
@@ -104,7 +104,7 @@ export interface ResolvedStart {
   /** Null for ready requests. */
   readonly template: RequestTemplate | null;
   /** The rows or requests that were stored; null for a file that the worker reads. */
-  readonly stored: StoredRows | null;
+  readonly stored: MaterializedRows | null;
 }
 
 /**
@@ -199,13 +199,13 @@ function jobOptionsOf(options: StartSettings & SourceOptions): Omit<JobOptions, 
 }
 
 /** Loaded only for a source that is stored. */
-async function materialize(source: RowSource, store: Store): Promise<StoredRows> {
+async function materialize(source: RowSource, store: Store): Promise<MaterializedRows> {
   const { materializeRows } = await import('../input/table/materialize-rows.ts');
   return await materializeRows(source, store);
 }
 
-function inputOf({ source, bytes, sha256 }: StoredRows): InputFingerprint {
-  return { path: source, bytes, sha256, stored: true };
+function inputOf({ source, bytes, sha256, columnsId }: MaterializedRows): InputFingerprint {
+  return { path: source, bytes, sha256, stored: true, columns: columnsId };
 }
 
 /** Images with a relative path are in the folder of the input if that is one path, else in `folder`. */
@@ -230,7 +230,7 @@ async function assertUsesColumn(template: RequestTemplate): Promise<void> {
 /** @throws BatchError `bad_input` for a column that the rows do not have */
 async function assertColumns(
   template: RequestTemplate,
-  { source, columns }: StoredRows,
+  { source, columns }: MaterializedRows,
   names: TemplateNames,
 ): Promise<void> {
   const { columnUses } = await import('../render/column-uses.ts');

@@ -56,7 +56,7 @@ export async function requestTemplateOf(
     import('../render/strict-schema.ts'),
   ]);
   const { system, params, images, id } = options;
-  const format = answer && toAnswerFormat(answer);
+  const format = answer === undefined ? undefined : toAnswerFormat(answer);
   const given = { endpoint, model, prompt, system, params, images, answer: format, id };
   if (format !== undefined && names.answer !== undefined) {
     const fault = strictSchemaFault(format.schema);
@@ -70,20 +70,27 @@ export async function requestTemplateOf(
 }
 
 /** The name of a schema is its title, if the API accepts that as a name. */
-function toAnswerFormat(answer: NonNullable<TemplateOptions['answer']>): { name: string; schema: unknown } {
-  const schema = isStandardSchema(answer) ? closed(toJsonSchema(answer)) : answer;
+function toAnswerFormat(answer: unknown): { name: string; schema: unknown } {
+  const schema = isStandardSchema(answer) ? toJsonSchema(answer) : answer;
+  if (typeof schema !== 'object' || schema === null || Array.isArray(schema))
+    throw badOption(
+      'answer',
+      'must be a JSON Schema, or a schema of zod or another library with Standard JSON Schema',
+    );
   const { title } = schema as { title?: unknown };
   const name = typeof title === 'string' && /^[A-Za-z0-9_-]{1,64}$/.test(title) ? title : 'answer';
   return { name, schema };
 }
 
-function isStandardSchema(answer: object): answer is StandardJSONSchemaV1 {
-  return '~standard' in answer;
+/** Schemas of some libraries are functions. */
+function isStandardSchema(answer: unknown): answer is StandardJSONSchemaV1 {
+  const isObject = (typeof answer === 'object' && answer !== null) || typeof answer === 'function';
+  return isObject && '~standard' in answer;
 }
 
 function toJsonSchema(schema: StandardJSONSchemaV1): unknown {
   try {
-    return schema['~standard'].jsonSchema.input({ target: 'draft-2020-12' });
+    return closed(schema['~standard'].jsonSchema.input({ target: 'draft-2020-12' }));
   } catch (cause) {
     const problem =
       'cannot be written as a JSON Schema: use a library with Standard JSON Schema (zod 4.2), and only types of JSON';

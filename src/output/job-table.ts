@@ -43,8 +43,8 @@ export function hasRows({ input, template }: JobSpec): boolean {
  * @throws BatchError `store_unavailable` if the store no longer has the rows
  */
 export async function rowColumns(store: Store, spec: JobSpec): Promise<StoredColumns> {
-  const { sha256 } = spec.input;
-  const columns = await readColumns(store, sha256);
+  const { sha256, columns: id } = spec.input;
+  const columns = id === undefined ? null : await readColumns(store, sha256, id);
   if (columns !== null && (await store.size(inputFiles.rows(sha256))) !== null) return columns;
   throw new BatchError(
     ErrorCode.StoreUnavailable,
@@ -66,7 +66,8 @@ export async function planJobTable(
   const rows = hasRows(spec) ? await rowColumns(store, spec) : null;
   const of = template ?? (spec.template === undefined ? null : await readTemplate(store, spec.template));
   const endpoints = of === null ? await endpointsOf(store, spec) : [of.endpoint];
-  return planTable(rows, answerColumns(endpoints, of?.answer?.schema ?? null), keep);
+  const input = rows === null ? null : { name: spec.input.path, columns: rows.columns };
+  return planTable(input, answerColumns(endpoints, of?.answer?.schema ?? null), keep);
 }
 
 /**

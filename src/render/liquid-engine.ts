@@ -50,9 +50,11 @@ function toPrintable(value: unknown): unknown {
 function toUtc(value: unknown): unknown {
   if (typeof value !== 'string') return value;
   if (value === 'now' || value === 'today') throw new Error('the time of rendering is not available');
+  // As DuckDB writes a TIMESTAMPTZ: Date needs minutes too.
+  if (/:\d\d(?:\.\d+)?[+-]\d\d$/.test(value)) return `${value}:00`;
   if (
     /^\d+$/.test(value) ||
-    /(Z|[+-]\d\d:?\d\d|\b[A-Z]{3,4})$/.test(value) ||
+    /(?:Z|[+-]\d\d:?\d\d|\b(?:UTC|GMT|UT|[ECMP][SD]T))$/.test(value) ||
     /^\d{4}-\d\d(-\d\d)?$/.test(value)
   )
     return value;

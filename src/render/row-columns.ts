@@ -58,15 +58,10 @@ export class RowColumns {
   };
 
   private columnOf(start: number, end: number): number {
-    const { keys, block } = this;
-    for (let column = 0; column < keys.length; column += 1) {
-      const key = keys[column]!;
-      if (key.length !== end - start) continue;
-      let i = 0;
-      while (i < key.length && block[start + i] === key[i]) i += 1;
-      if (i === key.length) return column;
-    }
-    if (!this.scanner.hasEscape(start, end)) return -1;
+    const { keys, block, scanner } = this;
+    for (let column = 0; column < keys.length; column += 1)
+      if (scanner.bytesAre(start, end, keys[column]!)) return column;
+    if (!scanner.hasEscape(start, end)) return -1;
     return this.names.indexOf(JSON.parse(block.toString('utf8', start - 1, end + 1)) as string);
   }
 }

@@ -1,4 +1,5 @@
 import { annotations, keywordForms, replacements, types } from './strict-keywords.ts';
+import { definitionKeys, endlessDefinition, isObject, referenceFault } from './strict-references.ts';
 
 /**
  * What strict structured outputs accept of JSON Schema. A schema that the API refuses fails every line of a job, so it is refused here.
@@ -15,9 +16,6 @@ const MAX_NAME_CHARACTERS = 120_000;
 /** One enum of strings with more values than this may have at most `MAX_LARGE_ENUM_CHARACTERS` characters. */
 const LARGE_ENUM_VALUES = 250;
 const MAX_LARGE_ENUM_CHARACTERS = 15_000;
-
-/** Where a schema keeps its definitions; drafts of JSON Schema differ. */
-const definitionKeys = ['$defs', 'definitions'];
 
 /**
  * Returns what to change in a schema that strict structured outputs do not accept, as a sentence that begins with its place; null for
@@ -46,7 +44,7 @@ class StrictCheck {
       return 'The schema must not be an anyOf itself: put it into a property of an object.';
     if (schema['type'] !== 'object')
       return 'The schema must have the type "object": put other types into a property of an object.';
-    return this.definitions(schema) ?? this.value(schema, '', 1);
+    return this.definitions(schema) ?? this.value(schema, '', 1) ?? this.references(schema);
   }
 
   private definitions(schema: Schema): string | null {
@@ -61,6 +59,13 @@ class StrictCheck {
       }
     }
     return null;
+  }
+
+  private references(schema: Schema): string | null {
+    const endless = endlessDefinition(schema);
+    return endless === null
+      ? null
+      : `The schema of ${endless} refers to itself without an object or array in between: put one there.`;
   }
 
   /** The limits over the whole schema. */
@@ -108,9 +113,8 @@ class StrictCheck {
     if (reference !== undefined) {
       const others = Object.keys(schema).filter((key) => key !== '$ref' && !annotations.includes(key));
       if (others.length > 0) return `${at} has "${others[0]}" beside "$ref": move it into the definition.`;
-      return this.isDefined(reference)
-        ? null
-        : `${at}: "$ref" must be "#" or name a definition of this schema, as "#/$defs/NAME".`;
+      const fault = referenceFault(this.schema as Schema, reference);
+      return fault === null ? null : `${at}: ${fault}`;
     }
     if (type === undefined) {
       if (['anyOf', 'enum', 'const'].some((key) => schema[key] !== undefined)) return null;
@@ -120,14 +124,6 @@ class StrictCheck {
     return named.length > 0 && named.every((name) => types.includes(name as string))
       ? null
       : `${at}: "type" must be one of ${types.join(', ')}, or a list of them.`;
-  }
-
-  private isDefined(reference: unknown): boolean {
-    if (reference === '#') return true;
-    const [, key, name] = (typeof reference === 'string' && /^#\/([^/]+)\/([^/]+)$/.exec(reference)) || [];
-    if (key === undefined || name === undefined || !definitionKeys.includes(key)) return false;
-    const definitions = (this.schema as Schema)[key];
-    return isObject(definitions) && Object.hasOwn(definitions, name);
   }
 
   private choices(schema: Schema, at: string): string | null {
@@ -197,10 +193,6 @@ function charactersOf(value: unknown): number {
 }
 
 const join = (place: string, name: string): string => (place === '' ? name : `${place}.${name}`);
-
-function isObject(value: unknown): value is Schema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 function hasType({ type }: Schema, name: string): boolean {
   return Array.isArray(type) ? type.includes(name) : type === name;

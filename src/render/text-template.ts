@@ -88,7 +88,7 @@ function placeOf(error: unknown): { line: number; column: number } | null {
 }
 
 /** Names of Liquid that are no columns. */
-const words = ['true', 'false', 'nil', 'null', 'empty', 'blank'];
+const reservedNames = ['true', 'false', 'nil', 'null', 'empty', 'blank'];
 
 /** `{{ column }}` or `{{ ["column"] }}`, without filters and without control of white space. */
 const output = /\{\{\s*(?:([\p{L}_][\p{L}\p{N}_]*)|\[\s*"([^"\\{}]+)"\s*\])\s*\}\}/gu;
@@ -100,7 +100,7 @@ function partsOf(source: string, columns: readonly string[]): TextPart[] | null 
   for (const match of source.matchAll(output)) {
     const column = match[1] ?? match[2]!;
     // Only what Liquid reads as the same columns.
-    if (words.includes(column) || !columns.includes(column)) return null;
+    if (reservedNames.includes(column) || !columns.includes(column)) return null;
     parts.push(source.slice(end, match.index), { column });
     end = match.index + match[0].length;
   }

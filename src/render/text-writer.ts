@@ -26,7 +26,10 @@ export function textSteps(
   return [...(mustHaveText && !isNeverBlank ? [checkText(used)] : []), '"', ...steps, '"'];
 }
 
-/** Copies the value of a column as a JSON string, as a name or an id. Null is written as such with `isOptional`, and is a fault otherwise. */
+/**
+ * Copies the value of a column as a JSON string, as a name or an id. Null is written as such with `isOptional`; otherwise null and a text of white
+ * space alone are faults.
+ */
 export function copyName(columns: readonly string[], name: string, isOptional: boolean): RowWriter {
   const column = columns.indexOf(name);
   return (row, line) => {
@@ -43,7 +46,7 @@ export function copyName(columns: readonly string[], name: string, isOptional: b
         line.copy(row.block, start, end);
         return null;
       case QUOTE:
-        if (end - start === 2 && !isOptional) return emptyName(name);
+        if (!isOptional && !hasText(row, column)) return emptyName(name);
         line.copy(row.block, start, end);
         return null;
       default:

@@ -125,8 +125,8 @@ export const shardFiles = {
 export const inputFiles = {
   /** One JSON object per row, in the order of the source; see `input/table/materialize-rows.ts`. */
   rows: (sha256: string): string => `inputs/${sha256}/rows.jsonl`,
-  /** Their columns and number; written before the rows. */
-  columns: (sha256: string): string => `inputs/${sha256}/columns.json`,
+  /** Their columns and number, by a hash of the columns; written before the rows. */
+  columns: (sha256: string, id: string): string => `inputs/${sha256}/columns-${id}.json`,
   /** A request template in its canonical form; see `job/job-template.ts`. */
   template: (sha256: string): string => `inputs/${sha256}/template.json`,
   /** The folder in which rows are written until their hash is known. */

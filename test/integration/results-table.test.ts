@@ -27,10 +27,11 @@ afterAll(async () => {
 async function startRows(sql: string, options: TemplateOptions): Promise<JobHandle> {
   const template = (await requestTemplateOf(options))!;
   const store = new FolderStore(join(lab.home, 'store'));
-  const { sha256, bytes, source } = await materializeRows({ kind: 'query', sql }, store);
+  const { sha256, bytes, source, columnsId: columns } = await materializeRows({ kind: 'query', sql }, store);
   const input = store.locationOf(inputFiles.rows(sha256));
   const spec = await prepareJob({ input, pollSeconds: 0.1, skipBadLines: true }, false, template);
-  return await client.startSpec({ ...spec, input: { path: source, bytes, sha256, stored: true } }, template);
+  const stored = { path: source, bytes, sha256, stored: true, columns } as const;
+  return await client.startSpec({ ...spec, input: stored }, template);
 }
 
 test('a table of answers beside the columns of the input; its failed rows run again', async () => {

@@ -25,11 +25,12 @@ export class FinishedJob implements Disposable {
     results: readonly Partial<Row>[],
   ): Promise<FinishedJob> {
     const job = new FinishedJob();
-    const { sha256, bytes } = await materializeRows(source, job.store);
+    const { sha256, bytes, columnsId, source: path } = await materializeRows(source, job.store);
     const made = (await requestTemplateOf(template))!;
     await keepTemplate(job.store, made);
     const checked = { ...checkJobOptions({}), template: templateReference(made, 'rows') };
-    job.spec = resolveJobSpec(checked, { path: 'rows', bytes, sha256, stored: true }, `job-${randomUUID()}`);
+    const input = { path, bytes, sha256, stored: true, columns: columnsId } as const;
+    job.spec = resolveJobSpec(checked, input, `job-${randomUUID()}`);
     job.end(results);
     return job;
   }

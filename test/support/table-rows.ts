@@ -1,10 +1,12 @@
-import { materializeRows, type StoredRows } from '../../src/input/table/materialize-rows.ts';
+import { materializeRows, type MaterializedRows } from '../../src/input/table/materialize-rows.ts';
 import type { RowSource } from '../../src/input/table/row-source.ts';
 import { inputFiles } from '../../src/store/job-files.ts';
 import { MemoryStore } from './memory-store.ts';
 
 /** What is stored of a source, with its lines. */
-export async function storedRows(source: RowSource): Promise<StoredRows & { readonly lines: string[] }> {
+export async function storedRows(
+  source: RowSource,
+): Promise<MaterializedRows & { readonly lines: string[] }> {
   const store = new MemoryStore();
   const stored = await materializeRows(source, store);
   const text = (await store.read(inputFiles.rows(stored.sha256)))!;

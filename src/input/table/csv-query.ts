@@ -26,8 +26,9 @@ export function csvQuery(delimiter: string | null): ToQuery {
 
 function strict(effort: Effort): string {
   // Without a guess, DuckDB takes 2 MB for the longest line, and buffers in proportion.
-  const lines = effort === 'usual' ? '' : `, max_line_size = ${MAX_BATCH_BYTES}, parallel = false`;
-  return `auto_detect = false, strict_mode = true, null_padding = false${lines}`;
+  const lines = effort === 'usual' ? '' : `, max_line_size = ${MAX_BATCH_BYTES}`;
+  // The parallel reader silently leaves out the last row if it fills a buffer (32 MB), or begins in one and ends in another.
+  return `auto_detect = false, strict_mode = true, null_padding = false, parallel = false${lines}`;
 }
 
 async function readHeader(db: DuckDb, file: TableFile, delimiter: string | null): Promise<CsvHeader> {

@@ -1,4 +1,5 @@
-import { BatchError, ErrorCode } from '../../core/errors.ts';
+import type { BatchError } from '../../core/errors.ts';
+import { isDiskFull, storeFull } from './store-error.ts';
 import { tableError } from './table-error.ts';
 import { cannotBeUnpacked } from './unpack-file.ts';
 
@@ -17,12 +18,7 @@ export interface ReadSource {
 export function translateDuckDbError(error: Error, source: ReadSource): BatchError | null {
   const text = error.message;
   const file = (path: string | undefined): string => source.nameOf(path ?? source.onlyPath);
-  if (text.includes('No space left on device')) {
-    return new BatchError(
-      ErrorCode.StoreUnavailable,
-      'The disk of the store is full: free some space, or set DURABLE_BATCH_HOME to a folder on another disk.',
-    );
-  }
+  if (isDiskFull(error)) return storeFull();
   if (text.includes('CSV Error on Line: ')) return csvError(text, file);
   const json =
     /^[^\n]*?Malformed JSON in file "([^\n]*)", at byte \d+ in (?:line|record\/value) (\d+): ([^\n]*)/.exec(
@@ -43,23 +39,33 @@ export function translateDuckDbError(error: Error, source: ReadSource): BatchErr
       'write the column with one type in all files',
     );
   }
-  if (/^[^\n]*(?:zstd|decompress)/i.test(text)) return cannotBeUnpacked(file(undefined));
+  if (notUnpacked.test(text)) return cannotBeUnpacked(file(undefined));
   if (text.startsWith('Out of Memory Error'))
     return tableError(
       { source: file(undefined) },
       'needs more memory than there is',
       'split it into several inputs',
     );
-  if (/parquet|magic bytes|footer/i.test(text)) {
-    const [, path] = /file ['"]([^'"\n]*)['"]/i.exec(text) ?? [];
+  const parquet = notParquet.exec(text);
+  if (parquet !== null) {
     return tableError(
-      { source: file(path) },
+      { source: file(parquet.slice(1).find((path) => path !== undefined)) },
       'is not a whole Parquet file',
       'it may be cut off: write it again',
     );
   }
   return null;
 }
+
+/*
+ * DuckDB's own words, from the beginning of its message: further on, messages quote paths, values and the query, which may contain any word.
+ */
+
+const notUnpacked =
+  /^[A-Z][A-Za-z ]* Error: (?:Unknown frame descriptor|Data corruption detected|Restored data doesn't match checksum|Input is not a GZIP stream)/;
+
+const notParquet =
+  /^[A-Z][A-Za-z ]* Error: (?:No magic bytes found at end of file '([^\n]*)'|File '([^\n]*)' too small to be a Parquet file|Failed to read file "([^\n]*)": \w+ [Dd]ecompression failure)/;
 
 function csvError(text: string, file: (path: string | undefined) => string): BatchError {
   const row = Number(/CSV Error on Line: (\d+)/.exec(text)![1]) - 1;

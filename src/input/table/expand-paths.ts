@@ -1,21 +1,25 @@
 import { stat } from 'node:fs/promises';
-import { isAbsolute } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
+import type { BatchError } from '../../core/errors.ts';
 import { NotARegularFile, openFile } from '../../files/regular-file.ts';
 import { tableError } from './table-error.ts';
 
 /**
  * Returns the files of paths and globs: in the order of the arguments, each glob's files in sorted order, and a file that several of
- * them name once. Files and folders whose names begin with a dot must be named; links to folders are not followed by `**`.
+ * them name once, as the first of them spells it. Files and folders whose names begin with a dot must be named; links to folders are not
+ * followed by `**`.
  * @throws BatchError `bad_input` when a path does not exist or a glob matches nothing
  */
 export async function expandPaths(paths: readonly string[]): Promise<string[]> {
-  const found = new Set<string>();
+  const found = new Map<string, string>();
   for (const path of paths) {
-    const files = await filesOf(path);
-    for (const file of files) found.add(file);
+    for (const file of await filesOf(path)) {
+      const absolute = resolve(file);
+      if (!found.has(absolute)) found.set(absolute, file);
+    }
   }
-  return [...found];
+  return [...found.values()];
 }
 
 async function filesOf(path: string): Promise<string[]> {
@@ -48,9 +52,17 @@ export async function assertReadable(path: string): Promise<void> {
     const file = await openFile(path);
     await file.close();
   } catch (error) {
-    const [reason, advice] = unreadable(error);
-    throw tableError({ source: path }, reason, advice);
+    throw unreadableFile(path, error);
   }
+}
+
+/**
+ * The error of a file that cannot be read.
+ * @throws the error if it is none of the file system
+ */
+export function unreadableFile(source: string, error: unknown): BatchError {
+  const [reason, advice] = unreadable(error);
+  return tableError({ source }, reason, advice);
 }
 
 /**

@@ -10,6 +10,8 @@ export interface RowFault {
 
 interface KnownColumn {
   readonly name: string;
+  /** The bytes of its key where it occurred first. */
+  readonly key: Uint8Array;
   type: string | null;
   /** The last row that has it. */
   row: number;
@@ -55,6 +57,7 @@ export class JsonColumns {
           : 'is not a JSON object';
       return { reason, advice: 'write one object per row' };
     }
+    if (this.byName.has('')) return { reason: 'has a column without a name', advice: 'give it one' };
     if (this.duplicate !== null)
       return { column: this.duplicate, reason: 'occurs twice', advice: 'give each column a name of its own' };
     return this.members > 0
@@ -77,17 +80,12 @@ export class JsonColumns {
   private columnOf(keyStart: number, keyEnd: number): KnownColumn {
     const { scanner } = this;
     const next = this.known[this.members];
-    if (next !== undefined && scanner.keyIs(keyStart, keyEnd, next.name)) return next;
-    const name = JSON.parse(
-      Buffer.from(
-        scanner.block.buffer,
-        scanner.block.byteOffset + keyStart - 1,
-        keyEnd - keyStart + 2,
-      ).toString(),
-    ) as string;
+    if (next !== undefined && scanner.bytesAre(keyStart, keyEnd, next.key)) return next;
+    const key = Buffer.from(scanner.block.subarray(keyStart, keyEnd)); // the block is reused
+    const name = JSON.parse(`"${key.toString()}"`) as string;
     let column = this.byName.get(name);
     if (column === undefined) {
-      column = { name, type: null, row: 0 };
+      column = { name, key, type: null, row: 0 };
       this.known.push(column);
       this.byName.set(name, column);
     }

@@ -7,17 +7,20 @@ import { keepColumns, type Column } from '../../store/stored-columns.ts';
 import type { UnreadableDocument } from './documents.ts';
 import { JsonColumns, type RowFault } from './json-columns.ts';
 import { readRows, type RowsRead } from './read-rows.ts';
-import type { RowSource } from './row-source.ts';
+import { watchSource, type RowSource } from './row-source.ts';
+import { translateStoreError } from './store-error.ts';
 import { tableError } from './table-error.ts';
 import { withWorkingFolder } from '../../files/working-folder.ts';
 import { writeSource, type WrittenRows } from './write-source.ts';
 
 /** Rows that are fixed in the store, under the key `inputFiles.rows(sha256)`. */
-export interface StoredRows {
+export interface MaterializedRows {
   readonly sha256: string;
   readonly bytes: number;
   readonly rows: number;
   readonly columns: readonly Column[];
+  /** The name of their record, which `readColumns` takes. */
+  readonly columnsId: string;
   /** What messages call the source: its path or glob, `standard input`, … */
   readonly source: string;
   /** Documents that cannot be read, whose rows have no text. */
@@ -30,9 +33,19 @@ export interface StoredRows {
  *
  * May be called again, also at the same time: each call writes to a folder of its own, and gives the finished file its key at once by a
  * rename. The same rows have the same key and are not written again.
- * @throws BatchError `bad_input`, `store_unavailable`
+ * @throws BatchError `bad_input`, `store_unavailable`; the error of an iterable of the source as it is
  */
-export async function materializeRows(source: RowSource, store: Store): Promise<StoredRows> {
+export async function materializeRows(source: RowSource, store: Store): Promise<MaterializedRows> {
+  await store.check();
+  const ofSource = new Set<unknown>();
+  try {
+    return await writeRows(watchSource(source, ofSource), store);
+  } catch (error) {
+    throw ofSource.has(error) ? error : translateStoreError(error, store.locationOf('inputs'));
+  }
+}
+
+async function writeRows(source: RowSource, store: Store): Promise<MaterializedRows> {
   return await store.withFiles(
     [],
     async (root) =>
@@ -44,18 +57,19 @@ export async function materializeRows(source: RowSource, store: Store): Promise<
         if (rows.rows === 0)
           throw tableError({ source: written.name }, 'has no rows to send', 'check that it is the right one');
         const columns = written.columns ?? found!.columns();
-        await keepColumns(store, rows.sha256, { v: 1, source: written.name, rows: rows.rows, columns });
+        const record = { v: 1, rows: rows.rows, columns } as const;
+        const columnsId = await keepColumns(store, rows.sha256, record);
         const key = inputFiles.rows(rows.sha256);
         if ((await store.size(key)) !== rows.bytes) {
           await mkdir(dirname(join(root, key)), { recursive: true });
           await rename(path, join(root, key));
         }
-        return { ...rows, columns, source: written.name, unreadable: written.unreadable };
+        return { ...rows, columns, columnsId, source: written.name, unreadable: written.unreadable };
       }),
   );
 }
 
-/** Reads the rows that were written: their hash, and their columns if nobody knows them yet. */
+/** Reads the rows that were written: their hash, and their columns if the source does not give them. */
 async function checkRows(path: string, written: WrittenRows, found: JsonColumns | null): Promise<RowsRead> {
   try {
     return await readRows(path, {

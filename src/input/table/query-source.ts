@@ -2,6 +2,7 @@ import { kindOf } from '../../duckdb/error-kind.ts';
 import { assertDistinct } from './columns.ts';
 import type { DuckDb } from '../../duckdb/duckdb.ts';
 import { translateDuckDbError } from './duckdb-error.ts';
+import { isDiskFull, storeFull } from './store-error.ts';
 import { tableError } from './table-error.ts';
 import type { TableQuery } from './table-query.ts';
 
@@ -32,13 +33,14 @@ export function translateQueryError(error: unknown): unknown {
   if (kind === null) return error;
   const place = { source: QUERY };
   const { message } = error as Error;
-  if (/: (?:Cannot prepare multiple statements|No statement to prepare)/.test(message))
+  if (isDiskFull(error as Error)) return storeFull();
+  if (/^[^\n]*?: (?:Cannot prepare multiple statements|No statement to prepare)/.test(message))
     return tableError(place, 'is not one statement', 'write one SELECT statement');
+  if (aboutText.has(kind)) {
+    const [reason = ''] = message.split(/\n\s*\n/);
+    const said = reason.replaceAll(/\s*\n\s*/g, ' ').replace(/[.!]$/, '');
+    return tableError(place, `fails (${said})`, 'correct it');
+  }
   const known = translateDuckDbError(error as Error, { nameOf: (path) => path ?? QUERY });
-  if (known !== null) return known;
-  if (!aboutText.has(kind))
-    return tableError(place, `fails at a value (${kind} Error)`, 'run it in DuckDB to see the value');
-  const [reason = ''] = message.split(/\n\s*\n/);
-  const said = reason.replaceAll(/\s*\n\s*/g, ' ').replace(/[.!]$/, '');
-  return tableError(place, `fails (${said})`, 'correct it');
+  return known ?? tableError(place, `fails at a value (${kind} Error)`, 'run it in DuckDB to see the value');
 }

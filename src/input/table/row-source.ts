@@ -4,6 +4,21 @@ import type { TableFormat } from './table-format.ts';
 /** What rows are read from. */
 export type RowSource = PathSource | StreamSource | QuerySource | ObjectSource;
 
+/** The source, which collects the errors of its iterable: those are the user's, and not of the store. */
+export function watchSource(source: RowSource, errors: Set<unknown>): RowSource {
+  if (source.kind === 'objects') return { ...source, objects: watch(source.objects, errors) };
+  return source.kind === 'stream' ? { ...source, bytes: watch(source.bytes, errors) } : source;
+}
+
+async function* watch<T>(items: AsyncIterable<T> | Iterable<T>, errors: Set<unknown>): AsyncGenerator<T> {
+  try {
+    yield* items;
+  } catch (error) {
+    errors.add(error);
+    throw error;
+  }
+}
+
 /** Files: tables, or documents. All of them are of one kind. */
 export interface PathSource {
   readonly kind: 'paths';

@@ -1,9 +1,10 @@
 import { kindOf } from '../../duckdb/error-kind.ts';
 import { join } from 'node:path';
 import { csvQuery } from './csv-query.ts';
-import type { Table } from './write-table.ts';
+import type { Table } from './write-table-rows.ts';
 import { DuckDb } from '../../duckdb/duckdb.ts';
 import { translateDuckDbError } from './duckdb-error.ts';
+import { unreadableFile } from './expand-paths.ts';
 import { jsonQuery } from './json-query.ts';
 import { parquetQuery } from './parquet-query.ts';
 import { tableError, type TablePlace } from './table-error.ts';
@@ -85,7 +86,7 @@ async function prepareAll(
     if (compression === 'none') {
       prepared.push(file);
     } else if (compression === 'zstd' && format !== TableFormat.Parquet) {
-      if (!(await isWholeZstd(file.path))) throw cannotBeUnpacked(file.name);
+      if (!(await isWhole(file))) throw cannotBeUnpacked(file.name);
       prepared.push(file);
     } else {
       const path = join(folder, `${i}.${format}`);
@@ -94,4 +95,12 @@ async function prepareAll(
     }
   }
   return prepared;
+}
+
+async function isWhole({ path, name }: TableFile): Promise<boolean> {
+  try {
+    return await isWholeZstd(path);
+  } catch (error) {
+    throw unreadableFile(name, error);
+  }
 }

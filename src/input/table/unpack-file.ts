@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import * as zlib from 'node:zlib';
 import type { Compression } from './table-format.ts';
 import type { BatchError } from '../../core/errors.ts';
+import { unreadableFile } from './expand-paths.ts';
 import { tableError } from './table-error.ts';
 
 /** Node 22.15 and later. */
@@ -27,7 +28,9 @@ export async function unpackFile(
   try {
     await pipeline(createReadStream(path), unpack(), createWriteStream(target));
   } catch (error) {
-    if (!/^(?:Z_|ZSTD_)/.test((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    const { code = '', syscall, path: failed } = error as NodeJS.ErrnoException;
+    if (syscall === 'read' || failed === path) throw unreadableFile(source, error);
+    if (!/^(?:Z_|ZSTD_)/.test(code)) throw error;
     throw cannotBeUnpacked(source);
   }
 }

@@ -10,7 +10,7 @@ import { nameOfAll, tableOfFiles } from './table-files.ts';
 import { tableFormatOf, TableFormat } from './table-format.ts';
 import type { TableFile, TableQuery } from './table-query.ts';
 import { writeObjects } from './write-objects.ts';
-import { writeTable, type Table } from './write-table.ts';
+import { writeTableRows, type Table } from './write-table-rows.ts';
 
 /** What messages call objects from code. */
 const ITERABLE = 'the iterable';
@@ -56,7 +56,7 @@ async function writePaths(source: PathSource, folder: string, path: string): Pro
       source.unreadable === 'row'
         ? (document: UnreadableDocument): void => void unreadable.push(document)
         : refuseDocument;
-    const name = source.paths.join(' ');
+    const name = source.paths.length === 1 ? source.paths[0]! : nameOfAll(files);
     await writeObjects(documentRows(paths, source.chunks, onUnreadable), path, name);
     return { ...ofObjects(name), columns: documentColumns(source.chunks), unreadable };
   }
@@ -94,7 +94,7 @@ function querySource({ sql }: QuerySource): Table {
 }
 
 async function write(name: string, table: Table, folder: string, path: string): Promise<WrittenRows> {
-  const columns = await writeTable(table, folder, path);
+  const columns = await writeTableRows(table, folder, path);
   return { name, columns: columns?.map(toColumn) ?? null, placeOf: table.placeOf, unreadable: [] };
 }
 

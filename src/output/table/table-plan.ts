@@ -1,6 +1,6 @@
 import { badFlag } from '../../core/bad-option.ts';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
-import type { Column, StoredColumns } from '../../store/stored-columns.ts';
+import type { Column } from '../../store/stored-columns.ts';
 import { ownColumns, type AnswerColumns } from './answer-columns.ts';
 
 /** The columns of a table of results, in order: some of the input, then those of the answers, then `ownColumns`. */
@@ -11,15 +11,22 @@ export interface TablePlan {
   readonly answer: AnswerColumns;
 }
 
+/** The rows of an input, for a plan. */
+export interface PlannedRows {
+  /** What messages call the input. */
+  readonly name: string;
+  readonly columns: readonly Column[];
+}
+
 /** The only column of an input whose rows are not in the store. */
 const customId: Column = { name: 'custom_id', type: 'VARCHAR' };
 
 /**
- * Plans a table. `rows` are the columns of the input's rows, `keep` the names of those that the table gets (all without it).
+ * Plans a table. `rows` are the input's rows, null for an input without; `keep` are the names of those that the table gets (all without it).
  * @throws BatchError `bad_option` for a kept column that does not exist, and for one with the name of another column of the table
  */
 export function planTable(
-  rows: StoredColumns | null,
+  rows: PlannedRows | null,
   answer: AnswerColumns,
   keep: readonly string[] | undefined,
 ): TablePlan {
@@ -46,12 +53,12 @@ function keptColumn(name: string, columns: readonly Column[]): Column {
 }
 
 /** A clash is refused and not resolved by a new name: a reader would take one column for the other. */
-function clash(name: string, rows: StoredColumns | null, kept: readonly Column[]): BatchError {
+function clash(name: string, rows: PlannedRows | null, kept: readonly Column[]): BatchError {
   const others = kept.filter((column) => column.name !== name).map((column) => column.name);
   const shown = others.length > COLUMNS_SHOWN ? 'the other columns' : `--keep ${others.join(',') || "''"}`;
   return new BatchError(
     ErrorCode.BadOption,
-    `${rows?.source ?? 'The input'}: column ${name} has the name of another column of the results: leave it out with ${shown}, or rename it.`,
+    `${rows?.name ?? 'The input'}: column ${name} has the name of another column of the results: leave it out with ${shown}, or rename it.`,
     { details: { option: 'keep', column: name } },
   );
 }

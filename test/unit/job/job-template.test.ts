@@ -141,4 +141,33 @@ describe('options', () => {
     const noJson = z.object({ at: z.date() });
     await expect(templateOf({ answer: noJson })).rejects.toThrow('cannot be written as a JSON Schema');
   });
+
+  const standard = (input: () => unknown): object => ({ '~standard': { jsonSchema: { input } } });
+  const notASchema =
+    'Option answer must be a JSON Schema, or a schema of zod or another library with Standard JSON Schema.';
+  const notWritten =
+    'Option answer cannot be written as a JSON Schema: use a library with Standard JSON Schema (zod 4.2), and only types of JSON.';
+
+  test.each<[string, unknown, string]>([
+    ['null', null, notASchema],
+    ['a text', 'label.json', notASchema],
+    ['a number', 0, notASchema],
+    ['a list', [{}], notASchema],
+    ['a function', () => ({}), notASchema],
+    ['a library that writes nothing', standard(() => undefined), notASchema],
+    ['a library that writes no schema', standard(() => ({ properties: null })), notWritten],
+    ['a library that cannot write it', { '~standard': { validate: () => ({}) } }, notWritten],
+    ['a library without anything', { '~standard': null }, notWritten],
+  ])('refuse an answer that is %s', async (_, answer, message) => {
+    await expect(templateOf({ answer })).rejects.toMatchObject({ code: 'bad_option', message });
+  });
+
+  test('take a schema that is a function', async () => {
+    const schema = { type: 'object', properties: {}, required: [] };
+    const answer = Object.assign(
+      () => null,
+      standard(() => schema),
+    );
+    expect((await templateOf({ answer })).answer?.schema).toEqual({ ...schema, additionalProperties: false });
+  });
 });

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { resolveStart, type ResolvedStart, type StartOptions } from '../../../src/job/start-options.ts';
@@ -245,5 +245,7 @@ test('rows that throw are not stored, and leave nothing behind', async () => {
   }
   await expect(start({ rows: broken(), ...template })).rejects.toThrow('the connection is lost');
   expect(existsSync(join(folder.at('store'), inputFiles.building))).toBe(true);
+  expect(readdirSync(folder.at('store', inputFiles.building))).toEqual([]);
+  expect(readdirSync(folder.at('store', 'inputs'))).toEqual(['building']);
   expect(existsSync(folder.at('store', 'jobs'))).toBe(false);
 });

@@ -214,6 +214,12 @@ describe('refuses a row', () => {
       'has nothing in column "m": fill it in, or leave the row out',
     ],
     [
+      'with a blank model',
+      { model: { column: 'm' } },
+      { m: ' \n\u00a0', text: 'x' },
+      'has nothing in column "m": fill it in, or leave the row out',
+    ],
+    [
       'with an object as its id',
       { id: { column: 'i' } },
       { i: {}, text: 'x' },

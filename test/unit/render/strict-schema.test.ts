@@ -211,6 +211,34 @@ describe('says what to change in', () => {
   });
 });
 
+describe('refuses what the validator of answers cannot find:', () => {
+  const refersTo = (name: string, $defs: Schema): string | null =>
+    strictSchemaFault(object({ a: { $ref: `#/$defs/${name}` } }, { $defs }));
+
+  test.each(['a%20b', 'a%', 'a~1b', 'a#b', 'a\ud83d'])('a definition with the name %s', (name) => {
+    expect(refersTo(name, { [name]: text, 'a b': text, 'a/b': text })).toBe(
+      `The schema of a: "$ref" names the definition ${JSON.stringify(name)}: rename it, without # % ~.`,
+    );
+    expect(strictSchemaFault(object({ a: text }, { $defs: { [name]: text } }))).toBeNull();
+  });
+
+  test.each<[string, Schema]>([
+    ['itself', { $ref: '#/$defs/x' }],
+    ['itself as a choice', { anyOf: [text, { $ref: '#/$defs/x' }] }],
+    ['a definition that is it', { anyOf: [text, { anyOf: [{ $ref: '#/$defs/y' }] }] }],
+  ])('a definition that is %s', (_, x) => {
+    expect(refersTo('x', { y: { $ref: '#/$defs/x' }, z: object({ x: { $ref: '#/$defs/x' } }), x })).toMatch(
+      /^The schema of \$defs\.[xy] refers to itself without an object or array in between: put one there\.$/,
+    );
+  });
+
+  test('but not one of several that refer to the same, and none that contains itself', () => {
+    const list = { type: 'array', items: { $ref: '#/$defs/x' } };
+    const x = { anyOf: [{ $ref: '#/$defs/y' }, { $ref: '#/$defs/y' }, list, { $ref: '#' }] };
+    expect(refersTo('x', { x, y: text })).toBeNull();
+  });
+});
+
 describe('limits', () => {
   const many = (n: number, of: (i: number) => unknown): unknown[] =>
     Array.from({ length: n }, (_, i) => of(i));

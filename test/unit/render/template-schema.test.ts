@@ -5,6 +5,12 @@ import { parseRequestTemplate } from '../../../src/render/template-schema.ts';
 
 const template = { endpoint: '/v1/chat/completions', model: 'gpt-5-mini', prompt: 'Text: {{ text }}' };
 
+/** An object without a form in JSON, whose choices never end. */
+const endless: Record<string, unknown> = { type: 'object', required: ['a'], additionalProperties: false };
+const choice: { anyOf: unknown[] } = { anyOf: [] };
+choice.anyOf.push(choice);
+endless['properties'] = { a: choice };
+
 function problemOf(changes: Record<string, unknown>): string {
   try {
     parseRequestTemplate({ ...template, ...changes });
@@ -71,13 +77,50 @@ test.each<[string, Record<string, unknown>, string]>([
     { answer: { name: 'x', schema: { type: 'object', properties: {} } } },
     'Option answer: The schema allows other properties: add "additionalProperties": false.',
   ],
-  ['data that JSON cannot hold', { params: { seed: 1n } }, 'The request template must be plain JSON data.'],
+  ['data that JSON cannot hold', { params: { seed: 1n } }, 'Option params must be plain JSON data.'],
+  [
+    'a schema that contains itself',
+    { answer: { name: 'x', schema: endless } },
+    'Option answer must be plain JSON data.',
+  ],
+  ['a column without a name', { id: { column: '' } }, 'Option id.column must be the name of a column.'],
+  [
+    'a model column without a name',
+    { model: { column: '' } },
+    'Option model.column must be the name of a column.',
+  ],
+  [
+    'a column that is no name',
+    { images: { column: 5 } },
+    'Option images.column must be the name of a column.',
+  ],
+  [
+    'an unknown detail',
+    { images: { column: 'x', detail: 'big' } },
+    'Option images.detail must be low, high or auto.',
+  ],
+  [
+    'an answer without a name',
+    { answer: { schema: {} } },
+    'Option answer.name must be 1 to 64 characters of A-Z a-z 0-9 _ -.',
+  ],
+  ['an answer that is no object', { answer: 5 }, 'Option answer must be {"name": …, "schema": …}.'],
 ])('refuses %s', (_, changes, message) => {
   expect(problemOf(changes)).toBe(message);
 });
 
 test('refuses what is no object', () => {
-  expect(() => parseRequestTemplate(null)).toThrow('The request template');
+  expect(() => parseRequestTemplate(null)).toThrow('The request template must be an object.');
+});
+
+test('has a sentence for every value of every field', () => {
+  const values = [null, 5, '', [], [1], true, {}, { column: null }, { column: 'x', y: 1 }, 1n, new Map()];
+  for (const field of ['endpoint', 'model', 'prompt', 'system', 'params', 'images', 'answer', 'id']) {
+    for (const value of values) {
+      const problem = problemOf({ [field]: value });
+      if (problem !== 'none') expect(problem).toMatch(/^Option \w+(\.\w+)? (must be|is empty)/);
+    }
+  }
 });
 
 describe('the canonical form', () => {

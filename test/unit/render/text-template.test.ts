@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toLiquidValue } from '../../../src/render/row-value.ts';
 import { TextTemplate } from '../../../src/render/text-template.ts';
 
@@ -71,11 +71,20 @@ describe('numbers', () => {
 });
 
 describe('dates do not depend on the machine:', () => {
+  const { TZ } = process.env;
+  beforeAll(() => void (process.env['TZ'] = 'Asia/Kolkata'));
+  afterAll(() => void (TZ === undefined ? delete process.env['TZ'] : (process.env['TZ'] = TZ)));
+
   test.each([
     ['"2026-01-02 03:04:05"', '2026-01-02 03:04'],
     ['"2026-01-02T03:04:05"', '2026-01-02 03:04'],
     ['"2026-01-02T03:04:05+02:00"', '2026-01-02 01:04'],
+    ['"2026-01-02 03:04:05+00"', '2026-01-02 03:04'],
+    ['"2026-01-02 03:04:05.678+02"', '2026-01-02 01:04'],
+    ['"2026-01-02T03:04-11"', '2026-01-02 14:04'],
     ['"2026-01-02"', '2026-01-02 00:00'],
+    ['"2026 JAN"', '2026-01-01 00:00'],
+    ['"Jan 2 2026 03:04 EST"', '2026-01-02 08:04'],
     ['"Jan 2 2026 03:04"', '2026-01-02 03:04'],
     ['"Fri, 02 Jan 2026 03:04:05 GMT"', '2026-01-02 03:04'],
     ['0', '1970-01-01 00:00'],

@@ -96,6 +96,31 @@ describe('a schema that strict mode accepts is not refused here', () => {
       { name: 'ab', parts: [{ name: 'cd', parts: [] }] },
       { name: 'ab', parts: [{ name: 'c', parts: [] }] },
     ],
+    ...['a b', 'é💚', 'a"b', '..', 'constructor', '__proto__'].map(
+      (name): [string, Record<string, unknown>, unknown, unknown] => [
+        `a definition with the name ${name}`,
+        object(
+          { a: { $ref: `#/$defs/${name}` } },
+          { $defs: JSON.parse(`{${JSON.stringify(name)}:{"type":"string"}}`) as object },
+        ),
+        { a: 'x' },
+        { a: 1 },
+      ],
+    ),
+    [
+      'definitions that stand for others, and a list of itself',
+      object(
+        { a: { $ref: '#/$defs/first' }, b: { $ref: '#/$defs/first' } },
+        {
+          $defs: {
+            first: { $ref: '#/$defs/second' },
+            second: { anyOf: [{ type: 'null' }, { type: 'array', items: { $ref: '#/$defs/first' } }] },
+          },
+        },
+      ),
+      { a: [[null]], b: null },
+      { a: [[1]], b: null },
+    ],
     [
       'choices',
       object({ a: { anyOf: [{ type: 'integer', minimum: 1 }, object({ b: { const: null } })] } }),

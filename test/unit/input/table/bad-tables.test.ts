@@ -1,7 +1,7 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { getuid } from 'node:process';
 import { gzipSync } from 'node:zlib';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isBatchError } from '../../../../src/core/errors.ts';
 import { DuckDb } from '../../../../src/duckdb/duckdb.ts';
 import type { RowSource } from '../../../../src/input/table/row-source.ts';
@@ -134,6 +134,23 @@ describe('a file', () => {
     ]);
   });
 
+  test('that has one row, which is longer than a batch', async () => {
+    writeFileSync(folder.at('long.csv'), `id,text\n1,${'x'.repeat(195_000_000)}\n`);
+    expect(await refusal({ kind: 'paths', paths: [folder.at('long.csv')] })).toEqual([
+      'long.csv: row 1 is longer than a batch may be: shorten it.',
+      1,
+    ]);
+  });
+
+  test('that is a damaged zstd file', async () => {
+    const packed = await packZstd(manyRows, folder.path);
+    packed.fill(0x55, packed.length >> 1, (packed.length >> 1) + 100);
+    writeFileSync(folder.at('damaged.csv.zst'), packed);
+    expect(await refusal({ kind: 'paths', paths: [folder.at('damaged.csv.zst')] })).toEqual([
+      'damaged.csv.zst cannot be unpacked: it may be cut off or not compressed: write it again.',
+    ]);
+  });
+
   test('that is missing, or a folder', async () => {
     mkdirSync(folder.at('empty'));
     expect(await refusal({ kind: 'paths', paths: [folder.at('no.csv')] })).toEqual([
@@ -261,6 +278,67 @@ test.each<[string, ...[message: string, row?: number | undefined, column?: strin
   ],
 ])('the query %s', async (sql, ...expected) => {
   expect(await refusal({ kind: 'query', sql })).toEqual(expected);
+});
+
+describe('a query of a Parquet file', () => {
+  const from = (name: string): string => `FROM '${folder.at(name)}'`;
+
+  beforeAll(async () => {
+    const db = await DuckDb.open(folder.path, 'usual');
+    await db.run(
+      `COPY (SELECT range AS a, 'secret' || range AS b FROM range(1000)) TO '${folder.at('x.parquet')}'`,
+    );
+    db.close();
+    const whole = readFileSync(folder.at('x.parquet'));
+    writeFileSync(folder.at('cut.parquet'), cut(whole));
+    writeFileSync(folder.at('damaged.parquet'), Buffer.from(whole).fill(7, 100, whole.length >> 1));
+    writeFileSync(folder.at('short.parquet'), 'secret');
+  });
+
+  test.each<[string, () => string, string]>([
+    [
+      'with a mistyped column',
+      () => `SELECT bb ${from('x.parquet')}`,
+      'the query fails (Binder Error: Referenced column "bb" not found in FROM clause! Candidate bindings: "b"): correct it.',
+    ],
+    [
+      'that is missing',
+      () => `SELECT * ${from('no.parquet')}`,
+      'the query fails (IO Error: No files found that match the pattern "no.parquet"): correct it.',
+    ],
+    [
+      'with a syntax error',
+      () => `SELEC a ${from('x.parquet')}`,
+      'the query fails (Parser Error: syntax error at or near "SELEC"): correct it.',
+    ],
+    [
+      'with a cast that fails',
+      () => `SELECT b::INT AS n ${from('x.parquet')}`,
+      'the query fails at a value (Conversion Error): run it in DuckDB to see the value.',
+    ],
+    [
+      'with words of other errors',
+      () => `SELECT "zstd footer" ${from('x.parquet')}`,
+      'the query fails (Binder Error: Referenced column "zstd footer" not found in FROM clause! Candidate bindings: "a"): correct it.',
+    ],
+    [
+      'that is cut',
+      () => `SELECT * ${from('cut.parquet')}`,
+      'cut.parquet is not a whole Parquet file: it may be cut off: write it again.',
+    ],
+    [
+      'that is damaged',
+      () => `SELECT * ${from('damaged.parquet')}`,
+      'damaged.parquet is not a whole Parquet file: it may be cut off: write it again.',
+    ],
+    [
+      'that is too short',
+      () => `SELECT * ${from('short.parquet')}`,
+      'short.parquet is not a whole Parquet file: it may be cut off: write it again.',
+    ],
+  ])('%s', async (_, sql, message) => {
+    expect(await refusal({ kind: 'query', sql: sql() })).toEqual([message]);
+  });
 });
 
 test('standard input and objects have no file', async () => {

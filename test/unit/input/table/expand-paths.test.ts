@@ -1,4 +1,5 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { relative } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { assertReadable, expandPaths } from '../../../../src/input/table/expand-paths.ts';
 import { TempFolder } from '../../../support/temp-folder.ts';
@@ -33,6 +34,13 @@ test('the files of a glob are sorted, in folders of any depth, without hidden on
 
 test('arguments keep their order, and a file is read once', async () => {
   expect(await expand('b.csv', '[ab].csv')).toEqual(['b.csv', 'a.csv']);
+});
+
+test('a file of several spellings is read once, by the first of them', async () => {
+  const local = relative('.', folder.path);
+  const spellings = [`${local}/a.csv`, `./${local}/a.csv`, folder.at('a.csv'), `./${local}/[a].csv`];
+  expect(await expandPaths(spellings)).toEqual([spellings[0]]);
+  expect(await expandPaths(spellings.toReversed())).toHaveLength(1);
 });
 
 test('a file whose name looks like a glob is that file', async () => {

@@ -19,6 +19,20 @@ test('columns are the members of all rows, in the order in which they first occu
 });
 
 test.each([
+  ['an escape and its characters', '\\\\n', '\\n'],
+  ['a letter and the characters of its bytes', 'Ã©', 'é'],
+])('%s are different columns', (_, one, other) => {
+  const columns = new JsonColumns();
+  expect(add(columns, `{"${one}":1}`)).toBeNull();
+  expect(add(columns, `{"${other}":"x"}`)).toBeNull();
+  expect(add(columns, `{"${one}":2,"${other}":"y"}`)).toBeNull();
+  expect(columns.columns()).toEqual([
+    { name: JSON.parse(`"${one}"`) as unknown, type: 'BIGINT' },
+    { name: JSON.parse(`"${other}"`) as unknown, type: 'VARCHAR' },
+  ]);
+});
+
+test.each([
   [['1', '-2'], 'BIGINT'],
   [['1', '2.5'], 'DOUBLE'],
   [['1e3'], 'DOUBLE'],
@@ -46,6 +60,8 @@ test.each([
   ['"a"', { reason: 'is not a JSON object' }],
   ['{}', { reason: 'has no columns' }],
   ['{"a":1,"b":2,"a":3}', { column: 'a', reason: 'occurs twice' }],
+  ['{"a":1,"b":2,"\\u0061":3}', { column: 'a', reason: 'occurs twice' }],
+  ['{"a":1,"":2}', { reason: 'has a column without a name', advice: 'give it one' }],
 ])('the row %j is at fault', (row, fault) => {
   expect(add(new JsonColumns(), row)).toMatchObject(fault);
 });

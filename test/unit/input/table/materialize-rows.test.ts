@@ -1,11 +1,13 @@
+import { createHash } from 'node:crypto';
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { materializeRows } from '../../../../src/input/table/materialize-rows.ts';
 import type { RowSource } from '../../../../src/input/table/row-source.ts';
 import { FolderStore } from '../../../../src/store/folder-store.ts';
 import { inputFiles } from '../../../../src/store/job-files.ts';
+import { readColumns } from '../../../../src/store/stored-columns.ts';
 import { MemoryStore } from '../../../support/memory-store.ts';
 import { TempFolder } from '../../../support/temp-folder.ts';
 
@@ -28,15 +30,14 @@ test.each(['a folder', 'memory'])(
   async (place) => {
     using folder = new TempFolder();
     const store = place === 'memory' ? new MemoryStore() : new FolderStore(folder.path);
-    const { sha256, bytes, rows } = await materializeRows(objects(3), store);
+    const { sha256, bytes, rows, columnsId } = await materializeRows(objects(3), store);
     expect(await store.read(inputFiles.rows(sha256))).toBe(
       [0, 1, 2].map((i) => `{"i":${i},"text":"some text"}\n`).join(''),
     );
     expect(await store.size(inputFiles.rows(sha256))).toBe(bytes);
     expect(rows).toBe(3);
-    expect(JSON.parse((await store.read(inputFiles.columns(sha256)))!)).toEqual({
+    expect(JSON.parse((await store.read(inputFiles.columns(sha256, columnsId)))!)).toEqual({
       v: 1,
-      source: 'the iterable',
       rows: 3,
       columns: [
         { name: 'i', type: 'BIGINT' },
@@ -69,9 +70,9 @@ test('several calls at once store the same rows', async () => {
   const stored = await Promise.all(
     Array.from({ length: 5 }, async () => await materializeRows(objects(1_000), store)),
   );
-  const { sha256 } = stored[0]!;
+  const { sha256, columnsId } = stored[0]!;
   expect(new Set(stored.map((each) => each.sha256)).size).toBe(1);
-  expect(filesIn(folder)).toEqual([inputFiles.columns(sha256), inputFiles.rows(sha256)]);
+  expect(filesIn(folder)).toEqual([inputFiles.columns(sha256, columnsId), inputFiles.rows(sha256)]);
 });
 
 test('rows that a call left without their key, or not whole, are written again', async () => {
@@ -96,6 +97,75 @@ test('a source that fails leaves nothing', async () => {
     'the query',
   );
   expect(filesIn(folder)).toEqual([]);
+});
+
+test('the types of columns are those of each source, also if the bytes of the rows are the same', async () => {
+  using folder = new TempFolder();
+  const store = new FolderStore(folder.path);
+  const typesOf = async (value: string): Promise<readonly unknown[]> => {
+    const sql = `SELECT ${value} AS day, MAP {'a': 1} AS m`;
+    const { sha256, columnsId, rows } = await materializeRows({ kind: 'query', sql }, store);
+    const record = await readColumns(store, sha256, columnsId);
+    expect(record?.rows).toBe(rows);
+    return [sha256, ...record!.columns.map(({ type }) => type)];
+  };
+  const [text, date] = [await typesOf("'2026-01-01'"), await typesOf("DATE '2026-01-01'")];
+  expect(text).toEqual([date[0], 'VARCHAR', 'MAP(VARCHAR, INTEGER)']);
+  expect(date).toEqual([text[0], 'DATE', 'MAP(VARCHAR, INTEGER)']);
+});
+
+describe('an error of the file system', () => {
+  const failing = (code: string): Error => Object.assign(new Error('secret'), { code });
+
+  test('is reported before the source is read, if the store cannot be one', async () => {
+    using folder = new TempFolder();
+    writeFileSync(folder.at('file'), '');
+    let isRead = false;
+    const source = (function* (): Generator<object> {
+      isRead = true;
+      yield {};
+    })();
+    await expect(
+      materializeRows({ kind: 'objects', objects: source }, new FolderStore(folder.at('file', 'store'))),
+    ).rejects.toMatchObject({ code: 'store_unavailable' });
+    expect(isRead).toBe(false);
+  });
+
+  test('is one of the store, if it happens there', async () => {
+    using folder = new TempFolder();
+    writeFileSync(folder.at('inputs'), '');
+    await expect(materializeRows(objects(1), new FolderStore(folder.path))).rejects.toMatchObject({
+      code: 'store_unavailable',
+      message: expect.stringMatching(/^Cannot write to .*inputs \((ENOTDIR|EEXIST)\): make it/) as string,
+    });
+  });
+
+  test.each([
+    ['ENOSPC', /^The disk of the store is full: /],
+    ['EACCES', /^Cannot write to memory:inputs \(EACCES\): /],
+  ])('is one of the store, also without a path: %s', async (code, message) => {
+    const store = new MemoryStore();
+    store.check = async () => {};
+    store.failWhere((access) => (access === 'claim' ? failing(code) : null));
+    await expect(materializeRows(objects(1), store)).rejects.toMatchObject({
+      code: 'store_unavailable',
+      message: expect.stringMatching(message) as string,
+    });
+  });
+
+  test('stays as it is, if the iterable throws it', async () => {
+    const error = failing('ENOSPC');
+    async function* broken<T>(first: T): AsyncGenerator<T> {
+      yield first;
+      throw error;
+    }
+    await expect(
+      materializeRows({ kind: 'objects', objects: broken({ a: 1 }) }, new MemoryStore()),
+    ).rejects.toBe(error);
+    await expect(
+      materializeRows({ kind: 'stream', bytes: broken(Buffer.from('a')) }, new MemoryStore()),
+    ).rejects.toBe(error);
+  });
 });
 
 test('an object is requested only when all but the last blocks before it are written', async () => {
@@ -134,12 +204,19 @@ test('after kill -9 at any time the next call stores the rows', async () => {
     await ended;
     // What it left is a whole value or none, and is in nobody's way.
     const store = new FolderStore(folder.path);
-    for (const name of await store.list('inputs')) expect(name).not.toMatch(/jsonl/);
-    const { sha256, bytes } = await materializeRows(objects(200_000), store);
+    const left = filesIn(folder).filter((name) => name.endsWith('rows.jsonl') && !name.includes('.tmp/'));
+    for (const key of left)
+      expect(
+        createHash('sha256')
+          .update(readFileSync(folder.at(key)))
+          .digest('hex'),
+      ).toBe(key.split('/')[1]);
+    const { sha256, bytes, columnsId } = await materializeRows(objects(200_000), store);
     expect(await store.size(inputFiles.rows(sha256))).toBe(bytes);
-    expect(filesIn(folder).filter((name) => !name.startsWith(inputFiles.building))).toEqual([
-      inputFiles.columns(sha256),
-      inputFiles.rows(sha256),
-    ]);
+    expect(
+      filesIn(folder).filter(
+        (name) => !name.startsWith(inputFiles.building) && !/^probe-.*\.tmp$/.test(name),
+      ),
+    ).toEqual([inputFiles.columns(sha256, columnsId), inputFiles.rows(sha256)]);
   }
 }, 60_000);

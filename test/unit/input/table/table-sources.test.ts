@@ -194,6 +194,15 @@ describe('files', () => {
     expect(await rowsOf(file("it's.csv", 'a\n3\n'))).toEqual([{ a: '3' }]);
   });
 
+  test('the last row of CSV is read, however long it is', async () => {
+    // Buffers of DuckDB have 32 MB, and lines 2 MB.
+    const before = 'id,text\n' + '1,a\n'.repeat(100);
+    const source = file('long.csv', `${before}2,${'x'.repeat(34_000_000)}\n`);
+    const { rows, bytes } = await storedRows(source);
+    expect(rows).toBe(101);
+    expect(bytes).toBeGreaterThan(34_000_000);
+  });
+
   test('a format that is given counts more than the ending', async () => {
     const source = file('data.txt', 'a\tb\n1\t2\n');
     expect(await rowsOf({ ...source, format: 'tsv' } as RowSource)).toEqual([{ a: '1', b: '2' }]);
@@ -241,6 +250,13 @@ describe('documents', () => {
       { name: 'chunk', type: 'BIGINT' },
       { name: 'text', type: 'VARCHAR' },
     ]);
+  });
+
+  test('many have a short name', async () => {
+    const many = Array.from({ length: 1_000 }, (_, i) => `many-${i}.md`);
+    const paths = many.map((name) => folder.at(name));
+    for (const path of paths) writeFileSync(path, 'text');
+    expect((await storedRows({ kind: 'paths', paths })).source).toBe(`${paths[0]!} and 999 more`);
   });
 
   test('one that cannot be read gets a row without text, if asked for', async () => {

@@ -19,7 +19,7 @@ export interface Table {
  * than usual starts again with more.
  * @throws BatchError `bad_input`, `store_unavailable`
  */
-export async function writeTable(
+export async function writeTableRows(
   table: Table,
   folder: string,
   path: string,
