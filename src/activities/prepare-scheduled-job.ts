@@ -6,10 +6,15 @@ import type { JobReport } from '../core/progress.ts';
 import { fillPlaceholders, runJobId, isUniquePerRun, type ScheduleSpec } from '../core/schedule-spec.ts';
 import { fingerprintInput } from '../input/fingerprint-input.ts';
 import { missingInputReason } from '../input/input-exists.ts';
+import { QueryFailed } from '../input/table/query-source.ts';
+import { NoRows } from '../input/table/table-error.ts';
+import { keepTemplate } from '../job/job-template.ts';
+import { readScheduleRows, rowOptionsAt, type ScheduleRows } from '../job/schedule-rows.ts';
+import { resolveStart } from '../job/start-options.ts';
 import { jobFiles, seriesFiles } from '../store/job-files.ts';
 import { checkOutputPath } from '../output/save-output.ts';
 import { identityOf } from '../job/job-identity.ts';
-import { claimRecord, readRecord } from '../store/store.ts';
+import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import { storeIdentity } from '../store/store-identity.ts';
 import type { Dependencies } from './step/dependencies.ts';
 import { withHeartbeat } from './step/heartbeat.ts';
@@ -29,19 +34,28 @@ export interface PreparedRun {
   readonly job: ScheduledJob | null;
 }
 
+/** Where the results of a run are written. */
+interface RunOutputs {
+  /** A folder or a file; null if they stay in the store. */
+  readonly out: string | null;
+  /** Columns of the input that a table gets. */
+  readonly keep?: readonly string[];
+  /** A further file for vectors. */
+  readonly npy?: string;
+}
+
 /** The job of a run. */
-interface ScheduledJob {
+interface ScheduledJob extends RunOutputs {
   readonly spec: JobSpec;
   /** See `IDENTITY_MEMO`. */
   readonly identity: string;
-  /** The folder for its results; null if they stay in the store. */
-  readonly out: string | null;
   /** The report if the job has already ended, in a run that was started twice; null otherwise. */
   readonly report: JobReport | null;
 }
 
 /**
- * Fills the placeholders of a run's input, checks that it exists, and makes the run's job.
+ * Fills the placeholders of a run's input, checks that it exists, and makes the run's job; the rows of a table, of documents or of a query are
+ * read and stored.
  * Safe twice: the job's id comes from the run's time. A job that has shards is read from the store, whatever the input holds
  * by then; before that nothing has been sent, and the job is made again.
  * @throws ApplicationFailure `BadInput` for an input or a folder that cannot be used, `RunConflict` if the job of this time has
@@ -53,55 +67,130 @@ export async function prepareScheduledJob(
 ): Promise<PreparedRun> {
   const due = new Date(dueAt);
   const jobId = runJobId(spec.name, due);
-  const nameAt = (name: string): string => fillPlaceholders(name, due, spec.timeZone, jobId);
-  const input = nameAt(spec.input);
-  const out = spec.out === null ? null : nameAt(spec.out);
+  const at = (name: string): string => fillPlaceholders(name, due, spec.timeZone, jobId);
+  const input = at(spec.input);
+  const outputs = outputsAt(spec, at);
   return await withHeartbeat(async () => {
-    const options = optionsOf(spec, jobId);
-    const kept = await readRecord<JobSpec>(store, jobFiles.spec(jobId));
-    const isBegun = kept !== null && (await store.size(jobFiles.round(jobId, 1))) !== null;
-    if (isBegun) assertSameJob(kept, options, input);
-    else {
-      const reason = await missingInputReason(input);
-      if (reason !== null) return { input, skipped: reason, job: null };
-    }
     try {
-      if (out !== null) await checkOutputPath(out, jobId);
-      const job = isBegun
-        ? kept
-        : {
-            ...resolveJobSpec(options, await fingerprintInput(input), jobId),
-            store: await storeIdentity(store),
-          };
+      const rows = spec.rows === undefined ? null : await readScheduleRows(store, spec.rows, spec.name);
+      const options = optionsOf(spec, jobId, rows);
+      const kept = await readRecord<JobSpec>(store, jobFiles.spec(jobId));
+      const isBegun = kept !== null && (await store.size(jobFiles.round(jobId, 1))) !== null;
+      if (isBegun) assertSameJob(kept, options, input);
+      else if (rows === null) await assertInput(input);
+      if (outputs.out !== null) await checkOutputPath(outputs.out, jobId, outputs);
+      if (outputs.npy !== undefined) await checkOutputPath(outputs.npy, jobId);
+      const job = isBegun ? kept : await newJob(store, spec, { input, rows, options, at });
       await claimRecord(store, seriesFiles.run(spec.name, jobId), { v: 1, job: jobId, dueAt });
       const report = await readRecord<JobReport>(store, jobFiles.report(jobId));
-      return { input, skipped: null, job: { spec: job, identity: identityOf(job), out, report } };
+      return { input, skipped: null, job: { spec: job, identity: identityOf(job), ...outputs, report } };
     } catch (error) {
+      if (error instanceof NoRows) return { input, skipped: error.message, job: null };
       throw isBatchError(error) ? toFailure(error, spec) : error;
     }
   });
 }
 
-function optionsOf(spec: ScheduleSpec, jobId: string): CheckedOptions {
-  const checked = checkJobOptions({ ...spec.job, jobId });
+/** @throws NoRows if a file of requests is missing or empty */
+async function assertInput(path: string): Promise<void> {
+  const reason = await missingInputReason(path);
+  if (reason !== null) throw new NoRows(ErrorCode.BadInput, reason);
+}
+
+/** What a new job is made of. */
+interface JobParts {
+  readonly input: string;
+  readonly rows: ScheduleRows | null;
+  readonly options: CheckedOptions & { readonly jobId: string };
+  /** Fills the placeholders of a name. */
+  readonly at: (name: string) => string;
+}
+
+/**
+ * A job that is not begun.
+ * @throws BatchError; `NoRows` if there is nothing to read
+ */
+async function newJob(
+  store: Store,
+  { job }: ScheduleSpec,
+  { input, rows, options, at }: JobParts,
+): Promise<JobSpec> {
+  if (rows === null) {
+    const spec = resolveJobSpec(options, await fingerprintInput(input), options.jobId);
+    return { ...spec, store: await storeIdentity(store) };
+  }
+  const asked = { ...rowOptionsAt(rows, at), ...job, jobId: options.jobId };
+  const { folder, queryFolder } = rows;
+  const { spec, template } = await resolveStart(asked, store, {
+    folder,
+    ...(queryFolder === undefined ? {} : { queryFolder }),
+  });
+  await keepTemplate(store, template!);
+  const { onlyNew, labels } = options;
   return {
-    ...checked,
-    ...(spec.onlyNew ? { onlyNew: { schedule: spec.name } } : {}),
-    labels: { account: null, ...checked.labels, schedule: spec.name, searchable: spec.searchable },
+    ...spec,
+    ...(onlyNew === undefined ? {} : { onlyNew }),
+    ...(labels === undefined ? {} : { labels }),
+    store: await storeIdentity(store),
   };
 }
 
+function optionsOf(
+  spec: ScheduleSpec,
+  jobId: string,
+  rows: ScheduleRows | null,
+): CheckedOptions & { readonly jobId: string } {
+  const checked = checkJobOptions({ ...spec.job, jobId }, rows?.answer !== undefined);
+  return {
+    ...checked,
+    jobId,
+    ...(spec.onlyNew ? { onlyNew: { schedule: spec.name } } : {}),
+    labels: {
+      account: null,
+      ...checked.labels,
+      schedule: spec.name,
+      ...(spec.rows === undefined ? {} : { scheduleRows: spec.rows.sha256 }),
+      searchable: spec.searchable,
+    },
+  };
+}
+
+/** Rows and their template are those of the schedule's record. */
 function assertSameJob(kept: JobSpec, options: CheckedOptions, input: string): void {
-  const wanted = resolveJobSpec(options, kept.input, kept.jobId);
-  if (kept.input.path === input && identityOf(kept) === identityOf(wanted)) return;
+  const { template } = kept;
+  const wanted = resolveJobSpec(
+    { ...options, ...(template === undefined ? {} : { template }) },
+    kept.input,
+    kept.jobId,
+  );
+  const isSameSource =
+    options.labels?.scheduleRows === undefined
+      ? template === undefined && kept.input.path === input
+      : kept.labels?.scheduleRows === options.labels.scheduleRows;
+  if (isSameSource && identityOf(kept) === identityOf(wanted)) return;
   throw ApplicationFailure.nonRetryable(
     `Job ${kept.jobId} of this run's time exists with another input or other options, and a run is never repeated: start a job for the input by hand, or use a schedule of another name.`,
     FailureType.RunConflict,
   );
 }
 
+function outputsAt({ out, table = {} }: ScheduleSpec, at: (name: string) => string): RunOutputs {
+  const { keep, npy } = table;
+  return {
+    out: out === null ? null : at(out),
+    ...(keep === undefined ? {} : { keep }),
+    ...(npy === undefined ? {} : { npy: at(npy) }),
+  };
+}
+
 /** Not retryable: the run ends as failed, and a backfill of its time starts it again. */
-function toFailure({ code, message, details }: BatchError, { name, out }: ScheduleSpec): ApplicationFailure {
+function toFailure(error: BatchError, { name, out }: ScheduleSpec): ApplicationFailure {
+  const { code, details } = error;
+  // The text of a query must not be in a history.
+  const message =
+    error instanceof QueryFailed
+      ? `The query of schedule ${name} fails: see why with \`durable-batch run --sql … --dry-run\`, and correct it.`
+      : error.message;
   const { file = null, line = null } = details;
   // Schedules of earlier versions may name their folders by times alone.
   const isShared = code === ErrorCode.BadOutput && out !== null && !isUniquePerRun(out);

@@ -9,6 +9,10 @@ export interface SaveRequest {
   readonly job: string;
   /** A folder, or the path of a file. */
   readonly folder: string;
+  /** Columns of the input that a table gets. */
+  readonly keep?: readonly string[];
+  /** A further file for vectors. */
+  readonly npy?: string;
 }
 
 /**
@@ -16,9 +20,15 @@ export interface SaveRequest {
  * @throws ApplicationFailure `BadInput` if the path holds another job's results, `StoreTrouble` (retryable) if it cannot be
  * written
  */
-export async function saveResults({ store }: Dependencies, { job, folder }: SaveRequest): Promise<void> {
+export async function saveResults(
+  { store }: Dependencies,
+  { job, folder, keep, npy }: SaveRequest,
+): Promise<void> {
   try {
-    await withHeartbeat(async () => await saveOutput(store, job, folder));
+    await withHeartbeat(async () => {
+      await saveOutput(store, job, folder, keep === undefined ? {} : { keep });
+      if (npy !== undefined) await saveOutput(store, job, npy);
+    });
   } catch (error) {
     if (!isBatchError(error)) throw error;
     const isWritable = error.cause === undefined;

@@ -8,9 +8,9 @@ import type { ReadJobFile } from './job-file/read-job-file.ts';
 import { outputFlagsOf, toJobOptions, type JobFlags, type OutputFlags } from './job-options.ts';
 import { readSource, type SourceFlags } from './source-options.ts';
 
-/** What a command line asks to start. */
-export interface StartRequest {
-  readonly options: StartOptions;
+/** What a command line says of a job. */
+export interface JobRequest {
+  readonly options: Partial<StartOptions>;
   readonly names: TemplateFiles;
   readonly fresh: boolean;
   /** Where the results are written. */
@@ -19,15 +19,39 @@ export interface StartRequest {
   readonly folder: string | undefined;
 }
 
+/** What a command line asks to start. */
+export interface StartRequest extends JobRequest {
+  readonly options: StartOptions;
+}
+
 /**
- * The start that the inputs and options of a command describe. The first input may be a job file: options and further inputs take
- * precedence over its keys.
- * @throws BatchError `bad_option`, `bad_input`
+ * The start that the inputs and options of a command describe.
+ * @throws BatchError `bad_option`, also without a source; `bad_input`
  */
 export async function readStart(
   inputs: readonly string[],
   flags: JobFlags & SourceFlags & OutputFlags,
 ): Promise<StartRequest> {
+  const request = await readJob(inputs, flags);
+  if (hasSource(request)) return request;
+  throw new BatchError(ErrorCode.BadOption, 'The input is missing: name a file, or give --sql.', {
+    details: { option: 'input' },
+  });
+}
+
+function hasSource(request: JobRequest): request is StartRequest {
+  return 'input' in request.options || 'sql' in request.options;
+}
+
+/**
+ * What the inputs and options of a command say. The first input may be a job file: options and further inputs take precedence over its
+ * keys.
+ * @throws BatchError `bad_option`, `bad_input`
+ */
+export async function readJob(
+  inputs: readonly string[],
+  flags: JobFlags & SourceFlags & OutputFlags,
+): Promise<JobRequest> {
   const file = await jobFileOf(inputs);
   const { settings, names } = await readSource(flags, file?.options.params);
   const { input: _, ...job } = toJobOptions('', flags);
@@ -36,14 +60,9 @@ export async function readStart(
   const given = { input: paths.length === 0 ? undefined : paths, sql: settings.sql };
   const isGiven = given.input !== undefined || given.sql !== undefined;
   const sources = Object.entries(isGiven ? given : { input, sql }).filter(([, value]) => value !== undefined);
-  if (sources.length === 0) {
-    throw new BatchError(ErrorCode.BadOption, 'The input is missing: name a file, or give --sql.', {
-      details: { option: 'input' },
-    });
-  }
   const answer = flags.answer ?? file?.names.answer;
   return {
-    options: { ...others, ...job, ...settings, ...Object.fromEntries(sources) } as StartOptions,
+    options: { ...others, ...job, ...settings, ...Object.fromEntries(sources) } as Partial<StartOptions>,
     names: {
       prompt: (flags.prompt === undefined && file?.names.prompt) || names.prompt!,
       system: (flags.system === undefined && file?.names.system) || names.system!,

@@ -36,14 +36,18 @@ export function describeSchedule({
   runs,
   next,
 }: ScheduleStatus): string {
-  const { input, jitterMs, overlap, catchUpMs, onlyNew, out, job } = spec;
+  const { input, jitterMs, overlap, catchUpMs, onlyNew, out, table, job, rows: ofRows } = spec;
   const options = Object.entries(job).map(([option, value]) => `${option} ${String(value)}`);
   const rows = [
     ['schedule', name],
     ['state', `${paused ? 'paused' : 'on'}${note === null ? '' : `: ${note}`}`],
     ['due', `${timesOf(spec)}${jitterMs === 0 ? '' : `, up to ${formatDuration(jitterMs)} later`}`],
     ['input', `${input}${onlyNew ? ', only lines that are new' : ''}`],
-    ...(out === null ? [] : [['results', out]]),
+    ...(ofRows === undefined ? [] : [['requests', 'one for each row, as the schedule was created']]),
+    ...(out === null
+      ? []
+      : [['results', [out, ...(table?.npy === undefined ? [] : [table.npy])].join(', ')]]),
+    ...(table?.keep === undefined ? [] : [['columns', table.keep.join(', ')]]),
     ...(options.length === 0 ? [] : [['jobs', options.join(', ')]]),
     ['overlap', `${overlap}; missed runs are caught up within ${formatDuration(catchUpMs)}`],
     [

@@ -139,6 +139,8 @@ export interface JobLabels {
   readonly account: string | null;
   /** The schedule that started it. */
   readonly schedule: string | null;
+  /** The `rows` of that schedule's spec. */
+  readonly scheduleRows?: string;
   /** True when the namespace has our search attributes: a workflow that sets unknown ones makes no progress. */
   readonly searchable: boolean;
 }

@@ -19,6 +19,14 @@ export type Overlap = (typeof Overlap)[keyof typeof Overlap];
 /** The options of the jobs that a schedule starts. */
 export type ScheduledJobOptions = Omit<JobOptions, 'input' | 'jobId' | 'onlyNew'>;
 
+/** How each run writes a table of its results. */
+export interface ScheduledTable {
+  /** Columns of the input that the table gets. */
+  readonly keep?: readonly string[];
+  /** Absolute path of a further `.npy` file for the vectors of embeddings, with placeholders. */
+  readonly npy?: string;
+}
+
 /** A schedule, complete and checked: the input of each of its runs, as plain data. */
 export interface ScheduleSpec {
   /** The version of the spec: it increases when the meaning of the spec changes. */
@@ -43,8 +51,18 @@ export interface ScheduleSpec {
   readonly onlyNew: boolean;
   /** Absolute path of the folder for each run's results, with placeholders; null if they stay in the store. */
   readonly out: string | null;
+  /** Options of the results, if any is given. */
+  readonly table?: ScheduledTable;
   /** The options of each run's job. */
   readonly job: ScheduledJobOptions;
+  /**
+   * Where the store has the options of rows and their requests (`job/schedule-rows.ts`), by their hash; `input` is then only a name.
+   * Schedules of ready requests have none.
+   */
+  readonly rows?: {
+    /** Of their JSON text. */
+    readonly sha256: string;
+  };
   /** See `JobLabels.searchable`. */
   readonly searchable: boolean;
 }
@@ -115,7 +133,8 @@ const timeParts = {
 /** The placeholder for the id of the run's job, in the name of a folder of results. */
 const RUN = 'run';
 
-const placeholder = /\{([^{}]*)\}/g;
+/** A brace with commas or dots belongs to a pattern: `{a,b}`, `{1..9}`. */
+const placeholder = /\{([^{},.]*)\}/g;
 
 /**
  * Replaces the placeholders in a name: `{yyyy}`, `{MM}`, `{dd}`, `{HH}` and `{mm}` by the parts of the time in the time zone,
@@ -141,15 +160,20 @@ export function fillPlaceholders(name: string, dueAt: Date, timeZone: string, jo
   });
 }
 
+/** A name with a text in place of each part of a time. */
+export function withoutPlaceholders(name: string): string {
+  return fillPlaceholders(name, new Date(0), 'UTC', RUN);
+}
+
 /**
  * Checks that a name has only known placeholders, and that each run has its own folder of results.
  * @throws BatchError `bad_option`
  */
-export function assertPlaceholders(option: 'input' | 'out', name: string): void {
-  const allowed = [...Object.keys(timeParts), ...(option === 'out' ? [RUN] : [])];
+export function assertPlaceholders(option: 'input' | 'out' | 'npy', name: string): void {
+  const allowed = [...Object.keys(timeParts), ...(option === 'input' ? [] : [RUN])];
   const found = [...name.matchAll(placeholder)].map(([, key]) => key!);
   const wrong = found.find((key) => !allowed.includes(key));
-  const what = option === 'input' ? 'The input' : 'Option --out';
+  const what = option === 'input' ? 'The input' : `Option --${option}`;
   if (wrong !== undefined) {
     throw new BatchError(
       ErrorCode.BadOption,
@@ -157,13 +181,21 @@ export function assertPlaceholders(option: 'input' | 'out', name: string): void 
       { details: { option } },
     );
   }
-  if (option === 'out' && !isUniquePerRun(name)) {
+  if (option !== 'input' && !isUniquePerRun(name)) {
     throw new BatchError(
       ErrorCode.BadOption,
-      `Option --out ${name} may be the same folder for two runs, such as a scheduled one and a triggered one: add {run}, the id of each run's job, e.g. ${name.replace(/\/+$/, '')}/{run}.`,
+      `Option --${option} ${name} may be the same for two runs, such as a scheduled one and a triggered one: add {run}, the id of each run's job, e.g. ${withRun(name)}.`,
       { details: { option } },
     );
   }
+}
+
+/** The name with `{run}`: of a file in place of its name, of a folder in it. */
+function withRun(name: string): string {
+  const ending = /\.(?:jsonl|csv|parquet|npy)$/i.exec(name)?.[0];
+  return ending === undefined
+    ? `${name.replace(/\/+$/, '')}/{run}`
+    : `${name.slice(0, -ending.length)}-{run}${ending}`;
 }
 
 /**

@@ -64,13 +64,19 @@ function isIterable(value: unknown): boolean {
 }
 
 /**
- * What the rows of a job with a template are read from. `stdin` are the bytes of the input `-`; null if it is refused.
+ * What the rows of a job with a template are read from. `stdin` are the bytes of the input `-`, which is refused without.
  * @throws BatchError `bad_option`
  */
 export function rowSourceOf(
   options: SourceOptions & ReadingOptions & { readonly skipBadLines?: boolean },
   paths: readonly string[],
-  stdin: AsyncIterable<Uint8Array> | null,
+  {
+    stdin,
+    queryFolder,
+  }: {
+    readonly stdin?: AsyncIterable<Uint8Array> | undefined;
+    readonly queryFolder?: string | undefined;
+  } = {},
 ): RowSource {
   const { sql, rows, requests, format } = options;
   const chunks = chunksOf(options);
@@ -83,12 +89,13 @@ export function rowSourceOf(
     if (unused !== undefined)
       throw badOption(unused === 'chunks' ? 'chunkTokens' : unused, 'is for files only');
   }
-  if (sql !== undefined) return { kind: 'query', sql };
+  if (sql !== undefined)
+    return { kind: 'query', sql, ...(queryFolder === undefined ? {} : { folder: queryFolder }) };
   const objects = rows ?? requests;
   if (objects !== undefined) return { kind: 'objects', objects };
   if (isStream) {
     if (paths.length > 1) throw badOption('input', 'cannot be standard input and files together');
-    if (stdin === null)
+    if (stdin === undefined)
       throw badOption('input', 'is standard input, which only the command line reads: use rows');
     return { kind: 'stream', bytes: stdin, ...(format === undefined ? {} : { format }) };
   }

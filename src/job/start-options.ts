@@ -94,6 +94,8 @@ export interface ResolveOptions {
   readonly names?: TemplateFiles;
   /** The folder of images of a source that is no file. @default the working directory */
   readonly folder?: string;
+  /** A folder in which relative paths of a query are found, besides the working directory. */
+  readonly queryFolder?: string;
   /** The bytes of the input `-`. @default none: it is refused */
   readonly stdin?: AsyncIterable<Uint8Array>;
 }
@@ -116,17 +118,12 @@ export interface ResolvedStart {
 export async function resolveStart(
   options: StartOptions,
   store: Store,
-  { fresh = false, names = {}, folder = '.', stdin }: ResolveOptions = {},
+  { fresh = false, names = {}, folder = '.', queryFolder, stdin }: ResolveOptions = {},
 ): Promise<ResolvedStart> {
   assertKnownOptions(options ?? {}, startOptionNames);
-  const given: StartSettings & SourceOptions = embedding(options ?? {});
-  const paths = checkSource(given);
-  const template = await requestTemplateOf(given, names);
+  const { given, paths, template } = await checkStart(options ?? {}, names);
   if (template === null) return await resolveRequests(given, paths, store, fresh);
-  if (given.requests !== undefined) throw badOption('requests', 'are ready: use rows with a prompt');
-  await assertUsesColumn(template);
-
-  const source = rowSourceOf(given, paths, stdin ?? null);
+  const source = rowSourceOf(given, paths, { stdin, queryFolder });
   // The lines name their model and endpoint.
   const { model: _, endpoint: __, ...others } = jobOptionsOf(given);
   const checked = {
@@ -139,6 +136,35 @@ export async function resolveStart(
   return { spec, template, stored };
 }
 
+/** Options of a start, of which nothing was read yet. */
+export interface CheckedStart {
+  /** The options with those that `embed` stands for. */
+  readonly given: StartSettings & SourceOptions;
+  /** The paths of `input`; none for another source. */
+  readonly paths: readonly string[];
+  /** Null for ready requests. */
+  readonly template: RequestTemplate | null;
+}
+
+/**
+ * Checks the source and the template of a start, and reads nothing.
+ * @throws BatchError `bad_option`, `bad_input` for a text that is not a template
+ */
+export async function checkStart(
+  options: Partial<StartOptions>,
+  names: TemplateFiles,
+): Promise<CheckedStart> {
+  const given = embedding(options);
+  const paths = checkSource(given);
+  const template = await requestTemplateOf(given, names);
+  if (template === null) await assertNoRows(given, paths);
+  else {
+    if (given.requests !== undefined) throw badOption('requests', 'are ready: use rows with a prompt');
+    await assertUsesColumn(template);
+  }
+  return { given, paths, template };
+}
+
 /** The start of a job of ready requests: a file stays where it is, requests from code are stored. */
 async function resolveRequests(
   given: StartSettings & SourceOptions,
@@ -146,7 +172,6 @@ async function resolveRequests(
   store: Store,
   fresh: boolean,
 ): Promise<ResolvedStart> {
-  await assertNoRows(given, paths);
   const options = jobOptionsOf(given);
   if (given.requests === undefined) {
     const spec = await prepareJob({ ...options, input: paths[0]! }, fresh);

@@ -129,6 +129,8 @@ export const inputFiles = {
   columns: (sha256: string, id: string): string => `inputs/${sha256}/columns-${id}.json`,
   /** A request template in its canonical form; see `job/job-template.ts`. */
   template: (sha256: string): string => `inputs/${sha256}/template.json`,
+  /** How the runs of a schedule make requests of rows; see `job/schedule-rows.ts`. */
+  scheduleRows: (sha256: string): string => `inputs/${sha256}/schedule-rows.json`,
   /** The folder in which rows are written until their hash is known. */
   building: 'inputs/building',
 } as const;

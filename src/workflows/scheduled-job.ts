@@ -78,9 +78,11 @@ export async function scheduledJob(spec: ScheduleSpec): Promise<ScheduledRun> {
     memo = { ...memo, job: jobId, input };
     showRun(memo);
     const report = job.report ?? (await runJob(job));
-    const { out } = job;
+    const { out, keep, npy } = job;
+    const table = { ...(keep === undefined ? {} : { keep }), ...(npy === undefined ? {} : { npy }) };
     // A cancelled run's job has a report, too: what was paid is handed out.
-    if (out !== null) await CancellationScope.nonCancellable(() => saveResults({ job: jobId, folder: out }));
+    if (out !== null)
+      await CancellationScope.nonCancellable(() => saveResults({ job: jobId, folder: out, ...table }));
     const run = { outcome: RunOutcome.Done, job: jobId, input, reason: null };
     showRun(run, report);
     return run;

@@ -1,10 +1,13 @@
 /** The job files of `examples`, run offline as their READMEs describe. */
 import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { execPath } from 'node:process';
 import { DuckDBInstance } from '@duckdb/node-api';
+import proto from '@temporalio/proto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { CliHarness } from '../support/cli-harness.ts';
+import { BatchClient, type RunStatus } from '../../src/client/index.ts';
+import { CliHarness, until } from '../support/cli-harness.ts';
 
 const examples = resolve(import.meta.dirname, '../../examples');
 const REVIEWS = 3_708;
@@ -78,4 +81,63 @@ test('documents have vectors, of which the nearest are found', async () => {
   const lines = nearest.split('\n').slice(0, -1);
   expect(lines).toHaveLength(5);
   for (const line of lines) expect(line).toMatch(/^-?\d\.\d{3} {2}.*\.md$/);
+});
+
+test('a nightly schedule labels the new reviews of its day only, and its history has no prompt', async () => {
+  const folder = join(lab.folder, 'nightly', 'job');
+  mkdirSync(join(folder, 'new'), { recursive: true });
+  const file = join(folder, 'nightly.job.yaml');
+  const text = readFileSync(join(examples, 'reviews/nightly.job.yaml'), 'utf8');
+  writeFileSync(file, text.replace('../../out/', '../'));
+  const day = new Date().toISOString().slice(0, 10);
+  const [header, ...reviews] = readFileSync(join(examples, 'reviews/reviews.csv'), 'utf8').split('\n');
+  const write = (rows: number): void =>
+    writeFileSync(join(folder, `new/reviews-${day}.csv`), [header, ...reviews.slice(0, rows), ''].join('\n'));
+  const name = 'nightly-sentiment';
+  const created = await lab.run([
+    'schedule',
+    'create',
+    name,
+    file,
+    '--every',
+    '300d',
+    '--only-new',
+    '--poll',
+    '0.1',
+  ]);
+  expect(created).toMatchObject({ code: 0, out: expect.stringContaining('one for each row') });
+  await using client = await BatchClient.connect({ home: lab.home });
+  lab.start(['worker']);
+
+  const night = async (): Promise<{ report: unknown; rows: unknown }> => {
+    const job = (await client.schedules.get(name).trigger())!;
+    let done: RunStatus | undefined;
+    await until(async () => {
+      const { runs } = await client.schedules.get(name).describe();
+      done = runs.find((run) => run.job === job && run.status !== 'running');
+      return done !== undefined;
+    });
+    expect(done).toMatchObject({ status: 'done', reason: null });
+    const table = join(lab.folder, 'nightly', `sentiment-${job}.parquet`);
+    const rows = await query(`SELECT count(*)::INT AS rows, count(sentiment)::INT AS labels FROM '${table}'`);
+    const history = proto.temporal.api.history.v1.History.encode(await client.history(job)).finish();
+    expect(Buffer.from(history).includes('customer review')).toBe(false);
+    return { report: done!.report, rows };
+  };
+
+  write(5);
+  expect(await night()).toMatchObject({ report: { answered: 5, reused: 0 }, rows: [{ rows: 5, labels: 5 }] });
+  write(7);
+  const { paid } = await lab.ledger();
+  expect(await night()).toMatchObject({ report: { answered: 7, reused: 5 }, rows: [{ rows: 7, labels: 7 }] });
+  expect((await lab.ledger()).paid - paid).toBe(2);
+
+  // Only the times and the model change: the prompt stays, and another model knows no answer yet.
+  const updated = await lab.run(['schedule', 'update', name, '--every', '200d', '--model', 'gpt-5-nano']);
+  expect(updated).toMatchObject({ code: 0, out: expect.stringContaining('every 200d') });
+  expect(await night()).toMatchObject({ report: { answered: 7, reused: 0 } });
+
+  rmSync(join(folder, `new/reviews-${day}.csv`));
+  await client.schedules.get(name).trigger();
+  await until(async () => (await client.schedules.get(name).describe()).runs[0]?.status === 'skipped');
 });

@@ -5,11 +5,14 @@ import { assertBackfill } from '../../client/schedules/schedule-handle.ts';
 import { resolveSchedule } from '../../client/schedules/schedule-options.ts';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
 import { Overlap } from '../../core/schedule-spec.ts';
-import { addJobOptions, toJobOptions, type JobFlags } from '../job-options.ts';
+import { scheduleRowsOf, type ScheduleFiles } from '../../job/schedule-rows.ts';
+import { addJobOptions, addOutputOptions, type JobFlags, type OutputFlags } from '../job-options.ts';
+import { readJob } from '../read-start.ts';
 import { describeSchedule, listSchedules } from '../render-schedule.ts';
+import { addSourceOptions, type SourceFlags } from '../source-options.ts';
 import { toJson } from '../to-json.ts';
 
-interface TimingFlags extends Omit<JobFlags, 'onlyNew'> {
+interface TimingFlags extends Omit<JobFlags, 'onlyNew'>, SourceFlags, OutputFlags {
   cron?: string[];
   every?: string;
   timeZone?: string;
@@ -17,7 +20,6 @@ interface TimingFlags extends Omit<JobFlags, 'onlyNew'> {
   overlap?: Overlap;
   catchUp?: string;
   onlyNew?: boolean;
-  out?: string;
 }
 
 interface CreateFlags extends TimingFlags {
@@ -49,21 +51,24 @@ function addCreate(schedule: Command): void {
     .command('create')
     .description('create a schedule; workers have to run when it is due')
     .argument('<name>', 'name of the schedule')
-    .argument('<input>', 'a .jsonl file of requests, e.g. reviews-{yyyy}-{MM}-{dd}.jsonl for one a day')
+    .argument(
+      '[input...]',
+      'a .jsonl file of requests, e.g. reviews-{yyyy}-{MM}-{dd}.jsonl for one a day; files of rows with --prompt; or a job file',
+    )
     .option('--paused', 'create it paused')
     .option('--note <text>', 'a note, shown with the schedule');
-  addTiming(command).action(async (name: string, input: string, flags: CreateFlags) => {
+  addTiming(command).action(async (name: string, inputs: string[], flags: CreateFlags) => {
     const { paused, note } = flags;
+    const { changes, files } = await readChanges(inputs, flags);
     const options = {
+      ...changes,
       name,
-      ...toChanges(input, flags),
-      input,
       ...(paused === undefined ? {} : { paused }),
       ...(note === undefined ? {} : { note }),
     };
-    resolveSchedule(options, false); // throws before a server is called, or started
+    resolveSchedule(options, false, await scheduleRowsOf(options, files)); // throws before a server is called, or started
     await using client = await connect();
-    const handle = await client.schedules.create(options);
+    const handle = await client.schedules.createWith(options, files);
     await show(schedule, handle);
   });
 }
@@ -73,15 +78,16 @@ function addUpdate(schedule: Command): void {
     .command('update')
     .description('change options; options that are not given stay unchanged')
     .argument('<name>', 'name of the schedule')
-    .option('--input <input>', 'another input')
+    .option('--input <input...>', 'another input, or a job file with other options')
     .option('--no-only-new', 'send all lines again');
-  addTiming(command).action(async (name: string, flags: TimingFlags & { input?: string }) => {
-    await using client = await connect();
-    const handle = client.schedules.get(name);
+  addTiming(command).action(async (name: string, flags: TimingFlags & { input?: string[] }) => {
     // `--no-only-new` gives the option a default value.
     const isGiven = command.getOptionValueSource('onlyNew') === 'cli';
-    const { onlyNew, ...others } = flags;
-    await handle.update(toChanges(flags.input, isGiven ? { ...others, onlyNew: onlyNew! } : others));
+    const { onlyNew, input = [], ...others } = flags;
+    const { changes, files } = await readChanges(input, isGiven ? { ...others, onlyNew: onlyNew! } : others);
+    await using client = await connect();
+    const handle = client.schedules.get(name);
+    await handle.updateWith(changes, files);
     await show(schedule, handle);
   });
 }
@@ -199,10 +205,17 @@ function addTiming(command: Command): Command {
     )
     .option('--catch-up <duration>', 'skip runs that the server missed by more than this (default: 1d)')
     .option('--only-new', 'send only lines that no earlier run has answered, and add the kept answers')
-    .option('--out <dir>', 'folder on the worker for the results of each run, e.g. results/{run}');
+    .option(
+      '--out <path>',
+      'folder or table on the worker for the results of each run, e.g. results/{run} or {run}.parquet',
+    );
+  addOutputOptions(command);
+  addSourceOptions(command);
+  command.optionsGroup('Job:');
   // The schedule's name determines the ids of its jobs and their series, and a run is never bought twice.
   for (const option of addJobOptions(new Command()).options)
-    if (!['job', 'onlyNew', 'fresh'].includes(option.attributeName())) command.addOption(option);
+    if (!['job', 'onlyNew', 'fresh', 'retryFailed'].includes(option.attributeName()))
+      command.addOption(option);
   return command;
 }
 
@@ -210,12 +223,18 @@ function collect(line: string, lines: string[] | undefined): string[] {
   return [...(lines ?? []), line];
 }
 
-function toChanges(input: string | undefined, flags: TimingFlags): ScheduleChanges {
-  const { cron, every, timeZone, jitter, overlap, catchUp, onlyNew, out, ...jobFlags } = flags;
-  const timing = { cron, every, timeZone, jitter, overlap, catchUp, onlyNew, out };
-  const given = Object.fromEntries(Object.entries(timing).filter(([, value]) => value !== undefined));
-  const { input: _, onlyNew: __, ...job } = toJobOptions('', jobFlags);
-  return { ...job, ...given, ...(input === undefined ? {} : { input }) };
+/** The options that a command line and its job file give, and the files that they name. */
+async function readChanges(
+  inputs: readonly string[],
+  { onlyNew, ...flags }: TimingFlags,
+): Promise<{ changes: ScheduleChanges; files: ScheduleFiles }> {
+  const { cron, every, timeZone, jitter, overlap, catchUp, ...others } = flags;
+  const { options, outputs, names, folder } = await readJob(inputs, others);
+  const timing = { cron, every, timeZone, jitter, overlap, catchUp, onlyNew };
+  const given = Object.entries(timing).filter(([, value]) => value !== undefined);
+  // A job file may name a series, which a schedule refuses.
+  const changes: unknown = { ...options, ...outputs, ...Object.fromEntries(given) };
+  return { changes: changes as ScheduleChanges, files: { files: names, folder } };
 }
 
 /** Parses a time with an offset, or a date. */

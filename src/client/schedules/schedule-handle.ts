@@ -15,6 +15,12 @@ import {
   type RunMemo,
   type ScheduleSpec,
 } from '../../core/schedule-spec.ts';
+import {
+  keepScheduleRows,
+  readScheduleRows,
+  scheduleRowsOf,
+  type ScheduleFiles,
+} from '../../job/schedule-rows.ts';
 import { jobFiles } from '../../store/job-files.ts';
 import { readRecord, type Store } from '../../store/store.ts';
 import { SCHEDULED_JOB } from '../../workflows/messages.ts';
@@ -148,18 +154,37 @@ export class ScheduleHandle {
 
   /**
    * Changes options; options that are not given stay unchanged. The change has no effect on runs that have started.
-   * @throws BatchError `bad_option`
+   * @throws BatchError `bad_option`, `bad_input` for a template
    */
   async update(changes: ScheduleChanges): Promise<void> {
+    await this.updateWith(changes, {});
+  }
+
+  /**
+   * As `update()`, with the files of a command line.
+   * @internal
+   */
+  async updateWith(changes: ScheduleChanges, files: ScheduleFiles): Promise<void> {
     assertScheduleOptions(changes);
     const before = await this.fetch();
-    const old = optionsOf(specIn(before));
+    const { rows: reference, searchable } = specIn(before);
+    const oldRows = reference === undefined ? null : await readScheduleRows(this.store, reference, this.name);
+    const old = optionsOf(specIn(before), oldRows);
+    const { input, sql } = changes;
+    if (sql !== undefined) delete old.input;
+    if (input !== undefined) delete old.sql;
     // A new `every` replaces `cron`, and the other way round.
     if (changes.every !== undefined) delete old.cron;
     if (changes.cron !== undefined) delete old.every;
     const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
-    const { searchable } = specIn(before);
-    const spec = resolveSchedule({ ...old, ...given, name: this.name }, searchable);
+    const options = { ...old, ...given, name: this.name };
+    const rows = await scheduleRowsOf(options, {
+      ...files,
+      folder: input === undefined && sql === undefined ? oldRows?.folder : files.folder,
+      queryFolder: sql === undefined ? oldRows?.queryFolder : files.queryFolder,
+    });
+    const spec = resolveSchedule(options, searchable, rows);
+    if (rows !== null) await keepScheduleRows(this.store, rows);
     const wasDefault = before.state.note === noteOf(specIn(before));
     await this.call((handle) =>
       handle.update(({ action, state }) => ({

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
-import { checkJobOptions, isSeriesName, jobOptionNames, type JobOptions } from '../../core/job-spec.ts';
+import { checkJobOptions, isSeriesName, jobOptionNames } from '../../core/job-spec.ts';
 import { assertKnownOptions } from '../../core/known-options.ts';
 import {
   assertPlaceholders,
@@ -8,8 +8,17 @@ import {
   Overlap,
   parseDuration,
   type ScheduledJobOptions,
+  type ScheduledTable,
   type ScheduleSpec,
 } from '../../core/schedule-spec.ts';
+import {
+  nameOfRows,
+  referenceOfRows,
+  rowOptionNames,
+  rowOptionsAt,
+  type ScheduleRows,
+} from '../../job/schedule-rows.ts';
+import { startOptionNames, type StartSettings } from '../../job/start-options.ts';
 import { checkCron } from './check-cron.ts';
 
 /** When and how a schedule starts jobs. Durations are texts such as `90s`, `30m`, `6h`, `1d`, `1h30m`. */
@@ -28,19 +37,26 @@ export interface ScheduleTiming {
   catchUp?: string;
 }
 
-/** The options of a schedule that can be changed: all but its name. */
-export interface ScheduleChanges extends ScheduleTiming, Partial<Omit<JobOptions, 'jobId' | 'onlyNew'>> {
+/** The options of a schedule that can be changed: all but its name. With `prompt`, its jobs are of rows, as those of `client.start()`. */
+export interface ScheduleChanges extends ScheduleTiming, Omit<StartSettings, 'jobId' | 'onlyNew'> {
+  /** The input of each run, with `{yyyy}`, `{MM}`, `{dd}`, `{HH}` and `{mm}` for its time: a file of requests or, with `prompt`, files of rows. */
+  input?: string | readonly string[];
+  /** A query of DuckDB instead of an input, in which the same parts of the time are replaced. Needs `prompt`. */
+  sql?: string;
   /** Send only lines that no earlier job of the series has answered: the runs, and other jobs started with the schedule's name as `onlyNew`. @default false */
   onlyNew?: boolean;
-  /** Folder on the worker for each run's results, with `{run}` in its name. @default they stay in the store */
+  /** Folder or table on the worker for each run's results, with `{run}` in its name. @default they stay in the store */
   out?: string;
+  /** Columns of the input that a table of results gets. @default all */
+  keep?: readonly string[];
+  /** A further `.npy` file for the vectors of embeddings, with `{run}` in its name. Needs `out`. */
+  npy?: string;
 }
 
-/** A new schedule. `input` may contain `{yyyy}`, `{MM}`, `{dd}`, `{HH}` and `{mm}`, `out` also `{run}`. */
+/** A new schedule: its name, its times, and an `input` or a query. */
 export interface ScheduleOptions extends ScheduleChanges {
   /** 1 to 80 characters of `A-Z a-z 0-9 . _ -`. */
   name: string;
-  input: string;
   /** Create it paused. @default false */
   paused?: boolean;
   /** Shown with the schedule, e.g. why it is paused. */
@@ -57,48 +73,42 @@ const ownOptionNames: readonly string[] = Object.keys({
   overlap: true,
   catchUp: true,
   out: true,
+  keep: true,
+  npy: true,
   paused: true,
   note: true,
-} satisfies Readonly<Record<Exclude<keyof ScheduleOptions, keyof JobOptions>, true>>);
+} satisfies Readonly<Record<Exclude<keyof ScheduleOptions, keyof StartSettings | 'input' | 'sql'>, true>>);
 
 /**
  * Refuses options that do not exist. Not part of `resolveSchedule`, so that a schedule that was created with one still works.
  * @throws BatchError `bad_option`
  */
 export function assertScheduleOptions(options: ScheduleChanges): void {
-  assertKnownOptions(options, [...ownOptionNames, ...jobOptionNames]);
+  const ofStart = startOptionNames.filter((name) => name !== 'rows' && name !== 'requests');
+  assertKnownOptions(options, [...ownOptionNames, ...ofStart]);
 }
 
 const SECOND = 1_000;
 const DAY = 86_400_000;
 
 /**
- * Checks a schedule's options and fills in the defaults, which are defined only here.
+ * Checks a schedule's options and fills in the defaults, which are defined only here. `rows` are those that `scheduleRowsOf` returned for
+ * the same options.
  * @throws BatchError `bad_option`
  */
-export function resolveSchedule(options: ScheduleOptions, searchable: boolean): ScheduleSpec {
-  const {
-    name,
-    input,
-    cron,
-    every,
-    timeZone,
-    jitter,
-    overlap,
-    catchUp,
-    onlyNew,
-    out,
-    paused: _,
-    note: __,
-    ...job
-  } = options;
+export function resolveSchedule(
+  options: ScheduleOptions,
+  searchable: boolean,
+  rows: ScheduleRows | null = null,
+): ScheduleSpec {
+  const { name, cron, every, timeZone, jitter, overlap, catchUp, onlyNew, out } = options;
   if (!isSeriesName(name)) {
     throw badOption(
       'name',
       `A schedule's name must be 1 to 80 characters of A-Z a-z 0-9 . _ - and start with a letter or digit, got "${name.slice(0, 90)}".`,
     );
   }
-  if ('jobId' in job && job.jobId !== undefined) {
+  if ('jobId' in options && options.jobId !== undefined) {
     throw badOption(
       'job',
       'The ids of the jobs of a schedule are derived from the times of its runs: leave out --job.',
@@ -115,9 +125,10 @@ export function resolveSchedule(options: ScheduleOptions, searchable: boolean): 
     );
   }
   lines.forEach(checkCron);
-  assertPlaceholders('input', input);
-  if (out !== undefined) assertPlaceholders('out', out);
-  checkJobOptions(job);
+  const input = inputOf(options, rows);
+  const table = tableOf(options);
+  const job = jobOptionsOf(options, rows);
+  checkJobOptions(job, rows?.answer !== undefined);
   if (onlyNew !== undefined && typeof onlyNew !== 'boolean') {
     throw badOption(
       'only-new',
@@ -134,7 +145,7 @@ export function resolveSchedule(options: ScheduleOptions, searchable: boolean): 
   return {
     v: 1,
     name,
-    input: resolve(input),
+    input,
     cron: lines.map((line) => line.trim()),
     everyMs: every === undefined ? null : duration('every', every, SECOND, 366 * DAY),
     timeZone: timeZoneOf(timeZone),
@@ -143,19 +154,58 @@ export function resolveSchedule(options: ScheduleOptions, searchable: boolean): 
     // Temporal's minimum is 10 s; it uses 10 s for shorter ones.
     catchUpMs: catchUp === undefined ? DAY : duration('catch-up', catchUp, 10 * SECOND, 366 * DAY),
     onlyNew: onlyNew ?? false,
-    out: out === undefined ? null : resolve(out),
-    job: defined(job),
+    out: out === undefined ? null : resolve(out) + (out.endsWith('/') ? '/' : ''),
+    ...(table === null ? {} : { table }),
+    job,
+    ...(rows === null ? {} : { rows: referenceOfRows(rows) }),
     searchable,
   };
 }
 
-/** Converts a spec back to options, to which changes can be applied. */
-export function optionsOf(spec: ScheduleSpec): ScheduleOptions {
-  const { name, input, cron, everyMs, timeZone, jitterMs, overlap, catchUpMs, onlyNew, out, job } = spec;
+/** The path of a file of requests, or the name of rows. */
+function inputOf({ input }: ScheduleOptions, rows: ScheduleRows | null): string {
+  if (rows !== null) return nameOfRows(rows);
+  const [path, second] = input === undefined ? [] : [input].flat();
+  if (path === undefined || second !== undefined)
+    throw badOption('input', 'The input of a schedule of ready requests must be the path of one file.');
+  assertPlaceholders('input', path);
+  return resolve(path);
+}
+
+/** How the results are written, beyond `out`. */
+function tableOf({ out, keep, npy }: ScheduleOptions): ScheduledTable | null {
+  if (out !== undefined) assertPlaceholders('out', out);
+  if (npy !== undefined) assertPlaceholders('npy', npy);
+  if (keep === undefined && npy === undefined) return null;
+  if (out === undefined)
+    throw badOption(
+      keep === undefined ? 'npy' : 'keep',
+      'The results of a schedule are written only with --out: give it, too.',
+    );
+  return {
+    ...(keep === undefined ? {} : { keep: [...keep] }),
+    ...(npy === undefined ? {} : { npy: resolve(npy) }),
+  };
+}
+
+/** The options of each job, without those of rows. */
+function jobOptionsOf(options: ScheduleOptions, rows: ScheduleRows | null): ScheduledJobOptions {
+  const own = jobOptionNames.filter(
+    (name) =>
+      !['input', 'jobId', 'onlyNew'].includes(name) && (rows === null || !rowOptionNames.includes(name)),
+  );
+  const given = own.map((name) => [name, options[name as keyof ScheduleOptions]] as const);
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+}
+
+/** Converts a spec and its rows back to options, to which changes can be applied. */
+export function optionsOf(spec: ScheduleSpec, rows: ScheduleRows | null = null): ScheduleOptions {
+  const { name, input, cron, everyMs, timeZone, jitterMs, overlap, catchUpMs, onlyNew, out, table, job } =
+    spec;
   return {
     ...job,
     name,
-    input,
+    ...(rows === null ? { input } : rowOptionsAt(rows, (text) => text)),
     ...(cron.length === 0 ? {} : { cron }),
     ...(everyMs === null ? {} : { every: formatDuration(everyMs) }),
     timeZone,
@@ -164,6 +214,7 @@ export function optionsOf(spec: ScheduleSpec): ScheduleOptions {
     catchUp: formatDuration(catchUpMs),
     onlyNew,
     ...(out === null ? {} : { out }),
+    ...table,
   };
 }
 
@@ -212,10 +263,6 @@ function overlapOf(overlap: Overlap | undefined): Overlap {
     'overlap',
     `Option --overlap must be one of ${known.join(', ')}, got "${overlap as string}"${reason}.`,
   );
-}
-
-function defined(job: ScheduledJobOptions & { jobId?: string }): ScheduledJobOptions {
-  return Object.fromEntries(Object.entries(job).filter(([, value]) => value !== undefined));
 }
 
 function badOption(option: string, message: string): BatchError {

@@ -2,6 +2,7 @@ import type { Connection } from '@temporalio/client';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
 import type { Store } from '../../store/store.ts';
 import { readEnvironment } from '../../environment.ts';
+import { keepScheduleRows, scheduleRowsOf, type ScheduleFiles } from '../../job/schedule-rows.ts';
 import { isSearchable } from '../../temporal/index.ts';
 import { SCHEDULED_JOB } from '../../workflows/messages.ts';
 import type { TemporalCalls } from '../temporal-calls.ts';
@@ -23,16 +24,27 @@ export class Schedules {
   }
 
   /**
-   * Creates a schedule. Temporal starts a job at each of its times; a worker must be running.
-   * @throws BatchError `bad_option`, also if only the server refuses an option; `schedule_exists`
+   * Creates a schedule. Temporal starts a job at each of its times; a worker must be running. The input is not read: each run reads its own.
+   * @throws BatchError `bad_option`, also if only the server refuses an option; `bad_input` for a template; `schedule_exists`
    */
   async create(options: ScheduleOptions): Promise<ScheduleHandle> {
+    return await this.createWith(options, {});
+  }
+
+  /**
+   * As `create()`, with the files of a command line.
+   * @internal
+   */
+  async createWith(options: ScheduleOptions, files: ScheduleFiles): Promise<ScheduleHandle> {
     this.calls.assertOpen();
     assertScheduleOptions(options);
+    const rows = await scheduleRowsOf(options, files);
     const { client, target } = this.calls;
     const searchable = await isSearchable(client.connection as Connection, target);
     const account = options.account ?? readEnvironment().account;
-    const spec = resolveSchedule(account === null ? options : { ...options, account }, searchable);
+    const spec = resolveSchedule(account === null ? options : { ...options, account }, searchable, rows);
+    // Before the schedule, whose runs read it. A process that dies in between leaves a value that nothing names.
+    if (rows !== null) await keepScheduleRows(this.store, rows);
     await this.calls.run(() =>
       withScheduleErrors(spec.name, () =>
         client.schedule.create({

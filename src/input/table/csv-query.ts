@@ -3,7 +3,7 @@ import { assertDistinct } from './columns.ts';
 import { parseCsvHeader, type CsvHeader } from './csv-header.ts';
 import type { DuckDb, Effort } from '../../duckdb/duckdb.ts';
 import { literalPath, quoteList, quoteName, quoteText } from '../../duckdb/sql-text.ts';
-import { tableError } from './table-error.ts';
+import { noRows, tableError } from './table-error.ts';
 import type { TableFile, ToQuery } from './table-query.ts';
 
 /**
@@ -34,7 +34,7 @@ function strict(effort: Effort): string {
 async function readHeader(db: DuckDb, file: TableFile, delimiter: string | null): Promise<CsvHeader> {
   const place = { source: file.name };
   const line = await readFirstLine(db, file);
-  if (line === undefined) throw tableError(place, 'is empty', 'write a header and rows');
+  if (line === undefined) throw noRows(place.source, 'is empty', 'write a header and rows');
   if (line === null) throw tableError(place, 'begins with a blank line', 'begin with the header');
   const header = parseCsvHeader(line, delimiter);
   if (header === null)

@@ -3,7 +3,7 @@ import { isAbsolute, resolve } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import type { BatchError } from '../../core/errors.ts';
 import { NotARegularFile, openFile } from '../../files/regular-file.ts';
-import { tableError } from './table-error.ts';
+import { noRows, tableError } from './table-error.ts';
 
 /**
  * Returns the files of paths and globs: in the order of the arguments, each glob's files in sorted order, and a file that several of
@@ -25,14 +25,14 @@ export async function expandPaths(paths: readonly string[]): Promise<string[]> {
 async function filesOf(path: string): Promise<string[]> {
   // A file whose name has brackets is not a glob.
   if (await exists(path)) return [path];
-  if (!isDynamicPattern(path)) throw tableError({ source: path }, 'does not exist', 'check the path');
+  if (!isDynamicPattern(path)) throw noRows(path, 'does not exist', 'check the path');
   const files = await glob(path, {
     absolute: isAbsolute(path),
     expandDirectories: false,
     followSymbolicLinks: false,
   });
   if (files.length === 0)
-    throw tableError({ source: path }, 'matches no file', 'check the pattern, and quote it from the shell');
+    throw noRows(path, 'matches no file', 'check the pattern, and quote it from the shell');
   return files.sort();
 }
 

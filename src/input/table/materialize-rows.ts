@@ -9,7 +9,7 @@ import { JsonColumns, type RowFault } from './json-columns.ts';
 import { readRows, type RowsRead } from './read-rows.ts';
 import { watchSource, type RowSource } from './row-source.ts';
 import { translateStoreError } from './store-error.ts';
-import { tableError } from './table-error.ts';
+import { noRows, tableError } from './table-error.ts';
 import { withWorkingFolder } from '../../files/working-folder.ts';
 import { writeSource, type WrittenRows } from './write-source.ts';
 
@@ -55,7 +55,7 @@ async function writeRows(source: RowSource, store: Store): Promise<MaterializedR
         const found = written.columns === null ? new JsonColumns() : null;
         const rows = await checkRows(path, written, found);
         if (rows.rows === 0)
-          throw tableError({ source: written.name }, 'has no rows to send', 'check that it is the right one');
+          throw noRows(written.name, 'has no rows to send', 'check that it is the right one');
         const columns = written.columns ?? found!.columns();
         const record = { v: 1, rows: rows.rows, columns } as const;
         const columnsId = await keepColumns(store, rows.sha256, record);

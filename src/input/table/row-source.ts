@@ -44,6 +44,8 @@ interface StreamSource {
 export interface QuerySource {
   readonly kind: 'query';
   readonly sql: string;
+  /** A folder in which relative paths are found, too. */
+  readonly folder?: string;
 }
 
 /** Objects from code, such as the rows of a database cursor. The next object is requested only when the previous ones are written. */

@@ -9,6 +9,15 @@ export interface TablePlace {
   readonly column?: string;
 }
 
+/** There is no source, or it has no rows. */
+export class NoRows extends BatchError {}
+
+/** The error of a source that does not exist or has no rows. */
+export function noRows(source: string, reason: string, advice: string): NoRows {
+  const { code, message, details } = tableError({ source }, reason, advice);
+  return new NoRows(code, message, { details });
+}
+
 /**
  * The error of a source that cannot be read. Neither `reason` nor `advice` may contain values of rows, and errors of DuckDB do, so the
  * error has no cause.

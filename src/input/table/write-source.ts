@@ -1,6 +1,7 @@
 import type { Column } from '../../store/stored-columns.ts';
 import { documentColumns, documentRows, refuseDocument, type UnreadableDocument } from './documents.ts';
 import type { QueryColumn } from '../../duckdb/duckdb.ts';
+import { quoteText } from '../../duckdb/sql-text.ts';
 import { assertReadable, expandPaths } from './expand-paths.ts';
 import { QUERY, selectQuery, translateQueryError } from './query-source.ts';
 import type { PathSource, QuerySource, RowSource } from './row-source.ts';
@@ -85,9 +86,12 @@ async function writeFiles(
   return await write(nameOfAll(files), await tableOfFiles(files, format, folder), folder, path);
 }
 
-function querySource({ sql }: QuerySource): Table {
+function querySource({ sql, folder }: QuerySource): Table {
   return {
-    query: async (db): Promise<TableQuery> => await selectQuery(db, sql),
+    query: async (db): Promise<TableQuery> => {
+      if (folder !== undefined) await db.run(`SET file_search_path = ${quoteText(folder)}`);
+      return await selectQuery(db, sql);
+    },
     translate: translateQueryError,
     placeOf: (row) => ({ source: QUERY, row }),
   };

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { isBatchError } from '../../../src/core/errors.ts';
+import { referenceOfRows, scheduleRowsOf } from '../../../src/job/schedule-rows.ts';
 import {
   assertScheduleOptions,
   optionsOf,
@@ -47,6 +48,34 @@ test('optionsOf returns options that resolve to the same spec', () => {
   }
 });
 
+test('a schedule of rows has their reference and no text of them, and changes keep them', async () => {
+  const options: ScheduleOptions = {
+    ...daily,
+    input: ['/a/{yyyy}.csv', '/b.csv'],
+    prompt: 'SECRET {{ review }}',
+    model: 'gpt-5-mini',
+    answer: { type: 'object', properties: {}, required: [], additionalProperties: false },
+    answerAttempts: 3,
+    attempts: 4,
+    out: '/out/{run}.parquet',
+    keep: ['review'],
+    npy: '/out/{run}.npy',
+  };
+  const rows = await scheduleRowsOf(options);
+  const spec = resolveSchedule(options, true, rows);
+  expect(spec).toMatchObject({
+    input: '/a/{yyyy}.csv and 1 more',
+    rows: referenceOfRows(rows!),
+    job: { attempts: 4, answerAttempts: 3 },
+    table: { keep: ['review'], npy: '/out/{run}.npy' },
+  });
+  expect(spec.job).not.toHaveProperty('model');
+  expect(JSON.stringify(spec)).not.toContain('SECRET');
+  const again = optionsOf(spec, rows);
+  expect(await scheduleRowsOf(again)).toEqual(rows);
+  expect(resolveSchedule(again, true, rows)).toEqual(spec);
+});
+
 test.each([
   ['asia/tokyo', 'Asia/Tokyo'],
   ['UTC', 'UTC'],
@@ -85,8 +114,11 @@ test.each<[what: string, changes: Partial<ScheduleOptions>, message: RegExp]>([
   ['an invalid overlap', { overlap: 'queue' as never }, /--overlap must be one of skip, .* got "queue"\.$/],
   ['terminate-other', { overlap: 'terminate-other' as never }, /not fetched: use cancel-other/],
   ['an unknown placeholder', { input: 'a-{week}.jsonl' }, /placeholder \{week\}/],
-  ['one folder for all runs', { out: 'results' }, /same folder for two runs/],
+  ['one folder for all runs', { out: 'results' }, /same for two runs/],
   ['one folder for all runs of a day', { out: 'results/{yyyy}-{MM}-{dd}' }, /add \{run\}/],
+  ['columns without out', { keep: ['a'] }, /written only with --out/],
+  ['vectors of all runs in one file', { out: '/{run}', npy: '/v.npy' }, /--npy .* e\.g\. \/v-\{run\}\.npy/],
+  ['several files of requests', { input: ['a.jsonl', 'b.jsonl'] }, /must be the path of one file/],
   [
     'onlyNew with parallel runs',
     { onlyNew: true, overlap: 'allow-all' },

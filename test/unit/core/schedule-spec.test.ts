@@ -47,9 +47,9 @@ test.each<[option: 'input' | 'out', name: string, message: RegExp | null]>([
   ['input', 'a-{run}.jsonl', /placeholder \{run\}/],
   ['out', 'out/{run}', null],
   ['out', '{yyyy}/{run}', null],
-  ['out', 'out/', /same folder for two runs.* add \{run\}.* e\.g\. out\/\{run\}\.$/],
+  ['out', 'out/', /same for two runs.* add \{run\}.* e\.g\. out\/\{run\}\.$/],
   // A trigger in the minute of another run, or the hour that occurs twice when the clocks go back.
-  ['out', '{yyyy}-{MM}-{dd}T{HH}-{mm}', /same folder for two runs/],
+  ['out', '{yyyy}-{MM}-{dd}T{HH}-{mm}', /same for two runs/],
   ['out', 'out/{yyyy}-{MM}-{dd}', /e\.g\. out\/\{yyyy\}-\{MM\}-\{dd\}\/\{run\}\.$/],
 ])('of %s, %s', (option, name, message) => {
   const check = (): void => assertPlaceholders(option, name);
