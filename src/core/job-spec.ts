@@ -111,7 +111,7 @@ export interface TemplateReference {
 export interface AnswerLimits {
   /** After how many of them a line ends `failed`. */
   readonly attempts: number;
-  /** True when the next request tells the model what was wrong. */
+  /** True when the next request says what was wrong with the answer. */
   readonly tellErrors?: true;
 }
 

@@ -94,7 +94,7 @@ describe('the steps come from the running code', () => {
       'unknown',
       'input',
       'pass',
-      'told', // see answers.test.ts
+      'feedback', // see answers.test.ts
       // Folders.
       'building',
       'buildings',

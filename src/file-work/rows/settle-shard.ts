@@ -11,7 +11,7 @@ import { outcomeOf } from './shard-outcome.ts';
 import { AnswerBodies } from './answer-bodies.ts';
 import { BodySpillFile } from './body-spill-file.ts';
 import { lineState, ShardTally } from './shard-tally.ts';
-import { writeTold } from './told-writer.ts';
+import { writeFeedback } from './feedback-writer.ts';
 import type { RowRule } from './wrong-answer.ts';
 
 /**
@@ -52,7 +52,7 @@ export function settleShard(folder: string, ended: EndedShard, rule?: RowRule): 
   const ids = new ShardIds(folder, job, shard, manifest);
   const bodies = new AnswerBodies(tally, files.descriptors);
   new RowsWriter(path, ids).write(tally, bodies, [batchId, batchId, ...duplicateIds]);
-  const told = join(folder, shardFiles.told(job, shard, rows));
-  const tells = ended.answer?.tellErrors === true && writeTold(told, tally, bodies);
-  return { rows, ...outcomeOf(tally, limitsOf(ended), refusal), ...(tells ? { tells } : {}) };
+  const feedback = join(folder, shardFiles.feedback(job, shard, rows));
+  const hasFeedback = ended.answer?.tellErrors === true && writeFeedback(feedback, tally, bodies);
+  return { rows, ...outcomeOf(tally, limitsOf(ended), refusal), ...(hasFeedback ? { hasFeedback } : {}) };
 }

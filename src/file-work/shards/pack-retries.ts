@@ -54,10 +54,10 @@ export function packRetries(
       readLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, fileLine) => {
         const line = again.get(fileLine.number - 1);
         if (line === undefined) return;
-        const { bytes, told } = requests.of(line[0], block.subarray(fileLine.start, fileLine.end));
+        const { bytes, feedback } = requests.of(line[0], block.subarray(fileLine.start, fileLine.end));
         const embeddingInputs = embeddingInputsOf(manifest.endpoint, bytes);
         const id = ids.at(fileLine.number - 1);
-        writer.addAgain(manifest, { line, bytes, told, embeddingInputs, id }, group);
+        writer.addAgain(manifest, { line, bytes, feedback, embeddingInputs, id }, group);
       });
       if (group.name !== shard) continue; // lines of other shards may join it
       const places = writer.closeGroup(group);
