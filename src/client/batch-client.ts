@@ -142,7 +142,7 @@ export class BatchClient {
   }
 
   /**
-   * Starts a job prepared by `prepareJob`, or re-joins it. `template` is the template that the job was prepared with.
+   * Starts a job prepared by `prepareJob`, or re-joins it. `template` is that of a job over rows.
    * @throws BatchError as `start()`
    */
   async startSpec(spec: JobSpec, template: RequestTemplate | null = null): Promise<JobHandle> {

@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { dirname, resolve } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import {
   checkJobOptions,
@@ -15,27 +14,17 @@ import {
 import { assertKnownOptions } from '../core/known-options.ts';
 import { readEnvironment } from '../environment.ts';
 import { fingerprintInput } from '../input/fingerprint-input.ts';
-import type { RequestTemplate } from '../render/request-template.ts';
-import { templateReference } from './job-template.ts';
 
 /**
  * Checks the options, reads the input once and returns the job's spec; starts nothing.
- * With `fresh`, the job gets a new unique id. With a template, the input is rows.
+ * With `fresh`, the job gets a new unique id.
  * @throws BatchError `bad_input`, `bad_option`
  */
-export async function prepareJob(
-  options: JobOptions,
-  fresh: boolean = false,
-  template: RequestTemplate | null = null,
-): Promise<JobSpec> {
+export async function prepareJob(options: JobOptions, fresh: boolean = false): Promise<JobSpec> {
   assertInput(options);
   assertKnownOptions(options, jobOptionNames);
   const { input, ...others } = options;
-  const checked = {
-    ...checkOptions(others, template?.answer !== undefined),
-    ...(template === null ? {} : { template: templateReference(template, dirname(resolve(input))) }),
-  };
-  return nameJob(checked, await fingerprintInput(input), { stem: input, fresh });
+  return nameJob(checkOptions(others, false), await fingerprintInput(input), { stem: input, fresh });
 }
 
 /**

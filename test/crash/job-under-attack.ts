@@ -7,12 +7,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type Connection } from '@temporalio/client';
 import { SHARD_KEY } from '../../src/openai/batch-metadata.ts';
-import { prepareJob, requestTemplateOf, type RequestTemplate } from '../../src/client/index.ts';
-import { keepTemplate } from '../../src/job/job-template.ts';
-import { openStore } from '../../src/store/open-store.ts';
 import { jobIdentity, type JobSpec } from '../../src/core/job-spec.ts';
 import { type EmulatorOptions, type LedgerSummary, startEmulator } from 'openai-batch-emulator';
 import { brokenGuarantees, factsOfEmulator, type RowFacts } from '../support/guarantees.ts';
+import { keptSpec } from '../support/kept-spec.ts';
 import { connectClient, resolveTemporalTarget, stopEmbeddedServer } from '../../src/temporal/index.ts';
 
 /** The step at which a process strikes; see `crash-points.mjs`. */
@@ -154,12 +152,10 @@ export class JobUnderAttack implements AsyncDisposable {
     mkdirSync(join(folder, 'marks'));
     const input = join(folder, 'input.jsonl');
     writeFileSync(input, hasSchema ? rowsText() : inputText());
-    const template = hasSchema ? await keptTemplate(join(folder, 'home')) : null;
     const options = { input, jobId: jobIdOf(folder), ...JOB_OPTIONS };
-    const spec = await prepareJob(
-      hasSchema ? { ...options, skipBadLines: false, tellErrors: true } : options,
-      false,
-      template,
+    const spec = await keptSpec(
+      hasSchema ? { ...options, ...WITH_SCHEMA, skipBadLines: false, tellErrors: true } : options,
+      join(folder, 'home'),
     );
     const target = await resolveTemporalTarget({ home: server?.home ?? join(folder, 'home') });
     const emulator = await startEmulator({ ...emulatorOptions, ...changes });
@@ -391,17 +387,17 @@ function rowsText(): string {
   return Array.from({ length: ROWS }, (_, i) => `${JSON.stringify({ text: `Prompt ${i + 1}` })}\n`).join('');
 }
 
-/** The template of a job over rows, whose answers have a schema, in the store of a home. */
-async function keptTemplate(home: string): Promise<RequestTemplate> {
-  const answer = { type: 'object', properties: { ok: { type: 'boolean' } }, required: ['ok'] };
-  const template = await requestTemplateOf({
-    prompt: '{{ text }}',
-    model: 'gpt-5-mini',
-    answer: { ...answer, additionalProperties: false },
-  });
-  await keepTemplate(openStore(join(home, 'store')), template!);
-  return template!;
-}
+/** The template of a job over rows whose answers have a schema. */
+const WITH_SCHEMA = {
+  prompt: '{{ text }}',
+  model: 'gpt-5-mini',
+  answer: {
+    type: 'object',
+    properties: { ok: { type: 'boolean' } },
+    required: ['ok'],
+    additionalProperties: false,
+  },
+};
 
 function jobIdOf(folder: string): string {
   return `crash-${folder.slice(-6).replaceAll(/[^A-Za-z0-9]/g, 'x')}`;

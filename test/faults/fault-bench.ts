@@ -7,10 +7,7 @@ import { Client, type WorkflowHandle } from '@temporalio/client';
 import OpenAI from 'openai';
 import { expect } from 'vitest';
 import { z } from 'zod';
-import { prepareJob, requestTemplateOf, type RequestTemplate } from '../../src/client/index.ts';
-import { keepTemplate } from '../../src/job/job-template.ts';
-import { openStore } from '../../src/store/open-store.ts';
-import { BatchClient, type JobHandle } from '../../src/client/index.ts';
+import { BatchClient, type JobHandle, type TemplateOptions } from '../../src/client/index.ts';
 import type { ResultRow } from '../../src/core/result-row.ts';
 import type { JobOptions, JobSpec } from '../../src/core/job-spec.ts';
 import type { JobProgress, JobReport } from '../../src/core/progress.ts';
@@ -24,6 +21,7 @@ import {
   type LedgerSummary,
 } from 'openai-batch-emulator';
 import { brokenGuarantees, factsOfEmulator, type Losses } from '../support/guarantees.ts';
+import { keptSpec } from '../support/kept-spec.ts';
 import { connectClient, resolveTemporalTarget, stopEmbeddedServer } from '../../src/temporal/index.ts';
 import { installRuntime, startWorker } from '../../src/worker/index.ts';
 
@@ -176,20 +174,6 @@ export class FaultBench {
     await this.stop();
   }
 
-  /** The template of a row whose answers have a schema, in the store; null for the other rows. */
-  private async templateOf({ hasSchema, endpoint }: FaultRow): Promise<RequestTemplate | null> {
-    if (hasSchema !== true) return null;
-    const template = await requestTemplateOf({
-      prompt: '{{ text }}',
-      model: 'gpt-5-mini',
-      id: { column: 'custom_id' },
-      answer: z.object({ reply: z.literal(REPLY) }),
-      ...(endpoint === undefined ? {} : { endpoint }),
-    });
-    await keepTemplate(openStore(join(this.home, 'store')), template!);
-    return template;
-  }
-
   /** Runs a row as a whole job, and checks the guarantees of every job and the end that the row describes. */
   async run(row: FaultRow): Promise<void> {
     this.rows += 1;
@@ -206,9 +190,8 @@ export class FaultBench {
       input,
       asked.map((content, i) => `${JSON.stringify(lineOf(row, i + 1, content))}\n`).join(''),
     );
-    const options = { input, pollSeconds: 0.05, ...row.job, jobId: id };
-    const prepared = await prepareJob(options, false, await this.templateOf(row));
-    const spec: JobSpec = { ...prepared, ...row.spec };
+    const options = { input, pollSeconds: 0.05, ...row.job, ...templateOf(row), jobId: id };
+    const spec: JobSpec = { ...(await keptSpec(options, this.home)), ...row.spec };
     const api = new WatchedApi(emulator.url);
     this.apis.set(spec.jobId, api);
     const workflow = await this.workflows.workflow.start('batchJob', {
@@ -282,6 +265,18 @@ let installed = false;
 function installRuntimeOnce(): void {
   if (!installed) installRuntime('error');
   installed = true;
+}
+
+/** The template of a row whose answers have a schema; nothing for the other rows. */
+function templateOf({ hasSchema, endpoint }: FaultRow): TemplateOptions {
+  if (hasSchema !== true) return {};
+  return {
+    prompt: '{{ text }}',
+    model: 'gpt-5-mini',
+    id: { column: 'custom_id' },
+    answer: z.object({ reply: z.literal(REPLY) }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+  };
 }
 
 /** A line of the input: a request, or a row. */

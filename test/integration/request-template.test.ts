@@ -9,12 +9,11 @@ import {
   answerText,
   BatchClient,
   type JobHandle,
-  type JobOptions,
   type StartOptions,
 } from '../../src/index.ts';
 import { resolveStart } from '../../src/job/start-options.ts';
 import { openStore } from '../../src/store/open-store.ts';
-import { prepareJob, requestTemplateOf, type TemplateOptions } from '../../src/client/index.ts';
+import type { StartSettings, TemplateOptions } from '../../src/client/index.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 const lab = new CliHarness();
@@ -31,14 +30,11 @@ afterAll(async () => {
 });
 
 async function startRows(
-  rows: readonly unknown[],
+  rows: readonly object[],
   template: TemplateOptions,
-  options: Partial<JobOptions> = {},
+  options: Omit<StartSettings, keyof TemplateOptions> = {},
 ): Promise<JobHandle> {
-  const made = await requestTemplateOf(template);
-  const input = lab.write(rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
-  const spec = await prepareJob({ input, pollSeconds: 0.1, ...options }, false, made);
-  return await client.startSpec(spec, made);
+  return await client.start({ rows, pollSeconds: 0.1, ...template, ...options });
 }
 
 test('rows become answers with their ids; a bad row is a failed one; no text of the template is in the history', async () => {
@@ -71,10 +67,13 @@ test('rows become answers with their ids; a bad row is a failed one; no text of 
 });
 
 test('a bad row ends its job; a finished job does not need its template', async () => {
-  const bad = await startRows([{ review: 'x' }, {}], { prompt: 'MARKED {{ review }}', model: 'gpt-5-mini' });
+  const bad = await startRows([{ review: 'x' }, { review: '' }], {
+    prompt: '{{ review }}',
+    model: 'gpt-5-mini',
+  });
   await expect(bad.report()).rejects.toMatchObject({
     code: 'bad_input',
-    message: expect.stringMatching(/:2: the row has no column "review": add it/) as string,
+    message: expect.stringMatching(/:2: the row has an empty prompt/) as string,
     details: { line: 2 },
   });
   const start = async (): Promise<JobHandle> =>

@@ -3,10 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BatchClient, type JobHandle } from '../../src/index.ts';
-import { prepareJob, requestTemplateOf, type TemplateOptions } from '../../src/client/index.ts';
-import { materializeRows } from '../../src/input/table/materialize-rows.ts';
-import { FolderStore } from '../../src/store/folder-store.ts';
-import { inputFiles } from '../../src/store/job-files.ts';
+import type { TemplateOptions } from '../../src/client/index.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 import { readBack, typesOf } from '../support/finished-job.ts';
 
@@ -23,15 +20,9 @@ afterAll(async () => {
   await lab.close();
 });
 
-/** Starts a job over rows that are in the store. */
+/** Starts a job over the rows of a query. */
 async function startRows(sql: string, options: TemplateOptions): Promise<JobHandle> {
-  const template = (await requestTemplateOf(options))!;
-  const store = new FolderStore(join(lab.home, 'store'));
-  const { sha256, bytes, source, columnsId: columns } = await materializeRows({ kind: 'query', sql }, store);
-  const input = store.locationOf(inputFiles.rows(sha256));
-  const spec = await prepareJob({ input, pollSeconds: 0.1, skipBadLines: true }, false, template);
-  const stored = { path: source, bytes, sha256, stored: true, columns } as const;
-  return await client.startSpec({ ...spec, input: stored }, template);
+  return await client.start({ sql, pollSeconds: 0.1, skipBadLines: true, ...options });
 }
 
 test('a table of answers beside the columns of the input; its failed rows run again', async () => {
@@ -109,4 +100,28 @@ test('run writes a table, and refuses a file that it did not write before anythi
   expect((await readBack(`${out}.csv`)).map((row) => row['custom_id'])).toEqual(['a', 'b']);
   expect((await lab.run(['run', input, '--out', `${out}.csv`])).code).toBe(0);
   expect(existsSync(join(lab.folder, '.ready.csv.csv.durable-batch-job'))).toBe(true);
+});
+
+test('failed requests are written to a file, and the lines that are no requests are counted, as without one', async () => {
+  const request = (id: string, model: string): string =>
+    `${JSON.stringify({ custom_id: id, body: { model, messages: [{ role: 'user', content: id }] } })}\n`;
+  const input = lab.write(`not JSON\n${request('a', 'gpt-5-mini')}${request('b', 'text-embedding-3-small')}{}\n`);
+  const args = ['run', input, '--skip-bad-lines', '--poll', '0.1', '--job', 'left-out'];
+  const out = join(lab.folder, 'left-out.csv');
+  expect(await lab.run([...args, '--out', out])).toMatchObject({ code: 3 });
+  const left = 'Left out: 2 lines that are not requests; their rows in the results have the reason.\n';
+  const printed = await lab.run(['results', 'left-out', '--failed']);
+  expect(printed).toMatchObject({ code: 0, err: left });
+  const path = join(lab.folder, 'left-out.jsonl');
+  expect(await lab.run(['results', 'left-out', '--failed', '--out', path])).toMatchObject({
+    code: 3,
+    err: left,
+  });
+  expect(readFileSync(path, 'utf8')).toBe(printed.out);
+  expect(printed.out).toContain('"custom_id":"b"');
+  expect(await lab.run(['results', 'left-out', '--failed', '--out', out])).toMatchObject({ code: 2 });
+  expect(await lab.run(['results', 'left-out', '--out', path])).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('holds the failed lines of job left-out') as string,
+  });
 });

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { CallReport } from 'openai-batch-emulator';
 import { CliHarness, slow, until, type Ended } from '../support/cli-harness.ts';
 
 const lab = new CliHarness();
@@ -162,7 +163,10 @@ describe('--dry-run', () => {
 describe('in one sentence, with exit code 2 and nothing sent, is refused', () => {
   const table = file('t.csv', 'a,b\n1,2\n');
   const prompt = ['--prompt', '{{ a }}'];
+  const out = join(lab.folder, 'out-refused');
   const dry = async (...args: string[]): Promise<Ended> => await lab.run(['run', ...args, '--dry-run']);
+  const wet = async (...args: string[]): Promise<Ended> =>
+    await lab.run(['run', ...args, '--poll', '0.1', '--out', out]);
 
   test.each<[string, string[], RegExp]>([
     ['no input', [], /The input is missing: name a file, or give --sql\./],
@@ -244,18 +248,45 @@ describe('in one sentence, with exit code 2 and nothing sent, is refused', () =>
     ],
     ['an unknown format', [table, ...prompt, ...model, '--format', 'xls'], /Option format must be one of/],
   ])('%s', async (_, args, message) => {
-    const { code, err } = await dry(...args);
+    const before = await lab.admin('/emulator/calls');
+    for (const run of [dry, wet]) {
+      const { code, err } = await run(...args);
+      expect(err).toMatch(message);
+      expect({ code, lines: err.split('\n').length }).toEqual({ code: 2, lines: 2 });
+    }
+    expect(await lab.admin('/emulator/calls')).toEqual(before);
+  });
+
+  test.each<[string, string[], RegExp]>([
+    ['an output in a folder that does not exist', ['--out', join(lab.folder, 'no', 'x.csv')], /create it/],
+    [
+      'a matrix in a folder that does not exist',
+      ['--out', out, '--npy', join(lab.folder, 'no', 'v.npy')],
+      /create it/,
+    ],
+    ['columns of a folder', ['--out', out, '--keep', 'a'], /--keep is for tables/],
+  ])('%s, before the input is read', async (_, outputs, message) => {
+    const missing = join(lab.folder, 'none.csv');
+    const { code, err } = await lab.run(['run', missing, ...prompt, ...model, ...outputs]);
     expect(err).toMatch(message);
-    expect({ code, lines: err.split('\n').length }).toEqual({ code: 2, lines: 2 });
+    expect(code).toBe(2);
   });
 
   test('a missing image, as the fault of its row', async () => {
     const images = file('images.csv', 'a,i\nx,none.png\n');
-    const { code, err } = await dry(images, ...prompt, ...model, '--images', 'i');
-    expect({ code, err }).toMatchObject({
-      code: 2,
-      err: expect.stringMatching(/images\.csv:1: .*does not exist/) as string,
-    });
+    const sent = async (): Promise<unknown> => {
+      const { calls } = await lab.admin<CallReport>('/emulator/calls');
+      return [calls['files.create'], calls['uploads.create'], calls['batches.create']];
+    };
+    const before = await sent();
+    for (const run of [dry, wet]) {
+      const { code, err } = await run(images, ...prompt, ...model, '--images', 'i');
+      expect({ code, err }).toMatchObject({
+        code: 2,
+        err: expect.stringMatching(/images\.csv:1: .*does not exist/) as string,
+      });
+    }
+    expect(await sent()).toEqual(before);
   });
 
   test('a run without --out', async () => {

@@ -3,7 +3,6 @@ import proto from '@temporalio/proto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { BatchClient } from '../../src/index.ts';
-import { prepareJob, requestTemplateOf } from '../../src/client/index.ts';
 import type { ResultRow } from '../../src/core/result-row.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
@@ -33,14 +32,15 @@ afterAll(async () => {
 });
 
 test('wrong answers are requested again with feedback, paid and kept; another pass begins anew; no schema is in the history', async () => {
-  const template = await requestTemplateOf({
+  const job = await client.start({
+    rows: [1, 2, 3, 4].map((n) => ({ text: `text ${n}` })),
     prompt: '{{ text }}',
     model: 'gpt-5-mini',
     answer: z.object({ label: z.enum(['MARKED']) }),
+    pollSeconds: 0.1,
+    answerAttempts: 2,
+    tellErrors: true,
   });
-  const input = lab.write([1, 2, 3, 4].map((n) => `${JSON.stringify({ text: `text ${n}` })}\n`).join(''));
-  const options = { input, pollSeconds: 0.1, answerAttempts: 2, tellErrors: true };
-  const job = await client.startSpec(await prepareJob(options, false, template), template);
   const errors = { answer_invalid: 1, answer_cut: 2, answer_refused: 2 };
   const report = await job.report();
   expect(report).toMatchObject({ answered: 2, failed: 2, rounds: 2, batches: 2, errors });

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { checkJobOptions, jobIdentity } from '../../../src/core/job-spec.ts';
 import { keepTemplate, readTemplate, templateReference } from '../../../src/job/job-template.ts';
 import { prepareJob } from '../../../src/job/prepare-job.ts';
+import { resolveStart } from '../../../src/job/start-options.ts';
 import { requestTemplateOf } from '../../../src/job/template-options.ts';
 import type { RequestTemplate } from '../../../src/render/request-template.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
@@ -72,10 +73,10 @@ describe('the identity of a job', () => {
 
   test('also decides the id of a prepared job; images are relative to the input', async () => {
     const input = folder.at('rows.jsonl');
-    writeFileSync(input, '{"text":"x"}\n');
+    writeFileSync(input, '{"text":"x","i":"y.png"}\n');
     const plain = await prepareJob({ input });
-    const asked = await prepareJob({ input }, false, await templateOf());
-    const withImages = await prepareJob({ input }, false, await templateOf({ images: { column: 'i' } }));
+    const { spec: asked } = await resolveStart({ input, ...options }, store);
+    const { spec: withImages } = await resolveStart({ input, ...options, images: { column: 'i' } }, store);
     expect(plain).not.toHaveProperty('template');
     expect(asked.template).toEqual({ sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string });
     expect(withImages.template).toMatchObject({ imageFolder: folder.path });
