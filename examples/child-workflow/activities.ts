@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { Context } from '@temporalio/activity';
 import { BatchClient } from 'durable-batch';
 import { prepareChildJob, type ChildJob } from 'durable-batch/client';
@@ -6,24 +6,17 @@ import { z } from 'zod';
 
 const Verdict = z.object({ stars: z.number().min(1).max(5) });
 
-/** One request per review, and the job that has them answered. Running it again writes the same file and names the same job. */
-export async function writeRequests(file: string): Promise<ChildJob> {
+/** Stores the reviews of a file, one a line, and names the job that has them rated. Running it again stores the same and names the same job. */
+export async function prepareRating(file: string): Promise<ChildJob> {
   const reviews = (await readFile(file, 'utf8')).split('\n').filter((review) => review !== '');
-  const schema = { name: 'verdict', strict: true, schema: z.toJSONSchema(Verdict) };
-  const lines = reviews.map((review) =>
-    JSON.stringify({
-      body: {
-        messages: [
-          { role: 'system', content: 'Rate this review of a product with 1 to 5 stars.' },
-          { role: 'user', content: review },
-        ],
-        response_format: { type: 'json_schema', json_schema: schema },
-      },
-    }),
-  );
-  const input = `${file}.requests.jsonl`;
-  await writeFile(input, `${lines.join('\n')}\n`);
-  return await prepareChildJob({ input, model: 'gpt-5-mini', pollSeconds: 0.5 });
+  return await prepareChildJob({
+    rows: reviews.map((review) => ({ review })),
+    system: 'Rate this review of a product with 1 to 5 stars.',
+    prompt: '{{ review }}',
+    answer: Verdict,
+    model: 'gpt-5-mini',
+    pollSeconds: 0.5,
+  });
 }
 
 /** The stars on average, read row by row: what comes back into the workflow's history is a number. */

@@ -1,8 +1,12 @@
+import { join } from 'node:path';
 import { staticDetailsOf, summaryOf } from '../core/job-description.ts';
 import { firstListing, IDENTITY_MEMO, PROGRESS_MEMO } from '../core/job-listing.ts';
-import type { JobOptions, JobSpec } from '../core/job-spec.ts';
+import type { JobSpec } from '../core/job-spec.ts';
+import { readEnvironment } from '../environment.ts';
 import { identityOf } from '../job/job-identity.ts';
-import { prepareJob } from '../job/prepare-job.ts';
+import { keepTemplate } from '../job/job-template.ts';
+import { resolveStart, type StartOptions } from '../job/start-options.ts';
+import { openStore } from '../store/open-store.ts';
 
 /** A job as a child of your workflow: the options of `executeChild` or `startChild`, as plain data. */
 export interface ChildJob {
@@ -28,19 +32,24 @@ export interface ChildJob {
 export interface ChildJobOptions {
   /** True when the namespace has the search attributes of jobs (`durable-batch setup`): then the child sets them. @default false */
   readonly searchable?: boolean;
+  /** Folder whose store gets the rows and the template of a job of rows; the workers of the job must have the same one. @default `DURABLE_BATCH_HOME`, or `.durable-batch` */
+  readonly home?: string;
 }
 
 /**
  * Checks options and reads the input once, as `client.start()` does, for a job that runs as a child workflow. Call it in an
  * activity and pass its result to `executeChild<typeof batchJob>('batchJob', …)`; add `taskQueue` if the workers
- * with our activities are on another queue than the parent's. Running it twice returns the same result.
- * @throws BatchError `bad_input`, `bad_option`: put `BatchError` into the activity's `nonRetryableErrorTypes`
+ * with our activities are on another queue than the parent's. Running it twice with the same data returns the same result; rows and
+ * requests of code, tables and queries are stored, and no text of theirs is in the result.
+ * @throws BatchError `bad_input`, `bad_option`: put `BatchError` into the activity's `nonRetryableErrorTypes`; `store_unavailable`
  */
 export async function prepareChildJob(
-  options: JobOptions,
-  { searchable = false }: ChildJobOptions = {},
+  options: StartOptions,
+  { searchable = false, home = readEnvironment().home }: ChildJobOptions = {},
 ): Promise<ChildJob> {
-  const prepared = await prepareJob(options);
+  const store = openStore(join(home, 'store'));
+  const { spec: prepared, template } = await resolveStart(options, store);
+  if (template !== null) await keepTemplate(store, template);
   const { account = null, schedule = null } = prepared.labels ?? {};
   const spec = { ...prepared, labels: { account, schedule, searchable } };
   return {

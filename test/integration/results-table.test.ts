@@ -105,7 +105,9 @@ test('run writes a table, and refuses a file that it did not write before anythi
 test('failed requests are written to a file, and the lines that are no requests are counted, as without one', async () => {
   const request = (id: string, model: string): string =>
     `${JSON.stringify({ custom_id: id, body: { model, messages: [{ role: 'user', content: id }] } })}\n`;
-  const input = lab.write(`not JSON\n${request('a', 'gpt-5-mini')}${request('b', 'text-embedding-3-small')}{}\n`);
+  const input = lab.write(
+    `not JSON\n${request('a', 'gpt-5-mini')}${request('b', 'text-embedding-3-small')}{}\n`,
+  );
   const args = ['run', input, '--skip-bad-lines', '--poll', '0.1', '--job', 'left-out'];
   const out = join(lab.folder, 'left-out.csv');
   expect(await lab.run([...args, '--out', out])).toMatchObject({ code: 3 });

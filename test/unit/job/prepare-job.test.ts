@@ -1,6 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { prepareChildJob } from '../../../src/client/prepare-child-job.ts';
+import { prepareChildJob, type ChildJob } from '../../../src/client/prepare-child-job.ts';
+import { readTemplate } from '../../../src/job/job-template.ts';
+import { openStore } from '../../../src/store/open-store.ts';
+import { inputFiles } from '../../../src/store/job-files.ts';
 import { prepareJob } from '../../../src/job/prepare-job.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
@@ -25,4 +28,20 @@ test('a job of a series has another id than the same job outside a series, by ha
   const child = await prepareChildJob({ input, onlyNew: 'reviews' });
   expect(child.workflowId).toBe(asked.jobId);
   expect(child.args[0].onlyNew).toEqual(asked.onlyNew);
+});
+
+test('a child of rows has the same id each time, and no text of them', async () => {
+  using folder = new TempFolder();
+  const prepare = async (): Promise<ChildJob> =>
+    await prepareChildJob(
+      { rows: [{ review: 'SECRET' }], prompt: 'HIDDEN {{ review }}', model: 'gpt-5-mini' },
+      { home: folder.path },
+    );
+  const child = await prepare();
+  expect(await prepare()).toEqual(child);
+  expect(JSON.stringify(child)).not.toMatch(/SECRET|HIDDEN/);
+  const [{ input, template }] = child.args;
+  const store = openStore(folder.at('store'));
+  expect(await store.read(inputFiles.rows(input.sha256))).toBe('{"review":"SECRET"}\n');
+  expect((await readTemplate(store, template!)).prompt).toBe('HIDDEN {{ review }}');
 });
