@@ -4,6 +4,7 @@ import { Endpoint } from '../core/limits.ts';
 import type { ResultRow } from '../core/result-row.ts';
 import { shardId, type RoundPlan, type ShardManifest } from '../core/shard-plan.ts';
 import { readTemplate } from '../job/job-template.ts';
+import { answerImages } from '../openai/rows/answer-images.ts';
 import { answerForm, objectOf } from '../openai/rows/answers.ts';
 import { inputFiles, jobFiles, shardFiles } from '../store/job-files.ts';
 import { lineBlocks } from '../store/line-blocks.ts';
@@ -74,7 +75,10 @@ export async function planJobTable(
  * The endpoints of ready request lines. A job that sends nothing has no shards: its endpoint is the option, or that of its kept answers. None before
  * the lines are cut into shards.
  */
-async function endpointsOf(store: Store, { jobId, endpoint }: JobSpec): Promise<string[]> {
+export async function endpointsOf(
+  store: Store,
+  { jobId, endpoint }: Pick<JobSpec, 'jobId' | 'endpoint'>,
+): Promise<string[]> {
   const plan = await readRecord<RoundPlan>(store, jobFiles.round(jobId, 1));
   const found = new Set<string>();
   for (let index = 0; index < (plan?.shards ?? 0); index += 1) {
@@ -94,6 +98,7 @@ async function endpointOfAnswers(store: Store, key: string): Promise<string[]> {
       if (status !== 'answered') continue;
       const form = answerForm(objectOf(response));
       if (form === 'vectors') return [Endpoint.Embeddings];
+      if (answerImages({ response }) !== null) return [Endpoint.ImageGenerations];
       return [form === 'whole' ? Endpoint.Moderations : Endpoint.ChatCompletions];
     }
   return [];

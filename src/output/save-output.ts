@@ -3,15 +3,19 @@ import { badFlag } from '../core/bad-option.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import { Endpoint } from '../core/limits.ts';
 import { loadDuckDb } from '../duckdb/load-duckdb.ts';
+import { withWorkingFolder } from '../files/working-folder.ts';
 import { lineBlocks } from '../store/line-blocks.ts';
 import { inputFiles, jobFiles } from '../store/job-files.ts';
 import type { Store } from '../store/store.ts';
 import { checkOutputFile, checkWritableFile } from './check-file.ts';
 import { checkOutputFolder, checkWritableFolder } from './check-output.ts';
 import type { Owner } from './file-owner.ts';
-import { planJobTable, specOf, type AnswersOfTemplate } from './job-table.ts';
+import { checkImageFolder, ImageFolder, imageFolderOf, removeOwnImages } from './image-folder.ts';
+import { endpointsOf, planJobTable, specOf, type AnswersOfTemplate } from './job-table.ts';
 import { OutputFormat, outputFormatOf, outputTableOf } from './output-format.ts';
 import { removeOwnFile, saveFile } from './save-file.ts';
+import { imageEndpoints } from './table/answer-columns.ts';
+import { answerLine } from './table/answer-line.ts';
 import { writeAnswerLines } from './table/answer-lines.ts';
 import { writeTable } from './table/write-table.ts';
 import { copyResults, writePartialResults } from './write-output.ts';
@@ -70,7 +74,8 @@ export async function checkOutput(
     throw badFlag('npy', `is for embeddings, and the endpoint of the job is ${template.endpoint}`);
   if (outputTableOf(path) === null) return;
   await loadDuckDb();
-  await planJobTable(store, spec, keep, template);
+  const { answer } = await planJobTable(store, spec, keep, template);
+  if (answer.kind === 'images') await checkImageFolder(imageFolderOf(path), spec.jobId);
 }
 
 /**
@@ -87,11 +92,28 @@ export async function saveOutput(
   assertTable(path, options);
   if (outputFormatOf(path) === OutputFormat.Folder) {
     await checkOutputFolder(path, jobId);
+    const endpoints = await endpointsOf(store, { jobId, endpoint: null });
+    const hasImages = endpoints.some((endpoint) => imageEndpoints.has(endpoint));
+    if (hasImages) await checkImageFolder(imageFolderOf(path), jobId);
     await copyResults(store, jobId, path);
+    if (hasImages) await saveImages(store, jobId, path);
     return;
   }
   await saveRows(store, jobId, lineBlocks(store.readStream(jobFiles.results(jobId))), path, options);
   await removeOwnFile(partialPath(path), ownerOf(jobId));
+  await removeOwnImages(imageFolderOf(partialPath(path)), jobId);
+}
+
+/** Writes the images of results to their folder in a folder of results. */
+async function saveImages(store: Store, jobId: string, path: string): Promise<void> {
+  await withWorkingFolder(path, async (folder) => {
+    const images = new ImageFolder(path, folder, jobId);
+    await images.open();
+    for await (const block of lineBlocks(store.readStream(jobFiles.results(jobId))))
+      for (const text of block)
+        for (const image of answerLine(text, 'images').images) await images.write(image);
+    await images.publish();
+  });
 }
 
 /** Some of the rows of a job, in the order of its lines. */
@@ -156,8 +178,11 @@ async function saveRows(
   await store.withFiles(key === null ? [] : [key], async (local) => {
     const rows = key === null ? null : { path: join(local, key), bytes: spec.input.bytes };
     await saveFile(path, owner, async (to, folder) => {
-      const answers = await writeAnswerLines(blocks, plan, join(folder, 'answers.jsonl'));
+      const images = plan.answer.kind === 'images' ? new ImageFolder(path, folder, jobId) : null;
+      await images?.open();
+      const answers = await writeAnswerLines(blocks, plan, join(folder, 'answers.jsonl'), images);
       await writeTable({ plan, rows, answers, path: to, format }, folder);
+      await images?.publish();
     });
   });
 }

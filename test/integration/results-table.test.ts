@@ -127,3 +127,31 @@ test('failed requests are written to a file, and the lines that are no requests 
     err: expect.stringContaining('holds the failed lines of job left-out') as string,
   });
 });
+
+test('images of rows are files beside the table, from one command', async () => {
+  const input = join(lab.folder, 'motifs.csv');
+  writeFileSync(input, 'motif\na cat\na dog\n');
+  const out = join(lab.folder, 'art.parquet');
+  const args = [
+    'run',
+    input,
+    '--prompt',
+    'Draw {{ motif }}',
+    '--model',
+    'gpt-image-1',
+    '--out',
+    out,
+    '--poll',
+    '0.1',
+  ];
+  for (const _time of [1, 2]) {
+    const { code, err } = await lab.run([...args, '--endpoint', '/v1/images/generations', '--param', 'n=2']);
+    expect({ code, err }).toMatchObject({ code: 0 });
+  }
+  const rows = await readBack(out);
+  expect(rows.map(({ motif, images }) => [motif, images])).toEqual([
+    ['a cat', ['art.images/1-1.png', 'art.images/1-2.png']],
+    ['a dog', ['art.images/2-1.png', 'art.images/2-2.png']],
+  ]);
+  expect(readFileSync(join(lab.folder, 'art.images/2-2.png')).subarray(1, 4).toString()).toBe('PNG');
+});

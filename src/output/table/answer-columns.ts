@@ -12,11 +12,12 @@ interface PropertyColumn {
   readonly type: Structure;
 }
 
-/** How answers become columns: one for each property, or one for the text, the vector or the JSON of the answer. */
+/** How answers become columns: one for each property, or one for the text, the vector, the files of images or the JSON of the answer. */
 export type AnswerColumns =
   | { readonly kind: 'properties'; readonly columns: readonly PropertyColumn[] }
   | { readonly kind: 'text' | 'json'; readonly columns: readonly [{ readonly name: 'answer' }] }
-  | { readonly kind: 'vector'; readonly columns: readonly [{ readonly name: 'embedding' }] };
+  | { readonly kind: 'vector'; readonly columns: readonly [{ readonly name: 'embedding' }] }
+  | { readonly kind: 'images'; readonly columns: readonly [{ readonly name: 'images' }] };
 
 /** The columns of the answers of these endpoints, with the JSON Schema of the answers if they have one. */
 export function answerColumns(
@@ -26,9 +27,14 @@ export function answerColumns(
   if (schema !== null) return propertyColumns(schema);
   if (endpoints.length > 0 && endpoints.every((endpoint) => endpoint === Endpoint.Embeddings))
     return { kind: 'vector', columns: [{ name: 'embedding' }] };
+  if (endpoints.length > 0 && endpoints.every((endpoint) => imageEndpoints.has(endpoint)))
+    return { kind: 'images', columns: [{ name: 'images' }] };
   const hasText = endpoints.length === 0 || endpoints.some((endpoint) => textEndpoints.has(endpoint));
   return { kind: hasText ? 'text' : 'json', columns: [{ name: 'answer' }] };
 }
+
+/** Endpoints whose answers are images. */
+export const imageEndpoints: ReadonlySet<string> = new Set([Endpoint.ImageGenerations, Endpoint.ImageEdits]);
 
 const textEndpoints: ReadonlySet<string> = new Set([
   Endpoint.ChatCompletions,

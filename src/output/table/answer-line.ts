@@ -1,7 +1,9 @@
 import { withoutLoneSurrogates } from '../../core/lone-surrogates.ts';
 import type { ResultRow } from '../../core/result-row.ts';
+import { answerImages } from '../../openai/rows/answer-images.ts';
 import { answerEmbeddings, answerForm, answerText, objectOf, whyNoText } from '../../openai/rows/answers.ts';
 import { readPlainRow, type PlainRow } from '../../openai/rows/plain-row.ts';
+import type { ImageFile } from '../image-folder.ts';
 import type { AnswerColumns } from './answer-columns.ts';
 
 /** The columns of answer lines in DuckDB; `answer` depends on the kind of answers. */
@@ -19,26 +21,30 @@ export const answerTypes: Readonly<Record<AnswerColumns['kind'], string>> = {
   json: 'JSON',
   text: 'VARCHAR',
   vector: 'FLOAT[]',
+  images: 'VARCHAR[]',
 };
 
 /** What of a result row a table has: the number of its line, and one line of JSON that DuckDB can read. */
 export interface AnswerLine {
   readonly line: number;
   readonly json: string;
+  /** Images whose files the line names. */
+  readonly images: readonly ImageFile[];
 }
 
-/** Makes the line of a row of the results, which is given as its text. */
-export function answerLine(text: string, kind: AnswerColumns['kind']): AnswerLine {
+/** Makes the line of a row of the results, which is given as its text. `imageFolder` is the folder of images, for their paths. */
+export function answerLine(text: string, kind: AnswerColumns['kind'], imageFolder: string = ''): AnswerLine {
   const plain = kind === 'text' || kind === 'properties' ? readPlainRow(text) : null;
   const json = plain === null ? null : plainAnswer(plain, kind);
   if (plain === null || json === null) {
     const row = JSON.parse(text) as ResultRow;
-    return { line: row.line, json: lineOfRow(row, kind) };
+    return { line: row.line, ...lineOfRow(row, kind, imageFolder) };
   }
   const { line, id, inputTokens, outputTokens } = plain;
   return {
     line,
     json: `{"custom_id":${withoutLoneSurrogates(id)},"status":"answered","error":null,"input_tokens":${inputTokens},"output_tokens":${outputTokens},"answer":${json}}`,
+    images: [],
   };
 }
 
@@ -49,20 +55,33 @@ function plainAnswer({ text }: PlainRow, kind: AnswerColumns['kind']): string | 
   return isObjectText(answer) ? onOneLine(answer) : null;
 }
 
-function lineOfRow(row: ResultRow, kind: AnswerColumns['kind']): string {
+function lineOfRow(
+  row: ResultRow,
+  kind: AnswerColumns['kind'],
+  imageFolder: string,
+): Omit<AnswerLine, 'line'> {
   const { id, status, error, usage } = row;
-  const { json, why } = status === 'answered' ? cellOf(row, kind) : { json: null, why: null };
+  const {
+    json,
+    why,
+    images = [],
+  } = status === 'answered' ? cellOf(row, kind, imageFolder) : { json: null, why: null };
   const message = error === null ? why : `${error.code}: ${error.message}`;
-  return `{"custom_id":${toJson(id)},"status":"${status}","error":${toJson(message)},"input_tokens":${usage?.input_tokens ?? null},"output_tokens":${usage?.output_tokens ?? null},"answer":${json}}`;
+  return {
+    json: `{"custom_id":${toJson(id)},"status":"${status}","error":${toJson(message)},"input_tokens":${usage?.input_tokens ?? null},"output_tokens":${usage?.output_tokens ?? null},"answer":${json}}`,
+    images,
+  };
 }
 
 /** The JSON of an answer, or why there is none. */
 interface AnswerCell {
   readonly json: string | null;
   readonly why: string | null;
+  readonly images?: readonly ImageFile[];
 }
 
-function cellOf(row: ResultRow, kind: AnswerColumns['kind']): AnswerCell {
+function cellOf(row: ResultRow, kind: AnswerColumns['kind'], imageFolder: string): AnswerCell {
+  if (kind === 'images') return readImages(row, imageFolder);
   const form = answerForm(objectOf(row.response));
   if (form === 'vectors') return readVectors(row, kind);
   if (form === 'whole' && kind !== 'vector')
@@ -92,6 +111,25 @@ function readVectors(row: ResultRow, kind: AnswerColumns['kind']): AnswerCell {
         json: null,
         why: `The answer has ${vectors.length} embeddings: see the response of the row in the results.`,
       };
+}
+
+/** The paths of the images: of their files by the number of the line, or the addresses of those that the API keeps. */
+function readImages(row: ResultRow, folder: string): AnswerCell {
+  const found = answerImages(row);
+  if (found === null)
+    return { json: null, why: 'The answer has no image: see the response of the row in the results.' };
+  const images: ImageFile[] = [];
+  const paths = found.map((image, at) => {
+    if ('url' in image) return image.url;
+    const name = `${row.line}${found.length === 1 ? '' : `-${at + 1}`}.${image.format}`;
+    images.push({ name, base64: image.base64 });
+    return `${folder === '' ? '' : `${folder}/`}${name}`;
+  });
+  return { json: toJsonList(paths), why: null, images };
+}
+
+function toJsonList(texts: readonly string[]): string {
+  return `[${texts.map(toJson).join(',')}]`;
 }
 
 /** JSON for a column of texts or of JSON. */

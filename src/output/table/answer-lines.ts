@@ -1,4 +1,5 @@
 import { stat, writeFile } from 'node:fs/promises';
+import type { ImageFolder } from '../image-folder.ts';
 import { answerLine } from './answer-line.ts';
 import type { TablePlan } from './table-plan.ts';
 
@@ -11,24 +12,26 @@ export interface AnswerLines {
 
 /**
  * Writes the answers of rows of results as one line each, in order. If the table has rows of the input, the n-th line is that of its n-th row:
- * a row without a result has an empty object.
+ * a row without a result has an empty object. Images are written to their folder, if the plan has some.
  */
 export async function writeAnswerLines(
   blocks: AsyncIterable<readonly string[]>,
   { answer, joinsRows }: TablePlan,
   path: string,
+  images: ImageFolder | null,
 ): Promise<AnswerLines> {
   let lines = 0;
   async function* pieces(): AsyncGenerator<string, void, undefined> {
     for await (const block of blocks) {
       let piece = '';
       for (const text of block) {
-        const { line, json } = answerLine(text, answer.kind);
+        const { line, json, images: files } = answerLine(text, answer.kind, images?.name);
         const before = joinsRows ? line - 1 : lines;
         for (; lines < before; lines += 1) piece += '{}\n';
         if (lines > before) throw new Error(`Row ${line} of the results is not in order.`);
         lines += 1;
         piece += `${json}\n`;
+        for (const file of files) await images?.write(file);
       }
       yield piece;
     }

@@ -1,0 +1,81 @@
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { BatchError, ErrorCode } from '../core/errors.ts';
+import { outputFiles } from './output-files.ts';
+import { OutputFormat, outputFormatOf } from './output-format.ts';
+
+/*
+ * The images of a job as files: beside a table `a.parquet` in the folder `a.images`, in a folder of results in its folder `images`. The folder
+ * has the mark of its job.
+ */
+
+/** The folder of the images of results at a path. */
+export function imageFolderOf(path: string): string {
+  if (outputFormatOf(path) === OutputFormat.Folder) return join(path, 'images');
+  return path.replace(/\.[^./\\]+$/, '.images');
+}
+
+/** An image to write, by the name of its file. */
+export interface ImageFile {
+  readonly name: string;
+  readonly base64: string;
+}
+
+/** Images that are written to a working folder, from where the whole folder gets its name. */
+export class ImageFolder {
+  /** The name of the folder. */
+  readonly name: string;
+  private readonly target: string;
+  private readonly working: string;
+  private readonly job: string;
+
+  /** `results` is the path of the results, and `working` a folder for the images until they are complete. */
+  constructor(results: string, working: string, job: string) {
+    this.target = imageFolderOf(results);
+    this.name = basename(this.target);
+    this.working = join(working, 'images');
+    this.job = job;
+  }
+
+  async open(): Promise<void> {
+    await mkdir(this.working);
+    await writeFile(join(this.working, outputFiles.mark), this.job);
+  }
+
+  async write({ name, base64 }: ImageFile): Promise<void> {
+    await writeFile(join(this.working, name), Buffer.from(base64, 'base64'), { flag: 'wx', flush: true });
+  }
+
+  /**
+   * Gives the folder its name, in place of that of an earlier call. A process that dies in between leaves a table without images, or images
+   * without a table; the next call writes both.
+   * @throws BatchError `bad_output`
+   */
+  async publish(): Promise<void> {
+    await checkImageFolder(this.target, this.job);
+    await rm(this.target, { recursive: true, force: true });
+    await rename(this.working, this.target);
+  }
+}
+
+/**
+ * Checks that a folder can take the images of a job: it does not exist, or is that of the same job.
+ * @throws BatchError `bad_output`
+ */
+export async function checkImageFolder(folder: string, job: string): Promise<void> {
+  if ((await stat(folder).catch(() => null)) === null) return;
+  const owner = await readFile(join(folder, outputFiles.mark), 'utf8').catch(() => null);
+  if (owner === job) return;
+  const what = owner === null ? 'exists' : `holds the images of job ${owner}`;
+  throw new BatchError(
+    ErrorCode.BadOutput,
+    `${folder} ${what}, and is the folder for the images of the results: move it away, or choose another name for the results.`,
+    { details: { file: folder } },
+  );
+}
+
+/** Removes the images of a job; leaves any other folder. */
+export async function removeOwnImages(folder: string, job: string): Promise<void> {
+  const owner = await readFile(join(folder, outputFiles.mark), 'utf8').catch(() => null);
+  if (owner === job) await rm(folder, { recursive: true, force: true });
+}
