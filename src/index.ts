@@ -21,6 +21,8 @@ export {
   type CancelAnswer,
   type ColumnReference,
   type ConnectOptions,
+  type ImageAddress,
+  type ImageBytes,
   type ImageFormat,
   type InvalidRow,
   type JobFilter,

@@ -16,7 +16,13 @@ export {
   answerText,
   isAnswerCut,
 } from '../openai/rows/answers.ts';
-export { answerImages, type AnswerImage, type ImageFormat } from '../openai/rows/answer-images.ts';
+export {
+  answerImages,
+  type AnswerImage,
+  type ImageAddress,
+  type ImageBytes,
+  type ImageFormat,
+} from '../openai/rows/answer-images.ts';
 export { JobServerStatus, type JobFilter } from './job-filter.ts';
 export type { StepBytes, StepRetry } from './pending-steps.ts';
 export type { ResultRow } from '../core/result-row.ts';

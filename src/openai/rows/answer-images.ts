@@ -1,10 +1,21 @@
 import { objectOf, type AnswerSource } from './answers.ts';
 
 /** An image of an answer: its bytes, or where the API keeps it. */
-export type AnswerImage =
-  | { readonly base64: string; readonly format: ImageFormat }
+export type AnswerImage = ImageBytes | ImageAddress;
+
+/** An image in the answer. */
+export interface ImageBytes {
+  /** Its bytes in base64. */
+  readonly base64: string;
+  /** By its first bytes. */
+  readonly format: ImageFormat;
+}
+
+/** An image at the API. */
+export interface ImageAddress {
   /** Valid for an hour after the answer was made: <https://developers.openai.com/api/reference/resources/images>. */
-  | { readonly url: string };
+  readonly url: string;
+}
 
 /** The formats of images, as the ending of a file; `bin` for one that is not known. */
 export type ImageFormat = 'png' | 'jpeg' | 'webp' | 'bin';
