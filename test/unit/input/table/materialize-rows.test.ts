@@ -89,6 +89,14 @@ test('rows that a call left without their key, or not whole, are written again',
   expect(readFileSync(rows, 'utf8')).toBe(text);
 });
 
+test('rows have their key only when their columns are recorded', async () => {
+  using folder = new TempFolder();
+  const store = new FolderStore(folder.path);
+  store.claim = async () => await Promise.reject(new Error('killed here'));
+  await expect(materializeRows(objects(1), store)).rejects.toThrow('killed here');
+  expect(filesIn(folder)).toEqual([]);
+});
+
 test('a source that fails leaves nothing', async () => {
   using folder = new TempFolder();
   const store = new FolderStore(folder.path);
