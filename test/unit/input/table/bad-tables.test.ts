@@ -141,7 +141,7 @@ describe('a file', () => {
       'long.csv: row 1 is longer than a batch may be: shorten it.',
       1,
     ]);
-  });
+  }, 120_000);
 
   test('that is a damaged zstd file', async () => {
     const packed = await packZstd(manyRows, folder.path);

@@ -203,7 +203,7 @@ describe('files', () => {
     const { rows, bytes } = await storedRows(source);
     expect(rows).toBe(count);
     expect(bytes).toBeGreaterThan(40_000_000);
-  });
+  }, 60_000);
 
   test('a format that is given counts more than the ending', async () => {
     const source = file('data.txt', 'a\tb\n1\t2\n');
