@@ -1,5 +1,8 @@
 import { DuckDb, type Effort } from './duckdb.ts';
 
+/** Work throws it to be done again with large effort. */
+export class NeedsLargeEffort extends Error {}
+
 /**
  * Calls `work` with a database that swaps to a folder, and closes it. Work that needs more memory than usual is done again with more, so it
  * must be safe twice.
@@ -32,6 +35,7 @@ async function attempt<T>(
 
 /** True for an error after which the read is tried again with more memory and longer lines. */
 function needsLargeEffort(error: unknown): boolean {
+  if (error instanceof NeedsLargeEffort) return true;
   const text = error instanceof Error ? error.message : '';
   return (
     text.startsWith('Out of Memory Error') ||

@@ -35,12 +35,14 @@ export interface JobFile {
   readonly [option: string]: unknown;
 }
 
+const pathsRule = 'must be a path, or a list of paths';
 const path = string('must be a path').min(1, 'must be a path');
 const file = strictObject({ file: path }, 'must be {"file": …}');
 const textOrFile = union([string(), file], 'must be a text, or {"file": …} with the path of one');
 const columnName = string('must be the name of a column').min(1, 'must be the name of a column');
 const column = strictObject({ column: columnName }, 'must be {"column": …} with the name of a column');
-const modelName = string().min(1);
+const modelRule = 'must be the name of a model, or {"column": …}';
+const modelName = string().min(1, modelRule);
 const wholeFrom = (low: number, high: number): ReturnType<typeof int> => {
   const rule = `must be a whole number from ${low} to ${high}`;
   return int(rule).min(low, rule).max(high, rule);
@@ -55,9 +57,9 @@ const object = record(string(), unknown(), 'must be an object');
 
 /** The keys, in the order of the documentation. */
 export const jobFileKeys: Readonly<Record<string, ZodType>> = {
-  $schema: exactOptional(string().describe('The JSON Schema of job files, for editors')),
+  $schema: exactOptional(string('must be a text').describe('The JSON Schema of job files, for editors')),
   input: exactOptional(
-    union([path, array(path).min(1)], 'must be a path, or a list of paths').describe(
+    union([path, array(path).min(1, pathsRule)], pathsRule).describe(
       'Paths and patterns of the input: with `prompt`, tables or documents; without, one `.jsonl` file of requests. `-` is standard input',
     ),
   ),
@@ -84,9 +86,7 @@ export const jobFileKeys: Readonly<Record<string, ZodType>> = {
   ),
   system: exactOptional(textOrFile.describe('The system message, likewise')),
   model: exactOptional(
-    union([modelName, column], 'must be the name of a model, or {"column": …}').describe(
-      'The model, or the column that names it',
-    ),
+    union([modelName, column], modelRule).describe('The model, or the column that names it'),
   ),
   endpoint: exactOptional(
     oneOf(endpoints, `must be one of ${endpoints.join(', ')}`).describe('The endpoint of all requests'),
@@ -121,7 +121,9 @@ export const jobFileKeys: Readonly<Record<string, ZodType>> = {
   ),
   npy: exactOptional(path.describe('A further `.npy` file, for the vectors of embeddings')),
   keep: exactOptional(
-    array(columnName).describe('The columns of the input that the table of results gets (default: all)'),
+    array(columnName, 'must be a list of columns').describe(
+      'The columns of the input that the table of results gets (default: all)',
+    ),
   ),
   jobId: exactOptional(text.describe('Id of the job, instead of one from the rows and options')),
   account: exactOptional(text.describe('A name for who pays, by which jobs can be found')),

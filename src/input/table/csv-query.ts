@@ -3,7 +3,11 @@ import { assertDistinct } from './columns.ts';
 import { parseCsvHeader, type CsvHeader } from './csv-header.ts';
 import type { DuckDb, Effort } from '../../duckdb/duckdb.ts';
 import { literalPath, quoteList, quoteName, quoteText } from '../../duckdb/sql-text.ts';
+import { unreadableFile } from './expand-paths.ts';
+import { mayHaveLongRows } from './long-rows.ts';
+import { NeedsLargeEffort } from '../../duckdb/with-duckdb.ts';
 import { noRows, tableError } from './table-error.ts';
+import { compressionOf } from './table-format.ts';
 import type { TableFile, ToQuery } from './table-query.ts';
 
 /**
@@ -17,18 +21,31 @@ export function csvQuery(delimiter: string | null): ToQuery {
     for (const file of files.slice(1))
       assertSame(await readHeader(db, file, delimiter), header, file, files[0]!);
     const columns = header.names.map((name) => `${quoteText(name)}: 'VARCHAR'`);
-    const sql = `FROM read_csv(${quoteList(files.map(({ path }) => literalPath(path)))}, header = true, delim = ${quoteText(header.delimiter)}, quote = '"', escape = '"', allow_quoted_nulls = false, columns = {${columns.join(', ')}}, ${strict(effort)})`;
+    const sql = `FROM read_csv(${quoteList(files.map(({ path }) => literalPath(path)))}, header = true, delim = ${quoteText(header.delimiter)}, quote = '"', escape = '"', allow_quoted_nulls = false, columns = {${columns.join(', ')}}, ${await strict(files, effort)})`;
     // A blank line of a table of one column is not a row, as in tables of several.
     const query = header.names.length === 1 ? `${sql} WHERE ${quoteName(header.names[0]!)} IS NOT NULL` : sql;
     return { sql: query, columns: await db.columnsOf(query) };
   };
 }
 
-function strict(effort: Effort): string {
-  // Without a guess, DuckDB takes 2 MB for the longest line, and buffers in proportion.
-  const lines = effort === 'usual' ? '' : `, max_line_size = ${MAX_BATCH_BYTES}`;
-  // The parallel reader silently leaves out the last row if it fills a buffer (32 MB), or begins in one and ends in another.
-  return `auto_detect = false, strict_mode = true, null_padding = false, parallel = false${lines}`;
+/**
+ * With usual effort, DuckDB takes 2 MB for the longest line, and its parallel reader silently leaves out some rows that are longer than a
+ * buffer of 32 MB. The rows of a compressed file are not known, so that one is read by one thread.
+ */
+async function strict(files: readonly TableFile[], effort: Effort): Promise<string> {
+  const options = 'auto_detect = false, strict_mode = true, null_padding = false';
+  if (effort === 'large') return `${options}, parallel = false, max_line_size = ${MAX_BATCH_BYTES}`;
+  if (files.some(({ path }) => compressionOf(path) !== 'none')) return `${options}, parallel = false`;
+  for (const file of files) if (await isLong(file)) throw new NeedsLargeEffort();
+  return options;
+}
+
+async function isLong({ path, name }: TableFile): Promise<boolean> {
+  try {
+    return await mayHaveLongRows(path);
+  } catch (error) {
+    throw unreadableFile(name, error);
+  }
 }
 
 async function readHeader(db: DuckDb, file: TableFile, delimiter: string | null): Promise<CsvHeader> {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isBatchError } from '../../../../src/core/errors.ts';
 import { DuckDb } from '../../../../src/duckdb/duckdb.ts';
 import type { RowSource } from '../../../../src/input/table/row-source.ts';
+import { tableOfFiles } from '../../../../src/input/table/table-files.ts';
 import { storedRows } from '../../../support/table-rows.ts';
 import { packZstd } from '../../../support/pack-zstd.ts';
 import { TempFolder } from '../../../support/temp-folder.ts';
@@ -140,7 +141,7 @@ describe('a file', () => {
       'long.csv: row 1 is longer than a batch may be: shorten it.',
       1,
     ]);
-  });
+  }, 120_000);
 
   test('that is a damaged zstd file', async () => {
     const packed = await packZstd(manyRows, folder.path);
@@ -149,6 +150,14 @@ describe('a file', () => {
     expect(await refusal({ kind: 'paths', paths: [folder.at('damaged.csv.zst')] })).toEqual([
       'damaged.csv.zst cannot be unpacked: it may be cut off or not compressed: write it again.',
     ]);
+  });
+
+  test.each(['gone.csv.gz', 'gone.csv.zst'])('that disappears before it is unpacked: %s', async (name) => {
+    const file = { path: folder.at(name), name };
+    await expect(tableOfFiles([file], 'csv', folder.path)).rejects.toMatchObject({
+      code: 'bad_input',
+      message: `${name} does not exist: check the path.`,
+    });
   });
 
   test('that is missing, or a folder', async () => {

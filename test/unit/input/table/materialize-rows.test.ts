@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { BatchError } from '../../../../src/core/errors.ts';
 import { materializeRows } from '../../../../src/input/table/materialize-rows.ts';
 import type { RowSource } from '../../../../src/input/table/row-source.ts';
 import { FolderStore } from '../../../../src/store/folder-store.ts';
@@ -89,6 +91,14 @@ test('rows that a call left without their key, or not whole, are written again',
   expect(readFileSync(rows, 'utf8')).toBe(text);
 });
 
+test('rows have their key only when their columns are recorded', async () => {
+  using folder = new TempFolder();
+  const store = new FolderStore(folder.path);
+  store.claim = async () => await Promise.reject(new Error('killed here'));
+  await expect(materializeRows(objects(1), store)).rejects.toThrow('killed here');
+  expect(filesIn(folder)).toEqual([]);
+});
+
 test('a source that fails leaves nothing', async () => {
   using folder = new TempFolder();
   const store = new FolderStore(folder.path);
@@ -118,16 +128,15 @@ describe('an error of the file system', () => {
   const failing = (code: string): Error => Object.assign(new Error('secret'), { code });
 
   test('is reported before the source is read, if the store cannot be one', async () => {
-    using folder = new TempFolder();
-    writeFileSync(folder.at('file'), '');
+    const store = new MemoryStore();
+    const error = new BatchError('store_unavailable', 'no hard links');
+    store.check = async () => await Promise.reject(error);
     let isRead = false;
     const source = (function* (): Generator<object> {
       isRead = true;
       yield {};
     })();
-    await expect(
-      materializeRows({ kind: 'objects', objects: source }, new FolderStore(folder.at('file', 'store'))),
-    ).rejects.toMatchObject({ code: 'store_unavailable' });
+    await expect(materializeRows({ kind: 'objects', objects: source }, store)).rejects.toBe(error);
     expect(isRead).toBe(false);
   });
 
@@ -184,39 +193,51 @@ test('an object is requested only when all but the last blocks before it are wri
 });
 
 test('after kill -9 at any time the next call stores the rows', async () => {
-  using folder = new TempFolder();
+  // New rows again and again: the process is also killed while it gives them their key.
   const program = `
     import { materializeRows } from ${source('input/table/materialize-rows.ts')};
     import { FolderStore } from ${source('store/folder-store.ts')};
-    const objects = Array.from({ length: 200_000 }, (_, i) => ({ i, text: 'some text' }));
+    const objects = (n) => Array.from({ length: 20_000 }, (_, i) => ({ n, i, text: 'some text' }));
     console.log('begins');
-    for (;;) await materializeRows({ kind: 'objects', objects }, new FolderStore('.'));`;
-  for (const afterMs of [0, 40, 90, 150, 220, 300]) {
+    for (let n = 0; ; n++) await materializeRows({ kind: 'objects', objects: objects(n) }, new FolderStore('.'));`;
+  const sha256Of = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
+  using folder = new TempFolder();
+  const hasRows = (): boolean =>
+    existsSync(folder.at('inputs')) &&
+    readdirSync(folder.at('inputs')).some((name) => existsSync(folder.at('inputs', name, 'rows.jsonl')));
+  const isRows = (name: string): boolean => /^inputs\/[0-9a-f]{64}\/rows\.jsonl$/.test(name);
+  for (const afterMs of [
+    0,
+    40,
+    150,
+    300,
+    'as soon as there are rows',
+    'as soon as there are rows',
+  ] as const) {
     const child = execFile(
       process.execPath,
       ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', program],
       { cwd: folder.path },
     );
     await new Promise((resolve) => child.stdout!.once('data', resolve));
-    await sleep(afterMs);
+    if (typeof afterMs === 'number') await sleep(afterMs);
+    else while (!hasRows()) await turn();
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGKILL');
     await ended;
     // What it left is a whole value or none, and is in nobody's way.
+    const left = filesIn(folder).filter(isRows);
+    for (const key of left) {
+      expect(key).toBe(inputFiles.rows(sha256Of(folder.at(key))));
+      expect(readdirSync(dirname(folder.at(key)))).toEqual([
+        expect.stringMatching(/^columns-[0-9a-f]{12}\.json$/),
+        'rows.jsonl',
+      ]);
+    }
     const store = new FolderStore(folder.path);
-    const left = filesIn(folder).filter((name) => name.endsWith('rows.jsonl') && !name.includes('.tmp/'));
-    for (const key of left)
-      expect(
-        createHash('sha256')
-          .update(readFileSync(folder.at(key)))
-          .digest('hex'),
-      ).toBe(key.split('/')[1]);
-    const { sha256, bytes, columnsId } = await materializeRows(objects(200_000), store);
+    const { sha256, bytes, columnsId } = await materializeRows(objects(20_000), store);
     expect(await store.size(inputFiles.rows(sha256))).toBe(bytes);
-    expect(
-      filesIn(folder).filter(
-        (name) => !name.startsWith(inputFiles.building) && !/^probe-.*\.tmp$/.test(name),
-      ),
-    ).toEqual([inputFiles.columns(sha256, columnsId), inputFiles.rows(sha256)]);
+    expect(await readColumns(store, sha256, columnsId)).not.toBeNull();
+    rmSync(folder.at('inputs'), { recursive: true });
   }
 }, 60_000);
