@@ -29,10 +29,13 @@ export type CarriedLine = readonly [
   charged: number,
   idle?: number,
   wrong?: number,
+  alone?: 1,
 ];
 
 /** The record of a line that is sent again. */
-export function toCarriedLine(line: number, { sent, charged, idle, wrong }: LineHistory): CarriedLine {
+export function toCarriedLine(line: number, history: LineHistory): CarriedLine {
+  const { sent, charged, idle, wrong, alone } = history;
+  if (alone === true) return [line, sent, charged, idle, wrong ?? 0, 1];
   if (wrong !== undefined) return [line, sent, charged, idle, wrong];
   return idle === sent - charged ? [line, sent, charged] : [line, sent, charged, idle];
 }
@@ -56,6 +59,11 @@ export interface ShardManifest {
   readonly maxBytes?: number;
   /** The lines whose requests tell the model what was wrong with its last answer; absent if there are none. */
   readonly told?: readonly ToldLine[];
+  /**
+   * The requests of the uploaded file, `shardFiles.packed`, if adjacent lines share them: for each, the estimated tokens of its lines. Absent
+   * for a shard that uploads one request per line.
+   */
+  readonly packs?: readonly (readonly number[])[];
 }
 
 /** A line and the parts of its request that were added to the first one: pairs of offset and length in bytes, ascending. */
@@ -118,7 +126,7 @@ export interface WholeRefusal {
   readonly code: string;
   /** The API's message. */
   readonly message: string;
-  /** The number of lines of the shard that it named; they have ended. */
+  /** The number of lines of the shard that it named; they have ended, or are sent again alone if they shared a request. */
   readonly named: number;
 }
 
@@ -187,9 +195,15 @@ export class ShardLines {
       for (let line = from; line <= to; line += 1) this.numbers[i++] = line;
     }
     this.histories = new Map(
-      manifest.carried.map(([line, sent, charged, idle = sent - charged, wrong]) => [
+      manifest.carried.map(([line, sent, charged, idle = sent - charged, wrong = 0, alone]) => [
         line,
-        { sent, charged, idle, ...(wrong === undefined ? {} : { wrong }) },
+        {
+          sent,
+          charged,
+          idle,
+          ...(wrong === 0 ? {} : { wrong }),
+          ...(alone === undefined ? {} : { alone: true }),
+        },
       ]),
     );
   }

@@ -100,6 +100,7 @@ describe('the steps come from the running code', () => {
       'input',
       'pass',
       'told', // see answers.test.ts
+      'packed', // see shared-requests.test.ts
       // Folders.
       'building',
       'buildings',

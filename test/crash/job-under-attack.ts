@@ -65,7 +65,7 @@ const AFTER_END_MS = 5_000;
 const LINES = 13;
 const BAD_LINE = 7;
 
-/** Rows of the job whose answers have a schema. */
+/** Rows of the other jobs. */
 const ROWS = 7;
 
 /** At least four batches, two rounds, lines that fail first, always or permanently, and a refused POST. */
@@ -90,6 +90,9 @@ const emulatorOptions: EmulatorOptions = {
     { on: 'call', call: 'batches.create', nth: 2, fault: { kind: 'status', status: 429 } },
   ],
 };
+
+/** What a job consists of: ready requests, rows whose answers have a schema, or rows whose embeddings share requests. */
+export type Content = 'requests' | 'answers' | 'embeddings';
 
 /** A Temporal server for jobs whose attack does not kill it. */
 export interface SharedServer extends AsyncDisposable {
@@ -148,16 +151,20 @@ export class JobUnderAttack implements AsyncDisposable {
   static async prepare(
     server: SharedServer | null,
     changes: EmulatorOptions = {},
-    hasSchema: boolean = false,
+    content: Content = 'requests',
   ): Promise<JobUnderAttack> {
     const folder = mkdtempSync(join(tmpdir(), 'durable-batch-crash-'));
     mkdirSync(join(folder, 'marks'));
     const input = join(folder, 'input.jsonl');
-    writeFileSync(input, hasSchema ? rowsText() : inputText());
-    const template = hasSchema ? await keptTemplate(join(folder, 'home')) : null;
+    writeFileSync(input, content === 'requests' ? inputText() : rowsText());
+    const template = content === 'requests' ? null : await keptTemplate(join(folder, 'home'), content);
     const options = { input, jobId: jobIdOf(folder), ...JOB_OPTIONS };
     const spec = await prepareJob(
-      hasSchema ? { ...options, skipBadLines: false, tellErrors: true } : options,
+      {
+        ...options,
+        ...(content === 'requests' ? {} : { skipBadLines: false }),
+        ...(content === 'answers' ? { tellErrors: true } : {}),
+      },
       false,
       template,
     );
@@ -391,13 +398,14 @@ function rowsText(): string {
   return Array.from({ length: ROWS }, (_, i) => `${JSON.stringify({ text: `Prompt ${i + 1}` })}\n`).join('');
 }
 
-/** The template of a job over rows, whose answers have a schema, in the store of a home. */
-async function keptTemplate(home: string): Promise<RequestTemplate> {
+/** The template of a job over rows, in the store of a home. */
+async function keptTemplate(home: string, content: Exclude<Content, 'requests'>): Promise<RequestTemplate> {
   const answer = { type: 'object', properties: { ok: { type: 'boolean' } }, required: ['ok'] };
   const template = await requestTemplateOf({
     prompt: '{{ text }}',
-    model: 'gpt-5-mini',
-    answer: { ...answer, additionalProperties: false },
+    ...(content === 'answers'
+      ? { model: 'gpt-5-mini', answer: { ...answer, additionalProperties: false } }
+      : { model: 'text-embedding-3-small', endpoint: '/v1/embeddings', params: { dimensions: 4 } }),
   });
   await keepTemplate(openStore(join(home, 'store')), template!);
   return template!;

@@ -39,6 +39,8 @@ export interface FaultRow {
   readonly endpoint?: '/v1/responses';
   /** Whether the job is one of rows whose answers have a schema that only `REPLY` fits. @default false */
   readonly hasSchema?: boolean;
+  /** Whether the job is one of rows of which embeddings are made, in shared requests; every answer is one vector. @default false */
+  readonly isEmbedding?: boolean;
   readonly job?: Omit<JobOptions, 'input'>;
   /** Values that no option allows, such as giving up after less than an hour. */
   readonly spec?: Partial<JobSpec>;
@@ -94,6 +96,9 @@ export interface Scene {
 /** The only answer that fits the schema of a row. */
 const REPLY = 'yes';
 const REPLY_JSON = JSON.stringify({ reply: REPLY });
+
+/** What `answerIn` returns for an answer of one vector. */
+const VECTOR = 'one vector';
 
 /** A job takes seconds; a busy machine needs far longer. */
 const DEADLINE_MS = 400_000;
@@ -177,15 +182,15 @@ export class FaultBench {
   }
 
   /** The template of a row whose answers have a schema, in the store; null for the other rows. */
-  private async templateOf({ hasSchema, endpoint }: FaultRow): Promise<RequestTemplate | null> {
-    if (hasSchema !== true) return null;
-    const template = await requestTemplateOf({
-      prompt: '{{ text }}',
-      model: 'gpt-5-mini',
-      id: { column: 'custom_id' },
-      answer: z.object({ reply: z.literal(REPLY) }),
-      ...(endpoint === undefined ? {} : { endpoint }),
-    });
+  private async templateOf({ hasSchema, isEmbedding, endpoint }: FaultRow): Promise<RequestTemplate | null> {
+    if (hasSchema !== true && isEmbedding !== true) return null;
+    const row = { prompt: '{{ text }}', id: { column: 'custom_id' } };
+    const answer = z.object({ reply: z.literal(REPLY) });
+    const template = await requestTemplateOf(
+      isEmbedding === true
+        ? { ...row, model: 'text-embedding-3-small', endpoint: '/v1/embeddings', params: { dimensions: 4 } }
+        : { ...row, model: 'gpt-5-mini', answer, ...(endpoint === undefined ? {} : { endpoint }) },
+    );
     await keepTemplate(openStore(join(this.home, 'store')), template!);
     return template;
   }
@@ -234,7 +239,7 @@ export class FaultBench {
         },
       );
       const rows = await rowsOf(job);
-      checkRows(rows, report, row.hasSchema === true ? asked.map(() => REPLY_JSON) : asked, row.ends);
+      checkRows(rows, report, repliesTo(row, asked), row.ends);
       await checkLedger(scene, report, row.ends);
       await checkGuarantees(emulator, api, rows, row.ends);
     } finally {
@@ -284,9 +289,15 @@ function installRuntimeOnce(): void {
   installed = true;
 }
 
+/** The answers to the prompts, as `answerIn` reads them. */
+function repliesTo({ hasSchema, isEmbedding }: FaultRow, asked: readonly string[]): readonly string[] {
+  if (hasSchema === true) return asked.map(() => REPLY_JSON);
+  return isEmbedding === true ? asked.map(() => VECTOR) : asked;
+}
+
 /** A line of the input: a request, or a row. */
-function lineOf({ endpoint, hasSchema }: FaultRow, line: number, content: string): object {
-  if (hasSchema === true) return { custom_id: `id ${line}`, text: content };
+function lineOf({ endpoint, hasSchema, isEmbedding }: FaultRow, line: number, content: string): object {
+  if (hasSchema === true || isEmbedding === true) return { custom_id: `id ${line}`, text: content };
   const body =
     endpoint === undefined
       ? { model: 'gpt-5-mini', messages: [{ role: 'user', content }] }
@@ -390,7 +401,10 @@ function answerIn(response: unknown): string {
   const body = response as {
     choices?: { message: { content: string } }[];
     output?: { content: { text: string }[] }[];
+    data?: { index: number; embedding: number[] }[];
   };
+  if (body.data?.length === 1 && body.data[0]!.index === 0 && body.data[0]!.embedding.length === 4)
+    return VECTOR;
   return body.choices?.[0]?.message.content ?? body.output?.[0]?.content[0]?.text ?? 'nothing';
 }
 

@@ -1,6 +1,6 @@
-import { JsonScanner, type OnMember } from '../../core/json-scan.ts';
 import { Endpoint } from '../../core/limits.ts';
 import type { ShardManifest } from '../../core/shard-plan.ts';
+import { bodyMember } from './body-member.ts';
 import { escapeSeparators } from './separators.ts';
 
 /** The parts that were added to a request: pairs of offset and length in bytes, ascending. */
@@ -24,7 +24,7 @@ export function tellModel(
   endpoint: string,
   messages: readonly unknown[],
 ): ToldRequest | null {
-  const span = conversationIn(request, endpoint === Endpoint.Responses ? 'input' : 'messages');
+  const span = bodyMember(request, endpoint === Endpoint.Responses ? 'input' : 'messages');
   if (span === null) return null;
   const [start, end] = span;
   const added = messages.map((message) => JSON.stringify(message)).join(',');
@@ -65,21 +65,4 @@ function insert(request: Buffer, texts: readonly (readonly [at: number, text: st
     grown += piece.length;
   }
   return { bytes: Buffer.concat([...pieces, request.subarray(from)]), parts };
-}
-
-/** The position of a member of the body of an uploaded request; null if it has none. */
-function conversationIn(request: Buffer, name: string): readonly [start: number, end: number] | null {
-  const scanner = new JsonScanner(request);
-  let span: readonly [number, number] | null = null;
-  const inBody: OnMember = (keyStart, keyEnd, at) => {
-    const end = scanner.scanValue(at, request.length);
-    if (scanner.keyIs(keyStart, keyEnd, name)) span = [at, end];
-    return end;
-  };
-  scanner.scanObject(0, request.length, (keyStart, keyEnd, at) =>
-    scanner.keyIs(keyStart, keyEnd, 'body')
-      ? scanner.scanObject(at, request.length, inBody)
-      : scanner.scanValue(at, request.length),
-  );
-  return span;
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { ShardLines, type ShardOutcome } from '../../core/shard-plan.ts';
 import { shardFiles } from '../../store/job-files.ts';
 import { ShardIds } from '../records/shard-ids.ts';
+import { ShardPacks } from '../records/shard-packs.ts';
 import { attemptRows, readManifest } from '../records/shard-records.ts';
 import type { EndedShard, MissingRows } from './ended-shard.ts';
 import { OpenRawFiles, rawFile } from './raw-files.ts';
@@ -27,6 +28,7 @@ export function settleShard(folder: string, ended: EndedShard, rule?: RowRule): 
   using spare = new BodySpillFile(path);
   const tally = new ShardTally({
     lines: new ShardLines(manifest),
+    packs: new ShardPacks(manifest),
     spare,
     rates: ended.rates,
     rule,
@@ -52,5 +54,5 @@ export function settleShard(folder: string, ended: EndedShard, rule?: RowRule): 
   new RowsWriter(path, ids).write(tally, bodies, [batchId, batchId, ...duplicateIds]);
   const told = join(folder, shardFiles.told(job, shard, rows));
   const tells = ended.answer?.tellErrors === true && writeTold(told, tally, bodies);
-  return { rows, ...outcomeOf(tally, limitsOf(ended), refusal), ...(tells ? { tells } : {}) };
+  return { rows, ...outcomeOf(tally, limitsOf(ended, tally), refusal), ...(tells ? { tells } : {}) };
 }

@@ -1,7 +1,7 @@
 import { NOT_JSON } from '../../core/json-scan.ts';
 import { isPlainCode } from '../../core/plain-code.ts';
 import { repairJson } from '../../core/repair-json.ts';
-import type { UsageReader } from './read-usage.ts';
+import type { RowUsage } from './read-usage.ts';
 import { findBrokenRow, lineInBytes, numberIn, skipFrame } from './row-bytes.ts';
 import type { RowFacts } from './row-meaning.ts';
 import { RowParts, type Span } from './row-parts.ts';
@@ -23,7 +23,7 @@ export interface ReadRow extends RowFacts {
   /** The position of the answer's text in `source`, as JSON; its end is 0 if it was not looked for, or is not in one piece. */
   textStart: number;
   textEnd: number;
-  readonly usage: UsageReader;
+  readonly usage: RowUsage;
 }
 
 const QUOTE = 0x22;

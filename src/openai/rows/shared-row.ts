@@ -1,0 +1,69 @@
+import { noTokens, type TokenCounts } from '../../core/token-cost.ts';
+import { AnswerFrame } from './answer-frame.ts';
+import type { ReadRow } from './read-result-row.ts';
+import { meaningOf, RowMeaning } from './row-meaning.ts';
+import { VectorSpans, type Vector } from './vector-spans.ts';
+
+/** Error code of this package, not of the API: the answer to several lines has no vector for one of them, or more than one. */
+const MISSING_VECTOR = 'missing_vector';
+
+const tokenKinds = Object.keys(noTokens()) as (keyof TokenCounts)[];
+
+/** The place of a vector in the answer to one line, whose body is `frame` around it. */
+export interface FramedVector {
+  readonly frame: AnswerFrame;
+  /** The position of its number in its request, which is 0 in the answer to one line; both 0 if it has none. */
+  readonly indexStart: number;
+  readonly indexEnd: number;
+}
+
+/** Called for the row of one line; its body is the vector alone if it has one. */
+type OnPart = (index: number, part: ReadRow, vector: FramedVector | null) => void;
+
+/** Cuts the row of a request that several lines share into a row for each of them. */
+export class SharedRow {
+  private readonly spans = new VectorSpans();
+
+  /**
+   * Calls `onPart` for each line, in order; its arguments are valid during the call only. Tokens are divided by the weights of the lines,
+   * in whole numbers that add up to those of the row.
+   */
+  each(row: ReadRow, weights: readonly number[], onPart: OnPart): void {
+    const { spans } = this;
+    const { source, bodyStart, bodyEnd } = row;
+    const isAnswer = meaningOf(row) === RowMeaning.Answered;
+    const vectors = isAnswer ? spans.read(source, bodyStart, bodyEnd, weights.length) : [];
+    const frame = vectors.some((vector) => vector !== null) ? new AnswerFrame(row, spans) : null;
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    let before = 0;
+    for (const [index, weight] of weights.entries()) {
+      const tokens = shareOf(row.usage.tokens, before, before + weight, total);
+      before += weight;
+      const { state, hasRareKinds } = row.usage;
+      const part: ReadRow = { ...row, usage: { state, hasRareKinds, tokens } };
+      onPart(index, part, isAnswer ? toVector(part, frame, vectors[index]!) : null);
+    }
+  }
+}
+
+/** Makes a vector the body of its line's row; a line without one has no answer. */
+function toVector(part: ReadRow, frame: AnswerFrame | null, vector: Vector | null): FramedVector | null {
+  if (frame === null || vector === null) {
+    part.bodyIsAnswer = false;
+    part.errorCode = MISSING_VECTOR;
+    part.errorMessage = 'The answer to several lines has no vector for this one.';
+    return null;
+  }
+  const { element, index } = vector;
+  [part.bodyStart, part.bodyEnd] = element;
+  if (index[1] === 0) return { frame, indexStart: 0, indexEnd: 0 };
+  return { frame, indexStart: index[0] - element[0], indexEnd: index[1] - element[0] };
+}
+
+/** The tokens of the lines from `before` to `after`, of `total`: consecutive shares add up to all tokens. */
+function shareOf(tokens: Readonly<TokenCounts>, before: number, after: number, total: number): TokenCounts {
+  const share = noTokens();
+  for (const kind of tokenKinds)
+    share[kind] = Math.floor((tokens[kind] * after) / total) - Math.floor((tokens[kind] * before) / total);
+  return share;
+}
