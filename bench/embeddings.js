@@ -25,6 +25,10 @@ const template = parseRequestTemplate({
   prompt: '{{ text }}',
 });
 
+const vector = JSON.stringify(
+  Array.from({ length: DIMENSIONS }, (_, i) => Number((Math.sin(i) / 39).toFixed(8))),
+);
+
 if (argv[1] === fileURLToPath(import.meta.url))
   await benchEmbeddings(mkdtempSync(join(tmpdir(), 'durable-batch-embeddings-')));
 
@@ -114,10 +118,6 @@ async function settle(folder, text, isShared) {
   rmSync(folder, { recursive: true });
   return seconds;
 }
-
-const vector = JSON.stringify(
-  Array.from({ length: DIMENSIONS }, (_, i) => Number((Math.sin(i) / 39).toFixed(8))),
-);
 
 function answerRow(line, size) {
   const data = Array.from(

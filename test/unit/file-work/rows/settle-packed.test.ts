@@ -1,9 +1,13 @@
 /** Shards of embeddings whose lines share requests. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { MAX_PACKED_LINES } from '../../../../src/core/limits.ts';
+import { indexAnswers } from '../../../../src/file-work/earlier/index-answers.ts';
+import { packRebuys } from '../../../../src/file-work/shards/pack-rebuys.ts';
 import { countAnswers } from '../../../../src/file-work/rows/count-answers.ts';
 import { ratesOf } from '../../../../src/openai/price.ts';
-import { shardFiles } from '../../../../src/store/job-files.ts';
+import { jobFiles, shardFiles } from '../../../../src/store/job-files.ts';
 import {
   JOB,
   manifestOf,
@@ -256,6 +260,34 @@ describe('settling', () => {
     expect(settle(other.path, shard, { output: broken })).toMatchObject({
       failed: 3,
       errors: { answer_unreadable: 3 },
+    });
+  });
+
+  test('another pass packs the rows again, and later jobs know each row by a request of its own', () => {
+    using folder = new TempFolder();
+    const round = planPacked(folder.path, linesOf(4));
+    mkdirSync(dirname(folder.at(jobFiles.round(JOB, 1))), { recursive: true });
+    writeFileSync(folder.at(jobFiles.round(JOB, 1)), JSON.stringify(round));
+    const [request] = uploaded(folder.path, shard);
+    const items = vectorItems(request!.texts);
+    const some = outputRow(1, vectorBody([items[1]!, items[2]!], 8));
+    expect(settle(folder.path, shard, { output: some }, { attempts: 1 })).toMatchObject({
+      answered: 2,
+      failed: 2,
+    });
+    const target = jobFiles.answers(JOB, 1);
+    expect(indexAnswers(folder.path, { job: JOB, rounds: 1, target })).toBe(2);
+
+    const limits = { shardLines: 100, shardBytes: 100_000 };
+    const pass = packRebuys(folder.path, { job: JOB, round: 1, which: 'unanswered', ...limits });
+    expect(pass).toMatchObject({ lines: 2, retried: { failed: 2, cancelled: 0 } });
+    expect(uploaded(folder.path, second)).toEqual([{ line: 1, texts: ['1 is a text', '4 is a text'] }]);
+    expect(manifestOf(folder.path, second)).toMatchObject({
+      packs: [[6, 6]],
+      carried: [
+        [1, 1, 0, 0],
+        [4, 1, 0, 0],
+      ],
     });
   });
 
