@@ -1,7 +1,7 @@
 import type { ShardLines } from '../../core/shard-plan.ts';
 import { readLines, type FileLine } from '../../files/read-lines.ts';
 import { ResultRowReader, type ReadRow } from '../../openai/rows/read-result-row.ts';
-import { SharedRow, type FramedVector } from '../../openai/rows/shared-row.ts';
+import { eachPart, type FramedVector } from '../../openai/rows/shared-row.ts';
 import type { ShardPacks } from '../records/shard-packs.ts';
 
 /** Longer rows are skipped: no answer of the API comes near this length. */
@@ -38,8 +38,7 @@ export function eachRow(
   onRow: (found: Readonly<ShardRow>) => void,
   findsTexts: boolean = false,
 ): void {
-  const reader = new ResultRowReader(findsTexts);
-  const shared = new SharedRow();
+  const reader = new ResultRowReader(findsTexts, packs.isPacked);
   let found: ShardRow | null = null;
   readLines(path, MAX_ROW_BYTES, (block, fileLine) => {
     if (fileLine.overlong) return;
@@ -59,7 +58,7 @@ export function eachRow(
         onRow(here);
         return;
       }
-      shared.each(row, weights, (index, part, vector) => {
+      eachPart(row, weights, (index, part, vector) => {
         here.position = first + index;
         here.row = part;
         here.vector = vector;

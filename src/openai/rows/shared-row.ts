@@ -2,7 +2,7 @@ import { noTokens, type TokenCounts } from '../../core/token-cost.ts';
 import { AnswerFrame } from './answer-frame.ts';
 import type { ReadRow } from './read-result-row.ts';
 import { meaningOf, RowMeaning } from './row-meaning.ts';
-import { VectorSpans, type Vector } from './vector-spans.ts';
+import type { Vector } from './vector-spans.ts';
 
 /** Error code of this package, not of the API: the answer to several lines has no vector for one of them, or more than one. */
 const MISSING_VECTOR = 'missing_vector';
@@ -20,29 +20,25 @@ export interface FramedVector {
 /** Called for the row of one line; its body is the vector alone if it has one. */
 type OnPart = (index: number, part: ReadRow, vector: FramedVector | null) => void;
 
-/** Cuts the row of a request that several lines share into a row for each of them. */
-export class SharedRow {
-  private readonly spans = new VectorSpans();
-
-  /**
-   * Calls `onPart` for each line, in order; its arguments are valid during the call only. Tokens are divided by the weights of the lines,
-   * in whole numbers that add up to those of the row.
-   */
-  each(row: ReadRow, weights: readonly number[], onPart: OnPart): void {
-    const { spans } = this;
-    const { source, bodyStart, bodyEnd } = row;
-    const isAnswer = meaningOf(row) === RowMeaning.Answered;
-    const vectors = isAnswer ? spans.read(source, bodyStart, bodyEnd, weights.length) : [];
-    const frame = vectors.some((vector) => vector !== null) ? new AnswerFrame(row, spans) : null;
-    const total = weights.reduce((sum, weight) => sum + weight, 0);
-    let before = 0;
-    for (const [index, weight] of weights.entries()) {
-      const tokens = shareOf(row.usage.tokens, before, before + weight, total);
-      before += weight;
-      const { state, hasRareKinds } = row.usage;
-      const part: ReadRow = { ...row, usage: { state, hasRareKinds, tokens } };
-      onPart(index, part, isAnswer ? toVector(part, frame, vectors[index]!) : null);
-    }
+/**
+ * Cuts the row of a request that several lines share, read with its vectors, into a row for each of them. Calls `onPart` for each line, in
+ * order; its arguments are valid during the call only. Tokens are divided by the weights of the lines, in whole numbers that add up to those
+ * of the row.
+ */
+export function eachPart(row: ReadRow, weights: readonly number[], onPart: OnPart): void {
+  const { source, usage } = row;
+  const spans = row.vectors!;
+  const isAnswer = meaningOf(row) === RowMeaning.Answered;
+  const vectors = isAnswer ? spans.of(source, weights.length) : [];
+  const frame = vectors.some((vector) => vector !== null) ? new AnswerFrame(row, spans) : null;
+  const { state, hasRareKinds } = usage;
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  let before = 0;
+  for (const [index, weight] of weights.entries()) {
+    const tokens = shareOf(usage.tokens, before, before + weight, total);
+    before += weight;
+    const part: ReadRow = { ...row, usage: { state, hasRareKinds, tokens } };
+    onPart(index, part, isAnswer ? toVector(part, frame, vectors[index]!) : null);
   }
 }
 
