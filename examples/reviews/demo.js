@@ -1,22 +1,26 @@
-// The demo: real reviews through the Batch API protocol, on the embedded Temporal server, with things going wrong.
+// The demo: `run sentiment.job.yaml` on real reviews, against the emulator of the Batch API, with things going wrong.
 import { randomBytes } from 'node:crypto';
 import { access, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { argv, env, exit } from 'node:process';
-import { readReviews, writeRequests } from './make-requests.js';
+import { fileURLToPath } from 'node:url';
+import { parse } from 'csv-parse/sync';
 
 const { runProgram } = await import('../../dist/cli/program.js');
 const { startEmulator } = await import('../../dist/emulator/index.js');
 const { readEnvironment } = await import('../../dist/environment.js');
 const { version } = createRequire(import.meta.url)('../../package.json');
 
+const jobFile = fileURLToPath(new URL('./sentiment.job.yaml', import.meta.url));
 const out = resolve('out', 'reviews');
 const { home } = readEnvironment();
 const folder = join(home, 'demo');
 const record = join(folder, 'demo.json');
 
-// The job, its emulator's state and its port stay together, in the home: so the demo goes on with them when it is started again.
+/** The version of the record: an earlier demo has a job of other requests. */
+const VERSION = 2;
+// The job, the data of its emulator and its port are kept together in the home, so that the demo continues when it is started again.
 const options = argv.slice(2);
 const before = options.includes('--fresh') ? null : await lastDemo();
 const job = before?.job ?? `reviews-${randomBytes(4).toString('hex')}`;
@@ -24,16 +28,15 @@ const isFinished = before !== null && (await isThere(join(home, 'store', 'jobs',
 
 const emulator = await startApi(before?.port ?? 0);
 await mkdir(folder, { recursive: true });
-await writeFile(`${record}.tmp`, JSON.stringify({ job, port: emulator.port }));
+await writeFile(`${record}.tmp`, JSON.stringify({ v: VERSION, job, port: emulator.port }));
 await rename(`${record}.tmp`, record);
 
 await mkdir(out, { recursive: true });
-// Results of another demo would keep this one's away; its own are written again.
+// `run` refuses a folder with the results of another demo; those of this one are written again.
 for (const name of ['results.jsonl', 'results.partial.jsonl', 'report.json', 'report.html'])
   await rm(join(out, name), { force: true });
-const input = join(out, 'reviews.jsonl');
-const lines = await writeRequests(input);
-console.log(`${lines} reviews → ${input}`);
+console.log(`reviews    ${fileURLToPath(new URL('./reviews.csv', import.meta.url))}`);
+console.log(`job file   ${jobFile}`);
 if (isFinished) {
   console.log(
     'The demo has run before: its job is finished, and its results are written again. Nothing is sent.',
@@ -47,7 +50,7 @@ if (isFinished) {
   console.log('On purpose, 2 % of the lines fail at first and one batch expires half done.\n');
 }
 
-// In this process, so that whatever ends the demo ends all of it.
+// In this process, so that a signal ends all of the demo.
 env.OPENAI_BASE_URL = emulator.url;
 env.OPENAI_API_KEY = 'emulator';
 env.DURABLE_BATCH_PATIENCE = '0.01';
@@ -55,7 +58,7 @@ argv.splice(
   2,
   argv.length,
   'run',
-  input,
+  jobFile,
   '--out',
   out,
   '--job',
@@ -77,9 +80,7 @@ console.log(
   `ledger      ${ledger.lines} lines executed ${ledger.executed} times; paid twice: ${ledger.lines_paid_twice_or_more}`,
 );
 console.log(`agreement   ${await agreement()}`);
-console.log(
-  `files       ${out}/: results.jsonl, report.json, report.html (open it in a browser), reviews.jsonl`,
-);
+console.log(`files       ${out}/: results.jsonl, report.json, report.html (open it in a browser)`);
 console.log(
   'Temporal keeps running for its Web UI (address above); stop it with: npx durable-batch dev --stop',
 );
@@ -88,7 +89,9 @@ exit(0);
 
 /** The last demo of this home: its job, and the port at which the job's API is played. */
 async function lastDemo() {
-  return (await isThere(record)) ? JSON.parse(await readFile(record, 'utf8')) : null;
+  if (!(await isThere(record))) return null;
+  const last = JSON.parse(await readFile(record, 'utf8'));
+  return last.v === VERSION ? last : null;
 }
 
 /** The emulator, at the port that the job's batches live at; 0 is any. */
@@ -121,7 +124,9 @@ async function isThere(path) {
 
 /** How often the label agrees with the raters, whose mean is taken as neutral between -0.5 and 0.5. */
 async function agreement() {
-  const ratings = new Map((await readReviews()).map(({ id, human_rating: rating }) => [id, Number(rating)]));
+  const csv = await readFile(new URL('./reviews.csv', import.meta.url), 'utf8');
+  const reviews = parse(csv, { columns: true });
+  const ratings = new Map(reviews.map(({ id, human_rating: rating }) => [id, Number(rating)]));
   const rows = (await readFile(join(out, 'results.jsonl'), 'utf8')).split('\n').filter((line) => line !== '');
   let same = 0;
   let answered = 0;

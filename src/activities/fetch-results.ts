@@ -78,6 +78,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
         refused: ended.errors,
         missing,
         attempts: request.attempts,
+        cancelled: request.cancelled === true,
         ...(answer === null ? {} : { answer }),
         duplicates: files.duplicates,
         lostDuplicate: files.lostDuplicate,

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import { BatchError, ErrorCode } from '../core/errors.ts';
+import { badFlag } from '../core/bad-option.ts';
 import type { JobOptions } from '../core/job-spec.ts';
 import { OutputFormat, outputFormatOf } from '../output/output-format.ts';
 
@@ -100,9 +100,7 @@ export function outputsOf({ out, npy, keep }: OutputFlags): { path: string; opti
 
 function toNpy(path: string): string {
   if (outputFormatOf(path) === OutputFormat.Npy) return path;
-  throw new BatchError(ErrorCode.BadOption, `Option --npy must be a file that ends in .npy, got "${path}".`, {
-    details: { option: 'npy' },
-  });
+  throw badFlag('npy', `must be a file that ends in .npy, got "${path}"`);
 }
 
 /** Names with commas between them. */

@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
+import { badFlag } from '../core/bad-option.ts';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 
 /** A text, and what messages call it: its file, or null. */
@@ -14,7 +15,7 @@ export interface NamedText {
 export async function textOrFile(option: string, value: string): Promise<NamedText> {
   if (await isFile(value)) return { text: await readText(value), name: value };
   if (value.includes('{{') || /\s/.test(value.trim())) return { text: value, name: null };
-  throw badOption(
+  throw badFlag(
     option,
     `names no file: "${value.slice(0, 80)}" does not exist. A text has a space, or a column as in {{ text }}`,
   );
@@ -59,11 +60,6 @@ export async function readJsonObject(option: string, path: string): Promise<Reco
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Record<string, unknown>;
   throw badFile(path, `is not a JSON object, which --${option} needs: {…}`);
-}
-
-/** An error of an option of the command line. */
-export function badOption(option: string, rule: string): BatchError {
-  return new BatchError(ErrorCode.BadOption, `Option --${option} ${rule}.`, { details: { option } });
 }
 
 function badFile(file: string, problem: string): BatchError {

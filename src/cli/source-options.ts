@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
+import { badFlag } from '../core/bad-option.ts';
 import type { StartSettings } from '../job/start-options.ts';
 import type { TemplateNames } from '../render/column-uses.ts';
 import { toNumber } from './job-options.ts';
-import { badOption, readJsonObject, textOrFile } from './read-texts.ts';
+import { readJsonObject, textOrFile } from './read-texts.ts';
 
 /** The options of what a job reads, and of the requests that it makes of rows; shared by `run` and `start`. */
 export interface SourceFlags {
@@ -67,9 +68,9 @@ export async function readSource(
 ): Promise<ReadSource> {
   const { sql, format, chunkTokens, chunkOverlap, embed, model, modelColumn, idColumn } = flags;
   if (model !== undefined && modelColumn !== undefined)
-    throw badOption('model-column', 'cannot be combined with --model');
+    throw badFlag('model-column', 'cannot be combined with --model');
   if (flags.imageDetail !== undefined && flags.images === undefined)
-    throw badOption('image-detail', 'needs --images');
+    throw badFlag('image-detail', 'needs --images');
   const prompt = flags.prompt === undefined ? null : await textOrFile('prompt', flags.prompt);
   const system = flags.system === undefined ? null : await textOrFile('system', flags.system);
   const settings = {
@@ -112,7 +113,7 @@ async function paramsOf(
 function toField(text: string): [key: string, value: unknown] {
   const [, key, value] = /^([^=]+)=([^]*)$/.exec(text) ?? [];
   if (key === undefined)
-    throw badOption('param', `must be key=value, such as temperature=0, got "${text.slice(0, 40)}"`);
+    throw badFlag('param', `must be key=value, such as temperature=0, got "${text.slice(0, 40)}"`);
   try {
     return [key, JSON.parse(value!)];
   } catch {

@@ -1,11 +1,8 @@
+import { unansweredLine } from '../core/result-row.ts';
 import { shardId, ShardLines, type RoundPlan, type ShardManifest } from '../core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../store/job-files.ts';
 import { readRecord, type Store } from '../store/store.ts';
 import { splitLines, type RowText } from './result-rows.ts';
-
-/** The first such text of a row is its status: in an id, a JSON string, its quotes are escaped. */
-const STATUS = ',"status":';
-const ANSWERED = `${STATUS}"answered"`;
 
 /**
  * Yields the requests of lines without an answer, as they were sent, with the user's ids: a valid input. The order is by batch, and
@@ -17,9 +14,10 @@ export async function* failedRequests(
   rows: AsyncIterable<RowText>,
 ): AsyncGenerator<string, number, undefined> {
   const lines: number[] = [];
-  for await (const { text } of rows)
-    if (!text.startsWith(ANSWERED, text.indexOf(STATUS)))
-      lines.push(Number.parseInt(text.slice('{"line":'.length), 10));
+  for await (const { text } of rows) {
+    const line = unansweredLine(text);
+    if (line !== null) lines.push(line);
+  }
   let left = lines.length;
   const plan = left === 0 ? null : await readRecord<RoundPlan>(store, jobFiles.round(job, 1));
   for (let index = 0; index < (plan?.shards ?? 0); index += 1) {

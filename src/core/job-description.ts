@@ -70,8 +70,8 @@ export function staticDetailsOf(spec: JobSpec): string {
 
 function answersOf({ answer }: JobSpec): [what: string, value: string][] {
   if (answer === undefined) return [];
-  const told = answer.tellErrors === true ? ', and the model is told what was wrong' : '';
-  return [['answers per line', `at most ${answer.attempts} that do not fit the schema${told}`]];
+  const feedback = answer.tellErrors === true ? ', and the next request says what was wrong' : '';
+  return [['answers per line', `at most ${answer.attempts} that do not fit the schema${feedback}`]];
 }
 
 /** Cuts a text to the size of a summary. */

@@ -1,4 +1,4 @@
-import { BatchError, ErrorCode } from './errors.ts';
+import { badFlag } from './bad-option.ts';
 import { isEndpoint, endpoints, type Endpoint, MAX_BATCH_BYTES, MAX_BATCH_LINES } from './limits.ts';
 
 /** The options of a job of ready requests. Every field but `input` is optional. */
@@ -111,7 +111,7 @@ export interface TemplateReference {
 export interface AnswerLimits {
   /** After how many of them a line ends `failed`. */
   readonly attempts: number;
-  /** True when the next request tells the model what was wrong. */
+  /** True when the next request says what was wrong with the answer. */
   readonly tellErrors?: true;
 }
 
@@ -153,21 +153,21 @@ export function checkJobOptions(
 ): CheckedOptions {
   const { jobId, endpoint, model, onlyNew } = options;
   if (jobId !== undefined && !isJobId(jobId)) {
-    throw badOption(
+    throw badFlag(
       'job',
       `must be 1 to 120 characters of A-Z a-z 0-9 . _ - and start with a letter or digit, got "${jobId}"`,
     );
   }
   if (model !== undefined && (model.trim() === '' || model.length > 256)) {
-    throw badOption('model', `must be the name of a model, got "${model.slice(0, 40)}"`);
+    throw badFlag('model', `must be the name of a model, got "${model.slice(0, 40)}"`);
   }
   if (endpoint !== undefined && !isEndpoint(endpoint)) {
-    throw badOption('endpoint', `must be one of ${endpoints.join(', ')}, got "${endpoint}"`);
+    throw badFlag('endpoint', `must be one of ${endpoints.join(', ')}, got "${endpoint}"`);
   }
   if (onlyNew !== undefined) assertSeries(onlyNew);
   const account = options.account?.trim() ?? null;
   if (account !== null && (account === '' || account.length > 100)) {
-    throw badOption('account', `must be a name of 1 to 100 characters, got "${account.slice(0, 40)}"`);
+    throw badFlag('account', `must be a name of 1 to 100 characters, got "${account.slice(0, 40)}"`);
   }
   const hours = options.giveUpAfterHours;
   return {
@@ -196,7 +196,7 @@ function answerLimits(
   const given = answerAttempts !== undefined ? 'answer-attempts' : tellErrors === true ? 'tell-errors' : null;
   if (!hasAnswer) {
     if (given === null) return {};
-    throw badOption(given, 'needs a schema of the answers: give --answer too, or leave it out');
+    throw badFlag(given, 'needs a schema of the answers: give --answer too, or leave it out');
   }
   const attempts = whole('answer-attempts', answerAttempts, 1, 20, 2);
   return { answer: { attempts, ...(tellErrors === true ? { tellErrors } : {}) } };
@@ -215,7 +215,7 @@ export function isSeriesName(text: unknown): boolean {
 /** JavaScript may pass `true`, which is valid for a schedule only. */
 function assertSeries(name: unknown): void {
   if (isSeriesName(name)) return;
-  throw badOption(
+  throw badFlag(
     'only-new',
     `must be the name of a series of jobs, 1 to 80 characters of A-Z a-z 0-9 . _ - and starting with a letter or digit, got "${String(name).slice(0, 90)}"`,
   );
@@ -227,7 +227,7 @@ function assertSeries(name: unknown): void {
  */
 export function assertJobId(jobId: unknown): string {
   if (typeof jobId === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/.test(jobId)) return jobId;
-  throw badOption(
+  throw badFlag(
     'job',
     `must be the id of a job, of A-Z a-z 0-9 . _ - and starting with a letter or digit, got "${String(jobId).slice(0, 120)}"`,
   );
@@ -265,7 +265,7 @@ export function resolveJobSpec(checked: CheckedOptions, input: InputFingerprint,
 export function jobIdStem(path: string): string {
   const name = path.split(/[\\/]/).at(-1) ?? '';
   const stem = name
-    .replace(/(\.(gz|zst))?$/i, '')
+    .replace(/\.(gz|zst)$/i, '')
     .replace(/\.(jsonl|ndjson|json|csv|tsv|tab|parquet|txt|md)$/i, '')
     .replaceAll(/[^A-Za-z0-9_-]+/g, '-')
     .replaceAll(/^[-_]+|[-_]+$/g, '')
@@ -282,7 +282,7 @@ function whole(
 ): number {
   const chosen = between(option, value, low, high, fallback);
   if (!Number.isInteger(chosen)) {
-    throw badOption(option, `must be a whole number from ${low} to ${high}, got ${chosen}`);
+    throw badFlag(option, `must be a whole number from ${low} to ${high}, got ${chosen}`);
   }
   return chosen;
 }
@@ -296,11 +296,7 @@ function between(
 ): number {
   if (value === undefined) return fallback;
   if (!(value >= low && value <= high)) {
-    throw badOption(option, `must be a number from ${low} to ${high}, got ${value}`);
+    throw badFlag(option, `must be a number from ${low} to ${high}, got ${value}`);
   }
   return value;
-}
-
-function badOption(option: string, rule: string): BatchError {
-  return new BatchError(ErrorCode.BadOption, `Option --${option} ${rule}.`, { details: { option } });
 }

@@ -20,3 +20,12 @@ export interface ResultRow {
   /** Tokens of the answer; null if the API sent none. */
   readonly usage: { readonly input_tokens: number; readonly output_tokens: number } | null;
 }
+
+/** The first such text of a row is its status: in an id, a JSON string, its quotes are escaped. */
+const STATUS = ',"status":';
+
+/** The line of a row that ended without an answer, read from the row's text; null for an answered row. */
+export function unansweredLine(row: string): number | null {
+  if (row.startsWith('"answered"', row.indexOf(STATUS) + STATUS.length)) return null;
+  return Number.parseInt(row.slice('{"line":'.length), 10);
+}

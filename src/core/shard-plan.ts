@@ -57,8 +57,8 @@ export interface ShardManifest {
   readonly cutFrom?: string;
   /** The largest file, in bytes, for these lines: a larger one was refused. */
   readonly maxBytes?: number;
-  /** The lines whose requests tell the model what was wrong with its last answer; absent if there are none. */
-  readonly told?: readonly ToldLine[];
+  /** The lines whose requests have feedback on the last answer; absent if there are none. */
+  readonly feedback?: readonly FeedbackLine[];
   /**
    * The requests of the uploaded file, `shardFiles.packed`, if adjacent lines share them: for each, the estimated tokens of its lines. Absent
    * for a shard that uploads one request per line.
@@ -67,7 +67,7 @@ export interface ShardManifest {
 }
 
 /** A line and the parts of its request that were added to the first one: pairs of offset and length in bytes, ascending. */
-export type ToldLine = readonly [line: number, ...parts: number[]];
+export type FeedbackLine = readonly [line: number, ...parts: number[]];
 
 /** One round of a job: its numbers of shards and lines, and of the lines refused before it. */
 export interface RoundPlan {
@@ -109,8 +109,8 @@ export interface ShardOutcome {
   readonly errors: Readonly<Record<string, number>>;
   /** The first lines with each error, at most `EXAMPLES_KEPT`; outcomes of version 0.1 have none. */
   readonly examples?: Readonly<Record<string, readonly number[]>>;
-  /** Set when `shardFiles.told` has what the next requests of lines tell the model about their answers. */
-  readonly tells?: true;
+  /** Set when there is feedback for the next requests of lines (`shardFiles.feedback`). */
+  readonly hasFeedback?: true;
   /** Set when the shard was too large for the API or a gateway before it: its lines are sent again in halves. */
   readonly tooLarge?: true;
   /** Set when the API refused the shard's batch as a whole; decides how its lines are packed again. */

@@ -34,7 +34,7 @@ export async function* retriedFiles(store: Store, { job, round, shards }: RetryR
   for (let index = 0; index < shards; index += 1) {
     const shard = shardId(round, index);
     const outcome = await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard));
-    if (outcome?.tells === true) yield shardFiles.told(job, shard, outcome.rows!);
+    if (outcome?.hasFeedback === true) yield shardFiles.feedback(job, shard, outcome.rows!);
   }
 }
 

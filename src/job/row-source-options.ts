@@ -1,4 +1,4 @@
-import { BatchError, ErrorCode } from '../core/errors.ts';
+import { badOption } from '../core/bad-option.ts';
 import type { ChunkOptions } from '../input/table/chunk-text.ts';
 import type { RowSource } from '../input/table/row-source.ts';
 import { TableFormat } from '../input/table/table-format.ts';
@@ -130,8 +130,4 @@ export function sourceStem(options: SourceOptions, paths: readonly string[]): st
   if (path === STDIN) return 'stdin';
   const parts = path.split(/[\\/]/).filter((part) => part !== '' && !/[*?[\]{}()!]/.test(part));
   return parts.at(-1) ?? 'files';
-}
-
-function badOption(option: string, rule: string): BatchError {
-  return new BatchError(ErrorCode.BadOption, `Option ${option} ${rule}.`, { details: { option } });
 }

@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path';
+import { badOption } from '../core/bad-option.ts';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { jobOptionNames, type InputFingerprint, type JobOptions, type JobSpec } from '../core/job-spec.ts';
 import { assertKnownOptions, nearest } from '../core/known-options.ts';
@@ -239,7 +240,3 @@ async function assertColumns(
 
 /** Names of columns in a message. */
 const MOST_NAMES = 12;
-
-function badOption(option: string, rule: string): BatchError {
-  return new BatchError(ErrorCode.BadOption, `Option ${option} ${rule}.`, { details: { option } });
-}

@@ -1,4 +1,5 @@
 import type { StandardJSONSchemaV1 } from '@standard-schema/spec';
+import { badOption } from '../core/bad-option.ts';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { Endpoint } from '../core/limits.ts';
 import type { TemplateNames } from '../render/column-uses.ts';
@@ -98,8 +99,4 @@ function closed(schema: unknown): unknown {
   });
   const isObject = (schema as { type?: unknown }).type === 'object';
   return { ...(isObject ? { additionalProperties: false } : {}), ...Object.fromEntries(members) };
-}
-
-function badOption(option: string, problem: string): BatchError {
-  return new BatchError(ErrorCode.BadOption, `Option ${option} ${problem}.`, { details: { option } });
 }

@@ -1,11 +1,9 @@
 import type { JobSpec } from '../core/job-spec.ts';
+import { unansweredLine } from '../core/result-row.ts';
 import { lineBlocks } from '../files/line-blocks.ts';
 import { inputFiles, jobFiles } from '../store/job-files.ts';
 import type { Store } from '../store/store.ts';
 import { rowColumns } from './job-table.ts';
-
-/** No row of another status contains this text: in a JSON string its quotes are escaped. */
-const ANSWERED = ',"status":"answered","attempts":';
 
 /**
  * Yields the rows of the input that ended without an answer, as they are in the store, in order. The results and the rows have the same
@@ -34,7 +32,9 @@ export async function* failedRows(store: Store, spec: JobSpec): AsyncGenerator<s
 /** Line numbers of results without an answer, ascending. */
 async function* failedLines(store: Store, jobId: string): AsyncGenerator<number, undefined, undefined> {
   for await (const block of lineBlocks(store.readStream(jobFiles.results(jobId))))
-    for (const row of block)
-      if (!row.includes(ANSWERED)) yield Number.parseInt(row.slice('{"line":'.length), 10);
+    for (const row of block) {
+      const line = unansweredLine(row);
+      if (line !== null) yield line;
+    }
   return undefined;
 }

@@ -1,5 +1,6 @@
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { writeAtomically } from './output-files.ts';
 
 /*
  * A file of results has a record beside it, `.NAME.durable-batch-job`, with the id of its job. A record in the store would be gone with a store
@@ -29,7 +30,7 @@ export async function recordOwner(path: string, job: string, bytes: number): Pro
     () => [],
   );
   const record: OwnerRecord = { job, bytes: [...before, bytes] };
-  await writeFile(recordOf(path), JSON.stringify(record));
+  await writeAtomically(recordOf(path), async (to) => await writeFile(to, JSON.stringify(record)));
 }
 
 /** Removes the record of a file that was removed. */

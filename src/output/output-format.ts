@@ -14,7 +14,7 @@ export const OutputFormat = {
 export type OutputFormat = (typeof OutputFormat)[keyof typeof OutputFormat];
 
 /** The forms of a table. */
-export type TableFormat = 'jsonl' | 'csv' | 'parquet';
+export type OutputTable = 'jsonl' | 'csv' | 'parquet';
 
 /** The form of an output. A path with another ending, or with a slash at its end, is a folder. */
 export function outputFormatOf(path: string): OutputFormat {
@@ -23,7 +23,7 @@ export function outputFormatOf(path: string): OutputFormat {
 }
 
 /** The form of a table; null for a folder and for a matrix. */
-export function tableFormatOf(path: string): TableFormat | null {
+export function outputTableOf(path: string): OutputTable | null {
   const format = outputFormatOf(path);
   return format === OutputFormat.Folder || format === OutputFormat.Npy ? null : format;
 }

@@ -25,9 +25,10 @@ export async function previewTable(store: Store, jobId: string, limit: number): 
   const answers = answer.columns.map(({ name }) => name);
   return {
     columns: [...input, ...answers, 'status', 'error'],
-    rows: results.map((text, i) => {
-      const line = JSON.parse(answerLine(text, answer.kind).json) as Line;
-      const row = isTable ? (JSON.parse(rows[i] ?? '{}') as Record<string, unknown>) : line;
+    rows: results.map((text) => {
+      const { line: number, json } = answerLine(text, answer.kind);
+      const line = JSON.parse(json) as Line;
+      const row = isTable ? (JSON.parse(rows[number - 1] ?? '{}') as Record<string, unknown>) : line;
       const values =
         answer.kind === 'properties'
           ? answer.columns.map(({ property }) => (line.answer as Record<string, unknown> | null)?.[property])

@@ -1,5 +1,6 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BatchError, ErrorCode } from '../core/errors.ts';
+import { badFlag } from '../core/bad-option.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import { Endpoint } from '../core/limits.ts';
 import { loadDuckDb } from '../duckdb/load-duckdb.ts';
@@ -10,10 +11,10 @@ import { checkOutputFile } from './check-file.ts';
 import { checkOutputFolder } from './check-output.ts';
 import { failedRows } from './failed-rows.ts';
 import { hasRows, planJobTable, rowColumns, specOf, type AnswersOfTemplate } from './job-table.ts';
-import { OutputFormat, outputFormatOf, tableFormatOf } from './output-format.ts';
+import { inPieces } from './in-pieces.ts';
+import { OutputFormat, outputFormatOf, outputTableOf } from './output-format.ts';
 import { removeOwnFile, saveFile } from './save-file.ts';
 import { writeAnswerLines } from './table/answer-lines.ts';
-import { writeLines } from './table/write-lines.ts';
 import { writeRows, writeTable } from './table/write-table.ts';
 import { copyResults, writePartialResults } from './write-output.ts';
 import { writeNpy } from './write-npy.ts';
@@ -54,8 +55,8 @@ export async function checkOutput(
     template !== null &&
     template.endpoint !== Endpoint.Embeddings
   )
-    throw badOption('npy', `is for embeddings, and the endpoint of the job is ${template.endpoint}`);
-  if (tableFormatOf(path) === null) return;
+    throw badFlag('npy', `is for embeddings, and the endpoint of the job is ${template.endpoint}`);
+  if (outputTableOf(path) === null) return;
   await loadDuckDb();
   await planJobTable(store, spec, keep, template);
 }
@@ -105,8 +106,17 @@ function partialPath(path: string): string {
 }
 
 async function* blocksOf(rows: AsyncIterable<string>): AsyncGenerator<string[], void, undefined> {
-  for await (const row of rows) yield [row];
+  let block: string[] = [];
+  for await (const row of rows) {
+    if (block.push(row) < ROWS_A_BLOCK) continue;
+    yield block;
+    block = [];
+  }
+  yield block;
 }
+
+/** Rows that are written at a time. */
+const ROWS_A_BLOCK = 1_000;
 
 async function saveRows(
   store: Store,
@@ -115,7 +125,7 @@ async function saveRows(
   path: string,
   { keep }: TableOptions,
 ): Promise<void> {
-  const format = tableFormatOf(path);
+  const format = outputTableOf(path);
   if (format === null) {
     await saveFile(path, jobId, async (to) => await writeNpy(blocks, to));
     return;
@@ -143,34 +153,26 @@ export async function saveFailed(
   requests: AsyncIterable<string>,
   path: string,
 ): Promise<void> {
-  const format = tableFormatOf(path);
+  const format = outputTableOf(path);
   if (format === null)
-    throw badOption('out', 'must be a file that ends in .jsonl, .csv or .parquet for the failed lines');
+    throw badFlag('out', 'must be a file that ends in .jsonl, .csv or .parquet for the failed lines');
   const spec = await specOf(store, jobId);
   const isTable = hasRows(spec);
   if (!isTable && format !== OutputFormat.Jsonl)
-    throw badOption('out', 'must end in .jsonl for the failed lines of an input of ready requests');
+    throw badFlag('out', 'must end in .jsonl for the failed lines of an input of ready requests');
   await saveFile(path, jobId, async (to, folder) => {
     const lines = format === OutputFormat.Jsonl ? to : join(folder, 'rows.jsonl');
-    let rows = 0;
-    const bytes = await writeLines(lines, async (add) => {
-      for await (const line of isTable ? failedRows(store, spec) : requests) {
-        rows += 1;
-        await add(`${line}\n`);
-      }
-    });
+    await writeFile(lines, inPieces(isTable ? failedRows(store, spec) : requests), { flag: 'wx' });
     if (format === OutputFormat.Jsonl) return;
-    const { columns } = await rowColumns(store, spec);
-    await writeRows({ path: lines, bytes, rows }, columns, { path: to, format, folder });
+    const { columns, rows } = await rowColumns(store, spec);
+    // A failed row is as long as the others, on average.
+    const sizes = { bytes: spec.input.bytes, rows };
+    await writeRows({ path: lines, ...sizes }, columns, { path: to, format, folder });
   });
 }
 
 /** Only a table has columns to choose. */
 function assertTable(path: string, { keep }: TableOptions): void {
-  if (keep !== undefined && tableFormatOf(path) === null)
-    throw badOption('keep', 'is for tables: name a file that ends in .jsonl, .csv or .parquet');
-}
-
-function badOption(option: string, problem: string): BatchError {
-  return new BatchError(ErrorCode.BadOption, `Option --${option} ${problem}.`, { details: { option } });
+  if (keep !== undefined && outputTableOf(path) === null)
+    throw badFlag('keep', 'is for tables: name a file that ends in .jsonl, .csv or .parquet');
 }

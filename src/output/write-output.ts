@@ -3,10 +3,8 @@ import { copyFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jobFiles } from '../store/job-files.ts';
 import type { Store } from '../store/store.ts';
+import { inPieces } from './in-pieces.ts';
 import { fileExists, outputFiles, writeAtomically } from './output-files.ts';
-
-/** Characters written at a time. */
-const PIECE_CHARACTERS = 1 << 18;
 
 /**
  * Copies the finished files of a job into a folder, each atomically, `report.json` last. A job may have no page: drawing it may have
@@ -45,18 +43,6 @@ export async function writePartialResults(
   await writeFile(join(folder, outputFiles.mark), jobId);
   await writeAtomically(path, async (temporary) => await writeFile(temporary, inPieces(rows)));
   return path;
-}
-
-/** Joins rows to pieces large enough for one write. */
-async function* inPieces(rows: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
-  let piece = '';
-  for await (const row of rows) {
-    piece += `${row}\n`;
-    if (piece.length < PIECE_CHARACTERS) continue;
-    yield piece;
-    piece = '';
-  }
-  yield piece;
 }
 
 async function copyAtomically(from: string, to: string): Promise<void> {

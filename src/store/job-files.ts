@@ -114,8 +114,9 @@ export const shardFiles = {
    */
   rows: (job: string, shard: string, id: string | undefined): string =>
     `jobs/${job}/shards/${shard}/${id === undefined ? 'rows' : `rows-${id}`}.jsonl`,
-  /** What the next requests of its lines tell the model about their wrong answers, for the outcome that names the rows with this `id`. */
-  told: (job: string, shard: string, id: string): string => `jobs/${job}/shards/${shard}/told-${id}.jsonl`,
+  /** The feedback on wrong answers for the next requests of its lines, for the outcome that names the rows with this `id`. */
+  feedback: (job: string, shard: string, id: string): string =>
+    `jobs/${job}/shards/${shard}/feedback-${id}.jsonl`,
   /** How its lines ended, and which lines are sent again; see `ShardOutcome`. Written last. */
   outcome: (job: string, shard: string): string => `jobs/${job}/shards/${shard}/outcome.json`,
 } as const;

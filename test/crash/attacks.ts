@@ -152,6 +152,18 @@ export async function attackWorker(
   return { end: await job.end(), late };
 }
 
+/** Kills of one job. */
+const KILLS_A_JOB = 6;
+
+/** Distributes steps over jobs for `killInTurn`: those of one job are far from each other, and in order. */
+export function stepsInTurn(steps: readonly Step[]): (readonly [names: string, steps: readonly Step[]])[] {
+  const jobs = Math.ceil(steps.length / KILLS_A_JOB);
+  return Array.from({ length: jobs }, (_, job) => {
+    const own = steps.filter((_step, i) => i % jobs === job);
+    return [own.map(({ name }) => name).join(' · '), own] as const;
+  });
+}
+
 /** How a job ended whose workers were killed. */
 export interface Killed {
   readonly end: JobEnd;
@@ -163,8 +175,12 @@ export interface Killed {
  * Kills a worker of one job at each of the steps, each time another worker, and lets the job end by itself. Most of the time of an
  * attack is the start of its workers, so several attacks on one job take little more than half of the time.
  */
-export async function killInTurn(steps: readonly Step[], shared: SharedServer): Promise<Killed> {
-  await using job = await JobUnderAttack.prepare(shared);
+export async function killInTurn(
+  steps: readonly Step[],
+  shared: SharedServer,
+  ...kind: JobKind
+): Promise<Killed> {
+  await using job = await JobUnderAttack.prepare(shared, ...kind);
   await job.start();
   let killed = 0;
   for (const step of steps) {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { shardId } from '../../src/core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../../src/store/job-files.ts';
-import { Attack, attackClient, attackWorker, killInTurn, recordUndisturbed } from './attacks.ts';
+import { Attack, attackClient, attackWorker, killInTurn, recordUndisturbed, stepsInTurn } from './attacks.ts';
 import {
   JOB_OPTIONS,
   JobUnderAttack,
@@ -51,12 +51,7 @@ const cells = workerSteps.flatMap((step, i) => {
 
 /** The kills that are no cells: several of one job, which are far from each other, in the order of the steps. */
 const kills = isFull ? [] : workerSteps.filter(({ name }) => !isByChance(name));
-const KILLS_A_JOB = 6;
-const jobsKilled = Math.ceil(kills.length / KILLS_A_JOB);
-const killsInTurn = Array.from({ length: jobsKilled }, (_, job) => {
-  const steps = kills.filter((_, i) => i % jobsKilled === job);
-  return [steps.map(({ name }) => name).join(' · '), steps] as const;
-});
+const killsInTurn = stepsInTurn(kills);
 
 const clientCells = clientSteps.flatMap((step) =>
   (isFull ? (['kill', 'server'] as const) : (['kill'] as const)).map(
@@ -99,7 +94,7 @@ describe('the steps come from the running code', () => {
       'unknown',
       'input',
       'pass',
-      'told', // see answers.test.ts
+      'feedback', // see answers.test.ts
       'packed', // see shared-requests.test.ts
       // Folders.
       'building',

@@ -83,7 +83,7 @@ function nameOf(path) {
         .replace(/^shards\/[^/]+\//, '')
         .replace(job, 'JOB')
         // Random ids of attempts, and the folder in which the first round is built.
-        .replace(/(rows|told)-[0-9a-f]+\.jsonl/, '$1-1.jsonl')
+        .replace(/(rows|feedback)-[0-9a-f]+\.jsonl/, '$1-1.jsonl')
         .replace(/^building\/[0-9a-f]+\/jobs\/JOB\/(?:shards\/[^/]+\/)?/, '')
         .replaceAll(/\d+/g, 'N')
     );

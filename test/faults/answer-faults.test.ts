@@ -105,9 +105,9 @@ describe.concurrent('the model is told what was wrong', () => {
     await bench.run({
       hasSchema: true,
       ...(endpoint === '/v1/responses' ? { endpoint } : {}),
-      faults: [onTwo('misfit', null, { unlessTold: true })],
+      faults: [onTwo('misfit', null, { unlessFeedback: true })],
       job: { tellErrors: true },
-      // The request that tells is another line of the ledger.
+      // The request with feedback is another line of the ledger.
       ends: { ...again('answer_invalid'), paidTwice: 0 },
     });
   });
@@ -115,7 +115,7 @@ describe.concurrent('the model is told what was wrong', () => {
   test('of a refusal nothing', async () => {
     await bench.run({
       hasSchema: true,
-      faults: [onTwo('refusal', null, { unlessTold: true })],
+      faults: [onTwo('refusal', null, { unlessFeedback: true })],
       job: { tellErrors: true },
       ends: {
         failed: { 2: 'answer_refused', 5: 'answer_refused' },

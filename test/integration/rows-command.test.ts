@@ -257,7 +257,7 @@ describe('in one sentence, with exit code 2 and nothing sent, is refused', () =>
     const { code, err } = await lab.run(['run', table, ...prompt, ...model]);
     expect({ code, err }).toEqual({
       code: 2,
-      err: 'durable-batch: Option --out is missing: name a folder for the results.\n',
+      err: 'durable-batch: Option --out is missing: name a file or a folder for the results.\n',
     });
   });
 });

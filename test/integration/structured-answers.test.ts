@@ -13,12 +13,12 @@ let client: BatchClient;
 beforeAll(async () => {
   await lab.useEmulator({
     faults: [
-      // Right once the model is told; wrong always; wrong in the first pass only.
+      // Right after feedback; wrong always; wrong in the first pass only.
       {
         on: 'line',
         customId: '2',
         executions: null,
-        fault: { kind: 'wrong_answer', as: 'misfit', unlessTold: true },
+        fault: { kind: 'wrong_answer', as: 'misfit', unlessFeedback: true },
       },
       { on: 'line', customId: '3', executions: null, fault: { kind: 'wrong_answer', as: 'cut' } },
       { on: 'line', customId: '4', executions: 2, fault: { kind: 'wrong_answer', as: 'refusal' } },
@@ -32,7 +32,7 @@ afterAll(async () => {
   await lab.close();
 });
 
-test('wrong answers are requested again, told, paid and kept; another pass begins anew; no schema is in the history', async () => {
+test('wrong answers are requested again with feedback, paid and kept; another pass begins anew; no schema is in the history', async () => {
   const template = await requestTemplateOf({
     prompt: '{{ text }}',
     model: 'gpt-5-mini',

@@ -31,7 +31,7 @@ const job = fc.record({
   fates: fc.array(fate, { minLength: 1, maxLength: 40 }),
   attempts: fc.integer({ min: 1, max: 3 }),
   answers: fc.integer({ min: 1, max: 4 }),
-  tells: fc.boolean(),
+  hasFeedback: fc.boolean(),
   endpoint: fc.constantFrom('chat', 'responses'),
   shardLines: fc.integer({ min: 1, max: 4 }),
 });
@@ -61,7 +61,7 @@ class LineLog {
 
 test('each line ends once, with the answers that it may have; all of them are paid, and none is lost', () => {
   fc.assert(
-    fc.property(job, ({ lines, fates, attempts, answers, tells, endpoint, shardLines }) => {
+    fc.property(job, ({ lines, fates, attempts, answers, hasFeedback, endpoint, shardLines }) => {
       using folder = new TempFolder();
       const root = folder.path;
       const input = Array.from({ length: lines }, (_, i) =>
@@ -70,7 +70,7 @@ test('each line ends once, with the answers that it may have; all of them are pa
           : JSON.stringify({ url: '/v1/responses', body: { model: 'm', input: `text ${i}` } }),
       );
       const logs = new Map<number, LineLog>(input.map((_, i) => [i + 1, new LineLog()]));
-      const answer = { ...check, attempts: answers, ...(tells ? { tellErrors: true as const } : {}) };
+      const answer = { ...check, attempts: answers, ...(hasFeedback ? { tellErrors: true as const } : {}) };
       const rows: string[] = [];
       let played = 0;
       let paid = 0;
@@ -84,7 +84,7 @@ test('each line ends once, with the answers that it may have; all of them are pa
             const line = Number((JSON.parse(text) as { custom_id: string }).custom_id);
             const log = logs.get(line)!;
             expect(log.isOpen(attempts, answers)).toBe(true);
-            checkTold(text, log, tells);
+            checkFeedback(text, log, hasFeedback);
             const fate = fates[played++ % fates.length]!;
             log.seen.push(fate);
             if (fate === 'trouble') errors.push(outputRow(line, { error: { code: 'server_error' } }, 500));
@@ -134,11 +134,11 @@ function requestsIn(root: string, number: number, { shards }: RoundPlan): string
   return Array.from({ length: shards }, (_, i) => requestsOf(root, shardId(number, i))).join('');
 }
 
-/** A request has its own text and, if the model is told, the last answer that can be told. */
-function checkTold(text: string, log: LineLog, tells: boolean): void {
+/** A request has its own text and, with feedback, the last answer that gets any. */
+function checkFeedback(text: string, log: LineLog, hasFeedback: boolean): void {
   const { body } = JSON.parse(text) as { body: { messages?: unknown[]; input?: unknown[] | string } };
   const turns = body.messages ?? body.input!;
-  const told = log.seen.findLast((fate) => fate in codes && fate !== 'refused');
-  if (!tells || told === undefined) expect(Array.isArray(turns) ? turns.length : 1).toBe(1);
+  const feedback = log.seen.findLast((fate) => fate in codes && fate !== 'refused');
+  if (!hasFeedback || feedback === undefined) expect(Array.isArray(turns) ? turns.length : 1).toBe(1);
   else expect(turns).toMatchObject([{ role: 'user' }, { role: 'assistant' }, { role: 'user' }]);
 }

@@ -98,10 +98,11 @@ function answerOrRefusal(body: Record<string, unknown>, context: LineContext): A
 function answeredWrongly(
   body: Record<string, unknown>,
   context: LineContext,
-  { as, unlessTold = false }: Extract<LineFault, { kind: 'wrong_answer' }>,
+  { as, unlessFeedback = false }: Extract<LineFault, { kind: 'wrong_answer' }>,
 ): LineOutcome {
   const answer = answerOrRefusal(body, context);
-  if (answer instanceof ApiError || (unlessTold && hasAssistantMessage(body))) return answered(body, context);
+  if (answer instanceof ApiError || (unlessFeedback && hasAssistantMessage(body)))
+    return answered(body, context);
   return paid(answer, responseRow(context.ids, 200, JSON.stringify(wrongAnswer(answer.body, as))));
 }
 

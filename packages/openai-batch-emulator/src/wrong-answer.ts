@@ -18,7 +18,7 @@ export function wrongAnswer(body: JsonObject, as: WrongAnswer): JsonObject {
   return body['object'] === 'response' ? wrongResponse(body, as) : body;
 }
 
-/** Whether a request has an assistant message: a program has told the model about an earlier answer. */
+/** Whether a request has an assistant message: it has feedback on an earlier answer. */
 export function hasAssistantMessage(request: JsonObject): boolean {
   const turns = request['messages'] ?? request['input'];
   return Array.isArray(turns) && turns.some((turn) => isObject(turn) && turn['role'] === 'assistant');

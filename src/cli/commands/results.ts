@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { once } from 'node:events';
 import { BatchClient, type JobHandle } from '../../client/index.ts';
-import { BatchError, ErrorCode } from '../../core/errors.ts';
+import { badFlag } from '../../core/bad-option.ts';
 import { exitCodeOfEnd, isEndState } from '../../core/progress.ts';
 import { count } from '../../core/number-format.ts';
 import { progressLine } from '../progress-text.ts';
@@ -60,9 +60,7 @@ function checkedOutputs(flags: ResultsFlags): ReturnType<typeof outputsOf> {
   const isUnused = flags.failed === true || (given === 'keep' && flags.out === undefined);
   if (given !== undefined && isUnused) {
     const problem = flags.failed === true ? 'does not go with --failed' : 'needs --out';
-    throw new BatchError(ErrorCode.BadOption, `Option --${given} ${problem}.`, {
-      details: { option: given },
-    });
+    throw badFlag(given, problem);
   }
   return outputsOf(flags);
 }

@@ -27,7 +27,7 @@ import {
   type OutputFlags,
 } from '../job-options.ts';
 import { readStart, resolveRequest, unreadableMessage } from '../read-start.ts';
-import { badOption } from '../read-texts.ts';
+import { badFlag } from '../../core/bad-option.ts';
 import { saveAll } from '../save-all.ts';
 import { addSourceOptions, type SourceFlags } from '../source-options.ts';
 import { startJob } from '../start-job.ts';
@@ -72,8 +72,7 @@ async function run(inputs: readonly string[], flags: RunFlags): Promise<void> {
     return;
   }
   const outputs: OutputFlags = request.outputs;
-  if (outputs.out === undefined)
-    throw badOption('out', 'is missing: name a file or a folder for the results');
+  if (outputs.out === undefined) throw badFlag('out', 'is missing: name a file or a folder for the results');
   const { home, taskQueue, patience } = readEnvironment();
   let view: ProgressView | null = null;
   const say = (text: string): void =>

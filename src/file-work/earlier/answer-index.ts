@@ -19,7 +19,7 @@ export interface RowLocation {
   readonly length: number;
 }
 
-/** Round and index as one 32-bit number: 255 rounds (a pass has at most 60) of 16 million shards. */
+/** Round and index as one 32-bit number: 255 rounds of 16 million shards. A pass has at most 60 rounds; more than four passes may exceed it. */
 const packShard = (round: number, index: number): number => round * 2 ** 24 + index;
 
 /** The shard id of a packed number. */

@@ -7,7 +7,7 @@ import { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 import { EntryWriter } from './answer-index.ts';
 import { readLines } from '../../files/read-lines.ts';
 import { RequestKeys } from '../requests/request-key.ts';
-import { addedParts, firstRequest } from '../requests/told-request.ts';
+import { addedParts, firstRequest } from '../requests/feedback-request.ts';
 import { RowFile } from '../rows/row-file.ts';
 import { readManifest, readOutcome, rowsPath } from '../records/shard-records.ts';
 
@@ -85,7 +85,7 @@ function eachAnswer(
       MAX_BATCH_BYTES,
       (block, { number, start, end }) => {
         if (rows.done) return;
-        // The answer to a request that tells about an earlier answer is that of the line.
+        // A request with feedback counts as the first request of its line.
         const parts = added.get(numbers[number - 1]!);
         const first = parts === undefined ? null : firstRequest(block.subarray(start, end), parts);
         const { line, key } =

@@ -29,7 +29,7 @@ export async function claimOutcome(
   if (outcome.rows !== undefined) {
     const own = [
       shardFiles.rows(job, shard, outcome.rows),
-      ...(outcome.tells === true ? [shardFiles.told(job, shard, outcome.rows)] : []),
+      ...(outcome.hasFeedback === true ? [shardFiles.feedback(job, shard, outcome.rows)] : []),
     ];
     if (kept.rows === outcome.rows) await removeOthers(store, own);
     else for (const key of own) await store.remove(key);
@@ -41,6 +41,6 @@ async function removeOthers(store: Store, own: readonly string[]): Promise<void>
   const folder = own[0]!.slice(0, own[0]!.lastIndexOf('/'));
   for (const name of await store.list(folder)) {
     const key = `${folder}/${name}`;
-    if (/^(rows|told)-.*\.jsonl$/.test(name) && !own.includes(key)) await store.remove(key);
+    if (/^(rows|feedback)-.*\.jsonl$/.test(name) && !own.includes(key)) await store.remove(key);
   }
 }

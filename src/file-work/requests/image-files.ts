@@ -62,5 +62,6 @@ const faults: Readonly<Record<string, LineFault>> = {
   EACCES: forbidden,
   EPERM: forbidden,
   ENAMETOOLONG: invalid,
+  ELOOP: invalid,
   ERR_INVALID_ARG_VALUE: invalid,
 };

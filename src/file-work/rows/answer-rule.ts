@@ -6,7 +6,7 @@ import { meaningOf, RowMeaning } from '../../openai/rows/row-meaning.ts';
 import { WrongCode, type RowRule, type WrongAnswer } from './wrong-answer.ts';
 
 /** How many errors of an answer its message names, and how long the message may be. */
-const ERRORS_TOLD = 3;
+const ERRORS_NAMED = 3;
 const MESSAGE_CHARACTERS = 400;
 
 /** A rough check of each format that strict mode accepts: it refuses no value that the API has accepted. */
@@ -70,7 +70,7 @@ function problemOf(text: string, validate: ValidateFunction): string | null {
     if (!(error instanceof RangeError)) throw error;
     return 'The answer is nested too deep.';
   }
-  const errors = (validate.errors ?? []).slice(0, ERRORS_TOLD).map(sentenceOf);
+  const errors = (validate.errors ?? []).slice(0, ERRORS_NAMED).map(sentenceOf);
   return shortened(`The answer does not fit the schema: ${errors.join('; ')}.`);
 }
 

@@ -33,6 +33,11 @@ export class BodySpillFile implements Disposable {
     return offset;
   }
 
+  /** Forgets the body of the line at a position, whose answer is in a raw file now. */
+  forget(position: number): void {
+    this.positions.delete(position);
+  }
+
   /** The file with the body of the line at a position; null when the body is in a raw file. */
   sourceOf(position: number): number | null {
     return this.positions.has(position) ? this.file : null;

@@ -25,6 +25,8 @@ export interface EndedShard {
    */
   readonly missing: 'ask' | 'retry' | 'unavailable' | 'cancelled';
   readonly attempts: number;
+  /** True when the job was cancelled: nothing is requested again, so a wrong answer is the last one of its line. */
+  readonly cancelled?: boolean;
   /** How its answers are checked; absent for a job without a schema of answers. */
   readonly answer?: AnswerCheck;
   /** The model's list prices; null when they are unknown, absent when they were not looked up. */

@@ -22,7 +22,8 @@ export function settleRest(tally: ShardTally, ended: EndedShard, refusals: numbe
     if (states[position] !== lineState.again && states[position] !== lineState.wrong) continue;
     const history = lines.historyOf(lines.numbers[position]!);
     const { again } = afterAttempt(history, use, limits);
-    states[position] = again ? lineState.again : lineState.failed;
+    const isLast = use === AttemptCost.Answer && ended.cancelled === true;
+    states[position] = again && !isLast ? lineState.again : lineState.failed;
   }
   return refusal;
 }

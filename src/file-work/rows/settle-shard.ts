@@ -11,8 +11,8 @@ import { limitsOf, settleRest } from './settle-rest.ts';
 import { outcomeOf } from './shard-outcome.ts';
 import { AnswerBodies } from './answer-bodies.ts';
 import { BodySpillFile } from './body-spill-file.ts';
-import { ShardTally } from './shard-tally.ts';
-import { writeTold } from './told-writer.ts';
+import { lineState, ShardTally } from './shard-tally.ts';
+import { writeFeedback } from './feedback-writer.ts';
 import type { RowRule } from './wrong-answer.ts';
 
 /**
@@ -45,14 +45,20 @@ export function settleShard(folder: string, ended: EndedShard, rule?: RowRule): 
   const errorsRead = errors !== null && tally.readFile(errors, 1);
   for (const [i, file] of duplicates.entries()) tally.readDuplicate(file, 2 + i);
   if (ended.lostDuplicate === true && ended.missing !== 'retry') tally.forgetRetries();
-  const { missing } = tally;
+  // The lost output of a duplicate may have the right answer of a line whose own is wrong.
+  const missing =
+    tally.count(lineState.none) + (ended.lostDuplicate === true ? tally.count(lineState.wrong) : 0);
   if (ended.missing === 'ask' && missing > 0) return { missing, outputRead, errorsRead };
   const refusal = settleRest(tally, ended, manifest.refusals ?? 0);
   files.assertSame();
   const ids = new ShardIds(folder, job, shard, manifest);
   const bodies = new AnswerBodies(tally, files.descriptors);
   new RowsWriter(path, ids).write(tally, bodies, [batchId, batchId, ...duplicateIds]);
-  const told = join(folder, shardFiles.told(job, shard, rows));
-  const tells = ended.answer?.tellErrors === true && writeTold(told, tally, bodies);
-  return { rows, ...outcomeOf(tally, limitsOf(ended, tally), refusal), ...(tells ? { tells } : {}) };
+  const feedback = join(folder, shardFiles.feedback(job, shard, rows));
+  const hasFeedback = ended.answer?.tellErrors === true && writeFeedback(feedback, tally, bodies);
+  return {
+    rows,
+    ...outcomeOf(tally, limitsOf(ended, tally), refusal),
+    ...(hasFeedback ? { hasFeedback } : {}),
+  };
 }

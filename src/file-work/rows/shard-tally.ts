@@ -135,10 +135,10 @@ export class ShardTally {
     }
   }
 
-  /** How many lines have no row yet. */
-  get missing(): number {
+  /** How many lines are in a state. */
+  count(state: number): number {
     let count = 0;
-    for (const state of this.states) if (state === lineState.none) count += 1;
+    for (const each of this.states) if (each === state) count += 1;
     return count;
   }
 
@@ -162,10 +162,12 @@ export class ShardTally {
     if (this.errors.size > 0) this.errors.delete(position);
     if (vector !== null) this.vectors.set(position, vector);
     this.file[position] = which;
-    this.offset[position] =
-      source === block
-        ? fileLine.fileOffset + (bodyStart - fileLine.start)
-        : this.spare.add(position, source, bodyStart, bodyEnd);
+    if (source === block) {
+      this.spare.forget(position); // a wrong answer may have been there
+      this.offset[position] = fileLine.fileOffset + (bodyStart - fileLine.start);
+    } else {
+      this.offset[position] = this.spare.add(position, source, bodyStart, bodyEnd);
+    }
     this.length[position] = bodyEnd - bodyStart;
     this.input[position] = usage.tokens.input;
     this.output[position] = usage.tokens.output;

@@ -3,14 +3,14 @@ import type { ShardManifest, ShardOutcome } from '../../core/shard-plan.ts';
 import { shardFiles } from '../../store/job-files.ts';
 import type { ShardName } from '../records/claim-outcome.ts';
 import { escapeSeparators } from '../requests/separators.ts';
-import { addedParts, firstRequest, tellModel, type AddedParts } from '../requests/told-request.ts';
+import { addedParts, firstRequest, addFeedback, type AddedParts } from '../requests/feedback-request.ts';
 import { RowFile } from '../rows/row-file.ts';
-import type { ToldMessages } from '../rows/told-writer.ts';
+import type { Feedback } from '../rows/feedback-writer.ts';
 
 /** A request that is sent again, and the parts of it that were not in the first one. */
 export interface NextRequest {
   readonly bytes: Buffer;
-  readonly told?: AddedParts;
+  readonly feedback?: AddedParts;
 }
 
 /** The next requests of a shard's lines: as they were sent, or with what is wrong with the last answer. */
@@ -18,10 +18,10 @@ export class NextRequests implements Disposable {
   private readonly endpoint: string;
   private readonly maxBytes: number;
   private readonly sentParts: Map<number, AddedParts>;
-  /** What is told, in the lines' order; null for a shard whose outcome tells nothing. */
-  private readonly told: RowFile | null;
+  /** The feedback, in the lines' order; null for a shard without any. */
+  private readonly feedback: RowFile | null;
 
-  /** `maxBytes`: the largest request; a longer one does not tell anything. */
+  /** `maxBytes`: the largest request; one that would be longer is sent without feedback. */
   constructor(
     folder: string,
     { job, shard }: ShardName,
@@ -32,9 +32,9 @@ export class NextRequests implements Disposable {
     this.endpoint = manifest.endpoint;
     this.maxBytes = maxBytes;
     this.sentParts = addedParts(manifest);
-    this.told =
-      outcome.tells === true && outcome.rows !== undefined
-        ? new RowFile(join(folder, shardFiles.told(job, shard, outcome.rows)))
+    this.feedback =
+      outcome.hasFeedback === true && outcome.rows !== undefined
+        ? new RowFile(join(folder, shardFiles.feedback(job, shard, outcome.rows)))
         : null;
   }
 
@@ -42,22 +42,24 @@ export class NextRequests implements Disposable {
   of(line: number, sent: Buffer): NextRequest {
     const parts = this.sentParts.get(line);
     const messages = this.messagesOf(line);
-    if (messages === null) return parts === undefined ? { bytes: sent } : { bytes: sent, told: parts };
+    if (messages === null) return parts === undefined ? { bytes: sent } : { bytes: sent, feedback: parts };
     const first = escapeSeparators(firstRequest(sent, parts));
-    const told = tellModel(first, this.endpoint, messages);
-    if (told === null || told.bytes.length >= this.maxBytes) return { bytes: first };
-    return { bytes: told.bytes, told: told.parts };
+    const feedback = addFeedback(first, this.endpoint, messages);
+    if (feedback === null || feedback.bytes.length >= this.maxBytes) return { bytes: first };
+    return { bytes: feedback.bytes, feedback: feedback.parts };
   }
 
   [Symbol.dispose](): void {
-    this.told?.close();
+    this.feedback?.close();
   }
 
-  private messagesOf(line: number): ToldMessages['messages'] | null {
-    const { told } = this;
-    if (told === null || told.done || told.line !== line) return null;
-    const { messages } = JSON.parse(told.block.toString('utf8', told.start, told.end)) as ToldMessages;
-    told.next();
+  private messagesOf(line: number): Feedback['messages'] | null {
+    const { feedback } = this;
+    if (feedback === null || feedback.done || feedback.line !== line) return null;
+    const { messages } = JSON.parse(
+      feedback.block.toString('utf8', feedback.start, feedback.end),
+    ) as Feedback;
+    feedback.next();
     return messages;
   }
 }

@@ -9,7 +9,8 @@ import { imageReader } from '../requests/image-files.ts';
 import { renderedInput } from '../requests/rendered-input.ts';
 
 /**
- * The input of a job as request lines; `folder` has the file of an input in the store. The template language is loaded only for a job with a template.
+ * The input of a job as request lines; `folder` has the file of an input in the store. The template language and the validator of answers
+ * are loaded only for a job with a template.
  * @throws Error when the template or the schema of its answers does not compile, without text of the template
  */
 export async function openInput(
@@ -21,10 +22,10 @@ export async function openInput(
   const lines = jsonlInput(stored === true ? join(folder, inputFiles.rows(sha256)) : path, counter.around);
   if (template === undefined) return lines;
   const { compileTemplate } = await import('../../render/compile-template.ts');
+  const rules = template.answer === undefined ? null : await import('../rows/answer-rule.ts');
   const readImage = imageReader(spec.template?.imageFolder, spec.shardBytes, counter.around);
   try {
-    if (template.answer !== undefined)
-      (await import('../rows/answer-rule.ts')).answerRule(template.answer.schema);
+    rules?.answerRule(template.answer!.schema);
     return renderedInput(lines, compileTemplate(template, { readImage }));
   } catch {
     // It compiled where the job was started; the message of the error quotes the template.

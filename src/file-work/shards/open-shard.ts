@@ -7,12 +7,12 @@ import {
   type LineSize,
   type ShardLimits,
   type ShardManifest,
-  type ToldLine,
+  type FeedbackLine,
 } from '../../core/shard-plan.ts';
 import { AtomicFileWriter } from '../../files/atomic-file-writer.ts';
 import { shardFiles } from '../../store/job-files.ts';
 import type { BodyOpenings } from '../requests/body-opening.ts';
-import type { AddedParts } from '../requests/told-request.ts';
+import type { AddedParts } from '../requests/feedback-request.ts';
 import { escapeSeparators } from '../requests/separators.ts';
 import { packRequests } from './pack-requests.ts';
 
@@ -47,7 +47,7 @@ export interface RequestAgain {
   /** Without the line feed. */
   readonly written: Buffer;
   /** The parts that were not in the line's first request. */
-  readonly told: AddedParts | undefined;
+  readonly feedback: AddedParts | undefined;
   readonly id: Uint8Array | null;
 }
 
@@ -60,7 +60,7 @@ export class OpenShard {
   private readonly fill = new ShardFill();
   private readonly numbers = new RangeList();
   private readonly carried: CarriedLine[] = [];
-  private readonly told: ToldLine[] = [];
+  private readonly feedback: FeedbackLine[] = [];
   /** The bytes before and after a line's number in its request. */
   private readonly head: readonly [Uint8Array, Uint8Array];
   private readonly requests: AtomicFileWriter;
@@ -110,7 +110,7 @@ export class OpenShard {
   }
 
   /** Adds a request that was written in an earlier round, with its line's history. */
-  addAgain({ line, written, told, id }: RequestAgain, size: LineSize): void {
+  addAgain({ line, written, feedback, id }: RequestAgain, size: LineSize): void {
     this.fill.add(size);
     this.requests.write(written);
     this.requests.write(lineFeed);
@@ -118,7 +118,7 @@ export class OpenShard {
     else this.addId(id, 0, id.length);
     this.numbers.add(line[0]);
     this.carried.push(line);
-    if (told !== undefined) this.told.push([line[0], ...told]);
+    if (feedback !== undefined) this.feedback.push([line[0], ...feedback]);
   }
 
   /** Finishes the shard's files; `marks` are stored in its manifest. */
@@ -135,7 +135,7 @@ export class OpenShard {
       ranges: this.numbers.ranges,
       carried: this.carried,
       hasIds: this.ids !== null,
-      ...(this.told.length === 0 ? {} : { told: this.told }),
+      ...(this.feedback.length === 0 ? {} : { feedback: this.feedback }),
       ...(isPacked ? { packs: this.writePacked() } : {}),
       ...marks,
     };

@@ -11,7 +11,7 @@ import {
 import { jobFiles, shardFiles } from '../../store/job-files.ts';
 import { readLines } from '../../files/read-lines.ts';
 import { embeddingInputsOf } from '../requests/embedding-inputs.ts';
-import { addedParts, firstRequest } from '../requests/told-request.ts';
+import { addedParts, firstRequest } from '../requests/feedback-request.ts';
 import { RowFile } from '../rows/row-file.ts';
 import { kindOf } from './open-shard.ts';
 import { ShardSetWriter } from './shard-set-writer.ts';

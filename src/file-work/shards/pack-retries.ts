@@ -50,15 +50,16 @@ export function packRetries(
       const lines = new ShardLines(manifest);
       const kind = kindOf(manifest);
       const ids = new ShardIds(folder, job, shard, manifest);
-      using requests = new NextRequests(folder, { job, shard }, manifest, outcome, shardBytes);
+      const maxBytes = Math.min(shardBytes, group.bytes ?? shardBytes);
+      using requests = new NextRequests(folder, { job, shard }, manifest, outcome, maxBytes);
       const again = new Map(outcome.again.map((entry) => [lines.positionOf(entry[0]), entry]));
       readLines(join(folder, shardFiles.requests(job, shard)), MAX_BATCH_BYTES, (block, fileLine) => {
         const line = again.get(fileLine.number - 1);
         if (line === undefined) return;
-        const { bytes, told } = requests.of(line[0], block.subarray(fileLine.start, fileLine.end));
+        const { bytes, feedback } = requests.of(line[0], block.subarray(fileLine.start, fileLine.end));
         const embeddingInputs = embeddingInputsOf(manifest.endpoint, bytes);
         const id = ids.at(fileLine.number - 1);
-        writer.addAgain(kind, { line, bytes, told, embeddingInputs, id }, group);
+        writer.addAgain(kind, { line, bytes, feedback, embeddingInputs, id }, group);
       });
       if (group.name !== shard) continue; // lines of other shards may join it
       const places = writer.closeGroup(group);

@@ -10,7 +10,7 @@ import {
 import { BodyOpenings } from '../requests/body-opening.ts';
 import { lineBytes } from '../requests/read-requests.ts';
 import { escapeSeparators } from '../requests/separators.ts';
-import type { AddedParts } from '../requests/told-request.ts';
+import type { AddedParts } from '../requests/feedback-request.ts';
 import { OpenShard, type ShardKind } from './open-shard.ts';
 
 /** Requests that are written into shards of their own, separate from others of their model and endpoint. */
@@ -43,7 +43,7 @@ export interface WrittenRequest {
   /** Without the line feed. */
   readonly bytes: Buffer;
   /** The parts that were not in the line's first request. */
-  readonly told?: AddedParts | undefined;
+  readonly feedback?: AddedParts | undefined;
   /** Inputs of an embeddings request; 0 for other endpoints. */
   readonly embeddingInputs: number;
   /** The user's id as JSON; null when the line has none. */
@@ -83,13 +83,13 @@ export class ShardSetWriter {
   /** Adds a request of an earlier round, with its line's history. Earlier versions wrote separators raw. */
   addAgain(
     kind: ShardKind,
-    { line, bytes, told, embeddingInputs, id }: WrittenRequest,
+    { line, bytes, feedback, embeddingInputs, id }: WrittenRequest,
     group: ShardGroup = anyShard,
   ): void {
     const written = escapeSeparators(bytes);
     const size = { bytes: written.length + 1, embeddingInputs };
     this.closeUnordered(line[0], kind, group);
-    this.placeFor(kind, size, group).shard.addAgain({ line, written, told, id }, size);
+    this.placeFor(kind, size, group).shard.addAgain({ line, written, feedback, id }, size);
   }
 
   /** Closes a group after its last line; returns the indexes of its shards in the round. */

@@ -17,6 +17,8 @@ export class AnswerParts {
   private readonly scanner: JsonScanner;
   private end = 0;
   private texts = 0;
+  private items = 0;
+  private isMessage = false;
   private readonly found: [start: number, end: number] = [0, 0];
   private isOutputText = false;
 
@@ -38,10 +40,11 @@ export class AnswerParts {
   scan(keyStart: number, keyEnd: number, start: number, end: number): number {
     this.end = end;
     this.texts = 0;
+    this.items = 0;
     this.clear();
     const isChoices = keyEnd - keyStart === CHOICES.length;
     const close = this.scanItems(start, isChoices ? this.onChoice : this.onItem);
-    if (this.texts !== 1) this.clear();
+    if (this.texts !== 1 || (isChoices && this.items !== 1)) this.clear();
     return close;
   }
 
@@ -56,8 +59,13 @@ export class AnswerParts {
     return close;
   };
 
-  private readonly onItem: OnMember = (keyStart, keyEnd, at) =>
-    this.scanner.keyIs(keyStart, keyEnd, 'content') ? this.scanItems(at, this.onPart, true) : this.skip(at);
+  private readonly onItem: OnMember = (keyStart, keyEnd, at) => {
+    const { scanner } = this;
+    if (scanner.keyIs(keyStart, keyEnd, 'content')) return this.scanItems(at, this.onPart);
+    const close = this.skip(at);
+    if (scanner.keyIs(keyStart, keyEnd, 'type')) this.isMessage = scanner.keyIs(at + 1, close - 1, 'message');
+    return close;
+  };
 
   private readonly onPart: OnMember = (keyStart, keyEnd, at) => {
     const close = this.skip(at);
@@ -72,17 +80,25 @@ export class AnswerParts {
   };
 
   /** Scans a list whose objects have these members; any other value is skipped. */
-  private scanItems(at: number, onMember: OnMember, areParts: boolean = false): number {
+  private scanItems(at: number, onMember: OnMember): number {
     const { scanner, end } = this;
     if (scanner.block[at] !== 0x5b) return this.skip(at);
     at = scanner.skipSpace(at + 1, end);
     if (scanner.block[at] === 0x5d && at < end) return at + 1;
     while (at < end) {
+      const before = this.texts;
       this.isOutputText = false;
+      if (onMember === this.onItem) this.isMessage = false;
       this.found[1] = 0;
       at = scanner.block[at] === 0x7b ? scanner.scanObject(at, end, onMember) : this.skip(at);
       if (at === NOT_JSON) return NOT_JSON;
-      if (areParts && this.isOutputText) this.take(this.found[0], this.found[1]);
+      if (onMember === this.onPart) {
+        if (this.isOutputText) this.take(this.found[0], this.found[1]);
+      } else {
+        this.items += 1;
+        // A text of an item that is no message is no answer.
+        if (onMember === this.onItem && !this.isMessage && this.texts > before) this.texts = 2;
+      }
       at = scanner.skipSpace(at, end);
       if (at >= end) return NOT_JSON;
       if (scanner.block[at] === 0x5d) return at + 1;

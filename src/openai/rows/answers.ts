@@ -38,6 +38,11 @@ export function isAnswerCut({ response }: AnswerSource): boolean {
   return stopReason(objectOf(response)) === 'limit';
 }
 
+/** True when the content filter ended the answer. */
+export function isAnswerFiltered({ response }: AnswerSource): boolean {
+  return stopReason(objectOf(response)) === 'filter';
+}
+
 /** The names of the tools that the model calls in its answer, without duplicates; empty when it calls none. */
 export function answerToolNames({ response }: AnswerSource): string[] {
   const body = objectOf(response);

@@ -51,18 +51,18 @@ function plainAnswer({ text }: PlainRow, kind: AnswerColumns['kind']): string | 
 
 function lineOfRow(row: ResultRow, kind: AnswerColumns['kind']): string {
   const { id, status, error, usage } = row;
-  const { json, why } = status === 'answered' ? readAnswer(row, kind) : { json: null, why: null };
+  const { json, why } = status === 'answered' ? cellOf(row, kind) : { json: null, why: null };
   const message = error === null ? why : `${error.code}: ${error.message}`;
   return `{"custom_id":${toJson(id)},"status":"${status}","error":${toJson(message)},"input_tokens":${usage?.input_tokens ?? null},"output_tokens":${usage?.output_tokens ?? null},"answer":${json}}`;
 }
 
 /** The JSON of an answer, or why there is none. */
-interface ReadAnswer {
+interface AnswerCell {
   readonly json: string | null;
   readonly why: string | null;
 }
 
-function readAnswer(row: ResultRow, kind: AnswerColumns['kind']): ReadAnswer {
+function cellOf(row: ResultRow, kind: AnswerColumns['kind']): AnswerCell {
   const form = answerForm(objectOf(row.response));
   if (form === 'vectors') return readVectors(row, kind);
   if (form === 'whole' && kind !== 'vector')
@@ -81,7 +81,7 @@ function readAnswer(row: ResultRow, kind: AnswerColumns['kind']): ReadAnswer {
       };
 }
 
-function readVectors(row: ResultRow, kind: AnswerColumns['kind']): ReadAnswer {
+function readVectors(row: ResultRow, kind: AnswerColumns['kind']): AnswerCell {
   const vectors = answerEmbeddings(row);
   if (vectors === null) return { json: null, why: 'The answer is an embedding without a vector.' };
   if (kind !== 'vector')

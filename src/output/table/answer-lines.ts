@@ -1,6 +1,6 @@
+import { stat, writeFile } from 'node:fs/promises';
 import { answerLine } from './answer-line.ts';
 import type { TablePlan } from './table-plan.ts';
-import { writeLines } from './write-lines.ts';
 
 /** The answer lines of a table. */
 export interface AnswerLines {
@@ -19,17 +19,21 @@ export async function writeAnswerLines(
   path: string,
 ): Promise<AnswerLines> {
   let lines = 0;
-  const bytes = await writeLines(path, async (add) => {
-    for await (const block of blocks)
+  async function* pieces(): AsyncGenerator<string, void, undefined> {
+    for await (const block of blocks) {
+      let piece = '';
       for (const text of block) {
         const { line, json } = answerLine(text, answer.kind);
         const before = joinsRows ? line - 1 : lines;
-        for (; lines < before; lines += 1) await add('{}\n');
+        for (; lines < before; lines += 1) piece += '{}\n';
         if (lines > before) throw new Error(`Row ${line} of the results is not in order.`);
         lines += 1;
-        const added = add(`${json}\n`);
-        if (added !== undefined) await added;
+        piece += `${json}\n`;
       }
-  });
-  return { path, bytes, lines };
+      yield piece;
+    }
+  }
+  await writeFile(path, pieces(), { flag: 'wx' });
+  const { size } = await stat(path);
+  return { path, bytes: size, lines };
 }

@@ -1,3 +1,4 @@
+import { badFlag } from '../../core/bad-option.ts';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
 import type { Column, StoredColumns } from '../../store/stored-columns.ts';
 import { ownColumns, type AnswerColumns } from './answer-columns.ts';
@@ -41,10 +42,10 @@ function keptColumn(name: string, columns: readonly Column[]): Column {
     .map((column) => column.name)
     .join(', ');
   const more = columns.length > COLUMNS_SHOWN ? ', …' : '';
-  throw badKeep(`names the column ${name}, which the input does not have: it has ${known}${more}`);
+  throw badFlag('keep', `names the column ${name}, which the input does not have: it has ${known}${more}`);
 }
 
-/** Rename and leave out: the table never has another column under a name than the one that the reader expects. */
+/** A clash is refused and not resolved by a new name: a reader would take one column for the other. */
 function clash(name: string, rows: StoredColumns | null, kept: readonly Column[]): BatchError {
   const others = kept.filter((column) => column.name !== name).map((column) => column.name);
   const shown = others.length > COLUMNS_SHOWN ? 'the other columns' : `--keep ${others.join(',') || "''"}`;
@@ -60,8 +61,4 @@ const COLUMNS_SHOWN = 20;
 
 function lowerCase(name: string): string {
   return name.toLowerCase();
-}
-
-function badKeep(problem: string): BatchError {
-  return new BatchError(ErrorCode.BadOption, `Option --keep ${problem}.`, { details: { option: 'keep' } });
 }

@@ -3,7 +3,7 @@ import type { DuckDb, Effort } from '../../duckdb/duckdb.ts';
 import { literalPath, quoteName, quoteText } from '../../duckdb/sql-text.ts';
 import { withDuckDb } from '../../duckdb/with-duckdb.ts';
 import type { Column } from '../../store/stored-columns.ts';
-import type { TableFormat } from '../output-format.ts';
+import type { OutputTable } from '../output-format.ts';
 import { answerTypes, lineColumns } from './answer-line.ts';
 import type { AnswerLines } from './answer-lines.ts';
 import { columnValue, jsonTypeOf } from './row-columns.ts';
@@ -24,7 +24,7 @@ export interface TableToWrite {
   readonly answers: AnswerLines;
   /** The path of the new file. */
   readonly path: string;
-  readonly format: TableFormat;
+  readonly format: OutputTable;
 }
 
 /** Writes a table, in the order of its lines. `folder` is for files that exist only meanwhile. */
@@ -40,7 +40,7 @@ export async function writeTable(table: TableToWrite, folder: string): Promise<v
 export async function writeRows(
   rows: { readonly path: string; readonly bytes: number; readonly rows: number },
   columns: readonly Column[],
-  { path, format, folder }: { readonly path: string; readonly format: TableFormat; readonly folder: string },
+  { path, format, folder }: { readonly path: string; readonly format: OutputTable; readonly folder: string },
 ): Promise<void> {
   await withDuckDb(folder, async (db: DuckDb, effort) => {
     const values = columns.map((column) => `${columnValue(column, 'r')} AS ${quoteName(column.name)}`);

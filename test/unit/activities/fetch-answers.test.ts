@@ -36,7 +36,7 @@ const store = new MemoryStore();
 const files = new FileWork({ store, threads: 1 });
 afterAll(() => files.close());
 
-test('answers are checked with the schema in the store, and the next requests tell what was wrong', async () => {
+test('answers are checked with the schema in the store, and the next requests have feedback', async () => {
   using folder = new TempFolder();
   plan(folder.path, `${requestLine('a')}\n${requestLine('b')}\n`);
   for (const key of [shardFiles.manifest(JOB, shard), shardFiles.requests(JOB, shard)])
@@ -71,7 +71,7 @@ test('answers are checked with the schema in the store, and the next requests te
   expect(await fetched()).toMatchObject({ answered: 1, again: 1 });
   const outcome = JSON.parse(store.values.get(shardFiles.outcome(JOB, shard))!.toString()) as ShardOutcome;
   const names = await store.list(`jobs/${JOB}/shards/${shard}`);
-  expect(names.filter((name) => name.startsWith('told'))).toEqual([`told-${outcome.rows}.jsonl`]);
+  expect(names.filter((name) => name.startsWith('feedback'))).toEqual([`feedback-${outcome.rows}.jsonl`]);
 
   const limits = { shardLines: 10, shardBytes: 100_000, cancelled: false };
   expect(await files.packRetries({ job: JOB, round: 1, shards: 1, ...limits })).toMatchObject({ lines: 1 });

@@ -25,8 +25,8 @@ function refused(options: Options): string | null {
 test('answers have options of their own, which need a schema and are part of the identity', () => {
   expect(checkJobOptions({}, true).answer).toEqual({ attempts: 2 });
   expect(checkJobOptions({ tellErrors: false })).not.toHaveProperty('answer');
-  const told = checkJobOptions({ answerAttempts: 20, tellErrors: true }, true);
-  expect(told.answer).toEqual({ attempts: 20, tellErrors: true });
+  const feedback = checkJobOptions({ answerAttempts: 20, tellErrors: true }, true);
+  expect(feedback.answer).toEqual({ attempts: 20, tellErrors: true });
   const ids = [{}, { answerAttempts: 3 }, { tellErrors: true }, { attempts: 4 }].map((options) =>
     jobIdentity(checkJobOptions(options, true), 'hash'),
   );

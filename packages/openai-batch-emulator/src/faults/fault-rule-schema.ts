@@ -168,7 +168,7 @@ const lineFaultSchema: z.ZodType<LineFault> = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('wrong_answer'),
     as: z.enum(WrongAnswer),
-    unlessTold: z.boolean().optional(),
+    unlessFeedback: z.boolean().optional(),
   }),
   z.strictObject({
     kind: z.literal('unreadable_row'),

@@ -14,7 +14,7 @@ export type LineFault =
       kind: 'wrong_answer';
       as: WrongAnswer;
       /** Whether a request with an assistant message in it is answered correctly. @default false */
-      unlessTold?: boolean | undefined;
+      unlessFeedback?: boolean | undefined;
     }
   /** A paid answer in a row that is not strict JSON or UTF-8, or that breaks readers; see `UnreadableForm`. */
   | {

@@ -13,7 +13,7 @@ const faults: FaultRule[] = kinds.map((as, i) => ({
   on: 'line',
   customId: String(i + 1),
   executions: null,
-  fault: { kind: 'wrong_answer', as, unlessTold: true },
+  fault: { kind: 'wrong_answer', as, unlessFeedback: true },
 }));
 
 const chat = {
@@ -78,7 +78,7 @@ it('answers responses wrongly, in each way, unless an assistant message is in th
   expect(JSON.parse(part('6').text)).toHaveProperty('label');
 
   const turns = ['user', 'assistant', 'user'].map((role) => ({ role, content: 'text' }));
-  const told = await submit(client, [line('1', { ...response, input: turns })], terms);
-  const [right] = await rowsOf(client, (await untilEnded(client, told.id)).output_file_id);
+  const feedback = await submit(client, [line('1', { ...response, input: turns })], terms);
+  const [right] = await rowsOf(client, (await untilEnded(client, feedback.id)).output_file_id);
   expect(JSON.parse(right!.response!.body.output[0].content[0].text)).toHaveProperty('label');
 });

@@ -67,7 +67,7 @@ describe('a wrong answer', () => {
         errors: { [code]: 1 },
       });
       expect(first).toMatchObject({ inputTokens: 10, outputTokens: 3 });
-      expect(first.tells).toBeUndefined();
+      expect(first.hasFeedback).toBeUndefined();
       next(folder.path, 1, 1);
       expect(requestsOf(folder.path, 'r2-00001')).toBe(requestsOf(folder.path, shard));
       const second = settleAnswers(folder.path, 'r2-00001', { output: answerRow(1, verdict, endpoint) });
@@ -185,6 +185,47 @@ describe('several rows for a line with a wrong answer', () => {
     expect(outcome.twice?.answers ?? 0).toBe(twice);
   });
 
+  test.each<[what: string, raw: Parameters<typeof settleAnswers>[2]]>([
+    ['in the same file', { output: wrapped(1) + right }],
+    ['of a duplicate', { output: wrapped(1), duplicates: { d: right } }],
+    [
+      'of a duplicate, beside others that stay wrong',
+      { output: wrapped(1) + wrapped(2), duplicates: { d: right } },
+    ],
+  ])('a right one %s takes the place of one that had to be unwrapped', (_, raw) => {
+    using folder = new TempFolder();
+    plan(folder.path, inputOf(2));
+    settleAnswers(folder.path, shard, raw);
+    expect(shardRows(folder.path, shard)[0]).toMatchObject({ line: 1, response: answerBody('right') });
+  });
+
+  /** The wrong answer of a line whose body is JSON in a string. */
+  function wrapped(line: number): string {
+    return outputRow(line, JSON.stringify(answerBody('misfit')));
+  }
+
+  test('a line is asked for again while the output of a duplicate that may be right is lost', () => {
+    using folder = new TempFolder();
+    plan(folder.path, inputOf(1));
+    const lost = { lostDuplicate: true, missing: 'ask' } as const;
+    expect(() => settleAnswers(folder.path, shard, { output: wrong }, lost)).toThrow('It was not settled.');
+    expect(settleAnswers(folder.path, shard, { output: wrong }, { lostDuplicate: true })).toMatchObject(
+      again,
+    );
+  });
+
+  test('a wrong answer after a cancel is the last one, and kept', () => {
+    using folder = new TempFolder();
+    plan(folder.path, inputOf(1));
+    expect(settleAnswers(folder.path, shard, { output: wrong }, { cancelled: true })).toMatchObject({
+      failed: 1,
+      again: [],
+    });
+    expect(shardRows(folder.path, shard)).toMatchObject([
+      { status: 'failed', response: answerBody('misfit') },
+    ]);
+  });
+
   test('the row of a failed line has the answer of the duplicate that gave it', () => {
     using folder = new TempFolder();
     plan(folder.path, inputOf(1));
@@ -196,7 +237,7 @@ describe('several rows for a line with a wrong answer', () => {
   });
 });
 
-describe('the model is told', () => {
+describe('feedback', () => {
   const tell = { answer: { ...check, attempts: 4, tellErrors: true } } as const;
   const user = (content: string): object => ({ role: 'user', content });
   const problem =
@@ -218,7 +259,7 @@ describe('the model is told', () => {
     ];
     for (const [i, [output, messages]] of steps.entries()) {
       const outcome = settleAnswers(folder.path, shardId(i + 1, 0), { output }, tell);
-      expect(outcome.tells).toBe([0, 3].includes(i) ? true : undefined);
+      expect(outcome.hasFeedback).toBe([0, 3].includes(i) ? true : undefined);
       next(folder.path, i + 1, 1);
       expect(messagesOf(folder.path, shardId(i + 2, 0))).toEqual(messages);
     }
@@ -229,7 +270,7 @@ describe('the model is told', () => {
     packRebuys(folder.path, { job: JOB, round: 5, ...limits, which: 'unanswered' });
     expect(requestsOf(folder.path, 'r6-00001')).toBe(sent);
     expect(manifestOf(folder.path, 'r6-00001')).toMatchObject({ carried: [[1, 5, 0, 0]] });
-    expect(manifestOf(folder.path, 'r6-00001').told).toBeUndefined();
+    expect(manifestOf(folder.path, 'r6-00001').feedback).toBeUndefined();
   });
 
   test.each<[what: string, input: unknown, first: unknown[]]>([
@@ -245,10 +286,10 @@ describe('the model is told', () => {
     settleAnswers(folder.path, shard, { output: answerRow(1, 'prose', 'responses') }, tell);
     next(folder.path, 1, 1);
     const prose = { role: 'assistant', content: 'Good, I think.' };
-    const told = [...first, prose, user('The answer is not JSON. Answer again.')];
-    expect(messagesOf(folder.path, 'r2-00001')).toEqual(told);
+    const feedback = [...first, prose, user('The answer is not JSON. Answer again.')];
+    expect(messagesOf(folder.path, 'r2-00001')).toEqual(feedback);
     const [before, after] = [requestsOf(folder.path, shard), requestsOf(folder.path, 'r2-00001')];
-    expect(after.replace(JSON.stringify(told), JSON.stringify(input))).toBe(before);
+    expect(after.replace(JSON.stringify(feedback), JSON.stringify(input))).toBe(before);
     packRetriesAfter(folder.path, 2);
     expect(requestsOf(folder.path, 'r3-00001')).toBe(after);
   });
@@ -265,11 +306,28 @@ describe('the model is told', () => {
     const choice = { message: { content: '' }, finish_reason: 'length' };
     const output = outputRow(1, { choices: [choice] }) + answerRow(2, 'prose');
     settleAnswers(folder.path, shard, { output }, tell);
-    const told = packed(folder.path, 100_000);
-    expect(told[0]!.body.messages).toHaveLength(2);
-    expect(told[1]!.body.messages).toHaveLength(3);
+    const feedback = packed(folder.path, 100_000);
+    expect(feedback[0]!.body.messages).toHaveLength(2);
+    expect(feedback[1]!.body.messages).toHaveLength(3);
     const sent = requestsOf(folder.path, shard).split('\n')[1]!;
     expect(packed(folder.path, sent.length + 10)[1]!.body.messages).toHaveLength(1);
+  });
+
+  test('of no request that would be longer than what the server has accepted', () => {
+    using folder = new TempFolder();
+    plan(folder.path, inputOf(1));
+    settleAnswers(folder.path, shard, { output: answerRow(1, 'prose') }, tell);
+    const manifest = { ...manifestOf(folder.path, shard), maxBytes: 200 };
+    writeFileSync(folder.at(shardFiles.manifest(JOB, shard)), JSON.stringify(manifest));
+    expect(packed(folder.path, 100_000)[0]!.body.messages).toHaveLength(1);
+  });
+
+  test('of an answer with half of a surrogate pair, which UTF-8 cannot have', () => {
+    using folder = new TempFolder();
+    plan(folder.path, inputOf(1));
+    const choice = { message: { content: 'half \ud83d' }, finish_reason: 'stop' };
+    settleAnswers(folder.path, shard, { output: outputRow(1, { choices: [choice] }) }, tell);
+    expect(packed(folder.path, 100_000)[0]!.body.messages[1]).toMatchObject({ content: 'half \ufffd' });
   });
 
   function packed(folder: string, shardBytes: number): { body: { messages: unknown[] } }[] {

@@ -70,6 +70,29 @@ describe('an answer is read', () => {
       { text: 'a' },
       false,
     ],
+    [
+      'a refusal beside another choice',
+      {
+        choices: [
+          { index: 0, message: { content: null, refusal: 'No.' } },
+          { index: 1, message: { content: 'b' } },
+        ],
+      },
+      { isRefused: true },
+      false,
+    ],
+    [
+      'a response whose text is not in a message',
+      { object: 'response', output: [{ content: [part('no')], type: 'reasoning' }] },
+      {},
+      false,
+    ],
+    [
+      'a response whose type comes last',
+      { object: 'response', output: [{ content: [part('a')], type: 'message' }] },
+      { text: 'a' },
+      true,
+    ],
     ['of a response', response([part('{"a":1}')]), { text: '{"a":1}' }, true],
     ['of a response in two parts', response([part('{"a"'), part(':1}')]), { text: '{"a":1}' }, false],
     ['a refusal of a response', response([{ type: 'refusal', refusal: 'No.' }]), { isRefused: true }, false],

@@ -1,4 +1,5 @@
 import { Endpoint } from '../../core/limits.ts';
+import { withoutLoneSurrogates } from '../../core/lone-surrogates.ts';
 import type { ShardManifest } from '../../core/shard-plan.ts';
 import { bodyMember } from './body-member.ts';
 import { escapeSeparators } from './separators.ts';
@@ -7,7 +8,7 @@ import { escapeSeparators } from './separators.ts';
 export type AddedParts = readonly number[];
 
 /** A request with messages at the end of its conversation. */
-export interface ToldRequest {
+export interface RequestWithFeedback {
   readonly bytes: Buffer;
   readonly parts: AddedParts;
 }
@@ -19,15 +20,15 @@ const OPEN_BRACKET = 0x5b;
  * Adds messages to an uploaded request of chat completions or responses; null if it has no conversation. An input that is a text becomes
  * the first message. All other bytes stay as they are.
  */
-export function tellModel(
+export function addFeedback(
   request: Buffer,
   endpoint: string,
   messages: readonly unknown[],
-): ToldRequest | null {
+): RequestWithFeedback | null {
   const span = bodyMember(request, endpoint === Endpoint.Responses ? 'input' : 'messages');
   if (span === null) return null;
   const [start, end] = span;
-  const added = messages.map((message) => JSON.stringify(message)).join(',');
+  const added = messages.map((message) => withoutLoneSurrogates(JSON.stringify(message))).join(',');
   if (request[start] === OPEN_BRACKET) return insert(request, [[end - 1, `,${added}`]]);
   if (request[start] !== QUOTE) return null;
   return insert(request, [
@@ -48,11 +49,14 @@ export function firstRequest(request: Buffer, parts: AddedParts = []): Buffer {
 }
 
 /** The added parts of the requests of a shard, by line. */
-export function addedParts({ told = [] }: ShardManifest): Map<number, AddedParts> {
-  return new Map(told.map(([line, ...parts]) => [line, parts]));
+export function addedParts({ feedback = [] }: ShardManifest): Map<number, AddedParts> {
+  return new Map(feedback.map(([line, ...parts]) => [line, parts]));
 }
 
-function insert(request: Buffer, texts: readonly (readonly [at: number, text: string])[]): ToldRequest {
+function insert(
+  request: Buffer,
+  texts: readonly (readonly [at: number, text: string])[],
+): RequestWithFeedback {
   const pieces: Buffer[] = [];
   const parts: number[] = [];
   let from = 0;

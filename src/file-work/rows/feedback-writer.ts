@@ -5,22 +5,22 @@ import type { AnswerBodies } from './answer-bodies.ts';
 import { lineState, type ShardTally } from './shard-tally.ts';
 import { WrongCode } from './wrong-answer.ts';
 
-/** What the next request of a line tells the model: a line of `shardFiles.told`. */
-export interface ToldMessages {
+/** The messages that the next request of a line adds: a line of `shardFiles.feedback`. */
+export interface Feedback {
   readonly line: number;
-  readonly messages: readonly ToldMessage[];
+  readonly messages: readonly FeedbackMessage[];
 }
 
-interface ToldMessage {
+interface FeedbackMessage {
   readonly role: 'assistant' | 'user';
   readonly content: string;
 }
 
 /**
- * Writes, in the lines' order, what the next requests of lines with a wrong answer tell the model: the answer, and what is wrong with
- * it. A refusal is not told. Returns false, and writes nothing, if there is nothing to tell.
+ * Writes, in the lines' order, the feedback on wrong answers for the next requests: the answer, and what is wrong with it. A refusal gets
+ * none. Returns false, and writes nothing, if there is no feedback.
  */
-export function writeTold(path: string, tally: ShardTally, bodies: AnswerBodies): boolean {
+export function writeFeedback(path: string, tally: ShardTally, bodies: AnswerBodies): boolean {
   let file: AtomicFileWriter | null = null;
   try {
     for (let position = 0; position < tally.states.length; position += 1) {
@@ -30,14 +30,14 @@ export function writeTold(path: string, tally: ShardTally, bodies: AnswerBodies)
       file ??= new AtomicFileWriter(path);
       const { text } = readAnswer(bodies.textOf(position));
       const advice = code === WrongCode.Cut ? 'Answer again, and more briefly.' : 'Answer again.';
-      const told: ToldMessages = {
+      const feedback: Feedback = {
         line: tally.lines.numbers[position]!,
         messages: [
           ...(text === null || text === '' ? [] : [{ role: 'assistant' as const, content: text }]),
           { role: 'user', content: `${message} ${advice}` },
         ],
       };
-      file.writeText(`${JSON.stringify(told)}\n`);
+      file.writeText(`${JSON.stringify(feedback)}\n`);
     }
     file?.finish();
     return file !== null;
