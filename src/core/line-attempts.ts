@@ -6,8 +6,6 @@ export const AttemptCost = {
   Idle: 'idle',
   /** One of the line's `answerAttempts`: it was answered, and the answer is invalid, a refusal or cut. */
   Answer: 'answer',
-  /** Nothing: the API refused a request of several lines, which need not be this line's fault. It is sent alone from then on. */
-  Shared: 'shared',
   /** Nothing: the round made progress elsewhere, or a user has to act before the line is sent again. */
   Nothing: 'nothing',
 } as const;
@@ -26,8 +24,6 @@ export interface LineHistory {
   readonly idle: number;
   /** How many answers it has had that are invalid, refusals or cut; absent for none. */
   readonly wrong?: number;
-  /** True when it shares no request any more; absent for a line that may. */
-  readonly alone?: true;
 }
 
 /** After how many attempts of a kind a line ends `failed`. */
@@ -35,22 +31,18 @@ export interface AttemptLimits {
   readonly attempts: number;
   /** Wrong answers. @default no limit: the job does not check them */
   readonly answerAttempts?: number;
-  /** True for lines that share requests: the last attempt of a line that has failed is alone. @default false */
-  readonly isPacked?: boolean;
 }
 
 /** Returns a line's history after one more attempt, and whether it may be sent again. */
 export function afterAttempt(
   before: LineHistory,
   use: AttemptCost,
-  { attempts, answerAttempts = Number.POSITIVE_INFINITY, isPacked = false }: AttemptLimits,
+  { attempts, answerAttempts = Number.POSITIVE_INFINITY }: AttemptLimits,
 ): LineHistory & { readonly again: boolean } {
   const sent = before.sent + 1;
   const charged = before.charged + (use === AttemptCost.Attempt ? 1 : 0);
   const idle = before.idle + (use === AttemptCost.Idle ? 1 : 0);
   const wrong = (before.wrong ?? 0) + (use === AttemptCost.Answer ? 1 : 0);
   const again = charged < attempts && idle < MAX_IDLE_ATTEMPTS && wrong < answerAttempts;
-  const isLast = isPacked && charged > 0 && charged === attempts - 1;
-  const alone = before.alone === true || use === AttemptCost.Shared || isLast;
-  return { sent, charged, idle, ...(wrong === 0 ? {} : { wrong }), ...(alone ? { alone } : {}), again };
+  return { sent, charged, idle, ...(wrong === 0 ? {} : { wrong }), again };
 }

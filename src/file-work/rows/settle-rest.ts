@@ -12,7 +12,6 @@ export function settleRest(tally: ShardTally, ended: EndedShard, refusals: numbe
   const refusal = ended.status === BatchStatus.Failed ? settleRefused(tally, ended, refusals) : null;
   const { states, lines, errors } = tally;
   const end = endOf(ended);
-  const limits = limitsOf(ended, tally);
   for (let position = 0; position < states.length; position += 1) {
     if (states[position] !== lineState.none) continue;
     if (end === null) states[position] = lineState.cancelled;
@@ -21,7 +20,7 @@ export function settleRest(tally: ShardTally, ended: EndedShard, refusals: numbe
   for (const [position, { use }] of errors) {
     if (states[position] !== lineState.again && states[position] !== lineState.wrong) continue;
     const history = lines.historyOf(lines.numbers[position]!);
-    const { again } = afterAttempt(history, use, limits);
+    const { again } = afterAttempt(history, use, limitsOf(ended));
     const isLast = use === AttemptCost.Answer && ended.cancelled === true;
     states[position] = again && !isLast ? lineState.again : lineState.failed;
   }
@@ -29,11 +28,8 @@ export function settleRest(tally: ShardTally, ended: EndedShard, refusals: numbe
 }
 
 /** After how many attempts the lines of a shard end `failed`. */
-export function limitsOf({ attempts, answer }: EndedShard, { packs }: ShardTally): AttemptLimits {
-  const { isPacked } = packs;
-  return answer === undefined
-    ? { attempts, isPacked }
-    : { attempts, isPacked, answerAttempts: answer.attempts };
+export function limitsOf({ attempts, answer }: EndedShard): AttemptLimits {
+  return answer === undefined ? { attempts } : { attempts, answerAttempts: answer.attempts };
 }
 
 /** How lines without a row end; null for lines that a cancel ended. */
@@ -68,11 +64,9 @@ function endOf({ missing, status }: EndedShard): { state: number; error: LineErr
 function settleRefused(tally: ShardTally, ended: EndedShard, refusals: number): WholeRefusal | null {
   const { states, lines } = tally;
   if (states.some((state) => state !== lineState.none)) return null; // it has rows: it ran
-  const named = namedLines(ended.refused, tally);
-  for (const [position, { code, message, sharers }] of named) {
-    if (sharers === 1) tally.set(position, lineState.failed, { code, message, use: AttemptCost.Attempt });
-    else tally.set(position, lineState.again, { code, message, use: AttemptCost.Shared });
-  }
+  const named = namedLines(ended.refused, states.length);
+  for (const [position, { code, message }] of named)
+    tally.set(position, lineState.failed, { code, message, use: AttemptCost.Attempt });
   if (ended.missing !== 'retry') return null;
   const { code, message } = reasonOf(ended.refused);
   const refusal = { code, message, named: named.size };
@@ -93,32 +87,18 @@ function settleRefused(tally: ShardTally, ended: EndedShard, refusals: number): 
     }
     // The reason may be transient: the first refusal uses an attempt if the line has another one.
     const history = lines.historyOf(lines.numbers[position]!);
-    const isFirst =
-      refusals === 0 && afterAttempt(history, AttemptCost.Attempt, limitsOf(ended, tally)).again;
+    const isFirst = refusals === 0 && afterAttempt(history, AttemptCost.Attempt, limitsOf(ended)).again;
     const use = isFirst ? AttemptCost.Attempt : AttemptCost.Nothing;
     tally.set(position, lineState.again, { code, message, use });
   }
   return refusal;
 }
 
-/** Why the API refused a line, and with how many others in its request. */
-interface NamedLine extends Pick<BatchErrorEntry, 'code' | 'message'> {
-  readonly sharers: number;
-}
-
-/** The lines of the requests that the API named, by position. */
-function namedLines(
-  refused: readonly BatchErrorEntry[],
-  { packs, states }: ShardTally,
-): Map<number, NamedLine> {
-  const named = new Map<number, NamedLine>();
-  for (const { line, code, message } of refused) {
-    const request = line === null ? null : packs.positionsOf(line - 1, states.length);
-    if (request === null) continue;
-    const [first, sharers] = request;
-    for (let position = first; position < first + sharers; position += 1)
-      named.set(position, { code, message, sharers });
-  }
+/** The lines of a shard that the API named, by position. */
+function namedLines(refused: readonly BatchErrorEntry[], lines: number): Map<number, BatchErrorEntry> {
+  const named = new Map<number, BatchErrorEntry>();
+  for (const entry of refused)
+    if (entry.line !== null && entry.line >= 1 && entry.line <= lines) named.set(entry.line - 1, entry);
   return named;
 }
 

@@ -20,18 +20,3 @@ test('a line is sent again while it has attempts; idle attempts have their own l
     again: true,
   });
 });
-
-test('a line that shares requests is alone after a refusal, and in its last attempt', () => {
-  const packed = { attempts: 3, isPacked: true };
-  const unsent = { sent: 0, charged: 0, idle: 0 };
-  const refused = { sent: 1, charged: 0, idle: 0, alone: true } as const;
-  expect(afterAttempt(unsent, 'shared', { ...packed, attempts: 1 })).toEqual({ ...refused, again: true });
-  expect(afterAttempt(refused, 'idle', packed)).toEqual({ ...refused, sent: 2, idle: 1, again: true });
-  const once = { sent: 1, charged: 1, idle: 0 };
-  expect(afterAttempt(unsent, 'attempt', packed)).toEqual({ ...once, again: true });
-  const twice = { sent: 2, charged: 2, idle: 0, again: true };
-  expect(afterAttempt(once, 'attempt', packed)).toEqual({ ...twice, alone: true });
-  expect(afterAttempt(once, 'attempt', { attempts: 3 })).toEqual(twice);
-  const last = { sent: 1, charged: 1, idle: 0, again: false };
-  expect(afterAttempt(unsent, 'attempt', { attempts: 1, isPacked: true })).toEqual(last);
-});
