@@ -29,13 +29,10 @@ export type CarriedLine = readonly [
   charged: number,
   idle?: number,
   wrong?: number,
-  alone?: 1,
 ];
 
 /** The record of a line that is sent again. */
-export function toCarriedLine(line: number, history: LineHistory): CarriedLine {
-  const { sent, charged, idle, wrong, alone } = history;
-  if (alone === true) return [line, sent, charged, idle, wrong ?? 0, 1];
+export function toCarriedLine(line: number, { sent, charged, idle, wrong }: LineHistory): CarriedLine {
   if (wrong !== undefined) return [line, sent, charged, idle, wrong];
   return idle === sent - charged ? [line, sent, charged] : [line, sent, charged, idle];
 }
@@ -195,15 +192,9 @@ export class ShardLines {
       for (let line = from; line <= to; line += 1) this.numbers[i++] = line;
     }
     this.histories = new Map(
-      manifest.carried.map(([line, sent, charged, idle = sent - charged, wrong = 0, alone]) => [
+      manifest.carried.map(([line, sent, charged, idle = sent - charged, wrong]) => [
         line,
-        {
-          sent,
-          charged,
-          idle,
-          ...(wrong === 0 ? {} : { wrong }),
-          ...(alone === undefined ? {} : { alone: true }),
-        },
+        { sent, charged, idle, ...(wrong === undefined ? {} : { wrong }) },
       ]),
     );
   }

@@ -66,6 +66,7 @@ class Api {
   /** The lines whose vector can be read. */
   readonly answered = new Set<number>();
   readonly refused = new Set<number>();
+  readonly sentAlone = new Set<number>();
   paidTokens = 0;
   private readonly fates: readonly Fate[];
   private readonly isBad: (line: number) => boolean;
@@ -83,6 +84,7 @@ class Api {
       const numbers = request.texts.map((text) => Number.parseInt(text, 10));
       for (const line of numbers) expect(this.answered.has(line)).toBe(false);
       expect(numbers[0]).toBe(request.line);
+      if (numbers.length === 1) this.sentAlone.add(request.line);
       if (numbers.some((line) => this.isBad(line))) {
         if (numbers.length === 1) this.refused.add(request.line);
         errors += outputRow(request.line, { error: { code: 'bad_input' } }, 400);
@@ -105,18 +107,13 @@ class Api {
     // The only vector of a line is its answer, whatever its form.
     const isShared = items.length > 1;
     let data = items.toSorted((a, b) => ((a.index! * 7 + salt) % 11) - ((b.index! * 7 + salt) % 11));
-    const lost = new Set<number>();
-    if (isShared && kind === 'no vectors') {
-      data = [];
-      for (const number of numbers) lost.add(number);
-    }
-    if (isShared && (kind === 'lacks one' || kind === 'one out of range' || kind === 'repeats one'))
-      lost.add(numbers[wrong]!);
+    if (isShared && kind === 'no vectors') data = [];
     if (isShared && kind === 'lacks one') data = data.filter(({ index }) => index !== wrong);
     if (isShared && kind === 'one out of range')
       data = data.map((item) => (item.index === wrong ? { ...item, index: items.length + wrong } : item));
     if (isShared && kind === 'repeats one') data = [...data, { ...items[wrong]!, embedding: [-1] }];
-    for (const number of numbers) if (!lost.has(number)) this.answered.add(number);
+    const isUsable = data.length === items.length && kind !== 'one out of range';
+    if (isUsable || !isShared) for (const number of numbers) this.answered.add(number);
     const { usage, ...rest } = vectorBody(data, tokens);
     const body = usageFirst ? { usage, ...rest } : { ...rest, usage };
     const row = outputRow(line, kind === 'answer as text' ? JSON.stringify(body) : body);
@@ -156,6 +153,7 @@ test('whatever the requests do, each row ends once, with its own vector; tokens 
         expect(status).toBe(api.answered.has(line) ? 'answered' : 'failed');
         if (status === 'failed') {
           expect(response).toBe(null);
+          expect(api.sentAlone.has(line)).toBe(true);
           // The row at fault was refused alone; a row beside it is never failed by the refusal.
           expect(error!.code === 'bad_input').toBe(api.refused.has(line));
           if (error!.code === 'bad_input') expect(isBad(line)).toBe(true);

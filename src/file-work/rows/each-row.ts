@@ -12,8 +12,6 @@ export interface ShardRow {
   /** Index of the line in the shard, from 0. */
   position: number;
   row: ReadRow;
-  /** How many lines share the request of the row; 1 for most. */
-  sharers: number;
   /** Set if the body of the row is one vector of an answer to several lines. */
   vector: FramedVector | null;
   fileLine: FileLine;
@@ -46,15 +44,13 @@ export function eachRow(
       const first = row.line === null ? -1 : lines.positionOf(row.line);
       const weights = first === -1 ? null : packs.from(first);
       if (weights === null) return;
-      const sharers = weights.length;
-      const here = (found ??= { position: first, row, sharers, vector: null, fileLine, block });
+      const here = (found ??= { position: first, row, vector: null, fileLine, block });
       here.position = first;
       here.row = row;
-      here.sharers = sharers;
       here.vector = null;
       here.fileLine = fileLine;
       here.block = block;
-      if (sharers === 1) {
+      if (weights.length === 1) {
         onRow(here);
         return;
       }

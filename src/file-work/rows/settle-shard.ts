@@ -56,9 +56,5 @@ export function settleShard(folder: string, ended: EndedShard, rule?: RowRule): 
   new RowsWriter(path, ids).write(tally, bodies, [batchId, batchId, ...duplicateIds]);
   const feedback = join(folder, shardFiles.feedback(job, shard, rows));
   const hasFeedback = ended.answer?.tellErrors === true && writeFeedback(feedback, tally, bodies);
-  return {
-    rows,
-    ...outcomeOf(tally, limitsOf(ended, tally), refusal),
-    ...(hasFeedback ? { hasFeedback } : {}),
-  };
+  return { rows, ...outcomeOf(tally, limitsOf(ended), refusal), ...(hasFeedback ? { hasFeedback } : {}) };
 }

@@ -91,13 +91,8 @@ export class ShardTally {
       else if (typeof meaning === 'object') this.takeWrong(found, which, meaning);
       else if (meaning === RowMeaning.Unreadable) this.endUnreadable(found, file);
       else if (this.errors.get(position)?.code !== UNREADABLE) {
-        // A refusal of several lines may be the fault of one: each is sent again, alone.
-        const isFinal = meaning === RowMeaning.Failed && found.sharers === 1;
-        this.set(
-          position,
-          isFinal ? lineState.failed : lineState.again,
-          errorOf(row, meaning, found.sharers),
-        );
+        const isFinal = meaning === RowMeaning.Failed && !this.packs.isShared(position);
+        this.set(position, isFinal ? lineState.failed : lineState.again, errorOf(row, meaning));
       }
     });
     return isRead;
@@ -182,20 +177,15 @@ export class ShardTally {
 /** Error code of this package, not of the API. */
 const UNREADABLE = 'answer_unreadable';
 
-function errorOf(
-  { errorCode, errorMessage, statusCode }: ReadRow,
-  meaning: RowMeaning,
-  sharers: number,
-): LineError {
+function errorOf({ errorCode, errorMessage, statusCode }: ReadRow, meaning: RowMeaning): LineError {
   return {
     code: errorCode ?? (statusCode === null ? 'unknown' : `http_${statusCode}`),
     message: errorMessage ?? `The request ended with HTTP status ${statusCode ?? 'unknown'}.`,
-    use: useOf(meaning, sharers),
+    use: useOf(meaning),
   };
 }
 
-function useOf(meaning: RowMeaning, sharers: number): AttemptCost {
-  if (meaning === RowMeaning.Failed && sharers > 1) return AttemptCost.Shared;
+function useOf(meaning: RowMeaning): AttemptCost {
   if (meaning === RowMeaning.AccountRefused) return AttemptCost.Nothing;
   return meaning === RowMeaning.RetryFree ? AttemptCost.Idle : AttemptCost.Attempt;
 }

@@ -152,9 +152,9 @@ export class OpenShard {
   /** Writes the file that is uploaded instead of the requests, from them: so a request may take lines until it is full. */
   private writePacked(): number[][] {
     const { folder, job, shard } = this.place;
-    const alone = new Set(this.carried.filter(([, , , , , isAlone]) => isAlone === 1).map(([line]) => line));
-    const target = join(folder, shardFiles.packed(job, shard));
-    return packRequests(this.requests.path, target, (line) => alone.has(line));
+    // A line that has failed shares no request any more.
+    const alone = new Set(this.carried.filter(([, , charged]) => charged > 0).map(([line]) => line));
+    return packRequests(this.requests.path, join(folder, shardFiles.packed(job, shard)), alone);
   }
 
   /** Appends the id of the line that is being added, as JSON in `bytes[start..end)`. */

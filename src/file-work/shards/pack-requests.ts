@@ -24,10 +24,10 @@ interface Cut {
 
 /**
  * Writes the uploaded file of a shard whose lines share requests: adjacent requests that differ in their text only become one, with a
- * list of texts and the number of the first line. A line that `isAlone`, and one whose `input` is not a text, keeps its request. Returns, for
+ * list of texts and the number of the first line. A line in `alone`, and one whose `input` is not a text, keeps its request. Returns, for
  * each request, the estimated tokens of its lines. The same file always has the same packs.
  */
-export function packRequests(source: string, target: string, isAlone: (line: number) => boolean): number[][] {
+export function packRequests(source: string, target: string, alone: ReadonlySet<number>): number[][] {
   const file = new AtomicFileWriter(target);
   const packs: number[][] = [];
   let open: OpenPack | null = null;
@@ -39,7 +39,7 @@ export function packRequests(source: string, target: string, isAlone: (line: num
     readLines(source, MAX_BATCH_BYTES, (block, { start, end }) => {
       const request = block.subarray(start, end);
       const cut = cutRequest(request);
-      const shares = cut !== null && !isAlone(cut.line);
+      const shares = cut !== null && !alone.has(cut.line);
       if (!shares || open?.mayTake(cut) === false) close();
       if (!shares) {
         file.write(request);

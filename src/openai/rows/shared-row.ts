@@ -2,9 +2,8 @@ import { noTokens, type TokenCounts } from '../../core/token-cost.ts';
 import { AnswerFrame } from './answer-frame.ts';
 import type { ReadRow } from './read-result-row.ts';
 import { meaningOf, RowMeaning } from './row-meaning.ts';
-import type { Vector } from './vector-spans.ts';
 
-/** Error code of this package, not of the API: the answer to several lines has no vector for one of them, or more than one. */
+/** Error code of this package, not of the API: the answer to several lines does not have one vector for each. */
 const MISSING_VECTOR = 'missing_vector';
 
 const tokenKinds = Object.keys(noTokens()) as (keyof TokenCounts)[];
@@ -27,33 +26,31 @@ type OnPart = (index: number, part: ReadRow, vector: FramedVector | null) => voi
  */
 export function eachPart(row: ReadRow, weights: readonly number[], onPart: OnPart): void {
   const { source, usage } = row;
-  const spans = row.vectors!;
-  const isAnswer = meaningOf(row) === RowMeaning.Answered;
-  const vectors = isAnswer ? spans.of(source, weights.length) : [];
-  const frame = vectors.some((vector) => vector !== null) ? new AnswerFrame(row, spans) : null;
   const { state, hasRareKinds } = usage;
+  const isAnswer = meaningOf(row) === RowMeaning.Answered;
+  const vectors = isAnswer ? row.vectors!.of(source, weights.length) : null;
+  const frame = vectors === null ? null : new AnswerFrame(row, row.vectors!);
+  if (isAnswer && vectors === null) {
+    row.bodyIsAnswer = false;
+    row.errorCode = MISSING_VECTOR;
+    row.errorMessage = `The answer to ${weights.length} lines does not have one vector for each.`;
+  }
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   let before = 0;
   for (const [index, weight] of weights.entries()) {
     const tokens = shareOf(usage.tokens, before, before + weight, total);
     before += weight;
     const part: ReadRow = { ...row, usage: { state, hasRareKinds, tokens } };
-    onPart(index, part, isAnswer ? toVector(part, frame, vectors[index]!) : null);
+    if (frame === null) {
+      onPart(index, part, null);
+      continue;
+    }
+    const { element, index: number } = vectors![index]!;
+    [part.bodyStart, part.bodyEnd] = element;
+    const [indexStart, indexEnd] =
+      number[1] === 0 ? [0, 0] : [number[0] - element[0], number[1] - element[0]];
+    onPart(index, part, { frame, indexStart, indexEnd });
   }
-}
-
-/** Makes a vector the body of its line's row; a line without one has no answer. */
-function toVector(part: ReadRow, frame: AnswerFrame | null, vector: Vector | null): FramedVector | null {
-  if (frame === null || vector === null) {
-    part.bodyIsAnswer = false;
-    part.errorCode = MISSING_VECTOR;
-    part.errorMessage = 'The answer to several lines has no vector for this one.';
-    return null;
-  }
-  const { element, index } = vector;
-  [part.bodyStart, part.bodyEnd] = element;
-  if (index[1] === 0) return { frame, indexStart: 0, indexEnd: 0 };
-  return { frame, indexStart: index[0] - element[0], indexEnd: index[1] - element[0] };
 }
 
 /** The tokens of the lines from `before` to `after`, of `total`: consecutive shares add up to all tokens. */

@@ -47,21 +47,21 @@ export class VectorSpans {
   }
 
   /**
-   * The vectors of the answer to so many inputs, in `source`; null for an input without one, or with more than one. Vectors without an
-   * `index` are in the order of the inputs if there is one for each input.
+   * The vectors of the answer to so many inputs, in `source`, in the order of the inputs: by `index`, or as they are if none has an
+   * `index`. Null unless there is one for each input: `index` is the place in the list, so a server that leaves one out may have counted on.
    */
-  of(source: Buffer, inputs: number): (Vector | null)[] {
+  of(source: Buffer, inputs: number): readonly Vector[] | null {
     const { found } = this;
-    if (found.length === inputs && found.every(({ index }) => index[1] === 0)) return found;
-    const vectors = Array.from({ length: inputs }, (): Vector | null => null);
-    const seen = new Uint8Array(inputs);
-    for (const each of found) {
-      const at = each.index[1] === 0 ? null : numberIn(source, each.index[0], each.index[1]);
-      if (at === null || at >= inputs) continue;
-      seen[at] = Math.min(2, seen[at]! + 1);
-      vectors[at] = each;
+    if (found.length !== inputs) return null;
+    if (found.every(({ index }) => index[1] === 0)) return found;
+    const vectors: Vector[] = [];
+    for (const vector of found) {
+      const [start, end] = vector.index;
+      const at = end === 0 ? null : numberIn(source, start, end);
+      if (at === null || at >= inputs || at in vectors) return null;
+      vectors[at] = vector;
     }
-    return vectors.map((vector, at) => (seen[at] === 1 ? vector : null));
+    return vectors;
   }
 
   private readonly onMember: OnMember = (keyStart, keyEnd, at) => {

@@ -34,6 +34,7 @@ const shard = 'r1-00001';
 const second = 'r2-00001';
 const linesOf = (count: number): string[] =>
   Array.from({ length: count }, (_, i) => textLine(`${i + 1} is a text`));
+const twoRequests = [1, 2, 3, 4].map((n) => textLine(`${n}`, { dimensions: n < 3 ? 8 : 9 }));
 const refusal = { error: { code: 'context_length_exceeded', message: 'Input 2 is too long.' } };
 
 describe('packing', () => {
@@ -140,34 +141,35 @@ describe('settling', () => {
   });
 
   test.each([
-    ['is missing', [0, 1, 3]],
-    ['is there twice', [0, 1, 2, 2, 3]],
-    ['has a number out of range', [0, 1, 4, 3]],
-    ['has a number that is none', [0, 1, 'two', 3]],
-    ['has no number', [0, 1, undefined, 3]],
-  ])('a vector that %s: its row is sent again, and no row gets the vector of another', (_, indexes) => {
+    ['fewer vectors, with their own numbers', [0, 1, 3]],
+    ['fewer vectors, counted on', [0, 1, 2]],
+    ['one vector twice', [0, 1, 2, 2, 3]],
+    ['one vector twice, and another one not', [0, 1, 1, 3]],
+    ['more vectors', [0, 1, 2, 3, 4]],
+    ['a number out of range', [0, 1, 4, 3]],
+    ['a number that is none', [0, 1, 'two', 3]],
+    ['a vector without a number', [0, 1, undefined, 3]],
+    ['fewer vectors, without numbers', [undefined, undefined, undefined]],
+    ['no vectors', []],
+  ])('an answer with %s: no row gets the vector of another; each is sent alone', (_, indexes) => {
     using folder = new TempFolder();
-    const round = planPacked(folder.path, linesOf(4));
+    const round = planPacked(folder.path, linesOf(4), { attempts: 1 });
     const data = indexes.map((index) => ({
       object: 'embedding' as const,
       ...(index === undefined ? {} : { index: index as number }),
       embedding: [Number(index) + 1],
     }));
-    const outcome = settle(folder.path, shard, { output: outputRow(1, vectorBody(data, 40)) });
+    const raw = { output: outputRow(1, vectorBody(data, 40)) };
+    const outcome = settle(folder.path, shard, raw, { attempts: 1 });
     expect(outcome).toMatchObject({
-      answered: 3,
-      again: [[3, 1, 1]],
-      errors: { missing_vector: 1 },
+      answered: 0,
+      failed: 0,
+      again: [1, 2, 3, 4].map((line) => [line, 1, 1]),
+      errors: { missing_vector: 4 },
       inputTokens: 40,
     });
-    expect(shardRows(folder.path, shard).map(({ line, response }) => [line, response])).toEqual(
-      [1, 2, 4].map((line) => [
-        line,
-        expect.objectContaining({ data: [{ object: 'embedding', index: 0, embedding: [line] }] }),
-      ]),
-    );
     nextRound(folder.path, 1, round);
-    expect(uploaded(folder.path, second)).toEqual([{ line: 3, texts: ['3 is a text'] }]);
+    expect(uploaded(folder.path, second).map(({ texts }) => texts.length)).toEqual([1, 1, 1, 1]);
   });
 
   test('a refusal of several rows is not final: each is sent alone, and only the one at fault fails', () => {
@@ -192,10 +194,7 @@ describe('settling', () => {
 
   test('a row that is alone stays alone; others that never ran are packed again', () => {
     using folder = new TempFolder();
-    const round = planPacked(
-      folder.path,
-      [1, 2, 3, 4].map((n) => textLine(`${n}`, { dimensions: n < 3 ? 8 : 9 })),
-    );
+    const round = planPacked(folder.path, twoRequests);
     const errors = outputRow(1, refusal, 400) + neverRanRow(3, 'batch_expired');
     settle(folder.path, shard, { errors }, { status: 'expired' });
     const next = nextRound(folder.path, 1, round);
@@ -206,19 +205,16 @@ describe('settling', () => {
     expect(uploaded(folder.path, 'r3-00001').map(({ texts }) => texts)).toEqual([['1'], ['2'], ['3', '4']]);
   });
 
-  test('rows that fail together use an attempt each, and the last one alone', () => {
+  test('rows that fail together use an attempt each, and the others alone', () => {
     using folder = new TempFolder();
-    let round = planPacked(folder.path, linesOf(2));
+    const round = planPacked(folder.path, linesOf(2));
     const trouble = { errors: outputRow(1, { error: { code: 'server_error' } }, 500) };
-    settle(folder.path, shard, trouble);
-    round = nextRound(folder.path, 1, round);
-    expect(uploaded(folder.path, second)).toHaveLength(1);
-    expect(settle(folder.path, second, trouble)!.again).toEqual([
-      [1, 2, 2, 0, 0, 1],
-      [2, 2, 2, 0, 0, 1],
+    expect(settle(folder.path, shard, trouble)!.again).toEqual([
+      [1, 1, 1],
+      [2, 1, 1],
     ]);
-    nextRound(folder.path, 2, round);
-    expect(uploaded(folder.path, 'r3-00001')).toHaveLength(2);
+    nextRound(folder.path, 1, round);
+    expect(uploaded(folder.path, second)).toHaveLength(2);
   });
 
   test('the lines that validation names are requests: a shared one is sent again row by row', () => {
@@ -236,26 +232,26 @@ describe('settling', () => {
 
   test('answers of duplicates are used or counted row by row, and an unreadable one ends all its rows', () => {
     using folder = new TempFolder();
-    planPacked(folder.path, linesOf(3));
-    const [request] = uploaded(folder.path, shard);
-    const part = vectorBody(vectorItems(request!.texts).slice(0, 2), 30);
-    const raw = { output: outputRow(1, part), duplicates: { batch_2: vectorRow(request!, 31) } };
-    const outcome = settle(folder.path, shard, raw);
-    expect(outcome).toMatchObject({ answered: 3, twice: { answers: 2 } });
-    expect(outcome!.inputTokens + outcome!.twice!.inputTokens).toBe(61);
-    expect(shardRows(folder.path, shard).map(({ batch_id: id }) => id)).toEqual([
-      'batch_1',
-      'batch_1',
-      'batch_2',
-    ]);
+    planPacked(folder.path, twoRequests);
+    const [first, last] = uploaded(folder.path, shard);
+    const both = vectorRow(first!, 30) + vectorRow(last!, 31);
+    const outcome = settle(folder.path, shard, {
+      output: vectorRow(first!, 9),
+      duplicates: { batch_2: both },
+    });
+    expect(outcome).toMatchObject({ answered: 4, inputTokens: 40, twice: { answers: 2, inputTokens: 30 } });
+    expect(shardRows(folder.path, shard).map(({ batch_id: id }) => id)).toEqual(
+      [1, 1, 2, 2].map((batch) => `batch_${batch}`),
+    );
     const output = shardFiles.output(JOB, shard, 1);
     expect(countAnswers(folder.path, { job: JOB, shard, output })).toMatchObject({
       answers: 2,
-      inputTokens: 30,
+      inputTokens: 9,
     });
 
     using other = new TempFolder();
     planPacked(other.path, linesOf(3));
+    const [request] = uploaded(other.path, shard);
     const broken = `${vectorRow(request!, 30).slice(0, 140)}\n`;
     expect(settle(other.path, shard, { output: broken })).toMatchObject({
       failed: 3,
@@ -265,27 +261,22 @@ describe('settling', () => {
 
   test('another pass packs the rows again, and later jobs know each row by a request of its own', () => {
     using folder = new TempFolder();
-    const round = planPacked(folder.path, linesOf(4));
+    const round = planPacked(folder.path, twoRequests);
     mkdirSync(dirname(folder.at(jobFiles.round(JOB, 1))), { recursive: true });
     writeFileSync(folder.at(jobFiles.round(JOB, 1)), JSON.stringify(round));
-    const [request] = uploaded(folder.path, shard);
-    const items = vectorItems(request!.texts);
-    const some = outputRow(1, vectorBody([items[1]!, items[2]!], 8));
-    expect(settle(folder.path, shard, { output: some }, { attempts: 1 })).toMatchObject({
-      answered: 2,
-      failed: 2,
-    });
+    const [first] = uploaded(folder.path, shard);
+    settle(folder.path, shard, { output: vectorRow(first!, 8) }, { missing: 'unavailable' });
     const target = jobFiles.answers(JOB, 1);
     expect(indexAnswers(folder.path, { job: JOB, rounds: 1, target })).toBe(2);
 
     const limits = { shardLines: 100, shardBytes: 100_000 };
-    const pass = packRebuys(folder.path, { job: JOB, round: 1, which: 'unanswered', ...limits });
-    expect(pass).toMatchObject({ lines: 2, retried: { failed: 2, cancelled: 0 } });
-    expect(uploaded(folder.path, second)).toEqual([{ line: 1, texts: ['1 is a text', '4 is a text'] }]);
+    const pass = packRebuys(folder.path, { job: JOB, round: 1, which: 'lost', ...limits });
+    expect(pass).toMatchObject({ lines: 2, rebought: true });
+    expect(uploaded(folder.path, second)).toEqual([{ line: 3, texts: ['3', '4'] }]);
     expect(manifestOf(folder.path, second)).toMatchObject({
-      packs: [[6, 6]],
+      packs: [[1, 1]],
       carried: [
-        [1, 1, 0, 0],
+        [3, 1, 0, 0],
         [4, 1, 0, 0],
       ],
     });
