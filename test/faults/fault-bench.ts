@@ -23,6 +23,7 @@ import {
   type FaultRule,
   type LedgerSummary,
 } from 'openai-batch-emulator';
+import { embeddingVector } from '../../packages/openai-batch-emulator/src/answers/embedding.ts';
 import { brokenGuarantees, factsOfEmulator, type Losses } from '../support/guarantees.ts';
 import { connectClient, resolveTemporalTarget, stopEmbeddedServer } from '../../src/temporal/index.ts';
 import { installRuntime, startWorker } from '../../src/worker/index.ts';
@@ -39,7 +40,7 @@ export interface FaultRow {
   readonly endpoint?: '/v1/responses';
   /** Whether the job is one of rows whose answers have a schema that only `REPLY` fits. @default false */
   readonly hasSchema?: boolean;
-  /** Whether the job is one of rows of which embeddings are made, in shared requests; every answer is one vector. @default false */
+  /** Whether the job is one of rows of which embeddings are made, in shared requests. @default false */
   readonly isEmbedding?: boolean;
   readonly job?: Omit<JobOptions, 'input'>;
   /** Values that no option allows, such as giving up after less than an hour. */
@@ -96,9 +97,6 @@ export interface Scene {
 /** The only answer that fits the schema of a row. */
 const REPLY = 'yes';
 const REPLY_JSON = JSON.stringify({ reply: REPLY });
-
-/** What `answerIn` returns for an answer of one vector. */
-const VECTOR = 'one vector';
 
 /** A job takes seconds; a busy machine needs far longer. */
 const DEADLINE_MS = 400_000;
@@ -292,7 +290,7 @@ function installRuntimeOnce(): void {
 /** The answers to the prompts, as `answerIn` reads them. */
 function repliesTo({ hasSchema, isEmbedding }: FaultRow, asked: readonly string[]): readonly string[] {
   if (hasSchema === true) return asked.map(() => REPLY_JSON);
-  return isEmbedding === true ? asked.map(() => VECTOR) : asked;
+  return isEmbedding === true ? asked.map(vectorOf) : asked;
 }
 
 /** A line of the input: a request, or a row. */
@@ -396,15 +394,21 @@ function describeRow({ status, response, error }: ResultRow): string {
   return status === 'cancelled' ? status : `answered ${answerIn(response)}`;
 }
 
+/** The emulator's vector of a text, with eight decimals. */
+function vectorOf(text: string): string {
+  return JSON.stringify(Array.from(embeddingVector(text, 4), (value) => Math.round(value * 1e8) / 1e8));
+}
+
 /** The emulator's answer repeats the prompt. */
 function answerIn(response: unknown): string {
   const body = response as {
     choices?: { message: { content: string } }[];
     output?: { content: { text: string }[] }[];
-    data?: { index: number; embedding: number[] }[];
+    data?: { index?: number; embedding: number[] }[];
   };
-  if (body.data?.length === 1 && body.data[0]!.index === 0 && body.data[0]!.embedding.length === 4)
-    return VECTOR;
+  const [vector, ...others] = body.data ?? [];
+  if (vector !== undefined && (vector.index ?? 0) === 0 && others.length === 0)
+    return JSON.stringify(vector.embedding);
   return body.choices?.[0]?.message.content ?? body.output?.[0]?.content[0]?.text ?? 'nothing';
 }
 
