@@ -191,6 +191,7 @@ describe('client.start()', () => {
     const alone = await client.start({ requests: own(), ...quickly });
     const expected = [];
     for await (const row of alone.results()) expected.push(answerEmbedding(row));
+    expect((await lab.ledger()).lines - shared.lines).toBe(requests.length); // ready requests are never joined
     expect(vectors).toEqual(expected);
   });
 
