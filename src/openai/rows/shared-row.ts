@@ -2,6 +2,7 @@ import { noTokens, type TokenCounts } from '../../core/token-cost.ts';
 import { AnswerFrame } from './answer-frame.ts';
 import type { ReadRow } from './read-result-row.ts';
 import { meaningOf, RowMeaning } from './row-meaning.ts';
+import type { Vector } from './vector-spans.ts';
 
 /** Error code of this package, not of the API: the answer to several lines does not have one vector for each. */
 const MISSING_VECTOR = 'missing_vector';
@@ -41,16 +42,15 @@ export function eachPart(row: ReadRow, weights: readonly number[], onPart: OnPar
     const tokens = shareOf(usage.tokens, before, before + weight, total);
     before += weight;
     const part: ReadRow = { ...row, usage: { state, hasRareKinds, tokens } };
-    if (frame === null) {
-      onPart(index, part, null);
-      continue;
-    }
-    const { element, index: number } = vectors![index]!;
-    [part.bodyStart, part.bodyEnd] = element;
-    const [indexStart, indexEnd] =
-      number[1] === 0 ? [0, 0] : [number[0] - element[0], number[1] - element[0]];
-    onPart(index, part, { frame, indexStart, indexEnd });
+    onPart(index, part, frame === null ? null : useVector(part, frame, vectors![index]!));
   }
+}
+
+/** Makes a vector the body of a line's row. */
+function useVector(part: ReadRow, frame: AnswerFrame, { element, index }: Vector): FramedVector {
+  [part.bodyStart, part.bodyEnd] = element;
+  if (index[1] === 0) return { frame, indexStart: 0, indexEnd: 0 };
+  return { frame, indexStart: index[0] - element[0], indexEnd: index[1] - element[0] };
 }
 
 /** The tokens of the lines from `before` to `after`, of `total`: consecutive shares add up to all tokens. */
