@@ -15,7 +15,7 @@ function listIn(form: VectorForm, vectors: readonly JsonObject[]): JsonObject[] 
     case VectorForm.reversed:
       return vectors.toReversed();
     case VectorForm.noIndex:
-      return vectors.map(({ index, ...vector }) => vector);
+      return vectors.map(({ object, embedding }) => ({ object, embedding }));
     case VectorForm.fewer:
       return vectors.slice(1).map((vector, index) => ({ ...vector, index }));
     case VectorForm.more:
