@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { BatchClient } from '../dist/client/index.js';
 import { stopEmbeddedServer } from '../dist/temporal/index.js';
 import { benchBatchEnd } from './batch-end.js';
+import { benchEmbeddings } from './embeddings.js';
 import { benchFileWork } from './file-work.js';
 import { benchRendering } from './render.js';
 import { benchResultsTable } from './results-table.js';
@@ -98,6 +99,7 @@ console.log(
 await benchFileWork(join(folder, 'file-work'), makeLine, 500_000, Math.min(2, availableParallelism()));
 await benchTables(join(folder, 'tables'));
 await benchResultsTable(join(folder, 'results-table'));
+await benchEmbeddings(join(folder, 'embeddings'));
 await benchRendering(join(folder, 'rendering'), 1_000_000);
 await benchHistory();
 await benchBatchEnd(join(folder, 'batch-end'), makeLine);

@@ -1,5 +1,6 @@
 import pLimit from 'p-limit';
 import { UPLOADS_AT_ONCE } from '../core/step-queues.ts';
+import type { ShardManifest } from '../core/shard-plan.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { claimRecord, readRecord } from '../store/store.ts';
 import type { Dependencies } from './step/dependencies.ts';
@@ -32,7 +33,9 @@ export async function uploadInput(deps: Dependencies, request: UploadRequest): P
   const key = shardFiles.upload(job, shard, upload);
   const known = await readRecord<UploadRecord>(store, key);
   if (known !== null) return known.fileId;
-  const blob = await store.blob(shardFiles.requests(job, shard));
+  const { packs } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
+  const file = packs === undefined ? shardFiles.requests : shardFiles.packed;
+  const blob = await store.blob(file(job, shard));
   const name = `${job}-${shard}.jsonl`;
   const fileId = await withHeartbeat((signal) => uploads(() => api.uploadFile({ blob, name }, signal)));
   observer?.onUploaded({ job, shard, bytes: blob.size }); // also if another attempt was first: the bytes were sent

@@ -6,6 +6,7 @@ import { compareShards } from '../core/shard-plan.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
 import type { BatchRecord } from './batches/batch-record.ts';
+import type { BatchReading } from './batches/batch-reading.ts';
 import { takeSnapshot } from './batches/batch-snapshot.ts';
 import { toRunningCounts, toWatchReply, type PolledBatch, type WatchReply } from './batches/watch-reply.ts';
 import type { Dependencies } from './step/dependencies.ts';
@@ -50,7 +51,11 @@ export async function watchBatches(deps: Dependencies, request: WatchRequest): P
 }
 
 /** A polled batch; `batchId` is null if its record is missing. */
-type KnownBatch = BatchRef & { readonly known: KnownStatus; readonly batchId: string | null };
+type KnownBatch = BatchRef & {
+  readonly known: KnownStatus;
+  readonly batchId: string | null;
+  readonly linesPerRequest: number;
+};
 
 /** The polls of one attempt. */
 class StatusPoll {
@@ -102,7 +107,8 @@ class StatusPoll {
     const batches: KnownBatch[] = [];
     for (const { shard, batch, status: known } of batchesOf(groups)) {
       const record = await readRecord<BatchRecord>(this.deps.store, shardFiles.batch(job, shard, batch));
-      batches.push({ shard, batch, known, batchId: record?.batchId ?? null });
+      const { batchId = null, linesPerRequest = 1 } = record ?? {};
+      batches.push({ shard, batch, known, batchId, linesPerRequest });
     }
     return batches.toSorted((a, b) => compareShards(a.shard, b.shard));
   }
@@ -118,9 +124,20 @@ class StatusPoll {
     const { job } = this.request;
     const readings = await takeSnapshot(this.deps, { job, batches: recorded, turn }, signal);
     const readingOf = new Map(readings.map((reading) => [reading.batchId, reading]));
-    return batches.map(({ batchId, ...batch }) => ({
+    return batches.map(({ batchId, linesPerRequest, ...batch }) => ({
       ...batch,
-      reading: readingOf.get(batchId ?? '') ?? null,
+      reading: inLines(readingOf.get(batchId ?? '') ?? null, linesPerRequest),
     }));
   }
+}
+
+/** The reading with counts of lines: the API's counts are requests. */
+function inLines(reading: BatchReading | null, linesPerRequest: number): BatchReading | null {
+  if (reading === null || linesPerRequest === 1) return reading;
+  const { completed, failed } = reading;
+  return {
+    ...reading,
+    completed: Math.round(completed * linesPerRequest),
+    failed: Math.round(failed * linesPerRequest),
+  };
 }

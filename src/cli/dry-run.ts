@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { rowNoun } from '../core/job-spec.ts';
+import { Endpoint, MAX_PACKED_LINES } from '../core/limits.ts';
 import { count } from '../core/number-format.ts';
 import { previewRequests, type RequestPreview } from '../file-work/requests/preview-requests.ts';
 import { jsonlInput } from '../input/jsonl-input.ts';
@@ -38,13 +39,16 @@ export async function dryRun(request: StartRequest, isJson: boolean): Promise<vo
   }
 }
 
-function asText({ spec }: ResolvedStart, { first, requests, bytes, bad }: RequestPreview): string {
+function asText({ spec, template }: ResolvedStart, { first, requests, bytes, bad }: RequestPreview): string {
   const noun = rowNoun(spec);
   const counts = `${count(requests)} ${requests === 1 ? 'request' : 'requests'}, ${count(bad)} bad`;
   return [
     ...first,
     `${`${noun}s`.padEnd(12)}${count(requests + bad)}: ${counts}`,
     `bytes       ${count(bytes)}`,
+    ...(template?.endpoint === Endpoint.Embeddings
+      ? [`packed      up to ${MAX_PACKED_LINES} rows are sent as one request, with a list of their texts`]
+      : []),
     'dry run     nothing was sent',
   ].join('\n');
 }

@@ -19,6 +19,15 @@ export const MAX_EMBEDDING_INPUTS = 50_000;
 /** Inputs of one embeddings request. Spec, CreateEmbeddingRequest.input. */
 export const MAX_INPUTS_PER_EMBEDDING_LINE = 2_048;
 
+/** Tokens of all inputs of one embeddings request. Spec, CreateEmbeddingRequest.input. */
+export const MAX_TOKENS_PER_EMBEDDING_LINE = 300_000;
+
+/**
+ * Lines that share one embeddings request. The answer to a request is one line of a file, which a worker holds in memory: with 512
+ * vectors it has 20 MB or so. Fewer requests would not be cheaper, because tokens are paid.
+ */
+export const MAX_PACKED_LINES = 512;
+
 /** The share of the list price that batches cost, as a divisor. Guide, "Batch API": 50 % discount on inputs and outputs. */
 export const BATCH_DIVISOR = 2n;
 

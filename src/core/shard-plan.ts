@@ -56,6 +56,11 @@ export interface ShardManifest {
   readonly maxBytes?: number;
   /** The lines whose requests have feedback on the last answer; absent if there are none. */
   readonly feedback?: readonly FeedbackLine[];
+  /**
+   * The requests of the uploaded file, `shardFiles.packed`, if adjacent lines share them: for each, the estimated tokens of its lines. Absent
+   * for a shard that uploads one request per line.
+   */
+  readonly packs?: readonly (readonly number[])[];
 }
 
 /** A line and the parts of its request that were added to the first one: pairs of offset and length in bytes, ascending. */
@@ -118,7 +123,7 @@ export interface WholeRefusal {
   readonly code: string;
   /** The API's message. */
   readonly message: string;
-  /** The number of lines of the shard that it named; they have ended. */
+  /** The number of lines of the shard that it named; they have ended, or are sent again alone if they shared a request. */
   readonly named: number;
 }
 

@@ -70,8 +70,10 @@ export const seriesFiles = {
 export const shardFiles = {
   /** Its lines, model and endpoint; see `ShardManifest`. */
   manifest: (job: string, shard: string): string => `jobs/${job}/shards/${shard}/shard.json`,
-  /** The bytes that are uploaded. */
+  /** One request per line; the bytes that are uploaded, unless lines share requests. */
   requests: (job: string, shard: string): string => `jobs/${job}/shards/${shard}/requests.jsonl`,
+  /** The bytes that are uploaded if lines share requests, see `ShardManifest.packs`. */
+  packed: (job: string, shard: string): string => `jobs/${job}/shards/${shard}/packed.jsonl`,
   /** The users' ids of its lines, one JSON string a line, in order; only where a line has one. */
   ids: (job: string, shard: string): string => `jobs/${job}/shards/${shard}/ids.jsonl`,
   /** The n-th upload of its requests. */

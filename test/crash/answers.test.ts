@@ -18,7 +18,7 @@ const kind: JobKind = [
       { on: 'line', customId: '6', executions: 1, fault: { kind: 'status', status: 500 } },
     ],
   },
-  true,
+  'answers',
 ];
 
 const server = await startSharedServer();

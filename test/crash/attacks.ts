@@ -1,8 +1,14 @@
 import type { EmulatorOptions } from 'openai-batch-emulator';
-import { type JobEnd, JobUnderAttack, type SharedServer, type Strike } from './job-under-attack.ts';
+import {
+  type Content,
+  type JobEnd,
+  JobUnderAttack,
+  type SharedServer,
+  type Strike,
+} from './job-under-attack.ts';
 
 /** What distinguishes a job from that of the matrix; see `JobUnderAttack.prepare`. */
-export type JobKind = [changes?: EmulatorOptions, hasSchema?: boolean];
+export type JobKind = [changes?: EmulatorOptions, content?: Content];
 
 /** A kind of attack on a step that a worker takes. */
 export const Attack = {

@@ -95,6 +95,7 @@ describe('the steps come from the running code', () => {
       'input',
       'pass',
       'feedback', // see answers.test.ts
+      'packed', // see shared-requests.test.ts
       // Folders.
       'building',
       'buildings',

@@ -10,6 +10,7 @@ import { SHARD_KEY } from '../../src/openai/batch-metadata.ts';
 import { jobIdentity, type JobSpec } from '../../src/core/job-spec.ts';
 import { type EmulatorOptions, type LedgerSummary, startEmulator } from 'openai-batch-emulator';
 import { brokenGuarantees, factsOfEmulator, type RowFacts } from '../support/guarantees.ts';
+import type { StartSettings } from '../../src/index.ts';
 import { keptSpec } from '../support/kept-spec.ts';
 import { connectClient, resolveTemporalTarget, stopEmbeddedServer } from '../../src/temporal/index.ts';
 
@@ -63,7 +64,7 @@ const AFTER_END_MS = 5_000;
 const LINES = 13;
 const BAD_LINE = 7;
 
-/** Rows of the job whose answers have a schema. */
+/** Rows of the other jobs. */
 const ROWS = 7;
 
 /** At least four batches, two rounds, lines that fail first, always or permanently, and a refused POST. */
@@ -88,6 +89,9 @@ const emulatorOptions: EmulatorOptions = {
     { on: 'call', call: 'batches.create', nth: 2, fault: { kind: 'status', status: 429 } },
   ],
 };
+
+/** What a job consists of: ready requests, rows whose answers have a schema, or rows whose embeddings share requests. */
+export type Content = 'requests' | 'answers' | 'embeddings';
 
 /** A Temporal server for jobs whose attack does not kill it. */
 export interface SharedServer extends AsyncDisposable {
@@ -146,17 +150,14 @@ export class JobUnderAttack implements AsyncDisposable {
   static async prepare(
     server: SharedServer | null,
     changes: EmulatorOptions = {},
-    hasSchema: boolean = false,
+    content: Content = 'requests',
   ): Promise<JobUnderAttack> {
     const folder = mkdtempSync(join(tmpdir(), 'durable-batch-crash-'));
     mkdirSync(join(folder, 'marks'));
     const input = join(folder, 'input.jsonl');
-    writeFileSync(input, hasSchema ? rowsText() : inputText());
+    writeFileSync(input, content === 'requests' ? inputText() : rowsText());
     const options = { input, jobId: jobIdOf(folder), ...JOB_OPTIONS };
-    const spec = await keptSpec(
-      hasSchema ? { ...options, ...WITH_SCHEMA, skipBadLines: false, tellErrors: true } : options,
-      join(folder, 'home'),
-    );
+    const spec = await keptSpec({ ...options, ...optionsOf[content] }, join(folder, 'home'));
     const target = await resolveTemporalTarget({ home: server?.home ?? join(folder, 'home') });
     const emulator = await startEmulator({ ...emulatorOptions, ...changes });
     return new JobUnderAttack(folder, server, emulator, spec, await connectClient(target));
@@ -387,15 +388,27 @@ function rowsText(): string {
   return Array.from({ length: ROWS }, (_, i) => `${JSON.stringify({ text: `Prompt ${i + 1}` })}\n`).join('');
 }
 
-/** The template of a job over rows whose answers have a schema. */
-const WITH_SCHEMA = {
-  prompt: '{{ text }}',
-  model: 'gpt-5-mini',
-  answer: {
-    type: 'object',
-    properties: { ok: { type: 'boolean' } },
-    required: ['ok'],
-    additionalProperties: false,
+/** The options of a job, by what it sends. */
+const optionsOf: Readonly<Record<Content, Partial<StartSettings>>> = {
+  requests: {},
+  answers: {
+    prompt: '{{ text }}',
+    model: 'gpt-5-mini',
+    answer: {
+      type: 'object',
+      properties: { ok: { type: 'boolean' } },
+      required: ['ok'],
+      additionalProperties: false,
+    },
+    skipBadLines: false,
+    tellErrors: true,
+  },
+  embeddings: {
+    prompt: '{{ text }}',
+    model: 'text-embedding-3-small',
+    endpoint: '/v1/embeddings',
+    params: { dimensions: 4 },
+    skipBadLines: false,
   },
 };
 

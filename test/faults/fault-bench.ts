@@ -20,6 +20,7 @@ import {
   type FaultRule,
   type LedgerSummary,
 } from 'openai-batch-emulator';
+import { embeddingVector } from '../../packages/openai-batch-emulator/src/answers/embedding.ts';
 import { brokenGuarantees, factsOfEmulator, type Losses } from '../support/guarantees.ts';
 import { keptSpec } from '../support/kept-spec.ts';
 import { connectClient, resolveTemporalTarget, stopEmbeddedServer } from '../../src/temporal/index.ts';
@@ -37,6 +38,8 @@ export interface FaultRow {
   readonly endpoint?: '/v1/responses';
   /** Whether the job is one of rows whose answers have a schema that only `REPLY` fits. @default false */
   readonly hasSchema?: boolean;
+  /** Whether the job is one of rows of which embeddings are made, in shared requests. @default false */
+  readonly isEmbedding?: boolean;
   readonly job?: Omit<JobOptions, 'input'>;
   /** Values that no option allows, such as giving up after less than an hour. */
   readonly spec?: Partial<JobSpec>;
@@ -217,7 +220,7 @@ export class FaultBench {
         },
       );
       const rows = await rowsOf(job);
-      checkRows(rows, report, row.hasSchema === true ? asked.map(() => REPLY_JSON) : asked, row.ends);
+      checkRows(rows, report, repliesTo(row, asked), row.ends);
       await checkLedger(scene, report, row.ends);
       await checkGuarantees(emulator, api, rows, row.ends);
     } finally {
@@ -267,21 +270,29 @@ function installRuntimeOnce(): void {
   installed = true;
 }
 
-/** The template of a row whose answers have a schema; nothing for the other rows. */
-function templateOf({ hasSchema, endpoint }: FaultRow): TemplateOptions {
+/** The template of a row whose answers have a schema, or are vectors; nothing for the other rows. */
+function templateOf({ hasSchema, isEmbedding, endpoint }: FaultRow): TemplateOptions {
+  const row = { prompt: '{{ text }}', id: { column: 'custom_id' } };
+  if (isEmbedding === true)
+    return { ...row, model: 'text-embedding-3-small', endpoint: '/v1/embeddings', params: { dimensions: 4 } };
   if (hasSchema !== true) return {};
   return {
-    prompt: '{{ text }}',
+    ...row,
     model: 'gpt-5-mini',
-    id: { column: 'custom_id' },
     answer: z.object({ reply: z.literal(REPLY) }),
     ...(endpoint === undefined ? {} : { endpoint }),
   };
 }
 
+/** The answers to the prompts, as `answerIn` reads them. */
+function repliesTo({ hasSchema, isEmbedding }: FaultRow, asked: readonly string[]): readonly string[] {
+  if (hasSchema === true) return asked.map(() => REPLY_JSON);
+  return isEmbedding === true ? asked.map(vectorOf) : asked;
+}
+
 /** A line of the input: a request, or a row. */
-function lineOf({ endpoint, hasSchema }: FaultRow, line: number, content: string): object {
-  if (hasSchema === true) return { custom_id: `id ${line}`, text: content };
+function lineOf({ endpoint, hasSchema, isEmbedding }: FaultRow, line: number, content: string): object {
+  if (hasSchema === true || isEmbedding === true) return { custom_id: `id ${line}`, text: content };
   const body =
     endpoint === undefined
       ? { model: 'gpt-5-mini', messages: [{ role: 'user', content }] }
@@ -380,12 +391,21 @@ function describeRow({ status, response, error }: ResultRow): string {
   return status === 'cancelled' ? status : `answered ${answerIn(response)}`;
 }
 
+/** The emulator's vector of a text, with eight decimals. */
+function vectorOf(text: string): string {
+  return JSON.stringify(Array.from(embeddingVector(text, 4), (value) => Math.round(value * 1e8) / 1e8));
+}
+
 /** The emulator's answer repeats the prompt. */
 function answerIn(response: unknown): string {
   const body = response as {
     choices?: { message: { content: string } }[];
     output?: { content: { text: string }[] }[];
+    data?: { index?: number; embedding: number[] }[];
   };
+  const [vector, ...others] = body.data ?? [];
+  if (vector !== undefined && (vector.index ?? 0) === 0 && others.length === 0)
+    return JSON.stringify(vector.embedding);
   return body.choices?.[0]?.message.content ?? body.output?.[0]?.content[0]?.text ?? 'nothing';
 }
 

@@ -12,6 +12,7 @@ import {
   type StartOptions,
 } from '../../src/index.ts';
 import { resolveStart } from '../../src/job/start-options.ts';
+import { shardFiles } from '../../src/store/job-files.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { StartSettings, TemplateOptions } from '../../src/client/index.ts';
 import { CliHarness } from '../support/cli-harness.ts';
@@ -173,6 +174,42 @@ describe('client.start()', () => {
     const vectors = [];
     for await (const row of job.results()) vectors.push(answerEmbedding(row)?.length);
     expect(vectors).toEqual([expect.any(Number), expect.any(Number), expect.any(Number)]);
+  });
+
+  test('embeddings of Markdown share requests, and have the vectors of requests of their own', async () => {
+    const before = await lab.ledger();
+    const quickly = { model: 'text-embedding-3-small', pollSeconds: 0.1 };
+    const input = join(import.meta.dirname, '../../docs/*.md');
+    const params = { dimensions: 8 };
+    const job = await client.start({ input, chunkTokens: 100, embed: true, params, ...quickly });
+    const report = await job.report();
+    expect(report).toMatchObject({ answered: report.lines, rounds: 1 });
+    expect(report.lines).toBeGreaterThan(200);
+    const shared = await lab.ledger();
+    expect((shared.lines - before.lines) * 20).toBeLessThan(report.lines);
+    expect(report.input_tokens).toBe(shared.input_tokens - before.input_tokens);
+
+    const vectors = [];
+    let tokens = 0;
+    for await (const row of job.results()) {
+      expect(row.response).toMatchObject({ data: [{ index: 0 }] });
+      vectors.push(answerEmbedding(row));
+      tokens += row.usage!.input_tokens;
+    }
+    expect(tokens).toBe(report.input_tokens);
+    const store = openStore(join(lab.home, 'store'));
+    const requests = (await store.read(shardFiles.requests(job.id, 'r1-00001')))!.split('\n').slice(0, -1);
+    async function* own(): AsyncGenerator<object> {
+      for (const request of requests) {
+        const { body } = JSON.parse(request) as { body: object };
+        yield await Promise.resolve({ body });
+      }
+    }
+    const alone = await client.start({ requests: own(), ...quickly });
+    const expected = [];
+    for await (const row of alone.results()) expected.push(answerEmbedding(row));
+    expect((await lab.ledger()).lines - shared.lines).toBe(requests.length); // ready requests are never joined
+    expect(vectors).toEqual(expected);
   });
 
   test('a start that ended between its rows and its workflow leaves nothing that matters', async () => {

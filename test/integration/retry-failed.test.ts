@@ -85,6 +85,25 @@ test('failed lines are sent again, with all their attempts, in each --retry-fail
   expect((await lab.ledger()).batches).toBe(5);
 });
 
+test('rows of embeddings that failed share a request in the next pass; vectors are kept', async () => {
+  await lab.useEmulator({
+    faults: [{ on: 'line', customId: ['1', '2'], executions: 1, fault: { kind: 'status', status: 500 } }],
+  });
+  const rows = Array.from({ length: 9 }, (_, i) => `${JSON.stringify({ text: `Text ${i}` })}\n`);
+  const { out, args } = argsOf(lab.write(rows.join('')));
+  args.push('--embed', '--model', 'text-embedding-3-small', '--param', 'dimensions=4');
+  // The request of all rows fails, then those of rows 1 and 2.
+  expect((await lab.run(args)).code).toBe(3);
+  expect(reportIn(out)).toMatchObject({ answered: 7, failed: 2, rounds: 2, batches: 2 });
+  expect(await lab.ledger()).toMatchObject({ lines: 10, executed: 10, paid: 7 });
+  const before = lab.rowsOf(out);
+  // Their request fails too; then each has its vector.
+  expect((await lab.run([...args, '--retry-failed'])).code).toBe(0);
+  expect(reportIn(out)).toMatchObject({ answered: 9, failed: 0, rounds: 4, batches: 4 });
+  expect(await lab.ledger()).toMatchObject({ lines: 11, executed: 13, paid: 9, lines_paid_twice_or_more: 0 });
+  expect(lab.rowsOf(out).slice(2)).toEqual(before.slice(2));
+});
+
 test('answers of another pass are kept by later jobs of the series', async () => {
   await lab.useEmulator({
     faults: [{ on: 'line', customId: '2', executions: 1, fault: { kind: 'status', status: 500 } }],

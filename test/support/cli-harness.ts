@@ -34,6 +34,7 @@ export interface Ledger {
   readonly lines_paid_twice_or_more: number;
   readonly batches: number;
   readonly batches_unread: number;
+  readonly input_tokens: number;
 }
 
 /** Batches that take a second or two, so that a test can act while they run. */

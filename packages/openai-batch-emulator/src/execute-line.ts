@@ -9,6 +9,7 @@ import { AnswerForm } from './faults/line-fault.ts';
 import type { LineFault } from './faults/line-fault.ts';
 import { errorBody, responseRow, notExecutedRow } from './result-row.ts';
 import { unreadableRow } from './unreadable-row.ts';
+import { inVectorForm } from './vector-form.ts';
 import { hasAssistantMessage, wrongAnswer } from './wrong-answer.ts';
 import type { RowIds } from './result-row.ts';
 
@@ -61,6 +62,8 @@ export function executeLine(
       return answeredInForm(fault.form, body, context);
     case 'wrong_answer':
       return answeredWrongly(body, context, fault);
+    case 'vector_form':
+      return answeredWithVectors(body, context, fault);
     case 'unreadable_row':
       return unreadable(answered(body, context), fault);
     default:
@@ -104,6 +107,17 @@ function answeredWrongly(
   if (answer instanceof ApiError || (unlessFeedback && hasAssistantMessage(body)))
     return answered(body, context);
   return paid(answer, responseRow(context.ids, 200, JSON.stringify(wrongAnswer(answer.body, as))));
+}
+
+/** The row of a paid answer with another list of vectors. */
+function answeredWithVectors(
+  body: Record<string, unknown>,
+  context: LineContext,
+  { form }: Extract<LineFault, { kind: 'vector_form' }>,
+): LineOutcome {
+  const answer = answerOrRefusal(body, context);
+  if (answer instanceof ApiError) return answered(body, context);
+  return paid(answer, responseRow(context.ids, 200, JSON.stringify(inVectorForm(answer.body, form))));
 }
 
 /** Makes the row of an answer break a rule of JSON or UTF-8; the row of an error is not changed. */

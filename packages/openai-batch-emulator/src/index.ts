@@ -7,7 +7,7 @@ export { UsageError } from './usage-error.ts';
 export type { EmulatorOptions, LifecycleOptions } from './options.ts';
 export { BatchObjectForm, ContentForm, ResultFileForm } from './faults/batch-fault.ts';
 export { CallKind } from './faults/call-fault.ts';
-export { AnswerForm, UnreadableForm } from './faults/line-fault.ts';
+export { AnswerForm, UnreadableForm, VectorForm } from './faults/line-fault.ts';
 export type { BatchErrorItem, BatchFault, ResultFiles } from './faults/batch-fault.ts';
 export type { CallFault, FaultMoment } from './faults/call-fault.ts';
 export type {

@@ -17,6 +17,8 @@ export interface BatchRecord {
   readonly createdAt: number;
   /** True when a search found it: the reply to its POST was not recorded. */
   readonly adopted: boolean;
+  /** Lines that share a request, on average: the API counts requests. Absent if each line has its own. */
+  readonly linesPerRequest?: number;
 }
 
 /** Records a batch as the n-th of its shard, and returns the one on record: another attempt may have recorded its own first. */
@@ -26,13 +28,14 @@ export async function keepBatch(
   found: ApiBatch,
   adopted: boolean,
 ): Promise<BatchRecord> {
+  const { model, lines, packs } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
   const { record, first } = await claimRecord<BatchRecord>(store, shardFiles.batch(job, shard, batch), {
     batchId: found.id,
     createdAt: found.createdAt,
     adopted,
+    ...(packs === undefined ? {} : { linesPerRequest: lines / packs.length }),
   });
   if (first && observer !== undefined) {
-    const { model, lines } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
     observer.onBatchCreated({ job, shard, batch, batchId: record.batchId, model, lines, adopted });
   }
   return record;

@@ -1,7 +1,7 @@
-import { JsonScanner, type OnMember } from '../../core/json-scan.ts';
 import { Endpoint } from '../../core/limits.ts';
 import { withoutLoneSurrogates } from '../../core/lone-surrogates.ts';
 import type { ShardManifest } from '../../core/shard-plan.ts';
+import { bodyMember } from './body-member.ts';
 import { escapeSeparators } from './separators.ts';
 
 /** The parts that were added to a request: pairs of offset and length in bytes, ascending. */
@@ -25,7 +25,7 @@ export function addFeedback(
   endpoint: string,
   messages: readonly unknown[],
 ): RequestWithFeedback | null {
-  const span = conversationIn(request, endpoint === Endpoint.Responses ? 'input' : 'messages');
+  const span = bodyMember(request, endpoint === Endpoint.Responses ? 'input' : 'messages');
   if (span === null) return null;
   const [start, end] = span;
   const added = messages.map((message) => withoutLoneSurrogates(JSON.stringify(message))).join(',');
@@ -69,21 +69,4 @@ function insert(
     grown += piece.length;
   }
   return { bytes: Buffer.concat([...pieces, request.subarray(from)]), parts };
-}
-
-/** The position of a member of the body of an uploaded request; null if it has none. */
-function conversationIn(request: Buffer, name: string): readonly [start: number, end: number] | null {
-  const scanner = new JsonScanner(request);
-  let span: readonly [number, number] | null = null;
-  const inBody: OnMember = (keyStart, keyEnd, at) => {
-    const end = scanner.scanValue(at, request.length);
-    if (scanner.keyIs(keyStart, keyEnd, name)) span = [at, end];
-    return end;
-  };
-  scanner.scanObject(0, request.length, (keyStart, keyEnd, at) =>
-    scanner.keyIs(keyStart, keyEnd, 'body')
-      ? scanner.scanObject(at, request.length, inBody)
-      : scanner.scanValue(at, request.length),
-  );
-  return span;
 }

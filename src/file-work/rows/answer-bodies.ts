@@ -22,11 +22,21 @@ export class AnswerBodies {
     );
   }
 
+  /** Copies the body of an answer. One that several lines share is copied with the line's vector and tokens only. */
   copyTo(file: AtomicFileWriter, position: number): void {
-    const held = this.heldOf(position);
-    const offset = this.tally.offset[position]!;
-    if (held !== null) file.write(held, offset, offset + this.tally.length[position]!);
-    else for (const piece of this.read(position)) file.write(piece);
+    const { input, output, length, vectors } = this.tally;
+    const vector = vectors.get(position);
+    if (vector === undefined) {
+      this.copy(file, position, 0, length[position]!);
+      return;
+    }
+    const { frame, indexStart, indexEnd } = vector;
+    const tokens = { input: input[position]!, output: output[position]! };
+    file.writeText(frame.before(tokens));
+    this.copy(file, position, 0, indexStart);
+    if (indexEnd > 0) file.writeAscii('0');
+    this.copy(file, position, indexEnd, length[position]!);
+    file.writeText(frame.after(tokens));
   }
 
   /** The JSON text of an answer. */
@@ -34,7 +44,16 @@ export class AnswerBodies {
     const held = this.heldOf(position);
     const offset = this.tally.offset[position]!;
     if (held !== null) return held.toString('utf8', offset, offset + this.tally.length[position]!);
-    return Buffer.concat(Array.from(this.read(position), (piece) => Buffer.from(piece))).toString();
+    const pieces = this.read(position, 0, this.tally.length[position]!);
+    return Buffer.concat(Array.from(pieces, (piece) => Buffer.from(piece))).toString();
+  }
+
+  /** Copies a part of the bytes of an answer. */
+  private copy(file: AtomicFileWriter, position: number, start: number, end: number): void {
+    const held = this.heldOf(position);
+    const offset = this.tally.offset[position]!;
+    if (held !== null) file.write(held, offset + start, offset + end);
+    else for (const piece of this.read(position, start, end)) file.write(piece);
   }
 
   private heldOf(position: number): Buffer | null {
@@ -42,12 +61,12 @@ export class AnswerBodies {
     return tally.spare.sourceOf(position) === null ? this.held[tally.file[position]!]! : null;
   }
 
-  /** The bytes of an answer in pieces, each valid until the next. */
-  private *read(position: number): Generator<Buffer, void, undefined> {
+  /** A part of the bytes of an answer in pieces, each valid until the next. */
+  private *read(position: number, start: number, end: number): Generator<Buffer, void, undefined> {
     const { tally, scratch } = this;
     const source = tally.spare.sourceOf(position) ?? this.sources[tally.file[position]!]!;
-    let offset = tally.offset[position]!;
-    let left = tally.length[position]!;
+    let offset = tally.offset[position]! + start;
+    let left = end - start;
     while (left > 0) {
       const read = readSync(source, scratch, 0, Math.min(left, scratch.length), offset);
       if (read === 0) throw new Error('A raw output file became shorter while it was read.');

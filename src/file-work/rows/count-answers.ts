@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { ShardLines, type PaidTwice } from '../../core/shard-plan.ts';
 import type { ModelRates } from '../../core/token-cost.ts';
 import { meaningOf } from '../../openai/rows/row-meaning.ts';
+import { ShardPacks } from '../records/shard-packs.ts';
 import { readManifest } from '../records/shard-records.ts';
 import { eachRow } from './each-row.ts';
 import { PaidSum } from './paid-sum.ts';
@@ -18,8 +19,9 @@ export interface LateOutput {
 
 /** Counts the answers to a shard's lines in an output file. Changes nothing. */
 export function countAnswers(folder: string, { job, shard, output, rates }: LateOutput): PaidTwice {
-  const lines = new ShardLines(readManifest(folder, job, shard));
+  const manifest = readManifest(folder, job, shard);
+  const requested = { lines: new ShardLines(manifest), packs: new ShardPacks(manifest) };
   const sum = new PaidSum(rates);
-  eachRow(lines, join(folder, output), ({ row }) => sum.add(row, meaningOf(row)));
+  eachRow(requested, join(folder, output), ({ row }) => sum.add(row, meaningOf(row)));
   return sum.asTwice();
 }

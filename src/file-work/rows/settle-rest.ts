@@ -10,7 +10,7 @@ import { lineState, type LineError, type ShardTally } from './shard-tally.ts';
  */
 export function settleRest(tally: ShardTally, ended: EndedShard, refusals: number): WholeRefusal | null {
   const refusal = ended.status === BatchStatus.Failed ? settleRefused(tally, ended, refusals) : null;
-  const { states, lines, errors } = tally;
+  const { states, lines, errors, packs } = tally;
   const end = endOf(ended);
   for (let position = 0; position < states.length; position += 1) {
     if (states[position] !== lineState.none) continue;
@@ -22,7 +22,9 @@ export function settleRest(tally: ShardTally, ended: EndedShard, refusals: numbe
     const history = lines.historyOf(lines.numbers[position]!);
     const { again } = afterAttempt(history, use, limitsOf(ended));
     const isLast = use === AttemptCost.Answer && ended.cancelled === true;
-    states[position] = again && !isLast ? lineState.again : lineState.failed;
+    // The fault may be that of another line of the request: whatever the limit, each is sent alone before it fails.
+    const isShared = use === AttemptCost.Attempt && packs.isShared(position);
+    states[position] = (again || isShared) && !isLast ? lineState.again : lineState.failed;
   }
   return refusal;
 }
@@ -58,15 +60,17 @@ function endOf({ missing, status }: EndedShard): { state: number; error: LineErr
 }
 
 /**
- * Settles a batch that was refused as a whole: the lines that the API named fail, the others are sent again. If it named none, all are
- * sent again, once unchanged and then in pieces (`shards/retry-groups.ts`), until the faulty line is alone.
+ * Settles a batch that was refused as a whole: the lines that the API named fail, unless they shared a request, and the others are sent
+ * again. If it named none, all are sent again, once unchanged and then in pieces (`shards/retry-groups.ts`), until the faulty line is alone.
  */
 function settleRefused(tally: ShardTally, ended: EndedShard, refusals: number): WholeRefusal | null {
-  const { states, lines } = tally;
+  const { states, lines, packs } = tally;
   if (states.some((state) => state !== lineState.none)) return null; // it has rows: it ran
-  const named = namedLines(ended.refused, states.length);
-  for (const [position, { code, message }] of named)
-    tally.set(position, lineState.failed, { code, message, use: AttemptCost.Attempt });
+  const named = namedLines(ended.refused, tally);
+  for (const [position, { code, message }] of named) {
+    const state = packs.isShared(position) ? lineState.again : lineState.failed;
+    tally.set(position, state, { code, message, use: AttemptCost.Attempt });
+  }
   if (ended.missing !== 'retry') return null;
   const { code, message } = reasonOf(ended.refused);
   const refusal = { code, message, named: named.size };
@@ -94,11 +98,15 @@ function settleRefused(tally: ShardTally, ended: EndedShard, refusals: number): 
   return refusal;
 }
 
-/** The lines of a shard that the API named, by position. */
-function namedLines(refused: readonly BatchErrorEntry[], lines: number): Map<number, BatchErrorEntry> {
+/** The lines of the requests that the API named, by position. */
+function namedLines(
+  refused: readonly BatchErrorEntry[],
+  { packs, states }: ShardTally,
+): Map<number, BatchErrorEntry> {
   const named = new Map<number, BatchErrorEntry>();
   for (const entry of refused)
-    if (entry.line !== null && entry.line >= 1 && entry.line <= lines) named.set(entry.line - 1, entry);
+    for (const position of entry.line === null ? [] : packs.positionsOf(entry.line - 1))
+      if (position in states) named.set(position, entry);
   return named;
 }
 

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { ShardLines, type ShardOutcome } from '../../core/shard-plan.ts';
 import { shardFiles } from '../../store/job-files.ts';
 import { ShardIds } from '../records/shard-ids.ts';
+import { ShardPacks } from '../records/shard-packs.ts';
 import { attemptRows, readManifest } from '../records/shard-records.ts';
 import type { EndedShard, MissingRows } from './ended-shard.ts';
 import { OpenRawFiles, rawFile } from './raw-files.ts';
@@ -27,6 +28,7 @@ export function settleShard(folder: string, ended: EndedShard, rule?: RowRule): 
   using spare = new BodySpillFile(path);
   const tally = new ShardTally({
     lines: new ShardLines(manifest),
+    packs: new ShardPacks(manifest),
     spare,
     rates: ended.rates,
     rule,

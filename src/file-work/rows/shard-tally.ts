@@ -3,7 +3,9 @@ import type { ShardLines } from '../../core/shard-plan.ts';
 import type { ModelRates } from '../../core/token-cost.ts';
 import type { ReadRow } from '../../openai/rows/read-result-row.ts';
 import { meaningOf, RowMeaning } from '../../openai/rows/row-meaning.ts';
-import { eachRow, type ShardRow } from './each-row.ts';
+import type { FramedVector } from '../../openai/rows/shared-row.ts';
+import type { ShardPacks } from '../records/shard-packs.ts';
+import { eachRow, type RequestedLines, type ShardRow } from './each-row.ts';
 import { PaidSum } from './paid-sum.ts';
 import type { RawFile } from './raw-files.ts';
 import type { BodySpillFile } from './body-spill-file.ts';
@@ -20,8 +22,7 @@ export interface LineError {
 }
 
 /** Options of `ShardTally`. */
-export interface TallyOptions {
-  readonly lines: ShardLines;
+export interface TallyOptions extends RequestedLines {
   /** Stores the bodies that are not plain JSON in a raw file. */
   readonly spare: BodySpillFile;
   /** As in `EndedShard`. */
@@ -35,6 +36,7 @@ export interface TallyOptions {
 /** The index of one shard: the state of each line, and the location of its answer, also of a wrong one. */
 export class ShardTally {
   readonly lines: ShardLines;
+  readonly packs: ShardPacks;
   readonly states: Uint8Array;
   readonly file: Uint8Array;
   readonly offset: Float64Array;
@@ -42,6 +44,8 @@ export class ShardTally {
   readonly length: Uint32Array;
   readonly input: Uint32Array;
   readonly output: Uint32Array;
+  /** The vectors among the answers: each is a part of an answer that several lines share. */
+  readonly vectors: Map<number, FramedVector> = new Map();
   readonly errors: Map<number, LineError> = new Map();
   readonly spare: BodySpillFile;
   /** The cost of all rows, including those of failed lines. */
@@ -51,9 +55,10 @@ export class ShardTally {
   private readonly rule: RowRule;
   private readonly findsTexts: boolean;
 
-  constructor({ lines, spare, rates, rule = meaningOf, findsTexts = false }: TallyOptions) {
+  constructor({ lines, packs, spare, rates, rule = meaningOf, findsTexts = false }: TallyOptions) {
     const count = lines.numbers.length;
     this.lines = lines;
+    this.packs = packs;
     this.spare = spare;
     this.rule = rule;
     this.findsTexts = findsTexts;
@@ -86,8 +91,8 @@ export class ShardTally {
       else if (typeof meaning === 'object') this.takeWrong(found, which, meaning);
       else if (meaning === RowMeaning.Unreadable) this.endUnreadable(found, file);
       else if (this.errors.get(position)?.code !== UNREADABLE) {
-        const state = meaning === RowMeaning.Failed ? lineState.failed : lineState.again;
-        this.set(position, state, errorOf(row, meaning));
+        const isFinal = meaning === RowMeaning.Failed && !this.packs.isShared(position);
+        this.set(position, isFinal ? lineState.failed : lineState.again, errorOf(row, meaning));
       }
     });
     return isRead;
@@ -138,7 +143,7 @@ export class ShardTally {
   }
 
   private eachRow(file: RawFile, onRow: (found: Readonly<ShardRow>) => void): void {
-    eachRow(this.lines, file.path, onRow, this.findsTexts);
+    eachRow(this, file.path, onRow, this.findsTexts);
   }
 
   private takeWrong(found: ShardRow, which: number, { code, message }: WrongAnswer): void {
@@ -146,10 +151,11 @@ export class ShardTally {
     this.set(found.position, lineState.wrong, { code, message, use: AttemptCost.Answer });
   }
 
-  private take({ position, row, fileLine, block }: ShardRow, which: number): void {
+  private take({ position, row, vector, fileLine, block }: ShardRow, which: number): void {
     const { source, bodyStart, bodyEnd, usage } = row;
     this.states[position] = lineState.answered;
     if (this.errors.size > 0) this.errors.delete(position);
+    if (vector !== null) this.vectors.set(position, vector);
     this.file[position] = which;
     if (source === block) {
       this.spare.forget(position); // a wrong answer may have been there

@@ -14,6 +14,7 @@ import { shardFiles } from '../../store/job-files.ts';
 import type { BodyOpenings } from '../requests/body-opening.ts';
 import type { AddedParts } from '../requests/feedback-request.ts';
 import { escapeSeparators } from '../requests/separators.ts';
+import { packRequests } from './pack-requests.ts';
 
 const requestTail = Buffer.from('}\n');
 const lineFeed = Buffer.from('\n');
@@ -24,6 +25,13 @@ const nullId = Buffer.from('null');
 export interface ShardKind {
   readonly model: string;
   readonly endpoint: string;
+  /** True if its lines share requests. @default that of the round */
+  readonly isPacked?: boolean;
+}
+
+/** The kind of shards for lines of an earlier one. */
+export function kindOf({ model, endpoint, packs }: ShardManifest): ShardKind {
+  return { model, endpoint, isPacked: packs !== undefined };
 }
 
 /** The location of a shard's files. */
@@ -118,14 +126,17 @@ export class OpenShard {
     const { folder, job, shard } = this.place;
     this.requests.finish();
     this.ids?.finish();
+    const { model, endpoint, isPacked = false } = this.kind;
     const manifest: ShardManifest = {
-      ...this.kind,
+      model,
+      endpoint,
       lines: this.fill.lines,
       bytes: this.requests.bytes,
       ranges: this.numbers.ranges,
       carried: this.carried,
       hasIds: this.ids !== null,
       ...(this.feedback.length === 0 ? {} : { feedback: this.feedback }),
+      ...(isPacked ? { packs: this.writePacked() } : {}),
       ...marks,
     };
     const file = new AtomicFileWriter(join(folder, shardFiles.manifest(job, shard)));
@@ -136,6 +147,14 @@ export class OpenShard {
   abandon(): void {
     this.requests.abandon();
     this.ids?.abandon();
+  }
+
+  /** Writes the file that is uploaded instead of the requests, from them: so a request may take lines until it is full. */
+  private writePacked(): number[][] {
+    const { folder, job, shard } = this.place;
+    // A line that has failed shares no request any more.
+    const alone = new Set(this.carried.filter(([, , charged]) => charged > 0).map(([line]) => line));
+    return packRequests(this.requests.path, join(folder, shardFiles.packed(job, shard)), alone);
   }
 
   /** Appends the id of the line that is being added, as JSON in `bytes[start..end)`. */

@@ -13,6 +13,7 @@ import { readLines } from '../../files/read-lines.ts';
 import { embeddingInputsOf } from '../requests/embedding-inputs.ts';
 import { addedParts, firstRequest } from '../requests/feedback-request.ts';
 import { RowFile } from '../rows/row-file.ts';
+import { kindOf } from './open-shard.ts';
 import { ShardSetWriter } from './shard-set-writer.ts';
 import { ShardIds } from '../records/shard-ids.ts';
 import { readManifest, readOutcome, rowsPath } from '../records/shard-records.ts';
@@ -53,6 +54,7 @@ export function packRebuys(
     for (const [shard, lines] of endedLines(folder, job, round, which)) {
       const manifest = readManifest(folder, job, shard);
       const numbers = new ShardLines(manifest);
+      const kind = kindOf(manifest);
       const ids = new ShardIds(folder, job, shard, manifest);
       const added = addedParts(manifest);
       const byPosition = new Map(
@@ -66,7 +68,7 @@ export function packRebuys(
         const bytes = firstRequest(block.subarray(fileLine.start, fileLine.end), added.get(line));
         const embeddingInputs = embeddingInputsOf(manifest.endpoint, bytes);
         const id = ids.at(fileLine.number - 1);
-        writer.addAgain(manifest, { line: [line, attempts, 0, 0], bytes, embeddingInputs, id });
+        writer.addAgain(kind, { line: [line, attempts, 0, 0], bytes, embeddingInputs, id });
       });
     }
     const plan = { ...writer.finish(), rejected: 0, rebought: true } as const;

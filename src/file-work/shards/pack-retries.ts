@@ -10,6 +10,7 @@ import { readManifest, readOutcome } from '../records/shard-records.ts';
 import { embeddingInputsOf } from '../requests/embedding-inputs.ts';
 import { NextRequests } from './next-requests.ts';
 import { AcceptedCuts, groupOf, groupOfHopeless, isHopeless } from './retry-groups.ts';
+import { kindOf } from './open-shard.ts';
 import { ShardSetWriter } from './shard-set-writer.ts';
 
 /** A round whose unanswered lines go into the next one, and the limits of the new shards. */
@@ -47,6 +48,7 @@ export function packRetries(
       const hopeless = isHopeless(manifest, outcome, accepted);
       const group = hopeless ? groupOfHopeless(shard, manifest) : groupOf(shard, manifest, outcome);
       const lines = new ShardLines(manifest);
+      const kind = kindOf(manifest);
       const ids = new ShardIds(folder, job, shard, manifest);
       const maxBytes = Math.min(shardBytes, group.bytes ?? shardBytes);
       using requests = new NextRequests(folder, { job, shard }, manifest, outcome, maxBytes);
@@ -57,7 +59,7 @@ export function packRetries(
         const { bytes, feedback } = requests.of(line[0], block.subarray(fileLine.start, fileLine.end));
         const embeddingInputs = embeddingInputsOf(manifest.endpoint, bytes);
         const id = ids.at(fileLine.number - 1);
-        writer.addAgain(manifest, { line, bytes, feedback, embeddingInputs, id }, group);
+        writer.addAgain(kind, { line, bytes, feedback, embeddingInputs, id }, group);
       });
       if (group.name !== shard) continue; // lines of other shards may join it
       const places = writer.closeGroup(group);

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { rowNoun, type JobSpec } from '../../core/job-spec.ts';
+import { Endpoint } from '../../core/limits.ts';
 import { isLineFault, readableId } from '../../core/request-line.ts';
 import { fittingKeywords } from '../../core/search-attributes.ts';
 import type { RoundPlan } from '../../core/shard-plan.ts';
@@ -58,13 +59,14 @@ export function shardInput(
 
 function writeShards(
   folder: string,
-  { spec, earlier = null, under = '', counter }: InputSharding & { counter: ByteCounter },
+  { spec, template, earlier = null, under = '', counter }: InputSharding & { counter: ByteCounter },
   { lines: input, isAnswer }: OpenedInput,
 ): ShardedInput {
   counter.expect(spec.input.bytes);
   const own = join(folder, under);
   const limits = { lines: spec.shardLines, bytes: spec.shardBytes };
-  const shards = new ShardSetWriter({ folder: own, job: spec.jobId, round: 1, limits });
+  const isPacked = template?.endpoint === Endpoint.Embeddings;
+  const shards = new ShardSetWriter({ folder: own, job: spec.jobId, round: 1, limits, isPacked });
   const rejected = new RejectedRows(join(own, jobFiles.rejected(spec.jobId)), rowNoun(spec));
   const path = join(own, jobFiles.kept(spec.jobId));
   const kept = earlier === null ? null : new KeptRows(folder, { input, spec, earlier, path, isAnswer });

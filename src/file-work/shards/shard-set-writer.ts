@@ -33,6 +33,8 @@ export interface ShardSet {
   readonly job: string;
   readonly round: number;
   readonly limits: ShardLimits;
+  /** True if lines of the input share requests. @default false */
+  readonly isPacked?: boolean;
 }
 
 /** A request that is sent again, as it was written. */
@@ -130,9 +132,9 @@ export class ShardSetWriter {
     return place;
   }
 
-  private openPlace({ model, endpoint }: ShardKind, group: ShardGroup): Place {
+  private openPlace({ model, endpoint, isPacked }: ShardKind, group: ShardGroup): Place {
     const { folder, job, round } = this.set;
-    const kind = { model, endpoint };
+    const kind = { model, endpoint, isPacked: isPacked ?? this.set.isPacked ?? false };
     const index = this.shardLines.length;
     this.shardLines.push(0);
     this.models.add(model);

@@ -1,10 +1,11 @@
 import { NOT_JSON } from '../../core/json-scan.ts';
 import { isPlainCode } from '../../core/plain-code.ts';
 import { repairJson } from '../../core/repair-json.ts';
-import type { UsageReader } from './read-usage.ts';
-import { findBrokenRow, lineInBytes, numberIn, skipFrame } from './row-bytes.ts';
+import type { RowUsage } from './read-usage.ts';
+import { findBrokenRow, lineInBytes, numberIn, skipFrame, type Span } from './row-bytes.ts';
 import type { RowFacts } from './row-meaning.ts';
-import { RowParts, type Span } from './row-parts.ts';
+import { RowParts } from './row-parts.ts';
+import type { VectorSpans } from './vector-spans.ts';
 
 /** The relevant parts of a row of an output or error file. The object is reused for every row. */
 export interface ReadRow extends RowFacts {
@@ -23,7 +24,9 @@ export interface ReadRow extends RowFacts {
   /** The position of the answer's text in `source`, as JSON; its end is 0 if it was not looked for, or is not in one piece. */
   textStart: number;
   textEnd: number;
-  readonly usage: UsageReader;
+  readonly usage: RowUsage;
+  /** The vectors of the body in `source`; null if they were not looked for. */
+  readonly vectors: VectorSpans | null;
 }
 
 const QUOTE = 0x22;
@@ -44,9 +47,9 @@ export class ResultRowReader {
   private readonly decoder = new TextDecoder();
   private readonly row: ReadRow;
 
-  /** `findsTexts`: whether to find the texts of chat completions and responses, too. */
-  constructor(findsTexts: boolean = false) {
-    this.parts = new RowParts(findsTexts);
+  /** `findsTexts`, `findsVectors`: whether to find the texts of chat completions and responses, or the vectors of embeddings, too. */
+  constructor(findsTexts: boolean = false, findsVectors: boolean = false) {
+    this.parts = new RowParts(findsTexts, findsVectors);
     this.row = {
       line: null,
       statusCode: null,
@@ -60,6 +63,7 @@ export class ResultRowReader {
       textStart: 0,
       textEnd: 0,
       usage: this.parts.usage,
+      vectors: this.parts.vectors,
     };
   }
 

@@ -11,6 +11,14 @@ export const UsageState = {
 } as const;
 export type UsageState = (typeof UsageState)[keyof typeof UsageState];
 
+/** The tokens of an answer. */
+export interface RowUsage {
+  readonly tokens: Readonly<TokenCounts>;
+  readonly state: UsageState;
+  /** True when counts other than input, cached and output are not zero. */
+  readonly hasRareKinds: boolean;
+}
+
 /** Larger counts are not plausible for one request, and do not fit into the index of a shard. */
 const MAX_COUNT = 2 ** 32 - 1;
 
@@ -36,10 +44,9 @@ const rareKinds = (Object.keys(place) as (keyof TokenCounts)[]).filter((kind) =>
  * Reads the `usage` of an answer. Each count has two spellings (Chat Completions: `prompt_tokens`, Responses:
  * `input_tokens`). Gateways send both and set one to zero: the first count that is not zero is used.
  */
-export class UsageReader {
+export class UsageReader implements RowUsage {
   readonly tokens: TokenCounts = noTokens();
   state: UsageState = UsageState.Absent;
-  /** True when counts other than input, cached and output are not zero. */
   hasRareKinds = false;
   private readonly scanner: JsonScanner;
   /** For each kind both spellings: a count, `ABSENT`, or NaN for an invalid count. */

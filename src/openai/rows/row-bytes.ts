@@ -1,5 +1,8 @@
 /** Finds rows and their line numbers in bytes that need not be JSON. */
 
+/** The position of a value; its end is 0 if there is none. */
+export type Span = [start: number, end: number];
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;

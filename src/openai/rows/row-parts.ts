@@ -1,9 +1,8 @@
 import { JsonScanner, NOT_JSON } from '../../core/json-scan.ts';
 import { AnswerParts } from './answer-parts.ts';
 import { UsageReader } from './read-usage.ts';
-
-/** The position of a value; its end is 0 if there is none. */
-export type Span = [start: number, end: number];
+import type { Span } from './row-bytes.ts';
+import { VectorSpans } from './vector-spans.ts';
 
 const LINE_FEED = 0x0a;
 const OPEN_BRACE = 0x7b;
@@ -20,6 +19,8 @@ export class RowParts {
   readonly usage: UsageReader = new UsageReader(this.scanner);
   /** Null for a reader that is not asked for texts. */
   readonly answer: AnswerParts | null;
+  /** Null for a reader that is not asked for vectors. */
+  readonly vectors: VectorSpans | null;
   readonly spans: Record<
     'customId' | 'error' | 'status' | 'body' | 'bodyError' | 'bodyStatus' | 'bodyObject',
     Span
@@ -37,8 +38,9 @@ export class RowParts {
   private end = 0;
   private readonly allSpans: Span[] = Object.values(this.spans);
 
-  constructor(findsTexts: boolean = false) {
+  constructor(findsTexts: boolean, findsVectors: boolean) {
     this.answer = findsTexts ? new AnswerParts(this.scanner) : null;
+    this.vectors = findsVectors ? new VectorSpans(this.scanner) : null;
   }
 
   /** Finds the parts of the row at `at`; returns the offset after it, or NOT_JSON. */
@@ -47,6 +49,7 @@ export class RowParts {
     for (const span of this.allSpans) span[1] = 0;
     this.usage.clear();
     this.answer?.clear();
+    this.vectors?.clear();
     return this.scanner.scanObject(at, end, this.onRowMember);
   }
 
@@ -91,15 +94,21 @@ export class RowParts {
   };
 
   private readonly onBodyMember = (keyStart: number, keyEnd: number, valueStart: number): number => {
-    const { spans, answer } = this;
+    const { spans, answer, vectors, scanner } = this;
     if (answer?.isAnswer(keyStart, keyEnd) === true)
       return answer.scan(keyStart, keyEnd, valueStart, this.end);
+    if (vectors !== null && scanner.keyIs(keyStart, keyEnd, 'data'))
+      return vectors.scan(valueStart, this.end);
     const key = this.nameOf(keyStart, keyEnd, bodyKeys);
     if (key === 'usage') {
       this.usage.clear();
-      if (this.source[valueStart] === OPEN_BRACE) return this.usage.read(valueStart, this.end);
+      if (this.source[valueStart] === OPEN_BRACE) {
+        const end = this.usage.read(valueStart, this.end);
+        if (vectors !== null) setSpan(vectors.usage, valueStart, end);
+        return end;
+      }
     }
-    const close = this.scanner.scanValue(valueStart, this.end, 3);
+    const close = scanner.scanValue(valueStart, this.end, 3);
     if (key === 'error') setSpan(spans.bodyError, valueStart, close);
     else if (key === 'status') setSpan(spans.bodyStatus, valueStart, close);
     else if (key === 'object') setSpan(spans.bodyObject, valueStart, close);
@@ -126,6 +135,7 @@ export class RowParts {
     spans.body[1] = spans.bodyError[1] = spans.bodyStatus[1] = spans.bodyObject[1] = 0;
     this.usage.clear();
     this.answer?.clear();
+    this.vectors?.clear();
   }
 
   /** Uses the JSON text of an object as the body; returns false if it is not JSON. */

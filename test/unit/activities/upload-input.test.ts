@@ -16,10 +16,15 @@ const SMALL = '{"custom_id":"1"}\n';
 async function upload(
   text: string,
   answer: (call: string, nth: number) => Response | Promise<Response>,
+  packed: string | null = null,
 ): Promise<{ fileId: string; calls: string[] }> {
   using folder = new TempFolder();
   const store = new FolderStore(folder.path);
-  await store.replace(shardFiles.requests(request.job, request.shard), text);
+  const { job, shard } = request;
+  await store.replace(shardFiles.requests(job, shard), text);
+  if (packed !== null) await store.replace(shardFiles.packed(job, shard), packed);
+  const manifest = packed === null ? {} : { packs: [[1, 1]] };
+  await store.replace(shardFiles.manifest(job, shard), JSON.stringify(manifest));
   const calls: string[] = [];
   const fetch: typeof globalThis.fetch = async (input) => {
     const { pathname } = new URL(input instanceof Request ? input.url : input);
@@ -50,6 +55,11 @@ test.each<[title: string, sizes: unknown[], fileId: string]>([
 ])('accepts a file if the server reports %s', async (_, sizes, fileId) => {
   const uploaded = await upload(SMALL, (_call, nth) => held(nth, sizes[nth - 1]));
   expect(uploaded).toEqual({ fileId, calls: sizes.map(() => 'files') });
+});
+
+test('uploads the packed file of a shard whose lines share requests', async () => {
+  const uploaded = await upload(SMALL, (_, nth) => held(nth, 7), 'packed\n');
+  expect(uploaded).toEqual({ fileId: 'file-1', calls: ['files'] });
 });
 
 test('retries if the server reports two other sizes', async () => {

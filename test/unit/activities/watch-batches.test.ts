@@ -34,13 +34,16 @@ interface Watched {
   readonly beats?: unknown[];
   /** Shards whose batch is not on record. */
   readonly unrecorded?: readonly string[];
+  /** As in the record of the first batch. */
+  readonly linesPerRequest?: number;
 }
 
 /** Polls batches of an API whose list at the n-th poll is what `listed` returns. */
 async function watch(
   listed: (poll: number) => Record<string, unknown>[],
-  { afterMs = 0, lookMs = LONG_MS, known = ['in_progress'], beats = [], unrecorded = [] }: Watched = {},
+  watched: Watched = {},
 ): Promise<WatchReply> {
+  const { afterMs = 0, lookMs = LONG_MS, known = ['in_progress'], beats = [], unrecorded = [] } = watched;
   const api = new OpenAI({
     apiKey: 'test',
     maxRetries: 0,
@@ -66,7 +69,10 @@ async function watch(
   const batches = known.map((status, i) => ({ shard: shardId(1, i), batch: 1, status }));
   for (const [i, { shard }] of batches.entries())
     if (!unrecorded.includes(shard))
-      await claimRecord(store, shardFiles.batch('job', shard, 1), { batchId: `batch_${i + 1}` });
+      await claimRecord(store, shardFiles.batch('job', shard, 1), {
+        batchId: `batch_${i + 1}`,
+        ...(i === 0 ? { linesPerRequest: watched.linesPerRequest } : {}),
+      });
   const deps = { api: new BatchApi(api, 0), store, files: {} as FileWork, patience: 0, hasStepQueues: true };
   const bound = watchBatches.bind(null, deps);
   const environment = new MockActivityEnvironment({ heartbeatTimeoutMs: 500 });
@@ -85,6 +91,17 @@ async function watch(
 const own = { id: 'batch_1', shard: 'r1-00001' };
 const second = { id: 'batch_2', shard: 'r1-00002' };
 const counted = (completed: number, failed: number) => ({ request_counts: { total: 9, completed, failed } });
+
+test('counts requests of the API as lines', async () => {
+  const reply = await watch(
+    () => [
+      { ...own, status: 'in_progress', ...counted(2, 1) },
+      { ...second, status: 'in_progress', ...counted(2, 1) },
+    ],
+    { known: ['created', 'created'], linesPerRequest: 2.5 },
+  );
+  expect(reply).toMatchObject({ ran: 11, counts: [5, 3, 2, 1] });
+});
 
 test('polls until a batch has ended, and returns only that one', async () => {
   const reply = await watch(

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { BatchObjectForm, ContentForm, ResultFileForm } from './batch-fault.ts';
 import { CallKind } from './call-fault.ts';
-import { AnswerForm, UnreadableForm, WrongAnswer } from './line-fault.ts';
+import { AnswerForm, UnreadableForm, VectorForm, WrongAnswer } from './line-fault.ts';
 import type { BatchFault } from './batch-fault.ts';
 import type { CallFault } from './call-fault.ts';
 import type { FaultRule } from './fault-rule.ts';
@@ -165,6 +165,7 @@ const lineFaultSchema: z.ZodType<LineFault> = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('request_timeout') }),
   z.strictObject({ kind: z.literal('answer_form'), form: z.enum(AnswerForm) }),
+  z.strictObject({ kind: z.literal('vector_form'), form: z.enum(VectorForm) }),
   z.strictObject({
     kind: z.literal('wrong_answer'),
     as: z.enum(WrongAnswer),

@@ -9,6 +9,8 @@ export type LineFault =
   | { kind: 'request_timeout' }
   /** The answer in another form of row; see `AnswerForm`. */
   | { kind: 'answer_form'; form: AnswerForm }
+  /** A paid answer to several inputs of embeddings, with another list of vectors; see `VectorForm`. */
+  | { kind: 'vector_form'; form: VectorForm }
   /** A paid answer that is not what the request asks for; see `WrongAnswer`. For chat completions and responses. */
   | {
       kind: 'wrong_answer';
@@ -82,3 +84,18 @@ export const AnswerForm = {
   incompleteResponse: 'incomplete_response',
 } as const;
 export type AnswerForm = (typeof AnswerForm)[keyof typeof AnswerForm];
+
+/** Other lists of vectors in an answer of embeddings. Only in the first two, each input has its vector. */
+export const VectorForm = {
+  /** The reverse order, each vector with its `index`. */
+  reversed: 'reversed',
+  /** No `index`. */
+  noIndex: 'no_index',
+  /** The first input has none, and the others are counted on. */
+  fewer: 'fewer',
+  /** One more than inputs. */
+  more: 'more',
+  /** All with the `index` 0. */
+  repeatedIndex: 'repeated_index',
+} as const;
+export type VectorForm = (typeof VectorForm)[keyof typeof VectorForm];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { AnswerForm, type FaultRule } from 'openai-batch-emulator';
+import { AnswerForm, VectorForm, type FaultRule } from 'openai-batch-emulator';
 import {
   chatLine,
   chatLines,
@@ -139,4 +139,42 @@ describe('answers, objects and files of other servers', () => {
     expect(page).not.toHaveProperty('has_more');
     expect(page.data[1]?.status).toMatch(/^[A-Z_]+$/);
   });
+});
+
+it('writes each form of the vectors of several inputs, and leaves that of one input as it is', async () => {
+  const forms = Object.values(VectorForm);
+  const ids = [...forms, 'one'];
+  const { client, emulator } = await startForTest({
+    faults: ids.map((id) => ({
+      on: 'line',
+      customId: id,
+      fault: { kind: 'vector_form', form: id === 'one' ? 'fewer' : (id as VectorForm) },
+    })),
+  });
+  const lines = ids.map((id) => ({
+    custom_id: id,
+    method: 'POST',
+    url: '/v1/embeddings',
+    body: {
+      model: 'text-embedding-3-small',
+      dimensions: 2,
+      input: id === 'one' ? ['first'] : ['first', 'second', 'third'],
+    },
+  }));
+  const batch = await untilEnded(client, (await submit(client, lines, { endpoint: '/v1/embeddings' })).id);
+  const rows = await rowsOf(client, batch.output_file_id);
+  const vectors = (id: string): { index?: number; embedding: number[] }[] =>
+    rows.find((row) => row.custom_id === id)!.response!.body.data;
+  const [third, second, first] = vectors('reversed');
+  expect([first!.index, second!.index, third!.index]).toEqual([0, 1, 2]);
+  expect(vectors('one')).toEqual([first]);
+  const inOrder = [first!, second!, third!];
+  expect(vectors('no_index')).toEqual(inOrder.map(({ embedding }) => ({ object: 'embedding', embedding })));
+  expect(vectors('fewer')).toEqual([
+    { ...second, index: 0 },
+    { ...third, index: 1 },
+  ]);
+  expect(vectors('more')).toEqual([...inOrder, { ...first, index: 3 }]);
+  expect(vectors('repeated_index')).toEqual(inOrder.map((vector) => ({ ...vector, index: 0 })));
+  expect(await ledgerOf(emulator)).toMatchObject({ lines: ids.length, paid: ids.length });
 });

@@ -178,6 +178,7 @@ describe('refused, with the line, is', () => {
       'input: a\nparams: &p { n: 1 }\nprompt: *q',
       'a.job.yaml:3: has an alias that cannot be replaced by its value: write the value instead.',
     ],
+    [
       'a model without a name',
       "model: ''",
       'a.job.yaml:1: key model must be the name of a model, or {"column": …}.',

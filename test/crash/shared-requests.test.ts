@@ -1,0 +1,46 @@
+/** A job of embeddings whose rows share requests, killed and suspended around the building, sending and settling of its shards. */
+import { afterAll, describe, expect, test } from 'vitest';
+import { Attack, attackWorker, recordWorker, type JobKind } from './attacks.ts';
+import { startSharedServer } from './job-under-attack.ts';
+
+/** Rows 1 to 3, 4 to 6 and 7 are a request each. The first one fails, the second is refused; then row 1 fails, and row 4 is refused. */
+const kind: JobKind = [
+  {
+    faults: [
+      { on: 'line', customId: '1', fault: { kind: 'status', status: 500 } },
+      { on: 'line', customId: '4', fault: { kind: 'status', status: 400, code: 'invalid_input' } },
+    ],
+  },
+  'embeddings',
+];
+
+const server = await startSharedServer();
+const undisturbed = await recordWorker(server, ...kind);
+afterAll(() => server[Symbol.asyncDispose]());
+
+const own = undisturbed.workerSteps.filter(({ name }) =>
+  /^(?:packed|requests|shard\.json|rows|outcome|upload|rounds)|^activity (?:uploadInput|fetchResults|buildRetryShards)/.test(
+    name,
+  ),
+);
+const cells = own.flatMap((step, i) =>
+  (i % 4 === 0 ? [Attack.Kill, Attack.Zombie] : [Attack.Kill]).map(
+    (attack) => [step.name, attack, step] as const,
+  ),
+);
+
+test('the undisturbed run sends shared requests, and those of the rows of two of them', () => {
+  const names = own.map(({ name }) => name);
+  expect(names.filter((name) => name.startsWith('packed'))).toHaveLength(2);
+  expect(undisturbed.end).toMatchObject({
+    report: { lines: 7, answered: 5, failed: 2, rounds: 2, errors: { server_error: 4, invalid_input: 4 } },
+    ledger: { lines: 9, executed: 9, lines_paid_twice_or_more: 0, batches_unread: 0 },
+    broken: [],
+  });
+});
+
+describe.concurrent('a job of shared requests ends as if nothing had happened', () => {
+  test.for(cells)('%s: %s', async ([, attack, step]) => {
+    expect((await attackWorker(step, attack, server, ...kind)).end).toEqual(undisturbed.end);
+  });
+});
