@@ -37,10 +37,10 @@ const clients = await build({
  */
 function leaveFilesOutside({ onResolve }) {
   const always = /\/(worker|emulator)\/index\.js$/;
-  const whenDynamic = /\/(render|input\/table|job-file)\/[a-z-]+\.js$/;
+  const whenDynamic = /\/(render|input\/table|job-file|estimate)\/[a-z-]+\.js$/;
   onResolve({ filter: /\.js$/ }, ({ path, resolveDir, kind }) => {
     const isOutside = kind !== 'entry-point' && always.test(path);
-    if (!isOutside && !(kind === 'dynamic-import' && whenDynamic.test(path))) return undefined;
+    if (!isOutside && !(kind === 'dynamic-import' && whenDynamic.test(join(resolveDir, path)))) return undefined;
     return { path: relative(clientsFolder, join(resolveDir, path)).replaceAll('\\', '/'), external: true };
   });
 }
@@ -49,6 +49,7 @@ const libraries = await build({
   ...common,
   entryPoints: [
     'dist/emulator/index.js',
+    'dist/estimate/tokenizer.js',
     'dist/render/liquid.js',
     'dist/render/zod.js',
     'dist/cli/job-file/yaml.js',

@@ -37,7 +37,7 @@ const config: ViteUserConfig = defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
     projects: [
-      { ...sources, test: { name: 'unit', include: ofAll('unit'), testTimeout: 20_000 } },
+      { ...sources, test: { name: 'unit', include: ofAll('unit'), testTimeout: 120_000 } },
       {
         ...sources,
         test: { name: 'property', include: ['test/property/**/*.test.ts'], testTimeout: 120_000 },

@@ -10,6 +10,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   cancel: async () => (await import('./commands/control.ts')).addCancel,
   pause: async () => (await import('./commands/control.ts')).addPause,
   resume: async () => (await import('./commands/control.ts')).addResume,
+  estimate: async () => (await import('./commands/estimate.ts')).addEstimate,
   list: async () => (await import('./commands/list.ts')).addList,
   schedule: async () => (await import('./commands/schedule.ts')).addSchedule,
   worker: async () => (await import('./commands/worker.ts')).addWorker,

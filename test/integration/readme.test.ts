@@ -1,7 +1,7 @@
 /** The README and the first example of docs/schedules.md, as a reader runs them: from top to bottom, and again. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { freePort } from '../../src/temporal/free-port.ts';
@@ -85,12 +85,14 @@ test('has these steps, all of which are taken below', () => {
     'npx durable-batch emulator --port 8080 --instant',
     'export OPENAI_BASE_URL=http://127.0.0.1:8080/v1 OPENAI_API_KEY=any',
     "npx durable-batch run reviews.csv --prompt 'Positive or negative? {{ review }}' --model gpt-5-mini --dry-run",
+    "npx durable-batch run 'docs/**/*.md' --chunk-tokens 400 --embed --model text-embedding-3-small --out vectors.parquet",
     "import { BatchClient } from 'durable-batch';",
   ]);
   const commands = scheduleSteps.filter(({ language }) => language === 'sh');
   expect(commands.map(({ code }) => code.split("'", 1)[0])).toEqual([
     'npx durable-batch schedule create reviews ',
     'npx durable-batch schedule trigger reviews\nnpx durable-batch schedule describe reviews\n',
+    'npx durable-batch schedule create nightly-sentiment examples/reviews/nightly.job.yaml --cron ', // a test of its own
     step('--only-new reviews'),
   ]);
 });
@@ -115,6 +117,18 @@ test('a dry run shows the requests of a table', async () => {
   expect(ended.out).toContain('"content":"Positive or negative? Good kettle."');
 });
 
+test('documents become a table of vectors, by one request', async () => {
+  mkdirSync(folder.at('docs/more'), { recursive: true });
+  writeFileSync(folder.at('docs/a.md'), '# A\n\nKettles.\n');
+  writeFileSync(folder.at('docs/more/b.md'), '# B\n\nLids.\n');
+  const { paid } = await ledger();
+  const ended = await shell(step('--embed')).ended;
+  expect(ended, ended.err).toMatchObject({ code: 0 });
+  expect(ended.out).toMatch(/^lines +2: 2 answered/);
+  expect(readdirSync(folder.path)).toContain('vectors.parquet');
+  expect(await ledger()).toMatchObject({ paid: paid + 1 });
+});
+
 test('the code joins that job, and a worker runs another one', async () => {
   const worker = shell('npx durable-batch worker');
   await until(() => worker.output().includes('Worker on'));
@@ -122,7 +136,7 @@ test('the code joins that job, and a worker runs another one', async () => {
   const joined = await shell(program).ended;
   expect(joined, joined.err).toMatchObject({ code: 0 });
   for (const id of [1, 2, 3]) expect(joined.out).toMatch(new RegExp(`^${id} answered`, 'm'));
-  expect(await ledger()).toMatchObject({ paid: 3 });
+  expect(await ledger()).toMatchObject({ paid: 4 });
   writeFileSync(
     folder.at('requests.jsonl'),
     `${JSON.stringify({ body: { messages: [{ role: 'user', content: 'Another one.' }] } })}\n`,
@@ -131,7 +145,7 @@ test('the code joins that job, and a worker runs another one', async () => {
     const ended = await shell(program).ended;
     expect(ended, ended.err).toMatchObject({ code: 0 });
     expect(ended.out).toMatch(/^1 answered/);
-    expect(await ledger()).toMatchObject({ paid: 4 });
+    expect(await ledger()).toMatchObject({ paid: 5 });
   }
 });
 

@@ -297,3 +297,58 @@ describe('in one sentence, with exit code 2 and nothing sent, is refused', () =>
     });
   });
 });
+
+test('an estimate needs no key and sends nothing; it expects the output tokens of earlier jobs with the same prompt', async () => {
+  const input = file('estimated.csv', 'text\none\ntwo\nthree\n');
+  const args = [
+    input,
+    '--prompt',
+    'Answer to {{ text }}',
+    '--model',
+    'gpt-5-mini',
+    '--param',
+    'max_completion_tokens=50',
+  ];
+  const estimate = async (...more: string[]): Promise<Record<string, unknown>> => {
+    const { code, out, err } = await lab.run(['estimate', ...args, ...more, '--json'], {
+      OPENAI_API_KEY: '',
+    });
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    return JSON.parse(out) as Record<string, unknown>;
+  };
+  const { calls: before } = await lab.admin<CallReport>('/emulator/calls');
+  const first = await estimate('--token-limit', '10');
+  expect((await lab.admin<CallReport>('/emulator/calls')).calls).toEqual(before);
+  expect(first).toMatchObject({ lines: 3, requests: 3, bad: 0, batches: 1, earlier: null });
+  const [group] = first['models'] as [Record<string, number>];
+  expect(group).toMatchObject({
+    model: 'gpt-5-mini',
+    max_output_tokens: 150,
+    expected_output_tokens: null,
+    prompt_margin: 0,
+  });
+  expect(group['waves']).toBe(Math.ceil(group['prompt_tokens']! / 10));
+  expect(group['max_cost_usd']).toBeGreaterThan(group['prompt_cost_usd']!);
+
+  const { code } = await lab.run([
+    'run',
+    ...args,
+    '--out',
+    join(lab.folder, 'estimated.jsonl'),
+    '--poll',
+    '0.1',
+  ]);
+  expect(code).toBe(0);
+  expect(await estimate()).toMatchObject({
+    earlier: { answers: 3, jobs: 1 },
+    models: [{ expected_output_tokens: expect.any(Number) as number }],
+  });
+  const text = await lab.run(['estimate', ...args]);
+  expect(text.out).toMatch(/gpt-5-mini +3 +1 .*expected, at most 150/);
+
+  const wrong = await lab.run(['estimate', ...args, '--token-limit', '0']);
+  expect(wrong).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('--token-limit must be a whole number above 0'),
+  });
+});

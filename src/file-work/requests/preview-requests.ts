@@ -47,7 +47,7 @@ export async function previewRequests(
   let bytes = 0;
   let bad = 0;
   let firstBad: RequestPreview['firstBad'] = null;
-  readRequests(await requestsOf(input, { spec, template, names }), {
+  readRequests(await requestLines(input, { spec, template, names }), {
     spec,
     onBytes: () => undefined,
     onLine: ({ number, block, request }) => {
@@ -65,7 +65,11 @@ export async function previewRequests(
   return { first, requests, bytes, bad, firstBad };
 }
 
-async function requestsOf(
+/**
+ * The input as request lines.
+ * @throws BatchError `bad_input` for a text that is not a template
+ */
+export async function requestLines(
   input: InputReader,
   { spec, template, names = {} }: PreviewOptions,
 ): Promise<InputReader> {

@@ -1,0 +1,64 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { badFlag } from '../../core/bad-option.ts';
+import { readEnvironment } from '../../environment.ts';
+import { requestLines } from '../../file-work/requests/preview-requests.ts';
+import { jsonlInput } from '../../input/jsonl-input.ts';
+import { inputFiles } from '../../store/job-files.ts';
+import { openStore } from '../../store/open-store.ts';
+import { addJobOptions, INPUT_HELP, toNumber, type JobFlags } from '../job-options.ts';
+import { readStart, resolveRequest, unreadableMessage } from '../read-start.ts';
+import { estimateJson, estimateText } from '../render-estimate.ts';
+import { addSourceOptions, type SourceFlags } from '../source-options.ts';
+import { toJson } from '../to-json.ts';
+
+interface EstimateFlags extends JobFlags, SourceFlags {
+  json?: boolean;
+  tokenLimit?: number;
+}
+
+/** The options of jobs on which an estimate depends. */
+const used = ['model', 'endpoint', 'shardLines', 'shardBytes', 'skipBadLines'];
+
+export function addEstimate(program: Command): void {
+  const command = program
+    .command('estimate')
+    .description(
+      'say what a job would need: requests, batches, tokens and its price; sends nothing and needs no key',
+    )
+    .argument('[input...]', INPUT_HELP)
+    .option('--token-limit <n>', "the account's limit of enqueued prompt tokens of a model", toNumber)
+    .option('--json', 'print JSON')
+    .action(estimate);
+  addSourceOptions(command);
+  command.optionsGroup('Job:');
+  for (const option of addJobOptions(program.createCommand()).options)
+    if (used.includes(option.attributeName())) command.addOption(option);
+}
+
+async function estimate(inputs: readonly string[], flags: EstimateFlags): Promise<void> {
+  const { tokenLimit = null } = flags;
+  if (tokenLimit !== null && !(Number.isInteger(tokenLimit) && tokenLimit > 0))
+    throw badFlag('token-limit', `must be a whole number above 0, got ${tokenLimit}`);
+  const request = await readStart(inputs, flags);
+  const folder = await mkdtemp(join(tmpdir(), 'durable-batch-estimate-'));
+  try {
+    const store = openStore(folder);
+    const start = await resolveRequest(request, store);
+    const { spec, template, stored } = start;
+    const path = stored === null ? spec.input.path : store.locationOf(inputFiles.rows(stored.sha256));
+    const lines = await requestLines(jsonlInput(path), { spec, template, names: request.names });
+    const home = openStore(join(readEnvironment().home, 'store'));
+    // Outside of the bundle of commands: the tokenizers and the price list take longer to load than most commands run.
+    const { estimateStart } = await import('../../estimate/estimate-start.ts');
+    const estimated = await estimateStart(lines, spec, { store: home, tokenLimit });
+    const shown = { input: spec.input.path, ...estimated };
+    process.stdout.write(`${flags.json === true ? toJson(estimateJson(shown)) : estimateText(shown)}\n`);
+    const unreadable = unreadableMessage(start);
+    if (unreadable !== null) process.stderr.write(`${unreadable}\n`);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

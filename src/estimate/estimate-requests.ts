@@ -1,0 +1,106 @@
+import type { JobSpec } from '../core/job-spec.ts';
+import type { Endpoint } from '../core/limits.ts';
+import { isLineFault, type RequestLine } from '../core/request-line.ts';
+import { lineBytes, readRequests } from '../file-work/requests/read-requests.ts';
+import type { InputReader } from '../input/input-reader.ts';
+import { PromptSample, SAMPLING_MS, type PromptTokens } from './prompt-tokens.ts';
+import { contentOf } from './request-content.ts';
+import { tokenCounterOf } from './token-counter.ts';
+
+/** The requests of an input for one model and endpoint. */
+export interface GroupEstimate {
+  readonly model: string;
+  readonly endpoint: Endpoint;
+  readonly requests: number;
+  readonly batches: number;
+  readonly prompt: PromptTokens;
+  /** The most tokens of all answers; null if a request has no limit. */
+  readonly maxOutputTokens: number | null;
+  /** Parts whose tokens are not known: images, files, conversations. */
+  readonly unknown: number;
+}
+
+/** What a job would send. */
+export interface RequestsEstimate {
+  readonly requests: number;
+  /** Lines that are no requests. */
+  readonly bad: number;
+  readonly groups: readonly GroupEstimate[];
+}
+
+/** Reads an input once, and estimates what its requests need; samples of all models take at most `samplingMs` each. Sends nothing. */
+export async function estimateRequests(
+  input: InputReader,
+  spec: Pick<JobSpec, 'model' | 'endpoint' | 'shardBytes' | 'shardLines'>,
+  samplingMs: number = SAMPLING_MS,
+): Promise<RequestsEstimate> {
+  const groups = new Map<string, Group>();
+  let bad = 0;
+  readRequests(input, {
+    spec,
+    onBytes: () => undefined,
+    onLine: ({ block, request }) => {
+      if (isLineFault(request)) bad += 1;
+      else groupOf(groups, request).add(block, request, spec);
+      return true;
+    },
+  });
+  const estimates: GroupEstimate[] = [];
+  for (const group of groups.values()) estimates.push(await group.estimate(samplingMs));
+  return { requests: estimates.reduce((sum, { requests }) => sum + requests, 0), bad, groups: estimates };
+}
+
+function groupOf(groups: Map<string, Group>, { endpoint, model }: RequestLine): Group {
+  const key = `${endpoint} ${model}`;
+  const known = groups.get(key);
+  if (known !== undefined) return known;
+  const group = new Group(model, endpoint);
+  groups.set(key, group);
+  return group;
+}
+
+class Group {
+  private readonly model: string;
+  private readonly endpoint: Endpoint;
+  private readonly sample = new PromptSample();
+  private requests = 0;
+  private batches = 0;
+  private maxOutputTokens: number | null = 0;
+  private unknown = 0;
+  /** What the last batch has room for. */
+  private linesLeft = 0;
+  private bytesLeft = 0;
+
+  constructor(model: string, endpoint: Endpoint) {
+    this.model = model;
+    this.endpoint = endpoint;
+  }
+
+  add(block: Buffer, request: RequestLine, limits: Pick<JobSpec, 'shardBytes' | 'shardLines'>): void {
+    const bytes = lineBytes(request);
+    if (this.linesLeft === 0 || this.bytesLeft < bytes) {
+      this.batches += 1;
+      this.linesLeft = limits.shardLines;
+      this.bytesLeft = limits.shardBytes;
+    }
+    this.linesLeft -= 1;
+    this.bytesLeft -= bytes;
+    this.requests += 1;
+    const body = JSON.parse(block.toString('utf8', request.bodyStart, request.bodyEnd)) as Record<
+      string,
+      unknown
+    >;
+    const content = contentOf(this.endpoint, body);
+    this.sample.add(content);
+    this.unknown += content.unknown;
+    const { maxOutputTokens: most } = content;
+    this.maxOutputTokens =
+      this.maxOutputTokens === null || most === null ? null : this.maxOutputTokens + most;
+  }
+
+  async estimate(samplingMs: number): Promise<GroupEstimate> {
+    const { model, endpoint, requests, batches, maxOutputTokens, unknown } = this;
+    const prompt = this.sample.estimate(await tokenCounterOf(model), samplingMs);
+    return { model, endpoint, requests, batches, prompt, maxOutputTokens, unknown };
+  }
+}

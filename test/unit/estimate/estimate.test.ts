@@ -1,0 +1,193 @@
+/** Estimates of prompts, against the tokenizer on every request. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { checkJobOptions } from '../../../src/core/job-spec.ts';
+import { Endpoint } from '../../../src/core/limits.ts';
+import { estimateRequests, type RequestsEstimate } from '../../../src/estimate/estimate-requests.ts';
+import { PromptSample } from '../../../src/estimate/prompt-tokens.ts';
+import { contentOf } from '../../../src/estimate/request-content.ts';
+import { tokenCounterOf, type TokenCounter } from '../../../src/estimate/token-counter.ts';
+import { jsonlInput } from '../../../src/input/jsonl-input.ts';
+import { TempFolder } from '../../support/temp-folder.ts';
+
+const root = join(import.meta.dirname, '../../..');
+const model = 'gpt-5-mini';
+const chat = (content: string, more: object = {}): object => ({
+  body: { model, messages: [{ role: 'user', content }], ...more },
+});
+
+async function estimate(
+  requests: readonly object[],
+  options: Parameters<typeof checkJobOptions>[0] = {},
+): Promise<RequestsEstimate> {
+  using folder = new TempFolder();
+  const path = folder.at('in.jsonl');
+  writeFileSync(path, requests.map((request) => `${JSON.stringify(request)}\n`).join(''));
+  return await estimateRequests(jsonlInput(path), checkJobOptions(options), Infinity);
+}
+
+/** Tokens of texts as prompts, each counted. */
+function exact(texts: readonly string[], countTokens: TokenCounter): number {
+  const known = new Map<string, number>();
+  let sum = 0;
+  for (const text of texts) {
+    const tokens = known.get(text) ?? countTokens(text);
+    known.set(text, tokens);
+    sum += tokens + 4 + 3;
+  }
+  return sum;
+}
+
+const texts: readonly [what: string, read: () => string[]][] = [
+  ['reviews', () => readFileSync(join(root, 'examples/reviews/reviews.csv'), 'utf8').split('\n')],
+  ['Markdown', () => filesIn('docs', '.md').flatMap((text) => text.split(/\n(?=#)/))],
+  ['code', () => filesIn('src/core', '.ts').flatMap((text) => text.split('\n\n'))],
+];
+
+function filesIn(folder: string, ending: string): string[] {
+  const names = readdirSync(join(root, folder)).filter((name) => name.endsWith(ending));
+  return names.map((name) => readFileSync(join(root, folder, name), 'utf8'));
+}
+
+describe('prompt tokens of', () => {
+  test.each(texts)(
+    '%s are within 5 % of the exact count, and within the margin that is said',
+    async (_, read) => {
+      const all = read()
+        .map((text) => text.slice(0, 600))
+        .filter((text) => text !== '');
+      // More requests than a sample has.
+      const many = Array.from({ length: 3_000 }, (__, i) => all[i % all.length]!);
+      const { groups } = await estimate(many.map((text) => chat(text)));
+      const [{ prompt }] = groups as [(typeof groups)[number]];
+      const right = exact(many, await tokenCounterOf(model));
+      expect(prompt.margin).toBeGreaterThan(0);
+      expect(prompt.margin).toBeLessThan(0.05);
+      expect(Math.abs(prompt.tokens / right - 1)).toBeLessThan(Math.min(0.05, 2 * prompt.margin));
+    },
+  );
+
+  test('few requests are counted, without a margin', async () => {
+    const { groups } = await estimate(['one', 'two words', 'drei Wörter 漢字'].map((text) => chat(text)));
+    const right = exact(['one', 'two words', 'drei Wörter 漢字'], await tokenCounterOf(model));
+    expect(groups[0]!.prompt).toEqual({ tokens: right, margin: 0 });
+  });
+});
+
+describe('a tokenizer', () => {
+  test('counts long texts without spaces in pieces, with a small error', async () => {
+    const count = await tokenCounterOf(model);
+    const run = Array.from({ length: 2_000 }, (_, i) =>
+      String.fromCodePoint(0x4e00 + ((i * 7_919) % 5_000)),
+    ).join('');
+    const whole = (await import('../../../src/estimate/tokenizer.ts')).countO200k(run);
+    expect(Math.abs(count(run) / whole - 1)).toBeLessThan(0.02);
+    expect(count('a'.repeat(300_000))).toBeGreaterThan(30_000);
+  });
+
+  test.each([
+    ['gpt-4-turbo', 'text-embedding-3-small', true],
+    ['gpt-4o-mini', 'gpt-5', true],
+    ['gpt-4.1', 'gpt-5', true],
+    ['gpt-4', 'gpt-4o', false],
+  ])('of %s is that of %s: %s', async (one, other, isSame) => {
+    const [first, second] = [await tokenCounterOf(one), await tokenCounterOf(other)];
+    const text = 'Überraschend: 漢字 und مرحبا بالعالم, किताब';
+    expect(first(text) === second(text)).toBe(isSame);
+  });
+
+  test('takes what looks like a special token as text', async () => {
+    expect((await tokenCounterOf(model))('<|endoftext|>')).toBeGreaterThan(1);
+  });
+});
+
+describe('the content of a request', () => {
+  test.each<[endpoint: Endpoint, body: Record<string, unknown>, content: object]>([
+    [
+      Endpoint.ChatCompletions,
+      {
+        messages: [
+          { role: 'system', content: 's' },
+          {
+            role: 'user',
+            content: [
+              { type: 'text', text: 'u' },
+              { type: 'image_url', image_url: {} },
+            ],
+          },
+        ],
+        tools: [{ type: 'function' }],
+        response_format: { type: 'json_schema', json_schema: { schema: { type: 'object' } } },
+        max_completion_tokens: 7,
+        n: 2,
+      },
+      {
+        texts: ['s', 'u', '[{"type":"function"}]', '{"type":"object"}'],
+        fixedTokens: 11,
+        unknown: 1,
+        maxOutputTokens: 14,
+      },
+    ],
+    [Endpoint.ChatCompletions, { messages: [{ content: 'u' }], max_tokens: 5 }, { maxOutputTokens: 5 }],
+    [Endpoint.ChatCompletions, { messages: 'odd' }, { texts: [], fixedTokens: 0, maxOutputTokens: null }],
+    [
+      Endpoint.Responses,
+      {
+        instructions: 'i',
+        input: 'u',
+        text: { format: { schema: {} } },
+        previous_response_id: 'r',
+        max_output_tokens: 9,
+      },
+      { texts: ['i', 'u', '{}'], fixedTokens: 11, unknown: 1, maxOutputTokens: 9 },
+    ],
+    [
+      Endpoint.Responses,
+      { input: [{ role: 'user', content: [{ type: 'input_text', text: 'u' }, { type: 'input_file' }] }] },
+      { texts: ['u'], unknown: 1, maxOutputTokens: null },
+    ],
+    [
+      Endpoint.Completions,
+      { prompt: ['a', 'b'] },
+      { texts: ['a', 'b'], fixedTokens: 0, maxOutputTokens: 16 },
+    ],
+    [Endpoint.Embeddings, { input: [[1, 2], [3]] }, { texts: [], fixedTokens: 3, maxOutputTokens: 0 }],
+    [Endpoint.Embeddings, { input: 'a' }, { texts: ['a'], fixedTokens: 0 }],
+    [Endpoint.Moderations, { input: [{ type: 'text', text: 'a' }] }, { texts: ['a'] }],
+    [Endpoint.ImageGenerations, { prompt: 'a' }, { texts: ['a'], maxOutputTokens: null }],
+  ])('for %s', (endpoint, body, content) => {
+    expect(contentOf(endpoint, body)).toMatchObject(content);
+  });
+});
+
+test('models and endpoints are estimated apart, with the batches of their limits', async () => {
+  const requests = [
+    chat('a'),
+    chat('b'),
+    { body: { model: 'text-embedding-3-small', input: 'c' } },
+    chat('d'),
+    { x: 1 },
+  ];
+  const { requests: sent, bad, groups } = await estimate(requests, { shardLines: 2 });
+  expect({ sent, bad }).toEqual({ sent: 4, bad: 1 });
+  expect(groups.map(({ model: name, requests: n, batches }) => [name, n, batches])).toEqual([
+    [model, 3, 2],
+    ['text-embedding-3-small', 1, 1],
+  ]);
+  expect(groups[0]!.maxOutputTokens).toBe(null);
+  expect(groups[1]!.maxOutputTokens).toBe(0);
+});
+
+test('a sample of large requests is bounded by its characters, and still from the whole input', () => {
+  const sample = new PromptSample();
+  const content = { fixedTokens: 0, unknown: 0, maxOutputTokens: null };
+  for (let i = 0; i < 40; i += 1) sample.add({ ...content, texts: [(i < 20 ? 'a' : 'b').repeat(1 << 20)] });
+  const seen = new Set<string>();
+  const { tokens } = sample.estimate((text) => {
+    seen.add(text[0]!);
+    return text.length / 2;
+  });
+  expect(tokens).toBe(20 << 20);
+  expect([...seen].toSorted()).toEqual(['a', 'b']);
+});
