@@ -153,7 +153,7 @@ export async function attackWorker(
 }
 
 /** Kills of one job. */
-const KILLS_A_JOB = 6;
+const KILLS_A_JOB = 10;
 
 /** Distributes steps over jobs for `killInTurn`: those of one job are far from each other, and in order. */
 export function stepsInTurn(steps: readonly Step[]): (readonly [names: string, steps: readonly Step[]])[] {
@@ -195,6 +195,26 @@ export async function killInTurn(
   if (killed === steps.length) job.worker();
   await job.untilEnded();
   return { end: await job.end(), notTaken: steps.slice(killed) };
+}
+
+/** Kills `run` at each of its steps, each time the same command again, and lets the last one end. */
+export async function killClientInTurn(steps: readonly Step[], shared: SharedServer): Promise<Killed> {
+  await using job = await JobUnderAttack.prepare(shared);
+  job.worker();
+  let killed = 0;
+  for (const step of steps) {
+    const client = job.run({ step: step.name, occurrence: 1, kind: 'kill' });
+    const { code, signal } = await client.ended;
+    if (signal === null) {
+      expectCode({ code }, client.log());
+      return { end: await job.end(), notTaken: steps.slice(killed) };
+    }
+    job.allowNextStrike();
+    killed += 1;
+  }
+  const last = job.run();
+  expectCode(await last.ended, last.log());
+  return { end: await job.end(), notTaken: [] };
 }
 
 /** Kills `run` (or the server that it uses) at one of its steps, and runs the same command again. */

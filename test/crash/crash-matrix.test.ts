@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { shardId } from '../../src/core/shard-plan.ts';
 import { jobFiles, shardFiles } from '../../src/store/job-files.ts';
-import { Attack, attackClient, attackWorker, killInTurn, recordUndisturbed, stepsInTurn } from './attacks.ts';
+import {
+  Attack,
+  attackClient,
+  attackWorker,
+  killClientInTurn,
+  killInTurn,
+  recordUndisturbed,
+  stepsInTurn,
+} from './attacks.ts';
 import {
   JOB_OPTIONS,
   JobUnderAttack,
@@ -53,11 +61,12 @@ const cells = workerSteps.flatMap((step, i) => {
 const kills = isFull ? [] : workerSteps.filter(({ name }) => !isByChance(name));
 const killsInTurn = stepsInTurn(kills);
 
-const clientCells = clientSteps.flatMap((step) =>
-  (isFull ? (['kill', 'server'] as const) : (['kill'] as const)).map(
-    (kind) => [step.name, kind, step] as const,
-  ),
-);
+/** By default `run` is killed at each of its steps in one job, see below. */
+const clientCells = isFull
+  ? clientSteps.flatMap((step) =>
+      (['kill', 'server'] as const).map((kind) => [step.name, kind, step] as const),
+    )
+  : [];
 
 /** Attacks the first of several jobs that takes the step; returns null if none does, and throws if a single job does not. */
 async function attackOneOf<T>(jobs: number, attackJob: () => Promise<T>): Promise<T | null> {
@@ -97,6 +106,7 @@ describe('the steps come from the running code', () => {
       'feedback', // see answers.test.ts
       'packed', // see shared-requests.test.ts
       // Folders.
+      'all',
       'building',
       'buildings',
     ],
@@ -174,7 +184,7 @@ describe('the steps come from the running code', () => {
           name,
         ).not.toEqual([]);
     }
-    for (const { name } of clientSteps) expect(clientCells.map(([step]) => step)).toContain(name);
+    if (isFull) for (const { name } of clientSteps) expect(clientCells.map(([step]) => step)).toContain(name);
   });
 
   test('the undisturbed run has two rounds, failed lines, and continues as new', () => {
@@ -203,7 +213,15 @@ describe.concurrent('a job ends as if nothing had happened', () => {
     expect(hasPosted(step.name) ? withoutLate(end, late) : end).toEqual(undisturbed.end);
   });
 
-  test.each(clientCells)('run, %s: %s', async (_, kind, step) => {
+  test.skipIf(isFull)('run is killed at each of its steps', async () => {
+    expect(clientSteps.length).toBeGreaterThan(0);
+    const { end, notTaken } = await killClientInTurn(clientSteps, server);
+    expect(end).toEqual(undisturbed.end);
+    for (const step of notTaken)
+      expect((await attackClient(step, 'kill', server)).end, step.name).toEqual(undisturbed.end);
+  });
+
+  test.for(clientCells)('run, %s: %s', async ([, kind, step]) => {
     const { end } = await attackClient(step, kind, server);
     expect(end).toEqual(undisturbed.end);
   });

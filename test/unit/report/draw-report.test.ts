@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { drawReport } from '../../../src/report/draw-report.ts';
 import { EXAMPLES_KEPT } from '../../../src/core/shard-plan.ts';
 import { reportBatch, reportData, reportShard } from '../../support/report-data.ts';
@@ -50,6 +50,13 @@ test('errors are listed by how often they occurred, with the first lines', () =>
 });
 
 test('a code that is the name of a property of `Object.prototype` is an error like others', () => {
+  // ECharts caches the widths of labels in an object that inherits these names, and writes to what it finds there.
+  onTestFinished(() => {
+    for (const name of ['prev', 'next']) {
+      Reflect.deleteProperty(Object, name);
+      Reflect.deleteProperty(Object.prototype, name);
+    }
+  });
   const errors = JSON.parse('{"constructor":2,"__proto__":1}') as Record<string, number>;
   const page = drawReport(reportData([reportShard(1, 0, { errors })]));
   expect(tableOf(page, 'Errors by kind')).toEqual([
