@@ -1,6 +1,7 @@
 /** Commands that use only the server and the store. */
 const clientCommands: ReadonlySet<string> = new Set([
   'start',
+  'estimate',
   'status',
   'watch',
   'results',
