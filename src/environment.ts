@@ -1,6 +1,6 @@
 /**
  * The environment variables of this package. All are read here, except `TEMPORAL_*` (read by Temporal's envconfig package),
- * `OPENAI_API_KEY` and `OPENAI_BASE_URL` (read by the openai SDK).
+ * `OPENAI_API_KEY` and `OPENAI_BASE_URL` (read by the openai SDK; here only where no call is made).
  */
 import { resolve } from 'node:path';
 
@@ -15,6 +15,8 @@ export interface Environment {
   readonly account: string | null;
   /** True when `OPENAI_API_KEY` is set. */
   readonly hasApiKey: boolean;
+  /** `OPENAI_BASE_URL`. @default that of OpenAI, as in the SDK */
+  readonly apiBaseUrl: string;
   /** `OPENAI_WEBHOOK_SECRET` (the SDK's name): the signing secret of webhook events; null when it is not set. */
   readonly webhookSecret: string | null;
 }
@@ -28,6 +30,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
     patience: Number.isFinite(patience) && patience >= 0 ? patience : 1,
     account: env['DURABLE_BATCH_ACCOUNT']?.trim() || null,
     hasApiKey: (env['OPENAI_API_KEY'] ?? '').trim() !== '',
+    apiBaseUrl: env['OPENAI_BASE_URL']?.trim() || 'https://api.openai.com/v1',
     webhookSecret: (env['OPENAI_WEBHOOK_SECRET'] ?? '').trim() || null,
   };
 }

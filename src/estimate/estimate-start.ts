@@ -39,6 +39,8 @@ export interface JobEstimate {
 export interface EstimateOptions {
   /** The store with earlier jobs. */
   readonly store: Store;
+  /** The `apiFingerprint` of the API that the job would use. */
+  readonly api: string;
   /** The account's limit of enqueued prompt tokens per model; null if it is not known. */
   readonly tokenLimit: number | null;
 }
@@ -47,10 +49,10 @@ export interface EstimateOptions {
 export async function estimateStart(
   lines: InputReader,
   spec: JobSpec,
-  { store, tokenLimit }: EstimateOptions,
+  { store, api, tokenLimit }: EstimateOptions,
 ): Promise<JobEstimate> {
   const { requests, bad, groups } = await estimateRequests(lines, spec);
-  const earlier = spec.template === undefined ? null : await earlierOutput(store, spec.template.sha256);
+  const earlier = spec.template === undefined ? null : await earlierOutput(store, spec.template.sha256, api);
   return { requests, bad, groups: priced(groups, earlier, tokenLimit), earlier };
 }
 

@@ -343,6 +343,10 @@ test('an estimate needs no key and sends nothing; it expects the output tokens o
     earlier: { answers: 3, jobs: 1 },
     models: [{ expected_output_tokens: expect.any(Number) as number }],
   });
+  const elsewhere = await lab.run(['estimate', ...args, '--json'], {
+    OPENAI_BASE_URL: 'https://api.test/v1',
+  });
+  expect(JSON.parse(elsewhere.out)).toMatchObject({ earlier: null });
   const text = await lab.run(['estimate', ...args]);
   expect(text.out).toMatch(/gpt-5-mini +3 +1 .*expected, at most 150/);
 

@@ -6,6 +6,7 @@ import { badFlag } from '../../core/bad-option.ts';
 import { readEnvironment } from '../../environment.ts';
 import { requestLines } from '../../file-work/requests/preview-requests.ts';
 import { jsonlInput } from '../../input/jsonl-input.ts';
+import { apiFingerprint } from '../../store/job-api.ts';
 import { inputFiles } from '../../store/job-files.ts';
 import { openStore } from '../../store/open-store.ts';
 import { addJobOptions, INPUT_HELP, toNumber, type JobFlags } from '../job-options.ts';
@@ -50,10 +51,14 @@ async function estimate(inputs: readonly string[], flags: EstimateFlags): Promis
     const { spec, template, stored } = start;
     const path = stored === null ? spec.input.path : store.locationOf(inputFiles.rows(stored.sha256));
     const lines = await requestLines(jsonlInput(path), { spec, template, names: request.names });
-    const home = openStore(join(readEnvironment().home, 'store'));
+    const { home, apiBaseUrl } = readEnvironment();
     // Outside of the bundle of commands: the tokenizers and the price list take longer to load than most commands run.
     const { estimateStart } = await import('../../estimate/estimate-start.ts');
-    const estimated = await estimateStart(lines, spec, { store: home, tokenLimit });
+    const estimated = await estimateStart(lines, spec, {
+      store: openStore(join(home, 'store')),
+      api: apiFingerprint(apiBaseUrl),
+      tokenLimit,
+    });
     const shown = { input: spec.input.path, ...estimated };
     process.stdout.write(`${flags.json === true ? toJson(estimateJson(shown)) : estimateText(shown)}\n`);
     const unreadable = unreadableMessage(start);
