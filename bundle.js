@@ -37,10 +37,11 @@ const clients = await build({
  */
 function leaveFilesOutside({ onResolve }) {
   const always = /\/(worker|emulator)\/index\.js$/;
-  const whenDynamic = /\/(render|input\/table|job-file|estimate)\/[a-z-]+\.js$/;
+  const whenDynamic = /\/(render|input\/table|job-file|estimate)\/[a-z0-9-]+\.js$/;
   onResolve({ filter: /\.js$/ }, ({ path, resolveDir, kind }) => {
     const isOutside = kind !== 'entry-point' && always.test(path);
-    if (!isOutside && !(kind === 'dynamic-import' && whenDynamic.test(join(resolveDir, path)))) return undefined;
+    if (!isOutside && !(kind === 'dynamic-import' && whenDynamic.test(join(resolveDir, path))))
+      return undefined;
     return { path: relative(clientsFolder, join(resolveDir, path)).replaceAll('\\', '/'), external: true };
   });
 }
@@ -49,7 +50,8 @@ const libraries = await build({
   ...common,
   entryPoints: [
     'dist/emulator/index.js',
-    'dist/estimate/tokenizer.js',
+    'dist/estimate/tokenizer-cl100k.js',
+    'dist/estimate/tokenizer-o200k.js',
     'dist/render/liquid.js',
     'dist/render/zod.js',
     'dist/cli/job-file/yaml.js',

@@ -2,29 +2,20 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Files that take longest, longest first: last, one of them would run alone. */
-const longest = [
-  'test/crash/crash-matrix.test.ts',
-  'test/model/random-schedules.test.ts',
-  'test/crash/answers.test.ts',
-  'test/integration/operators.test.ts',
-  'test/integration/main-job.test.ts',
-];
-
-/** The longest files begin first; then those that mostly wait, and the small ones at last fill the cores. */
+/** The file that takes longest begins first: last, it would run alone. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rank = ({ moduleId, project }: TestSpecification): number => {
-      const at = longest.findIndex((path) => moduleId.endsWith(path));
-      if (at !== -1) return at;
-      return longest.length + (project.config.isolate ? 0 : 1);
-    };
-    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
+    const isLong = ({ project }: TestSpecification): boolean => project.name === 'model';
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
   }
 }
 
-/** Files at a time, of all projects: most wait for servers, processes and timers, and four keep two cores busy. */
-const FILES_AT_A_TIME = 4;
+/**
+ * Files at a time where tests mostly wait, for servers, processes and timers: three keep two cores busy, and their deadlines
+ * stay far off.
+ */
+const waiting = { maxWorkers: 3, sequence: { groupOrder: 1 } };
 
 /**
  * Files that share processes, and the libraries loaded in them: most of the time of a small file would be its imports. A test
@@ -51,12 +42,8 @@ const ofAll = (kind: string): string[] =>
 const config: ViteUserConfig = defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
-    maxWorkers: FILES_AT_A_TIME,
     projects: [
-      {
-        ...sources,
-        test: { name: 'unit', include: ofAll('unit'), testTimeout: 120_000, ...together },
-      },
+      { ...sources, test: { name: 'unit', include: ofAll('unit'), testTimeout: 120_000, ...together } },
       {
         ...sources,
         test: {
@@ -73,6 +60,7 @@ const config: ViteUserConfig = defineConfig({
           include: ['test/workflow/**/*.test.ts', 'test/replay/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          ...waiting,
         },
       },
       {
@@ -85,6 +73,7 @@ const config: ViteUserConfig = defineConfig({
           hookTimeout: 300_000,
           // Rows mostly wait: each has an API of its own, and all share a server and a worker.
           maxConcurrency: 14,
+          ...waiting,
         },
       },
       {
@@ -94,6 +83,7 @@ const config: ViteUserConfig = defineConfig({
           include: ['test/model/**/*.test.ts'],
           testTimeout: 1_800_000, // some three minutes on two idle cores
           hookTimeout: 300_000,
+          ...waiting,
         },
       },
       {
@@ -103,6 +93,7 @@ const config: ViteUserConfig = defineConfig({
           include: [...ofAll('integration'), 'test/package/**/*.test.ts'],
           testTimeout: 600_000,
           hookTimeout: 300_000,
+          ...waiting,
         },
       },
       {
@@ -114,6 +105,8 @@ const config: ViteUserConfig = defineConfig({
           hookTimeout: 300_000,
           // Cells mostly wait for timeouts: several share the cores.
           maxConcurrency: 8,
+          // After the others, whose deadlines count on a core for themselves.
+          sequence: { groupOrder: 2 },
         },
       },
     ],

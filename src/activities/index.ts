@@ -91,7 +91,7 @@ export function createActivities(given: ActivityParts): Activities & ScheduleAct
         : withJobApi(deps, request.job, () => cancelBatch(deps, request)),
     checkAccount: () => withSafeFailures(() => checkAccount(deps)),
     assembleResults: (request) => withJobStore(deps, request.job, () => assembleResults(deps, request)),
-    prepareScheduledJob: (request) => withSafeFailures(() => prepareScheduledJob(deps, request)),
+    prepareScheduledJob: (request) => prepareScheduledJob(deps, request),
     awaitReport: (request) => withSafeFailures(() => awaitReport(deps, request)),
     saveResults: (request) => withSafeFailures(() => saveResults(deps, request)),
   };

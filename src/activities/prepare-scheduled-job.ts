@@ -6,18 +6,19 @@ import type { JobReport } from '../core/progress.ts';
 import { fillPlaceholders, runJobId, isUniquePerRun, type ScheduleSpec } from '../core/schedule-spec.ts';
 import { fingerprintInput } from '../input/fingerprint-input.ts';
 import { missingInputReason } from '../input/input-exists.ts';
-import { QueryFailed } from '../input/table/query-source.ts';
 import { NoRows } from '../input/table/table-error.ts';
 import { keepTemplate } from '../job/job-template.ts';
 import { readScheduleRows, rowOptionsAt, type ScheduleRows } from '../job/schedule-rows.ts';
 import { resolveStart } from '../job/start-options.ts';
 import { jobFiles, seriesFiles } from '../store/job-files.ts';
-import { checkOutputPath } from '../output/save-output.ts';
+import { checkOutput, checkOutputPath, type TableOptions } from '../output/save-output.ts';
+import type { RequestTemplate } from '../render/request-template.ts';
 import { identityOf } from '../job/job-identity.ts';
 import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import { storeIdentity } from '../store/store-identity.ts';
 import type { Dependencies } from './step/dependencies.ts';
 import { withHeartbeat } from './step/heartbeat.ts';
+import { withSpecStore } from './step/right-worker.ts';
 
 export interface RunRequest {
   readonly spec: ScheduleSpec;
@@ -61,34 +62,53 @@ interface ScheduledJob extends RunOutputs {
  * @throws ApplicationFailure `BadInput` for an input or a folder that cannot be used, `RunConflict` if the job of this time has
  * other options
  */
-export async function prepareScheduledJob(
-  { store }: Dependencies,
-  { spec, dueAt }: RunRequest,
-): Promise<PreparedRun> {
+export async function prepareScheduledJob(deps: Dependencies, request: RunRequest): Promise<PreparedRun> {
+  const { name, rows } = request.spec;
+  // Its rows and prompt are in the store in which the schedule was created.
+  return await withSpecStore(deps, { jobId: name, store: rows?.store }, () => prepareRun(deps, request));
+}
+
+async function prepareRun({ store }: Dependencies, { spec, dueAt }: RunRequest): Promise<PreparedRun> {
   const due = new Date(dueAt);
   const jobId = runJobId(spec.name, due);
   const at = (name: string): string => fillPlaceholders(name, due, spec.timeZone, jobId);
   const input = at(spec.input);
   const outputs = outputsAt(spec, at);
   return await withHeartbeat(async () => {
+    let rows: ScheduleRows | null = null;
     try {
-      const rows = spec.rows === undefined ? null : await readScheduleRows(store, spec.rows, spec.name);
+      rows = spec.rows === undefined ? null : await readScheduleRows(store, spec.rows, spec.name);
       const options = optionsOf(spec, jobId, rows);
       const kept = await readRecord<JobSpec>(store, jobFiles.spec(jobId));
       const isBegun = kept !== null && (await store.size(jobFiles.round(jobId, 1))) !== null;
       if (isBegun) assertSameJob(kept, options, input);
       else if (rows === null) await assertInput(input);
-      if (outputs.out !== null) await checkOutputPath(outputs.out, jobId, outputs);
-      if (outputs.npy !== undefined) await checkOutputPath(outputs.npy, jobId);
-      const job = isBegun ? kept : await newJob(store, spec, { input, rows, options, at });
+      const paths = pathsOf(outputs);
+      for (const { path, table } of paths) await checkOutputPath(path, jobId, table);
+      const { job, template } = isBegun
+        ? { job: kept, template: null }
+        : await newJob(store, spec, { input, rows, options, at });
+      if (!isBegun && rows !== null)
+        for (const { path, table } of paths) await checkOutput(store, job, path, table, template);
       await claimRecord(store, seriesFiles.run(spec.name, jobId), { v: 1, job: jobId, dueAt });
       const report = await readRecord<JobReport>(store, jobFiles.report(jobId));
       return { input, skipped: null, job: { spec: job, identity: identityOf(job), ...outputs, report } };
     } catch (error) {
-      if (error instanceof NoRows) return { input, skipped: error.message, job: null };
-      throw isBatchError(error) ? toFailure(error, spec) : error;
+      if (error instanceof NoRows) {
+        const skipped = rows?.sql === undefined ? error.message : 'The query finds no file or has no rows.';
+        return { input, skipped, job: null };
+      }
+      throw isBatchError(error) ? toFailure(error, spec, rows) : error;
     }
   });
+}
+
+/** The paths that a run writes, and what is in a table. */
+function pathsOf({ out, keep, npy }: RunOutputs): { path: string; table: TableOptions }[] {
+  return [
+    ...(out === null ? [] : [{ path: out, table: keep === undefined ? {} : { keep } }]),
+    ...(npy === undefined ? [] : [{ path: npy, table: {} }]),
+  ];
 }
 
 /** @throws NoRows if a file of requests is missing or empty */
@@ -114,25 +134,26 @@ async function newJob(
   store: Store,
   { job }: ScheduleSpec,
   { input, rows, options, at }: JobParts,
-): Promise<JobSpec> {
+): Promise<{ job: JobSpec; template: RequestTemplate | null }> {
   if (rows === null) {
     const spec = resolveJobSpec(options, await fingerprintInput(input), options.jobId);
-    return { ...spec, store: await storeIdentity(store) };
+    return { job: { ...spec, store: await storeIdentity(store) }, template: null };
   }
-  const asked = { ...rowOptionsAt(rows, at), ...job, jobId: options.jobId };
+  const { onlyNew, labels } = options;
+  const asked = {
+    ...rowOptionsAt(rows, at),
+    ...job,
+    jobId: options.jobId,
+    ...(onlyNew === undefined ? {} : { onlyNew: onlyNew.schedule }),
+  };
   const { folder, queryFolder } = rows;
   const { spec, template } = await resolveStart(asked, store, {
     folder,
     ...(queryFolder === undefined ? {} : { queryFolder }),
   });
   await keepTemplate(store, template!);
-  const { onlyNew, labels } = options;
-  return {
-    ...spec,
-    ...(onlyNew === undefined ? {} : { onlyNew }),
-    ...(labels === undefined ? {} : { labels }),
-    store: await storeIdentity(store),
-  };
+  const own = { ...(labels === undefined ? {} : { labels }), store: await storeIdentity(store) };
+  return { job: { ...spec, ...own }, template };
 }
 
 function optionsOf(
@@ -183,15 +204,21 @@ function outputsAt({ out, table = {} }: ScheduleSpec, at: (name: string) => stri
   };
 }
 
-/** Not retryable: the run ends as failed, and a backfill of its time starts it again. */
-function toFailure(error: BatchError, { name, out }: ScheduleSpec): ApplicationFailure {
+/** Not retryable, unless it is about the store: the run ends as failed, and a backfill of its time starts it again. */
+function toFailure(
+  error: BatchError,
+  { name, out }: ScheduleSpec,
+  rows: ScheduleRows | null,
+): ApplicationFailure {
   const { code, details } = error;
-  // The text of a query must not be in a history.
-  const message =
-    error instanceof QueryFailed
-      ? `The query of schedule ${name} fails: see why with \`durable-batch run --sql … --dry-run\`, and correct it.`
-      : error.message;
-  const { file = null, line = null } = details;
+  if (code === ErrorCode.StoreUnavailable)
+    return ApplicationFailure.create({ type: FailureType.StoreTrouble, message: error.message });
+  const { file = null, line = null, column } = details;
+  // Neither the text of a query nor the names of its files may be in a history.
+  const quotesQuery = rows?.sql !== undefined && code === ErrorCode.BadInput && column === undefined;
+  const message = quotesQuery
+    ? `The query of schedule ${name} fails: see why with \`durable-batch run --sql … --dry-run\`, and correct it.`
+    : error.message;
   // Schedules of earlier versions may name their folders by times alone.
   const isShared = code === ErrorCode.BadOutput && out !== null && !isUniquePerRun(out);
   const advice = isShared
@@ -201,6 +228,6 @@ function toFailure(error: BatchError, { name, out }: ScheduleSpec): ApplicationF
     type: FailureType.BadInput,
     nonRetryable: true,
     message: `${message}${advice}`,
-    details: [{ file, line }],
+    details: [quotesQuery ? { file: null, line: null } : { file, line }],
   });
 }

@@ -1,7 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import { badFlag } from '../core/bad-option.ts';
 import type { JobOptions } from '../core/job-spec.ts';
-import { OutputFormat, outputFormatOf } from '../output/output-format.ts';
+import { assertNpy } from '../output/output-format.ts';
 
 /** The options of a job, shared by `run` and `start`. */
 export interface JobFlags {
@@ -100,15 +99,11 @@ export interface OutputPath {
 
 /** The paths to write: `--out`, and `--npy` beside it. */
 export function outputsOf({ out, npy, keep }: OutputFlags): OutputPath[] {
+  if (npy !== undefined) assertNpy(npy);
   return [
     ...(out === undefined ? [] : [{ path: out, options: keep === undefined ? {} : { keep } }]),
-    ...(npy === undefined ? [] : [{ path: toNpy(npy), options: {} }]),
+    ...(npy === undefined ? [] : [{ path: npy, options: {} }]),
   ];
-}
-
-function toNpy(path: string): string {
-  if (outputFormatOf(path) === OutputFormat.Npy) return path;
-  throw badFlag('npy', `must be a file that ends in .npy, got "${path}"`);
 }
 
 /** Names with commas between them. */

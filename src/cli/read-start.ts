@@ -1,8 +1,17 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
+import { rowNoun } from '../core/job-spec.ts';
 import { count } from '../core/number-format.ts';
 import { STDIN, type SourceOptions } from '../job/row-source-options.ts';
 import { resolveStart, type ResolvedStart, type StartOptions } from '../job/start-options.ts';
 import type { TemplateFiles } from '../job/template-options.ts';
+import type { LineFault } from '../core/request-line.ts';
+import type { InputReader } from '../input/input-reader.ts';
+import { jsonlInput } from '../input/jsonl-input.ts';
+import { inputFiles } from '../store/job-files.ts';
+import { openStore } from '../store/open-store.ts';
 import type { Store } from '../store/store.ts';
 import type { ReadJobFile } from './job-file/read-job-file.ts';
 import { outputFlagsOf, toJobOptions, type JobFlags, type OutputFlags } from './job-options.ts';
@@ -75,10 +84,15 @@ export async function readJob(
 }
 
 /** YAML and the check are loaded only for a job file. */
-async function jobFileOf([path]: readonly string[]): Promise<ReadJobFile | null> {
-  if (path === undefined || !/\.job\.(ya?ml|json)$/i.test(path)) return null;
+async function jobFileOf(inputs: readonly string[]): Promise<ReadJobFile | null> {
+  if (!isJobFile(inputs)) return null;
   const { readJobFile } = await import('./job-file/read-job-file.ts');
-  return await readJobFile(path);
+  return await readJobFile(inputs[0]!);
+}
+
+/** True if the first input is a job file. */
+export function isJobFile([path]: readonly string[]): boolean {
+  return path !== undefined && /\.job\.(ya?ml|json)$/i.test(path);
 }
 
 /** Resolves a start; the input `-` is standard input. */
@@ -102,4 +116,61 @@ export function unreadableMessage({ stored }: ResolvedStart): string | null {
   if (first === undefined) return null;
   const others = unreadable.length === 1 ? '' : `, and ${count(unreadable.length - 1)} more cannot be read`;
   return `${first.path} ${first.reason}${others}: a document that cannot be read ends as a failed row.`;
+}
+
+/** A start that is not sent, and its input as it is stored. */
+export interface UnsentStart {
+  readonly start: ResolvedStart;
+  readonly input: InputReader;
+}
+
+/**
+ * Resolves a start for a look at its requests, and leaves nothing behind: rows are stored in a folder of their own, which is deleted. Ends with
+ * the sentence about documents that cannot be read.
+ */
+export async function withUnsentStart<T>(
+  request: StartRequest,
+  look: (unsent: UnsentStart) => Promise<T>,
+): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'durable-batch-unsent-'));
+  try {
+    const store = openStore(folder);
+    const start = await resolveRequest(request, store);
+    const { spec, stored } = start;
+    const path = stored === null ? spec.input.path : store.locationOf(inputFiles.rows(stored.sha256));
+    const seen = await look({ start, input: jsonlInput(path) });
+    const unreadable = unreadableMessage(start);
+    if (unreadable !== null) process.stderr.write(`${unreadable}\n`);
+    return seen;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** What was found in an input. */
+export interface FoundLines {
+  /** Lines that are requests, and lines that are not, with the first of them. */
+  readonly requests: number;
+  readonly bad: number;
+  readonly firstBad: { readonly number: number; readonly fault: LineFault } | null;
+}
+
+/** Why a job would refuse its input; null if it would not. */
+export function problemOf(
+  { spec }: ResolvedStart,
+  { requests, bad, firstBad }: FoundLines,
+): BatchError | null {
+  const { path } = spec.input;
+  if (firstBad !== null && !spec.skipBadLines) {
+    const { number: line, fault } = firstBad;
+    const more = bad === 1 ? '' : ` ${count(bad - 1)} more are bad: --skip-bad-lines ends them as failed.`;
+    const message = `${path}:${line}: the ${rowNoun(spec)} ${fault.reason}: ${fault.advice}.${more}`;
+    return new BatchError(ErrorCode.BadInput, message, { details: { file: path, line } });
+  }
+  if (requests + bad > 0) return null; // as a source of rows always has
+  return new BatchError(
+    ErrorCode.BadInput,
+    `${path}: the file holds no requests: write one JSON request per line.`,
+    { details: { file: path } },
+  );
 }

@@ -1,15 +1,22 @@
 import { getBorderCharacters, table } from 'table';
+import { Endpoint, MAX_PACKED_LINES } from '../core/limits.ts';
 import { count, usd } from '../core/number-format.ts';
 import type { Price } from '../core/token-cost.ts';
 import type { JobEstimate, PricedGroup } from '../estimate/estimate-start.ts';
+import type { EarlierOutput } from '../estimate/expected-output.ts';
 
 /** What `estimate` prints: an estimate of this input. */
 export interface ShownEstimate extends JobEstimate {
   readonly input: string;
+  /** True if the requests are made of rows. */
+  readonly ofRows: boolean;
 }
 
+/** Rows of embeddings share requests. */
+export const PACKED_LINE: string = `packed      up to ${MAX_PACKED_LINES} rows are sent as one request, with a list of their texts`;
+
 /** The estimate as text. */
-export function estimateText({ input, requests, bad, groups, earlier }: ShownEstimate): string {
+export function estimateText({ input, ofRows, requests, bad, groups, earlier }: ShownEstimate): string {
   const batches = groups.reduce((sum, group) => sum + group.batches, 0);
   const head = ['model', 'requests', 'batches', 'prompt tokens', 'output tokens', 'price', 'without batches'];
   const rows = groups.map((group) => [
@@ -30,10 +37,11 @@ export function estimateText({ input, requests, bad, groups, earlier }: ShownEst
     `input       ${input}`,
     `lines       ${count(requests + bad)}: ${count(requests)} requests, ${count(bad)} bad`,
     `batches     ${count(batches)}, each of which ends within 24 h`,
+    ...(ofRows && groups.some(({ endpoint }) => endpoint === Endpoint.Embeddings) ? [PACKED_LINE] : []),
     '',
     models,
     '',
-    ...notesOf({ groups, earlier }),
+    ...notesOf(groups, earlier, ofRows),
     'Nothing was sent.',
   ].join('\n');
 }
@@ -59,28 +67,55 @@ function priceText({ promptPrice, expected, worst }: PricedGroup, rate: keyof Pr
 }
 
 /** What limits the estimate, a sentence each. */
-function notesOf({ groups, earlier }: Pick<ShownEstimate, 'groups' | 'earlier'>): string[] {
+function notesOf(groups: readonly PricedGroup[], earlier: EarlierOutput | null, ofRows: boolean): string[] {
   const unknown = groups.reduce((sum, group) => sum + group.unknown, 0);
   const notes = [
-    earlier === null
-      ? ''
-      : `Expected output: the ${count(earlier.answers)} answers of ${count(earlier.jobs)} earlier ${earlier.jobs === 1 ? 'job' : 'jobs'} with this prompt had ${earlier.tokens.toFixed(1)} tokens on average.`,
-    groups.some(({ worst }) => worst === null)
-      ? 'No limit of output tokens: set one to bound the price, such as --param max_completion_tokens=500.'
-      : '',
-    unknown > 0
-      ? `Not in the estimate: ${count(unknown)} images, files or conversations, whose tokens are not in the requests.`
-      : '',
-    groups.some(({ promptPrice }) => promptPrice === null)
-      ? 'The price list does not have a model of this input.'
-      : '',
-    ...groups.map(({ model, waves }) =>
-      waves === null || waves <= 1
-        ? ''
-        : `The prompts of ${model} fill the limit of enqueued tokens ${count(waves)} times: batches run one after another in ${count(waves)} waves, each within 24 h.`,
+    ...(earlier === null
+      ? []
+      : [
+          `Expected output: the ${count(earlier.answers)} answers of ${count(earlier.jobs)} earlier ${earlier.jobs === 1 ? 'job' : 'jobs'} with this prompt had ${earlier.tokens.toFixed(1)} tokens on average.`,
+        ]),
+    ...new Set(
+      groups.filter(({ worst }) => worst === null).map(({ endpoint }) => adviceFor(endpoint, ofRows)),
     ),
-  ].filter((note) => note !== '');
+    ...(unknown > 0
+      ? [
+          `Not in the estimate: ${count(unknown)} images, files or conversations, whose tokens are not in the requests.`,
+        ]
+      : []),
+    ...(groups.some(({ promptPrice }) => promptPrice === null)
+      ? ['The price list does not have a model of this input.']
+      : []),
+    ...groups.flatMap(limitNote),
+  ];
   return notes.length === 0 ? [] : [...notes, ''];
+}
+
+/** How to bound the answers of an endpoint. */
+function adviceFor(endpoint: Endpoint, ofRows: boolean): string {
+  const name = outputLimits[endpoint];
+  if (name === undefined)
+    return `Requests for ${endpoint} have no limit of output tokens: the price of answers is not known.`;
+  const how = ofRows ? `--param ${name}=500` : `"${name}": 500 in the bodies`;
+  return `Requests for ${endpoint} without a limit of output tokens: set one to bound the price, such as ${how}.`;
+}
+
+/** The limit of output tokens in a body. */
+const outputLimits: Partial<Record<Endpoint, string>> = {
+  [Endpoint.ChatCompletions]: 'max_completion_tokens',
+  [Endpoint.Responses]: 'max_output_tokens',
+  [Endpoint.Completions]: 'max_tokens',
+};
+
+function limitNote({ model, waves, tooLarge }: PricedGroup): string[] {
+  if (tooLarge !== null)
+    return [
+      `A batch of ${model} has about ${count(tooLarge.tokens)} prompt tokens, more than the limit, and would never be accepted: give --shard-lines ${tooLarge.shardLines}.`,
+    ];
+  if (waves === null || waves <= 1) return [];
+  return [
+    `The limit of enqueued tokens lets the batches of ${model} run in ${count(waves)} waves, each within 24 h.`,
+  ];
 }
 
 /** The estimate as JSON. */
@@ -92,23 +127,27 @@ export function estimateJson({ input, requests, bad, groups, earlier }: ShownEst
     bad,
     batches: groups.reduce((sum, group) => sum + group.batches, 0),
     earlier,
-    models: groups.map(({ model, endpoint, prompt, expected, worst, promptPrice, waves, ...group }) => ({
-      model,
-      endpoint,
-      requests: group.requests,
-      batches: group.batches,
-      prompt_tokens: prompt.tokens,
-      prompt_margin: prompt.margin,
-      prompt_cost_usd: promptPrice?.batchUsd ?? null,
-      prompt_cost_usd_without_batch: promptPrice?.listUsd ?? null,
-      expected_output_tokens: expected?.tokens ?? null,
-      expected_cost_usd: expected?.price?.batchUsd ?? null,
-      expected_cost_usd_without_batch: expected?.price?.listUsd ?? null,
-      max_output_tokens: worst?.tokens ?? null,
-      max_cost_usd: worst?.price?.batchUsd ?? null,
-      max_cost_usd_without_batch: worst?.price?.listUsd ?? null,
-      unknown_parts: group.unknown,
-      waves,
-    })),
+    models: groups.map(
+      ({ model, endpoint, prompt, expected, worst, promptPrice, waves, tooLarge, ...group }) => ({
+        model,
+        endpoint,
+        requests: group.requests,
+        batches: group.batches,
+        prompt_tokens: prompt.tokens,
+        prompt_margin: prompt.margin,
+        prompt_cost_usd: promptPrice?.batchUsd ?? null,
+        prompt_cost_usd_without_batch: promptPrice?.listUsd ?? null,
+        expected_output_tokens: expected?.tokens ?? null,
+        expected_cost_usd: expected?.price?.batchUsd ?? null,
+        expected_cost_usd_without_batch: expected?.price?.listUsd ?? null,
+        max_output_tokens: worst?.tokens ?? null,
+        max_cost_usd: worst?.price?.batchUsd ?? null,
+        max_cost_usd_without_batch: worst?.price?.listUsd ?? null,
+        unknown_parts: group.unknown,
+        waves,
+        too_large:
+          tooLarge === null ? null : { prompt_tokens: tooLarge.tokens, shard_lines: tooLarge.shardLines },
+      }),
+    ),
   };
 }

@@ -43,7 +43,7 @@ export function describeSchedule({
     ['state', `${paused ? 'paused' : 'on'}${note === null ? '' : `: ${note}`}`],
     ['due', `${timesOf(spec)}${jitterMs === 0 ? '' : `, up to ${formatDuration(jitterMs)} later`}`],
     ['input', `${input}${onlyNew ? ', only lines that are new' : ''}`],
-    ...(ofRows === undefined ? [] : [['requests', 'one for each row, as the schedule was created']]),
+    ...(ofRows === undefined ? [] : [['requests', 'one for each row']]),
     ...(out === null
       ? []
       : [['results', [out, ...(table?.npy === undefined ? [] : [table.npy])].join(', ')]]),

@@ -7,6 +7,7 @@ import { identityOf } from '../job/job-identity.ts';
 import { keepTemplate } from '../job/job-template.ts';
 import { resolveStart, type StartOptions } from '../job/start-options.ts';
 import { openStore } from '../store/open-store.ts';
+import { storeIdentity } from '../store/store-identity.ts';
 
 /** A job as a child of your workflow: the options of `executeChild` or `startChild`, as plain data. */
 export interface ChildJob {
@@ -45,13 +46,15 @@ export interface ChildJobOptions {
  */
 export async function prepareChildJob(
   options: StartOptions,
-  { searchable = false, home = readEnvironment().home }: ChildJobOptions = {},
+  { searchable = false, home: folder = readEnvironment().home }: ChildJobOptions = {},
 ): Promise<ChildJob> {
-  const store = openStore(join(home, 'store'));
-  const { spec: prepared, template } = await resolveStart(options, store);
+  const store = openStore(join(folder, 'store'));
+  const { spec: prepared, template, stored } = await resolveStart(options, store);
   if (template !== null) await keepTemplate(store, template);
   const { account = null, schedule = null } = prepared.labels ?? {};
-  const spec = { ...prepared, labels: { account, schedule, searchable } };
+  // Only a worker that sees the stored rows can build the shards.
+  const place = stored === null ? {} : { store: await storeIdentity(store) };
+  const spec = { ...prepared, ...place, labels: { account, schedule, searchable } };
   return {
     workflowId: spec.jobId,
     args: [spec],

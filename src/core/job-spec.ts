@@ -185,6 +185,9 @@ export function checkJobOptions(
     throw badFlag('endpoint', `must be one of ${endpoints.join(', ')}, got "${endpoint}"`);
   }
   if (onlyNew !== undefined) assertSeries(onlyNew);
+  for (const name of ['reuse', 'rebuy', 'skipBadLines', 'tellErrors'] as const)
+    if (options[name] !== undefined && typeof options[name] !== 'boolean')
+      throw badFlag(flagOf(name), `must be true or false, got "${String(options[name]).slice(0, 40)}"`);
   const account = options.account?.trim() ?? null;
   if (account !== null && (account === '' || account.length > 100)) {
     throw badFlag('account', `must be a name of 1 to 100 characters, got "${account.slice(0, 40)}"`);
@@ -231,6 +234,11 @@ export function isJobId(text: string): boolean {
 /** True for a valid name of a series of jobs, or of a schedule; it is also a folder's name in the store. */
 export function isSeriesName(text: unknown): boolean {
   return typeof text === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$/.test(text);
+}
+
+/** An option as the command line spells it. */
+function flagOf(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 /** JavaScript may pass `true`, which is valid for a schedule only. */

@@ -62,6 +62,13 @@ export interface ScheduleSpec {
   readonly rows?: {
     /** Of their JSON text. */
     readonly sha256: string;
+    /** That store: a worker with another one leaves the run to others. */
+    readonly store?: {
+      /** Its random id. */
+      readonly id: string;
+      /** Its folder where the schedule was created. */
+      readonly path: string;
+    };
   };
   /** See `JobLabels.searchable`. */
   readonly searchable: boolean;
@@ -133,8 +140,8 @@ const timeParts = {
 /** The placeholder for the id of the run's job, in the name of a folder of results. */
 const RUN = 'run';
 
-/** A brace with commas or dots belongs to a pattern: `{a,b}`, `{1..9}`. */
-const placeholder = /\{([^{},.]*)\}/g;
+/** A brace with commas or two dots belongs to a pattern: `{a,b}`, `{1..9}`. */
+const placeholder = /\{((?:(?!\.\.)[^{},])*)\}/g;
 
 /**
  * Replaces the placeholders in a name: `{yyyy}`, `{MM}`, `{dd}`, `{HH}` and `{mm}` by the parts of the time in the time zone,
@@ -158,6 +165,21 @@ export function fillPlaceholders(name: string, dueAt: Date, timeZone: string, jo
     const part = Object.hasOwn(timeParts, key) ? timeParts[key as keyof typeof timeParts] : null;
     return part === null ? text : parts.get(part)!.padStart(key.length, '0');
   });
+}
+
+/**
+ * Checks that a query has no placeholder that is not known. Other braces belong to the query.
+ * @throws BatchError `bad_option`
+ */
+export function assertQueryPlaceholders(sql: string): void {
+  const wrong = [...sql.matchAll(/\{([A-Za-z]+)\}/g)].find(([, key]) => !Object.hasOwn(timeParts, key!));
+  if (wrong === undefined) return;
+  const known = Object.keys(timeParts).map((key) => `{${key}}`);
+  throw new BatchError(
+    ErrorCode.BadOption,
+    `The query has the placeholder {${wrong[1]}}: use ${known.join(', ')}.`,
+    { details: { option: 'sql' } },
+  );
 }
 
 /** A name with a text in place of each part of a time. */
@@ -190,7 +212,7 @@ export function assertPlaceholders(option: 'input' | 'out' | 'npy', name: string
   }
 }
 
-/** The name with `{run}`: of a file in place of its name, of a folder in it. */
+/** Adds `{run}`: before the ending of a file, or as a folder inside a folder. */
 function withRun(name: string): string {
   const ending = /\.(?:jsonl|csv|parquet|npy)$/i.exec(name)?.[0];
   return ending === undefined

@@ -1,6 +1,7 @@
 import type { JobSpec } from '../core/job-spec.ts';
 import type { Endpoint } from '../core/limits.ts';
-import { isLineFault, type RequestLine } from '../core/request-line.ts';
+import { isLineFault, type LineFault, type RequestLine } from '../core/request-line.ts';
+import { ShardFill, type ShardLimits } from '../core/shard-plan.ts';
 import { lineBytes, readRequests } from '../file-work/requests/read-requests.ts';
 import type { InputReader } from '../input/input-reader.ts';
 import { PromptSample, SAMPLING_MS, type PromptTokens } from './prompt-tokens.ts';
@@ -23,8 +24,9 @@ export interface GroupEstimate {
 /** What a job would send. */
 export interface RequestsEstimate {
   readonly requests: number;
-  /** Lines that are no requests. */
+  /** Lines that are no requests, with the first of them. */
   readonly bad: number;
+  readonly firstBad: { readonly number: number; readonly fault: LineFault } | null;
   readonly groups: readonly GroupEstimate[];
 }
 
@@ -35,19 +37,24 @@ export async function estimateRequests(
   samplingMs: number = SAMPLING_MS,
 ): Promise<RequestsEstimate> {
   const groups = new Map<string, Group>();
+  const limits = { lines: spec.shardLines, bytes: spec.shardBytes };
   let bad = 0;
+  let firstBad: RequestsEstimate['firstBad'] = null;
   readRequests(input, {
     spec,
     onBytes: () => undefined,
-    onLine: ({ block, request }) => {
-      if (isLineFault(request)) bad += 1;
-      else groupOf(groups, request).add(block, request, spec);
+    onLine: ({ number, block, request }) => {
+      if (isLineFault(request)) {
+        bad += 1;
+        firstBad ??= { number, fault: { ...request } };
+      } else groupOf(groups, request).add(block, request, limits);
       return true;
     },
   });
   const estimates: GroupEstimate[] = [];
   for (const group of groups.values()) estimates.push(await group.estimate(samplingMs));
-  return { requests: estimates.reduce((sum, { requests }) => sum + requests, 0), bad, groups: estimates };
+  const requests = estimates.reduce((sum, group) => sum + group.requests, 0);
+  return { requests, bad, firstBad, groups: estimates };
 }
 
 function groupOf(groups: Map<string, Group>, { endpoint, model }: RequestLine): Group {
@@ -67,24 +74,21 @@ class Group {
   private batches = 0;
   private maxOutputTokens: number | null = 0;
   private unknown = 0;
-  /** What the last batch has room for. */
-  private linesLeft = 0;
-  private bytesLeft = 0;
+  /** The last batch so far. */
+  private fill = new ShardFill();
 
   constructor(model: string, endpoint: Endpoint) {
     this.model = model;
     this.endpoint = endpoint;
   }
 
-  add(block: Buffer, request: RequestLine, limits: Pick<JobSpec, 'shardBytes' | 'shardLines'>): void {
-    const bytes = lineBytes(request);
-    if (this.linesLeft === 0 || this.bytesLeft < bytes) {
+  add(block: Buffer, request: RequestLine, limits: ShardLimits): void {
+    const size = { bytes: lineBytes(request), embeddingInputs: request.embeddingInputs };
+    if (this.batches === 0 || this.fill.isFullFor(size, limits)) {
       this.batches += 1;
-      this.linesLeft = limits.shardLines;
-      this.bytesLeft = limits.shardBytes;
+      this.fill = new ShardFill();
     }
-    this.linesLeft -= 1;
-    this.bytesLeft -= bytes;
+    this.fill.add(size);
     this.requests += 1;
     const body = JSON.parse(block.toString('utf8', request.bodyStart, request.bodyEnd)) as Record<
       string,

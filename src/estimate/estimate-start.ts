@@ -3,13 +3,21 @@ import { ratesOf } from '../openai/price.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { InputReader } from '../input/input-reader.ts';
 import type { Store } from '../store/store.ts';
-import { estimateRequests, type GroupEstimate } from './estimate-requests.ts';
+import { estimateRequests, type GroupEstimate, type RequestsEstimate } from './estimate-requests.ts';
 import { earlierOutput, type EarlierOutput } from './expected-output.ts';
 
 /** The price of some output tokens, with the prompt; null if the model's price is unknown. */
 interface PricedOutput {
   readonly tokens: number;
   readonly price: Price | null;
+}
+
+/** A batch that the limit of enqueued tokens never accepts. */
+interface TooLargeBatch {
+  /** Its prompt tokens. */
+  readonly tokens: number;
+  /** Lines of a batch that would fit. */
+  readonly shardLines: number;
 }
 
 /** An estimate for one model and endpoint, with prices. */
@@ -20,16 +28,19 @@ export interface PricedGroup extends GroupEstimate {
   readonly expected: PricedOutput | null;
   /** With the most output tokens that the requests allow; null if they have no limit. */
   readonly worst: PricedOutput | null;
-  /** How often the limit of enqueued tokens has to be filled; null without a limit. */
+  /** How many batches run one after another because of the limit of enqueued tokens; null without a limit, and if no batch fits. */
   readonly waves: number | null;
+  /** A batch that is larger than the limit; null if batches fit. */
+  readonly tooLarge: TooLargeBatch | null;
 }
 
 /** What a job would need. */
 export interface JobEstimate {
   /** Lines that are requests. */
   readonly requests: number;
-  /** Lines that are none. */
+  /** Lines that are none, with the first of them. */
   readonly bad: number;
+  readonly firstBad: RequestsEstimate['firstBad'];
   readonly groups: readonly PricedGroup[];
   /** Answers of earlier jobs with the same request template; null without any. */
   readonly earlier: EarlierOutput | null;
@@ -51,9 +62,9 @@ export async function estimateStart(
   spec: JobSpec,
   { store, api, tokenLimit }: EstimateOptions,
 ): Promise<JobEstimate> {
-  const { requests, bad, groups } = await estimateRequests(lines, spec);
+  const { requests, bad, firstBad, groups } = await estimateRequests(lines, spec);
   const earlier = spec.template === undefined ? null : await earlierOutput(store, spec.template.sha256, api);
-  return { requests, bad, groups: priced(groups, earlier, tokenLimit), earlier };
+  return { requests, bad, firstBad, groups: priced(groups, earlier, tokenLimit), earlier };
 }
 
 function priced(
@@ -72,9 +83,25 @@ function priced(
       promptPrice: priceFor(model, requests, prompt.tokens, 0),
       expected: earlier === null ? null : withOutput(Math.round(earlier.tokens * requests)),
       worst: maxOutputTokens === null ? null : withOutput(maxOutputTokens),
-      waves: tokenLimit === null ? null : Math.ceil(prompt.tokens / tokenLimit),
+      ...wavesOf(group, tokenLimit),
     };
   });
+}
+
+/** Batches are accepted whole: as many run at a time as fit the limit together. */
+function wavesOf(
+  { requests, batches, prompt }: GroupEstimate,
+  tokenLimit: number | null,
+): Pick<PricedGroup, 'waves' | 'tooLarge'> {
+  if (tokenLimit === null || batches === 0) return { waves: null, tooLarge: null };
+  const lines = Math.ceil(requests / batches);
+  const tokens = Math.ceil((prompt.tokens / requests) * lines);
+  const atATime = Math.floor(tokenLimit / tokens);
+  if (atATime > 0) return { waves: Math.ceil(batches / atATime), tooLarge: null };
+  return {
+    waves: null,
+    tooLarge: { tokens, shardLines: Math.max(1, Math.floor((lines * tokenLimit) / tokens)) },
+  };
 }
 
 /** Prices have tiers by the size of one prompt: all prompts are taken to be of the mean size. */

@@ -14,6 +14,7 @@ export interface RequestContent {
 
 /** Tokens around a message, its role among them, and before the answer. OpenAI cookbook, "How to count tokens with tiktoken". */
 const PER_MESSAGE = 4;
+const PER_NAME = 1;
 const BEFORE_ANSWER = 3;
 
 /** Completions without `max_tokens` have this. Spec, CreateCompletionRequest.max_tokens. */
@@ -21,7 +22,7 @@ const COMPLETION_TOKENS = 16;
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Reads the body of a request, which the API may still refuse: what has an unknown form has no tokens. */
+/** Reads the body of a request, which the API may still refuse. Parts of an unknown form count no tokens. */
 export function contentOf(endpoint: Endpoint, body: Json): RequestContent {
   const found = new Content();
   switch (endpoint) {
@@ -72,6 +73,10 @@ class Content {
     for (const message of messages.map(objectOf)) {
       this.fixedTokens += PER_MESSAGE;
       this.addParts(message['content']);
+      if (typeof message['name'] === 'string') {
+        this.fixedTokens += PER_NAME;
+        this.texts.push(message['name']);
+      }
       this.addJson(message['tool_calls'], message['arguments'], message['output']);
     }
   }
@@ -100,13 +105,14 @@ class Content {
   }
 }
 
+/** The API refuses what is no whole number; it must not stop the estimate. */
 function limitOf(value: unknown): number | null {
-  return typeof value === 'number' && value >= 0 ? value : null;
+  return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : null;
 }
 
 /** Several answers to one request. */
 function timesN(limit: number | null, { n }: Json): number | null {
-  return limit === null ? null : limit * (typeof n === 'number' && n > 1 ? n : 1);
+  return limit === null ? null : limit * Math.max(1, limitOf(n) ?? 1);
 }
 
 function objectOf(value: unknown): Json {

@@ -12,8 +12,9 @@ const asText = { disallowedSpecial: new Set<string>() };
 
 /** Loads the tokenizer of a model. A model that is not known has that of the newest ones. */
 export async function tokenCounterOf(model: string): Promise<TokenCounter> {
-  const { countCl100k, countO200k } = await import('./tokenizer.ts');
-  const countTokens = cl100k.test(model) ? countCl100k : countO200k;
+  const { countTokens } = cl100k.test(model)
+    ? await import('./tokenizer-cl100k.ts')
+    : await import('./tokenizer-o200k.ts');
   return (text) => {
     let tokens = 0;
     for (const piece of text.replaceAll(longRun, '$&\u0000').split('\u0000'))

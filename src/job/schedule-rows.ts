@@ -1,10 +1,23 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
+import { badOption } from '../core/bad-option.ts';
 import { BatchError, ErrorCode } from '../core/errors.ts';
-import { assertPlaceholders, withoutPlaceholders } from '../core/schedule-spec.ts';
+import {
+  assertPlaceholders,
+  assertQueryPlaceholders,
+  withoutPlaceholders,
+  type ScheduleSpec,
+} from '../core/schedule-spec.ts';
 import { inputFiles } from '../store/job-files.ts';
+import { storeIdentity } from '../store/store-identity.ts';
 import type { Store } from '../store/store.ts';
-import { rowSourceOf, type ReadingOptions, type SourceOptions } from './row-source-options.ts';
+import {
+  checkSource,
+  rowSourceOf,
+  STDIN,
+  type ReadingOptions,
+  type SourceOptions,
+} from './row-source-options.ts';
 import { checkStart, type StartOptions, type StartSettings } from './start-options.ts';
 import type { TemplateFiles, TemplateOptions } from './template-options.ts';
 
@@ -56,6 +69,8 @@ export interface ScheduleFiles {
   readonly files?: TemplateFiles;
   /** The folder of relative paths in a query. @default the working directory */
   readonly queryFolder?: string | undefined;
+  /** True if `params` are single fields, which an update adds to those of the schedule. */
+  readonly addsParams?: boolean;
 }
 
 /**
@@ -66,9 +81,12 @@ export async function scheduleRowsOf(
   options: ScheduledStart,
   { folder = '.', files = {}, queryFolder = '.' }: ScheduleFiles = {},
 ): Promise<ScheduleRows | null> {
-  const { input } = options;
-  const paths = input === undefined ? [] : [input].flat();
+  const { input, sql: query } = options;
+  const paths = checkSource(options);
+  if (paths.includes(STDIN))
+    throw badOption('input', 'is standard input: a schedule reads files, or a query');
   for (const path of paths) assertPlaceholders('input', path);
+  if (query !== undefined) assertQueryPlaceholders(query);
   // The name of no time: names with placeholders would be taken for patterns.
   const atNoTime = input === undefined ? {} : { input: paths.map(withoutPlaceholders) };
   const { given, template } = await checkStart({ ...options, ...atNoTime }, files);
@@ -111,6 +129,21 @@ export async function keepScheduleRows(store: Store, rows: ScheduleRows): Promis
 }
 
 /**
+ * Writes the options of a schedule of rows to the store, and names the store in its spec. Called before the schedule is created or changed: a
+ * process that dies in between leaves a value that nothing names.
+ * @throws BatchError `store_unavailable`
+ */
+export async function withStoredRows(
+  store: Store,
+  spec: ScheduleSpec,
+  rows: ScheduleRows | null,
+): Promise<ScheduleSpec> {
+  if (rows === null) return spec;
+  await keepScheduleRows(store, rows);
+  return { ...spec, rows: { ...referenceOfRows(rows), store: await storeIdentity(store) } };
+}
+
+/**
  * Reads the options of a schedule.
  * @throws BatchError `bad_input` if the store does not have them
  */
@@ -125,7 +158,7 @@ export async function readScheduleRows(
   const problem = text === null ? 'missing from the store' : 'damaged in the store';
   throw new BatchError(
     ErrorCode.BadInput,
-    `The prompt of schedule ${schedule} is ${problem} (${store.locationOf(key)}): delete the schedule and create it again, with the DURABLE_BATCH_HOME of the workers.`,
+    `The options of schedule ${schedule} are ${problem} (${store.locationOf(key)}): delete the schedule and create it again, with the DURABLE_BATCH_HOME of the workers.`,
   );
 }
 

@@ -94,7 +94,7 @@ export interface ResolveOptions {
   readonly names?: TemplateFiles;
   /** The folder of images of a source that is no file. @default the working directory */
   readonly folder?: string;
-  /** A folder in which relative paths of a query are found, besides the working directory. */
+  /** A folder in which relative paths of a query are also looked for. */
   readonly queryFolder?: string;
   /** The bytes of the input `-`. @default none: it is refused */
   readonly stdin?: AsyncIterable<Uint8Array>;

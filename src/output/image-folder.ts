@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
+import { withWorkingFolder } from '../files/working-folder.ts';
 import { outputFiles } from './output-files.ts';
 import { OutputFormat, outputFormatOf } from './output-format.ts';
 
@@ -47,15 +48,31 @@ export class ImageFolder {
   }
 
   /**
-   * Gives the folder its name, in place of that of an earlier call. A process that dies in between leaves a table without images, or images
-   * without a table; the next call writes both.
+   * Gives the folder its name, in place of that of an earlier call, which is moved away as a whole: a folder in which something is deleted
+   * could lose its mark first. A process that dies in between leaves no folder of that name; the next call writes it.
    * @throws BatchError `bad_output`
    */
   async publish(): Promise<void> {
-    await checkImageFolder(this.target, this.job);
-    await rm(this.target, { recursive: true, force: true });
-    await rename(this.working, this.target);
+    for (let n = 0; ; n += 1) {
+      await checkImageFolder(this.target, this.job);
+      await rename(this.target, `${this.working}-${n}`).catch(ignoreMissing);
+      try {
+        await rename(this.working, this.target);
+        return;
+      } catch (error) {
+        // Another process of the job was faster.
+        if (!isTaken(error as NodeJS.ErrnoException)) throw error;
+      }
+    }
   }
+}
+
+function isTaken({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'ENOTEMPTY' || code === 'EEXIST';
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
 }
 
 /**
@@ -74,8 +91,14 @@ export async function checkImageFolder(folder: string, job: string): Promise<voi
   );
 }
 
-/** Removes the images of a job; leaves any other folder. */
+/** Removes the images of a job, as a whole; leaves any other folder. */
 export async function removeOwnImages(folder: string, job: string): Promise<void> {
   const owner = await readFile(join(folder, outputFiles.mark), 'utf8').catch(() => null);
-  if (owner === job) await rm(folder, { recursive: true, force: true });
+  if (owner !== job) return;
+  const target = resolve(folder);
+  await withWorkingFolder(
+    dirname(target),
+    async (working) => await rename(target, join(working, 'images')).catch(ignoreMissing),
+    `${basename(target)}.`,
+  );
 }

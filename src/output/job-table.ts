@@ -65,20 +65,34 @@ export async function planJobTable(
   template: AnswersOfTemplate | null,
 ): Promise<TablePlan> {
   const rows = hasRows(spec) ? await rowColumns(store, spec) : null;
-  const of = template ?? (spec.template === undefined ? null : await readTemplate(store, spec.template));
-  const endpoints = of === null ? await endpointsOf(store, spec) : [of.endpoint];
+  const of = template ?? (await templateOf(store, spec));
+  const endpoints = of === null ? await endpointsOfLines(store, spec) : [of.endpoint];
   const input = rows === null ? null : { name: spec.input.path, columns: rows.columns };
   return planTable(input, answerColumns(endpoints, of?.answer?.schema ?? null), keep);
+}
+
+/**
+ * The endpoints of a job's requests. `template` is that of a job that is not started yet.
+ * @throws BatchError `bad_input` for a template that the store does not have
+ */
+export async function endpointsOf(
+  store: Store,
+  spec: JobSpec,
+  template: AnswersOfTemplate | null,
+): Promise<string[]> {
+  const of = template ?? (await templateOf(store, spec));
+  return of === null ? await endpointsOfLines(store, spec) : [of.endpoint];
+}
+
+async function templateOf(store: Store, { template }: JobSpec): Promise<AnswersOfTemplate | null> {
+  return template === undefined ? null : await readTemplate(store, template);
 }
 
 /**
  * The endpoints of ready request lines. A job that sends nothing has no shards: its endpoint is the option, or that of its kept answers. None before
  * the lines are cut into shards.
  */
-export async function endpointsOf(
-  store: Store,
-  { jobId, endpoint }: Pick<JobSpec, 'jobId' | 'endpoint'>,
-): Promise<string[]> {
+async function endpointsOfLines(store: Store, { jobId, endpoint }: JobSpec): Promise<string[]> {
   const plan = await readRecord<RoundPlan>(store, jobFiles.round(jobId, 1));
   const found = new Set<string>();
   for (let index = 0; index < (plan?.shards ?? 0); index += 1) {

@@ -1,3 +1,5 @@
+import { badFlag } from '../core/bad-option.ts';
+
 /** The form of an output, by the ending of its path. */
 export const OutputFormat = {
   /** `results.jsonl`, `report.json` and `report.html`. */
@@ -26,4 +28,13 @@ export function outputFormatOf(path: string): OutputFormat {
 export function outputTableOf(path: string): OutputTable | null {
   const format = outputFormatOf(path);
   return format === OutputFormat.Folder || format === OutputFormat.Npy ? null : format;
+}
+
+/**
+ * Checks that a path is that of a matrix.
+ * @throws BatchError `bad_option`
+ */
+export function assertNpy(path: string): void {
+  if (outputFormatOf(path) !== OutputFormat.Npy)
+    throw badFlag('npy', `must be a file that ends in .npy, got "${path}"`);
 }

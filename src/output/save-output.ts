@@ -6,7 +6,7 @@ import { loadDuckDb } from '../duckdb/load-duckdb.ts';
 import { withWorkingFolder } from '../files/working-folder.ts';
 import { lineBlocks } from '../store/line-blocks.ts';
 import { inputFiles, jobFiles } from '../store/job-files.ts';
-import type { Store } from '../store/store.ts';
+import { readRecord, type Store } from '../store/store.ts';
 import { checkOutputFile, checkWritableFile } from './check-file.ts';
 import { checkOutputFolder, checkWritableFolder } from './check-output.ts';
 import type { Owner } from './file-owner.ts';
@@ -72,10 +72,15 @@ export async function checkOutput(
     template.endpoint !== Endpoint.Embeddings
   )
     throw badFlag('npy', `is for embeddings, and the endpoint of the job is ${template.endpoint}`);
+  if (outputFormatOf(path) !== OutputFormat.Npy && (await hasImages(store, spec, template)))
+    await checkImageFolder(imageFolderOf(path), spec.jobId);
   if (outputTableOf(path) === null) return;
   await loadDuckDb();
-  const { answer } = await planJobTable(store, spec, keep, template);
-  if (answer.kind === 'images') await checkImageFolder(imageFolderOf(path), spec.jobId);
+  await planJobTable(store, spec, keep, template);
+}
+
+async function hasImages(store: Store, spec: JobSpec, template: AnswersOfTemplate | null): Promise<boolean> {
+  return (await endpointsOf(store, spec, template)).some((endpoint) => imageEndpoints.has(endpoint));
 }
 
 /**
@@ -92,11 +97,10 @@ export async function saveOutput(
   assertTable(path, options);
   if (outputFormatOf(path) === OutputFormat.Folder) {
     await checkOutputFolder(path, jobId);
-    const endpoints = await endpointsOf(store, { jobId, endpoint: null });
-    const hasImages = endpoints.some((endpoint) => imageEndpoints.has(endpoint));
-    if (hasImages) await checkImageFolder(imageFolderOf(path), jobId);
     await copyResults(store, jobId, path);
-    if (hasImages) await saveImages(store, jobId, path);
+    // The results are complete without; jobs of version 0.1 have no record of their spec.
+    const spec = await readRecord<JobSpec>(store, jobFiles.spec(jobId));
+    if (spec !== null && (await hasImages(store, spec, null))) await saveImages(store, jobId, path);
     return;
   }
   await saveRows(store, jobId, lineBlocks(store.readStream(jobFiles.results(jobId))), path, options);
@@ -187,8 +191,11 @@ async function saveRows(
   });
 }
 
-/** Only a table has columns to choose. */
-function assertTable(path: string, { keep }: TableOptions): void {
+/**
+ * Only a table has columns to choose.
+ * @throws BatchError `bad_option`
+ */
+export function assertTable(path: string, { keep }: TableOptions): void {
   if (keep !== undefined && outputTableOf(path) === null)
     throw badFlag('keep', 'is for tables: name a file that ends in .jsonl, .csv or .parquet');
 }

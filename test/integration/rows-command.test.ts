@@ -317,17 +317,26 @@ test('an estimate needs no key and sends nothing; it expects the output tokens o
     return JSON.parse(out) as Record<string, unknown>;
   };
   const { calls: before } = await lab.admin<CallReport>('/emulator/calls');
-  const first = await estimate('--token-limit', '10');
+  const first = await estimate('--token-limit', '60', '--shard-lines', '1');
   expect((await lab.admin<CallReport>('/emulator/calls')).calls).toEqual(before);
-  expect(first).toMatchObject({ lines: 3, requests: 3, bad: 0, batches: 1, earlier: null });
+  expect(first).toMatchObject({ lines: 3, requests: 3, bad: 0, batches: 3, earlier: null });
   const [group] = first['models'] as [Record<string, number>];
   expect(group).toMatchObject({
     model: 'gpt-5-mini',
+    prompt_tokens: 30,
     max_output_tokens: 150,
     expected_output_tokens: null,
     prompt_margin: 0,
+    waves: 1,
+    too_large: null,
   });
-  expect(group['waves']).toBe(Math.ceil(group['prompt_tokens']! / 10));
+  const waves = async (...more: string[]): Promise<unknown> =>
+    ((await estimate(...more))['models'] as [Record<string, unknown>])[0];
+  expect(await waves('--token-limit', '25', '--shard-lines', '1')).toMatchObject({ waves: 2 });
+  expect(await waves('--token-limit', '25')).toMatchObject({
+    waves: null,
+    too_large: { prompt_tokens: 30, shard_lines: 2 },
+  });
   expect(group['max_cost_usd']).toBeGreaterThan(group['prompt_cost_usd']!);
 
   const { code } = await lab.run([
@@ -350,6 +359,11 @@ test('an estimate needs no key and sends nothing; it expects the output tokens o
   const text = await lab.run(['estimate', ...args]);
   expect(text.out).toMatch(/gpt-5-mini +3 +1 .*expected, at most 150/);
 
+  const bad = await lab.run(['estimate', file('bad.csv', 'text\none\n""\n'), ...args.slice(1)]);
+  expect(bad).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/bad\.csv:2: the row has an empty prompt/),
+  });
   const wrong = await lab.run(['estimate', ...args, '--token-limit', '0']);
   expect(wrong).toMatchObject({
     code: 2,

@@ -102,7 +102,7 @@ async function removeAll(store: Store, keys: readonly string[]): Promise<void> {
 }
 
 /**
- * Returns the earlier jobs that have answers, those of the series first, without those whose files are gone and those of another API: an
+ * Returns the earlier jobs that have answers, those of the series first, and for a job with a schema those whose answers were checked, without those whose files are gone and those of another API: an
  * emulator's answers are not OpenAI's. Indexes that only this attempt uses are added to `own`.
  * @throws ApplicationFailure (retryable) while an earlier job of the series is still open, because its lines would be paid twice; also
  * while some of its files are missing, for example because its folder is being deleted
@@ -121,7 +121,18 @@ async function findAnswers(deps: Dependencies, spec: JobSpec, own: string[]): Pr
     const index = await indexOf(deps, job, spec, own);
     if (index !== null && index.answers > 0) found.push(index.claim);
   }
-  return found;
+  return spec.answer === undefined ? found : await checkedFirst(deps.store, found);
+}
+
+/** The first answer to a request is used. That of a job with a schema fits it: the same request has the same schema. */
+async function checkedFirst(store: Store, found: readonly ClaimedAnswers[]): Promise<ClaimedAnswers[]> {
+  const checked: ClaimedAnswers[] = [];
+  const others: ClaimedAnswers[] = [];
+  for (const claim of found) {
+    const spec = await readRecord<JobSpec>(store, jobFiles.spec(claim.job));
+    (spec?.answer === undefined ? others : checked).push(claim);
+  }
+  return [...checked, ...others];
 }
 
 /** The earlier jobs of the series of a job with `--only-new` that have begun, after all of them have ended. */

@@ -25,11 +25,10 @@ const TURNS = 20;
 /** Runs the first step of a job, in the store that its spec names. */
 export async function withSpecStore<T>(
   deps: Dependencies,
-  spec: JobSpec,
+  { jobId, store }: { readonly jobId: string; readonly store?: JobSpec['store'] | undefined },
   step: () => Promise<T>,
 ): Promise<T> {
   return await withSafeFailures(async () => {
-    const { jobId, store } = spec;
     if (store !== undefined && store.id !== (await storeIdentity(deps.store)).id)
       throw otherStore(deps, jobId, ` at ${store.path}`);
     return await step();

@@ -1,16 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { badFlag } from '../../core/bad-option.ts';
 import { readEnvironment } from '../../environment.ts';
 import { requestLines } from '../../file-work/requests/preview-requests.ts';
-import { jsonlInput } from '../../input/jsonl-input.ts';
 import { apiFingerprint } from '../../store/job-api.ts';
-import { inputFiles } from '../../store/job-files.ts';
 import { openStore } from '../../store/open-store.ts';
 import { addJobOptions, INPUT_HELP, toNumber, type JobFlags } from '../job-options.ts';
-import { readStart, resolveRequest, unreadableMessage } from '../read-start.ts';
+import { problemOf, readStart, withUnsentStart } from '../read-start.ts';
 import { estimateJson, estimateText } from '../render-estimate.ts';
 import { addSourceOptions, type SourceFlags } from '../source-options.ts';
 import { toJson } from '../to-json.ts';
@@ -44,26 +40,21 @@ async function estimate(inputs: readonly string[], flags: EstimateFlags): Promis
   if (tokenLimit !== null && !(Number.isInteger(tokenLimit) && tokenLimit > 0))
     throw badFlag('token-limit', `must be a whole number above 0, got ${tokenLimit}`);
   const request = await readStart(inputs, flags);
-  const folder = await mkdtemp(join(tmpdir(), 'durable-batch-estimate-'));
-  try {
-    const store = openStore(folder);
-    const start = await resolveRequest(request, store);
-    const { spec, template, stored } = start;
-    const path = stored === null ? spec.input.path : store.locationOf(inputFiles.rows(stored.sha256));
-    const lines = await requestLines(jsonlInput(path), { spec, template, names: request.names });
-    const { home, apiBaseUrl } = readEnvironment();
+  const { home, apiBaseUrl } = readEnvironment();
+  const problem = await withUnsentStart(request, async ({ start, input }) => {
+    const { spec, template } = start;
+    const lines = await requestLines(input, { spec, template, names: request.names });
     // Outside of the bundle of commands: the tokenizers and the price list take longer to load than most commands run.
     const { estimateStart } = await import('../../estimate/estimate-start.ts');
+    const store = openStore(join(home, 'store'));
     const estimated = await estimateStart(lines, spec, {
-      store: openStore(join(home, 'store')),
+      store,
       api: apiFingerprint(apiBaseUrl),
       tokenLimit,
     });
-    const shown = { input: spec.input.path, ...estimated };
+    const shown = { input: spec.input.path, ofRows: template !== null, ...estimated };
     process.stdout.write(`${flags.json === true ? toJson(estimateJson(shown)) : estimateText(shown)}\n`);
-    const unreadable = unreadableMessage(start);
-    if (unreadable !== null) process.stderr.write(`${unreadable}\n`);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+    return problemOf(start, estimated);
+  });
+  if (problem !== null) throw problem;
 }

@@ -7,7 +7,7 @@ import { BatchError, ErrorCode } from '../../core/errors.ts';
 import { Overlap } from '../../core/schedule-spec.ts';
 import { scheduleRowsOf, type ScheduleFiles } from '../../job/schedule-rows.ts';
 import { addJobOptions, addOutputOptions, type JobFlags, type OutputFlags } from '../job-options.ts';
-import { readJob } from '../read-start.ts';
+import { isJobFile, readJob } from '../read-start.ts';
 import { describeSchedule, listSchedules } from '../render-schedule.ts';
 import { addSourceOptions, type SourceFlags } from '../source-options.ts';
 import { toJson } from '../to-json.ts';
@@ -234,7 +234,9 @@ async function readChanges(
   const given = Object.entries(timing).filter(([, value]) => value !== undefined);
   // A job file may name a series, which a schedule refuses.
   const changes: unknown = { ...options, ...outputs, ...Object.fromEntries(given) };
-  return { changes: changes as ScheduleChanges, files: { files: names, folder } };
+  // A job file has all fields.
+  const addsParams = flags.param !== undefined && flags.params === undefined && !isJobFile(inputs);
+  return { changes: changes as ScheduleChanges, files: { files: names, folder, addsParams } };
 }
 
 /** Parses a time with an offset, or a date. */

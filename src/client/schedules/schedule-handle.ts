@@ -16,9 +16,9 @@ import {
   type ScheduleSpec,
 } from '../../core/schedule-spec.ts';
 import {
-  keepScheduleRows,
   readScheduleRows,
   scheduleRowsOf,
+  withStoredRows,
   type ScheduleFiles,
 } from '../../job/schedule-rows.ts';
 import { jobFiles } from '../../store/job-files.ts';
@@ -177,14 +177,15 @@ export class ScheduleHandle {
     if (changes.every !== undefined) delete old.cron;
     if (changes.cron !== undefined) delete old.every;
     const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
-    const options = { ...old, ...given, name: this.name };
+    const params = files.addsParams === true ? { params: { ...oldRows?.params, ...changes.params } } : {};
+    const options = { ...old, ...given, ...params, name: this.name };
     const rows = await scheduleRowsOf(options, {
       ...files,
       folder: input === undefined && sql === undefined ? oldRows?.folder : files.folder,
       queryFolder: sql === undefined ? oldRows?.queryFolder : files.queryFolder,
     });
-    const spec = resolveSchedule(options, searchable, rows);
-    if (rows !== null) await keepScheduleRows(this.store, rows);
+    if ((rows === null) !== (oldRows === null)) throw otherKind(this.name, rows !== null);
+    const spec = await withStoredRows(this.store, resolveSchedule(options, searchable, rows), rows);
     const wasDefault = before.state.note === noteOf(specIn(before));
     await this.call((handle) =>
       handle.update(({ action, state }) => ({
@@ -254,6 +255,16 @@ export class ScheduleHandle {
       }
     });
   }
+}
+
+/** The error of a change from ready requests to rows, or back. */
+function otherKind(name: string, toRows: boolean): BatchError {
+  const [is, becomes] = toRows ? ['ready requests', 'rows'] : ['rows', 'ready requests'];
+  return new BatchError(
+    ErrorCode.BadOption,
+    `Schedule ${name} is of ${is}, and cannot become one of ${becomes}: create another one with \`durable-batch schedule create\`.`,
+    { details: { option: 'prompt', schedule: name } },
+  );
 }
 
 interface DescribedRun {

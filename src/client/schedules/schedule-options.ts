@@ -19,6 +19,8 @@ import {
   type ScheduleRows,
 } from '../../job/schedule-rows.ts';
 import { startOptionNames, type StartSettings } from '../../job/start-options.ts';
+import { assertNpy } from '../../output/output-format.ts';
+import { assertTable } from '../../output/save-output.ts';
 import { checkCron } from './check-cron.ts';
 
 /** When and how a schedule starts jobs. Durations are texts such as `90s`, `30m`, `6h`, `1d`, `1h30m`. */
@@ -182,6 +184,11 @@ function tableOf({ out, keep, npy }: ScheduleOptions): ScheduledTable | null {
       keep === undefined ? 'npy' : 'keep',
       'The results of a schedule are written only with --out: give it, too.',
     );
+  const areNames =
+    keep === undefined || (Array.isArray(keep) && keep.every((name) => typeof name === 'string'));
+  if (!areNames) throw badOption('keep', 'Option --keep must be a list of columns of the input.');
+  assertTable(out, { keep });
+  if (npy !== undefined) assertNpy(npy);
   return {
     ...(keep === undefined ? {} : { keep: [...keep] }),
     ...(npy === undefined ? {} : { npy: resolve(npy) }),

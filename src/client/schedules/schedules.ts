@@ -2,7 +2,7 @@ import type { Connection } from '@temporalio/client';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
 import type { Store } from '../../store/store.ts';
 import { readEnvironment } from '../../environment.ts';
-import { keepScheduleRows, scheduleRowsOf, type ScheduleFiles } from '../../job/schedule-rows.ts';
+import { scheduleRowsOf, withStoredRows, type ScheduleFiles } from '../../job/schedule-rows.ts';
 import { isSearchable } from '../../temporal/index.ts';
 import { SCHEDULED_JOB } from '../../workflows/messages.ts';
 import type { TemporalCalls } from '../temporal-calls.ts';
@@ -42,9 +42,8 @@ export class Schedules {
     const { client, target } = this.calls;
     const searchable = await isSearchable(client.connection as Connection, target);
     const account = options.account ?? readEnvironment().account;
-    const spec = resolveSchedule(account === null ? options : { ...options, account }, searchable, rows);
-    // Before the schedule, whose runs read it. A process that dies in between leaves a value that nothing names.
-    if (rows !== null) await keepScheduleRows(this.store, rows);
+    const resolved = resolveSchedule(account === null ? options : { ...options, account }, searchable, rows);
+    const spec = await withStoredRows(this.store, resolved, rows);
     await this.calls.run(() =>
       withScheduleErrors(spec.name, () =>
         client.schedule.create({

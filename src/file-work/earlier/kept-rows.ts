@@ -4,7 +4,7 @@ import { temporaryName, AtomicFileWriter } from '../../files/atomic-file-writer.
 import type { InputReader } from '../../input/input-reader.ts';
 import { settledRowsPath } from '../records/shard-records.ts';
 import { writeRowHead } from '../rows/row-text.ts';
-import type { AnswerCheck } from '../rows/wrong-answer.ts';
+import type { IsAnswer } from '../rows/wrong-answer.ts';
 import { unpackShard } from './answer-index.ts';
 import { EarlierAnswersGone, ofEarlierJob, type EarlierAnswers } from './earlier-answers.ts';
 import { EarlierRows } from './earlier-rows.ts';
@@ -21,8 +21,8 @@ export interface KeptRowsOptions {
   readonly earlier: readonly EarlierAnswers[];
   /** Path of the file for the rows. */
   readonly path: string;
-  /** A line whose earlier answer is none here is sent. @default every answer counts */
-  readonly isAnswer?: AnswerCheck | undefined;
+  /** A line is sent again if this refuses its earlier answer. @default every answer counts */
+  readonly isAnswer?: IsAnswer | undefined;
 }
 
 /**
@@ -54,9 +54,11 @@ export class KeptRows {
   /** Writes the row of a line that has an answer from an earlier job; returns false for other lines, which must be sent. */
   take(line: number, block: Buffer, { idStart, idEnd }: RequestLine): boolean {
     const known = this.known?.at(line) ?? null;
-    if (known === null || !this.counts(known)) return false;
+    if (known === null) return false;
+    const pieces = this.isAnswer === undefined ? this.piecesOf(known) : this.checkedPieces(known);
+    if (pieces === null) return false;
     writeRowHead(this.file, line, idEnd > 0 ? block.subarray(idStart, idEnd) : null);
-    for (const piece of this.piecesOf(known)) this.file.write(piece);
+    for (const piece of pieces) this.file.write(piece);
     this.count += 1;
     return true;
   }
@@ -72,10 +74,13 @@ export class KeptRows {
     this.close();
   }
 
-  private counts(known: KnownLine): boolean {
-    if (this.isAnswer === undefined) return true;
-    const tail = Buffer.concat([...this.piecesOf(known)].map((piece) => Buffer.from(piece)));
-    return this.isAnswer(JSON.parse(`{"line":0${tail.toString()}`) as Parameters<AnswerCheck>[0]);
+  /** The part of a row behind its id; null if its answer is not one of this job. */
+  private checkedPieces(known: KnownLine): readonly Uint8Array[] | null {
+    const pieces: Buffer[] = [];
+    for (const piece of this.piecesOf(known)) pieces.push(Buffer.from(piece));
+    const tail = Buffer.concat(pieces);
+    const row = JSON.parse(`{"line":0${tail.toString()}`) as Parameters<IsAnswer>[0];
+    return this.isAnswer!(row) ? [tail] : null;
   }
 
   /** The part of a row behind its id; each piece is valid until the next one. */

@@ -4,7 +4,7 @@ import { answerText } from '../../openai/rows/answers.ts';
 import { readAnswer } from '../../openai/rows/read-answer.ts';
 import type { ReadRow } from '../../openai/rows/read-result-row.ts';
 import { meaningOf, RowMeaning } from '../../openai/rows/row-meaning.ts';
-import { WrongCode, type AnswerCheck, type RowRule, type WrongAnswer } from './wrong-answer.ts';
+import { WrongCode, type IsAnswer, type RowRule, type WrongAnswer } from './wrong-answer.ts';
 
 /** How many errors of an answer its message names, and how long the message may be. */
 const ERRORS_NAMED = 3;
@@ -42,7 +42,7 @@ export function answerRule(schema: Readonly<Record<string, unknown>>): RowRule {
  * A check whether the answer of a result row fits a schema, for rows that were not settled by its rule.
  * @throws Error when the schema does not compile
  */
-export function answerCheck(schema: Readonly<Record<string, unknown>>): AnswerCheck {
+export function answerCheck(schema: Readonly<Record<string, unknown>>): IsAnswer {
   const validate = compile(schema);
   return (row) => {
     const text = answerText(row);

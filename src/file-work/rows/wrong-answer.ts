@@ -24,4 +24,4 @@ export interface WrongAnswer {
 export type RowRule = (row: ReadRow) => RowMeaning | WrongAnswer;
 
 /** Whether the answer of a result row is one that the job has asked for. */
-export type AnswerCheck = (row: AnswerSource) => boolean;
+export type IsAnswer = (row: AnswerSource) => boolean;

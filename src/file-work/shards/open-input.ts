@@ -6,14 +6,14 @@ import type { RequestTemplate } from '../../render/request-template.ts';
 import { inputFiles } from '../../store/job-files.ts';
 import type { ByteCounter } from '../byte-counter.ts';
 import { imageReader } from '../requests/image-files.ts';
-import type { AnswerCheck } from '../rows/wrong-answer.ts';
+import type { IsAnswer } from '../rows/wrong-answer.ts';
 import { renderedInput } from '../requests/rendered-input.ts';
 
 /** The input of a job as request lines. */
 export interface OpenedInput {
   readonly lines: InputReader;
   /** Whether the answer of an earlier job to the same request fits the schema of the template. @default every answer does */
-  readonly isAnswer?: AnswerCheck;
+  readonly isAnswer?: IsAnswer;
 }
 
 /**

@@ -53,7 +53,7 @@ export interface RequestAgain {
 
 /** One shard while its files are written. */
 export class OpenShard {
-  readonly kind: ShardKind;
+  readonly kind: Required<ShardKind>;
   private readonly place: ShardPlace;
   private readonly limits: ShardLimits;
   private readonly openings: BodyOpenings;
@@ -68,7 +68,7 @@ export class OpenShard {
   private ids: AtomicFileWriter | null = null;
 
   /** `openings`: the first bytes of bodies to which the job's model is added, shared by all shards. */
-  constructor(place: ShardPlace, kind: ShardKind, limits: ShardLimits, openings: BodyOpenings) {
+  constructor(place: ShardPlace, kind: Required<ShardKind>, limits: ShardLimits, openings: BodyOpenings) {
     const [before, behind] = requestHead(kind.endpoint);
     this.place = place;
     this.kind = kind;
@@ -126,7 +126,7 @@ export class OpenShard {
     const { folder, job, shard } = this.place;
     this.requests.finish();
     this.ids?.finish();
-    const { model, endpoint, isPacked = false } = this.kind;
+    const { model, endpoint, isPacked } = this.kind;
     const manifest: ShardManifest = {
       model,
       endpoint,

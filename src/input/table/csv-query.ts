@@ -17,9 +17,10 @@ import type { TableFile, ToQuery } from './table-query.ts';
  */
 export function csvQuery(delimiter: string | null): ToQuery {
   return async (db, files, effort) => {
-    const header = await readHeader(db, files[0]!, delimiter);
+    const isOnly = files.length === 1;
+    const header = await readHeader(db, files[0]!, delimiter, isOnly);
     for (const file of files.slice(1))
-      assertSame(await readHeader(db, file, delimiter), header, file, files[0]!);
+      assertSame(await readHeader(db, file, delimiter, isOnly), header, file, files[0]!);
     const columns = header.names.map((name) => `${quoteText(name)}: 'VARCHAR'`);
     const sql = `FROM read_csv(${quoteList(files.map(({ path }) => literalPath(path)))}, header = true, delim = ${quoteText(header.delimiter)}, quote = '"', escape = '"', allow_quoted_nulls = false, columns = {${columns.join(', ')}}, ${await strict(files, effort)})`;
     // A blank line of a table of one column is not a row, as in tables of several.
@@ -48,10 +49,19 @@ async function isLong({ path, name }: TableFile): Promise<boolean> {
   }
 }
 
-async function readHeader(db: DuckDb, file: TableFile, delimiter: string | null): Promise<CsvHeader> {
+/** @throws BatchError; `NoRows` for an empty file that is the only one */
+async function readHeader(
+  db: DuckDb,
+  file: TableFile,
+  delimiter: string | null,
+  isOnly: boolean,
+): Promise<CsvHeader> {
   const place = { source: file.name };
   const line = await readFirstLine(db, file);
-  if (line === undefined) throw noRows(place.source, 'is empty', 'write a header and rows');
+  if (line === undefined) {
+    const [reason, advice] = ['is empty', 'write a header and rows'] as const;
+    throw isOnly ? noRows(file.name, reason, advice) : tableError(place, reason, advice);
+  }
   if (line === null) throw tableError(place, 'begins with a blank line', 'begin with the header');
   const header = parseCsvHeader(line, delimiter);
   if (header === null)

@@ -13,26 +13,39 @@ import { noRows, tableError } from './table-error.ts';
  */
 export async function expandPaths(paths: readonly string[]): Promise<string[]> {
   const found = new Map<string, string>();
+  let missing: Missing | null = null;
   for (const path of paths) {
-    for (const file of await filesOf(path)) {
-      const absolute = resolve(file);
-      if (!found.has(absolute)) found.set(absolute, file);
-    }
+    const files = await filesOf(path);
+    if (!Array.isArray(files)) missing ??= files;
+    else
+      for (const file of files) {
+        const absolute = resolve(file);
+        if (!found.has(absolute)) found.set(absolute, file);
+      }
   }
-  return [...found.values()];
+  if (missing === null) return [...found.values()];
+  const { path, reason, advice } = missing;
+  throw found.size === 0 ? noRows(path, reason, advice) : tableError({ source: path }, reason, advice);
 }
 
-async function filesOf(path: string): Promise<string[]> {
+/** A path that names no file. */
+interface Missing {
+  readonly path: string;
+  readonly reason: string;
+  readonly advice: string;
+}
+
+async function filesOf(path: string): Promise<string[] | Missing> {
   // A file whose name has brackets is not a glob.
   if (await exists(path)) return [path];
-  if (!isDynamicPattern(path)) throw noRows(path, 'does not exist', 'check the path');
+  if (!isDynamicPattern(path)) return { path, reason: 'does not exist', advice: 'check the path' };
   const files = await glob(path, {
     absolute: isAbsolute(path),
     expandDirectories: false,
     followSymbolicLinks: false,
   });
   if (files.length === 0)
-    throw noRows(path, 'matches no file', 'check the pattern, and quote it from the shell');
+    return { path, reason: 'matches no file', advice: 'check the pattern, and quote it from the shell' };
   return files.sort();
 }
 

@@ -1,4 +1,3 @@
-import { BatchError } from '../../core/errors.ts';
 import { kindOf } from '../../duckdb/error-kind.ts';
 import { assertDistinct } from './columns.ts';
 import type { DuckDb } from '../../duckdb/duckdb.ts';
@@ -28,14 +27,6 @@ export async function selectQuery(db: DuckDb, sql: string): Promise<TableQuery> 
 /** Kinds of errors whose messages are about the text of a query, and not about values of rows. */
 const aboutText: ReadonlySet<string> = new Set(['Parser', 'Binder', 'Catalog', 'IO', 'Permission', 'HTTP']);
 
-/** A query that DuckDB refuses; its message quotes parts of the query. */
-export class QueryFailed extends BatchError {
-  constructor(said: string) {
-    const { code, message, details } = tableError({ source: QUERY }, `fails (${said})`, 'correct it');
-    super(code, message, { details });
-  }
-}
-
 /** Translates an error of a query. Messages that may quote a value are not taken over. */
 export function translateQueryError(error: unknown): unknown {
   const kind = kindOf(error);
@@ -49,7 +40,9 @@ export function translateQueryError(error: unknown): unknown {
     const [reason = ''] = message.split(/\n\s*\n/);
     const said = reason.replaceAll(/\s*\n\s*/g, ' ').replace(/[.!]$/, '');
     const isEmpty = kind === 'IO' && /^[^\n]*?: No files found that match the pattern/.test(message);
-    return isEmpty ? noRows(QUERY, `fails (${said})`, 'correct it') : new QueryFailed(said);
+    return isEmpty
+      ? noRows(QUERY, `fails (${said})`, 'correct it')
+      : tableError(place, `fails (${said})`, 'correct it');
   }
   const known = translateDuckDbError(error as Error, { nameOf: (path) => path ?? QUERY });
   return known ?? tableError(place, `fails at a value (${kind} Error)`, 'run it in DuckDB to see the value');

@@ -6,7 +6,14 @@ import type { Dependencies } from '../../../src/activities/step/dependencies.ts'
 import { prepareScheduledJob, type PreparedRun } from '../../../src/activities/prepare-scheduled-job.ts';
 import { resolveSchedule, type ScheduleOptions } from '../../../src/client/schedules/schedule-options.ts';
 import type { ScheduleSpec } from '../../../src/core/schedule-spec.ts';
-import { keepScheduleRows, scheduleRowsOf } from '../../../src/job/schedule-rows.ts';
+import { BatchError, ErrorCode } from '../../../src/core/errors.ts';
+import {
+  keepScheduleRows,
+  readScheduleRows,
+  scheduleRowsOf,
+  withStoredRows,
+  type ScheduleRows,
+} from '../../../src/job/schedule-rows.ts';
 import { FolderStore } from '../../../src/store/folder-store.ts';
 import { inputFiles, jobFiles } from '../../../src/store/job-files.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
@@ -59,8 +66,11 @@ describe('a schedule of rows', () => {
     return resolveSchedule(all, false, rows);
   }
 
+  const rowsOf = async ({ rows, name }: ScheduleSpec): Promise<ScheduleRows> =>
+    await readScheduleRows(store, rows!, name);
+
   async function prepare(spec: ScheduleSpec, dueAt: string = '2026-11-24T06:00:00Z'): Promise<PreparedRun> {
-    const dependencies = { store } as Partial<Dependencies> as Dependencies;
+    const dependencies = { store, patience: 0 } as Partial<Dependencies> as Dependencies;
     return await new MockActivityEnvironment().run<[], PreparedRun, () => Promise<PreparedRun>>(() =>
       prepareScheduledJob(dependencies, { spec, dueAt }),
     );
@@ -107,8 +117,16 @@ describe('a schedule of rows', () => {
     ['pattern', (at) => ({ input: at('*.csv') }), /\*\.csv matches no file/],
     ['empty file', (at) => ({ input: at('empty.csv.gz'), format: 'csv' }), /is empty/],
     ['table without rows', (at) => ({ input: at('header.csv') }), /header\.csv has no rows to send/],
-    ['query without files', (at) => ({ sql: `from '${at('none.parquet')}'` }), /No files found that match/],
-    ['query without rows', () => ({ sql: 'select 1 as review limit 0' }), /^the query has no rows to send/],
+    [
+      'query without files',
+      (at) => ({ sql: `from '${at('none.parquet')}'` }),
+      /^The query finds no file or has no rows\.$/,
+    ],
+    [
+      'query without rows',
+      () => ({ sql: 'select 1 as review limit 0' }),
+      /^The query finds no file or has no rows\.$/,
+    ],
   ])('skips a run without input: %s', async (what, options, reason) => {
     if (what === 'empty file') writeFileSync(folder.at('empty.csv.gz'), gzipSync(''));
     if (what === 'table without rows') writeFileSync(folder.at('header.csv'), 'review\n');
@@ -123,6 +141,41 @@ describe('a schedule of rows', () => {
       nonRetryable: true,
       message: expect.not.stringMatching(/hidden_word|nowhere/),
     });
+  });
+
+  test('fails a run that lacks one of several files, or whose table cannot have the columns, before anything is bought', async () => {
+    writeFileSync(folder.at('a.csv'), 'review\nfine\n');
+    const several = await scheduleOf({ input: [folder.at('a.csv'), folder.at('none.csv')] });
+    await expect(prepare(several)).rejects.toMatchObject({
+      type: 'BadInput',
+      message: expect.stringMatching(/none\.csv does not exist/),
+    });
+    const table = { input: folder.at('a.csv'), out: folder.at('{run}.csv') };
+    await expect(prepare(await scheduleOf({ ...table, keep: ['nosuch'] }))).rejects.toMatchObject({
+      type: 'BadInput',
+      nonRetryable: true,
+      message: expect.stringContaining('--keep names the column nosuch'),
+    });
+    await expect(prepare(await scheduleOf({ ...table, npy: folder.at('{run}.npy') }))).rejects.toMatchObject({
+      message: expect.stringContaining('--npy is for embeddings'),
+    });
+  });
+
+  test('is retried while the store cannot be written, and left to a worker with the right store', async () => {
+    writeFileSync(folder.at('a.csv'), 'review\nfine\n');
+    const spec = await scheduleOf({ input: folder.at('a.csv') });
+    class FullStore extends FolderStore {
+      override async check(): Promise<void> {
+        throw new BatchError(ErrorCode.StoreUnavailable, 'the disk is full');
+      }
+    }
+    const right = store;
+    store = new FullStore(folder.at('store'));
+    await expect(prepare(spec)).rejects.toMatchObject({ type: 'StoreTrouble', nonRetryable: false });
+    store = right;
+    const elsewhere = { ...spec, rows: { ...spec.rows!, store: { id: 'another', path: '/elsewhere' } } };
+    await expect(prepare(elsewhere)).rejects.toMatchObject({ type: 'OtherStore', nonRetryable: false });
+    expect((await prepare(await withStoredRows(store, spec, await rowsOf(spec)))).job).not.toBeNull();
   });
 
   test('finds the relative paths of a query in the folder of its creation', async () => {

@@ -81,25 +81,64 @@ describe('a tokenizer', () => {
     const run = Array.from({ length: 2_000 }, (_, i) =>
       String.fromCodePoint(0x4e00 + ((i * 7_919) % 5_000)),
     ).join('');
-    const whole = (await import('../../../src/estimate/tokenizer.ts')).countO200k(run);
+    const whole = (await import('../../../src/estimate/tokenizer-o200k.ts')).countTokens(run);
     expect(Math.abs(count(run) / whole - 1)).toBeLessThan(0.02);
     expect(count('a'.repeat(300_000))).toBeGreaterThan(30_000);
   });
 
+  // Counts of tiktoken, from OpenAI's cookbook "How to count tokens with tiktoken".
   test.each([
-    ['gpt-4-turbo', 'text-embedding-3-small', true],
-    ['gpt-4o-mini', 'gpt-5', true],
-    ['gpt-4.1', 'gpt-5', true],
-    ['gpt-4', 'gpt-4o', false],
-  ])('of %s is that of %s: %s', async (one, other, isSame) => {
-    const [first, second] = [await tokenCounterOf(one), await tokenCounterOf(other)];
-    const text = 'Überraschend: 漢字 und مرحبا بالعالم, किताब';
-    expect(first(text) === second(text)).toBe(isSame);
+    ['gpt-4o-mini', 'antidisestablishmentarianism', 6],
+    ['gpt-4-turbo', 'antidisestablishmentarianism', 6],
+    ['gpt-5', '2 + 2 = 4', 7],
+    ['gpt-4', '2 + 2 = 4', 7],
+    ['gpt-4.1', 'お誕生日おめでとう', 8],
+    ['text-embedding-3-small', 'お誕生日おめでとう', 9],
+  ])('of %s counts %s as %d', async (name, text, tokens) => {
+    expect((await tokenCounterOf(name))(text)).toBe(tokens);
   });
 
   test('takes what looks like a special token as text', async () => {
     expect((await tokenCounterOf(model))('<|endoftext|>')).toBeGreaterThan(1);
   });
+});
+
+/** The example of the same page, with the prompt tokens that the API has counted. */
+const jargon = [
+  {
+    role: 'system',
+    content:
+      'You are a helpful, pattern-following assistant that translates corporate jargon into plain English.',
+  },
+  { role: 'system', name: 'example_user', content: 'New synergies will help drive top-line growth.' },
+  {
+    role: 'system',
+    name: 'example_assistant',
+    content: 'Things working well together will increase revenue.',
+  },
+  {
+    role: 'system',
+    name: 'example_user',
+    content:
+      "Let's circle back when we have more bandwidth to touch base on opportunities for increased leverage.",
+  },
+  {
+    role: 'system',
+    name: 'example_assistant',
+    content: "Let's talk later when we're less busy about how to do better.",
+  },
+  {
+    role: 'user',
+    content: "This late pivot means we don't have time to boil the ocean for the client deliverable.",
+  },
+];
+
+test.each([
+  ['gpt-4', 129],
+  ['gpt-4o', 124],
+])('a chat of %s has the prompt tokens that the API counts', async (name, tokens) => {
+  const { groups } = await estimate([{ body: { model: name, messages: jargon } }]);
+  expect(groups[0]!.prompt.tokens).toBe(tokens);
 });
 
 describe('the content of a request', () => {
@@ -130,6 +169,9 @@ describe('the content of a request', () => {
       },
     ],
     [Endpoint.ChatCompletions, { messages: [{ content: 'u' }], max_tokens: 5 }, { maxOutputTokens: 5 }],
+    [Endpoint.ChatCompletions, { messages: [], max_completion_tokens: 1.5 }, { maxOutputTokens: null }],
+    [Endpoint.ChatCompletions, { messages: [], max_completion_tokens: 1e300 }, { maxOutputTokens: null }],
+    [Endpoint.ChatCompletions, { messages: [], max_completion_tokens: 11, n: 1.5 }, { maxOutputTokens: 11 }],
     [Endpoint.ChatCompletions, { messages: 'odd' }, { texts: [], fixedTokens: 0, maxOutputTokens: null }],
     [
       Endpoint.Responses,
@@ -177,6 +219,14 @@ test('models and endpoints are estimated apart, with the batches of their limits
   ]);
   expect(groups[0]!.maxOutputTokens).toBe(null);
   expect(groups[1]!.maxOutputTokens).toBe(0);
+});
+
+test('a batch of embeddings has at most 50,000 inputs', async () => {
+  const input = Array.from({ length: 2_048 }, () => 'x');
+  const { groups } = await estimate(
+    Array.from({ length: 30 }, () => ({ body: { model: 'text-embedding-3-small', input } })),
+  );
+  expect(groups[0]!.batches).toBe(2);
 });
 
 test('a sample of large requests is bounded by its characters, and still from the whole input', () => {

@@ -67,7 +67,11 @@ describe('refused before anything is created', () => {
   test.each<[what: string, options: object, message: RegExp]>([
     ['no source', { prompt, model }, /^Option input must be the path of a file/],
     ['an unknown placeholder', { input: 'in-{day}.csv', prompt, model }, /placeholder \{day\}: use \{yyyy\}/],
-    ['standard input', { input: '-', prompt, model }, /is standard input, which only the command line reads/],
+    [
+      'standard input',
+      { input: '-', prompt, model },
+      /is standard input: a schedule reads files, or a query/,
+    ],
     ['no model', { input: 'in.csv', prompt }, /^Option model is missing/],
     ['a template that does not parse', { input: 'in.csv', model, prompt: '{{ review' }, /^prompt:1:1/],
     ['a table without a prompt', { input: 'in-{yyyy}.csv' }, /is a table: add --prompt/],
@@ -100,9 +104,9 @@ describe('the record in the store', () => {
     const reference = referenceOfRows(rows!);
     const read = async (): Promise<unknown> => await readScheduleRows(store, reference, 'nightly');
     await expect(read()).rejects.toThrow(
-      /The prompt of schedule nightly is missing from the store .* create it again/,
+      /The options of schedule nightly are missing from the store .* create it again/,
     );
     await store.replace(inputFiles.scheduleRows(reference.sha256), '{}');
-    await expect(read()).rejects.toThrow(/is damaged in the store/);
+    await expect(read()).rejects.toThrow(/are damaged in the store/);
   });
 });
