@@ -359,7 +359,8 @@ test('an estimate needs no key and sends nothing; it expects the output tokens o
   const text = await lab.run(['estimate', ...args]);
   expect(text.out).toMatch(/gpt-5-mini +3 +1 .*expected, at most 150/);
 
-  const bad = await lab.run(['estimate', file('bad.csv', 'text\none\n""\n'), ...args.slice(1)]);
+  const faulty = file('bad.csv', 'text\none\n""\n');
+  const bad = await lab.run(['estimate', faulty, '--prompt', '{{ text }}', '--model', 'gpt-5-mini']);
   expect(bad).toMatchObject({
     code: 2,
     err: expect.stringMatching(/bad\.csv:2: the row has an empty prompt/),
