@@ -63,9 +63,10 @@ interface ScheduledJob extends RunOutputs {
  * other options
  */
 export async function prepareScheduledJob(deps: Dependencies, request: RunRequest): Promise<PreparedRun> {
-  const { name, rows } = request.spec;
+  const { spec, dueAt } = request;
+  const jobId = runJobId(spec.name, new Date(dueAt));
   // Its rows and prompt are in the store in which the schedule was created.
-  return await withSpecStore(deps, { jobId: name, store: rows?.store }, () => prepareRun(deps, request));
+  return await withSpecStore(deps, { jobId, store: spec.rows?.store }, () => prepareRun(deps, request));
 }
 
 async function prepareRun({ store }: Dependencies, { spec, dueAt }: RunRequest): Promise<PreparedRun> {
@@ -88,8 +89,7 @@ async function prepareRun({ store }: Dependencies, { spec, dueAt }: RunRequest):
       const { job, template } = isBegun
         ? { job: kept, template: null }
         : await newJob(store, spec, { input, rows, options, at });
-      if (!isBegun && rows !== null)
-        for (const { path, table } of paths) await checkOutput(store, job, path, table, template);
+      if (!isBegun) for (const { path, table } of paths) await checkOutput(store, job, path, table, template);
       await claimRecord(store, seriesFiles.run(spec.name, jobId), { v: 1, job: jobId, dueAt });
       const report = await readRecord<JobReport>(store, jobFiles.report(jobId));
       return { input, skipped: null, job: { spec: job, identity: identityOf(job), ...outputs, report } };
@@ -215,7 +215,8 @@ function toFailure(
     return ApplicationFailure.create({ type: FailureType.StoreTrouble, message: error.message });
   const { file = null, line = null, column } = details;
   // Neither the text of a query nor the names of its files may be in a history.
-  const quotesQuery = rows?.sql !== undefined && code === ErrorCode.BadInput && column === undefined;
+  const isOfSource = code === ErrorCode.BadInput && file !== null && column === undefined;
+  const quotesQuery = rows?.sql !== undefined && isOfSource;
   const message = quotesQuery
     ? `The query of schedule ${name} fails: see why with \`durable-batch run --sql … --dry-run\`, and correct it.`
     : error.message;

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { rowNoun } from '../core/job-spec.ts';
 import { count } from '../core/number-format.ts';
+import type { FoundLines } from '../file-work/requests/found-lines.ts';
+import type { InputReader } from '../input/input-reader.ts';
+import { jsonlInput } from '../input/jsonl-input.ts';
 import { STDIN, type SourceOptions } from '../job/row-source-options.ts';
 import { resolveStart, type ResolvedStart, type StartOptions } from '../job/start-options.ts';
 import type { TemplateFiles } from '../job/template-options.ts';
-import type { LineFault } from '../core/request-line.ts';
-import type { InputReader } from '../input/input-reader.ts';
-import { jsonlInput } from '../input/jsonl-input.ts';
 import { inputFiles } from '../store/job-files.ts';
 import { openStore } from '../store/open-store.ts';
 import type { Store } from '../store/store.ts';
@@ -145,14 +145,6 @@ export async function withUnsentStart<T>(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** What was found in an input. */
-export interface FoundLines {
-  /** Lines that are requests, and lines that are not, with the first of them. */
-  readonly requests: number;
-  readonly bad: number;
-  readonly firstBad: { readonly number: number; readonly fault: LineFault } | null;
 }
 
 /** Why a job would refuse its input; null if it would not. */

@@ -1,8 +1,9 @@
 import type { JobSpec } from '../core/job-spec.ts';
 import type { Endpoint } from '../core/limits.ts';
-import { isLineFault, type LineFault, type RequestLine } from '../core/request-line.ts';
+import type { RequestLine } from '../core/request-line.ts';
 import { ShardFill, type ShardLimits } from '../core/shard-plan.ts';
-import { lineBytes, readRequests } from '../file-work/requests/read-requests.ts';
+import { findRequests, type FoundLines } from '../file-work/requests/found-lines.ts';
+import { lineBytes } from '../file-work/requests/read-requests.ts';
 import type { InputReader } from '../input/input-reader.ts';
 import { PromptSample, SAMPLING_MS, type PromptTokens } from './prompt-tokens.ts';
 import { contentOf } from './request-content.ts';
@@ -22,11 +23,7 @@ export interface GroupEstimate {
 }
 
 /** What a job would send. */
-export interface RequestsEstimate {
-  readonly requests: number;
-  /** Lines that are no requests, with the first of them. */
-  readonly bad: number;
-  readonly firstBad: { readonly number: number; readonly fault: LineFault } | null;
+export interface RequestsEstimate extends FoundLines {
   readonly groups: readonly GroupEstimate[];
 }
 
@@ -38,23 +35,12 @@ export async function estimateRequests(
 ): Promise<RequestsEstimate> {
   const groups = new Map<string, Group>();
   const limits = { lines: spec.shardLines, bytes: spec.shardBytes };
-  let bad = 0;
-  let firstBad: RequestsEstimate['firstBad'] = null;
-  readRequests(input, {
-    spec,
-    onBytes: () => undefined,
-    onLine: ({ number, block, request }) => {
-      if (isLineFault(request)) {
-        bad += 1;
-        firstBad ??= { number, fault: { ...request } };
-      } else groupOf(groups, request).add(block, request, limits);
-      return true;
-    },
-  });
+  const found = findRequests(input, spec, (_, block, request) =>
+    groupOf(groups, request).add(block, request, limits),
+  );
   const estimates: GroupEstimate[] = [];
   for (const group of groups.values()) estimates.push(await group.estimate(samplingMs));
-  const requests = estimates.reduce((sum, group) => sum + group.requests, 0);
-  return { requests, bad, firstBad, groups: estimates };
+  return { ...found, groups: estimates };
 }
 
 function groupOf(groups: Map<string, Group>, { endpoint, model }: RequestLine): Group {

@@ -1,9 +1,10 @@
 import { priceOf, type Price } from '../core/token-cost.ts';
 import { ratesOf } from '../openai/price.ts';
 import type { JobSpec } from '../core/job-spec.ts';
+import type { FoundLines } from '../file-work/requests/found-lines.ts';
 import type { InputReader } from '../input/input-reader.ts';
 import type { Store } from '../store/store.ts';
-import { estimateRequests, type GroupEstimate, type RequestsEstimate } from './estimate-requests.ts';
+import { estimateRequests, type GroupEstimate } from './estimate-requests.ts';
 import { earlierOutput, type EarlierOutput } from './expected-output.ts';
 
 /** The price of some output tokens, with the prompt; null if the model's price is unknown. */
@@ -35,12 +36,7 @@ export interface PricedGroup extends GroupEstimate {
 }
 
 /** What a job would need. */
-export interface JobEstimate {
-  /** Lines that are requests. */
-  readonly requests: number;
-  /** Lines that are none, with the first of them. */
-  readonly bad: number;
-  readonly firstBad: RequestsEstimate['firstBad'];
+export interface JobEstimate extends FoundLines {
   readonly groups: readonly PricedGroup[];
   /** Answers of earlier jobs with the same request template; null without any. */
   readonly earlier: EarlierOutput | null;
@@ -62,9 +58,9 @@ export async function estimateStart(
   spec: JobSpec,
   { store, api, tokenLimit }: EstimateOptions,
 ): Promise<JobEstimate> {
-  const { requests, bad, firstBad, groups } = await estimateRequests(lines, spec);
+  const { groups, ...found } = await estimateRequests(lines, spec);
   const earlier = spec.template === undefined ? null : await earlierOutput(store, spec.template.sha256, api);
-  return { requests, bad, firstBad, groups: priced(groups, earlier, tokenLimit), earlier };
+  return { ...found, groups: priced(groups, earlier, tokenLimit), earlier };
 }
 
 function priced(

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import type { TemplateReference } from '../core/job-spec.ts';
 import { canonicalTemplate, type RequestTemplate } from '../render/request-template.ts';
+import { keepHashed, readHashed, sha256Of } from '../store/hashed-text.ts';
 import { inputFiles } from '../store/job-files.ts';
 import type { Store } from '../store/store.ts';
 
@@ -18,10 +18,7 @@ export function templateReference(template: RequestTemplate, imageFolder: string
 
 /** Writes a checked template to the store. Every call with the same template writes the same value. */
 export async function keepTemplate(store: Store, template: RequestTemplate): Promise<void> {
-  const canonical = canonicalTemplate(template);
-  const key = inputFiles.template(sha256Of(canonical));
-  const { text } = await store.claim(key, canonical);
-  if (text !== canonical) await store.replace(key, canonical); // damaged
+  await keepHashed(store, inputFiles.template, canonicalTemplate(template));
 }
 
 /**
@@ -29,18 +26,16 @@ export async function keepTemplate(store: Store, template: RequestTemplate): Pro
  * @throws BatchError `bad_input` when the store has no such template, or this version does not know a field of it
  */
 export async function readTemplate(store: Store, { sha256 }: TemplateReference): Promise<RequestTemplate> {
-  const key = inputFiles.template(sha256);
-  const text = await store.read(key);
-  if (text === null || sha256Of(text) !== sha256) {
-    const problem = text === null ? 'missing from the store' : 'damaged in the store';
+  const found = await readHashed(store, inputFiles.template, sha256);
+  if (!('text' in found)) {
     throw new BatchError(
       ErrorCode.BadInput,
-      `The request template of the job is ${problem} (${key}): start the job again with the same command, which writes it again.`,
+      `The request template of the job is ${found.problem} (${inputFiles.template(sha256)}): start the job again with the same command, which writes it again.`,
     );
   }
   const { parseRequestTemplate } = await import('../render/template-schema.ts');
   try {
-    return parseRequestTemplate(JSON.parse(text));
+    return parseRequestTemplate(JSON.parse(found.text));
   } catch {
     // A newer version wrote it: rendered without a field that is unknown here, it would buy other answers.
     throw new BatchError(
@@ -48,8 +43,4 @@ export async function readTemplate(store: Store, { sha256 }: TemplateReference):
       'The request template of the job was written by another version of durable-batch: use the same version for all workers and clients.',
     );
   }
-}
-
-function sha256Of(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

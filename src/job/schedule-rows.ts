@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { badOption } from '../core/bad-option.ts';
 import { BatchError, ErrorCode } from '../core/errors.ts';
@@ -8,6 +7,7 @@ import {
   withoutPlaceholders,
   type ScheduleSpec,
 } from '../core/schedule-spec.ts';
+import { keepHashed, readHashed, sha256Of } from '../store/hashed-text.ts';
 import { inputFiles } from '../store/job-files.ts';
 import { storeIdentity } from '../store/store-identity.ts';
 import type { Store } from '../store/store.ts';
@@ -125,7 +125,7 @@ export function referenceOfRows(rows: ScheduleRows): { readonly sha256: string }
  */
 export async function keepScheduleRows(store: Store, rows: ScheduleRows): Promise<void> {
   await store.check();
-  await store.replace(inputFiles.scheduleRows(referenceOfRows(rows).sha256), JSON.stringify(rows));
+  await keepHashed(store, inputFiles.scheduleRows, JSON.stringify(rows));
 }
 
 /**
@@ -152,13 +152,12 @@ export async function readScheduleRows(
   { sha256 }: { readonly sha256: string },
   schedule: string,
 ): Promise<ScheduleRows> {
-  const key = inputFiles.scheduleRows(sha256);
-  const text = await store.read(key);
-  if (text !== null && sha256Of(text) === sha256) return JSON.parse(text) as ScheduleRows;
-  const problem = text === null ? 'missing from the store' : 'damaged in the store';
+  const found = await readHashed(store, inputFiles.scheduleRows, sha256);
+  if ('text' in found) return JSON.parse(found.text) as ScheduleRows;
+  const place = store.locationOf(inputFiles.scheduleRows(sha256));
   throw new BatchError(
     ErrorCode.BadInput,
-    `The options of schedule ${schedule} are ${problem} (${store.locationOf(key)}): delete the schedule and create it again, with the DURABLE_BATCH_HOME of the workers.`,
+    `The options of schedule ${schedule} are ${found.problem} (${place}): delete the schedule and create it again, with the DURABLE_BATCH_HOME of the workers.`,
   );
 }
 
@@ -167,8 +166,4 @@ export function rowOptionsAt(rows: ScheduleRows, at: (name: string) => string): 
   const { v: _, folder: __, queryFolder: ___, input, sql, ...options } = rows;
   const source = sql === undefined ? { input: input!.map(at) } : { sql: at(sql) };
   return { ...options, ...source };
-}
-
-function sha256Of(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

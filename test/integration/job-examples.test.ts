@@ -83,7 +83,7 @@ test('documents have vectors, of which the nearest are found', async () => {
   for (const line of lines) expect(line).toMatch(/^-?\d\.\d{3} {2}.*\.md$/);
 });
 
-test('a nightly schedule labels the new reviews of its day only, and its history has no prompt', async () => {
+test('a nightly schedule labels the new reviews of its day only, and no history has the prompt', async () => {
   const folder = join(lab.folder, 'nightly', 'job');
   mkdirSync(join(folder, 'new'), { recursive: true });
   const file = join(folder, 'nightly.job.yaml');
@@ -120,8 +120,13 @@ test('a nightly schedule labels the new reviews of its day only, and its history
     expect(done).toMatchObject({ status: 'done', reason: null });
     const table = join(lab.folder, 'nightly', `sentiment-${job}.parquet`);
     const rows = await query(`SELECT count(*)::INT AS rows, count(sentiment)::INT AS labels FROM '${table}'`);
-    const history = proto.temporal.api.history.v1.History.encode(await client.history(job)).finish();
-    expect(Buffer.from(history).includes('customer review')).toBe(false);
+    // Neither of the job, nor of the run that has started it, which has the schedule's spec.
+    const run = `${name}-run-${done!.dueAt.slice(0, 19)}Z`;
+    for (const workflow of [job, run]) {
+      const history = proto.temporal.api.history.v1.History.encode(await client.history(workflow)).finish();
+      expect(Buffer.from(history).includes(name)).toBe(true);
+      expect(Buffer.from(history).includes('customer review')).toBe(false);
+    }
     return { report: done!.report, rows };
   };
 

@@ -1,25 +1,21 @@
 import type { JobSpec } from '../../core/job-spec.ts';
-import { isLineFault, requestHead, type LineFault, type RequestLine } from '../../core/request-line.ts';
+import { requestHead, type RequestLine } from '../../core/request-line.ts';
 import type { InputReader } from '../../input/input-reader.ts';
 import type { TemplateNames } from '../../render/column-uses.ts';
 import type { RequestTemplate } from '../../render/request-template.ts';
 import { BodyOpenings } from './body-opening.ts';
 import { imageReader } from './image-files.ts';
-import { lineBytes, readRequests } from './read-requests.ts';
+import { findRequests, type FoundLines } from './found-lines.ts';
+import { lineBytes } from './read-requests.ts';
 import { renderedInput } from './rendered-input.ts';
 import { escapeSeparators } from './separators.ts';
 
 /** What a job would send. */
-export interface RequestPreview {
+export interface RequestPreview extends FoundLines {
   /** The first requests, exactly as they are uploaded, without the line feed. */
   readonly first: readonly string[];
-  /** Lines that are requests. */
-  readonly requests: number;
   /** An upper bound of their bytes in uploaded files. */
   readonly bytes: number;
-  /** Lines that are not, with the first of them. */
-  readonly bad: number;
-  readonly firstBad: { readonly number: number; readonly fault: LineFault } | null;
 }
 
 /** Options of `previewRequests`. */
@@ -43,26 +39,13 @@ export async function previewRequests(
 ): Promise<RequestPreview> {
   const first: string[] = [];
   const openings = new BodyOpenings();
-  let requests = 0;
   let bytes = 0;
-  let bad = 0;
-  let firstBad: RequestPreview['firstBad'] = null;
-  readRequests(await requestLines(input, { spec, template, names }), {
-    spec,
-    onBytes: () => undefined,
-    onLine: ({ number, block, request }) => {
-      if (isLineFault(request)) {
-        bad += 1;
-        firstBad ??= { number, fault: { ...request } };
-      } else {
-        requests += 1;
-        bytes += lineBytes(request);
-        if (first.length < count) first.push(uploaded(number, block, request, openings));
-      }
-      return true;
-    },
+  const lines = await requestLines(input, { spec, template, names });
+  const found = findRequests(lines, spec, (number, block, request) => {
+    bytes += lineBytes(request);
+    if (first.length < count) first.push(uploaded(number, block, request, openings));
   });
-  return { first, requests, bytes, bad, firstBad };
+  return { first, bytes, ...found };
 }
 
 /**

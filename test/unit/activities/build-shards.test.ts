@@ -4,7 +4,7 @@ import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
 import type { Client } from '@temporalio/client';
 import OpenAI from 'openai';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { BatchApi } from '../../../src/openai/batch-api.ts';
@@ -600,6 +600,17 @@ describe('a job with a request template', () => {
     specFor(folder.path, rows.join('')); // the input again, which `plan` has replaced
     expect(await attempt(spec, rendering)).toMatchObject({ lines: 3, kept: 1 });
     expect(built()).toEqual({ kept: [1], sent: ['2', '3', '4'] });
+
+    // A job with the schema has bought the second row again: its answer is used, although another job comes first by name.
+    const checked = 'z-checked';
+    cpSync(folder.at('jobs', JOB), folder.at('jobs', checked), { recursive: true });
+    const bought = settledRowsPath(folder.path, checked, shardId(1, 0));
+    writeFileSync(bought, readFileSync(bought, 'utf8').replace('{\\"label\\":5}', '{\\"label\\":\\"x\\"}'));
+    put(jobFiles.spec(checked), { answer: { attempts: 2 } });
+    rmSync(folder.at('jobs', NEXT), { recursive: true });
+    const asked = { ...spec, answer: { attempts: 2 } };
+    expect(await attempt(asked, rendering)).toMatchObject({ lines: 2, kept: 2 });
+    expect(built()).toEqual({ kept: [1, 2], sent: ['3', '4'] });
   });
 
   test('without its template in the store fails with what to do', async () => {
