@@ -13,6 +13,8 @@ export interface Environment {
   readonly patience: number;
   /** `DURABLE_BATCH_ACCOUNT`: a name of the paying account, by which jobs can be listed; null without one. @default none */
   readonly account: string | null;
+  /** `DURABLE_BATCH_TOKEN_LIMITS`: limits of enqueued tokens, `MODEL=N,…`; null without any. @default none */
+  readonly tokenLimits: Readonly<Record<string, number>> | null;
   /** True when `OPENAI_API_KEY` is set. */
   readonly hasApiKey: boolean;
   /** `OPENAI_BASE_URL`. @default that of OpenAI, as in the SDK */
@@ -29,8 +31,20 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
     taskQueue: env['DURABLE_BATCH_TASK_QUEUE'] || 'durable-batch',
     patience: Number.isFinite(patience) && patience >= 0 ? patience : 1,
     account: env['DURABLE_BATCH_ACCOUNT']?.trim() || null,
+    tokenLimits: readTokenLimits(env['DURABLE_BATCH_TOKEN_LIMITS']?.trim() ?? ''),
     hasApiKey: (env['OPENAI_API_KEY'] ?? '').trim() !== '',
     apiBaseUrl: env['OPENAI_BASE_URL']?.trim() || 'https://api.openai.com/v1',
     webhookSecret: (env['OPENAI_WEBHOOK_SECRET'] ?? '').trim() || null,
   };
+}
+
+/** Limits as text; a number alone is for all models. What is no number is for the check of the options. */
+export function readTokenLimits(text: string): Readonly<Record<string, number>> | null {
+  if (text === '') return null;
+  return Object.fromEntries(
+    text.split(',').map((entry) => {
+      const at = entry.lastIndexOf('=');
+      return [at === -1 ? '*' : entry.slice(0, at).trim(), Number(entry.slice(at + 1).replaceAll('_', ''))];
+    }),
+  );
 }

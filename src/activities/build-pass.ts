@@ -1,3 +1,4 @@
+import type { TokenQueueOptions } from '../core/job-spec.ts';
 import type { JobReport } from '../core/progress.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
 import { jobFiles } from '../store/job-files.ts';
@@ -14,6 +15,8 @@ export interface PassRequest {
   readonly pass: number;
   readonly shardLines: number;
   readonly shardBytes: number;
+  /** As in `JobSpec.tokenQueue`. */
+  readonly tokenQueue?: TokenQueueOptions;
 }
 
 /** The first round of a pass, and the state of the job before it. */

@@ -4,6 +4,7 @@ import type { JobReport } from '../core/progress.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
 import type { RebuyRound } from '../file-work/shards/pack-rebuys.ts';
+import type { RoundShards } from '../file-work/shards/estimate-tokens.ts';
 import type { RetryRound } from '../file-work/shards/pack-retries.ts';
 import { BatchApi } from '../openai/batch-api.ts';
 import type { OpenAI } from '../openai/client.ts';
@@ -20,6 +21,7 @@ import { cancelBatch, type CancelRequest } from './cancel-batch.ts';
 import { checkAccount } from './check-account.ts';
 import { createBatch, type CreateRequest } from './create-batch.ts';
 import type { Dependencies } from './step/dependencies.ts';
+import { estimateTokens } from './estimate-tokens.ts';
 import { findBought, type BoughtRequest, type BoughtShard, type SettledRefusal } from './find-bought.ts';
 import type { JobObserver } from './step/job-observer.ts';
 import { fetchResults, type FetchRequest } from './fetch-results.ts';
@@ -28,8 +30,12 @@ import { prepareScheduledJob, type PreparedRun, type RunRequest } from './prepar
 import { settleRefusedShard, type RefusedRequest } from './settle-refused-shard.ts';
 import { recordingRefusal, type FinalRefusal } from './step/keep-refusal.ts';
 import { withJobApi, withJobStore, withSpecStore } from './step/right-worker.ts';
+import { reportTokens, type TokenReportRequest } from './report-tokens.ts';
 import { saveResults, type SaveRequest } from './save-results.ts';
 import { withSafeFailures } from './step/safe-failure.ts';
+import { sweepTokenQueue, type SweepRequest } from './sweep-token-queue.ts';
+import type { Sweep } from '../token-queue/token-ledger.ts';
+import type { TokenReply } from '../token-queue/token-report.ts';
 import { uploadInput, type UploadRequest } from './upload-input.ts';
 import type { WatchReply } from './batches/watch-reply.ts';
 import { watchBatches, type WatchRequest } from './watch-batches.ts';
@@ -53,6 +59,13 @@ export interface Activities {
   assembleResults(request: AssembleRequest): Promise<JobReport>;
 }
 
+/** The activities of token queues, and of jobs that use one; each is idempotent, and its comment says why. */
+export interface QueueActivities {
+  estimateTokens(round: RoundShards): Promise<NonNullable<RoundPlan['tokens']>>;
+  reportTokens(request: TokenReportRequest): Promise<TokenReply>;
+  sweepTokenQueue(request: SweepRequest): Promise<Sweep>;
+}
+
 /** The activities of a schedule's runs, before and after those of its job; each is idempotent, and its comment says why. */
 export interface ScheduleActivities {
   prepareScheduledJob(request: RunRequest): Promise<PreparedRun>;
@@ -67,7 +80,7 @@ export interface ActivityParts extends Omit<Dependencies, 'api'> {
 }
 
 /** The activities of one worker, ready to be registered. */
-export function createActivities(given: ActivityParts): Activities & ScheduleActivities {
+export function createActivities(given: ActivityParts): Activities & QueueActivities & ScheduleActivities {
   const api = new BatchApi(given.api, given.patience);
   const deps = withSafeObserver({ ...given, api });
   const { store } = deps;
@@ -91,6 +104,9 @@ export function createActivities(given: ActivityParts): Activities & ScheduleAct
         : withJobApi(deps, request.job, () => cancelBatch(deps, request)),
     checkAccount: () => withSafeFailures(() => checkAccount(deps)),
     assembleResults: (request) => withJobStore(deps, request.job, () => assembleResults(deps, request)),
+    estimateTokens: (round) => withJobStore(deps, round.job, () => estimateTokens(deps, round)),
+    reportTokens: (request) => withSafeFailures(() => reportTokens(deps, request)),
+    sweepTokenQueue: (request) => withSafeFailures(() => sweepTokenQueue(deps, request)),
     prepareScheduledJob: (request) => prepareScheduledJob(deps, request),
     awaitReport: (request) => withSafeFailures(() => awaitReport(deps, request)),
     saveResults: (request) => withSafeFailures(() => saveResults(deps, request)),

@@ -55,7 +55,8 @@ const nothing = { batchUsd: 0, listUsd: 0 } as const;
 
 function withoutRecord({ refusal }: RefusedRequest): RefusedRecord {
   const { status, code } = refusal;
-  const reason = `HTTP ${status ?? 'unknown'}${code === null ? '' : ` ${code}`}`;
+  const said = code === null ? '' : ` ${code}`;
+  const reason = status === null ? `the API refused its batch:${said}` : `HTTP ${status}${said}`;
   return { ...refusal, reason, text: null };
 }
 

@@ -9,6 +9,8 @@ const clientCommands: ReadonlySet<string> = new Set([
   'pause',
   'resume',
   'list',
+  'priority',
+  'queue',
   'schedule',
   'setup',
 ]);

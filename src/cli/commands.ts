@@ -11,6 +11,8 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   pause: async () => (await import('./commands/control.ts')).addPause,
   resume: async () => (await import('./commands/control.ts')).addResume,
   estimate: async () => (await import('./commands/estimate.ts')).addEstimate,
+  priority: async () => (await import('./commands/priority.ts')).addPriority,
+  queue: async () => (await import('./commands/queue.ts')).addQueue,
   list: async () => (await import('./commands/list.ts')).addList,
   schedule: async () => (await import('./commands/schedule.ts')).addSchedule,
   worker: async () => (await import('./commands/worker.ts')).addWorker,

@@ -1,5 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { JobOptions } from '../core/job-spec.ts';
+import type { Priority } from '../core/priority.ts';
+import { readTokenLimits } from '../environment.ts';
 import { assertNpy } from '../output/output-format.ts';
 
 /** The options of a job, shared by `run` and `start`. */
@@ -21,6 +23,8 @@ export interface JobFlags {
   reuse?: boolean;
   giveUpAfter?: number;
   account?: string;
+  priority?: Priority;
+  tokenLimit?: Record<string, number>;
   fresh?: boolean;
 }
 
@@ -58,6 +62,15 @@ export function addJobOptions(command: Command): Command {
       toNumber,
     )
     .option('--account <name>', 'name of the account that pays, for filters (default: DURABLE_BATCH_ACCOUNT)')
+    .option(
+      '--priority <priority>',
+      "high, normal or low: share the account's enqueued tokens with other jobs, those of a high priority first",
+    )
+    .option(
+      '--token-limit <limits>',
+      "the account's limit of enqueued prompt tokens, MODEL=N with commas between them, or N for all models: share it with other jobs (default: DURABLE_BATCH_TOKEN_LIMITS)",
+      toTokenLimits,
+    )
     .option(
       '--fresh',
       'start a new job even if the same one exists: every line is paid for again, except lines that --only-new or --reuse leave out',
@@ -121,7 +134,7 @@ export function toJobOptions(input: string, flags: JobFlags): JobOptions {
     ...(onlyNew === undefined ? {} : { onlyNew }),
   };
   const { model, endpoint, shardLines, shardBytes, attempts, inFlight, skipBadLines, rebuy, account } = same;
-  const { answerAttempts, tellErrors, reuse } = same;
+  const { answerAttempts, tellErrors, reuse, priority, tokenLimit: tokenLimits } = same;
   const given = {
     model,
     endpoint,
@@ -135,6 +148,8 @@ export function toJobOptions(input: string, flags: JobFlags): JobOptions {
     answerAttempts,
     tellErrors,
     reuse,
+    priority,
+    tokenLimits,
   };
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   return { input, ...named, ...defined };
@@ -152,6 +167,11 @@ export const INPUT_HELP =
 /** The message for an input that an existing job has under another name. */
 export function sameJobMessage(jobId: string, startedFrom: string): string {
   return `Job ${jobId}, started from ${startedFrom}, has the same requests: this command joins it, and nothing is paid again. --fresh starts another job.`;
+}
+
+/** Limits by model. */
+function toTokenLimits(text: string): Record<string, number> {
+  return { ...readTokenLimits(text) };
 }
 
 /** Parses a number; `checkJobOptions` checks its range. */

@@ -21,7 +21,9 @@ import { listedLabels } from './job-labels.ts';
 import { Schedules } from './schedules/index.ts';
 import { startOrJoin } from './start-workflow.ts';
 import { withStoreErrors } from './store-errors.ts';
+import type { QueueView } from '../token-queue/queue-view.ts';
 import { TemporalCalls } from './temporal-calls.ts';
+import { tokenQueues } from './token-queues.ts';
 
 /** The store and the task queue of a client's jobs. Every field is optional. */
 export interface BatchClientOptions {
@@ -202,6 +204,15 @@ export class BatchClient {
         ...listedLabels(value.typedSearchAttributes),
       };
     }
+  }
+
+  /**
+   * Yields the queues of the account's enqueued tokens, one for each model that jobs with `priority` or `tokenLimits` use; with `model`, those
+   * of this model.
+   * @throws BatchError `temporal_unavailable`, also if no worker replies; `client_closed`
+   */
+  tokenQueues(model?: string): AsyncGenerator<QueueView, void, undefined> {
+    return tokenQueues(this.#calls, model ?? null);
   }
 
   /**

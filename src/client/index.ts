@@ -23,6 +23,8 @@ export {
   type ImageBytes,
   type ImageFormat,
 } from '../openai/rows/answer-images.ts';
+export type { Priority } from '../core/priority.ts';
+export type { QueuedJobView, QueueView } from '../token-queue/queue-view.ts';
 export { JobServerStatus, type JobFilter } from './job-filter.ts';
 export type { StepBytes, StepRetry } from './pending-steps.ts';
 export type { ResultRow } from '../core/result-row.ts';

@@ -2,13 +2,14 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { WorkflowHandle } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import { BatchError, ErrorCode } from '../core/errors.ts';
-import type { JobSpec } from '../core/job-spec.ts';
+import { assertPriority, type JobSpec } from '../core/job-spec.ts';
+import type { Priority } from '../core/priority.ts';
 import type { TablePreview } from '../output/preview-table.ts';
 import { mayRetry, type JobProgress, type JobReport } from '../core/progress.ts';
 import type { ResultRow } from '../core/result-row.ts';
 import { requestPass } from '../store/job-pass.ts';
 import type { Store } from '../store/store.ts';
-import { cancelSignal, pauseSignal, resumeSignal } from '../workflows/messages.ts';
+import { cancelSignal, pauseSignal, prioritySignal, resumeSignal } from '../workflows/messages.ts';
 import { abortable, sleep } from './abortable.ts';
 import { JobRecords } from './job-records.ts';
 import { JobResults, type SaveOptions, type WaitOptions } from './job-results.ts';
@@ -286,6 +287,17 @@ export class JobHandle {
    */
   async resume(): Promise<void> {
     if (!(await this.#signalled((handle) => handle.signal(resumeSignal)))) throw await this.#ended();
+  }
+
+  /**
+   * Changes the job's place among those that share the account's enqueued tokens; no effect on a job without `priority` and
+   * `tokenLimits`.
+   * @throws BatchError `bad_option` for another priority; as `pause()`
+   */
+  async setPriority(priority: Priority): Promise<void> {
+    assertPriority(priority);
+    if (!(await this.#signalled((handle) => handle.signal(prioritySignal, priority))))
+      throw await this.#ended();
   }
 
   #handle(): WorkflowHandle {

@@ -1,4 +1,5 @@
 import { badFlag } from './bad-option.ts';
+import { isPriority, priorities, type Priority } from './priority.ts';
 import { isEndpoint, endpoints, type Endpoint, MAX_BATCH_BYTES, MAX_BATCH_LINES } from './limits.ts';
 
 /** The options of a job of ready requests. Every field but `input` is optional. */
@@ -53,6 +54,16 @@ export interface JobOptions {
    * @default `DURABLE_BATCH_ACCOUNT`, or none
    */
   account?: string;
+  /**
+   * Share the account's enqueued tokens with other jobs, and be granted them before or after those of another priority: `high`, `normal` or
+   * `low`. @default `normal` with `tokenLimits`; without both, the job finds the limit alone
+   */
+  priority?: Priority;
+  /**
+   * The account's limits of enqueued prompt tokens by model, as its page shows them; `*` for all other models. With it the job shares the
+   * tokens with other jobs. @default `DURABLE_BATCH_TOKEN_LIMITS`, or learned from the API's refusals
+   */
+  tokenLimits?: Readonly<Record<string, number>>;
 }
 
 /** Every option of a job, as code spells it. */
@@ -74,6 +85,8 @@ export const jobOptionNames: readonly string[] = Object.keys({
   reuse: true,
   giveUpAfterHours: true,
   account: true,
+  priority: true,
+  tokenLimits: true,
 } satisfies Readonly<Record<keyof JobOptions, true>>);
 
 /** A job, complete and checked: the workflow's input, as plain data. `v` increases when its meaning changes. */
@@ -103,6 +116,8 @@ export interface JobSpec {
   readonly store?: { readonly id: string; readonly path: string };
   /** A hash of the base URL of its batches, if the process that started it has set one (`store/job-api.ts`). */
   readonly api?: string;
+  /** How the job shares the account's enqueued tokens with others; without it, it finds their limit alone, by refusals. */
+  readonly tokenQueue?: TokenQueueOptions;
   /** The values of its search attributes at the server; specs of version 0.1 have none. */
   readonly labels?: JobLabels;
 }
@@ -113,6 +128,35 @@ export interface TemplateReference {
   readonly sha256: string;
   /** Absolute path of the folder of images with a relative path: in another folder, the same rows have other images. */
   readonly imageFolder?: string;
+}
+
+/** How a job shares the enqueued tokens of an account with others; not part of its identity. */
+export interface TokenQueueOptions {
+  readonly priority: Priority;
+  /** Limits of enqueued prompt tokens by model, as the user knows them. */
+  readonly limits?: Readonly<Record<string, number>>;
+}
+
+/** The limit of enqueued tokens that the user gave for a model; null without one. */
+export function tokenLimitOf(queue: TokenQueueOptions | undefined, model: string): number | null {
+  const limits = new Map(Object.entries(queue?.limits ?? {}));
+  return limits.get(model) ?? limits.get('*') ?? null;
+}
+
+/** So many batches should fit a limit at a time: with fewer, much of it stays unused while one ends. */
+const BATCHES_IN_LIMIT = 4;
+
+/** Bytes of request lines for each prompt token, or more: texts have some four, and JSON comes on top. */
+const BYTES_PER_TOKEN = 4;
+
+/** The size of a model's shards so that several fit the limit of enqueued tokens, if the user gave it. */
+export function fittingShardBytes(
+  queue: TokenQueueOptions | undefined,
+  model: string,
+  shardBytes: number,
+): number {
+  const limit = tokenLimitOf(queue, model);
+  return limit === null ? shardBytes : Math.min(shardBytes, (limit / BATCHES_IN_LIMIT) * BYTES_PER_TOKEN);
 }
 
 /** What happens to answers that do not fit the schema of the template, refusals, and answers that were cut. */
@@ -209,6 +253,7 @@ export function checkJobOptions(
     ...(onlyNew === undefined ? {} : { onlyNew: { schedule: onlyNew } }),
     ...(options.reuse === true ? { reuse: true } : {}),
     ...answerLimits(options, hasAnswer),
+    ...tokenQueueOf(options),
     ...(account === null ? {} : { labels: { account, schedule: null, searchable: false } }),
   };
 }
@@ -224,6 +269,34 @@ function answerLimits(
   }
   const attempts = whole('answer-attempts', answerAttempts, 1, 20, 2);
   return { answer: { attempts, ...(tellErrors === true ? { tellErrors } : {}) } };
+}
+
+function tokenQueueOf({
+  priority,
+  tokenLimits,
+}: Omit<JobOptions, 'input'>): Pick<CheckedOptions, 'tokenQueue'> {
+  if (priority !== undefined) assertPriority(priority);
+  if (tokenLimits !== undefined) assertTokenLimits(tokenLimits);
+  if (priority === undefined && tokenLimits === undefined) return {};
+  const limits = tokenLimits === undefined ? {} : { limits: tokenLimits };
+  return { tokenQueue: { priority: priority ?? 'normal', ...limits } };
+}
+
+/** @throws BatchError `bad_option` for what is no priority */
+export function assertPriority(priority: unknown): asserts priority is Priority {
+  if (isPriority(priority)) return;
+  throw badFlag(
+    'priority',
+    `must be one of ${priorities.join(', ')}, got "${String(priority).slice(0, 40)}"`,
+  );
+}
+
+function assertTokenLimits(limits: Readonly<Record<string, number>>): void {
+  const isMap = typeof limits === 'object' && limits !== null && !Array.isArray(limits);
+  const bad = isMap ? Object.entries(limits).find(([, n]) => !Number.isSafeInteger(n) || n <= 0) : null;
+  if (bad === undefined) return;
+  const got = bad === null ? 'another value' : `${String(bad[1]).slice(0, 40)} for ${bad[0].slice(0, 80)}`;
+  throw badFlag('token-limit', `must be a whole number of tokens above 0 for each model, got ${got}`);
 }
 
 /** True for a valid id of a new job; it is also a folder's name in the store. */

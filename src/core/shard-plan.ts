@@ -82,6 +82,8 @@ export interface RoundPlan {
   readonly built?: string;
   /** True for a round of lines that had ended without an answer and are bought again: their new rows replace the old ones. */
   readonly rebought?: true;
+  /** The model of each shard and its estimated prompt tokens; only of jobs that share a token queue. */
+  readonly tokens?: readonly (readonly [model: string, tokens: number])[];
   /** How its lines had ended, for a round that starts another pass; absent if they had ended `answer_unavailable`. */
   readonly retried?: { readonly failed: number; readonly cancelled: number };
 }

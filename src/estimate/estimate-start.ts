@@ -1,6 +1,6 @@
 import { priceOf, type Price } from '../core/token-cost.ts';
 import { ratesOf } from '../openai/price.ts';
-import type { JobSpec } from '../core/job-spec.ts';
+import { tokenLimitOf, type JobSpec } from '../core/job-spec.ts';
 import type { FoundLines } from '../file-work/requests/found-lines.ts';
 import type { InputReader } from '../input/input-reader.ts';
 import type { Store } from '../store/store.ts';
@@ -42,31 +42,25 @@ export interface JobEstimate extends FoundLines {
   readonly earlier: EarlierOutput | null;
 }
 
-/** Options of `estimateStart`. */
-export interface EstimateOptions {
-  /** The store with earlier jobs. */
-  readonly store: Store;
-  /** The `apiFingerprint` of the API that the job would use. */
-  readonly api: string;
-  /** The account's limit of enqueued prompt tokens per model; null if it is not known. */
-  readonly tokenLimit: number | null;
-}
-
-/** Estimates what a job of these request lines needs. Reads the lines once, and sends nothing. */
+/**
+ * Estimates what a job of these request lines needs. Reads the lines once, and sends nothing. `api` is the `apiFingerprint` of the
+ * API that the job would use; the store has earlier jobs.
+ */
 export async function estimateStart(
   lines: InputReader,
   spec: JobSpec,
-  { store, api, tokenLimit }: EstimateOptions,
+  store: Store,
+  api: string,
 ): Promise<JobEstimate> {
   const { groups, ...found } = await estimateRequests(lines, spec);
   const earlier = spec.template === undefined ? null : await earlierOutput(store, spec.template.sha256, api);
-  return { ...found, groups: priced(groups, earlier, tokenLimit), earlier };
+  return { ...found, groups: priced(groups, earlier, spec.tokenQueue), earlier };
 }
 
 function priced(
   groups: readonly GroupEstimate[],
   earlier: EarlierOutput | null,
-  tokenLimit: number | null,
+  tokenQueue: JobSpec['tokenQueue'],
 ): PricedGroup[] {
   return groups.map((group) => {
     const { model, requests, prompt, maxOutputTokens } = group;
@@ -79,7 +73,7 @@ function priced(
       promptPrice: priceFor(model, requests, prompt.tokens, 0),
       expected: earlier === null ? null : withOutput(Math.round(earlier.tokens * requests)),
       worst: maxOutputTokens === null ? null : withOutput(maxOutputTokens),
-      ...wavesOf(group, tokenLimit),
+      ...wavesOf(group, tokenLimitOf(tokenQueue, model)),
     };
   });
 }

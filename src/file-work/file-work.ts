@@ -4,7 +4,14 @@ import { shardFiles } from '../store/job-files.ts';
 import { readRecord, type KeysToFetch, type Store } from '../store/store.ts';
 import type { ByteCounter } from './byte-counter.ts';
 import type { AnswersToIndex } from './earlier/index-answers.ts';
-import { builtFiles, endedFiles, jobRoundFiles, retriedFiles, shardedFiles } from './needed-files.ts';
+import {
+  builtFiles,
+  builtRoundFiles,
+  endedFiles,
+  jobRoundFiles,
+  retriedFiles,
+  shardedFiles,
+} from './needed-files.ts';
 import { claimOutcome, type ClaimedOutcome, type ShardName } from './records/claim-outcome.ts';
 import type { LateOutput } from './rows/count-answers.ts';
 import type { EndedShard, MissingRows } from './rows/ended-shard.ts';
@@ -12,6 +19,7 @@ import type { MergedRows, RowsToMerge } from './rows/merge-rows.ts';
 import type { RefusedShard } from './rows/unsent-shard.ts';
 import type { RebuyRound } from './shards/pack-rebuys.ts';
 import type { RetryRound } from './shards/pack-retries.ts';
+import type { RoundShards } from './shards/estimate-tokens.ts';
 import type { InputSharding, ShardedInput } from './shards/shard-input.ts';
 import { ThreadPool, type WorkSize } from './threads/pool.ts';
 
@@ -73,6 +81,14 @@ export class FileWork {
     const needed = jobRoundFiles(this.store, options.job, options.round);
     return await this.onFiles(ALL_SHARDS, needed, (folder) =>
       this.pool.run('packRebuys', { folder, options }),
+    );
+  }
+
+  /** Estimates the prompt tokens of each shard of a round; see `RoundPlan.tokens`. */
+  async estimateTokens(options: RoundShards): Promise<NonNullable<RoundPlan['tokens']>> {
+    const needed = builtRoundFiles(options);
+    return await this.onFiles(options, needed, (folder) =>
+      this.pool.run('estimateTokens', { folder, options }),
     );
   }
 

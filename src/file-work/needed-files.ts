@@ -3,6 +3,7 @@ import { inputFiles, jobFiles, shardFiles } from '../store/job-files.ts';
 import { readRecord, type Store } from '../store/store.ts';
 import type { ShardName } from './records/claim-outcome.ts';
 import type { EndedShard } from './rows/ended-shard.ts';
+import type { RoundShards } from './shards/estimate-tokens.ts';
 import type { RetryRound } from './shards/pack-retries.ts';
 import type { InputSharding } from './shards/shard-input.ts';
 
@@ -48,6 +49,14 @@ function* roundFiles({
     const shard = shardId(round, index);
     yield* [...builtFiles({ job, shard }), shardFiles.requests(job, shard), shardFiles.outcome(job, shard)];
   }
+}
+
+/** The records and requests of a round that was built. */
+export function builtRoundFiles({ job, round, shards }: RoundShards): string[] {
+  return Array.from({ length: shards }, (_, index) => {
+    const shard = shardId(round, index);
+    return [...builtFiles({ job, shard }), shardFiles.requests(job, shard)];
+  }).flat();
 }
 
 /** All requests and rows of a job's rounds. */

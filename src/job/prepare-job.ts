@@ -32,8 +32,17 @@ export async function prepareJob(options: JobOptions, fresh: boolean = false): P
  * @throws BatchError `bad_option`
  */
 export function checkOptions(options: Omit<JobOptions, 'input'>, hasAnswer: boolean): CheckedOptions {
-  const account = options.account ?? readEnvironment().account;
-  return checkJobOptions(account === null ? options : { ...options, account }, hasAnswer);
+  return checkJobOptions(withEnvironment(options), hasAnswer);
+}
+
+/** Options with those that the environment gives where the caller gives none. */
+export function withEnvironment<O extends Pick<JobOptions, 'account' | 'tokenLimits'>>(options: O): O {
+  const { account, tokenLimits } = readEnvironment();
+  return {
+    ...(account === null ? {} : { account }),
+    ...(tokenLimits === null ? {} : { tokenLimits }),
+    ...options,
+  };
 }
 
 /** The spec of a job; without an id of its own, it is named after `stem` and its identity. With `fresh`, its id is unique. */

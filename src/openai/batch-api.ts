@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import type OpenAI from 'openai';
 import { toApiBatch, type ApiBatch } from './api-batch.ts';
@@ -54,6 +55,12 @@ export class BatchApi {
   /** The base URL of the API; it may contain credentials. */
   get baseURL(): string {
     return this.client.baseURL;
+  }
+
+  /** Identifies the key at its base URL without revealing it: 12 hexadecimal digits. A rotated key has another one. */
+  get keyFingerprint(): string {
+    const { apiKey, baseURL } = this.client;
+    return createHash('sha256').update(`${baseURL}\n${apiKey}`).digest('hex').slice(0, 12);
   }
 
   /** Uploads the input of a batch and returns the file's id. A repeated call creates a second file, which costs nothing. */

@@ -5,7 +5,7 @@ import {
   workflowInfo,
   type ActivityOptions,
 } from '@temporalio/workflow';
-import type { Activities, WatchReply, WatchRequest } from '../activities/index.ts';
+import type { Activities, QueueActivities, WatchReply, WatchRequest } from '../activities/index.ts';
 import { fittingSummary } from '../core/job-description.ts';
 import { pollHeartbeat } from '../core/poll-schedule.ts';
 import { shardIndex } from '../core/shard-plan.ts';
@@ -31,6 +31,7 @@ export const buildShards: Call<'buildShards'> = activity('buildShards', files);
 export const buildRetryShards: Call<'buildRetryShards'> = activity('buildRetryShards', files);
 export const buildPass: Call<'buildPass'> = activity('buildPass', files);
 export const buildRebuyShards: Call<'buildRebuyShards'> = activity('buildRebuyShards', files);
+export const estimateTokens: Call<'estimateTokens'> = activity('estimateTokens', files);
 export const assembleResults: Call<'assembleResults'> = activity('assembleResults', files);
 
 // 190 MB at 200 kB/s, the slowest line on which the SDK call does not time out by itself, take 16 minutes; where all steps
@@ -96,6 +97,18 @@ export const checkAccount: Call<'checkAccount'> = activity('checkAccount', {
   scheduleToCloseTimeout: '10m',
 });
 
+// One call of the server. A queue that no worker serves must not stop a job: it then sends without.
+export const reportTokens: Call<'reportTokens'> = activity('reportTokens', {
+  startToCloseTimeout: '30s',
+  scheduleToCloseTimeout: '2m',
+});
+
+// The list of batches, and a file of each batch of others; the next sweep does what this one could not.
+export const sweepTokenQueue: Call<'sweepTokenQueue'> = activity('sweepTokenQueue', {
+  startToCloseTimeout: '10m',
+  scheduleToCloseTimeout: '10m',
+});
+
 /** The first shards of a job go before the later ones of others, so that a small job does not wait behind a huge one. */
 const FIRST_SHARDS = 4;
 
@@ -106,7 +119,7 @@ const Priorities = { Cancel: 1, First: 2, Rule: 3 } as const;
 const FAIRNESS_KEY_LENGTH = 64;
 
 /** Which of a queue's steps is taken first. Servers that know no fairness, or no priorities, take them as they come. */
-function priorityOf(name: keyof Activities, request: unknown): Priority {
+function priorityOf(name: keyof StepActivities, request: unknown): Priority {
   const { shard } = (request ?? {}) as { shard?: string };
   const isFirst = shard === undefined || shardIndex(shard) < FIRST_SHARDS;
   return {
@@ -119,7 +132,7 @@ function priorityOf(name: keyof Activities, request: unknown): Priority {
 }
 
 /** The queue of a step. */
-function queueOf(name: keyof Activities): string {
+function queueOf(name: keyof StepActivities): string {
   const { taskQueue } = workflowInfo();
   const { uploads, downloads } = stepQueuesOf(taskQueue);
   if (hasStepQueues && name === 'uploadInput') return uploads;
@@ -127,13 +140,15 @@ function queueOf(name: keyof Activities): string {
   return taskQueue;
 }
 
-/** An activity of the worker's, and what it is done for: the summary that the Web UI shows beside it. It is no part of the history's order. */
-type Call<K extends keyof Activities> = (
-  summary: string,
-  ...request: Parameters<Activities[K]>
-) => ReturnType<Activities[K]>;
+type StepActivities = Activities & QueueActivities;
 
-function activity<K extends keyof Activities>(name: K, limits: ActivityOptions): Call<K> {
+/** An activity of the worker's, and what it is done for: the summary that the Web UI shows beside it. It is no part of the history's order. */
+type Call<K extends keyof StepActivities> = (
+  summary: string,
+  ...request: Parameters<StepActivities[K]>
+) => ReturnType<StepActivities[K]>;
+
+function activity<K extends keyof StepActivities>(name: K, limits: ActivityOptions): Call<K> {
   const call = (summary: string, ...request: never[]): Promise<unknown> => {
     const options = {
       summary: fittingSummary(summary),
@@ -146,7 +161,7 @@ function activity<K extends keyof Activities>(name: K, limits: ActivityOptions):
       ...limits,
       priority: priorityOf(name, request[0]),
     };
-    const run = proxyActivities<Activities>(options)[name] as (...request: never[]) => Promise<unknown>;
+    const run = proxyActivities<StepActivities>(options)[name] as (...request: never[]) => Promise<unknown>;
     return run(...request);
   };
   return call as unknown as Call<K>;

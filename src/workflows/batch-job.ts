@@ -33,7 +33,10 @@ export async function batchJob(
   const run = new JobRun(spec, snapshot ?? newSnapshot(workflowInfo().startTime));
   const control = new JobControl(run);
   const display = new JobDisplay(run, control.inFlight);
-  run.onChange = (moment) => display.show(moment);
+  run.onChange = (moment) => {
+    control.tokens.changed();
+    display.show(moment);
+  };
   setHandler(progressQuery, () => display.progress());
   control.listen();
   return await CancellationScope.nonCancellable(() => runJob(control, tuning));
@@ -64,6 +67,7 @@ async function runJob(job: JobControl, tuning: JobTuning): Promise<JobReport> {
     // Packed so that every line has a shard; what of it was bought before a restart is still to be found.
     if (state.cancelled && !patched(Version.FindBought)) break;
   }
+  if (spec.tokenQueue !== undefined) await job.tokens.leave();
   return await assemble(run);
 }
 
@@ -82,9 +86,9 @@ async function cutInput(run: JobRun): Promise<FirstPlan> {
 
 /** Continues behind what the passes before have settled, with the lines that ended without an answer. */
 async function beginPass({ spec, state }: JobRun, pass: number): Promise<RoundPlan> {
-  const { jobId: job, shardLines, shardBytes } = spec;
+  const job = spec.jobId;
   const packing = `pack lines without an answer into shards of pass ${pass + 1}`;
-  const { round, plan, report } = await buildPass(packing, { job, pass, shardLines, shardBytes });
+  const { round, plan, report } = await buildPass(packing, { job, pass, ...shardSizes(spec) });
   Object.assign(state, {
     pass,
     round: plan.shards > 0 ? round + 1 : round,
@@ -102,16 +106,23 @@ async function beginPass({ spec, state }: JobRun, pass: number): Promise<RoundPl
 
 /** Packs the lines of the round that go again into the next round's shards. */
 function packRetries({ spec, state }: JobRun): Promise<RoundPlan> {
-  const { jobId: job, shardLines, shardBytes } = spec;
   const { round, cancelled, again, plan } = state;
   return buildRetryShards(`pack ${grouped(again)} lines that go again into shards of round ${round + 1}`, {
-    job,
+    job: spec.jobId,
     round,
     shards: plan!.shards,
-    shardLines,
-    shardBytes,
+    ...shardSizes(spec),
     cancelled,
   });
+}
+
+/** What bounds the size of a shard. */
+function shardSizes({
+  shardLines,
+  shardBytes,
+  tokenQueue,
+}: JobSpec): Pick<JobSpec, 'shardLines' | 'shardBytes' | 'tokenQueue'> {
+  return { shardLines, shardBytes, ...(tokenQueue === undefined ? {} : { tokenQueue }) };
 }
 
 /** Begins a round of the lines that ended without their paid answer, if they shall be bought again and there are any. */
@@ -119,9 +130,8 @@ async function beginRebuyRound(run: JobRun): Promise<boolean> {
   const { spec, state } = run;
   if (!run.buysAgain() || state.rebought === true || state.cancelled || !patched(Version.Rebuy)) return false;
   state.rebought = true;
-  const { jobId: job, shardLines, shardBytes } = spec;
   const packing = 'pack lines whose answers the API lost into shards of another round';
-  const plan = await buildRebuyShards(packing, { job, round: state.round, shardLines, shardBytes });
+  const plan = await buildRebuyShards(packing, { job: spec.jobId, round: state.round, ...shardSizes(spec) });
   if (plan.shards === 0) return false;
   state.failed -= plan.lines;
   run.beginRound(plan);

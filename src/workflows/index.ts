@@ -1,2 +1,3 @@
 export { batchJob } from './batch-job.ts';
 export { scheduledJob } from './scheduled-job.ts';
+export { tokenQueue } from './token-queue.ts';

@@ -3,9 +3,18 @@ import { AccountGate, type WaitingStep } from './account-gate.ts';
 import { BatchWatch } from './batch-watch.ts';
 import { BatchesInFlight } from './batches-in-flight.ts';
 import type { JobRun } from './job-state.ts';
-import { cancelSignal, pauseSignal, pollSignal, rebuySignal, resumeSignal } from './messages.ts';
+import {
+  cancelSignal,
+  pauseSignal,
+  pollSignal,
+  prioritySignal,
+  rebuySignal,
+  resumeSignal,
+  tokensSignal,
+} from './messages.ts';
 import { RunningSteps } from './running-steps.ts';
 import { failureReason } from './step-failure.ts';
+import { TokenShare } from './token-share.ts';
 import { Version } from './versions.ts';
 
 /** What starts, stops and delays the steps of a job: signals, the account's gate, the poll loop, and steps that can be given up. */
@@ -15,11 +24,13 @@ export class JobControl {
   readonly inFlight: BatchesInFlight = new BatchesInFlight();
   readonly watch: BatchWatch;
   readonly steps: RunningSteps = new RunningSteps();
+  readonly tokens: TokenShare;
 
   constructor(run: JobRun) {
     this.run = run;
     this.gate = new AccountGate(run);
     this.watch = new BatchWatch(run, this.gate, this.inFlight);
+    this.tokens = new TokenShare(run, this.inFlight);
     this.gate.onOpen = () => this.watch.onAccepted();
   }
 
@@ -29,6 +40,8 @@ export class JobControl {
     setHandler(pauseSignal, (reason) => this.pause(reason));
     setHandler(resumeSignal, () => outsideCancel(() => this.resume()));
     setHandler(pollSignal, () => this.watch.wake());
+    setHandler(tokensSignal, (model, keys) => this.tokens.take(model, keys));
+    setHandler(prioritySignal, (priority) => this.tokens.prioritize(priority));
     setHandler(rebuySignal, () => {
       this.run.state.rebuy = true;
     });

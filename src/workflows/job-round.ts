@@ -1,10 +1,12 @@
 import { condition, patched } from '@temporalio/workflow';
 import type { ShardCounts } from '../activities/index.ts';
 import { SETTLED_SHOWN, type SettledShard } from '../core/progress.ts';
+import { grouped } from '../core/job-description.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
 import { addShardCost } from './job-cost.ts';
+import { estimateTokens } from './activity-proxies.ts';
 import type { JobControl } from './job-control.ts';
-import { REFUSED_SHOWN } from './job-state.ts';
+import { REFUSED_SHOWN, type JobRun } from './job-state.ts';
 import { mayHaveBought, recoverBought } from './recover-bought.ts';
 import type { ShardRecord } from './shard-record.ts';
 import { runShard } from './shard-run.ts';
@@ -18,6 +20,7 @@ import { Version } from './versions.ts';
 export async function runRound(job: JobControl, plan: RoundPlan): Promise<void> {
   const { run, watch } = job;
   const { state } = run;
+  if (run.spec.tokenQueue !== undefined && plan.tokens === undefined) plan = await withTokens(run, plan);
   let stopped = false;
   let failure: unknown = null;
   let running = 0;
@@ -33,12 +36,21 @@ export async function runRound(job: JobControl, plan: RoundPlan): Promise<void> 
       });
   };
 
+  const reportTokens = async (): Promise<void> => {
+    await job.tokens
+      .report(() => stopped || run.isContinuing)
+      .catch((error: unknown) => {
+        failure ??= error;
+      });
+  };
+
   if (state.cancelled) watch.cancelAll();
   const polling = watch
     .run(() => stopped)
     .catch((error: unknown) => {
       failure ??= error;
     });
+  const reporting = run.spec.tokenQueue === undefined ? null : reportTokens();
   for (const shard of state.active) begin(shard);
   for (;;) {
     // A paused round with nothing in flight is not over: its other shards are still to come.
@@ -69,7 +81,17 @@ export async function runRound(job: JobControl, plan: RoundPlan): Promise<void> 
   if (failure !== null) throw failure;
   stopped = true;
   await polling;
+  if (reporting !== null) await reporting;
   if (run.isContinuing && isSettled()) run.isContinuing = false;
+}
+
+/** A plan with the tokens of its shards, by which the shards share the account's. */
+async function withTokens({ spec, state }: JobRun, plan: RoundPlan): Promise<RoundPlan> {
+  const { round } = state;
+  const request = { job: spec.jobId, round, shards: plan.shards };
+  const tokens = await estimateTokens(`estimate the tokens of ${grouped(plan.shards)} shards`, request);
+  state.plan = { ...plan, tokens };
+  return state.plan;
 }
 
 /** Takes a shard as far as this run may, and adds its outcome to the job's sums. */
@@ -85,12 +107,13 @@ async function settle(job: JobControl, shard: ShardRecord): Promise<void> {
   run.onChange();
 }
 
-function addOutcome({ run, gate }: JobControl, shard: ShardRecord, counts: ShardCounts): void {
+function addOutcome({ run, gate, tokens }: JobControl, shard: ShardRecord, counts: ShardCounts): void {
   const { state } = run;
   addShardCost(state, counts);
   state.answered += counts.answered;
   state.failed += counts.failed;
   state.again += counts.again;
+  tokens.settled(shard, counts);
   state.inputTokens += counts.inputTokens;
   state.outputTokens += counts.outputTokens;
   if (counts.refused !== undefined) {

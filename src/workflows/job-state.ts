@@ -1,5 +1,7 @@
 import { workflowInfo } from '@temporalio/workflow';
 import type { JobSpec } from '../core/job-spec.ts';
+import type { Priority } from '../core/priority.ts';
+import type { RefusedTokens } from '../token-queue/token-report.ts';
 import { JobState, type SettledShard } from '../core/progress.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
 import type { Cost } from '../core/token-cost.ts';
@@ -16,6 +18,15 @@ export interface AccountState {
   refused: string | null;
   /** Probes since a batch last ended well: decides the next wait. */
   probes: number;
+}
+
+/** What a run hands to the next about token queues. */
+export interface TokenShareState {
+  priority: Priority;
+  /** Refused batches that a queue has not been told of, by model. */
+  refused: Record<string, RefusedTokens[]>;
+  /** Estimated and real prompt tokens of settled batches, by model. */
+  measured: Record<string, readonly [estimated: number, real: number]>;
 }
 
 /** What a run's polls hand to the next run's. */
@@ -68,6 +79,8 @@ export interface JobSnapshot extends CarriedWatch {
   /** How many there were. */
   refusedShards?: number;
   account?: AccountState;
+  /** What the job has to tell the queues of its models; see `workflows/token-share.ts`. */
+  tokenShare?: TokenShareState;
   cancelled: boolean;
   /** True once lost answers are to be bought again; see `JobSpec.rebuy`. */
   rebuy?: boolean;

@@ -33,6 +33,11 @@ export interface ShardRecord {
   refusals: number;
   /** Why the last of them was refused. */
   refusedFor?: 'token_limit' | 'file_not_found';
+  /** Its model and estimated prompt tokens, in a job that shares a token queue. */
+  model?: string;
+  tokens?: number;
+  /** True once the queue has granted the tokens of its next batch. */
+  granted?: true;
   /** Refusals in a row for want of allowance while no other batch of the job held any. */
   refusedAlone?: number;
 }
@@ -45,13 +50,21 @@ export function newShard(round: number, index: number, plan: RoundPlan): ShardRe
     upload: 1,
     batch: 1,
     refusals: 0,
+    ...tokensOf(index, plan),
   };
+}
+
+function tokensOf(index: number, plan: RoundPlan): Pick<ShardRecord, 'model' | 'tokens'> {
+  const [model, tokens] = plan.tokens?.[index] ?? [];
+  return model === undefined || tokens === undefined ? {} : { model, tokens };
 }
 
 /** The record of a shard that another history of the job has bought, or settled without a batch. */
 export function boughtShard(found: BoughtShard | SettledRefusal, plan: RoundPlan): ShardRecord {
   const { shard: id, batch } = found;
-  const begun = { id, lines: plan.shardLines[shardIndex(id)] ?? 0, upload: 1, batch, refusals: 0 };
+  const index = shardIndex(id);
+  const lines = plan.shardLines[index] ?? 0;
+  const begun = { id, lines, upload: 1, batch, refusals: 0, ...tokensOf(index, plan) };
   if ('refused' in found) return { ...begun, refused: found.refused };
   const { batchId, createdAt, settled } = found;
   return { ...begun, batchId, createdAt, ended: settled };

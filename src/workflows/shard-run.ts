@@ -1,5 +1,5 @@
 import { ActivityFailure, ApplicationFailure, isCancellation, patched } from '@temporalio/workflow';
-import type { FetchRequest, FinalRefusal, ShardCounts } from '../activities/index.ts';
+import type { BatchReading, FetchRequest, FinalRefusal, ShardCounts } from '../activities/index.ts';
 import { FailureType } from '../core/failure.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import { createBatch, fetchResults, settleRefusedShard, uploadInput } from './activity-proxies.ts';
@@ -12,6 +12,9 @@ import type { WatchTimes } from './watched-batch.ts';
 
 /** How a shard ended in this run; `continued`: the next run takes it further, because this one continues as new. */
 export type ShardEnd = { readonly counts: ShardCounts } | 'continued' | 'not sent';
+
+/** The code of shards whose tokens exceed the account's limit: they are halved, or end if they have one line. Guide, "Rate limits". */
+const TOKEN_LIMIT_EXCEEDED = 'token_limit_exceeded';
 
 /** A file is uploaded again when this many batches in a row could not find it. */
 const UPLOAD_AGAIN_AFTER = 2;
@@ -54,10 +57,11 @@ export async function runShard(shard: ShardRecord, job: JobControl): Promise<Sha
       );
       if (end === 'continued') return 'continued';
       if (end.refusal !== null) {
-        await requeueRefused(shard, end.refusal, job);
+        await requeueRefused(shard, end, job);
         continue;
       }
       shard.ended = true;
+      job.tokens.changed(); // its tokens are free
     }
     if (run.isContinuing) return 'continued';
     const fetched = await tryStep(shard, job, async () => {
@@ -90,6 +94,7 @@ async function sendShard(shard: ShardRecord, job: JobControl): Promise<'done' | 
     shard: shard.id,
     upload: shard.upload,
   });
+  if (run.spec.tokenQueue !== undefined && !(await job.tokens.untilGranted(shard))) return 'later';
   // What came during the upload, or while it waited for its turn, stops the shard before money is spent.
   if (run.isStopping()) return 'later';
   // Only a pause that was asked for: what ends it opens the account's gate as well, which may wait for this shard to have tried.
@@ -125,7 +130,8 @@ async function tryStep<T>(shard: ShardRecord, job: JobControl, step: () => Promi
     const type = failure instanceof ApplicationFailure ? failure.type : null;
     const refusal = accountRefusal(error);
     if (refusal !== null) job.gate.refuse(refusal);
-    else if (type === FailureType.AllowanceExhausted) await waitAfterRefusal(shard, 'token_limit', job);
+    else if (type === FailureType.AllowanceExhausted)
+      await waitAfterRefusal(shard, 'token_limit', job, job.tokens.refused(shard, null));
     else if (type === FailureType.InputFileLost) await waitAfterRefusal(shard, 'file_not_found', job);
     else if (!patched(Version.StepFailure)) throw error;
     else if (shard.batchId === undefined && isFinalRefusal(type))
@@ -172,9 +178,10 @@ async function settleRefused(shard: ShardRecord, job: JobControl): Promise<Shard
 
 async function requeueRefused(
   shard: ShardRecord,
-  refusal: 'token_limit' | 'file_not_found' | 'billing',
+  { refusal, tokenLimit }: BatchReading,
   job: JobControl,
 ): Promise<void> {
+  const isQueued = refusal === 'token_limit' && job.tokens.refused(shard, tokenLimit ?? null);
   shard.batch += 1; // the refused batch stays on record; the next one has a key of its own
   delete shard.batchId;
   delete shard.createdAt;
@@ -184,7 +191,9 @@ async function requeueRefused(
     job.gate.refuse('the API refused the account: billing limit reached');
     return;
   }
-  await waitAfterRefusal(shard, refusal, job);
+  if (refusal === 'token_limit' && tokenLimit !== undefined && job.tokens.exceeds(shard, tokenLimit))
+    shard.refused = { tooLarge: true, status: null, code: TOKEN_LIMIT_EXCEEDED };
+  else await waitAfterRefusal(shard, refusal!, job, isQueued);
 }
 
 /** Waits before the shard is sent again after a refusal that its lines did not cause. */
@@ -192,6 +201,7 @@ async function waitAfterRefusal(
   shard: ShardRecord,
   refusedFor: 'token_limit' | 'file_not_found',
   job: JobControl,
+  isQueued: boolean = false,
 ): Promise<void> {
   shard.refusals += 1;
   shard.refusedFor = refusedFor;
@@ -201,6 +211,7 @@ async function waitAfterRefusal(
     shard.upload += 1;
     delete shard.fileId;
   }
+  if (isQueued) return; // the queue knows when it fits
   const wanted = refusedFor === 'token_limit' ? 'the token allowance' : 'the API to find its file';
   await shrinkWindowAndWait(
     job.run,

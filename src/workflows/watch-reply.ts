@@ -17,8 +17,9 @@ export function readingsOf(batches: readonly Watch[], reply: WatchReply): BatchR
   for (const { shard, batchId, reading } of batches) {
     const status = changes.get(shard)?.status ?? reading?.status;
     if (unread.has(shard) || status === undefined) continue;
-    const refusal = changes.get(shard)?.refusal ?? null;
-    readings.push({ batchId, status, completed: 0, failed: 0, windowMs: reply.windowMs, refusal });
+    const { refusal = null, tokenLimit } = changes.get(shard) ?? {};
+    const stated = tokenLimit === undefined ? {} : { tokenLimit };
+    readings.push({ batchId, status, completed: 0, failed: 0, windowMs: reply.windowMs, refusal, ...stated });
   }
   return withCounts(readings, batches, reply.counts);
 }

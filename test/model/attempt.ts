@@ -107,6 +107,7 @@ export function filesOf(attempt: Attempt, files: FileWork): FileWork {
     refuseShard: (refused) => attempt.step(() => files.refuseShard(refused)),
     countAnswers: (output) => attempt.step(() => files.countAnswers(output)),
     packRetries: (round) => attempt.step(() => files.packRetries(round)),
+    estimateTokens: (round) => attempt.step(() => files.estimateTokens(round)),
     packRebuys: (round) => attempt.step(() => files.packRebuys(round)),
     mergeRows: (rows) => attempt.step(() => files.mergeRows(rows)),
     warmUpDrawing: () => undefined,

@@ -48,7 +48,7 @@ export async function recordHistories(client: Client, jobId: string): Promise<vo
   if (recordAs === undefined) return;
   for await (const { workflowId, runId } of client.workflow.list({ query: `WorkflowId = '${jobId}'` })) {
     const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
-    const name = `${recordAs}-${workflowId}-${runId.slice(-4)}.binpb`;
+    const name = `${recordAs}-${workflowId.replaceAll('/', '-')}-${runId.slice(-4)}.binpb`;
     writeFileSync(
       new URL(`../replay/histories/${name}`, import.meta.url),
       proto.temporal.api.history.v1.History.encode(history).finish(),

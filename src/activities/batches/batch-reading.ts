@@ -1,8 +1,13 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { BatchRef } from '../../core/batch-groups.ts';
-import { type BatchRefusal, type BatchStatus, isTerminal } from '../../core/batch-status.ts';
+import {
+  type BatchErrorEntry,
+  type BatchRefusal,
+  type BatchStatus,
+  isTerminal,
+} from '../../core/batch-status.ts';
 import type { ApiBatch } from '../../openai/api-batch.ts';
-import { refusalOf } from '../../openai/batch-refusal.ts';
+import { refusalOf, statedTokenLimit } from '../../openai/batch-refusal.ts';
 import { shardFiles } from '../../store/job-files.ts';
 import { claimRecord, readRecord, type Store } from '../../store/store.ts';
 import type { Dependencies } from '../step/dependencies.ts';
@@ -29,6 +34,8 @@ export interface BatchReading {
   readonly duplicates?: number;
   /** Why a `failed` batch was refused as a whole, if that decides the next step; null otherwise. */
   readonly refusal: BatchRefusal | null;
+  /** The limit of enqueued tokens that the message of a refusal names; absent if it names none. */
+  readonly tokenLimit?: number;
   /** The server's status, if it is not a known one. */
   readonly unknownStatus?: string;
 }
@@ -48,7 +55,7 @@ export async function readEndedBatch(
     completed,
     failed: 0,
     windowMs: null,
-    refusal: status === 'failed' ? refusalOf(errors) : null,
+    ...refusalIn(status, errors),
     ...(duplicates.length === 0 ? {} : { duplicates: duplicates.length }),
   };
 }
@@ -98,9 +105,19 @@ export async function recordReading(
   const record = duplicates.length === 0 ? ended : { ...ended, duplicates };
   const { shard, batch: number, batchId } = watched;
   const { first } = await claimRecord(store, shardFiles.ended(job, shard, number), record);
-  const refusal = ended.status === 'failed' ? refusalOf(ended.errors) : null;
+  const { refusal, ...stated } = refusalIn(ended.status, ended.errors);
   if (first) observer?.onBatchEnded({ job, shard, batch: number, batchId, status: ended.status, refusal });
-  return { ...reading, refusal };
+  return { ...reading, refusal, ...stated };
+}
+
+/** Why a batch with this end was refused as a whole. */
+function refusalIn(
+  status: BatchStatus,
+  errors: readonly BatchErrorEntry[],
+): Pick<BatchReading, 'refusal' | 'tokenLimit'> {
+  const refusal = status === 'failed' ? refusalOf(errors) : null;
+  const tokenLimit = refusal === 'token_limit' ? statedTokenLimit(errors) : null;
+  return { refusal, ...(tokenLimit === null ? {} : { tokenLimit }) };
 }
 
 /** The reading of a batch that the API does not know. */

@@ -8,6 +8,8 @@ interface Change {
   readonly status: Exclude<KnownStatus, 'created'>;
   /** See `BatchReading.refusal`; absent for null. */
   readonly refusal?: BatchRefusal;
+  /** See `BatchReading.tokenLimit`. */
+  readonly tokenLimit?: number;
 }
 
 /** The changes, and sums over the other batches. */
@@ -39,8 +41,12 @@ export type PolledBatch = BatchRef & { readonly known: KnownStatus; readonly rea
 export function toWatchReply(polled: readonly PolledBatch[], hasQueue: boolean): WatchReply {
   const changed = polled.flatMap(({ shard, batch, known, reading }) => {
     if (reading === null || reading.status === known) return [];
-    const { status, refusal } = reading;
-    return [{ shard, batch, status: { status, ...(refusal === null ? {} : { refusal }) } }];
+    const { status, refusal, tokenLimit } = reading;
+    const refused = {
+      ...(refusal === null ? {} : { refusal }),
+      ...(tokenLimit === undefined ? {} : { tokenLimit }),
+    };
+    return [{ shard, batch, status: { status, ...refused } }];
   });
   const unread = polled.flatMap(({ shard, batch, reading }) =>
     reading === null ? [{ shard, batch, status: null }] : [],

@@ -1,11 +1,10 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { badFlag } from '../../core/bad-option.ts';
 import { readEnvironment } from '../../environment.ts';
 import { requestLines } from '../../file-work/requests/preview-requests.ts';
 import { apiFingerprint } from '../../store/job-api.ts';
 import { openStore } from '../../store/open-store.ts';
-import { addJobOptions, INPUT_HELP, toNumber, type JobFlags } from '../job-options.ts';
+import { addJobOptions, INPUT_HELP, type JobFlags } from '../job-options.ts';
 import { problemOf, readStart, withUnsentStart } from '../read-start.ts';
 import { estimateJson, estimateText } from '../render-estimate.ts';
 import { addSourceOptions, type SourceFlags } from '../source-options.ts';
@@ -13,11 +12,10 @@ import { toJson } from '../to-json.ts';
 
 interface EstimateFlags extends JobFlags, SourceFlags {
   json?: boolean;
-  tokenLimit?: number;
 }
 
 /** The options of jobs on which an estimate depends. */
-const used = ['model', 'endpoint', 'shardLines', 'shardBytes', 'skipBadLines'];
+const used = ['model', 'endpoint', 'shardLines', 'shardBytes', 'skipBadLines', 'tokenLimit'];
 
 export function addEstimate(program: Command): void {
   const command = program
@@ -26,7 +24,6 @@ export function addEstimate(program: Command): void {
       'say what a job would need: requests, batches, tokens and its price; sends nothing and needs no key',
     )
     .argument('[input...]', INPUT_HELP)
-    .option('--token-limit <n>', "the account's limit of enqueued prompt tokens of a model", toNumber)
     .option('--json', 'print JSON')
     .action(estimate);
   addSourceOptions(command);
@@ -36,9 +33,6 @@ export function addEstimate(program: Command): void {
 }
 
 async function estimate(inputs: readonly string[], flags: EstimateFlags): Promise<void> {
-  const { tokenLimit = null } = flags;
-  if (tokenLimit !== null && !(Number.isInteger(tokenLimit) && tokenLimit > 0))
-    throw badFlag('token-limit', `must be a whole number above 0, got ${tokenLimit}`);
   const request = await readStart(inputs, flags);
   const { home, apiBaseUrl } = readEnvironment();
   const problem = await withUnsentStart(request, async ({ start, input }) => {
@@ -47,11 +41,7 @@ async function estimate(inputs: readonly string[], flags: EstimateFlags): Promis
     // Outside of the bundle of commands: the tokenizers and the price list take longer to load than most commands run.
     const { estimateStart } = await import('../../estimate/estimate-start.ts');
     const store = openStore(join(home, 'store'));
-    const estimated = await estimateStart(lines, spec, {
-      store,
-      api: apiFingerprint(apiBaseUrl),
-      tokenLimit,
-    });
+    const estimated = await estimateStart(lines, spec, store, apiFingerprint(apiBaseUrl));
     const shown = { input: spec.input.path, ofRows: template !== null, ...estimated };
     process.stdout.write(`${flags.json === true ? toJson(estimateJson(shown)) : estimateText(shown)}\n`);
     return problemOf(start, estimated);

@@ -127,6 +127,16 @@ export const jobFileKeys: Readonly<Record<string, ZodType>> = {
   ),
   jobId: exactOptional(text.describe('Id of the job, instead of one from the rows and options')),
   account: exactOptional(text.describe('A name for who pays, by which jobs can be found')),
+  priority: exactOptional(
+    oneOf(['high', 'normal', 'low'], 'must be high, normal or low').describe(
+      "Shares the account's enqueued tokens with other jobs; those of a high priority are granted theirs first",
+    ),
+  ),
+  tokenLimits: exactOptional(
+    record(string(), wholeFrom(1, 1e15), 'must be an object of numbers').describe(
+      "The account's limits of enqueued prompt tokens by model, `*` for all others",
+    ),
+  ),
   skipBadLines: exactOptional(flag.describe('Ends bad rows as `failed` instead of refusing the input')),
   attempts: exactOptional(wholeFrom(1, 20).describe('Attempts per row (default: 3)')),
   shardLines: exactOptional(wholeFrom(1, 50_000).describe('Most rows of a batch (default: 50000)')),

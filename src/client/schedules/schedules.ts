@@ -1,7 +1,7 @@
 import type { Connection } from '@temporalio/client';
 import { BatchError, ErrorCode } from '../../core/errors.ts';
 import type { Store } from '../../store/store.ts';
-import { readEnvironment } from '../../environment.ts';
+import { withEnvironment } from '../../job/prepare-job.ts';
 import { scheduleRowsOf, withStoredRows, type ScheduleFiles } from '../../job/schedule-rows.ts';
 import { isSearchable } from '../../temporal/index.ts';
 import { SCHEDULED_JOB } from '../../workflows/messages.ts';
@@ -41,8 +41,7 @@ export class Schedules {
     const rows = await scheduleRowsOf(options, files);
     const { client, target } = this.calls;
     const searchable = await isSearchable(client.connection as Connection, target);
-    const account = options.account ?? readEnvironment().account;
-    const resolved = resolveSchedule(account === null ? options : { ...options, account }, searchable, rows);
+    const resolved = resolveSchedule(withEnvironment(options), searchable, rows);
     const spec = await withStoredRows(this.store, resolved, rows);
     await this.calls.run(() =>
       withScheduleErrors(spec.name, () =>

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { TokenQueueOptions } from '../../core/job-spec.ts';
 import { MAX_BATCH_BYTES } from '../../core/limits.ts';
 import {
   shardId,
@@ -24,6 +25,8 @@ export interface RebuyRound {
   readonly round: number;
   readonly shardLines: number;
   readonly shardBytes: number;
+  /** As in `JobSpec.tokenQueue`. */
+  readonly tokenQueue?: TokenQueueOptions;
   /** `lost`: lines that ended `answer_unavailable`; `unanswered`: all others that ended without an answer. @default 'lost' */
   readonly which?: 'lost' | 'unanswered';
 }
@@ -45,11 +48,11 @@ type EndedLines = Map<number, EndedLine>;
  */
 export function packRebuys(
   folder: string,
-  { job, round, shardLines, shardBytes, which = 'lost' }: RebuyRound,
+  { job, round, shardLines, shardBytes, which = 'lost', tokenQueue }: RebuyRound,
 ): RoundPlan {
   const ended = { failed: 0, cancelled: 0 };
   const limits = { lines: shardLines, bytes: shardBytes };
-  const writer = new ShardSetWriter({ folder, job, round: round + 1, limits });
+  const writer = new ShardSetWriter({ folder, job, round: round + 1, limits, tokenQueue });
   try {
     for (const [shard, lines] of endedLines(folder, job, round, which)) {
       const manifest = readManifest(folder, job, shard);

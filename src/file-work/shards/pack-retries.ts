@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { TokenQueueOptions } from '../../core/job-spec.ts';
 import { MAX_BATCH_BYTES } from '../../core/limits.ts';
 import { plainCode } from '../../core/plain-code.ts';
 import { shardId, ShardLines, type RoundPlan, type WholeRefusal } from '../../core/shard-plan.ts';
@@ -21,6 +22,8 @@ export interface RetryRound {
   readonly shards: number;
   readonly shardLines: number;
   readonly shardBytes: number;
+  /** As in `JobSpec.tokenQueue`. */
+  readonly tokenQueue?: TokenQueueOptions;
   /** True after a cancel: shards that were never sent have no outcome, and their lines are not packed. */
   readonly cancelled: boolean;
 }
@@ -32,10 +35,10 @@ export interface RetryRound {
  */
 export function packRetries(
   folder: string,
-  { job, round, shards, shardLines, shardBytes, cancelled }: RetryRound,
+  { job, round, shards, shardLines, shardBytes, cancelled, tokenQueue }: RetryRound,
 ): RoundPlan {
   const limits = { lines: shardLines, bytes: shardBytes };
-  const writer = new ShardSetWriter({ folder, job, round: round + 1, limits });
+  const writer = new ShardSetWriter({ folder, job, round: round + 1, limits, tokenQueue });
   const accepted = new AcceptedCuts(folder, job, round, shards);
   try {
     for (let index = 0; index < shards; index += 1) {

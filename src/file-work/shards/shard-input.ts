@@ -66,7 +66,8 @@ function writeShards(
   const own = join(folder, under);
   const limits = { lines: spec.shardLines, bytes: spec.shardBytes };
   const isPacked = template?.endpoint === Endpoint.Embeddings;
-  const shards = new ShardSetWriter({ folder: own, job: spec.jobId, round: 1, limits, isPacked });
+  const { jobId: job, tokenQueue } = spec;
+  const shards = new ShardSetWriter({ folder: own, job, round: 1, limits, isPacked, tokenQueue });
   const rejected = new RejectedRows(join(own, jobFiles.rejected(spec.jobId)), rowNoun(spec));
   const path = join(own, jobFiles.kept(spec.jobId));
   const kept = earlier === null ? null : new KeptRows(folder, { input, spec, earlier, path, isAnswer });

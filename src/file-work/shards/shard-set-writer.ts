@@ -1,3 +1,4 @@
+import { fittingShardBytes, type TokenQueueOptions } from '../../core/job-spec.ts';
 import type { RequestLine } from '../../core/request-line.ts';
 import {
   shardId,
@@ -33,6 +34,8 @@ export interface ShardSet {
   readonly job: string;
   readonly round: number;
   readonly limits: ShardLimits;
+  /** How the job shares the account's tokens, which bounds the size of its shards. @default by the limits alone */
+  readonly tokenQueue?: TokenQueueOptions | undefined;
   /** True if lines of the input share requests. @default false */
   readonly isPacked?: boolean;
 }
@@ -139,17 +142,18 @@ export class ShardSetWriter {
     this.shardLines.push(0);
     this.models.add(model);
     const place = { folder, job, shard: shardId(round, index) };
-    const shard = new OpenShard(place, kind, this.limitsOf(group, index), this.openings);
+    const shard = new OpenShard(place, kind, this.limitsOf(group, index, model), this.openings);
     return { index, group, key: keyOf(kind, group), shard };
   }
 
-  private limitsOf({ name, lines, bytes }: ShardGroup, index: number): ShardLimits {
-    const { limits } = this.set;
+  private limitsOf({ name, lines, bytes }: ShardGroup, index: number, model: string): ShardLimits {
+    const { limits, tokenQueue } = this.set;
     const places = this.places.get(name) ?? [];
     this.places.set(name, places);
     const n = places.push(index) - 1;
     const most = lines?.[Math.min(n, lines.length - 1)] ?? limits.lines;
-    return { lines: Math.min(limits.lines, most), bytes: Math.min(limits.bytes, bytes ?? limits.bytes) };
+    const fitting = fittingShardBytes(tokenQueue, model, limits.bytes);
+    return { lines: Math.min(limits.lines, most), bytes: Math.min(fitting, bytes ?? fitting) };
   }
 
   private close(place: Place): void {

@@ -1,5 +1,6 @@
 /** The steps of a pool thread. Each step works on whole files of a folder and returns a few numbers. */
 import { ByteCounter } from '../byte-counter.ts';
+import type { RoundPlan } from '../../core/shard-plan.ts';
 import * as count from '../rows/count-answers.ts';
 import * as index from '../earlier/index-answers.ts';
 import * as merge from '../rows/merge-rows.ts';
@@ -9,6 +10,7 @@ import * as unsent from '../rows/unsent-shard.ts';
 import * as rebuys from '../shards/pack-rebuys.ts';
 import * as retries from '../shards/pack-retries.ts';
 import * as input from '../shards/shard-input.ts';
+import type { RoundShards } from '../shards/estimate-tokens.ts';
 import { openInput } from '../shards/open-input.ts';
 
 /** A step as it is sent to a thread. */
@@ -47,6 +49,15 @@ export async function settleShard({
   if (answer === undefined) return settle.settleShard(folder, options);
   const { answerRule } = await import('../rows/answer-rule.ts');
   return settle.settleShard(folder, options, answerRule(answer.schema));
+}
+
+/** `estimateTokens`: the tokenizer is loaded for it only. */
+export async function estimateTokens({
+  folder,
+  options,
+}: StepTask<RoundShards>): Promise<NonNullable<RoundPlan['tokens']>> {
+  const { estimateTokens: estimate } = await import('../shards/estimate-tokens.ts');
+  return await estimate(folder, options);
 }
 
 export const packRetries: Step<typeof retries.packRetries> = inThread(retries.packRetries);

@@ -2,9 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { isBatchError } from '../../../src/core/errors.ts';
 import {
   checkJobOptions,
+  fittingShardBytes,
   jobIdentity,
   jobIdStem,
   resolveJobSpec,
+  tokenLimitOf,
   type JobOptions,
 } from '../../../src/core/job-spec.ts';
 
@@ -202,3 +204,18 @@ test.each(['', ' ', 'a b', '.', '../x', 'a/b', '-a', 'x'.repeat(81), true])(
     expect(refused({ onlyNew: onlyNew as string })).toBe('only-new');
   },
 );
+
+test('a priority or a limit has the job share tokens, which is not part of its identity', () => {
+  expect(checkJobOptions({}).tokenQueue).toBeUndefined();
+  expect(checkJobOptions({ priority: 'high' }).tokenQueue).toEqual({ priority: 'high' });
+  const limited = checkJobOptions({ tokenLimits: { 'gpt-5': 100, '*': 4_000 } });
+  expect(limited.tokenQueue).toEqual({ priority: 'normal', limits: { 'gpt-5': 100, '*': 4_000 } });
+  expect(jobIdentity(limited, '00')).toBe(jobIdentity(checkJobOptions({}), '00'));
+  expect(tokenLimitOf(limited.tokenQueue, 'gpt-5')).toBe(100);
+  expect(tokenLimitOf(limited.tokenQueue, 'constructor')).toBe(4_000);
+  expect(fittingShardBytes(limited.tokenQueue, 'gpt-6', 1_000_000)).toBe(4_000);
+  expect(fittingShardBytes(undefined, 'gpt-6', 1_000_000)).toBe(1_000_000);
+  expect(refused({ priority: 'urgent' as 'high' })).toBe('priority');
+  for (const limit of [0, -1, 1.5, Number.NaN])
+    expect(refused({ tokenLimits: { a: limit } })).toBe('token-limit');
+});

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { BatchErrorEntry } from '../../../src/core/batch-status.ts';
-import { refusalOf } from '../../../src/openai/batch-refusal.ts';
+import { refusalOf, statedTokenLimit } from '../../../src/openai/batch-refusal.ts';
 
 const entry = (code: string, message = '', line: number | null = null): BatchErrorEntry => ({
   code,
@@ -34,4 +34,17 @@ test.each<[refusal: string | null, title: string, entries: BatchErrorEntry[]]>([
   ['token_limit', 'a decisive reason after others', [entry('x', '', 1), entry('token_limit_exceeded')]],
 ])('%s after %s', (refusal, _, entries) => {
   expect(refusalOf(entries)).toBe(refusal);
+});
+
+test('the limit that a refusal states', () => {
+  const of = (message: string, line: number | null = null): number | null =>
+    statedTokenLimit([{ code: 'token_limit_exceeded', message, param: null, line }]);
+  // openai-python#2084
+  const said =
+    'Enqueued token limit reached for gpt-4o in organization org-1. Limit: 2,000,000 enqueued tokens. Please try again once';
+  expect(of(said)).toBe(2_000_000);
+  expect(of('Limit: 90000 enqueued tokens')).toBe(90_000);
+  expect(of('Limit: 0 enqueued tokens')).toBe(null);
+  expect(of('The number of enqueued tokens has surpassed the configured limit of 30K')).toBe(null);
+  expect(of(said, 3)).toBe(null); // a message about a line may quote its prompt
 });
