@@ -31,7 +31,6 @@ export const buildShards: Call<'buildShards'> = activity('buildShards', files);
 export const buildRetryShards: Call<'buildRetryShards'> = activity('buildRetryShards', files);
 export const buildPass: Call<'buildPass'> = activity('buildPass', files);
 export const buildRebuyShards: Call<'buildRebuyShards'> = activity('buildRebuyShards', files);
-export const estimateTokens: Call<'estimateTokens'> = activity('estimateTokens', files);
 export const assembleResults: Call<'assembleResults'> = activity('assembleResults', files);
 
 // 190 MB at 200 kB/s, the slowest line on which the SDK call does not time out by itself, take 16 minutes; where all steps
@@ -95,6 +94,12 @@ export const cancelBatch: Call<'cancelBatch'> = activity('cancelBatch', {
 export const checkAccount: Call<'checkAccount'> = activity('checkAccount', {
   startToCloseTimeout: '1m',
   scheduleToCloseTimeout: '10m',
+});
+
+// Parts of some dozen files. Threads may be busy; after an hour the job shares no tokens in this round.
+export const estimateTokens: Call<'estimateTokens'> = activity('estimateTokens', {
+  startToCloseTimeout: '10m',
+  scheduleToCloseTimeout: '1h',
 });
 
 // One call of the server. A queue that no worker serves must not stop a job: it then sends without.

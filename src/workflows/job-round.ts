@@ -1,4 +1,4 @@
-import { condition, patched } from '@temporalio/workflow';
+import { ActivityFailure, condition, patched } from '@temporalio/workflow';
 import type { ShardCounts } from '../activities/index.ts';
 import { SETTLED_SHOWN, type SettledShard } from '../core/progress.ts';
 import { grouped } from '../core/job-description.ts';
@@ -85,13 +85,18 @@ export async function runRound(job: JobControl, plan: RoundPlan): Promise<void> 
   if (run.isContinuing && isSettled()) run.isContinuing = false;
 }
 
-/** A plan with the tokens of its shards, by which the shards share the account's. */
+/** A plan with the tokens of its shards, by which the shards share the account's; without them if they cannot be estimated. */
 async function withTokens({ spec, state }: JobRun, plan: RoundPlan): Promise<RoundPlan> {
   const { round } = state;
   const request = { job: spec.jobId, round, shards: plan.shards };
-  const tokens = await estimateTokens(`estimate the tokens of ${grouped(plan.shards)} shards`, request);
-  state.plan = { ...plan, tokens };
-  return state.plan;
+  try {
+    const tokens = await estimateTokens(`estimate the tokens of ${grouped(plan.shards)} shards`, request);
+    state.plan = { ...plan, tokens };
+    return state.plan;
+  } catch (error) {
+    if (!(error instanceof ActivityFailure)) throw error;
+    return plan;
+  }
 }
 
 /** Takes a shard as far as this run may, and adds its outcome to the job's sums. */

@@ -110,6 +110,7 @@ export class TokenShare {
 
   /** The place of the job among others changes. */
   prioritize(priority: Priority): void {
+    if (this.run.spec.tokenQueue === undefined) return;
     this.state.priority = priority;
     this.changed();
   }

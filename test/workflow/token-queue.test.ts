@@ -180,3 +180,16 @@ test('a job that has ended without a word gives its tokens back at the next swee
     expect(await next.result()).toMatchObject({ answered: 40 });
   });
 });
+
+test('a priority does nothing to a job that shares no tokens', async () => {
+  const { activities } = queuedApi(2);
+  await withWorker(server.native, 'alone', activities, async () => {
+    const job = await server.client.workflow.start('batchJob', {
+      workflowId: 'alone',
+      taskQueue: 'alone',
+      args: [specOf('alone')],
+    });
+    await job.signal('priority', 'high');
+    expect(await job.result()).toMatchObject({ answered: 20 });
+  });
+});
