@@ -51,6 +51,7 @@ export {
   type WatchOptions,
 } from './client/index.ts';
 export { BatchError, ErrorCode, isBatchError, type BatchErrorDetails } from './core/errors.ts';
+export type { GivenModel, GivenPrices, GivenTier } from './core/given-prices.ts';
 export type { JobOptions } from './core/job-spec.ts';
 export type { ListedProgress } from './core/job-listing.ts';
 export { Overlap, type ScheduleSpec } from './core/schedule-spec.ts';

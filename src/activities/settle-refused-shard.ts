@@ -1,4 +1,5 @@
 import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
+import { noCost } from '../core/token-cost.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
 import { doubtfulSince } from './batches/search-batch.ts';
@@ -69,7 +70,7 @@ function toCounts(
   const to = ranges.at(-1)?.[1] ?? 0;
   const where = lines === 1 ? `line ${from}` : `${lines} lines from ${from} to ${to}`;
   return {
-    ...toShardCounts(outcome, '0'),
+    ...toShardCounts(outcome, noCost),
     // A halved shard is sent again: no line has failed.
     ...(outcome.failed === 0 ? {} : { refused: `shard ${shard}, ${where}: ${reason}` }),
   };

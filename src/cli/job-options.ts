@@ -21,6 +21,7 @@ export interface JobFlags {
   reuse?: boolean;
   giveUpAfter?: number;
   account?: string;
+  prices?: string;
   fresh?: boolean;
 }
 
@@ -58,6 +59,7 @@ export function addJobOptions(command: Command): Command {
       toNumber,
     )
     .option('--account <name>', 'name of the account that pays, for filters (default: DURABLE_BATCH_ACCOUNT)')
+    .option('--prices <file>', 'a YAML or JSON file with prices of models, instead of the published ones')
     .option(
       '--fresh',
       'start a new job even if the same one exists: every line is paid for again, except lines that --only-new or --reuse leave out',

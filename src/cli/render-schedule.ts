@@ -37,7 +37,9 @@ export function describeSchedule({
   next,
 }: ScheduleStatus): string {
   const { input, jitterMs, overlap, catchUpMs, onlyNew, out, table, job, rows: ofRows } = spec;
-  const options = Object.entries(job).map(([option, value]) => `${option} ${String(value)}`);
+  const options = Object.entries(job).map(
+    ([option, value]) => `${option} ${typeof value === 'object' ? 'of a price file' : value}`,
+  );
   const rows = [
     ['schedule', name],
     ['state', `${paused ? 'paused' : 'on'}${note === null ? '' : `: ${note}`}`],

@@ -1,4 +1,5 @@
 import { badFlag } from './bad-option.ts';
+import type { GivenPrices } from './given-prices.ts';
 import { isEndpoint, endpoints, type Endpoint, MAX_BATCH_BYTES, MAX_BATCH_LINES } from './limits.ts';
 
 /** The options of a job of ready requests. Every field but `input` is optional. */
@@ -53,6 +54,8 @@ export interface JobOptions {
    * @default `DURABLE_BATCH_ACCOUNT`, or none
    */
   account?: string;
+  /** Prices of models instead of the published ones, kept with the job; not part of a job's identity. @default the published prices */
+  prices?: GivenPrices;
 }
 
 /** Every option of a job, as code spells it. */
@@ -74,6 +77,7 @@ export const jobOptionNames: readonly string[] = Object.keys({
   reuse: true,
   giveUpAfterHours: true,
   account: true,
+  prices: true,
 } satisfies Readonly<Record<keyof JobOptions, true>>);
 
 /** A job, complete and checked: the workflow's input, as plain data. `v` increases when its meaning changes. */
@@ -103,6 +107,8 @@ export interface JobSpec {
   readonly store?: { readonly id: string; readonly path: string };
   /** A hash of the base URL of its batches, if the process that started it has set one (`store/job-api.ts`). */
   readonly api?: string;
+  /** Prices that the user gave. Not part of its identity: they change nothing that is sent. */
+  readonly prices?: GivenPrices;
   /** The values of its search attributes at the server; specs of version 0.1 have none. */
   readonly labels?: JobLabels;
 }
@@ -209,6 +215,7 @@ export function checkJobOptions(
     ...(onlyNew === undefined ? {} : { onlyNew: { schedule: onlyNew } }),
     ...(options.reuse === true ? { reuse: true } : {}),
     ...answerLimits(options, hasAnswer),
+    ...(options.prices === undefined ? {} : { prices: options.prices }),
     ...(account === null ? {} : { labels: { account, schedule: null, searchable: false } }),
   };
 }

@@ -168,6 +168,8 @@ export interface JobReport {
   readonly cost_usd: number | null;
   /** The same tokens at list price. */
   readonly cost_usd_without_batch: number | null;
+  /** Where the prices are from, with their dates; absent if none is known, and from reports of earlier versions. */
+  readonly price_sources?: readonly string[];
   /** Counts of lines by error code, retried ones included. */
   readonly errors: Readonly<Record<string, number>>;
   /** The first lines that failed, at most `FAILED_SHOWN`; absent if none failed, and from reports of earlier versions. */

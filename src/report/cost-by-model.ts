@@ -9,14 +9,14 @@ const DRAWN = 8;
 const LISTED = 50;
 
 /** Tokens of each model, and their cost with and without batches. */
-export function costSection(models: readonly ModelSum[]): Html {
+export function costSection(models: readonly ModelSum[], sources: readonly string[]): Html {
   const drawn = models.filter(({ listUsd }) => (listUsd ?? 0) > 0).slice(0, DRAWN);
   const listed = models.slice(0, LISTED);
   return html`<section>
     <h2>Tokens and cost by model</h2>
     <p>
-      At the list price known to this version; batches cost half of it. If a price is not known, the sum is
-      not known either.
+      ${sources.length === 0 ? null : `Prices: ${sources.join('; ')}. `}Each paid row is priced by itself. If
+      a price is not known, the sum is not known either.
     </p>
     ${drawn.length === 0 ? null : costChart(drawn)}
     ${table(

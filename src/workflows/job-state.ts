@@ -47,8 +47,9 @@ export interface JobSnapshot extends CarriedWatch {
   /** What the settled shards cost; null when it is not known, absent from runs of version 0.1. */
   costUsd?: number | null;
   costUsdWithoutBatch?: number | null;
-  /** The same amount, exact: sums are equal to the report's. Absent from runs of earlier versions. */
+  /** The same amount, exact, as in `Amount`: sums are equal to the report's. Absent from runs of earlier versions. */
   cost?: Cost;
+  batchCost?: string;
   /** The latest settled shards, the latest first. */
   settled?: SettledShard[];
   /** Models of the job's lines. */

@@ -17,7 +17,7 @@ interface EstimateFlags extends JobFlags, SourceFlags {
 }
 
 /** The options of jobs on which an estimate depends. */
-const used = ['model', 'endpoint', 'shardLines', 'shardBytes', 'skipBadLines'];
+const used = ['model', 'endpoint', 'shardLines', 'shardBytes', 'skipBadLines', 'prices'];
 
 export function addEstimate(program: Command): void {
   const command = program

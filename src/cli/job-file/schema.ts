@@ -31,6 +31,7 @@ export interface JobFile {
   readonly out?: string;
   readonly npy?: string;
   readonly keep?: readonly string[];
+  readonly prices?: Readonly<Record<string, unknown>>;
   /** Every other key is the option of the same name. */
   readonly [option: string]: unknown;
 }
@@ -127,6 +128,11 @@ export const jobFileKeys: Readonly<Record<string, ZodType>> = {
   ),
   jobId: exactOptional(text.describe('Id of the job, instead of one from the rows and options')),
   account: exactOptional(text.describe('A name for who pays, by which jobs can be found')),
+  prices: exactOptional(
+    union([file, object], 'must be prices of models, or {"file": …}').describe(
+      'Prices of models instead of the published ones, here or in a [price file](cli.md#prices)',
+    ),
+  ),
   skipBadLines: exactOptional(flag.describe('Ends bad rows as `failed` instead of refusing the input')),
   attempts: exactOptional(wholeFrom(1, 20).describe('Attempts per row (default: 3)')),
   shardLines: exactOptional(wholeFrom(1, 50_000).describe('Most rows of a batch (default: 50000)')),
