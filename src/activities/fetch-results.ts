@@ -9,7 +9,6 @@ import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
 import { DOWNLOADS_AT_ONCE } from '../core/step-queues.ts';
 import { jobPrices } from '../prices/job-prices.ts';
 import { shardFiles } from '../store/job-files.ts';
-import { priceOf } from '../core/token-cost.ts';
 import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import type { Dependencies } from './step/dependencies.ts';
 import { downloadFiles, type BatchFiles } from './batches/download-batch-files.ts';
@@ -58,7 +57,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
   const { store } = deps;
   const known = await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard));
   const { model } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
-  if (known !== null) return toShardCounts(known, paidFor(model, known).amount);
+  if (known !== null) return toShardCounts(model, known, paidFor(model, known).amount);
 
   const answer = await answerCheckOf(store, request);
   const rates = (await jobPrices(store, job)).ratesOf(model);
@@ -105,8 +104,8 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
     if ('missing' in settled) throw new Error(`Shard ${shard} was not settled.`);
     const { outcome, first } = settled;
     const { tokens, amount } = paidFor(model, outcome);
-    if (first) deps.observer?.onShardSettled({ job, shard, model, outcome, tokens, price: priceOf(amount) });
-    return toShardCounts(outcome, amount);
+    if (first) deps.observer?.onShardSettled({ job, shard, model, outcome, tokens, amount });
+    return toShardCounts(model, outcome, amount);
   });
 }
 

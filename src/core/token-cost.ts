@@ -195,7 +195,7 @@ function batchOf(cost: string, batchCost: string | undefined): bigint {
   return batchCost === undefined ? BigInt(cost) / BATCH_DIVISOR : BigInt(batchCost);
 }
 
-/** An amount in USD for display, rounded to 10^-9. */
+/** An amount in USD. */
 export interface Price {
   readonly batchUsd: number;
   readonly listUsd: number;
@@ -205,6 +205,15 @@ export interface Price {
 export function priceOf({ cost, batchCost }: Amount): Price | null {
   if (cost === null) return null;
   return { batchUsd: toUsd(batchOf(cost, batchCost)), listUsd: toUsd(BigInt(cost)) };
+}
+
+/**
+ * The amount in USD as a number, not rounded to displayed decimals: sums of such numbers, rounded once, are those of reports. A sum of rounded
+ * amounts is not. Null if unknown.
+ */
+export function exactUsd({ cost, batchCost }: Amount): Price | null {
+  if (cost === null) return null;
+  return { batchUsd: Number(batchOf(cost, batchCost)) / 1e12, listUsd: Number(cost) / 1e12 };
 }
 
 /** Converts displayed amounts to an exact one: that of a batch is half of the list price unless it is displayed as another one. */

@@ -12,14 +12,20 @@ import { publishedRates } from './published-prices.ts';
 
 /** The prices of models: all that computes a cost asks it. */
 export interface PriceList {
-  /** The prices of a model; null if they are not known. Never throws: an unknown price stops nothing. */
+  /** The prices of a model; null if they are not known. Never throws: a cost that is only reported stops nothing. */
   readonly ratesOf: (model: string) => ModelRates | null;
 }
 
 /** The published prices, and those that the user gave instead. */
 export function priceList(given: GivenPrices | undefined): PriceList {
   return {
-    ratesOf: (model) => (given === undefined ? null : givenRates(given, model)) ?? publishedRates(model),
+    ratesOf(model) {
+      try {
+        return (given === undefined ? null : givenRates(given, model)) ?? publishedRates(model);
+      } catch {
+        return null; // prices that another version wrote, or an odd name
+      }
+    },
   };
 }
 
@@ -44,5 +50,5 @@ export interface PaidTokens extends Partial<Amount> {
 export function amountPaid(model: string, paid: PaidTokens): Amount {
   const { cost, batchCost, inputTokens: input, cachedTokens: cached, outputTokens: output } = paid;
   if (cost !== undefined) return batchCost === undefined ? { cost } : { cost, batchCost };
-  return promptAmount(publishedRates(model), { input, cached, output });
+  return promptAmount(priceList(undefined).ratesOf(model), { input, cached, output });
 }

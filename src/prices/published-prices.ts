@@ -22,14 +22,13 @@ const keys = {
   audioOutput: 'output_audio_mtok',
 } as const satisfies Record<keyof TokenPrices, string>;
 
-/** Returns the published prices of a model; null if the list does not have the model, or has no prices by tokens. */
+/**
+ * Returns the published prices of a model; null if the list does not have the model, or has no prices by tokens. The package may throw for odd
+ * names.
+ */
 export function publishedRates(model: string): ModelRates | null {
-  try {
-    const listed = calcPrice({ input_tokens: 0, output_tokens: 0 }, model, { providerId: 'openai' });
-    return listed === null ? null : toRates(listed.model_price);
-  } catch {
-    return null; // an unknown price never stops a job
-  }
+  const listed = calcPrice({ input_tokens: 0, output_tokens: 0 }, model, { providerId: 'openai' });
+  return listed === null ? null : toRates(listed.model_price);
 }
 
 function toRates(listed: ListedPrice): ModelRates | null {

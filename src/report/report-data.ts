@@ -1,3 +1,4 @@
+import type { RoundCost } from '../core/cost-sums.ts';
 import type { PaidTwice } from '../core/shard-plan.ts';
 import type { Amount } from '../core/token-cost.ts';
 
@@ -7,6 +8,8 @@ export interface ReportData {
   readonly startedAt: string;
   readonly shards: readonly ReportShard[];
   readonly models: readonly ModelSum[];
+  /** By model and round. */
+  readonly costs: readonly RoundCost[];
   /** Where the prices are from, with their dates. */
   readonly priceSources: readonly string[];
 }

@@ -1,7 +1,7 @@
 import { condition, patched } from '@temporalio/workflow';
 import type { ShardCounts } from '../activities/index.ts';
 import { SETTLED_SHOWN, type SettledShard } from '../core/progress.ts';
-import type { RoundPlan } from '../core/shard-plan.ts';
+import { shardRound, type RoundPlan } from '../core/shard-plan.ts';
 import { addShardCost } from './job-cost.ts';
 import type { JobControl } from './job-control.ts';
 import { REFUSED_SHOWN } from './job-state.ts';
@@ -87,7 +87,7 @@ async function settle(job: JobControl, shard: ShardRecord): Promise<void> {
 
 function addOutcome({ run, gate }: JobControl, shard: ShardRecord, counts: ShardCounts): void {
   const { state } = run;
-  addShardCost(state, counts);
+  addShardCost(state, counts, shardRound(shard.id));
   state.answered += counts.answered;
   state.failed += counts.failed;
   state.again += counts.again;

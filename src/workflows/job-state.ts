@@ -1,4 +1,5 @@
 import { workflowInfo } from '@temporalio/workflow';
+import type { CostSum } from '../core/cost-sums.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import { JobState, type SettledShard } from '../core/progress.ts';
 import type { RoundPlan } from '../core/shard-plan.ts';
@@ -50,6 +51,8 @@ export interface JobSnapshot extends CarriedWatch {
   /** The same amount, exact, as in `Amount`: sums are equal to the report's. Absent from runs of earlier versions. */
   cost?: Cost;
   batchCost?: string;
+  /** The same by model and round. */
+  costs?: CostSum[];
   /** The latest settled shards, the latest first. */
   settled?: SettledShard[];
   /** Models of the job's lines. */

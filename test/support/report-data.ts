@@ -61,6 +61,7 @@ export function reportData(shards: readonly ReportShard[]): ReportData {
     startedAt: STARTED_AT,
     shards,
     models: [model],
+    costs: [],
     priceSources: ['@pydantic/genai-prices of 2026-09-23'],
   };
 }

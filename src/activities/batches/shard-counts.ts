@@ -4,6 +4,8 @@ import { amountPaid } from '../../prices/price-list.ts';
 
 /** The counts of a settled shard, as the workflow receives them; the amount is absent from workers of version 0.1. */
 export interface ShardCounts extends Partial<Amount> {
+  /** Absent from workers of version 0.2 and before. */
+  readonly model?: string;
   readonly answered: number;
   readonly failed: number;
   readonly again: number;
@@ -40,10 +42,11 @@ export function paidFor(model: string, outcome: ShardOutcome): Paid {
 }
 
 /** Returns the counts of an outcome with its cost. */
-export function toShardCounts(outcome: ShardOutcome, amount: Amount): ShardCounts {
+export function toShardCounts(model: string, outcome: ShardOutcome, amount: Amount): ShardCounts {
   const { answered, failed, again, inputTokens, cachedTokens, outputTokens, accountRefused } = outcome;
   const price = priceOf(amount);
   return {
+    model,
     answered,
     failed,
     again: again.length,

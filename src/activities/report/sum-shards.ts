@@ -1,3 +1,4 @@
+import { addToCosts, toRoundCosts, type CostSum, type RoundCost } from '../../core/cost-sums.ts';
 import { count } from '../../core/number-format.ts';
 import type { DuplicatesReport } from '../../core/progress.ts';
 import type { ModelSum, ReportShard } from '../../report/report-data.ts';
@@ -20,6 +21,8 @@ export interface ShardSums {
   readonly errors: Readonly<Record<string, number>>;
   /** Part of the sums above. */
   readonly duplicates: DuplicatesReport;
+  /** The tokens and the cost by model and round. */
+  readonly costs: readonly RoundCost[];
   /** Where the prices are from, with their dates. */
   readonly priceSources: readonly string[];
   /** The most used first. */
@@ -36,6 +39,7 @@ export function sumShards(shards: readonly ReportShard[], losses: readonly Dupli
   const models = new Map<string, ModelTotal>();
   const sums = { answered: 0, failed: 0, cancelled: 0, batches: 0 };
   const duplicates = { batches: 0, answers: 0, input_tokens: 0, output_tokens: 0 };
+  const costs: CostSum[] = [];
   let duplicatesCost = noCost;
   for (const shard of shards) {
     sums.answered += shard.answered;
@@ -47,7 +51,20 @@ export function sumShards(shards: readonly ReportShard[], losses: readonly Dupli
     const model = models.get(shard.model) ?? new ModelTotal(shard.model);
     models.set(shard.model, model);
     model.lines += shard.round === 1 ? shard.lines : 0; // later rounds hold lines of the first
-    model.add(shard);
+    const add = (paid: PaidTokens): Amount => {
+      const { inputTokens, cachedTokens, outputTokens } = paid;
+      const amount = model.add(paid);
+      addToCosts(costs, {
+        model: shard.model,
+        round: shard.round,
+        inputTokens,
+        cachedTokens,
+        outputTokens,
+        ...amount,
+      });
+      return amount;
+    };
+    add(shard);
     const loss = lossOf.get(shard.id);
     duplicates.batches += loss?.batches ?? 0;
     for (const twice of [shard.twice, loss?.late ?? null]) {
@@ -55,7 +72,7 @@ export function sumShards(shards: readonly ReportShard[], losses: readonly Dupli
       duplicates.answers += twice.answers;
       duplicates.input_tokens += twice.inputTokens;
       duplicates.output_tokens += twice.outputTokens;
-      duplicatesCost = addAmounts(duplicatesCost, model.add(twice));
+      duplicatesCost = addAmounts(duplicatesCost, add(twice));
     }
   }
   const used = [...models.values()].sort((a, b) => b.lines - a.lines);
@@ -68,6 +85,7 @@ export function sumShards(shards: readonly ReportShard[], losses: readonly Dupli
     listUsd: price?.listUsd ?? null,
     errors: Object.fromEntries(errors),
     duplicates: { ...duplicates, cost_usd: priceOf(duplicatesCost)?.batchUsd ?? null },
+    costs: toRoundCosts(costs),
     priceSources: [...new Set(shards.flatMap(({ priceSource }) => priceSource ?? []))],
     models: used.map((model) => model.sum()),
     notes: notesOn(shards),
