@@ -6,9 +6,11 @@ export interface RoundCost {
   readonly model: string | null;
   /** From 1; null with `model`. */
   readonly round: number | null;
+  /** Tokens of the paid requests. */
   readonly inputTokens: number;
   /** Part of `inputTokens`. */
   readonly cachedTokens: number;
+  /** Tokens of their answers. */
   readonly outputTokens: number;
   /** At batch prices, in USD; null if it is not known. */
   readonly costUsd: number | null;

@@ -196,10 +196,15 @@ export interface ReportedCost {
   readonly model: string | null;
   /** From 1; null with `model`. */
   readonly round: number | null;
+  /** Tokens of the paid requests. */
   readonly input_tokens: number;
+  /** Part of `input_tokens`. */
   readonly cached_tokens: number;
+  /** Tokens of their answers. */
   readonly output_tokens: number;
+  /** At batch prices; null if it is not known. */
   readonly cost_usd: number | null;
+  /** The same tokens at list price. */
   readonly cost_usd_without_batch: number | null;
 }
 

@@ -1,6 +1,6 @@
-import type { GivenPrices, GivenTier } from '../core/given-prices.ts';
+import type { GivenPrices, GivenTier, TokenPrices } from '../core/given-prices.ts';
 import { noTokens, type ModelRates, type TokenCounts, type TokenRates } from '../core/token-cost.ts';
-import { toTokenRates, type TokenPrices } from './token-prices.ts';
+import { toTokenRates } from './token-prices.ts';
 
 /** The prices that the user gave for a model; null for a model without them. */
 export function givenRates({ date, models }: GivenPrices, name: string): ModelRates | null {

@@ -1,6 +1,7 @@
 import { calcPrice } from '@pydantic/genai-prices';
+import type { TokenPrices } from '../core/given-prices.ts';
 import type { ModelRates } from '../core/token-cost.ts';
-import { toTokenRates, type TokenPrices } from './token-prices.ts';
+import { toTokenRates } from './token-prices.ts';
 
 /** The release of the price list that package.json names; a test compares both. */
 export const PUBLISHED = { version: '0.1.8', date: '2026-09-23' } as const;
@@ -54,5 +55,6 @@ function pricesAt(listed: ListedPrice, start: number): TokenPrices {
     for (const tier of price.tiers) if (start >= tier.start) now = tier.price;
     return now;
   };
-  return Object.fromEntries(Object.entries(keys).map(([kind, key]) => [kind, usd(key)]));
+  const listedKinds = Object.entries(keys).map(([kind, key]) => [kind, usd(key)] as const);
+  return Object.fromEntries(listedKinds.filter(([, price]) => price !== undefined)) as TokenPrices;
 }

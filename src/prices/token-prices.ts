@@ -1,7 +1,5 @@
-import type { TokenCounts, TokenRates } from '../core/token-cost.ts';
-
-/** Prices in USD per million tokens. */
-export type TokenPrices = Readonly<Partial<Record<keyof TokenCounts, number | undefined>>>;
+import type { TokenPrices } from '../core/given-prices.ts';
+import type { TokenRates } from '../core/token-cost.ts';
 
 /** The price of a cache write without a price of its own. Prompt-caching guide (Nov 2026): 1.25 times the input price. */
 const CACHE_WRITE_SHARE = 1.25;
