@@ -85,7 +85,7 @@ export const pricesSchema: ZodType<GivenPrices> = strictObject(
  */
 export function assertPrices(prices: unknown): void {
   const { error } = pricesSchema.safeParse(prices);
-  const issue = error?.issues[0];
+  const issue = error?.issues.find(({ code }) => code === 'unrecognized_keys') ?? error?.issues[0];
   if (issue === undefined) return;
   const place = issue.path.length === 0 ? '' : `: ${issue.path.map(String).join('.')}`;
   const problem =

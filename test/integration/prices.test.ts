@@ -124,6 +124,25 @@ test('the report has the sum over all rows, also by model and round', () => {
   expect(page).toContain('price file of 2026-11-01');
 });
 
+test('a malformed price file is refused before anything is sent', async () => {
+  const bad = join(lab.folder, 'bad.yaml');
+  writeFileSync(bad, 'models:\n  my-model:\n    input: 2.5\n    outptu: 10\n');
+  const before = await lab.ledger();
+  const { code, err } = await lab.run([
+    'run',
+    lab.requests(2),
+    '--out',
+    join(lab.folder, 'no'),
+    '--prices',
+    bad,
+  ]);
+  expect({ code, err }).toEqual({
+    code: 2,
+    err: `durable-batch: ${bad}:4: key models.my-model.outptu does not exist: did you mean output?\n`,
+  });
+  expect(await lab.ledger()).toEqual(before);
+});
+
 test('status shows the same sums', async () => {
   const { code, out: text } = await lab.run(['status', 'priced', '--json']);
   expect(code).toBe(0);

@@ -16,9 +16,10 @@ export function parseYaml<T>(text: string, path: string, schema: ZodType<T>): T 
   const value = valueOf(document, path, lines);
   const { data, error: wrong } = schema.safeParse(value);
   if (wrong === undefined) return data;
-  const [issue] = wrong.issues;
-  const keys = issue!.path.map(String);
-  if (issue!.code === 'unrecognized_keys') {
+  // A misspelt key is named before the one that is missing instead.
+  const issue = wrong.issues.find(({ code }) => code === 'unrecognized_keys') ?? wrong.issues[0]!;
+  const keys = issue.path.map(String);
+  if (issue.code === 'unrecognized_keys') {
     const [name] = issue.keys;
     const line = lineOf(document, [...keys, name!], lines);
     const known = knownKeys(schema, keys);
@@ -26,8 +27,8 @@ export function parseYaml<T>(text: string, path: string, schema: ZodType<T>): T 
     const advice = near === null ? `known are ${known.join(', ')}.` : `did you mean ${near}?`;
     throw badFile(path, line, `key ${[...keys, name!.slice(0, 40)].join('.')} does not exist: ${advice}`);
   }
-  if (keys.length === 0) throw badFile(path, 1, `${issue!.message}.`);
-  throw badFile(path, lineOf(document, keys, lines), `key ${keys.join('.')} ${issue!.message}.`);
+  if (keys.length === 0) throw badFile(path, 1, `${issue.message}.`);
+  throw badFile(path, lineOf(document, keys, lines), `key ${keys.join('.')} ${issue.message}.`);
 }
 
 /** @throws BatchError `bad_option` for an alias without its anchor, and for more aliases than a file needs */

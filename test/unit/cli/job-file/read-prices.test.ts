@@ -68,7 +68,11 @@ describe('a bad price file is named with line and key', () => {
       'models:\n  m: 5',
       ':2: key models.m must be prices, such as {input: 2.5, output: 10}.',
     ],
-    ['a key of OpenAI', 'models:\n  m:\n    input: 1\n    outputs: 1', `:2: key models.m.output ${usd}`],
+    [
+      'a misspelt kind',
+      'models:\n  m:\n    input: 1\n    outputs: 1',
+      ':4: key models.m.outputs does not exist: did you mean output?',
+    ],
     [
       'an unknown kind',
       'models:\n  m:\n    input: 1\n    output: 1\n    cache: 1',
@@ -97,7 +101,7 @@ describe('a bad price file is named with line and key', () => {
     [
       'a misspelt key',
       'model: { m: { input: 1, output: 1 } }',
-      ':1: key models must be an object of prices by the name of the model.',
+      ':1: key model does not exist: did you mean models?',
     ],
   ])('%s', async (_, text, message) => {
     const path = file('bad.yaml', text);
