@@ -143,6 +143,16 @@ test('a malformed price file is refused before anything is sent', async () => {
   expect(await lab.ledger()).toEqual(before);
 });
 
+test('a job keeps the prices of its first start, and a later start with others says so', async () => {
+  const other = join(lab.folder, 'other.yaml');
+  writeFileSync(other, 'models: { my-model: { input: 9, output: 9 } }\n');
+  const again = ['run', join(lab.folder, 'in.jsonl'), '--job', 'priced', '--shard-lines', '4'];
+  const { code, err } = await lab.run([...again, '--out', join(lab.folder, 'again'), '--prices', other]);
+  expect(code, err).toBe(0);
+  expect(err).toContain('Job priced keeps the prices of its first start: those given now are not used.\n');
+  expect(JSON.parse(readFileSync(join(lab.folder, 'again/report.json'), 'utf8'))).toEqual(report);
+});
+
 test('status shows the same sums', async () => {
   const { code, out: text } = await lab.run(['status', 'priced', '--json']);
   expect(code).toBe(0);
