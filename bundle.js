@@ -32,12 +32,12 @@ const clients = await build({
 });
 
 /**
- * Leaves files outside of the bundle: those of workers and the emulator, and those that are loaded only for jobs over rows and for job
- * files. They are named by their paths from the bundle: a path from the file that imports them would name another file.
+ * Leaves files outside of the bundle: those of workers and the emulator, and those that are loaded only for jobs over rows, for job
+ * files and for prices. They are named by their paths from the bundle: a path from the file that imports them would name another file.
  */
 function leaveFilesOutside({ onResolve }) {
   const always = /\/(worker|emulator)\/index\.js$/;
-  const whenDynamic = /\/(render|input\/table|job-file|estimate)\/[a-z0-9-]+\.js$/;
+  const whenDynamic = /\/(render|input\/table|job-file|estimate|prices)\/[a-z0-9-]+\.js$/;
   onResolve({ filter: /\.js$/ }, ({ path, resolveDir, kind }) => {
     const isOutside = kind !== 'entry-point' && always.test(path);
     if (!isOutside && !(kind === 'dynamic-import' && whenDynamic.test(join(resolveDir, path))))

@@ -51,8 +51,16 @@ export {
   type WatchOptions,
 } from './client/index.ts';
 export { BatchError, ErrorCode, isBatchError, type BatchErrorDetails } from './core/errors.ts';
+export type { RoundCost } from './core/cost-sums.ts';
+export type { GivenModel, GivenPrices, GivenTier, TokenPrices } from './core/given-prices.ts';
 export type { JobOptions } from './core/job-spec.ts';
 export type { ListedProgress } from './core/job-listing.ts';
 export { Overlap, type ScheduleSpec } from './core/schedule-spec.ts';
-export { JobState, type JobProgress, type JobReport, type ShardView } from './core/progress.ts';
+export {
+  JobState,
+  type JobProgress,
+  type JobReport,
+  type ReportedCost,
+  type ShardView,
+} from './core/progress.ts';
 export type { TemporalConnectionOptions, TemporalTarget } from './temporal/index.ts';

@@ -2,7 +2,7 @@ import { log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { basename } from 'node:path';
 import type { JobSpec } from '../core/job-spec.ts';
-import { FAILED_SHOWN, type JobReport } from '../core/progress.ts';
+import { FAILED_SHOWN, toReportedCost, type JobReport } from '../core/progress.ts';
 import { type RoundPlan, shardId } from '../core/shard-plan.ts';
 import type { ReportShard } from '../report/report-data.ts';
 import { ByteCounter } from '../file-work/byte-counter.ts';
@@ -55,9 +55,12 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
       const losses = await countDuplicates(deps, job, startedAt, shards, signal);
       const reportShards: ReportShard[] = [];
       for (const shard of shards) reportShards.push(await readReportShard(store, job, shard));
-      const { models, ...sums } = sumShards(reportShards, losses);
+      const { models, costs, priceSources, ...sums } = sumShards(reportShards, losses);
       const drawing = tryOrLog(job, () =>
-        files.drawReport({ startedAt, shards: reportShards, models }, AbortSignal.timeout(DRAWING_MS)),
+        files.drawReport(
+          { startedAt, shards: reportShards, models, costs, priceSources },
+          AbortSignal.timeout(DRAWING_MS),
+        ),
       );
       const sources = [
         ...(plans[0]!.rejected === 0 ? [] : [jobFiles.rejected(job)]),
@@ -93,6 +96,8 @@ export async function assembleResults(deps: Dependencies, request: AssembleReque
         output_tokens: sums.outputTokens,
         cost_usd: sums.batchUsd,
         cost_usd_without_batch: sums.listUsd,
+        costs: costs.map(toReportedCost),
+        ...(priceSources.length === 0 ? {} : { price_sources: priceSources }),
         errors: sums.errors,
         ...(failed === 0 ? {} : { first_failed: merged.failed }),
         duplicates: losses.length === 0 ? null : sums.duplicates,

@@ -7,9 +7,8 @@ import type { AnswerLimits, TemplateReference } from '../core/job-spec.ts';
 import type { AnswerCheck, EndedShard, MissingRows } from '../file-work/rows/ended-shard.ts';
 import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
 import { DOWNLOADS_AT_ONCE } from '../core/step-queues.ts';
-import { ratesOf } from '../openai/price.ts';
+import { jobPrices } from '../prices/job-prices.ts';
 import { shardFiles } from '../store/job-files.ts';
-import { priceOf } from '../core/token-cost.ts';
 import { claimRecord, readRecord, type Store } from '../store/store.ts';
 import type { Dependencies } from './step/dependencies.ts';
 import { downloadFiles, type BatchFiles } from './batches/download-batch-files.ts';
@@ -58,9 +57,10 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
   const { store } = deps;
   const known = await readRecord<ShardOutcome>(store, shardFiles.outcome(job, shard));
   const { model } = (await readRecord<ShardManifest>(store, shardFiles.manifest(job, shard)))!;
-  if (known !== null) return toShardCounts(known, paidFor(model, known).cost);
+  if (known !== null) return toShardCounts(model, known, paidFor(model, known).amount);
 
   const answer = await answerCheckOf(store, request);
+  const rates = (await jobPrices(store, job)).ratesOf(model);
   return await withHeartbeat(async (signal) => {
     let ended = (await readRecord<EndedRecord>(store, shardFiles.ended(job, shard, batch)))!;
     const missedKey = shardFiles.missed(job, shard, batch);
@@ -82,7 +82,7 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
         ...(answer === null ? {} : { answer }),
         duplicates: files.duplicates,
         lostDuplicate: files.lostDuplicate,
-        rates: ratesOf(model),
+        rates,
       });
 
     const isCancelled = request.cancelled === true && ended.status === BatchStatus.Cancelled;
@@ -103,9 +103,9 @@ export async function fetchResults(deps: Dependencies, request: FetchRequest): P
     }
     if ('missing' in settled) throw new Error(`Shard ${shard} was not settled.`);
     const { outcome, first } = settled;
-    const { tokens, cost } = paidFor(model, outcome);
-    if (first) deps.observer?.onShardSettled({ job, shard, model, outcome, tokens, price: priceOf(cost) });
-    return toShardCounts(outcome, cost);
+    const { tokens, amount } = paidFor(model, outcome);
+    if (first) deps.observer?.onShardSettled({ job, shard, model, outcome, tokens, amount });
+    return toShardCounts(model, outcome, amount);
   });
 }
 

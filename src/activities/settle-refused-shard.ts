@@ -1,4 +1,5 @@
 import type { ShardManifest, ShardOutcome } from '../core/shard-plan.ts';
+import { noCost } from '../core/token-cost.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord } from '../store/store.ts';
 import { doubtfulSince } from './batches/search-batch.ts';
@@ -45,13 +46,11 @@ export async function settleRefusedShard(
     });
     if (first) {
       const tokens = { input: 0, cached: 0, output: 0 };
-      observer?.onShardSettled({ job, shard, model: manifest.model, outcome, tokens, price: nothing });
+      observer?.onShardSettled({ job, shard, model: manifest.model, outcome, tokens, amount: noCost });
     }
     return toCounts(outcome, manifest, record.reason, shard);
   });
 }
-
-const nothing = { batchUsd: 0, listUsd: 0 } as const;
 
 function withoutRecord({ refusal }: RefusedRequest): RefusedRecord {
   const { status, code } = refusal;
@@ -62,7 +61,7 @@ function withoutRecord({ refusal }: RefusedRequest): RefusedRecord {
 
 function toCounts(
   outcome: ShardOutcome,
-  { lines, ranges }: ShardManifest,
+  { model, lines, ranges }: ShardManifest,
   reason: string,
   shard: string,
 ): ShardCounts {
@@ -70,7 +69,7 @@ function toCounts(
   const to = ranges.at(-1)?.[1] ?? 0;
   const where = lines === 1 ? `line ${from}` : `${lines} lines from ${from} to ${to}`;
   return {
-    ...toShardCounts(outcome, '0'),
+    ...toShardCounts(model, outcome, noCost),
     // A halved shard is sent again: no line has failed.
     ...(outcome.failed === 0 ? {} : { refused: `shard ${shard}, ${where}: ${reason}` }),
   };

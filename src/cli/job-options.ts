@@ -25,6 +25,7 @@ export interface JobFlags {
   account?: string;
   priority?: Priority;
   tokenLimit?: Record<string, number>;
+  prices?: string;
   fresh?: boolean;
 }
 
@@ -62,6 +63,7 @@ export function addJobOptions(command: Command): Command {
       toNumber,
     )
     .option('--account <name>', 'name of the account that pays, for filters (default: DURABLE_BATCH_ACCOUNT)')
+    .option('--prices <file>', 'a YAML or JSON file with prices of models, instead of the published ones')
     .option(
       '--priority <priority>',
       "high, normal or low: share the account's enqueued tokens with other jobs, those of a high priority first",

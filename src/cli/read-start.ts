@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BatchError, ErrorCode } from '../core/errors.ts';
+import type { GivenPrices } from '../core/given-prices.ts';
 import { rowNoun } from '../core/job-spec.ts';
 import { count } from '../core/number-format.ts';
 import type { FoundLines } from '../file-work/requests/found-lines.ts';
@@ -70,8 +71,15 @@ export async function readJob(
   const isGiven = given.input !== undefined || given.sql !== undefined;
   const sources = Object.entries(isGiven ? given : { input, sql }).filter(([, value]) => value !== undefined);
   const answer = flags.answer ?? file?.names.answer;
+  const prices = flags.prices === undefined ? {} : { prices: await pricesOf(flags.prices) };
   return {
-    options: { ...others, ...job, ...settings, ...Object.fromEntries(sources) } as Partial<StartOptions>,
+    options: {
+      ...others,
+      ...job,
+      ...prices,
+      ...settings,
+      ...Object.fromEntries(sources),
+    } as Partial<StartOptions>,
     names: {
       prompt: (flags.prompt === undefined && file?.names.prompt) || names.prompt!,
       system: (flags.system === undefined && file?.names.system) || names.system!,
@@ -88,6 +96,12 @@ async function jobFileOf(inputs: readonly string[]): Promise<ReadJobFile | null>
   if (!isJobFile(inputs)) return null;
   const { readJobFile } = await import('./job-file/read-job-file.ts');
   return await readJobFile(inputs[0]!);
+}
+
+/** YAML and the check are loaded only for a price file. */
+async function pricesOf(path: string): Promise<GivenPrices> {
+  const { readPrices } = await import('./job-file/read-prices.ts');
+  return await readPrices(path);
 }
 
 /** True if the first input is a job file. */

@@ -84,11 +84,16 @@ function notesOf(groups: readonly PricedGroup[], earlier: EarlierOutput | null, 
         ]
       : []),
     ...(groups.some(({ promptPrice }) => promptPrice === null)
-      ? ['The price list does not have a model of this input.']
+      ? ['The price list does not have a model of this input: --prices FILE gives its prices.']
       : []),
+    ...sourcesOf(groups).map((source) => `Prices: ${source}.`),
     ...groups.flatMap(limitNote),
   ];
   return notes.length === 0 ? [] : [...notes, ''];
+}
+
+function sourcesOf(groups: readonly PricedGroup[]): string[] {
+  return [...new Set(groups.flatMap(({ priceSource }) => priceSource ?? []))];
 }
 
 /** How to bound the answers of an endpoint. */
@@ -128,7 +133,18 @@ export function estimateJson({ input, requests, bad, groups, earlier }: ShownEst
     batches: groups.reduce((sum, group) => sum + group.batches, 0),
     earlier,
     models: groups.map(
-      ({ model, endpoint, prompt, expected, worst, promptPrice, waves, tooLarge, ...group }) => ({
+      ({
+        model,
+        endpoint,
+        prompt,
+        expected,
+        worst,
+        promptPrice,
+        priceSource,
+        waves,
+        tooLarge,
+        ...group
+      }) => ({
         model,
         endpoint,
         requests: group.requests,
@@ -143,6 +159,7 @@ export function estimateJson({ input, requests, bad, groups, earlier }: ShownEst
         max_output_tokens: worst?.tokens ?? null,
         max_cost_usd: worst?.price?.batchUsd ?? null,
         max_cost_usd_without_batch: worst?.price?.listUsd ?? null,
+        price_source: priceSource,
         unknown_parts: group.unknown,
         waves,
         too_large:

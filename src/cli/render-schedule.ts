@@ -37,9 +37,7 @@ export function describeSchedule({
   next,
 }: ScheduleStatus): string {
   const { input, jitterMs, overlap, catchUpMs, onlyNew, out, table, job, rows: ofRows } = spec;
-  const options = Object.entries(job).map(
-    ([option, value]) => `${option} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
-  );
+  const options = Object.entries(job).map(([option, value]) => `${option} ${valueOf(option, value)}`);
   const rows = [
     ['schedule', name],
     ['state', `${paused ? 'paused' : 'on'}${note === null ? '' : `: ${note}`}`],
@@ -91,4 +89,10 @@ function asTable(head: string[], rows: string[][]): string {
     drawHorizontalLine: () => false,
     columnDefault: { paddingLeft: 0, paddingRight: 2 },
   }).trimEnd();
+}
+
+/** The value of an option; prices are not shown. */
+function valueOf(option: string, value: unknown): string {
+  if (option === 'prices') return 'of a price file';
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }

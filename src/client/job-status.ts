@@ -2,7 +2,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { parseListed, PROGRESS_MEMO, shownState, type ListedProgress } from '../core/job-listing.ts';
-import { endStateOf, type JobProgress, type JobReport } from '../core/progress.ts';
+import { costsOfReport, endStateOf, type JobProgress, type JobReport } from '../core/progress.ts';
 import { progressQuery } from '../workflows/messages.ts';
 import { listedLabels } from './job-labels.ts';
 import type { JobRecords } from './job-records.ts';
@@ -191,6 +191,7 @@ export class JobStatusReader {
 }
 
 function doneProgress(report: JobReport): JobProgress {
+  const costs = costsOfReport(report);
   return {
     jobId: report.job_id,
     state: endStateOf(report),
@@ -210,6 +211,7 @@ function doneProgress(report: JobReport): JobProgress {
     uploaded: report.lines,
     costUsd: report.cost_usd,
     costUsdWithoutBatch: report.cost_usd_without_batch,
+    ...(costs === undefined ? {} : { costs }),
     table: [],
   };
 }

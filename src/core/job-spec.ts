@@ -1,5 +1,6 @@
 import { badFlag } from './bad-option.ts';
 import { isPriority, priorities, type Priority } from './priority.ts';
+import type { GivenPrices } from './given-prices.ts';
 import { isEndpoint, endpoints, type Endpoint, MAX_BATCH_BYTES, MAX_BATCH_LINES } from './limits.ts';
 
 /** The options of a job of ready requests. Every field but `input` is optional. */
@@ -64,6 +65,8 @@ export interface JobOptions {
    * tokens with other jobs. @default `DURABLE_BATCH_TOKEN_LIMITS`, or learned from the API's refusals
    */
   tokenLimits?: Readonly<Record<string, number>>;
+  /** Prices of models instead of the published ones, kept with the job; not part of a job's identity. @default the published prices */
+  prices?: GivenPrices;
 }
 
 /** Every option of a job, as code spells it. */
@@ -87,6 +90,7 @@ export const jobOptionNames: readonly string[] = Object.keys({
   account: true,
   priority: true,
   tokenLimits: true,
+  prices: true,
 } satisfies Readonly<Record<keyof JobOptions, true>>);
 
 /** A job, complete and checked: the workflow's input, as plain data. `v` increases when its meaning changes. */
@@ -118,6 +122,8 @@ export interface JobSpec {
   readonly api?: string;
   /** How the job shares the account's enqueued tokens with others; without it, it finds their limit alone, by refusals. */
   readonly tokenQueue?: TokenQueueOptions;
+  /** Prices that the user gave. Not part of its identity: they change nothing that is sent. */
+  readonly prices?: GivenPrices;
   /** The values of its search attributes at the server; specs of version 0.1 have none. */
   readonly labels?: JobLabels;
 }
@@ -254,6 +260,7 @@ export function checkJobOptions(
     ...(options.reuse === true ? { reuse: true } : {}),
     ...answerLimits(options, hasAnswer),
     ...tokenQueueOf(options),
+    ...(options.prices === undefined ? {} : { prices: options.prices }),
     ...(account === null ? {} : { labels: { account, schedule: null, searchable: false } }),
   };
 }

@@ -1,3 +1,5 @@
+import type { RoundCost } from './cost-sums.ts';
+
 /** A job's progress: one shape for the query, the command line, logs and the Web UI. */
 export interface JobProgress {
   /** The job's id. */
@@ -41,6 +43,8 @@ export interface JobProgress {
   readonly costUsd: number | null;
   /** The same tokens at list price. */
   readonly costUsdWithoutBatch: number | null;
+  /** The same by model and round; absent from workers of earlier versions. */
+  readonly costs?: readonly RoundCost[];
   /** Active shards, at most `SHARDS_SHOWN`, in the order of their start. */
   readonly table: readonly ShardView[];
   /** Settled shards, at most `SETTLED_SHOWN`, the latest first; workers of version 0.1 send none. */
@@ -168,6 +172,10 @@ export interface JobReport {
   readonly cost_usd: number | null;
   /** The same tokens at list price. */
   readonly cost_usd_without_batch: number | null;
+  /** The same by model and round; absent from reports of earlier versions. */
+  readonly costs?: readonly ReportedCost[];
+  /** Where the prices are from, with their dates; absent if none is known, and from reports of earlier versions. */
+  readonly price_sources?: readonly string[];
   /** Counts of lines by error code, retried ones included. */
   readonly errors: Readonly<Record<string, number>>;
   /** The first lines that failed, at most `FAILED_SHOWN`; absent if none failed, and from reports of earlier versions. */
@@ -180,6 +188,50 @@ export interface JobReport {
   readonly started_at: string;
   /** ISO 8601. */
   readonly finished_at: string;
+}
+
+/** The tokens and the cost of one model in one round; see `RoundCost`. */
+export interface ReportedCost {
+  /** Null for the sum of all that have no entry of their own. */
+  readonly model: string | null;
+  /** From 1; null with `model`. */
+  readonly round: number | null;
+  /** Tokens of the paid requests. */
+  readonly input_tokens: number;
+  /** Part of `input_tokens`. */
+  readonly cached_tokens: number;
+  /** Tokens of their answers. */
+  readonly output_tokens: number;
+  /** At batch prices; null if it is not known. */
+  readonly cost_usd: number | null;
+  /** The same tokens at list price. */
+  readonly cost_usd_without_batch: number | null;
+}
+
+/** The costs of a report, as progress has them. */
+export function costsOfReport({ costs }: JobReport): RoundCost[] | undefined {
+  return costs?.map(({ model, round, ...sum }) => ({
+    model,
+    round,
+    inputTokens: sum.input_tokens,
+    cachedTokens: sum.cached_tokens,
+    outputTokens: sum.output_tokens,
+    costUsd: sum.cost_usd,
+    costUsdWithoutBatch: sum.cost_usd_without_batch,
+  }));
+}
+
+/** The costs of progress, as a report has them. */
+export function toReportedCost({ model, round, ...sum }: RoundCost): ReportedCost {
+  return {
+    model,
+    round,
+    input_tokens: sum.inputTokens,
+    cached_tokens: sum.cachedTokens,
+    output_tokens: sum.outputTokens,
+    cost_usd: sum.costUsd,
+    cost_usd_without_batch: sum.costUsdWithoutBatch,
+  };
 }
 
 /** Maximum lines of `JobReport.first_failed`. */

@@ -1,5 +1,5 @@
 import type { LineHistory } from './line-attempts.ts';
-import type { Cost } from './token-cost.ts';
+import type { Amount } from './token-cost.ts';
 import { MAX_EMBEDDING_INPUTS } from './limits.ts';
 
 /** The id of a shard: round 1 has the input's lines, later rounds the lines still without an answer. */
@@ -89,19 +89,22 @@ export interface RoundPlan {
 }
 
 /** How a shard's lines ended. */
-export interface ShardOutcome {
+export interface ShardOutcome extends Partial<Amount> {
   /** The file with the rows of the lines that ended, see `shardFiles.rows`; absent in outcomes of version 0.1, and if none ended. */
   readonly rows?: string;
   readonly answered: number;
   readonly failed: number;
   /** Lines that are sent again. */
   readonly again: readonly CarriedLine[];
-  /** Tokens of all paid rows, including those without an answer; without `twice`. */
+  /**
+   * Tokens of all paid rows, including those without an answer; without `twice`. Their amount is the sum over the rows; outcomes of version 0.1
+   * have only these sums.
+   */
   readonly inputTokens: number;
   readonly cachedTokens: number;
   readonly outputTokens: number;
-  /** Their cost, priced row by row; absent in outcomes of version 0.1, which have only the sums above. */
-  readonly cost?: Cost;
+  /** Where the prices are from; absent if they are not known, and in outcomes of earlier versions. */
+  readonly priceSource?: string;
   /** Paid rows of a model of known price whose usage does not determine their cost; absent if there are none. */
   readonly unpriced?: number;
   /** Failed and retried lines by error code. */
@@ -137,14 +140,12 @@ export function endedLines({ lines }: ShardManifest, { again }: ShardOutcome): n
 /** Example lines for each error of a shard: enough to find the cause in the input. */
 export const EXAMPLES_KEPT = 5;
 
-/** Paid answers that were not used, since their lines already had one. */
-export interface PaidTwice {
+/** Paid answers that were not used, since their lines already had one. Records of version 0.1 have no amount. */
+export interface PaidTwice extends Partial<Amount> {
   readonly answers: number;
   readonly inputTokens: number;
   readonly cachedTokens: number;
   readonly outputTokens: number;
-  /** Their cost; absent in records of version 0.1. */
-  readonly cost?: Cost;
 }
 
 /** The maximum size of a shard. */

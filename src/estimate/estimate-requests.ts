@@ -1,4 +1,4 @@
-import type { JobSpec } from '../core/job-spec.ts';
+import { fittingShardBytes, type JobSpec } from '../core/job-spec.ts';
 import type { Endpoint } from '../core/limits.ts';
 import type { RequestLine } from '../core/request-line.ts';
 import { ShardFill, type ShardLimits } from '../core/shard-plan.ts';
@@ -30,24 +30,28 @@ export interface RequestsEstimate extends FoundLines {
 /** Reads an input once, and estimates what its requests need; samples of all models take at most `samplingMs` each. Sends nothing. */
 export async function estimateRequests(
   input: InputReader,
-  spec: Pick<JobSpec, 'model' | 'endpoint' | 'shardBytes' | 'shardLines'>,
+  spec: Pick<JobSpec, 'model' | 'endpoint' | 'shardBytes' | 'shardLines' | 'tokenQueue'>,
   samplingMs: number = SAMPLING_MS,
 ): Promise<RequestsEstimate> {
   const groups = new Map<string, Group>();
-  const limits = { lines: spec.shardLines, bytes: spec.shardBytes };
   const found = findRequests(input, spec, (_, block, request) =>
-    groupOf(groups, request).add(block, request, limits),
+    groupOf(groups, request, spec).add(block, request),
   );
   const estimates: GroupEstimate[] = [];
   for (const group of groups.values()) estimates.push(await group.estimate(samplingMs));
   return { ...found, groups: estimates };
 }
 
-function groupOf(groups: Map<string, Group>, { endpoint, model }: RequestLine): Group {
+function groupOf(
+  groups: Map<string, Group>,
+  { endpoint, model }: RequestLine,
+  { shardLines, shardBytes, tokenQueue }: Pick<JobSpec, 'shardBytes' | 'shardLines' | 'tokenQueue'>,
+): Group {
   const key = `${endpoint} ${model}`;
   const known = groups.get(key);
   if (known !== undefined) return known;
-  const group = new Group(model, endpoint);
+  const bytes = fittingShardBytes(tokenQueue, model, shardBytes);
+  const group = new Group(model, endpoint, { lines: shardLines, bytes });
   groups.set(key, group);
   return group;
 }
@@ -55,6 +59,7 @@ function groupOf(groups: Map<string, Group>, { endpoint, model }: RequestLine): 
 class Group {
   private readonly model: string;
   private readonly endpoint: Endpoint;
+  private readonly limits: ShardLimits;
   private readonly sample = new PromptSample();
   private requests = 0;
   private batches = 0;
@@ -63,14 +68,15 @@ class Group {
   /** The last batch so far. */
   private fill = new ShardFill();
 
-  constructor(model: string, endpoint: Endpoint) {
+  constructor(model: string, endpoint: Endpoint, limits: ShardLimits) {
     this.model = model;
     this.endpoint = endpoint;
+    this.limits = limits;
   }
 
-  add(block: Buffer, request: RequestLine, limits: ShardLimits): void {
+  add(block: Buffer, request: RequestLine): void {
     const size = { bytes: lineBytes(request), embeddingInputs: request.embeddingInputs };
-    if (this.batches === 0 || this.fill.isFullFor(size, limits)) {
+    if (this.batches === 0 || this.fill.isFullFor(size, this.limits)) {
       this.batches += 1;
       this.fill = new ShardFill();
     }

@@ -1,5 +1,5 @@
-import { priceOf, type Price } from '../core/token-cost.ts';
-import { ratesOf } from '../openai/price.ts';
+import { amountInTier, noTokens, priceOf, type ModelRates, type Price } from '../core/token-cost.ts';
+import { priceList, type PriceList } from '../prices/price-list.ts';
 import { tokenLimitOf, type JobSpec } from '../core/job-spec.ts';
 import type { FoundLines } from '../file-work/requests/found-lines.ts';
 import type { InputReader } from '../input/input-reader.ts';
@@ -23,6 +23,8 @@ interface TooLargeBatch {
 
 /** An estimate for one model and endpoint, with prices. */
 export interface PricedGroup extends GroupEstimate {
+  /** Where its prices are from, with their date; null if they are not known. */
+  readonly priceSource: string | null;
   /** Of the prompts alone. */
   readonly promptPrice: Price | null;
   /** With as many output tokens as answers of earlier jobs had; null without such jobs. */
@@ -54,28 +56,34 @@ export async function estimateStart(
 ): Promise<JobEstimate> {
   const { groups, ...found } = await estimateRequests(lines, spec);
   const earlier = spec.template === undefined ? null : await earlierOutput(store, spec.template.sha256, api);
-  return { ...found, groups: priced(groups, earlier, spec.tokenQueue), earlier };
+  const prices = priceList(spec.prices);
+  return {
+    ...found,
+    groups: groups.map((group) => priced(group, prices, earlier, spec.tokenQueue)),
+    earlier,
+  };
 }
 
 function priced(
-  groups: readonly GroupEstimate[],
+  group: GroupEstimate,
+  prices: PriceList,
   earlier: EarlierOutput | null,
   tokenQueue: JobSpec['tokenQueue'],
-): PricedGroup[] {
-  return groups.map((group) => {
-    const { model, requests, prompt, maxOutputTokens } = group;
-    const withOutput = (tokens: number): PricedOutput => ({
-      tokens,
-      price: priceFor(model, requests, prompt.tokens, tokens),
-    });
-    return {
-      ...group,
-      promptPrice: priceFor(model, requests, prompt.tokens, 0),
-      expected: earlier === null ? null : withOutput(Math.round(earlier.tokens * requests)),
-      worst: maxOutputTokens === null ? null : withOutput(maxOutputTokens),
-      ...wavesOf(group, tokenLimitOf(tokenQueue, model)),
-    };
+): PricedGroup {
+  const { model, requests, prompt, maxOutputTokens } = group;
+  const rates = prices.ratesOf(model);
+  const withOutput = (tokens: number): PricedOutput => ({
+    tokens,
+    price: priceFor(rates, requests, prompt.tokens, tokens),
   });
+  return {
+    ...group,
+    priceSource: rates?.source ?? null,
+    promptPrice: priceFor(rates, requests, prompt.tokens, 0),
+    expected: earlier === null ? null : withOutput(Math.round(earlier.tokens * requests)),
+    worst: maxOutputTokens === null ? null : withOutput(maxOutputTokens),
+    ...wavesOf(group, tokenLimitOf(tokenQueue, model)),
+  };
 }
 
 /** Batches are accepted whole: as many run at a time as fit the limit together. */
@@ -95,10 +103,8 @@ function wavesOf(
 }
 
 /** Prices have tiers by the size of one prompt: all prompts are taken to be of the mean size. */
-function priceFor(model: string, requests: number, input: number, output: number): Price | null {
-  const rates = ratesOf(model);
+function priceFor(rates: ModelRates | null, requests: number, input: number, output: number): Price | null {
   if (rates === null || requests === 0) return null;
   const tier = rates.tierStarts.filter((start) => input / requests > start).length;
-  const { input: perInput, output: perOutput } = rates.tiers[tier]!;
-  return priceOf(String(BigInt(input) * BigInt(perInput) + BigInt(output) * BigInt(perOutput)));
+  return priceOf(amountInTier(rates, tier, { ...noTokens(), input, output }));
 }

@@ -24,6 +24,7 @@ export async function prepareJob(options: JobOptions, fresh: boolean = false): P
   assertInput(options);
   assertKnownOptions(options, jobOptionNames);
   const { input, ...others } = options;
+  await assertGivenPrices(options);
   return nameJob(checkOptions(others, false), await fingerprintInput(input), { stem: input, fresh });
 }
 
@@ -43,6 +44,16 @@ export function withEnvironment<O extends Pick<JobOptions, 'account' | 'tokenLim
     ...(tokenLimits === null ? {} : { tokenLimits }),
     ...options,
   };
+}
+
+/**
+ * Checks the prices of a job; the check is loaded only for a job that has some.
+ * @throws BatchError `bad_option`
+ */
+export async function assertGivenPrices({ prices }: Pick<JobOptions, 'prices'>): Promise<void> {
+  if (prices === undefined) return;
+  const { assertPrices } = await import('../prices/price-schema.ts');
+  assertPrices(prices);
 }
 
 /** The spec of a job; without an id of its own, it is named after `stem` and its identity. With `fresh`, its id is unique. */

@@ -12,7 +12,7 @@ import type { TemplateNames } from '../render/column-uses.ts';
 import type { RequestTemplate } from '../render/request-template.ts';
 import type { Store } from '../store/store.ts';
 import { templateReference } from './job-template.ts';
-import { checkOptions, nameJob, prepareJob } from './prepare-job.ts';
+import { assertGivenPrices, checkOptions, nameJob, prepareJob } from './prepare-job.ts';
 import {
   checkSource,
   rowSourceOf,
@@ -155,6 +155,7 @@ export async function checkStart(
   names: TemplateFiles,
 ): Promise<CheckedStart> {
   const given = embedding(options);
+  await assertGivenPrices(given);
   const paths = checkSource(given);
   const template = await requestTemplateOf(given, names);
   if (template === null) await assertNoRows(given, paths);

@@ -1,4 +1,5 @@
 import type { BarSeriesOption } from 'echarts';
+import type { RoundCost } from '../core/cost-sums.ts';
 import { count, usd } from '../core/number-format.ts';
 import { axisStyle, colour, drawChart, legend, shortened } from './chart.ts';
 import { html, type Html } from './html.ts';
@@ -9,14 +10,18 @@ const DRAWN = 8;
 const LISTED = 50;
 
 /** Tokens of each model, and their cost with and without batches. */
-export function costSection(models: readonly ModelSum[]): Html {
+export function costSection(
+  models: readonly ModelSum[],
+  costs: readonly RoundCost[],
+  sources: readonly string[],
+): Html {
   const drawn = models.filter(({ listUsd }) => (listUsd ?? 0) > 0).slice(0, DRAWN);
   const listed = models.slice(0, LISTED);
   return html`<section>
     <h2>Tokens and cost by model</h2>
     <p>
-      At the list price known to this version; batches cost half of it. If a price is not known, the sum is
-      not known either.
+      ${sources.length === 0 ? null : `Prices: ${sources.join('; ')}. `}Each paid row is priced by itself. If
+      a price is not known, the sum is not known either.
     </p>
     ${drawn.length === 0 ? null : costChart(drawn)}
     ${table(
@@ -28,12 +33,33 @@ export function costSection(models: readonly ModelSum[]): Html {
         count(model.inputTokens),
         count(model.cachedTokens),
         count(model.outputTokens),
-        model.batchUsd === null ? 'not known' : usd(model.batchUsd),
-        model.listUsd === null ? 'not known' : usd(model.listUsd),
+        costText(model.batchUsd),
+        costText(model.listUsd),
       ]),
     )}
     ${models.length > LISTED ? html`<p>${count(models.length - LISTED)} more models are not listed; the sums above include them.</p>` : null}
+    ${costs.length > models.length ? roundTable(costs) : null}
   </section>`;
+}
+
+function roundTable(costs: readonly RoundCost[]): Html {
+  return table(
+    'Tokens and cost by model and round',
+    ['model', 'round', 'tokens in', 'of these cached', 'tokens out', 'cost', 'without batches'],
+    costs.map((sum) => [
+      sum.model === null ? 'all others' : shortened(sum.model, 60),
+      sum.round === null ? '–' : String(sum.round),
+      count(sum.inputTokens),
+      count(sum.cachedTokens),
+      count(sum.outputTokens),
+      costText(sum.costUsd),
+      costText(sum.costUsdWithoutBatch),
+    ]),
+  );
+}
+
+function costText(amount: number | null): string {
+  return amount === null ? 'not known' : usd(amount);
 }
 
 function costChart(drawn: readonly ModelSum[]): Html {

@@ -10,7 +10,7 @@ import { timelineSection } from './timeline.ts';
  * Returns the charts and tables of a job's report as HTML for `reportPage`. Loads the chart library, which takes 60 ms, and some
  * tens of MB while it draws.
  */
-export function drawReport({ startedAt, shards, models }: ReportData): string {
+export function drawReport({ startedAt, shards, models, costs, priceSources }: ReportData): string {
   return html`${timelineSection(startedAt, shards)} ${roundsSection(shards)} ${errorsSection(shards)}
-  ${costSection(models)} ${shardsSection(startedAt, shards)}`.text;
+  ${costSection(models, costs, priceSources)} ${shardsSection(startedAt, shards)}`.text;
 }

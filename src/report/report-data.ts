@@ -1,5 +1,6 @@
+import type { RoundCost } from '../core/cost-sums.ts';
 import type { PaidTwice } from '../core/shard-plan.ts';
-import type { Cost } from '../core/token-cost.ts';
+import type { Amount } from '../core/token-cost.ts';
 
 /** The data of `report.html` in addition to `report.json`: ids, counts and times, but no text of a line. */
 export interface ReportData {
@@ -7,10 +8,14 @@ export interface ReportData {
   readonly startedAt: string;
   readonly shards: readonly ReportShard[];
   readonly models: readonly ModelSum[];
+  /** By model and round. */
+  readonly costs: readonly RoundCost[];
+  /** Where the prices are from, with their dates. */
+  readonly priceSources: readonly string[];
 }
 
-/** One shard. */
-export interface ReportShard {
+/** One shard; without an amount if an earlier version settled it. */
+export interface ReportShard extends Partial<Amount> {
   readonly id: string;
   /** From 1. */
   readonly round: number;
@@ -24,8 +29,8 @@ export interface ReportShard {
   readonly inputTokens: number;
   readonly cachedTokens: number;
   readonly outputTokens: number;
-  /** Cost of these tokens; missing if an earlier version settled the shard. */
-  readonly cost?: Cost;
+  /** Where the prices are from; missing if they are not known, or an earlier version settled the shard. */
+  readonly priceSource?: string;
   /** Paid rows whose cost cannot be derived from their usage. */
   readonly unpriced?: number;
   /** Failed and retried lines by error code. */

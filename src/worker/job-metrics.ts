@@ -11,8 +11,11 @@ export interface JobMetrics {
   lineErrors(code: string, count: number): void;
   /** `cached` tokens are part of `input`. */
   tokens(model: string, kind: 'input' | 'cached' | 'output', count: number): void;
-  /** In USD. A histogram, since counters here are integers: its sum is the cost, its count the number of shards. */
-  cost(model: string, price: 'batch' | 'list', usd: number): void;
+  /**
+   * In USD, not rounded. A histogram, since counters here are integers: its sum is the cost, its count the number of shards. `round` is that of
+   * the shard.
+   */
+  cost(of: { model: string; price: 'batch' | 'list'; round: number }, usd: number): void;
   /** The store has recorded a batch. */
   batchCreated(how: 'created' | 'adopted'): void;
   /** A batch has ended with this status. */
@@ -139,7 +142,8 @@ export function createJobMetrics(meter: MetricMeter = Runtime.instance().metricM
     lines: (outcome, count) => lines.add(count, { outcome }),
     lineErrors: (name, count) => lineErrors.add(count, { code: code(name) }),
     tokens: (name, kind, count) => tokens.add(count, { model: model(name), kind }),
-    cost: (name, price, usd) => cost.record(usd, { model: model(name), price }),
+    cost: ({ model: name, price, round }, usd) =>
+      cost.record(usd, { model: model(name), price, round: round < 10 ? String(round) : '10+' }),
     batchCreated: (how) => created.add(1, { how }),
     batchEnded: (status) => ended.add(1, { status }),
     batchRefused: (kind) => refused.add(1, { kind }),

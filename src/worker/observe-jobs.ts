@@ -1,4 +1,6 @@
 import { log } from '@temporalio/activity';
+import { shardRound } from '../core/shard-plan.ts';
+import { exactUsd, priceOf } from '../core/token-cost.ts';
 import type { JobObserver } from '../activities/step/job-observer.ts';
 import type { JobMetrics } from './job-metrics.ts';
 
@@ -34,16 +36,18 @@ export function observeJobs(metrics: JobMetrics): JobObserver {
       metrics.duplicate();
       log.warn('batch created twice', { event: 'batch_duplicate', ...found });
     },
-    onShardSettled({ job, shard, model, outcome, tokens, price }) {
+    onShardSettled({ job, shard, model, outcome, tokens, amount }) {
       const { answered, failed, again } = outcome;
       metrics.lines('answered', answered);
       metrics.lines('failed', failed);
       metrics.lines('again', again.length);
       for (const [code, count] of Object.entries(outcome.errors)) metrics.lineErrors(code, count);
       for (const kind of ['input', 'cached', 'output'] as const) metrics.tokens(model, kind, tokens[kind]);
-      if (price !== null) {
-        metrics.cost(model, 'batch', price.batchUsd);
-        metrics.cost(model, 'list', price.listUsd);
+      const exact = exactUsd(amount);
+      if (exact !== null) {
+        const of = { model, round: shardRound(shard) };
+        metrics.cost({ ...of, price: 'batch' }, exact.batchUsd);
+        metrics.cost({ ...of, price: 'list' }, exact.listUsd);
       }
       log.info('shard settled', {
         event: 'shard_settled',
@@ -55,7 +59,7 @@ export function observeJobs(metrics: JobMetrics): JobObserver {
         again: again.length,
         inputTokens: tokens.input,
         outputTokens: tokens.output,
-        costUsd: price?.batchUsd ?? null,
+        costUsd: priceOf(amount)?.batchUsd ?? null,
       });
     },
     onJobEnded({ job, report }) {

@@ -13,6 +13,7 @@ import {
   useStepQueues,
 } from './activity-proxies.ts';
 import { JobControl } from './job-control.ts';
+import { takeCosts } from './job-cost.ts';
 import { JobDisplay } from './job-progress.ts';
 import { runRound } from './job-round.ts';
 import { JobRun, newSnapshot, type JobSnapshot } from './job-state.ts';
@@ -95,12 +96,9 @@ async function beginPass({ spec, state }: JobRun, pass: number): Promise<RoundPl
     answered: report.answered,
     failed: report.failed + report.cancelled - plan.lines,
     created: report.batches,
-    inputTokens: report.input_tokens,
-    outputTokens: report.output_tokens,
-    costUsd: report.cost_usd,
-    costUsdWithoutBatch: report.cost_usd_without_batch,
     startedAt: report.started_at,
   });
+  takeCosts(state, report);
   return plan;
 }
 
@@ -150,13 +148,7 @@ async function assemble(run: JobRun): Promise<JobReport> {
     cancelled: state.cancelled,
     startedAt: state.startedAt,
   });
-  // Known at the end only: what batches cost that were created on top of others.
-  Object.assign(state, {
-    inputTokens: report.input_tokens,
-    outputTokens: report.output_tokens,
-    costUsd: report.cost_usd,
-    costUsdWithoutBatch: report.cost_usd_without_batch,
-  });
+  takeCosts(state, report); // known at the end only: what batches cost that were created on top of others
   run.phase = endStateOf(report);
   run.onChange();
   return report;

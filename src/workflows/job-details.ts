@@ -1,6 +1,10 @@
+import type { RoundCost } from '../core/cost-sums.ts';
 import { grouped, usd } from '../core/job-description.ts';
 import { byStatus } from '../core/job-listing.ts';
 import { JobState, type JobProgress, type SettledShard, type ShardView } from '../core/progress.ts';
+
+/** Models and rounds whose cost the page lists. */
+const COSTS_LISTED = 10;
 
 const NBSP = '\u00A0';
 
@@ -22,7 +26,7 @@ export interface DetailsContext {
  */
 export function detailsOf(progress: JobProgress, context: DetailsContext): string {
   const { state, round, lines, answered, failed, running, shards, created, reason, notices } = progress;
-  const { inputTokens, outputTokens, costUsd, costUsdWithoutBatch } = progress;
+  const { inputTokens, outputTokens, costUsd, costUsdWithoutBatch, costs = [] } = progress;
   const settled = progress.settled ?? [];
   const inFlight = byStatus(progress.batches).map(([status, count]) => `${grouped(count)} ${status}`);
   const rows = [
@@ -44,6 +48,10 @@ export function detailsOf(progress: JobProgress, context: DetailsContext): strin
     `- **batches:** ${inFlight.length === 0 ? 'none in flight' : `in flight ${inFlight.join(', ')}`}; ${grouped(created)} created in all`,
     `- **tokens:** ${grouped(inputTokens)} in, ${grouped(outputTokens)} out`,
     `- **cost:** ${money(costUsd)} (${money(costUsdWithoutBatch)} without batches)`,
+    ...(costs.length > 1 ? costs.slice(0, COSTS_LISTED).map(costLine) : []),
+    ...(costs.length > COSTS_LISTED
+      ? [`    - and ${grouped(costs.length - COSTS_LISTED)} more models and rounds`]
+      : []),
     ...notices.map((notice) => `- **note:** ${plain(notice)}`),
     ...(rows.length === 0 ? [] : ['', ...tableHead, ...rows]),
     ...(hidden > 0 ? ['', `and ${grouped(hidden)} more shards that are worked on`] : []),
@@ -51,6 +59,12 @@ export function detailsOf(progress: JobProgress, context: DetailsContext): strin
     '',
     `*As of ${new Date(context.now).toISOString().slice(0, 10)} ${timeOf(new Date(context.now).toISOString())}. Answered and failed of a batch in flight are the API's own counts.*`,
   ].join('\n');
+}
+
+/** A job with one model and one round has its cost in the line before. */
+function costLine({ model, round, costUsd, costUsdWithoutBatch }: RoundCost): string {
+  const what = model === null ? 'all others' : `${plain(model.slice(0, 100))}, round ${round}`;
+  return `    - ${what}: ${money(costUsd)} (${money(costUsdWithoutBatch)} without batches)`;
 }
 
 const tableHead = [

@@ -1,4 +1,5 @@
 import { setCurrentDetails } from '@temporalio/workflow';
+import { toRoundCosts } from '../core/cost-sums.ts';
 import { toListed } from '../core/job-listing.ts';
 import { JobState, SHARDS_SHOWN, type JobProgress, type ShardView } from '../core/progress.ts';
 import type { BatchesInFlight } from './batches-in-flight.ts';
@@ -64,6 +65,7 @@ export class JobDisplay {
       uploaded: uploadedLines(this.run),
       costUsd: state.costUsd ?? null,
       costUsdWithoutBatch: state.costUsdWithoutBatch ?? null,
+      ...(state.costs === undefined ? {} : { costs: toRoundCosts(state.costs) }),
       table: state.active.slice(0, SHARDS_SHOWN).map((shard) => this.viewOf(shard)),
       settled: state.settled ?? [],
     };

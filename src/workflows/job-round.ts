@@ -2,7 +2,7 @@ import { ActivityFailure, condition, patched } from '@temporalio/workflow';
 import type { ShardCounts } from '../activities/index.ts';
 import { SETTLED_SHOWN, type SettledShard } from '../core/progress.ts';
 import { grouped } from '../core/job-description.ts';
-import type { RoundPlan } from '../core/shard-plan.ts';
+import { shardRound, type RoundPlan } from '../core/shard-plan.ts';
 import { addShardCost } from './job-cost.ts';
 import { estimateTokens } from './activity-proxies.ts';
 import type { JobControl } from './job-control.ts';
@@ -114,7 +114,7 @@ async function settle(job: JobControl, shard: ShardRecord): Promise<void> {
 
 function addOutcome({ run, gate, tokens }: JobControl, shard: ShardRecord, counts: ShardCounts): void {
   const { state } = run;
-  addShardCost(state, counts);
+  addShardCost(state, counts, shardRound(shard.id));
   state.answered += counts.answered;
   state.failed += counts.failed;
   state.again += counts.again;

@@ -1,4 +1,5 @@
 import { workflowInfo } from '@temporalio/workflow';
+import type { CostSum } from '../core/cost-sums.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { Priority } from '../core/priority.ts';
 import type { RefusedTokens } from '../token-queue/token-report.ts';
@@ -58,8 +59,11 @@ export interface JobSnapshot extends CarriedWatch {
   /** What the settled shards cost; null when it is not known, absent from runs of version 0.1. */
   costUsd?: number | null;
   costUsdWithoutBatch?: number | null;
-  /** The same amount, exact: sums are equal to the report's. Absent from runs of earlier versions. */
+  /** The same amount, exact, as in `Amount`: sums are equal to the report's. Absent from runs of earlier versions. */
   cost?: Cost;
+  batchCost?: string;
+  /** The same by model and round. */
+  costs?: CostSum[];
   /** The latest settled shards, the latest first. */
   settled?: SettledShard[];
   /** Models of the job's lines. */

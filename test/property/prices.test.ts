@@ -4,7 +4,9 @@
  */
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ratesOf } from '../../src/openai/price.ts';
+import { assertPrices } from '../../src/prices/price-schema.ts';
+import { priceList } from '../../src/prices/price-list.ts';
+import { publishedRates } from '../../src/prices/published-prices.ts';
 import { sumShards } from '../../src/activities/report/sum-shards.ts';
 import { priceOf } from '../../src/core/token-cost.ts';
 import { outputRow, plan, requestLine, settle } from '../support/file-job.ts';
@@ -130,7 +132,7 @@ test('a job costs exactly the sum of its rows, each priced by itself', () => {
           using folder = new TempFolder();
           plan(folder.path, rows.map((_, i) => requestLine(`${i}`)).join('\n'));
           const output = rows.map((each, i) => rowsOf(i + 1, each)).join('');
-          const outcome = settle(folder.path, 'r1-00001', { output }, { rates: ratesOf(model) })!;
+          const outcome = settle(folder.path, 'r1-00001', { output }, { rates: publishedRates(model) })!;
           let own = 0n;
           for (const each of rows) own += costOf(each.usage, models[model]!); // a row that is written twice was run once
           expected += own;
@@ -157,10 +159,128 @@ test('a job costs exactly the sum of its rows, each priced by itself', () => {
   );
 });
 
+/** The prices of one tier, in 10^-5 USD per million tokens: each is a whole number of 10^-11 USD a token. */
+const kinds = [
+  'input',
+  'cached',
+  'cacheWrite',
+  'imageInput',
+  'cachedImage',
+  'audioInput',
+  'cachedAudio',
+  'output',
+  'reasoning',
+  'imageOutput',
+  'audioOutput',
+] as const;
+type Prices = Record<(typeof kinds)[number], number>;
+const price = fc.oneof(fc.integer({ min: 0, max: 100_000_000_000 }), fc.nat(3_000_000));
+const prices: fc.Arbitrary<Prices> = fc.record(
+  Object.fromEntries(kinds.map((kind) => [kind, price])) as Record<keyof Prices, fc.Arbitrary<number>>,
+);
+const inUsd = (of: Prices): Prices =>
+  Object.fromEntries(Object.entries(of).map(([kind, units]) => [kind, units / 1e5])) as Prices;
+
+/** Disjoint parts of one answer. */
+const parts = fc.record(
+  Object.fromEntries(kinds.map((kind) => [kind, fc.oneof(fc.constant(0), fc.nat(3_000))])) as Record<
+    keyof Prices,
+    fc.Arbitrary<number>
+  >,
+);
+
+function usageOf(each: Prices): object {
+  const image = each.imageInput + each.cachedImage;
+  const audio = each.audioInput + each.cachedAudio;
+  return {
+    input_tokens: each.input + each.cached + each.cacheWrite + image + audio,
+    output_tokens: each.output + each.reasoning + each.imageOutput + each.audioOutput,
+    input_tokens_details: {
+      cached_tokens: each.cached + each.cachedImage + each.cachedAudio,
+      cache_write_tokens: each.cacheWrite,
+      image_tokens: image,
+      audio_tokens: audio,
+      cached_tokens_details: { image_tokens: each.cachedImage, audio_tokens: each.cachedAudio },
+    },
+    output_tokens_details: {
+      reasoning_tokens: each.reasoning,
+      image_tokens: each.imageOutput,
+      audio_tokens: each.audioOutput,
+    },
+  };
+}
+
+test('with prices of a file, a job costs exactly the sum of its rows, at list price and at batch prices', () => {
+  fc.assert(
+    fc.property(
+      fc.tuple(prices, prices, fc.option(prices), fc.option(prices)),
+      fc.integer({ min: 1, max: 8_000 }),
+      fc.array(parts, { minLength: 1, maxLength: 8 }),
+      fc.boolean(),
+      ([below, above, batchBelow, batchAbove], start, rows, isMixed) => {
+        using folder = new TempFolder();
+        const given = {
+          models: {
+            m: {
+              ...inUsd(below),
+              ...(batchBelow === null ? {} : { batch: inUsd(batchBelow) }),
+              tiers: [
+                {
+                  above: start,
+                  ...inUsd(above),
+                  ...(batchAbove === null ? {} : { batch: inUsd(batchAbove) }),
+                },
+              ],
+            },
+          },
+        };
+        assertPrices(given);
+        plan(folder.path, rows.map((_, i) => requestLine(`${i}`)).join('\n'));
+        const output = rows.map((each, i) => outputRow(i + 1, { usage: usageOf(each) })).join('');
+        const outcome = settle(
+          folder.path,
+          'r1-00001',
+          { output },
+          { rates: priceList(given).ratesOf('m') },
+        )!;
+        // In 10^-11 USD; half of it in 10^-12 USD is five times as many.
+        let list = 0n;
+        let batch = 0n;
+        for (const each of rows) {
+          const isLong = usageOf(each)['input_tokens' as never] > start;
+          const [listed, own] = isLong ? [above, batchAbove] : [below, batchBelow];
+          for (const kind of kinds) {
+            const tokens = BigInt(each[kind]);
+            list += tokens * BigInt(listed[kind]) * 10n;
+            batch += tokens * (own === null ? BigInt(listed[kind]) * 5n : BigInt(own[kind]) * 10n);
+          }
+        }
+        expect(BigInt(outcome.cost!)).toBe(list);
+        expect(outcome.batchCost === undefined ? BigInt(outcome.cost!) / 2n : BigInt(outcome.batchCost)).toBe(
+          batch,
+        );
+        // A published price beside it: one sum is half of its list price, the other is not.
+        const other = isMixed
+          ? [reportShard(2, 0, { model: 'gpt-4o-mini', inputTokens: 7, outputTokens: 0 })]
+          : [];
+        const { rows: _, ...amounts } = outcome;
+        const { batchUsd, listUsd } = sumShards(
+          [reportShard(1, 0, { ...amounts, model: 'm', again: 0 }), ...other],
+          [],
+        );
+        const more = isMixed ? 7n * 150_000n : 0n;
+        expect(listUsd).toBe(shown(list + more, 1n));
+        expect(batchUsd).toBe(shown(batch + more / 2n, 1n));
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
 test('amounts are shown with at most nine decimals', () => {
   fc.assert(
     fc.property(fc.bigInt({ min: 0n, max: 10n ** 18n }), (pico) => {
-      const { batchUsd, listUsd } = priceOf(String(pico))!;
+      const { batchUsd, listUsd } = priceOf({ cost: String(pico) })!;
       expect([batchUsd, listUsd]).toEqual([shown(pico, 2n), shown(pico, 1n)]);
       for (const usd of [batchUsd, listUsd]) expect(Number(usd.toFixed(9))).toBe(usd);
     }),

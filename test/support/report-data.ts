@@ -57,7 +57,13 @@ export function reportData(shards: readonly ReportShard[]): ReportData {
     batchUsd: 1.5,
     listUsd: 3,
   };
-  return { startedAt: STARTED_AT, shards, models: [model] };
+  return {
+    startedAt: STARTED_AT,
+    shards,
+    models: [model],
+    costs: [],
+    priceSources: ['@pydantic/genai-prices of 2026-09-23'],
+  };
 }
 
 /** `report.json` of a job of 1,000 lines. */

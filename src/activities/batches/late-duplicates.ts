@@ -3,12 +3,13 @@ import { ApplicationFailure } from '@temporalio/common';
 import { isTerminal } from '../../core/batch-status.ts';
 import { FailureType } from '../../core/failure.ts';
 import type { PaidTwice, ShardManifest } from '../../core/shard-plan.ts';
-import { addCosts } from '../../core/token-cost.ts';
+import { addAmounts, noCost } from '../../core/token-cost.ts';
 import type { ApiBatch } from '../../openai/api-batch.ts';
 import { isAccountRefused, isFinal } from '../../openai/failure.ts';
 import { asRead, visitSince } from '../../openai/find-batch.ts';
 import { parseBatchKey, type BatchKey } from '../../openai/batch-metadata.ts';
-import { ratesOf } from '../../openai/price.ts';
+import { jobPrices } from '../../prices/job-prices.ts';
+import { amountPaid } from '../../prices/price-list.ts';
 import { apiFingerprint, isOtherApi, jobInstance } from '../../store/job-api.ts';
 import { shardFiles } from '../../store/job-files.ts';
 import { readRecord } from '../../store/store.ts';
@@ -126,8 +127,9 @@ async function lossOf(
       const key = shardFiles.duplicateOutput(job, shard, batch, batchId);
       if (!(await fetchOutput(deps, batchId, key, signal))) continue;
       const { model } = (await readRecord<ShardManifest>(deps.store, shardFiles.manifest(job, shard)))!;
+      const { ratesOf } = await jobPrices(deps.store, job);
       const output = { job, shard, output: key, rates: ratesOf(model) };
-      late = add(late, await deps.files.countAnswers(output));
+      late = add(model, late, await deps.files.countAnswers(output));
     }
   }
   return batches === 0 ? null : { shard, batches, late };
@@ -151,12 +153,13 @@ async function fetchOutput(
   return (await downloadFile(deps, batch.outputFileId, key, signal)) === 'here';
 }
 
-function add(to: PaidTwice | null, more: PaidTwice): PaidTwice {
+function add(model: string, to: PaidTwice | null, more: PaidTwice): PaidTwice {
+  const amount = addAmounts(to === null ? noCost : amountPaid(model, to), amountPaid(model, more));
   return {
     answers: (to?.answers ?? 0) + more.answers,
     inputTokens: (to?.inputTokens ?? 0) + more.inputTokens,
     cachedTokens: (to?.cachedTokens ?? 0) + more.cachedTokens,
     outputTokens: (to?.outputTokens ?? 0) + more.outputTokens,
-    cost: addCosts(to?.cost ?? '0', more.cost ?? null),
+    ...amount,
   };
 }

@@ -1,9 +1,11 @@
 import type { ShardOutcome } from '../../core/shard-plan.ts';
-import { addCosts, priceOf, type Cost } from '../../core/token-cost.ts';
-import { costOf } from '../../openai/price.ts';
+import { addAmounts, noCost, priceOf, type Amount } from '../../core/token-cost.ts';
+import { amountPaid } from '../../prices/price-list.ts';
 
-/** The counts of a settled shard, as the workflow receives them. */
-export interface ShardCounts {
+/** The counts of a settled shard, as the workflow receives them; the amount is absent from workers of version 0.1. */
+export interface ShardCounts extends Partial<Amount> {
+  /** Absent from workers of version 0.2 and before. */
+  readonly model?: string;
   readonly answered: number;
   readonly failed: number;
   readonly again: number;
@@ -14,8 +16,6 @@ export interface ShardCounts {
   readonly costUsd?: number | null;
   /** The same tokens at list price. */
   readonly costUsdWithoutBatch?: number | null;
-  /** The same amount, exact; absent from workers of version 0.1. */
-  readonly cost?: Cost;
   /** Describes the final refusal: shard, lines and reason; absent if the shard was not refused. */
   readonly refused?: string;
   /** The code of rows that report a refused key or account; absent if there is none. */
@@ -25,7 +25,7 @@ export interface ShardCounts {
 /** The paid tokens and the cost of a shard, including those of duplicate answers. */
 export interface Paid {
   readonly tokens: { readonly input: number; readonly cached: number; readonly output: number };
-  readonly cost: Cost;
+  readonly amount: Amount;
 }
 
 /** Returns the paid tokens and the cost of an outcome. */
@@ -37,15 +37,16 @@ export function paidFor(model: string, outcome: ShardOutcome): Paid {
       cached: cachedTokens + (twice?.cachedTokens ?? 0),
       output: outputTokens + (twice?.outputTokens ?? 0),
     },
-    cost: addCosts(costOf(model, outcome), twice === undefined ? '0' : costOf(model, twice)),
+    amount: addAmounts(amountPaid(model, outcome), twice === undefined ? noCost : amountPaid(model, twice)),
   };
 }
 
 /** Returns the counts of an outcome with its cost. */
-export function toShardCounts(outcome: ShardOutcome, cost: Cost): ShardCounts {
+export function toShardCounts(model: string, outcome: ShardOutcome, amount: Amount): ShardCounts {
   const { answered, failed, again, inputTokens, cachedTokens, outputTokens, accountRefused } = outcome;
-  const price = priceOf(cost);
+  const price = priceOf(amount);
   return {
+    model,
     answered,
     failed,
     again: again.length,
@@ -54,7 +55,7 @@ export function toShardCounts(outcome: ShardOutcome, cost: Cost): ShardCounts {
     outputTokens,
     costUsd: price?.batchUsd ?? null,
     costUsdWithoutBatch: price?.listUsd ?? null,
-    cost,
+    ...amount,
     ...(accountRefused === undefined ? {} : { accountRefused: accountRefused.code }),
   };
 }

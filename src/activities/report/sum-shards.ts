@@ -1,8 +1,9 @@
+import { addToCosts, toRoundCosts, type CostSum, type RoundCost } from '../../core/cost-sums.ts';
 import { count } from '../../core/number-format.ts';
 import type { DuplicatesReport } from '../../core/progress.ts';
 import type { ModelSum, ReportShard } from '../../report/report-data.ts';
-import { addCosts, priceOf, type Cost } from '../../core/token-cost.ts';
-import { costOf, type PaidTokens } from '../../openai/price.ts';
+import { addAmounts, noCost, priceOf, type Amount } from '../../core/token-cost.ts';
+import { amountPaid, type PaidTokens } from '../../prices/price-list.ts';
 import type { DuplicateLoss } from '../batches/late-duplicates.ts';
 
 /** The totals of a job. */
@@ -20,6 +21,10 @@ export interface ShardSums {
   readonly errors: Readonly<Record<string, number>>;
   /** Part of the sums above. */
   readonly duplicates: DuplicatesReport;
+  /** The tokens and the cost by model and round. */
+  readonly costs: readonly RoundCost[];
+  /** Where the prices are from, with their dates. */
+  readonly priceSources: readonly string[];
   /** The most used first. */
   readonly models: readonly ModelSum[];
   /** Notes about the cost for readers of the report, one sentence each. */
@@ -34,7 +39,8 @@ export function sumShards(shards: readonly ReportShard[], losses: readonly Dupli
   const models = new Map<string, ModelTotal>();
   const sums = { answered: 0, failed: 0, cancelled: 0, batches: 0 };
   const duplicates = { batches: 0, answers: 0, input_tokens: 0, output_tokens: 0 };
-  let duplicatesCost: Cost = '0';
+  const costs: CostSum[] = [];
+  let duplicatesCost = noCost;
   for (const shard of shards) {
     sums.answered += shard.answered;
     sums.failed += shard.failed;
@@ -45,7 +51,20 @@ export function sumShards(shards: readonly ReportShard[], losses: readonly Dupli
     const model = models.get(shard.model) ?? new ModelTotal(shard.model);
     models.set(shard.model, model);
     model.lines += shard.round === 1 ? shard.lines : 0; // later rounds hold lines of the first
-    model.add(shard);
+    const add = (paid: PaidTokens): Amount => {
+      const { inputTokens, cachedTokens, outputTokens } = paid;
+      const amount = model.add(paid);
+      addToCosts(costs, {
+        model: shard.model,
+        round: shard.round,
+        inputTokens,
+        cachedTokens,
+        outputTokens,
+        ...amount,
+      });
+      return amount;
+    };
+    add(shard);
     const loss = lossOf.get(shard.id);
     duplicates.batches += loss?.batches ?? 0;
     for (const twice of [shard.twice, loss?.late ?? null]) {
@@ -53,11 +72,11 @@ export function sumShards(shards: readonly ReportShard[], losses: readonly Dupli
       duplicates.answers += twice.answers;
       duplicates.input_tokens += twice.inputTokens;
       duplicates.output_tokens += twice.outputTokens;
-      duplicatesCost = addCosts(duplicatesCost, model.add(twice));
+      duplicatesCost = addAmounts(duplicatesCost, add(twice));
     }
   }
   const used = [...models.values()].sort((a, b) => b.lines - a.lines);
-  const price = priceOf(used.reduce((sum: Cost, { cost }) => addCosts(sum, cost), '0'));
+  const price = priceOf(used.reduce((sum, { amount }) => addAmounts(sum, amount), noCost));
   return {
     ...sums,
     inputTokens: used.reduce((sum, { inputTokens }) => sum + inputTokens, 0),
@@ -66,6 +85,8 @@ export function sumShards(shards: readonly ReportShard[], losses: readonly Dupli
     listUsd: price?.listUsd ?? null,
     errors: Object.fromEntries(errors),
     duplicates: { ...duplicates, cost_usd: priceOf(duplicatesCost)?.batchUsd ?? null },
+    costs: toRoundCosts(costs),
+    priceSources: [...new Set(shards.flatMap(({ priceSource }) => priceSource ?? []))],
     models: used.map((model) => model.sum()),
     notes: notesOn(shards),
   };
@@ -77,7 +98,7 @@ class ModelTotal {
   lines = 0;
   inputTokens = 0;
   outputTokens = 0;
-  cost: Cost = '0';
+  amount: Amount = noCost;
   private cachedTokens = 0;
 
   constructor(model: string) {
@@ -85,18 +106,18 @@ class ModelTotal {
   }
 
   /** Adds tokens and their cost; returns the cost. */
-  add(paid: PaidTokens): Cost {
-    const cost = costOf(this.model, paid);
+  add(paid: PaidTokens): Amount {
+    const amount = amountPaid(this.model, paid);
     this.inputTokens += paid.inputTokens;
     this.cachedTokens += paid.cachedTokens;
     this.outputTokens += paid.outputTokens;
-    this.cost = addCosts(this.cost, cost);
-    return cost;
+    this.amount = addAmounts(this.amount, amount);
+    return amount;
   }
 
   sum(): ModelSum {
     const { model, lines, inputTokens, cachedTokens, outputTokens } = this;
-    const price = priceOf(this.cost);
+    const price = priceOf(this.amount);
     return {
       model,
       lines,

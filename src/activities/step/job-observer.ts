@@ -1,7 +1,7 @@
 import type { BatchRefusal, BatchStatus } from '../../core/batch-status.ts';
 import type { JobReport } from '../../core/progress.ts';
 import type { ShardOutcome } from '../../core/shard-plan.ts';
-import type { Price } from '../../core/token-cost.ts';
+import type { Amount } from '../../core/token-cost.ts';
 
 /** The place of a batch. */
 interface ObservedBatch {
@@ -46,8 +46,7 @@ export interface JobObserver {
     readonly outcome: ShardOutcome;
     /** The paid tokens, including those of duplicate answers; cached tokens are part of the input. */
     readonly tokens: { readonly input: number; readonly cached: number; readonly output: number };
-    /** Null if it is not known. */
-    readonly price: Price | null;
+    readonly amount: Amount;
   }): void;
   onJobEnded(event: { readonly job: string; readonly report: JobReport }): void;
 }

@@ -15,7 +15,7 @@ interface EstimateFlags extends JobFlags, SourceFlags {
 }
 
 /** The options of jobs on which an estimate depends. */
-const used = ['model', 'endpoint', 'shardLines', 'shardBytes', 'skipBadLines', 'tokenLimit'];
+const used = ['model', 'endpoint', 'shardLines', 'shardBytes', 'skipBadLines', 'tokenLimit', 'prices'];
 
 export function addEstimate(program: Command): void {
   const command = program

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { BatchClient, type JobStatus } from '../../client/index.ts';
+import type { RoundCost } from '../../core/cost-sums.ts';
 import type { ListedProgress } from '../../core/job-listing.ts';
 import { usd } from '../../core/number-format.ts';
 import { describeReport, count } from '../render.ts';
@@ -24,7 +25,8 @@ export function addStatus(program: Command): void {
       const rows = [`job         ${jobId}`, statusRow(status)];
       if (account !== null) rows.push(`account     ${account}`);
       if (schedule !== null) rows.push(`schedule    ${schedule}`);
-      if (report !== null) rows.push(describeReport(await job.named(report)));
+      if (report !== null)
+        rows.push(describeReport(await job.named(report)), ...costRows(progress?.costs ?? []));
       else if (failure !== null) rows.push(`reason      ${failure}`);
       else if (progress === null && status.status === 'RUNNING')
         rows.push(...(listed === null ? [] : describeListed(listed)), problemOf(status)!);
@@ -38,6 +40,7 @@ export function addStatus(program: Command): void {
           ...batchRow(progress.batches),
           `tokens      ${count(progress.inputTokens)} in, ${count(progress.outputTokens)} out`,
           `cost        ${costOf(progress.costUsd, progress.costUsdWithoutBatch)}`,
+          ...costRows(progress.costs ?? []),
           // A worker of version 0.1 sends no notices.
           ...(progress.notices ?? []).map((notice) => `note        ${notice}`),
         );
@@ -73,6 +76,20 @@ function batchRow(batches: Readonly<Record<string, number>>): string[] {
   const parts = Object.entries(batches).map(([status, n]) => `${count(n)} ${status}`);
   return parts.length === 0 ? [] : [`batches     ${parts.join(', ')}`];
 }
+
+/** The cost by model and round, if there are several; `--json` has more than these. */
+function costRows(costs: readonly RoundCost[]): string[] {
+  if (costs.length < 2) return [];
+  const rows = costs.slice(0, COSTS_LISTED).map(({ model, round, costUsd, costUsdWithoutBatch }) => {
+    const what = model === null ? 'all others' : `${model}, round ${round}`;
+    return `${what}: ${costOf(costUsd, costUsdWithoutBatch)}`;
+  });
+  const more = costs.length - COSTS_LISTED;
+  const all = [...rows, ...(more > 0 ? [`and ${count(more)} more`] : [])];
+  return all.map((row, i) => `${i === 0 ? 'by round' : '        '}    ${row}`);
+}
+
+const COSTS_LISTED = 20;
 
 function costOf(batchUsd: number | null | undefined, listUsd: number | null | undefined): string {
   // A worker of version 0.1 sends none.

@@ -31,6 +31,7 @@ export interface JobFile {
   readonly out?: string;
   readonly npy?: string;
   readonly keep?: readonly string[];
+  readonly prices?: Readonly<Record<string, unknown>>;
   /** Every other key is the option of the same name. */
   readonly [option: string]: unknown;
 }
@@ -135,6 +136,11 @@ export const jobFileKeys: Readonly<Record<string, ZodType>> = {
   tokenLimits: exactOptional(
     record(string(), wholeFrom(1, 1e15), 'must be an object of numbers').describe(
       "The account's limits of enqueued prompt tokens by model, `*` for all others",
+    ),
+  ),
+  prices: exactOptional(
+    union([file, object], 'must be prices of models, or {"file": …}').describe(
+      'Prices of models instead of the published ones, here or in a [price file](cli.md#prices)',
     ),
   ),
   skipBadLines: exactOptional(flag.describe('Ends bad rows as `failed` instead of refusing the input')),

@@ -13,7 +13,7 @@ export interface LateOutput {
   readonly shard: string;
   /** Its key in the store. */
   readonly output: string;
-  /** The model's list prices; null when they are unknown, absent when they were not looked up. */
+  /** The model's prices; null when they are unknown, absent when they were not looked up. */
   readonly rates?: ModelRates | null | undefined;
 }
 

@@ -29,7 +29,7 @@ export interface EndedShard {
   readonly cancelled?: boolean;
   /** How its answers are checked; absent for a job without a schema of answers. */
   readonly answer?: AnswerCheck;
-  /** The model's list prices; null when they are unknown, absent when they were not looked up. */
+  /** The model's prices; null when they are unknown, absent when they were not looked up. */
   readonly rates?: ModelRates | null;
   /** Duplicates of this batch whose output is in the store: their answers count for lines that this batch did not answer. */
   readonly duplicates?: readonly string[];

@@ -1,5 +1,5 @@
 import type { PaidTwice } from '../../core/shard-plan.ts';
-import { TokenSum, type Cost, type ModelRates } from '../../core/token-cost.ts';
+import { TokenSum, type Amount, type ModelRates } from '../../core/token-cost.ts';
 import type { ReadRow } from '../../openai/rows/read-result-row.ts';
 import { UsageState } from '../../openai/rows/read-usage.ts';
 import { RowMeaning } from '../../openai/rows/row-meaning.ts';
@@ -13,11 +13,14 @@ export class PaidSum {
   private output = 0;
   private readonly sum: TokenSum;
   private readonly isPriced: boolean;
+  /** Where the prices are from; null if they are not known. */
+  readonly source: string | null;
 
-  /** `rates`: the model's list prices; null when they are unknown, undefined when they were not looked up. */
+  /** `rates`: the model's prices; null when they are unknown, undefined when they were not looked up. */
   constructor(rates: ModelRates | null | undefined) {
     this.sum = new TokenSum(rates ?? null);
     this.isPriced = rates !== undefined;
+    this.source = rates?.source ?? null;
   }
 
   /** Every row with usage was paid, whatever becomes of its line; the cost of an answer without usage is unknown. */
@@ -44,9 +47,9 @@ export class PaidSum {
     return this.sum.unpriced;
   }
 
-  tokens(): { inputTokens: number; cachedTokens: number; outputTokens: number; cost?: Cost } {
+  tokens(): { inputTokens: number; cachedTokens: number; outputTokens: number } & Partial<Amount> {
     const { input: inputTokens, cached: cachedTokens, output: outputTokens } = this;
-    return { inputTokens, cachedTokens, outputTokens, ...(this.isPriced ? { cost: this.sum.cost() } : {}) };
+    return { inputTokens, cachedTokens, outputTokens, ...(this.isPriced ? this.sum.amount() : {}) };
   }
 
   asTwice(): PaidTwice {

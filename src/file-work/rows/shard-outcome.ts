@@ -36,6 +36,7 @@ export function outcomeOf(
     failed,
     again,
     ...paid.tokens(),
+    ...(paid.source === null || (paid.isEmpty && twice.isEmpty) ? {} : { priceSource: paid.source }),
     ...(unpriced === 0 ? {} : { unpriced }),
     ...errorsByCode(tally),
     ...(twice.isEmpty ? {} : { twice: twice.asTwice() }),

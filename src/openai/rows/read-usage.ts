@@ -36,6 +36,7 @@ const place = {
   cachedAudio: 14,
   imageOutput: 16,
   audioOutput: 18,
+  reasoning: 20,
 } as const satisfies Record<keyof TokenCounts, number>;
 const FIRST_RARE = place.cacheWrite;
 const rareKinds = (Object.keys(place) as (keyof TokenCounts)[]).filter((kind) => place[kind] >= FIRST_RARE);
@@ -50,7 +51,7 @@ export class UsageReader implements RowUsage {
   hasRareKinds = false;
   private readonly scanner: JsonScanner;
   /** For each kind both spellings: a count, `ABSENT`, or NaN for an invalid count. */
-  private readonly found = new Float64Array(20);
+  private readonly found = new Float64Array(22);
   private end = 0;
   private spelling = 0;
   private isInput = true;
@@ -93,10 +94,13 @@ export class UsageReader implements RowUsage {
     if (this.isRare) {
       for (const kind of rareKinds) {
         const count = this.pick(place[kind]);
-        isClear &&= !Number.isNaN(count);
+        // Servers that do not count reasoning as output write any number here: only few prices depend on it.
+        isClear &&= !Number.isNaN(count) || kind === 'reasoning';
         tokens[kind] = count > 0 ? count : 0;
         this.hasRareKinds ||= count > 0;
       }
+      const otherOutput = tokens.imageOutput + tokens.audioOutput;
+      tokens.reasoning = Math.min(tokens.reasoning, Math.max(0, tokens.output - otherOutput));
     }
     isClear &&= this.hasRareKinds ? arePlausible(tokens) : tokens.cached <= tokens.input;
     this.state = isClear ? UsageState.Known : UsageState.Unclear;
@@ -162,6 +166,10 @@ export class UsageReader implements RowUsage {
       case 13:
         if (isInput && scanner.keyIs(keyStart, keyEnd, 'cached_tokens'))
           return this.take(place.cached + spelling, valueStart);
+        break;
+      case 16:
+        if (!isInput && scanner.keyIs(keyStart, keyEnd, 'reasoning_tokens'))
+          return this.take(place.reasoning + spelling, valueStart);
         break;
       case 18:
         if (isInput && scanner.keyIs(keyStart, keyEnd, 'cache_write_tokens'))

@@ -141,3 +141,10 @@ test.each<[what: string, changes: Partial<ScheduleOptions>, message: RegExp]>([
   expect(isBatchError(thrown) && thrown.code).toBe('bad_option');
   expect((thrown as Error).message).toMatch(message);
 });
+
+test('prices are part of the jobs of a schedule, and stay when it is changed', () => {
+  const prices = { models: { m: { input: 1, output: 2 } } };
+  const spec = resolveSchedule({ ...daily, prices }, false);
+  expect(spec.job).toMatchObject({ prices });
+  expect(optionsOf(spec)).toMatchObject({ prices });
+});

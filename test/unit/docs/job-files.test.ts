@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { jobFileDocs } from '../../../docs/reference-tool/job-file.ts';
-import { parseJobFile } from '../../../src/cli/job-file/read-job-file.ts';
+import { parseYaml } from '../../../src/cli/job-file/parse-yaml.ts';
+import { jobFileSchema } from '../../../src/cli/job-file/schema.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
@@ -15,5 +16,8 @@ test('the generated parts are up to date; `npx tsx docs/reference-tool/job-file.
 test('its examples are job files', () => {
   const page = readFileSync(join(root, 'docs/job-files.md'), 'utf8');
   const [example] = [...page.matchAll(/```yaml\n([^]*?)```/g)].map(([, text]) => text!);
-  expect(parseJobFile(example!, 'example')).toMatchObject({ input: 'reviews.csv', out: 'sentiment' });
+  expect(parseYaml(example!, 'example', jobFileSchema)).toMatchObject({
+    input: 'reviews.csv',
+    out: 'sentiment',
+  });
 });

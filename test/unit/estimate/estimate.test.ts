@@ -2,13 +2,17 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { checkJobOptions } from '../../../src/core/job-spec.ts';
+import { estimateJson, estimateText } from '../../../src/cli/render-estimate.ts';
+import { checkJobOptions, resolveJobSpec } from '../../../src/core/job-spec.ts';
 import { Endpoint } from '../../../src/core/limits.ts';
 import { estimateRequests, type RequestsEstimate } from '../../../src/estimate/estimate-requests.ts';
+import { estimateStart } from '../../../src/estimate/estimate-start.ts';
 import { PromptSample } from '../../../src/estimate/prompt-tokens.ts';
 import { contentOf } from '../../../src/estimate/request-content.ts';
 import { tokenCounterOf, type TokenCounter } from '../../../src/estimate/token-counter.ts';
 import { jsonlInput } from '../../../src/input/jsonl-input.ts';
+import { PUBLISHED } from '../../../src/prices/published-prices.ts';
+import { FolderStore } from '../../../src/store/folder-store.ts';
 import { TempFolder } from '../../support/temp-folder.ts';
 
 const root = join(import.meta.dirname, '../../..');
@@ -240,4 +244,44 @@ test('a sample of large requests is bounded by its characters, and still from th
   });
   expect(tokens).toBe(20 << 20);
   expect([...seen].toSorted()).toEqual(['a', 'b']);
+});
+
+test('an estimate has the prices of a price file, and says where its prices are from', async () => {
+  using folder = new TempFolder();
+  const path = folder.at('in.jsonl');
+  const own = chat('a b', { model: 'my-model', max_completion_tokens: 100 });
+  const listed = chat('a b', { max_completion_tokens: 100 });
+  const unknown = chat('a b', { model: 'unknown-model' });
+  writeFileSync(path, [own, own, listed, unknown].map((request) => `${JSON.stringify(request)}\n`).join(''));
+  const prices = {
+    date: '2026-11-01',
+    models: { 'my-model': { input: 1.23457, output: 7.65433, batch: { output: 0.99999 } } },
+  };
+  const input = { path, bytes: 1, sha256: '' };
+  const spec = resolveJobSpec(checkJobOptions({ prices }), input, 'job');
+  const store = new FolderStore(folder.at('store'));
+  const estimated = await estimateStart(jsonlInput(path), spec, store, '');
+  const [mine, published, none] = estimated.groups;
+  const tokens = BigInt(mine!.prompt.tokens);
+  expect(mine).toMatchObject({
+    model: 'my-model',
+    priceSource: 'price file of 2026-11-01',
+    worst: {
+      tokens: 200,
+      price: {
+        batchUsd: Number((tokens * 617_285n + 200n * 999_990n + 500n) / 1_000n) / 1e9,
+        listUsd: Number((tokens * 1_234_570n + 200n * 7_654_330n + 500n) / 1_000n) / 1e9,
+      },
+    },
+  });
+  expect(published).toMatchObject({ priceSource: `@pydantic/genai-prices of ${PUBLISHED.date}` });
+  expect(none).toMatchObject({ priceSource: null, promptPrice: null });
+  const shown = { input: path, ofRows: false, ...estimated };
+  expect(estimateText(shown)).toContain('unknown-model');
+  expect(estimateText(shown)).toMatch(
+    /--prices FILE gives its prices\.\nPrices: price file of 2026-11-01\.\nPrices: @pydantic/,
+  );
+  expect(estimateJson(shown)).toMatchObject({
+    models: [{ price_source: 'price file of 2026-11-01' }, {}, { price_source: null }],
+  });
 });

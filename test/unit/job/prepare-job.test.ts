@@ -18,6 +18,26 @@ test('a misspelt option is refused before anything is read or started', async ()
   await expect(prepareJob({ input: folder.at('in.jsonl'), model: 'gpt-5-mini' })).resolves.toBeDefined();
 });
 
+test('prices are part of the spec, and not of the id; wrong ones are refused', async () => {
+  using folder = new TempFolder();
+  writeFileSync(folder.at('in.jsonl'), '{}\n');
+  const input = folder.at('in.jsonl');
+  const prices = { models: { m: { input: 1, output: 2 } } };
+  const job = await prepareJob({ input, prices });
+  expect(job.prices).toEqual(prices);
+  expect(job.jobId).toBe((await prepareJob({ input })).jobId);
+  const wrong = { models: { m: { input: 1, output: -2 } } };
+  await expect(prepareJob({ input, prices: wrong })).rejects.toMatchObject({
+    code: 'bad_option',
+    message:
+      'Option prices is not valid: models.m.output must be USD per million tokens, from 0 to 1,000,000, with at most five decimals.',
+  });
+  const misspelt = { models: { m: { input: 1, output: 2, batches: {} } } } as object;
+  await expect(prepareJob({ input, prices: misspelt as typeof prices })).rejects.toThrow(
+    'Option prices is not valid: models.m has no key batches.',
+  );
+});
+
 test('a job of a series has another id than the same job outside a series, by hand or as a child workflow', async () => {
   using folder = new TempFolder();
   writeFileSync(folder.at('in.jsonl'), '{}\n');

@@ -30,6 +30,29 @@ test('rounds are added up, with the median and the longest batch', () => {
   ]);
 });
 
+test('the cost is listed by model and round if there are more of them than models', () => {
+  const entry = { model: 'mine', round: 1, inputTokens: 1_000, cachedTokens: 5, outputTokens: 20 };
+  const costs = [
+    { ...entry, costUsd: 1.5, costUsdWithoutBatch: 3 },
+    { ...entry, round: 2, costUsd: null, costUsdWithoutBatch: null },
+    { ...entry, model: null, round: null, costUsd: 0.5, costUsdWithoutBatch: 1 },
+  ];
+  const page = drawReport({ ...reportData([reportShard(1, 0)]), costs });
+  expect(tableOf(page, 'Tokens and cost by model and round')).toEqual([
+    ['mine', '1', '1,000', '5', '20', '$1.50', '$3.00'],
+    ['mine', '2', '1,000', '5', '20', 'not known', 'not known'],
+    ['all others', '–', '1,000', '5', '20', '$0.5000', '$1.00'],
+  ]);
+  expect(page).toContain('Prices: @pydantic/genai-prices of 2026-09-23. ');
+  const single = drawReport({
+    ...reportData([reportShard(1, 0)]),
+    costs: costs.slice(0, 1),
+    priceSources: [],
+  });
+  expect(single).not.toContain('by model and round');
+  expect(single).not.toContain('Prices:');
+});
+
 test('errors are listed by how often they occurred, with the first lines', () => {
   const page = drawReport(
     reportData([

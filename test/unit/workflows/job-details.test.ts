@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { RoundCost } from '../../../src/core/cost-sums.ts';
 import type { JobProgress } from '../../../src/core/progress.ts';
 import { detailsOf, type PauseCause } from '../../../src/workflows/job-details.ts';
 import { noticesOf, type JobTroubles } from '../../../src/workflows/job-notices.ts';
@@ -124,6 +125,31 @@ const progress: JobProgress = {
   ],
 };
 const context = { now: Date.parse('2026-11-24T10:30:40.000Z'), active: 2, pausedFor: 'asked' } as const;
+
+test('the Web UI shows the cost by model and round if there are several', () => {
+  const sum = { inputTokens: 9, cachedTokens: 0, outputTokens: 1 };
+  const entry = (model: string | null, round: number | null): RoundCost => ({
+    ...sum,
+    model,
+    round,
+    costUsd: 1.5,
+    costUsdWithoutBatch: null,
+  });
+  const linesOf = (costs: RoundCost[]): string[] =>
+    detailsOf({ ...progress, costs }, context)
+      .split('\n')
+      .filter((line) => line.startsWith('    - '));
+  expect(linesOf([entry('m', 1)])).toEqual([]);
+  expect(linesOf([entry('a*b', 2), entry(null, null)])).toEqual([
+    '    - a\\*b, round 2: 1.50 USD (unknown without batches)',
+    '    - all others: 1.50 USD (unknown without batches)',
+  ]);
+  const many = linesOf(Array.from({ length: 13 }, (_, i) => entry('m', i + 1)));
+  expect(many.slice(9)).toEqual([
+    '    - m, round 10: 1.50 USD (unknown without batches)',
+    '    - and 3 more models and rounds',
+  ]);
+});
 
 test('the Web UI shows state and what to do, sums, notices and shards', () => {
   // No-break spaces keep the Web UI's cells apart.

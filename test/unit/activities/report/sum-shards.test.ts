@@ -4,6 +4,45 @@ import { reportBatch, reportShard } from '../../../support/report-data.ts';
 
 const twice = { answers: 2, inputTokens: 100, cachedTokens: 0, outputTokens: 10 };
 
+test('costs are summed by model and round, with answers that were paid twice, and their sources are named', () => {
+  const own = {
+    model: 'mine',
+    inputTokens: 5,
+    outputTokens: 1,
+    cost: '4000',
+    batchCost: '3000',
+    priceSource: 'price file',
+  };
+  const twice = {
+    answers: 1,
+    inputTokens: 5,
+    cachedTokens: 0,
+    outputTokens: 1,
+    cost: '4000',
+    batchCost: '3000',
+  };
+  const { costs, batchUsd, listUsd, priceSources, duplicates } = sumShards(
+    [
+      reportShard(1, 0, own),
+      reportShard(1, 1, { cost: '2000', priceSource: 'list' }),
+      reportShard(2, 0, { ...own, twice }),
+      reportShard(2, 1, { ...own }),
+    ],
+    [{ shard: 'r1-00002', batches: 1, late: { ...twice, cost: '6000', batchCost: '6000' } }],
+  );
+  expect(costs).toMatchObject([
+    { model: 'gpt-5-mini', round: 1, inputTokens: 10_005, costUsd: 7e-9, costUsdWithoutBatch: 8e-9 },
+    { model: 'mine', round: 1, inputTokens: 5, costUsd: 3e-9, costUsdWithoutBatch: 4e-9 },
+    { model: 'mine', round: 2, inputTokens: 15, outputTokens: 3, costUsd: 9e-9, costUsdWithoutBatch: 1.2e-8 },
+  ]);
+  expect({ batchUsd, listUsd, priceSources }).toEqual({
+    batchUsd: 1.9e-8,
+    listUsd: 2.4e-8,
+    priceSources: ['price file', 'list'],
+  });
+  expect(duplicates.cost_usd).toBe(9e-9);
+});
+
 test('lines count once for a model, tokens in every round', () => {
   const { models, ...sums } = sumShards(
     [

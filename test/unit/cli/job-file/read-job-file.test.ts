@@ -1,8 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
-import { parseJobFile, readJobFile } from '../../../../src/cli/job-file/read-job-file.ts';
-import { jobFileKeys } from '../../../../src/cli/job-file/schema.ts';
+import { parseYaml } from '../../../../src/cli/job-file/parse-yaml.ts';
+import { readJobFile } from '../../../../src/cli/job-file/read-job-file.ts';
+import { jobFileKeys, jobFileSchema } from '../../../../src/cli/job-file/schema.ts';
 import { readStart, resolveRequest } from '../../../../src/cli/read-start.ts';
 import { startOptionNames } from '../../../../src/job/start-options.ts';
 import { FolderStore } from '../../../../src/store/folder-store.ts';
@@ -191,6 +192,6 @@ describe('refused, with the line, is', () => {
     ['no YAML', 'input: a\nmodel: "b', 'a.job.yaml:2: is not valid YAML ('],
     ['a key twice', 'input: a\ninput: b', 'a.job.yaml:2: is not valid YAML (DUPLICATE_KEY): correct it.'],
   ])('%s', (_, text, message) => {
-    expect(() => parseJobFile(text, 'a.job.yaml')).toThrow(message);
+    expect(() => parseYaml(text, 'a.job.yaml', jobFileSchema)).toThrow(message);
   });
 });

@@ -7,7 +7,7 @@ import { indexAnswers } from '../../../../src/file-work/earlier/index-answers.ts
 import { mergeRows } from '../../../../src/file-work/rows/merge-rows.ts';
 import { packRebuys } from '../../../../src/file-work/shards/pack-rebuys.ts';
 import { packRetries } from '../../../../src/file-work/shards/pack-retries.ts';
-import { ratesOf } from '../../../../src/openai/price.ts';
+import { publishedRates } from '../../../../src/prices/published-prices.ts';
 import { jobFiles, shardFiles } from '../../../../src/store/job-files.ts';
 import { answerBody, answerRow, check, settleAnswers, type Verdict } from '../../../support/answer-job.ts';
 import {
@@ -136,7 +136,9 @@ describe('a wrong answer', () => {
     plan(folder.path, inputOf(2));
     const { usage: _, ...body } = answerBody('prose') as { usage: unknown };
     const output = outputRow(1, body) + answerRow(2, 'prose');
-    expect(settleAnswers(folder.path, shard, { output }, { rates: ratesOf('gpt-5-mini') })).toMatchObject({
+    expect(
+      settleAnswers(folder.path, shard, { output }, { rates: publishedRates('gpt-5-mini') }),
+    ).toMatchObject({
       unpriced: 1,
     });
   });

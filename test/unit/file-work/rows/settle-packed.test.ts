@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { indexAnswers } from '../../../../src/file-work/earlier/index-answers.ts';
 import { packRebuys } from '../../../../src/file-work/shards/pack-rebuys.ts';
 import { countAnswers } from '../../../../src/file-work/rows/count-answers.ts';
-import { ratesOf } from '../../../../src/openai/price.ts';
+import { publishedRates } from '../../../../src/prices/published-prices.ts';
 import { jobFiles, shardFiles } from '../../../../src/store/job-files.ts';
 import {
   JOB,
@@ -42,7 +42,7 @@ test('each row gets its own vector and its share of the tokens, whatever the ord
   const items = vectorItems(request!.texts);
   const { usage, ...body } = vectorBody([items[2]!, items[0]!, items[1]!], 100);
   const raw = { output: outputRow(1, { usage, id: 'é', ...body }) };
-  const outcome = settle(folder.path, shard, raw, { rates: ratesOf('text-embedding-3-small') });
+  const outcome = settle(folder.path, shard, raw, { rates: publishedRates('text-embedding-3-small') });
   expect(outcome).toMatchObject({ answered: 3, failed: 0, again: [], inputTokens: 100 });
   expect(outcome!.cost).toBe(String(100 * 20_000));
   const rows = shardRows(folder.path, shard);

@@ -30,7 +30,7 @@ describe('counts', () => {
         prompt_tokens_details: { cached_tokens: 4, audio_tokens: 0 },
         completion_tokens_details: { reasoning_tokens: 3, audio_tokens: 2 },
       },
-      { input: 9, cached: 4, output: 8, audioOutput: 2 },
+      { input: 9, cached: 4, output: 8, reasoning: 3, audioOutput: 2 },
     ],
     [
       'Responses',
@@ -56,6 +56,20 @@ describe('counts', () => {
         output_tokens_details: { image_tokens: 900, text_tokens: 100 },
       },
       { input: 50, imageInput: 40, cached: 8, cachedImage: 6, output: 1_000, imageOutput: 900 },
+    ],
+    [
+      'reasoning that a server does not count as output',
+      {
+        prompt_tokens: 9,
+        completion_tokens: 8,
+        completion_tokens_details: { reasoning_tokens: 500, audio_tokens: 2 },
+      },
+      { input: 9, output: 8, reasoning: 6, audioOutput: 2 },
+    ],
+    [
+      'reasoning that is no count',
+      { input_tokens: 9, output_tokens: 8, output_tokens_details: { reasoning_tokens: -1 } },
+      { input: 9, output: 8 },
     ],
     [
       'both spellings, the second zero',
