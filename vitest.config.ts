@@ -81,7 +81,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'model',
           include: ['test/model/**/*.test.ts'],
-          testTimeout: 1_800_000, // some three minutes on two idle cores
+          testTimeout: 1_800_000, // some two minutes on two idle cores
           hookTimeout: 300_000,
           ...waiting,
         },
