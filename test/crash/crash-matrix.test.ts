@@ -21,8 +21,8 @@ import {
 } from './job-under-attack.ts';
 
 /**
- * `CRASH_MATRIX=full` attacks every step in every way, each in a job of its own. By default the worker is killed at every step,
- * at several steps of one job, and every call of the API and some other steps are attacked in one more way, in turn.
+ * `CRASH_MATRIX=full` attacks every step in every way, each in a job of its own. By default the worker is killed at every step
+ * that changes something durable, at several steps of one job, and every call of the API and some other steps are attacked in one more way, in turn.
  */
 const isFull = process.env['CRASH_MATRIX'] === 'full';
 
@@ -57,8 +57,17 @@ const cells = workerSteps.flatMap((step, i) => {
     .map((attack) => [step.name, attack, step] as const);
 });
 
+/**
+ * Nothing durable has changed since the step before: the half of a file without a name became a whole one, or a call or a report is
+ * about to be sent, after the record before it. A kill here finds what a kill there finds.
+ */
+const isLikeTheStepBefore = (name: string): boolean =>
+  name.endsWith(' before its link') ||
+  /^POST .* before$/.test(name) ||
+  /^activity (?!watchBatches ).* done, not reported$/.test(name);
+
 /** The kills that are no cells: several of one job, which are far from each other, in the order of the steps. */
-const kills = isFull ? [] : workerSteps.filter(({ name }) => !isByChance(name));
+const kills = isFull ? [] : workerSteps.filter(({ name }) => !isByChance(name) && !isLikeTheStepBefore(name));
 const killsInTurn = stepsInTurn(kills);
 
 /** By default `run` is killed at each of its steps in one job, see below. */
@@ -177,7 +186,9 @@ describe('the steps come from the running code', () => {
     for (const { name } of workerSteps) {
       const attacks = cells.filter(([step]) => step === name).map(([, attack]) => attack);
       const isKilledInTurn = killsInTurn.some(([, steps]) => steps.some((step) => step.name === name));
-      expect(isKilledInTurn || attacks.includes(Attack.Kill), name).toBe(true);
+      expect(isKilledInTurn || attacks.includes(Attack.Kill), name).toBe(
+        isFull || !isLikeTheStepBefore(name),
+      );
       if (isFull || isApiCall(name))
         expect(
           attacks.filter((attack) => attack !== Attack.Kill),

@@ -1,6 +1,6 @@
 /** A job of embeddings whose rows share requests, killed and suspended around the building, sending and settling of its shards. */
 import { afterAll, describe, expect, test } from 'vitest';
-import { Attack, attackWorker, recordWorker, type JobKind } from './attacks.ts';
+import { Attack, attackWorker, killInTurn, recordWorker, stepsInTurn, type JobKind } from './attacks.ts';
 import { startSharedServer } from './job-under-attack.ts';
 
 /** Rows 1 to 3, 4 to 6 and 7 are a request each. The first one fails, the second is refused; then row 1 fails, and row 4 is refused. */
@@ -18,16 +18,11 @@ const server = await startSharedServer();
 const undisturbed = await recordWorker(server, ...kind);
 afterAll(() => server[Symbol.asyncDispose]());
 
+/** The steps whose content is that of such a job; the matrix attacks the others. */
 const own = undisturbed.workerSteps.filter(({ name }) =>
-  /^(?:packed|requests|shard\.json|rows|outcome|upload|rounds)|^activity (?:uploadInput|fetchResults|buildRetryShards)/.test(
-    name,
-  ),
+  /^(?:packed|requests|shard\.json|rows|outcome)|^activity fetchResults/.test(name),
 );
-const cells = own.flatMap((step, i) =>
-  (i % 4 === 0 ? [Attack.Kill, Attack.Zombie] : [Attack.Kill]).map(
-    (attack) => [step.name, attack, step] as const,
-  ),
-);
+const suspended = own.filter((_, i) => i % 8 === 0).map((step) => [step.name, step] as const);
 
 test('the undisturbed run sends shared requests, and those of the rows of two of them', () => {
   const names = own.map(({ name }) => name);
@@ -40,7 +35,16 @@ test('the undisturbed run sends shared requests, and those of the rows of two of
 });
 
 describe.concurrent('a job of shared requests ends as if nothing had happened', () => {
-  test.for(cells)('%s: %s', async ([, attack, step]) => {
-    expect((await attackWorker(step, attack, server, ...kind)).end).toEqual(undisturbed.end);
+  test.for(stepsInTurn(own))('%s: worker is killed at each', async ([, steps]) => {
+    const { end, notTaken } = await killInTurn(steps, server, ...kind);
+    expect(end).toEqual(undisturbed.end);
+    for (const step of notTaken)
+      expect((await attackWorker(step, Attack.Kill, server, ...kind)).end, step.name).toEqual(
+        undisturbed.end,
+      );
+  });
+
+  test.for(suspended)(`%s: ${Attack.Zombie}`, async ([, step]) => {
+    expect((await attackWorker(step, Attack.Zombie, server, ...kind)).end).toEqual(undisturbed.end);
   });
 });

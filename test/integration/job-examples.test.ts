@@ -15,6 +15,7 @@ const lab = new CliHarness();
 
 beforeAll(async () => {
   await lab.useEmulator({});
+  lab.start(['worker']);
 });
 afterAll(async () => {
   await lab.close();
@@ -31,6 +32,7 @@ async function table(jobFile: string, name: string, ...more: string[]): Promise<
     out,
     '--poll',
     '0.2',
+    '--no-worker', // the one of all tests does the work
   ]);
   expect({ code, err }).toMatchObject({ code: 0 });
   return out;
@@ -107,7 +109,6 @@ test('a nightly schedule labels the new reviews of its day only, and no history 
   ]);
   expect(created).toMatchObject({ code: 0, out: expect.stringContaining('one for each row') });
   await using client = await BatchClient.connect({ home: lab.home });
-  lab.start(['worker']);
 
   const night = async (): Promise<{ report: unknown; rows: unknown }> => {
     const job = (await client.schedules.get(name).trigger())!;

@@ -1,35 +1,41 @@
 /** Another pass over lines without an answer: only those are sent, and every answer is kept. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, test } from 'vitest';
+import type { EmulatorOptions } from 'openai-batch-emulator';
 import type { JobReport } from '../../src/core/progress.ts';
 import { resolveTemporalTarget } from '../../src/temporal/index.ts';
 import { CliHarness, slow, until } from '../support/cli-harness.ts';
 
-let lab: CliHarness;
-beforeEach(() => {
-  lab = new CliHarness();
-});
-afterEach(async () => {
+const lab = new CliHarness();
+afterEach(() => lab.killAll());
+afterAll(async () => {
   await lab.close();
 });
+
+/** Starts an emulator, and a worker for jobs at it. */
+async function serve(options: EmulatorOptions): Promise<void> {
+  await lab.useEmulator(options);
+  lab.start(['worker']);
+}
+
+let outs = 0;
 
 const reportIn = (out: string): JobReport =>
   JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as JobReport;
 
-function argsOf(input: string): { out: string; args: string[] } {
-  const out = join(lab.folder, 'out');
-  return {
-    out,
-    args: ['run', input, '--out', out, '--poll', '0.1', '--shard-lines', '10', '--attempts', '1'],
-  };
+function argsOf(input: string, ...more: string[]): { out: string; args: string[] } {
+  outs += 1;
+  const out = join(lab.folder, `out-${outs}`);
+  const options = ['--poll', '0.1', '--shard-lines', '10', '--attempts', '1'];
+  return { out, args: ['run', input, '--out', out, ...options, ...more] };
 }
 
 const statusesIn = (out: string): string[] =>
   lab.rowsOf(out).map(({ status, error }) => error?.code ?? status);
 
 test('failed lines are sent again, with all their attempts, in each --retry-failed pass', async () => {
-  await lab.useEmulator({
+  await serve({
     // Two lines fail in their first two executions, a third one always.
     faults: [
       { on: 'line', customId: '3', executions: 2, fault: { kind: 'status', status: 500 } },
@@ -37,7 +43,7 @@ test('failed lines are sent again, with all their attempts, in each --retry-fail
       { on: 'line', customId: '20', executions: null, fault: { kind: 'status', status: 400, code: 'bad' } },
     ],
   });
-  const { out, args } = argsOf(lab.requests(30));
+  const { out, args } = argsOf(lab.requests(30), '--no-worker');
   const first = await lab.run(args);
   expect(first.code).toBe(3);
   const before = lab.rowsOf(out);
@@ -86,11 +92,11 @@ test('failed lines are sent again, with all their attempts, in each --retry-fail
 });
 
 test('rows of embeddings that failed share a request in the next pass; vectors are kept', async () => {
-  await lab.useEmulator({
+  await serve({
     faults: [{ on: 'line', customId: ['1', '2'], executions: 1, fault: { kind: 'status', status: 500 } }],
   });
   const rows = Array.from({ length: 9 }, (_, i) => `${JSON.stringify({ text: `Text ${i}` })}\n`);
-  const { out, args } = argsOf(lab.write(rows.join('')));
+  const { out, args } = argsOf(lab.write(rows.join('')), '--no-worker');
   args.push('--embed', '--model', 'text-embedding-3-small', '--param', 'dimensions=4');
   // The request of all rows fails, then those of rows 1 and 2.
   expect((await lab.run(args)).code).toBe(3);
@@ -105,12 +111,12 @@ test('rows of embeddings that failed share a request in the next pass; vectors a
 });
 
 test('answers of another pass are kept by later jobs of the series', async () => {
-  await lab.useEmulator({
+  await serve({
     faults: [{ on: 'line', customId: '2', executions: 1, fault: { kind: 'status', status: 500 } }],
   });
   const runOf = (texts: string[], out: string, ...more: string[]): string[] => {
     const input = lab.write(texts.map((text, i) => `${lab.request(i, text)}\n`).join(''));
-    const options = ['--only-new', 'passes', '--poll', '0.1', '--attempts', '1', ...more];
+    const options = ['--only-new', 'passes', '--poll', '0.1', '--attempts', '1', '--no-worker', ...more];
     return ['run', input, '--out', join(lab.folder, out), ...options];
   };
   const first = runOf(['x', 'y'], 'first');
@@ -125,8 +131,8 @@ test('answers of another pass are kept by later jobs of the series', async () =>
 });
 
 test('a job that was cancelled by mistake continues, and can be cancelled again', async () => {
-  await lab.useEmulator({ ...slow });
-  const { out, args } = argsOf(lab.requests(60));
+  await serve({ ...slow });
+  const { out, args } = argsOf(lab.requests(60), '--no-worker');
   args.push('--job', 'mistake');
   const inTurn = [...args, '--in-flight', '1'];
   const cancelOnce = async (run: string[]): Promise<void> => {
@@ -173,7 +179,7 @@ test('a pass that was killed is continued by the same command, with or without t
 
 test('the requests of failed lines are valid input for another job', async () => {
   const bad = '{"model": "gpt-5-mini", "messages": 7';
-  await lab.useEmulator({
+  await serve({
     faults: [
       { on: 'line', fraction: 0.4, executions: null, fault: { kind: 'status', status: 400, code: 'no' } },
     ],
@@ -182,7 +188,7 @@ test('the requests of failed lines are valid input for another job', async () =>
     const line = JSON.parse(lab.request(i + 1, `\u2028 "${i}" {"status":"answered","attempts":1}`)) as object;
     return JSON.stringify(i % 3 === 0 ? { ...line, custom_id: undefined } : line);
   });
-  const { out, args } = argsOf(lab.write([...lines, bad].join('\n')));
+  const { out, args } = argsOf(lab.write([...lines, bad].join('\n')), '--no-worker');
   expect((await lab.run([...args, '--skip-bad-lines'])).code).toBe(3);
   const failed = lab.rowsOf(out).filter(({ status }) => status === 'failed');
   expect(failed.length).toBeGreaterThan(2);
@@ -203,9 +209,9 @@ test('the requests of failed lines are valid input for another job', async () =>
     wanted.map((each) => 'custom_id' in each),
   );
 
-  await lab.useEmulator();
+  await lab.useEmulator({ port: lab.emulator.port });
   const rest = join(lab.folder, 'rest');
   const input = lab.write(printed.out);
-  expect((await lab.run(['run', input, '--out', rest, '--poll', '0.1'])).code).toBe(0);
+  expect((await lab.run(['run', input, '--out', rest, '--poll', '0.1', '--no-worker'])).code).toBe(0);
   expect(lab.rowsOf(rest)).toHaveLength(requests.length);
 });

@@ -8,9 +8,12 @@ import { CliHarness, slow, until, type Ended } from '../support/cli-harness.ts';
 const lab = new CliHarness();
 const model = ['--model', 'gpt-5-mini'];
 const quick = [...model, '--poll', '0.1'];
+/** For jobs that the worker beside them does. */
+const beside = [...quick, '--no-worker'];
 
 beforeAll(async () => {
   await lab.useEmulator({});
+  lab.start(['worker']);
 });
 afterAll(async () => {
   await lab.close();
@@ -33,7 +36,7 @@ describe('run', () => {
     const out = join(lab.folder, 'out-table');
     const args = ['run', input, '--prompt', prompt, '--id-column', 'key', '--param', 'seed=7', '--out', out];
     for (let time = 1; time <= 2; time += 1) {
-      const { code, err } = await lab.run([...args, ...quick]);
+      const { code, err } = await lab.run([...args, ...beside]);
       expect({ code, err }).toMatchObject({ code: 0 });
       expect(textsOf(out)).toEqual([
         ['a', 'Label: good'],
@@ -44,29 +47,31 @@ describe('run', () => {
   });
 
   test('killed in the middle, continues the job of its rows with the same command', async () => {
-    await lab.useEmulator(slow);
+    const { port } = lab.emulator;
+    await lab.useEmulator({ ...slow, port });
+    const own = { DURABLE_BATCH_TASK_QUEUE: 'killed' };
     const input = file('killed.csv', `n\n${Array.from({ length: 40 }, (_, i) => i).join('\n')}\n`);
     const out = join(lab.folder, 'out-killed');
     const args = ['run', input, '--prompt', 'n {{ n }}', '--shard-lines', '10', '--out', out, ...quick];
-    const { child, ended } = lab.start(args);
+    const { child, ended } = lab.start(args, own);
     await until(async () => (await lab.ledger()).batches > 0);
     child.kill('SIGKILL');
     await ended;
-    expect(await lab.run(args)).toMatchObject({ code: 0 });
+    expect(await lab.run(args, own)).toMatchObject({ code: 0 });
     expect(lab.rowsOf(out)).toHaveLength(40);
     expect(await lab.ledger()).toMatchObject({ paid: 40, lines_paid_twice_or_more: 0 });
-    await lab.useEmulator({});
+    await lab.useEmulator({ port });
   });
 
   test('reads standard input and queries', async () => {
     const out = join(lab.folder, 'out-stdin');
-    const read = ['run', '-', '--format', 'jsonl', '--prompt', 'n is {{ n }}', '--out', out, ...quick];
+    const read = ['run', '-', '--format', 'jsonl', '--prompt', 'n is {{ n }}', '--out', out, ...beside];
     expect(await lab.run(read, {}, '{"n":1}\n{"n":2}\n')).toMatchObject({ code: 0 });
     expect(textsOf(out)).toEqual([
       ['1', 'n is 1'],
       ['2', 'n is 2'],
     ]);
-    const query = ['run', '--sql', 'select 3 as n', '--prompt', 'n is {{ n }}', ...quick];
+    const query = ['run', '--sql', 'select 3 as n', '--prompt', 'n is {{ n }}', ...beside];
     const outQuery = join(lab.folder, 'out-query');
     expect(await lab.run([...query, '--out', outQuery])).toMatchObject({ code: 0 });
     expect(textsOf(outQuery)).toEqual([['1', 'n is 3']]);
@@ -79,7 +84,7 @@ describe('run', () => {
       'jobs/sentiment.job.yaml',
       `sql: select review from '${lab.folder}/jobs/reviews*.csv'\nprompt: { file: prompt.md }\nmodel: gpt-5-mini\nout: labels\npollSeconds: 0.1\n`,
     );
-    expect(await lab.run(['run', job])).toMatchObject({ code: 0 });
+    expect(await lab.run(['run', job, '--no-worker'])).toMatchObject({ code: 0 });
     expect(textsOf(join(lab.folder, 'jobs/labels'))).toEqual([['1', 'Of a file: good']]);
     const wrong = file('jobs/wrong.job.yaml', 'input: reviews.csv\npromt: x\n');
     expect(await lab.run(['run', wrong])).toMatchObject({
@@ -96,6 +101,7 @@ describe('run', () => {
     const args = ['run', join(lab.folder, 'docs/**/*.md'), '--embed', '--model', 'text-embedding-3-small'];
     const { code, err } = await lab.run([
       ...args,
+      '--no-worker',
       '--chunk-tokens',
       '5',
       '--skip-bad-lines',
@@ -344,6 +350,7 @@ test('an estimate needs no key and sends nothing; it expects the output tokens o
     ...args,
     '--out',
     join(lab.folder, 'estimated.jsonl'),
+    '--no-worker',
     '--poll',
     '0.1',
   ]);

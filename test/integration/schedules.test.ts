@@ -231,17 +231,22 @@ describe.concurrent('a series of jobs by hand', () => {
   beforeAll(async () => {
     await lab.useEmulator();
     client = await BatchClient.connect({ home: lab.home });
+    lab.start(['worker']);
   });
   afterAll(async () => {
     await client.close();
     await lab.close();
   });
 
+  /** A command beside that worker. */
+  const command = (input: string, series: string, ...more: string[]): ReturnType<SeriesLab['command']> =>
+    lab.command(input, series, '--no-worker', ...more);
+
   test('a grown input buys its new lines only, and the same command nothing', async () => {
-    const first = lab.command(lab.inputOf('grown a', 'grown b', 'grown c'), 'grown');
+    const first = command(lab.inputOf('grown a', 'grown b', 'grown c'), 'grown');
     expect(reportIn(await lab.run(first.args))).toMatchObject({ answered: 3, reused: 0, batches: 1 });
     const input = lab.inputOf('grown d', 'grown a', 'grown b', 'grown c');
-    const grown = lab.command(input, 'grown');
+    const grown = command(input, 'grown');
     const report = reportIn(await lab.run(grown.args));
     expect(report).toMatchObject({ lines: 4, answered: 4, reused: 3, batches: 1 });
     expect(lab.rowsOf(grown.out).map(({ line, id, status }) => [line, id, status])).toEqual([
@@ -257,26 +262,23 @@ describe.concurrent('a series of jobs by hand', () => {
     expect(readFileSync(join(grown.out, 'report.html'), 'utf8')).toContain('answered before');
     // The finished job, and a new one with the same input, have all answers.
     expect(reportIn(await lab.run(grown.args))).toEqual(report);
-    const fresh = reportIn(await lab.run(lab.command(input, 'grown', '--fresh').args));
+    const fresh = reportIn(await lab.run(command(input, 'grown', '--fresh').args));
     expect(fresh).toMatchObject({ answered: 4, reused: 4, batches: 0, cost_usd: 0 });
     // Another series does not reuse them.
-    const other = reportIn(await lab.run(lab.command(lab.inputOf('grown a'), 'other').args));
+    const other = reportIn(await lab.run(command(lab.inputOf('grown a'), 'other').args));
     expect(other).toMatchObject({ answered: 1, reused: 0, batches: 1 });
   });
 
   test('a schedule, and jobs in the series of its name, reuse the answers of each other', async () => {
     const input = lab.inputOf('mixed a', 'mixed b');
     const schedule = { name: 'mixed', input, every: '300d', onlyNew: true, pollSeconds: 0.1 } as const;
-    const worker = lab.start(['worker']);
     const handle = await client.schedules.create(schedule);
     expect(await reportOf(client, (await handle.trigger())!)).toMatchObject({ answered: 2, reused: 0 });
     await until(async () => endedRuns(await handle.describe()).length === 1);
-    const byHand = reportIn(await lab.run(lab.command(lab.inputOf('mixed b', 'mixed c'), 'mixed').args));
+    const byHand = reportIn(await lab.run(command(lab.inputOf('mixed b', 'mixed c'), 'mixed').args));
     expect(byHand).toMatchObject({ answered: 2, reused: 1, batches: 1 });
     writeFileSync(input, readFileSync(lab.inputOf('mixed d', 'mixed c', 'mixed a')));
     expect(await reportOf(client, (await handle.trigger())!)).toMatchObject({ answered: 3, reused: 2 });
-    worker.child.kill('SIGTERM');
-    await worker.ended;
   });
 
   test.sequential('paid once in total for each line of a series', async () => {

@@ -18,7 +18,7 @@ import { activitiesOf, type World } from './world.ts';
  * the API is simulated, in memory, and it keeps the ledger. `FC_SEED` repeats a run, `FC_SEED` and `FC_PATH` one schedule
  * of it, `FC_RUNS` changes their number, `FC_SHRINK_MS=0` does not shrink failing ones; `RELIABILITY_OUT` names a file for the figures.
  */
-const SCHEDULES = Number(process.env['FC_RUNS'] ?? 200);
+const SCHEDULES = Number(process.env['FC_RUNS'] ?? 100);
 const AT_A_TIME = 40;
 const TASK_QUEUE = 'model';
 const SHRINK_MS = Number(process.env['FC_SHRINK_MS'] ?? 180_000);

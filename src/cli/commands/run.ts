@@ -95,7 +95,8 @@ async function run(inputs: readonly string[], flags: RunFlags): Promise<void> {
   // A finished job needs neither key nor API.
   const sendsAgain = spec.rebuy || flags.retryFailed === true;
   const isFinished = !sendsAgain && (await store.size(jobFiles.report(spec.jobId))) !== null;
-  if (flags.worker && !isFinished) {
+  const needsWorker = flags.worker && !isFinished;
+  if (needsWorker) {
     const { checkApi } = await import('../../openai/check-api.ts');
     const { createApi } = await import('../../openai/client.ts');
     const api = createApi();
@@ -114,12 +115,12 @@ async function run(inputs: readonly string[], flags: RunFlags): Promise<void> {
   // Loading the client and the worker takes as long as the start of the server: both run at once, the server first.
   const target = await whileLaunching(
     (onLaunch) => resolveTemporalTarget({ home, log: say, onLaunch }),
-    () => Promise.all([loadClient(), openView(), ...(flags.worker ? [loadWorker()] : [])]),
+    () => Promise.all([loadClient(), openView(), ...(needsWorker ? [loadWorker()] : [])]),
   );
   const { BatchClient } = await loadClient();
   await using client = await BatchClient.connect({ home, taskQueue, target });
   await using _server = target.kind === 'embedded' ? keepEmbeddedServer({ home, log: say }) : null;
-  const starting = !flags.worker || isFinished ? null : startOwnWorker({ target, home, taskQueue, patience });
+  const starting = needsWorker ? startOwnWorker({ target, home, taskQueue, patience }) : null;
   starting?.catch(() => undefined); // awaited below: an error of the job's start is thrown first
   let worker: JobWorker | null = null;
   let isServerAway = false;
