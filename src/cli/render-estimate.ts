@@ -113,10 +113,16 @@ const outputLimits: Partial<Record<Endpoint, string>> = {
 };
 
 function limitNote({ model, waves, tooLarge }: PricedGroup): string[] {
-  if (tooLarge !== null)
+  if (tooLarge !== null) {
+    const { tokens, shardLines } = tooLarge;
+    const [what, advice] =
+      shardLines === 1
+        ? ['request', 'it would end with token_limit_exceeded']
+        : ['batch', `give --shard-lines ${shardLines}`];
     return [
-      `A batch of ${model} has about ${count(tooLarge.tokens)} prompt tokens, more than the limit, and would never be accepted: give --shard-lines ${tooLarge.shardLines}.`,
+      `A ${what} of ${model} has about ${count(tokens)} prompt tokens, more than the limit: ${advice}.`,
     ];
+  }
   if (waves === null || waves <= 1) return [];
   return [
     `The limit of enqueued tokens lets the batches of ${model} run in ${count(waves)} waves, each within 24 h.`,

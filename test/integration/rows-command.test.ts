@@ -339,9 +339,11 @@ test('an estimate needs no key and sends nothing; it expects the output tokens o
   const waves = async (...more: string[]): Promise<unknown> =>
     ((await estimate(...more))['models'] as [Record<string, unknown>])[0];
   expect(await waves('--token-limit', '25', '--shard-lines', '1')).toMatchObject({ waves: 2 });
-  expect(await waves('--token-limit', '25')).toMatchObject({
+  // Without `--shard-lines`, shards are cut for the limit.
+  expect(await waves('--token-limit', 'gpt-5-mini=25')).toMatchObject({ waves: 2, too_large: null });
+  expect(await waves('--token-limit', '9')).toMatchObject({
     waves: null,
-    too_large: { prompt_tokens: 30, shard_lines: 2 },
+    too_large: { prompt_tokens: 10, shard_lines: 1 },
   });
   expect(group['max_cost_usd']).toBeGreaterThan(group['prompt_cost_usd']!);
 
@@ -375,6 +377,6 @@ test('an estimate needs no key and sends nothing; it expects the output tokens o
   const wrong = await lab.run(['estimate', ...args, '--token-limit', '0']);
   expect(wrong).toMatchObject({
     code: 2,
-    err: expect.stringContaining('--token-limit must be a whole number above 0'),
+    err: expect.stringContaining('--token-limit must be a whole number of tokens above 0 for each model'),
   });
 });
