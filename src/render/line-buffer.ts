@@ -5,9 +5,12 @@ const SHORT_BYTES = 24;
 export class LineBuffer {
   bytes: Buffer = Buffer.allocUnsafeSlow(64 << 10);
   length = 0;
+  /** True if text was written that is not ASCII. What is copied is as its source. */
+  hasWideText = false;
 
   clear(): void {
     this.length = 0;
+    this.hasWideText = false;
   }
 
   /** Appends `block[start..end)`. */
@@ -24,7 +27,9 @@ export class LineBuffer {
   /** Appends text as UTF-8. */
   write(text: string): void {
     this.reserve(text.length * 3);
-    this.length += this.bytes.write(text, this.length, 'utf8');
+    const count = this.bytes.write(text, this.length, 'utf8');
+    this.length += count;
+    if (count !== text.length) this.hasWideText = true;
   }
 
   private reserve(count: number): void {
