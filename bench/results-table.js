@@ -56,7 +56,7 @@ async function writeJob(folder, rows) {
     kind: 'query',
     sql: `SELECT i AS id, 'Review ' || i || ': ' || repeat('the food was good, ', 8) AS text FROM range(${rows}) t(i)`,
   };
-  const { sha256, bytes } = await materializeRows(source, store);
+  const { sha256, bytes, columnsId } = await materializeRows(source, store);
   const schema = {
     type: 'object',
     properties: {
@@ -70,7 +70,11 @@ async function writeJob(folder, rows) {
   const template = await requestTemplateOf({ prompt: '{{ text }}', model: 'gpt-5-mini', answer: schema });
   await keepTemplate(store, template);
   const options = { ...checkJobOptions({}), template: templateReference(template, 'rows') };
-  const spec = resolveJobSpec(options, { path: 'rows', bytes, sha256, stored: true }, JOB);
+  const spec = resolveJobSpec(
+    options,
+    { path: 'rows', bytes, sha256, stored: true, columns: columnsId },
+    JOB,
+  );
   await store.replace(jobFiles.spec(JOB), JSON.stringify(spec));
   for (let shard = 0; shard * SHARD_ROWS < rows; shard += 1) {
     const path = join(folder, 'store', shardKey(shard));
