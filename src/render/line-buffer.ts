@@ -17,11 +17,10 @@ export class LineBuffer {
   copy(block: Buffer, start = 0, end: number = block.length): void {
     const count = end - start;
     this.reserve(count);
-    if (count <= SHORT_BYTES) {
-      for (let i = start; i < end; i += 1) this.bytes[this.length++] = block[i]!;
-      return;
-    }
-    this.length += block.copy(this.bytes, this.length, start, end);
+    const { bytes, length } = this;
+    if (count <= SHORT_BYTES) for (let i = 0; i < count; i += 1) bytes[length + i] = block[start + i]!;
+    else block.copy(bytes, length, start, end);
+    this.length = length + count;
   }
 
   /** Appends text as UTF-8. */
