@@ -1,4 +1,5 @@
-// Results of 300,000 rows as tables, beside the writing of results.jsonl from the rows of shards. Each measurement is a process of its own.
+// Results of 300,000 rows as tables, beside the writing of results.jsonl from the rows of shards. Each measurement is a process of its own, which
+// has loaded DuckDB before, as a `run` over a table has.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +8,7 @@ import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { requestTemplateOf } from '../dist/client/index.js';
 import { checkJobOptions, resolveJobSpec } from '../dist/core/job-spec.js';
+import { loadDuckDb } from '../dist/duckdb/load-duckdb.js';
 import { mergeRows } from '../dist/file-work/rows/merge-rows.js';
 import { materializeRows } from '../dist/input/table/materialize-rows.js';
 import { keepTemplate, templateReference } from '../dist/job/job-template.js';
@@ -122,6 +124,7 @@ function rowOf(line) {
 
 async function measure(kind, folder, rows) {
   const store = join(folder, 'store');
+  await loadDuckDb();
   const started = performance.now();
   if (kind === 'results.jsonl') {
     const files = Array.from({ length: Math.ceil(rows / SHARD_ROWS) }, (_, shard) => shardKey(shard));
