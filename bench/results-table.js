@@ -1,4 +1,5 @@
-// Results of 300,000 rows as tables, beside the writing of results.jsonl from the rows of shards. Each measurement is a process of its own.
+// Results of 300,000 rows as tables, beside the writing of results.jsonl from the rows of shards. Each measurement is a process of its own, which
+// has loaded DuckDB before, as a `run` over a table has.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +8,7 @@ import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { requestTemplateOf } from '../dist/client/index.js';
 import { checkJobOptions, resolveJobSpec } from '../dist/core/job-spec.js';
+import { loadDuckDb } from '../dist/duckdb/load-duckdb.js';
 import { mergeRows } from '../dist/file-work/rows/merge-rows.js';
 import { materializeRows } from '../dist/input/table/materialize-rows.js';
 import { keepTemplate, templateReference } from '../dist/job/job-template.js';
@@ -56,7 +58,7 @@ async function writeJob(folder, rows) {
     kind: 'query',
     sql: `SELECT i AS id, 'Review ' || i || ': ' || repeat('the food was good, ', 8) AS text FROM range(${rows}) t(i)`,
   };
-  const { sha256, bytes } = await materializeRows(source, store);
+  const { sha256, bytes, columnsId } = await materializeRows(source, store);
   const schema = {
     type: 'object',
     properties: {
@@ -70,7 +72,11 @@ async function writeJob(folder, rows) {
   const template = await requestTemplateOf({ prompt: '{{ text }}', model: 'gpt-5-mini', answer: schema });
   await keepTemplate(store, template);
   const options = { ...checkJobOptions({}), template: templateReference(template, 'rows') };
-  const spec = resolveJobSpec(options, { path: 'rows', bytes, sha256, stored: true }, JOB);
+  const spec = resolveJobSpec(
+    options,
+    { path: 'rows', bytes, sha256, stored: true, columns: columnsId },
+    JOB,
+  );
   await store.replace(jobFiles.spec(JOB), JSON.stringify(spec));
   for (let shard = 0; shard * SHARD_ROWS < rows; shard += 1) {
     const path = join(folder, 'store', shardKey(shard));
@@ -118,6 +124,7 @@ function rowOf(line) {
 
 async function measure(kind, folder, rows) {
   const store = join(folder, 'store');
+  await loadDuckDb();
   const started = performance.now();
   if (kind === 'results.jsonl') {
     const files = Array.from({ length: Math.ceil(rows / SHARD_ROWS) }, (_, shard) => shardKey(shard));

@@ -34,20 +34,33 @@ const ZERO = 0x30;
 
 /** A reusable scanner over a block of bytes; `block` may be replaced between scans. */
 export class JsonScanner {
-  block: Uint8Array;
+  private bytes: Uint8Array;
+  /** The same bytes as `bytes`. */
+  private view: DataView;
   private readonly maxDepth: number;
   /** For each open container, 1 for an object and 0 for an array: deep input cannot exhaust the call stack. */
   private stack = new Uint8Array(64);
 
   /** @param maxDepth the scan of a value nested deeper returns `NOT_JSON` */
   constructor(block: Uint8Array, maxDepth: number = MAX_DEPTH) {
-    this.block = block;
+    this.bytes = block;
+    this.view = viewOf(block);
     this.maxDepth = maxDepth;
+  }
+
+  get block(): Uint8Array {
+    return this.bytes;
+  }
+
+  set block(block: Uint8Array) {
+    if (block === this.bytes) return; // most rows follow another one of their block
+    this.bytes = block;
+    this.view = viewOf(block);
   }
 
   /** Returns the offset of the first byte at or after `at` that is not JSON white space. */
   skipSpace(at: number, end: number): number {
-    const block = this.block;
+    const block = this.bytes;
     while (at < end) {
       const byte = block[at]!;
       if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return at;
@@ -58,7 +71,7 @@ export class JsonScanner {
 
   /** Scans an object whose `{` is at `at`; returns the offset after its `}`. */
   scanObject(at: number, end: number, onMember: OnMember): number {
-    const block = this.block;
+    const block = this.bytes;
     if (block[at] !== OPEN_BRACE) return NOT_JSON;
     at = this.skipSpace(at + 1, end);
     if (at < end && block[at] === CLOSE_BRACE) return at + 1;
@@ -83,7 +96,7 @@ export class JsonScanner {
   /** Scans any value and returns the offset after it; `depth` is the number of containers around it. */
   scanValue(at: number, end: number, depth = 0): number {
     if (at >= end) return NOT_JSON;
-    const block = this.block;
+    const block = this.bytes;
     const first = block[at]!;
     if (first !== OPEN_BRACE && first !== OPEN_BRACKET) return this.scanScalar(at, end);
     const most = this.maxDepth - depth;
@@ -138,7 +151,7 @@ export class JsonScanner {
   keyIs(keyStart: number, keyEnd: number, name: string): boolean {
     if (keyEnd - keyStart !== name.length) return false;
     for (let i = 0; i < name.length; i += 1) {
-      if (this.block[keyStart + i] !== name.charCodeAt(i)) return false;
+      if (this.bytes[keyStart + i] !== name.charCodeAt(i)) return false;
     }
     return true;
   }
@@ -147,13 +160,13 @@ export class JsonScanner {
   bytesAre(start: number, end: number, bytes: Uint8Array): boolean {
     if (end - start !== bytes.length) return false;
     let i = 0;
-    while (i < bytes.length && this.block[start + i] === bytes[i]) i += 1;
+    while (i < bytes.length && this.bytes[start + i] === bytes[i]) i += 1;
     return i === bytes.length;
   }
 
   /** True when the bytes contain a backslash: the text must be decoded before it is compared. */
   hasEscape(start: number, end: number): boolean {
-    for (let i = start; i < end; i += 1) if (this.block[i] === BACKSLASH) return true;
+    for (let i = start; i < end; i += 1) if (this.bytes[i] === BACKSLASH) return true;
     return false;
   }
 
@@ -162,12 +175,12 @@ export class JsonScanner {
     at = this.scanString(at, end);
     if (at === NOT_JSON) return NOT_JSON;
     at = this.skipSpace(at, end);
-    return at < end && this.block[at] === COLON ? this.skipSpace(at + 1, end) : NOT_JSON;
+    return at < end && this.bytes[at] === COLON ? this.skipSpace(at + 1, end) : NOT_JSON;
   }
 
   private scanScalar(at: number, end: number): number {
     if (at >= end) return NOT_JSON;
-    const block = this.block;
+    const block = this.bytes;
     switch (block[at]!) {
       case QUOTE:
         return this.scanString(at, end);
@@ -193,10 +206,19 @@ export class JsonScanner {
   }
 
   private scanString(at: number, end: number): number {
-    const block = this.block;
+    const { bytes: block, view } = this;
     if (at >= end || block[at] !== QUOTE) return NOT_JSON;
     at += 1;
+    const lastWord = end - 4;
     while (at < end) {
+      if (at <= lastWord) {
+        const marks = specialBytes(view.getInt32(at, true));
+        if (marks === 0) {
+          at += 4;
+          continue;
+        }
+        at += 3 - (Math.clz32(marks & -marks) >> 3); // to the first of them
+      }
       const byte = block[at]!;
       if (byte === QUOTE) return at + 1;
       if (byte < 0x20) return NOT_JSON;
@@ -227,7 +249,7 @@ export class JsonScanner {
   }
 
   private scanNumber(at: number, end: number): number {
-    const block = this.block;
+    const block = this.bytes;
     if (block[at] === MINUS) at += 1;
     if (at >= end) return NOT_JSON;
     if (block[at] === ZERO) {
@@ -253,10 +275,25 @@ export class JsonScanner {
   }
 
   private scanDigits(at: number, end: number): number {
-    const block = this.block;
+    const block = this.bytes;
     while (at < end && block[at]! >= ZERO && block[at]! <= 0x39) at += 1;
     return at;
   }
+}
+
+function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, length);
+}
+
+/**
+ * Marks the bytes of a word that are a quote, a backslash or below 0x20 by their highest bit, all others by 0; bytes above the lowest
+ * mark may be marked wrongly. Four bytes at a time take less than half the time. https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord
+ */
+function specialBytes(word: number): number {
+  const quote = word ^ 0x22222222;
+  const backslash = word ^ 0x5c5c5c5c;
+  const zeros = ((quote - 0x01010101) & ~quote) | ((backslash - 0x01010101) & ~backslash);
+  return (zeros | ((word - 0x20202020) & ~word)) & 0x80808080;
 }
 
 function isHex(byte: number): boolean {

@@ -210,7 +210,7 @@ export class RequestLineReader {
     if (span[1] === 0) return this.defaults.model;
     if (this.block[span[0]] !== 0x22 || span[1] - span[0] === 2) return null;
     if (!this.spanIs(span, this.knownModel.bytes))
-      this.knownModel = { bytes: this.block.slice(span[0], span[1]), text: this.text(span) };
+      this.knownModel = { bytes: this.copy(span), text: this.text(span) };
     return this.knownModel.text;
   }
 
@@ -223,7 +223,7 @@ export class RequestLineReader {
       if (!isEndpoint(url)) {
         return fault('has a "url" that the Batch API lacks', `use one of ${endpoints.join(', ')}`);
       }
-      this.knownUrls.set(span[1] - span[0], { bytes: this.block.slice(span[0], span[1]), url });
+      this.knownUrls.set(span[1] - span[0], { bytes: this.copy(span), url });
       return url;
     }
     if (this.defaults.endpoint !== null) return this.defaults.endpoint;
@@ -272,6 +272,11 @@ export class RequestLineReader {
     const [start, end] = span;
     const json = this.decoder.decode(this.block.subarray(start, end));
     return json.startsWith('"') ? (JSON.parse(json) as string) : json;
+  }
+
+  /** The member's bytes, which are kept when the block has other lines. */
+  private copy([start, end]: readonly [number, number]): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.block.subarray(start, end)); // `slice` of a Buffer is a view
   }
 
   private spanIs(span: readonly [number, number], bytes: Uint8Array): boolean {

@@ -63,13 +63,11 @@ export class AtomicFileWriter {
       this.append(block, start, end);
       return;
     }
-    if (length <= SHORT_BYTES) {
-      for (let i = start; i < end; i += 1) this.buffer[this.used++] = block[i]!;
-      return;
-    }
+    const { buffer, used } = this;
+    if (length <= SHORT_BYTES) for (let i = 0; i < length; i += 1) buffer[used + i] = block[start + i]!;
     // A plain view is cheaper to make than a Buffer's `subarray`.
-    this.buffer.set(new Uint8Array(block.buffer, block.byteOffset + start, length), this.used);
-    this.used += length;
+    else buffer.set(new Uint8Array(block.buffer, block.byteOffset + start, length), used);
+    this.used = used + length;
   }
 
   /** Appends a whole number from 0 to 2^53 - 1 in digits. */

@@ -1,4 +1,4 @@
-import type { LineFault } from '../core/request-line.ts';
+import type { LineFault, RequestLine } from '../core/request-line.ts';
 
 /** A row of an input. The reader reuses one object for all rows. */
 export interface InputRow {
@@ -15,6 +15,8 @@ export interface InputRow {
   overlong: boolean;
   /** Why the row is no request, if its reader found that; its bytes then hold at most its `custom_id`. */
   fault?: LineFault | null;
+  /** The request of the row, if its reader has made it and knows that it is one: it is not checked again. */
+  request?: RequestLine | null;
 }
 
 /** Callbacks of a read. Their arguments are valid only during the call. */

@@ -39,13 +39,20 @@ export function compileTemplate(template: RequestTemplate, options: CompileOptio
     [Slot.Images]: () =>
       images === undefined ? [] : [writeImages({ ...template, images }, columns, readImage)],
   };
-  const writeId = id === undefined ? null : copyName(columns, id.column, true);
-  return new Renderer(columns, writeId, [
-    ...(writeId === null ? ['{'] : ['{"custom_id":', writeId, ',']),
-    `"url":${JSON.stringify(template.endpoint)},"body":`,
-    ...bodyPieces(template).flatMap((piece) => ('json' in piece ? [piece.json] : slots[piece.slot]())),
-    '}',
-  ]);
+  return new Renderer(columns, {
+    hasOneForm: typeof model === 'string',
+    writeId: id === undefined ? null : copyName(columns, id.column, true),
+    head: `"url":${JSON.stringify(template.endpoint)},"body":`,
+    body: bodyPieces(template).flatMap((piece) => ('json' in piece ? [piece.json] : slots[piece.slot]())),
+  });
+}
+
+/** The parts of the lines of a template, in order. */
+interface LineParts {
+  readonly hasOneForm: boolean;
+  readonly writeId: RowWriter | null;
+  readonly head: string;
+  readonly body: readonly LineStep[];
 }
 
 /** Renders rows as request lines. One object is reused for all rows. */
@@ -54,15 +61,34 @@ export class Renderer {
   readonly columns: readonly string[];
   /** The line of the last row; after a fault, an object with its `custom_id`, if that is known. Valid until the next row. */
   readonly line: LineBuffer = new LineBuffer();
+  /** True if rows fill only texts, images and ids of their lines, so that model and form of the request are the same in all of them. */
+  readonly hasOneForm: boolean;
+  /** The offsets of the last line's parts, after a row without a fault; those of the id are both 0 if it has none. */
+  idStart = 0;
+  idEnd = 0;
+  bodyStart = 0;
+  bodyEnd = 0;
   private readonly row: RowColumns;
   private readonly writeId: RowWriter | null;
+  private readonly isAscii: boolean;
+  private readonly head: Buffer;
   private readonly steps: readonly (Buffer | RowWriter)[];
 
-  constructor(columns: readonly string[], writeId: RowWriter | null, steps: readonly LineStep[]) {
+  constructor(columns: readonly string[], { hasOneForm, writeId, head, body }: LineParts) {
     this.columns = columns;
+    this.hasOneForm = hasOneForm;
     this.row = new RowColumns(columns);
     this.writeId = writeId;
-    this.steps = joined(steps);
+    this.head = Buffer.from(`${writeId === null ? '{' : ','}${head}`);
+    this.steps = joined(body);
+    this.isAscii = this.steps.every(
+      (step) => typeof step === 'function' || step.every((byte) => byte < 0x80),
+    );
+  }
+
+  /** False if all characters of the last line that are not ASCII are copied from its row. */
+  get addsWideText(): boolean {
+    return !this.isAscii || this.line.hasWideText;
   }
 
   /**
@@ -78,6 +104,10 @@ export class Renderer {
       const advice = 'add it, or correct the name in the template';
       return this.refuse({ reason: `has no column ${quoted(missing)}`, advice }, null);
     }
+    const idFault = this.writeId === null ? null : this.openWithId(this.writeId);
+    if (idFault !== null) return this.refuse(idFault, null);
+    line.copy(this.head);
+    this.bodyStart = line.length;
     for (const step of this.steps) {
       if (typeof step !== 'function') line.copy(step);
       else {
@@ -85,21 +115,38 @@ export class Renderer {
         if (fault !== null) return this.refuse(fault, this.writeId);
       }
     }
+    this.bodyEnd = line.length;
+    line.copy(closing);
     return null;
+  }
+
+  /** Writes the opening of the line and its id. */
+  private openWithId(writeId: RowWriter): LineFault | null {
+    const { row, line } = this;
+    line.copy(idKey);
+    const start = line.length;
+    const fault = writeId(row, line);
+    const isNull = line.bytes[start] === 0x6e;
+    this.idStart = isNull ? 0 : start;
+    this.idEnd = isNull ? 0 : line.length;
+    return fault;
   }
 
   private refuse(fault: LineFault, writeId: RowWriter | null): LineFault {
     const { row, line } = this;
     line.clear();
-    line.write('{');
-    if (writeId !== null) {
-      line.write('"custom_id":');
-      if (writeId(row, line) !== null) line.length = 1;
+    if (writeId === null) line.write('{');
+    else {
+      line.copy(idKey);
+      writeId(row, line); // it was written before
     }
-    line.write('}');
+    line.copy(closing);
     return fault;
   }
 }
+
+const idKey = Buffer.from('{"custom_id":');
+const closing = Buffer.from('}');
 
 const notAnObject: LineFault = {
   reason: 'is not a JSON object',

@@ -119,6 +119,25 @@ test('accepts random bytes exactly when JSON.parse does', () => {
   );
 });
 
+test('accepts strings of ordinary and special characters at any place exactly when JSON.parse does', () => {
+  const part = fc.constantFrom(
+    ...'"\\/u0\u001f\u0000 !#[]~\u007fé漢\u0085'.split(''),
+    'abcd',
+    '\\n',
+    '\\u00e9',
+    '\\"',
+  );
+  const inside = fc.array(part, { maxLength: 24 }).map((parts) => parts.join(''));
+  fc.assert(
+    fc.property(inside, fc.string({ maxLength: 5 }), fc.string({ maxLength: 5 }), (text, before, after) => {
+      const [head, body] = [Buffer.from(before), Buffer.from(`"${text}"`)];
+      const bytes = Buffer.concat([head, body, Buffer.from(after)]);
+      expect(scans(bytes, head.length, head.length + body.length)).toBe(parses(body.toString()));
+    }),
+    { numRuns: 10_000 },
+  );
+});
+
 test('never reads a value beyond its end', () => {
   fc.assert(
     fc.property(fc.json(), fc.nat(), (json, cut) => {

@@ -33,16 +33,23 @@ export function readRequests(input: InputReader, { spec, onLine, onBytes }: Requ
   let line: InputLine | null = null;
   const onRow = (block: Buffer, row: Readonly<InputRow>): void => {
     if (!isWanted) return;
-    if (row.start === 0) checker.begin(block.subarray(0, row.blockEnd));
+    if (row.start === 0 && row.request == null) checker.begin(block.subarray(0, row.blockEnd));
     const { start, end } = trimRow(block, row);
     const { number, overlong } = row;
     if (start === end && !overlong) return; // blank lines are skipped
     const checked = checker.check(block, row, start, end);
-    const isFirst = line === null;
-    const other =
-      isFirst && isLineFault(checked) && !overlong ? detectOtherFormat(block.subarray(start, end)) : null;
-    const request = other ?? checked;
-    line = Object.assign(line ?? {}, { number, block, start, end, overlong, request });
+    if (line === null) {
+      const isOther = isLineFault(checked) && !overlong;
+      const request = (isOther ? detectOtherFormat(block.subarray(start, end)) : null) ?? checked;
+      line = { number, block, start, end, overlong, request };
+    } else {
+      line.number = number;
+      line.block = block;
+      line.start = start;
+      line.end = end;
+      line.overlong = overlong;
+      line.request = checked;
+    }
     isWanted = onLine(line);
   };
   input.read({ maxRowBytes: spec.shardBytes, onRow, onBytes });
@@ -68,6 +75,7 @@ class LineChecker {
   check(block: Buffer, row: Readonly<InputRow>, start: number, end: number): RequestLine | LineFault {
     if (row.fault != null) return row.fault;
     if (row.overlong) return this.tooLong();
+    if (row.request != null) return this.notTooLong(row.request);
     if (startsWithMark(block, start, end)) {
       return {
         reason: 'begins with a byte order mark, as after joining files',
@@ -81,6 +89,10 @@ class LineChecker {
     }
     if (isLineFault(request)) return request;
     request.escapeBytes = this.separators.growth(request.bodyStart, request.bodyEnd);
+    return this.notTooLong(request);
+  }
+
+  private notTooLong(request: RequestLine): RequestLine | LineFault {
     return lineBytes(request) > this.maxBytes ? this.tooLong() : request;
   }
 

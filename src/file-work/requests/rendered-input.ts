@@ -1,7 +1,9 @@
+import { isLineFault, RequestLineReader, type LineFault, type RequestLine } from '../../core/request-line.ts';
 import { MAX_BATCH_BYTES } from '../../core/limits.ts';
 import { unreadableDocument } from '../../core/unreadable-document.ts';
 import type { InputReader, InputReading, InputRow } from '../../input/input-reader.ts';
 import type { Renderer } from '../../render/compile-template.ts';
+import { separatorGrowth } from './separators.ts';
 import { trimRow } from './trim-row.ts';
 
 /**
@@ -27,13 +29,17 @@ function rendering(renderer: Renderer, { maxRowBytes, onRow }: InputReading): In
     utf8: true,
     overlong: false,
     fault: null,
+    request: null,
   };
+  const requests = new RenderedRequests(renderer);
   return (block, row) => {
     const { start, end } = trimRow(block, row);
     rendered.number = row.number;
     rendered.utf8 = row.utf8;
     rendered.overlong = row.overlong;
     rendered.fault = null;
+    rendered.request = null;
+    if (row.start === 0) requests.begin(block.subarray(0, row.blockEnd));
     if (!row.utf8 || row.overlong || start === end) {
       rendered.end = rendered.blockEnd = end - start;
       onRow(block.subarray(start, end), rendered);
@@ -44,6 +50,44 @@ function rendering(renderer: Renderer, { maxRowBytes, onRow }: InputReading): In
     rendered.fault = unreadableDocument(block.subarray(start, end)) ?? fault;
     rendered.end = rendered.blockEnd = line.length;
     rendered.overlong = line.length > maxRowBytes;
+    if (rendered.fault === null) rendered.request = requests.last();
     onRow(line.bytes, rendered);
   };
+}
+
+/**
+ * The requests of rendered lines. Their form is that of the template, and rows fill only texts, images and ids: so what the check of the first
+ * line finds holds for all of them, and only the offsets of their parts differ.
+ */
+class RenderedRequests {
+  private readonly renderer: Renderer;
+  /** True if the rows of a block have raw separators. */
+  private hasSeparators = false;
+  private checked: RequestLine | LineFault | null = null;
+
+  constructor(renderer: Renderer) {
+    this.renderer = renderer;
+  }
+
+  /** Begins a block of rows. */
+  begin(block: Buffer): void {
+    this.hasSeparators = separatorGrowth(block) > 0;
+  }
+
+  /** The request of the line that was rendered last; null if the line has to be read. */
+  last(): RequestLine | null {
+    const { renderer, hasSeparators } = this;
+    if (!renderer.hasOneForm) return null;
+    const { line, idStart, idEnd, bodyStart, bodyEnd, addsWideText } = renderer;
+    this.checked ??= new RequestLineReader({ model: null, endpoint: null }).read(line.bytes, 0, line.length);
+    if (isLineFault(this.checked)) return null;
+    const request = this.checked;
+    request.idStart = idStart;
+    request.idEnd = idEnd;
+    request.bodyStart = bodyStart;
+    request.bodyEnd = bodyEnd;
+    request.escapeBytes =
+      hasSeparators || addsWideText ? separatorGrowth(line.bytes.subarray(bodyStart, bodyEnd)) : 0;
+    return request;
+  }
 }

@@ -79,6 +79,7 @@ const SAMPLE_BYTES = 2_048;
  * that equals the last one: quotes and dashes share the first bytes of U+2028, French letters share its last one.
  */
 function holds(block: Buffer, raw: Buffer): boolean {
+  if (block.length <= SAMPLE_BYTES) return block.includes(raw);
   const [first, last] = [raw[0]!, raw.at(-1)!];
   let lead = 0;
   for (let i = Math.min(block.length, SAMPLE_BYTES) - 1; i >= 0; i -= 1) {
@@ -89,6 +90,12 @@ function holds(block: Buffer, raw: Buffer): boolean {
 }
 
 const search = new SeparatorSearch();
+
+/** The number of bytes that escaping adds to JSON. */
+export function separatorGrowth(json: Buffer): number {
+  search.begin(json);
+  return search.growth(0, json.length);
+}
 
 /** JSON with its raw separators escaped; the same buffer when it has none. */
 export function escapeSeparators(json: Buffer): Buffer {

@@ -204,3 +204,16 @@ test('the head of an uploaded line and a body form one JSON object', () => {
     body: {},
   });
 });
+
+test('models and endpoints are those of the line, also if the reader of the file reuses the block', () => {
+  const reader = new RequestLineReader(open);
+  const block = Buffer.alloc(100);
+  const readInto = (url: string, model: string): unknown => {
+    const line = `{"url":"${url}","body":{"model":"${model}","input":"x","prompt":"x"}}`;
+    const { model: found, endpoint } = reader.read(block, 0, block.write(line)) as RequestLine;
+    return [found, endpoint];
+  };
+  expect(readInto('/v1/completions', 'gpt-a')).toEqual(['gpt-a', '/v1/completions']);
+  expect(readInto('/v1/moderations', 'gpt-b')).toEqual(['gpt-b', '/v1/moderations']);
+  expect(readInto('/v1/completions', 'gpt-a')).toEqual(['gpt-a', '/v1/completions']);
+});
