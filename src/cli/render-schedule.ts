@@ -94,5 +94,5 @@ function asTable(head: string[], rows: string[][]): string {
 /** The value of an option; prices are not shown. */
 function valueOf(option: string, value: unknown): string {
   if (option === 'prices') return 'of a price file';
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -1,6 +1,6 @@
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { writeAtomically } from './output-files.ts';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /*
  * A file of results has a record beside it, `.NAME.durable-batch-job`, with the id of its job. A record in the store would be gone with a store
@@ -20,20 +20,41 @@ export interface FileState {
   readonly mtimeMs: number;
 }
 
-interface OwnerRecord extends Owner {
-  /** The file before and after its last write: a file in another state is not the one that was written. */
+/** A line of the record: a file in another state than one of its lines is not one that was written here. */
+interface OwnerLine extends Owner {
   readonly files: readonly FileState[];
 }
 
+/** Another writer of the same output may replace the file between two readings: so many are made. */
+const READINGS = 10;
+const BETWEEN_READINGS_MS = 20;
+
 /** The job that wrote an existing file, and what; null when it was not written by this package, or was changed since. */
 export async function ownerOfFile(path: string): Promise<Owner | null> {
-  try {
-    const { job, kind, files } = JSON.parse(await readFile(recordOf(path), 'utf8')) as OwnerRecord;
-    const { bytes, mtimeMs } = await stateOfFile(path);
-    return files.some((known) => known.bytes === bytes && known.mtimeMs === mtimeMs) ? { job, kind } : null;
-  } catch {
-    return null; // there is no record, or it is not ours
+  for (let reading = 1; ; reading += 1) {
+    const state = await stateOfFile(path).catch(() => null);
+    const lines = await readLines(path);
+    if (state === null || lines.length === 0) return null;
+    const isWritten = ({ files }: OwnerLine): boolean =>
+      files.some(({ bytes, mtimeMs }) => bytes === state.bytes && mtimeMs === state.mtimeMs);
+    const line = lines.findLast(isWritten);
+    if (line !== undefined) return { job: line.job, kind: line.kind };
+    if (reading === READINGS) return null;
+    await delay(BETWEEN_READINGS_MS);
   }
+}
+
+/** The lines of a path's record; a line that a dying process has cut is left out. */
+async function readLines(path: string): Promise<OwnerLine[]> {
+  const text = await readFile(recordOf(path), 'utf8').catch(() => '');
+  return text.split('\n').flatMap((line) => {
+    try {
+      const parsed = JSON.parse(line) as Partial<OwnerLine>;
+      return Array.isArray(parsed.files) ? [parsed as OwnerLine] : [];
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** True if both are the same content of the same job. */
@@ -41,14 +62,10 @@ export function isSameOwner(owner: Owner | null, { job, kind }: Owner): boolean 
   return owner !== null && owner.job === job && owner.kind === kind;
 }
 
-/** Records that a file in this state is about to get its path. */
+/** Records that a file in this state is about to get its path. Lines are added, so that writers at the same time lose none. */
 export async function recordOwner(path: string, { job, kind }: Owner, written: FileState): Promise<void> {
-  const before = await stateOfFile(path).then(
-    (state) => [state],
-    () => [],
-  );
-  const record: OwnerRecord = { job, kind, files: [...before, written] };
-  await writeAtomically(recordOf(path), async (to) => await writeFile(to, JSON.stringify(record)));
+  const line: OwnerLine = { job, kind, files: [written] };
+  await appendFile(recordOf(path), `\n${JSON.stringify(line)}`, { flush: true });
 }
 
 /** Removes the record of a file that was removed. */

@@ -1,5 +1,6 @@
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { BatchError, ErrorCode } from '../core/errors.ts';
 import { withWorkingFolder } from '../files/working-folder.ts';
 import { outputFiles } from './output-files.ts';
@@ -80,9 +81,8 @@ function ignoreMissing(error: NodeJS.ErrnoException): void {
  * @throws BatchError `bad_output`
  */
 export async function checkImageFolder(folder: string, job: string): Promise<void> {
-  if ((await stat(folder).catch(() => null)) === null) return;
-  const owner = await readFile(join(folder, outputFiles.mark), 'utf8').catch(() => null);
-  if (owner === job) return;
+  const owner = await markOf(folder);
+  if (owner === undefined || owner === job) return;
   const what = owner === null ? 'exists' : `holds the images of job ${owner}`;
   throw new BatchError(
     ErrorCode.BadOutput,
@@ -101,4 +101,19 @@ export async function removeOwnImages(folder: string, job: string): Promise<void
     async (working) => await rename(target, join(working, 'images')).catch(ignoreMissing),
     `${basename(target)}.`,
   );
+}
+
+/** Another process of the job may just be replacing the folder: so many readings are made before a folder counts as one without a mark. */
+const READINGS = 10;
+const BETWEEN_READINGS_MS = 20;
+
+/** The job whose images a folder has; null for a folder without a mark, and undefined if there is no folder. */
+async function markOf(folder: string): Promise<string | null | undefined> {
+  for (let reading = 1; ; reading += 1) {
+    const mark = await readFile(join(folder, outputFiles.mark), 'utf8').catch(() => null);
+    if (mark !== null) return mark;
+    if ((await stat(folder).catch(() => null)) === null) return undefined;
+    if (reading === READINGS) return null;
+    await delay(BETWEEN_READINGS_MS);
+  }
 }
