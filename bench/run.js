@@ -13,6 +13,7 @@ import { benchFileWork } from './file-work.js';
 import { benchRendering } from './render.js';
 import { benchResultsTable } from './results-table.js';
 import { benchTables } from './tables.js';
+import { benchTokenQueue } from './token-queue.js';
 import { benchWaiting } from './waiting.js';
 import { peakMemoryMb, startCli, startWorker, time, timeCli } from './processes.js';
 
@@ -99,6 +100,7 @@ console.log(
 await benchFileWork(join(folder, 'file-work'), makeLine, 500_000, Math.min(2, availableParallelism()));
 await benchTables(join(folder, 'tables'));
 await benchResultsTable(join(folder, 'results-table'));
+await benchTokenQueue(folder, env);
 await benchEmbeddings(join(folder, 'embeddings'));
 await benchRendering(join(folder, 'rendering'), 1_000_000);
 await benchHistory();

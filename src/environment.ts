@@ -38,13 +38,17 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
   };
 }
 
-/** Limits as text; a number alone is for all models. What is no number is for the check of the options. */
+/** Limits as text; a number alone is for all models. What is not valid becomes NaN, for the check of the options. */
 export function readTokenLimits(text: string): Readonly<Record<string, number>> | null {
   if (text === '') return null;
-  return Object.fromEntries(
-    text.split(',').map((entry) => {
-      const at = entry.lastIndexOf('=');
-      return [at === -1 ? '*' : entry.slice(0, at).trim(), Number(entry.slice(at + 1).replaceAll('_', ''))];
-    }),
-  );
+  const limits: Record<string, number> = {};
+  const entries = text.split(',');
+  for (const entry of entries) {
+    const at = entry.lastIndexOf('=');
+    const model = at === -1 ? '*' : entry.slice(0, at).trim();
+    // The comma of 2,500 is none between two models.
+    const isNumber = (at !== -1 || entries.length === 1) && !Object.hasOwn(limits, model);
+    limits[model] = isNumber ? Number(entry.slice(at + 1).replaceAll('_', '')) : Number.NaN;
+  }
+  return limits;
 }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import { FailureType } from '../core/failure.ts';
 import { rowNoun, usesEarlierAnswers, type JobSpec } from '../core/job-spec.ts';
@@ -93,9 +93,19 @@ export async function buildShards(deps: Dependencies, started: JobSpec): Promise
   return { ...record, ...queues };
 }
 
-/** Attempts with the same id build the same files: one input, one set of options and, where earlier answers are used, one run's list of earlier jobs. */
+/**
+ * Attempts with the same id build the same files: one input, one set of options, the same limits of tokens and, where earlier answers are
+ * used, one run's list of earlier jobs.
+ */
 function buildIdOf(spec: JobSpec): string {
-  return usesEarlierAnswers(spec) ? `${shortIdentity(spec)}-${currentRun()}` : shortIdentity(spec);
+  const limits = spec.tokenQueue?.limits;
+  const cut = limits === undefined ? '' : `-${sha256(JSON.stringify(limits)).slice(0, 8)}`;
+  const id = `${shortIdentity(spec)}${cut}`;
+  return usesEarlierAnswers(spec) ? `${id}-${currentRun()}` : id;
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
 
 /** @throws ApplicationFailure `BadInput` when rows that the start of the job has stored are gone */

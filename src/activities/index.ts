@@ -2,7 +2,7 @@ import { log } from '@temporalio/activity';
 import { neverThrows } from '../core/never-throws.ts';
 import type { JobReport } from '../core/progress.ts';
 import type { JobSpec } from '../core/job-spec.ts';
-import type { RoundPlan } from '../core/shard-plan.ts';
+import type { RoundPlan, ShardTokens } from '../core/shard-plan.ts';
 import type { RebuyRound } from '../file-work/shards/pack-rebuys.ts';
 import type { RoundShards } from '../file-work/shards/estimate-tokens.ts';
 import type { RetryRound } from '../file-work/shards/pack-retries.ts';
@@ -35,7 +35,7 @@ import { saveResults, type SaveRequest } from './save-results.ts';
 import { withSafeFailures } from './step/safe-failure.ts';
 import { sweepTokenQueue, type SweepRequest } from './sweep-token-queue.ts';
 import type { Sweep } from '../token-queue/token-ledger.ts';
-import type { TokenReply } from '../token-queue/token-report.ts';
+import type { QueueName, TokenReply } from '../token-queue/token-report.ts';
 import { uploadInput, type UploadRequest } from './upload-input.ts';
 import type { WatchReply } from './batches/watch-reply.ts';
 import { watchBatches, type WatchRequest } from './watch-batches.ts';
@@ -61,8 +61,8 @@ export interface Activities {
 
 /** The activities of token queues, and of jobs that use one; each is idempotent, and its comment says why. */
 export interface QueueActivities {
-  estimateTokens(round: RoundShards): Promise<NonNullable<RoundPlan['tokens']>>;
-  reportTokens(request: TokenReportRequest): Promise<TokenReply>;
+  estimateTokens(round: RoundShards): Promise<ShardTokens[]>;
+  reportTokens(request: TokenReportRequest): Promise<TokenReply & Pick<QueueName, 'account'>>;
   sweepTokenQueue(request: SweepRequest): Promise<Sweep>;
 }
 

@@ -8,7 +8,7 @@ import type { Dependencies } from './step/dependencies.ts';
 /** A report to the queue of a model. */
 export interface TokenReportRequest {
   readonly model: string;
-  /** The account as the user names it; null to have it derived from the key. */
+  /** The account as the user names it, or as in the job's first report; null to have it derived from the key. */
   readonly account: string | null;
   readonly report: Omit<TokenReport, 'job' | 'run'>;
 }
@@ -23,12 +23,12 @@ const REPLY_MS = 20_000;
 export async function reportTokens(
   deps: Dependencies,
   { model, account, report }: TokenReportRequest,
-): Promise<TokenReply> {
+): Promise<TokenReply & Pick<QueueName, 'account'>> {
   const { taskQueue, workflowExecution } = activityInfo();
   const { client } = Context.current();
   const name: QueueName = { account: accountOf(deps, account), model };
   const { workflowId: job, runId: run } = workflowExecution!;
-  return await client.withDeadline(Date.now() + REPLY_MS, () =>
+  const reply = await client.withDeadline(Date.now() + REPLY_MS, () =>
     client.workflow.executeUpdateWithStart<never, TokenReply, [TokenReport]>(REPORT_TOKENS, {
       args: [{ ...report, job, run }],
       startWorkflowOperation: new WithStartWorkflowOperation(TOKEN_QUEUE, {
@@ -40,4 +40,5 @@ export async function reportTokens(
       }) as never,
     }),
   );
+  return { ...reply, account: name.account };
 }

@@ -6,7 +6,7 @@ import type { ApiBatch } from '../openai/api-batch.ts';
 import type { OtherBatches } from '../token-queue/queue-state.ts';
 import type { Sweep } from '../token-queue/token-ledger.ts';
 import type { QueueName } from '../token-queue/token-report.ts';
-import { assertAccount } from './step/account.ts';
+import { mayHaveKeyOf } from './step/account.ts';
 import type { Dependencies } from './step/dependencies.ts';
 import { withHeartbeat } from './step/heartbeat.ts';
 
@@ -36,7 +36,6 @@ const HEAD_BYTES = 64 << 10;
  * Finds which jobs of a queue have ended, and which other batches of the account use its tokens. Safe twice: it only reads.
  */
 export async function sweepTokenQueue(deps: Dependencies, request: SweepRequest): Promise<Sweep> {
-  assertAccount(deps, request.account);
   const { client } = Context.current();
   return await withHeartbeat(async (signal) => {
     const limit = pLimit(AT_A_TIME);
@@ -44,6 +43,8 @@ export async function sweepTokenQueue(deps: Dependencies, request: SweepRequest)
       request.jobs.map((job) => limit(async () => ({ job, runs: await isRunning(client, job) }))),
     );
     const ended = states.filter(({ runs }) => !runs).map(({ job }) => job);
+    // A worker with another key cannot see the account's batches.
+    if (!mayHaveKeyOf(deps, request.account)) return { ended, others: request.known };
     const running = new Set(states.filter(({ runs }) => runs).map(({ job }) => job));
     const others = (await unendedBatches(deps, signal)).filter(
       ({ metadata }) => !running.has(metadata?.job ?? ''),

@@ -15,7 +15,7 @@ export async function* tokenQueues(calls: TemporalCalls, model: string | null): 
   for (;;) {
     const { done, value } = await calls.run(() => queues.next());
     if (done === true) return;
-    if (model !== null && !value.workflowId.endsWith(`/${model}`)) continue;
+    if (model !== null && !value.workflowId.endsWith(`/${encodeURIComponent(model)}`)) continue;
     yield await calls.run((client) => viewOf(client, value.workflowId));
   }
 }

@@ -66,6 +66,9 @@ export interface ShardManifest {
 /** A line and the parts of its request that were added to the first one: pairs of offset and length in bytes, ascending. */
 export type FeedbackLine = readonly [line: number, ...parts: number[]];
 
+/** The model of a shard, its estimated prompt tokens, and 1 if it has a batch on record, whose tokens are in use already. */
+export type ShardTokens = readonly [model: string, tokens: number, hasBatch?: 1];
+
 /** One round of a job: its numbers of shards and lines, and of the lines refused before it. */
 export interface RoundPlan {
   readonly shards: number;
@@ -82,8 +85,8 @@ export interface RoundPlan {
   readonly built?: string;
   /** True for a round of lines that had ended without an answer and are bought again: their new rows replace the old ones. */
   readonly rebought?: true;
-  /** The model of each shard and its estimated prompt tokens; only of jobs that share a token queue. */
-  readonly tokens?: readonly (readonly [model: string, tokens: number])[];
+  /** The tokens of each shard; only of jobs that share a token queue. */
+  readonly tokens?: readonly ShardTokens[];
   /** How its lines had ended, for a round that starts another pass; absent if they had ended `answer_unavailable`. */
   readonly retried?: { readonly failed: number; readonly cancelled: number };
 }

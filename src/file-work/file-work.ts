@@ -1,4 +1,4 @@
-import type { PaidTwice, RoundPlan, ShardOutcome } from '../core/shard-plan.ts';
+import type { PaidTwice, RoundPlan, ShardOutcome, ShardTokens } from '../core/shard-plan.ts';
 import type { ReportData } from '../report/report-data.ts';
 import { shardFiles } from '../store/job-files.ts';
 import { readRecord, type KeysToFetch, type Store } from '../store/store.ts';
@@ -85,7 +85,7 @@ export class FileWork {
   }
 
   /** Estimates the prompt tokens of each shard of a round; see `RoundPlan.tokens`. */
-  async estimateTokens(options: RoundShards): Promise<NonNullable<RoundPlan['tokens']>> {
+  async estimateTokens(options: RoundShards): Promise<ShardTokens[]> {
     const needed = builtRoundFiles(options);
     return await this.onFiles(options, needed, (folder) =>
       this.pool.run('estimateTokens', { folder, options }),

@@ -38,11 +38,13 @@ export function checkOptions(options: Omit<JobOptions, 'input'>, hasAnswer: bool
 
 /** Options with those that the environment gives where the caller gives none. */
 export function withEnvironment<O extends Pick<JobOptions, 'account' | 'tokenLimits'>>(options: O): O {
-  const { account, tokenLimits } = readEnvironment();
+  const environment = readEnvironment();
+  const account = options.account ?? environment.account;
+  const tokenLimits = options.tokenLimits ?? environment.tokenLimits;
   return {
+    ...options,
     ...(account === null ? {} : { account }),
     ...(tokenLimits === null ? {} : { tokenLimits }),
-    ...options,
   };
 }
 

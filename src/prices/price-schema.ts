@@ -58,12 +58,18 @@ const MOST_MODELS = 100;
 const modelsRule = 'must be an object of prices by the name of the model';
 const dateRule = 'must be a day, such as 2026-11-01';
 
+/** False for a day that no month has, such as 2026-02-31. */
+function isDay(day: string): boolean {
+  const time = Date.parse(day);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(day);
+}
+
 export const pricesSchema: ZodType<GivenPrices> = strictObject(
   {
     date: exactOptional(
       string(dateRule)
         .regex(/^\d{4}-\d{2}-\d{2}$/, dateRule)
-        .refine((day) => !Number.isNaN(Date.parse(day)), dateRule),
+        .refine(isDay, dateRule),
     ),
     models: record(
       string().min(1, 'is an empty name').max(256, 'is too long for a name'),

@@ -1,7 +1,10 @@
 import type { TokenPrices } from '../core/given-prices.ts';
 import type { TokenRates } from '../core/token-cost.ts';
 
-/** The price of a cache write without a price of its own. Prompt-caching guide (Nov 2026): 1.25 times the input price. */
+/**
+ * The price of a cache write without a price of its own. Prompt-caching guide (Nov 2026): 1.25 times the input price. It may have more
+ * decimals than a price: it is rounded to 10^-12 USD a token.
+ */
 const CACHE_WRITE_SHARE = 1.25;
 
 /** Converts prices to integers. A kind without its own price has that of the kind that contains it. */

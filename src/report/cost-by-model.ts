@@ -38,7 +38,7 @@ export function costSection(
       ]),
     )}
     ${models.length > LISTED ? html`<p>${count(models.length - LISTED)} more models are not listed; the sums above include them.</p>` : null}
-    ${costs.length > models.length ? roundTable(costs) : null}
+    ${costs.some(({ model, round }) => model === null || round !== 1) ? roundTable(costs) : null}
   </section>`;
 }
 

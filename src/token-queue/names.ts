@@ -8,5 +8,5 @@ export const REPORT_TOKENS = 'reportTokens';
 
 /** The workflow id of a queue. */
 export function queueId({ account, model }: QueueName): string {
-  return `token-queue/${account}/${model}`;
+  return `token-queue/${encodeURIComponent(account)}/${encodeURIComponent(model)}`;
 }

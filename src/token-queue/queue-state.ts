@@ -8,8 +8,10 @@ export interface TokenLimit {
    * more since.
    */
   readonly source: 'given' | 'stated' | 'learned';
-  /** When it was last given, stated or learned, or tried to exceed, in ms. */
+  /** When it was given, stated or learned, in ms. */
   readonly at: number;
+  /** When it was last tried to exceed, or confirmed by a refusal. */
+  readonly probedAt: number;
 }
 
 /** A shard that waits for tokens. */
@@ -56,6 +58,10 @@ export interface Grant {
 /** Everything that a queue knows: plain data, which it hands from run to run. */
 export interface QueueState {
   limit: TokenLimit | null;
+  /** The limit that a user gave last: it counts until a refusal states a smaller one. */
+  given: number | null;
+  /** When the account's batches were last read, in ms; 0 if never. */
+  sweptAt: number;
   jobs: Record<string, QueuedJob>;
   others: OtherBatches;
   /** Grants of which their jobs have not been told. */
@@ -68,7 +74,7 @@ export interface QueueState {
   unexplained: number;
   /** Granted shards by minute since 1970, of the last hour: each creates a batch. */
   created: Record<string, number>;
-  /** Estimated and real tokens of jobs that have left. */
+  /** Estimated and real tokens of the last job that has left and knew any. */
   measured: readonly [estimated: number, real: number];
 }
 
@@ -76,6 +82,8 @@ export interface QueueState {
 export function newQueueState(): QueueState {
   return {
     limit: null,
+    given: null,
+    sweptAt: 0,
     jobs: {},
     others: { tokens: {} },
     untold: [],

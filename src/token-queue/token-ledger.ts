@@ -23,6 +23,9 @@ const PROBE_MS = { learned: 3_600_000, stated: 24 * 3_600_000 } as const;
 /** Waits after refusals that the known use does not explain, such as tokens that the API releases late. */
 const PAUSE_MS = [30_000, 60_000, 120_000, 300_000, 900_000] as const;
 
+/** So many refusals that a learned limit does not explain delay the next grants only; then the limit is lowered. */
+const DOUBTFUL_REFUSALS = 2;
+
 /** Estimates are corrected by at most this factor. */
 const MOST_CORRECTION = 4;
 
@@ -53,7 +56,10 @@ export class TokenLedger {
     const before = jobs[report.job];
     if (before?.run === report.run && before.turn > report.turn) return;
     const isRepeated = before?.run === report.run && before.turn === report.turn;
-    if (report.limit !== undefined) this.state.limit = { tokens: report.limit, source: 'given', at: now };
+    if (report.limit !== undefined && report.limit !== this.state.given) {
+      this.state.given = report.limit;
+      this.state.limit = { tokens: report.limit, source: 'given', at: now, probedAt: now };
+    }
     const { run, turn, priority, measured, more } = report;
     const granted = grantedOf(report, before);
     const waiting = this.waitingOf(report, before, granted);
@@ -83,22 +89,27 @@ export class TokenLedger {
     const granted = this.state.jobs[job]?.granted ?? {};
     return {
       granted: wants.map(([key]) => key).filter((key) => Object.hasOwn(granted, key)),
+      tooLarge: wants.filter(([, tokens]) => this.isTooLarge(tokens)).map(([key]) => key),
       probing: this.isProbing(),
     };
   }
 
   /** Takes over what the API shows: jobs that do not run any more, and batches that no running job has reported. */
-  sweep({ ended, others }: Sweep): void {
-    for (const job of ended) this.remove(job);
+  sweep({ ended, others }: Sweep, before: ReadonlyMap<string, string>): void {
+    for (const job of ended) if (this.state.jobs[job]?.run === before.get(job)) this.remove(job);
     this.state.others = others;
+  }
+
+  /** The run of each job; a sweep removes no job that was started again meanwhile. */
+  runs(): Map<string, string> {
+    return new Map(Object.entries(this.state.jobs).map(([job, { run }]) => [job, run]));
   }
 
   /** Releases everything of a job that has ended. */
   remove(id: string): void {
     const job = this.state.jobs[id];
     if (job === undefined) return;
-    const { measured } = this.state;
-    this.state.measured = [measured[0] + job.measured[0], measured[1] + job.measured[1]];
+    if (job.measured[1] > 0) this.state.measured = job.measured;
     delete this.state.jobs[id];
   }
 
@@ -127,7 +138,7 @@ export class TokenLedger {
     const { pausedUntil, limit, created } = this.state;
     const times = [pausedUntil, nextCreation(created, now)];
     if (limit !== null && limit.source !== 'given')
-      times.push(limit.at + this.scaled(PROBE_MS[limit.source]));
+      times.push(limit.probedAt + this.scaled(PROBE_MS[limit.source]));
     const later = times.filter((time) => time > now);
     return later.length === 0 ? null : Math.min(...later);
   }
@@ -160,6 +171,8 @@ export class TokenLedger {
     const passed: WaitingShard[] = [];
     for (const { id, job } of this.inOrder()) {
       const shard = job.waiting[0]!;
+      // It is halved, or sent when nothing else is: others need not wait for it.
+      if (this.isTooLarge(shard.tokens) && this.used > 0) continue;
       if (this.fits(shard, now)) {
         for (const other of passed) other.passed += 1;
         return { id, job, shard };
@@ -190,9 +203,14 @@ export class TokenLedger {
     const { used } = this;
     // Alone it must be sent, so that the API decides: estimates and limits may be wrong.
     if (used === 0 || used + tokens * this.correction <= limit.tokens) return true;
-    if (limit.source === 'given' || now < limit.at + this.scaled(PROBE_MS[limit.source])) return false;
-    this.state.limit = { ...limit, at: now };
+    if (limit.source === 'given' || now < limit.probedAt + this.scaled(PROBE_MS[limit.source])) return false;
+    this.state.limit = { ...limit, probedAt: now };
     return true;
+  }
+
+  private isTooLarge(tokens: number): boolean {
+    const { limit } = this.state;
+    return limit !== null && limit.source !== 'learned' && tokens * this.correction > limit.tokens;
   }
 
   private count(accepted: boolean): number {
@@ -220,16 +238,22 @@ export class TokenLedger {
       .map(([key, tokens]) => known.get(key) ?? { key, tokens, order: this.state.order++, passed: 0 });
   }
 
-  /** Learns from a refusal. One that the limit does not explain delays the next grants. */
+  /** Learns from a refusal. One that the limit does not explain delays the next grants, and so does one of a batch that was alone. */
   private learn([key, stated]: RefusedTokens, before: QueuedJob | undefined, now: number): void {
+    const { limit, unexplained, pausedUntil } = this.state;
+    const { used } = this;
     const tokens = (before?.granted[key]?.tokens ?? 0) * this.correction;
     const accepted = this.usedBy((shard) => shard.accepted);
-    const limit = learned(this.state.limit, stated, accepted, now);
-    this.state.limit = limit;
-    if (limit !== null && this.used + tokens > limit.tokens) return;
-    const pause = PAUSE_MS[Math.min(this.state.unexplained, PAUSE_MS.length - 1)]!;
+    const isExplained = limit !== null && used > 0 && used + tokens > limit.tokens;
+    // Tokens that the API releases late say nothing about a limit that has held before.
+    const isDoubtful = stated === null && limit !== null && !isExplained && unexplained < DOUBTFUL_REFUSALS;
+    if (!isDoubtful) this.state.limit = learned(limit, stated, accepted, now);
+    const known = this.state.limit;
+    if (known !== null && used > 0 && used + tokens > known.tokens) return;
+    if (now < pausedUntil) return; // refused together with others
+    const pause = PAUSE_MS[Math.min(unexplained, PAUSE_MS.length - 1)]!;
     this.state.unexplained += 1;
-    this.state.pausedUntil = Math.max(this.state.pausedUntil, now + this.scaled(pause));
+    this.state.pausedUntil = now + this.scaled(pause);
   }
 
   /** Tokens have come back, or a batch was accepted: what was refused may fit now. */
@@ -252,7 +276,7 @@ export class TokenLedger {
     const accepted = this.usedBy((shard) => shard.accepted);
     if (limit === null || limit.source === 'given' || accepted <= limit.tokens) return;
     if (limit.source === 'stated' && !this.isMeasured()) return; // estimates are too high, or the limit has risen
-    this.state.limit = { tokens: Math.floor(accepted), source: 'learned', at: now };
+    this.state.limit = { tokens: Math.floor(accepted), source: 'learned', at: now, probedAt: now };
   }
 
   private scaled(ms: number): number {
@@ -272,19 +296,23 @@ function grantedOf({ holds, wants }: TokenReport, before: QueuedJob | undefined)
   return granted;
 }
 
-/** The limit after a refusal while so many tokens were accepted; a message that names the limit is right, unless a user knows better. */
+/** The limit after a refusal while so many tokens were accepted. A message that names the limit is right, also about a larger one of a user. */
 function learned(
   limit: TokenLimit | null,
   stated: number | null,
   accepted: number,
-  at: number,
+  now: number,
 ): TokenLimit | null {
-  if (limit?.source === 'given') return limit;
-  if (stated !== null) return { tokens: stated, source: 'stated', at };
-  if (limit?.source === 'stated') return { ...limit, at };
+  const times = { at: now, probedAt: now };
+  if (limit?.source === 'given' && (stated === null || stated >= limit.tokens)) return limit;
+  if (stated !== null)
+    return stated === limit?.tokens
+      ? { ...limit, probedAt: now }
+      : { tokens: stated, source: 'stated', ...times };
+  if (limit?.source === 'stated') return { ...limit, probedAt: now };
   const tokens = Math.floor(accepted);
-  if (tokens > 0) return { tokens, source: 'learned', at };
-  return limit === null ? null : { ...limit, at };
+  if (tokens > 0) return { tokens, source: 'learned', ...times };
+  return limit === null ? null : { ...limit, probedAt: now };
 }
 
 function sumOf(shards: readonly GrantedShard[]): number {

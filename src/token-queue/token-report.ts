@@ -45,6 +45,8 @@ export interface TokenReport {
 export interface TokenReply {
   /** Those of the wanted shards that have tokens now; the others get theirs by a signal. */
   readonly granted: readonly string[];
+  /** Those of the wanted shards that the limit never accepts, by our estimate: they are to be halved, if they have several lines. */
+  readonly tooLarge: readonly string[];
   /** True while the limit is not known: then the queue waits to be told of each accepted batch. */
   readonly probing: boolean;
 }

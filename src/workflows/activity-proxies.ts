@@ -96,10 +96,10 @@ export const checkAccount: Call<'checkAccount'> = activity('checkAccount', {
   scheduleToCloseTimeout: '10m',
 });
 
-// Parts of some dozen files. Threads may be busy; after an hour the job shares no tokens in this round.
+// Parts of some dozen files. Threads may be busy; after a quarter of an hour the job shares no tokens in this round.
 export const estimateTokens: Call<'estimateTokens'> = activity('estimateTokens', {
   startToCloseTimeout: '10m',
-  scheduleToCloseTimeout: '1h',
+  scheduleToCloseTimeout: '15m',
 });
 
 // One call of the server. A queue that no worker serves must not stop a job: it then sends without.

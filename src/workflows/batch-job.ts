@@ -68,7 +68,7 @@ async function runJob(job: JobControl, tuning: JobTuning): Promise<JobReport> {
     // Packed so that every line has a shard; what of it was bought before a restart is still to be found.
     if (state.cancelled && !patched(Version.FindBought)) break;
   }
-  if (spec.tokenQueue !== undefined) await job.tokens.leave();
+  if (run.sharesTokens) await job.tokens.leave();
   return await assemble(run);
 }
 

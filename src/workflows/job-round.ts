@@ -6,7 +6,7 @@ import { shardRound, type RoundPlan } from '../core/shard-plan.ts';
 import { addShardCost } from './job-cost.ts';
 import { estimateTokens } from './activity-proxies.ts';
 import type { JobControl } from './job-control.ts';
-import { REFUSED_SHOWN, type JobRun } from './job-state.ts';
+import { REFUSED_SHOWN } from './job-state.ts';
 import { mayHaveBought, recoverBought } from './recover-bought.ts';
 import type { ShardRecord } from './shard-record.ts';
 import { runShard } from './shard-run.ts';
@@ -20,7 +20,7 @@ import { Version } from './versions.ts';
 export async function runRound(job: JobControl, plan: RoundPlan): Promise<void> {
   const { run, watch } = job;
   const { state } = run;
-  if (run.spec.tokenQueue !== undefined && plan.tokens === undefined) plan = await withTokens(run, plan);
+  if (run.sharesTokens && plan.tokens === undefined) plan = await withTokens(job, plan);
   let stopped = false;
   let failure: unknown = null;
   let running = 0;
@@ -50,7 +50,7 @@ export async function runRound(job: JobControl, plan: RoundPlan): Promise<void> 
     .catch((error: unknown) => {
       failure ??= error;
     });
-  const reporting = run.spec.tokenQueue === undefined ? null : reportTokens();
+  const reporting = run.sharesTokens ? reportTokens() : null;
   for (const shard of state.active) begin(shard);
   for (;;) {
     // A paused round with nothing in flight is not over: its other shards are still to come.
@@ -85,18 +85,22 @@ export async function runRound(job: JobControl, plan: RoundPlan): Promise<void> 
   if (run.isContinuing && isSettled()) run.isContinuing = false;
 }
 
-/** A plan with the tokens of its shards, by which the shards share the account's; without them if they cannot be estimated. */
-async function withTokens({ spec, state }: JobRun, plan: RoundPlan): Promise<RoundPlan> {
-  const { round } = state;
-  const request = { job: spec.jobId, round, shards: plan.shards };
+/**
+ * A plan with the tokens of its shards, by which the shards share the account's. If they cannot be estimated, the shards of the round are
+ * sent without. A cancel does not wait for it.
+ */
+async function withTokens({ run, steps }: JobControl, plan: RoundPlan): Promise<RoundPlan> {
+  const { spec, state } = run;
+  const request = { job: spec.jobId, round: state.round, shards: plan.shards };
+  const summary = `estimate the tokens of ${grouped(plan.shards)} shards`;
+  let tokens: RoundPlan['tokens'] = [];
   try {
-    const tokens = await estimateTokens(`estimate the tokens of ${grouped(plan.shards)} shards`, request);
-    state.plan = { ...plan, tokens };
-    return state.plan;
+    if (!state.cancelled) tokens = await steps.run(true, async () => await estimateTokens(summary, request));
   } catch (error) {
     if (!(error instanceof ActivityFailure)) throw error;
-    return plan;
   }
+  state.plan = { ...plan, tokens };
+  return state.plan;
 }
 
 /** Takes a shard as far as this run may, and adds its outcome to the job's sums. */

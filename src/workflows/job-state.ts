@@ -1,4 +1,4 @@
-import { workflowInfo } from '@temporalio/workflow';
+import { patched, workflowInfo } from '@temporalio/workflow';
 import type { CostSum } from '../core/cost-sums.ts';
 import type { JobSpec } from '../core/job-spec.ts';
 import type { Priority } from '../core/priority.ts';
@@ -9,6 +9,7 @@ import type { Cost } from '../core/token-cost.ts';
 import type { ListMoment } from './list-entry.ts';
 import type { ShardRecord } from './shard-record.ts';
 import { maxHistoryEvents } from './tuning.ts';
+import { Version } from './versions.ts';
 
 /** How many refused shards get a notice each; they are carried from run to run. */
 export const REFUSED_SHOWN = 5;
@@ -24,6 +25,10 @@ export interface AccountState {
 /** What a run hands to the next about token queues. */
 export interface TokenShareState {
   priority: Priority;
+  /** The account of the first report; null before it. */
+  account: string | null;
+  /** Models whose queue knows of the job. */
+  models: string[];
   /** Refused batches that a queue has not been told of, by model. */
   refused: Record<string, RefusedTokens[]>;
   /** Estimated and real prompt tokens of settled batches, by model. */
@@ -129,6 +134,8 @@ export class JobRun {
   readonly spec: JobSpec;
   readonly state: JobSnapshot;
   readonly account: AccountState;
+  /** True for a job that shares the account's tokens; false in a run that a worker of an earlier version has begun. */
+  readonly sharesTokens: boolean;
   phase: JobState;
   /** True once no new step may begin, since the run is about to continue as new. */
   isContinuing = false;
@@ -138,6 +145,7 @@ export class JobRun {
   constructor(spec: JobSpec, state: JobSnapshot) {
     this.spec = spec;
     this.state = state;
+    this.sharesTokens = spec.tokenQueue !== undefined && patched(Version.TokenQueue);
     this.account = state.account ??= { refused: null, probes: 0 };
     this.phase = state.plan === null ? JobState.Building : JobState.Running;
     if (state.window === 0) state.window = spec.inFlight;

@@ -54,9 +54,11 @@ export function newShard(round: number, index: number, plan: RoundPlan): ShardRe
   };
 }
 
-function tokensOf(index: number, plan: RoundPlan): Pick<ShardRecord, 'model' | 'tokens'> {
-  const [model, tokens] = plan.tokens?.[index] ?? [];
-  return model === undefined || tokens === undefined ? {} : { model, tokens };
+function tokensOf(index: number, plan: RoundPlan): Pick<ShardRecord, 'model' | 'tokens' | 'granted'> {
+  const found = plan.tokens?.[index];
+  if (found === undefined) return {};
+  const [model, tokens, hasBatch] = found;
+  return { model, tokens, ...(hasBatch === 1 ? { granted: true } : {}) };
 }
 
 /** The record of a shard that another history of the job has bought, or settled without a batch. */

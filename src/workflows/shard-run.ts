@@ -7,14 +7,12 @@ import type { JobControl } from './job-control.ts';
 import { nameOf, type ShardRecord } from './shard-record.ts';
 import { shrinkWindowAndWait } from './shard-window.ts';
 import { accountRefusal } from './step-failure.ts';
+import { TOKEN_LIMIT_EXCEEDED } from './token-share.ts';
 import { Version } from './versions.ts';
 import type { WatchTimes } from './watched-batch.ts';
 
 /** How a shard ended in this run; `continued`: the next run takes it further, because this one continues as new. */
 export type ShardEnd = { readonly counts: ShardCounts } | 'continued' | 'not sent';
-
-/** The code of shards whose tokens exceed the account's limit: they are halved, or end if they have one line. Guide, "Rate limits". */
-const TOKEN_LIMIT_EXCEEDED = 'token_limit_exceeded';
 
 /** A file is uploaded again when this many batches in a row could not find it. */
 const UPLOAD_AGAIN_AFTER = 2;
@@ -42,13 +40,18 @@ export async function runShard(shard: ShardRecord, job: JobControl): Promise<Sha
     if (shard.batchId === undefined) {
       const { refusals } = shard;
       await job.untilMaySend({
-        accepted: () => settled || shard.refusals > refusals || isAccepted(shard, job),
+        accepted: () =>
+          settled || shard.refusals > refusals || isAccepted(shard, job) || job.tokens.isWaiting(shard),
       });
       settled = run.state.cancelled;
       if (run.state.cancelled) return 'not sent';
       if (run.isContinuing) return 'continued';
       const created = await tryStep(shard, job, () => sendShard(shard, job));
-      if (created !== 'done') continue;
+      if (created !== 'done') {
+        // Held for another reason than the end of this run: what it was granted is for others meanwhile.
+        if (run.sharesTokens && !run.isStopping()) job.tokens.giveBack(shard);
+        continue;
+      }
     }
     if (shard.ended !== true) {
       const end = await job.watch.untilEnded(
@@ -94,7 +97,7 @@ async function sendShard(shard: ShardRecord, job: JobControl): Promise<'done' | 
     shard: shard.id,
     upload: shard.upload,
   });
-  if (run.spec.tokenQueue !== undefined && !(await job.tokens.untilGranted(shard))) return 'later';
+  if (run.sharesTokens && !(await job.tokens.untilGranted(shard))) return 'later';
   // What came during the upload, or while it waited for its turn, stops the shard before money is spent.
   if (run.isStopping()) return 'later';
   // Only a pause that was asked for: what ends it opens the account's gate as well, which may wait for this shard to have tried.

@@ -50,15 +50,20 @@ export async function tokenQueue(
     return ledger.reply(report);
   });
 
-  let sweptAt = Date.now();
-  while (!mustContinueAsNew()) {
+  let isSweeping = false;
+  while (isSweeping || !mustContinueAsNew()) {
     const before = changes;
-    const sweepAt = ledger.isIdle ? null : sweptAt + scaled(SWEEP_MS);
-    await untilTime([sweepAt, ledger.nextAt(Date.now())], () => changes > before || state.untold.length > 0);
+    const sweepAt = ledger.isIdle || isSweeping ? null : state.sweptAt + scaled(SWEEP_MS);
     if (sweepAt !== null && Date.now() >= sweepAt) {
-      sweptAt = Date.now();
-      await sweep(name, ledger);
+      // Beside the loop: the API may be slow, or away.
+      isSweeping = true;
+      void sweep(name, ledger).finally(() => {
+        isSweeping = false;
+        state.sweptAt = Date.now();
+        changed();
+      });
     }
+    await untilTime([isSweeping ? null : sweepAt, ledger.nextAt(Date.now())], () => changes > before);
     grant(null);
     await tellGrants(name, ledger);
   }
@@ -76,32 +81,25 @@ async function untilTime(times: readonly (number | null)[], isDue: () => boolean
 /** Compares the queue with the account's batches and with the jobs that run. While the API cannot be read, nothing changes. */
 async function sweep(name: QueueName, ledger: TokenLedger): Promise<void> {
   try {
-    const jobs = Object.keys(ledger.state.jobs);
-    ledger.sweep(
-      await sweepTokenQueue(`compare with the batches of ${name.model}`, {
-        ...name,
-        jobs,
-        known: ledger.state.others,
-      }),
-    );
+    const runs = ledger.runs();
+    const request = { ...name, jobs: [...runs.keys()], known: ledger.state.others };
+    ledger.sweep(await sweepTokenQueue(`compare with the batches of ${name.model}`, request), runs);
   } catch (error) {
     if (!(error instanceof ActivityFailure)) throw error;
   }
 }
 
-/** Signals each job what it was granted. A job that has ended gives its tokens back. */
+/** Signals each job what it was granted. The next sweep finds a job that has ended. */
 async function tellGrants({ model }: QueueName, ledger: TokenLedger): Promise<void> {
   const keysOf = new Map<string, string[]>();
   for (const { job, key } of ledger.state.untold.splice(0))
     keysOf.set(job, [...(keysOf.get(job) ?? []), key]);
-  const tell = async (job: string, keys: readonly string[]): Promise<void> => {
-    try {
-      await getExternalWorkflowHandle(job).signal(tokensSignal, model, keys);
-    } catch {
-      ledger.remove(job);
-    }
+  const tell = async ([job, keys]: [string, string[]]): Promise<void> => {
+    await getExternalWorkflowHandle(job)
+      .signal(tokensSignal, model, keys)
+      .catch(() => undefined);
   };
-  await Promise.all([...keysOf].map(async ([job, keys]) => await tell(job, keys)));
+  await Promise.all([...keysOf].map(tell));
 }
 
 function mustContinueAsNew(): boolean {

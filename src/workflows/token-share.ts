@@ -1,7 +1,7 @@
-import { ActivityFailure, condition, isCancellation } from '@temporalio/workflow';
+import { ActivityFailure, CancellationScope, condition, isCancellation, sleep } from '@temporalio/workflow';
 import type { ShardCounts } from '../activities/index.ts';
-import { tokenLimitOf, type JobSpec } from '../core/job-spec.ts';
-import type { Priority } from '../core/priority.ts';
+import { tokenLimitOf } from '../core/job-spec.ts';
+import { isPriority, type Priority } from '../core/priority.ts';
 import type { TokenReport } from '../token-queue/token-report.ts';
 import { reportTokens } from './activity-proxies.ts';
 import type { BatchesInFlight } from './batches-in-flight.ts';
@@ -18,12 +18,14 @@ const WITHOUT_MS = 10 * 60_000;
 /** A report names so many of the shards that wait, and the queue is told of others when it knows half as many. */
 const WANTS_AT_MOST = 16;
 
-/** Refusals alone, in a row, after which a shard counts as too large: the first for several lines, the second, after some 20 min, for one. */
+/** Refusals alone, in a row, after which a shard may be too large although our estimate says otherwise. */
 const ALONE_TO_HALVE = 2;
-const ALONE_TO_FAIL = 6;
 
 /** A shard of a job that shares a token queue. */
 type QueuedShard = ShardRecord & { readonly model: string; readonly tokens: number };
+
+/** The code of shards whose tokens exceed the account's limit. Guide, "Rate limits". */
+export const TOKEN_LIMIT_EXCEEDED = 'token_limit_exceeded';
 
 /** A report without its number. */
 type Report = Omit<TokenReport, 'job' | 'run' | 'turn'>;
@@ -53,25 +55,35 @@ export class TokenShare {
 
   /** Resolves with true when the shard may be sent, and with false when it need not be, or may not for another reason. */
   async untilGranted(shard: ShardRecord): Promise<boolean> {
-    if (!isQueued(shard, this.run.spec)) return true;
+    if (!this.isQueued(shard)) return true;
     // Not for another pause than one that was asked for: the account's gate may wait for this shard to have tried.
     const leaves = (): boolean => this.run.isStopping() || this.run.state.paused !== null;
     this.waiting.add(shard.id);
     this.changed();
     try {
-      await condition(() => shard.granted === true || leaves());
+      await condition(() => shard.granted === true || shard.refused !== undefined || leaves());
     } finally {
       this.waiting.delete(shard.id);
     }
-    if (!leaves()) return true;
-    delete shard.granted; // the next report gives it back
-    this.changed();
+    if (shard.granted === true && !leaves()) return true;
+    if (!this.run.isStopping()) this.giveBack(shard);
     return false;
+  }
+
+  /** True while the shard waits for tokens. */
+  isWaiting({ id }: ShardRecord): boolean {
+    return this.waiting.has(id);
+  }
+
+  /** A shard that cannot be sent for now needs no tokens meanwhile. */
+  giveBack(shard: ShardRecord): void {
+    delete shard.granted;
+    this.changed();
   }
 
   /** The API refused the shard's batch for want of tokens: false if the shard's queue is not used, and it has to wait by itself. */
   refused(shard: ShardRecord, limit: number | null): boolean {
-    if (!isQueued(shard, this.run.spec) || this.without.has(shard.model)) return false;
+    if (!this.isQueued(shard) || this.without.has(shard.model)) return false;
     (this.state.refused[shard.model] ??= []).push([keyOf(shard), limit]);
     delete shard.granted;
     this.changed();
@@ -79,20 +91,19 @@ export class TokenShare {
   }
 
   /**
-   * True for a shard that a limit of enqueued tokens never accepts: by our estimate, or because it was refused alone several times and our
-   * estimate may be wrong by half. Its lines are sent in halves; the last one fails, so that is decided late.
+   * True for a shard of several lines that the limit never accepts: by our estimate, or because it was refused alone several times and our
+   * estimate may be wrong by half. A single line waits: the limit may rise, and others may use it.
    */
   exceeds(shard: ShardRecord, limit: number): boolean {
-    if (!isQueued(shard, this.run.spec)) return false;
+    if (!this.isQueued(shard) || shard.lines === 1) return false;
     const [estimated, real] = this.state.measured[shard.model] ?? [0, 0];
     const tokens = shard.tokens * (estimated > 0 ? real / estimated : 1);
-    const isStubborn = (shard.refusedAlone ?? 0) >= (shard.lines > 1 ? ALONE_TO_HALVE : ALONE_TO_FAIL);
-    return tokens > limit || (isStubborn && tokens > limit / 2);
+    return tokens > limit || ((shard.refusedAlone ?? 0) >= ALONE_TO_HALVE && tokens > limit / 2);
   }
 
   /** The answers of the shard are settled. Its tokens are known if each line has an answer. */
   settled(shard: ShardRecord, { answered, inputTokens }: ShardCounts): void {
-    if (!isQueued(shard, this.run.spec)) return;
+    if (!this.isQueued(shard)) return;
     const [estimated, real] = this.state.measured[shard.model] ?? [0, 0];
     if (inputTokens > 0 && answered === shard.lines)
       this.state.measured[shard.model] = [estimated + shard.tokens, real + inputTokens];
@@ -110,7 +121,8 @@ export class TokenShare {
 
   /** The place of the job among others changes. */
   prioritize(priority: Priority): void {
-    if (this.run.spec.tokenQueue === undefined) return;
+    // Anybody with access to the server can send a signal.
+    if (!this.run.sharesTokens || !isPriority(priority)) return;
     this.state.priority = priority;
     this.changed();
   }
@@ -122,61 +134,96 @@ export class TokenShare {
 
   /** Reports until `stopped`. */
   async report(stopped: () => boolean): Promise<void> {
+    const asking = new CancellationScope({ cancellable: true });
+    const timer = asking.run(() => this.askAgain()).catch(() => undefined);
     for (;;) {
-      const isDue = (): boolean => this.isChanged || stopped();
-      if (this.waiting.size === 0) await condition(isDue);
-      else if (
-        !(await condition(isDue, scaled(ASK_AGAIN_MS), { summary: 'until the token queue is asked again' }))
-      )
-        this.reported.clear();
-      if (stopped()) return;
+      await condition(() => this.isChanged || stopped());
+      if (stopped()) break;
       this.isChanged = false;
-      for (const model of this.models()) await this.reportTo(model);
+      await Promise.all(this.models().map(async (model) => await this.reportTo(model)));
+    }
+    asking.cancel();
+    await timer;
+  }
+
+  /** While shards wait, the queues are asked again from time to time. */
+  private async askAgain(): Promise<never> {
+    for (;;) {
+      await condition(() => this.waiting.size > 0);
+      await sleep(scaled(ASK_AGAIN_MS), { summary: 'until the token queue is asked again' });
+      if (this.waiting.size === 0) continue;
+      this.reported.clear();
+      this.changed();
     }
   }
 
   /** Gives everything back at the end of the job; where that fails, the next sweep of the queue does it. */
   async leave(): Promise<void> {
-    for (const model of this.reported.keys()) await this.reportTo(model);
+    await Promise.all(this.state.models.map(async (model) => await this.reportTo(model)));
+  }
+
+  private isQueued(shard: ShardRecord): shard is QueuedShard {
+    return this.run.sharesTokens && shard.model !== undefined && shard.tokens !== undefined;
   }
 
   private get state(): TokenShareState {
     const { state, spec } = this.run;
-    return (state.tokenShare ??= { priority: spec.tokenQueue!.priority, refused: {}, measured: {} });
+    return (state.tokenShare ??= {
+      priority: spec.tokenQueue!.priority,
+      account: null,
+      models: [],
+      refused: {},
+      measured: {},
+    });
   }
 
   private shards(): QueuedShard[] {
-    return this.run.state.active.filter((shard) => isQueued(shard, this.run.spec));
+    return this.run.state.active.filter((shard): shard is QueuedShard => this.isQueued(shard));
   }
 
   private models(): string[] {
-    return [...new Set([...this.shards().map(({ model }) => model), ...this.reported.keys()])];
+    return [...new Set([...this.shards().map(({ model }) => model), ...this.state.models])];
   }
 
   private async reportTo(model: string): Promise<void> {
     const report = this.reportOf(model);
-    if (!isNews(report, this.reported.get(model) ?? null, this.probing.has(model))) return;
+    const before = this.reported.get(model) ?? null;
+    // An earlier run may have told the queue of what this one has no more.
+    const isKnown = before === null && this.state.models.includes(model);
+    if (!isKnown && !isNews(report, before, this.probing.has(model))) return;
     if ((this.without.get(model) ?? 0) > Date.now()) {
       this.grantAll(model);
       return;
     }
     this.turn += 1;
-    const { labels } = this.run.spec;
-    const request = { model, account: labels?.account ?? null, report: { ...report, turn: this.turn } };
+    const named = this.run.spec.labels?.account ?? this.state.account;
+    const request = { model, account: named, report: { ...report, turn: this.turn } };
     const { wants, holds, refused } = report;
     try {
       const summary = `tokens of ${model}: ${holds.length} shards have some, ${wants.length} want some`;
-      const { granted, probing } = await reportTokens(summary, request);
+      const { account, granted, tooLarge, probing } = await reportTokens(summary, request);
+      this.state.account = account; // a worker with another key reports to the same queue
+      if (!this.state.models.includes(model)) this.state.models.push(model);
       this.without.delete(model);
       this.reported.set(model, report);
       this.state.refused[model] = (this.state.refused[model] ?? []).slice(refused.length);
       if (probing) this.probing.add(model);
       else this.probing.delete(model);
+      this.halve(model, tooLarge);
       this.take(model, granted);
     } catch (error) {
       if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
       this.without.set(model, Date.now() + scaled(WITHOUT_MS));
       this.grantAll(model);
+    }
+  }
+
+  /** Shards that the limit never accepts are sent in halves, in the next round. */
+  private halve(model: string, keys: readonly string[]): void {
+    for (const shard of this.shards()) {
+      if (shard.model !== model || shard.lines === 1 || !this.waiting.has(shard.id)) continue;
+      if (keys.includes(keyOf(shard)) && shard.granted !== true)
+        shard.refused = { tooLarge: true, status: null, code: TOKEN_LIMIT_EXCEEDED };
     }
   }
 
@@ -238,8 +285,4 @@ function isNews(report: Report, before: Report | null, isProbing: boolean): bool
 /** The key of a shard at the queue: another one after each refusal. */
 function keyOf({ id, batch, refusals }: ShardRecord): string {
   return `${id}.${batch}.${refusals}`;
-}
-
-function isQueued(shard: ShardRecord, spec: JobSpec): shard is QueuedShard {
-  return spec.tokenQueue !== undefined && shard.model !== undefined && shard.tokens !== undefined;
 }

@@ -27,4 +27,6 @@ export const Version = {
   OutsideCancel: 'outside-cancel',
   /** A poll that is retried makes way for one that includes the batches created meanwhile. */
   PollMakesWay: 'poll-makes-way',
+  /** Jobs with a priority or a limit wait for tokens of the account's queues. */
+  TokenQueue: 'token-queue',
 } as const;

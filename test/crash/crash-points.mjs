@@ -84,7 +84,7 @@ function nameOf(path) {
         .replace(job, 'JOB')
         // Random ids of attempts, and the folder in which the first round is built.
         .replace(/(rows|feedback)-[0-9a-f]+\.jsonl/, '$1-1.jsonl')
-        .replace(/^building\/[0-9a-f]+\/jobs\/JOB\/(?:shards\/[^/]+\/)?/, '')
+        .replace(/^building\/[0-9a-f-]+\/jobs\/JOB\/(?:shards\/[^/]+\/)?/, '')
         .replaceAll(/\d+/g, 'N')
     );
   }

@@ -373,8 +373,10 @@ export const JOB_OPTIONS = {
   pollSeconds: 0.1,
   inFlight: 4,
   skipBadLines: true,
+  tokenLimits: { '*': 1_000_000 },
 } as const;
-const jobFlags = '--shard-lines 3 --attempts 2 --poll 0.1 --in-flight 4 --skip-bad-lines'.split(' ');
+const jobFlags =
+  '--shard-lines 3 --attempts 2 --poll 0.1 --in-flight 4 --skip-bad-lines --token-limit 1000000'.split(' ');
 
 function inputText(): string {
   return Array.from({ length: LINES }, (_, i) =>

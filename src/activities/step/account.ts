@@ -5,13 +5,7 @@ export function accountOf({ api }: Dependencies, named: string | null): string {
   return named ?? `key-${api.keyFingerprint}`;
 }
 
-/**
- * Returns if this worker's key is that of the account. That an account of a name has the key cannot be seen.
- * @throws Error if it has another key, so that another worker takes the step
- */
-export function assertAccount(deps: Dependencies, account: string): void {
-  if (!account.startsWith('key-') || account === accountOf(deps, null)) return;
-  throw new Error(
-    `This worker has another key or base URL than account ${account}: another worker has to run this step.`,
-  );
+/** False if this worker has another key than a derived account. Whether an account of a user's name has the key cannot be seen. */
+export function mayHaveKeyOf(deps: Dependencies, account: string): boolean {
+  return !/^key-[0-9a-f]{12}$/.test(account) || account === accountOf(deps, null);
 }

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { shardId, type RoundPlan, type ShardManifest } from '../../core/shard-plan.ts';
+import { shardId, type ShardManifest, type ShardTokens } from '../../core/shard-plan.ts';
 import { PromptSample } from '../../estimate/prompt-tokens.ts';
 import { contentOf } from '../../estimate/request-content.ts';
 import { tokenCounterOf } from '../../estimate/token-counter.ts';
@@ -34,7 +34,7 @@ const LINE_FEED = 0x0a;
 export async function estimateTokens(
   folder: string,
   { job, round, shards }: RoundShards,
-): Promise<NonNullable<RoundPlan['tokens']>> {
+): Promise<ShardTokens[]> {
   const manifests = Array.from({ length: shards }, (_, index) =>
     readManifest(folder, job, shardId(round, index)),
   );

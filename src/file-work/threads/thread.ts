@@ -1,6 +1,6 @@
 /** The steps of a pool thread. Each step works on whole files of a folder and returns a few numbers. */
 import { ByteCounter } from '../byte-counter.ts';
-import type { RoundPlan } from '../../core/shard-plan.ts';
+import type { ShardTokens } from '../../core/shard-plan.ts';
 import * as count from '../rows/count-answers.ts';
 import * as index from '../earlier/index-answers.ts';
 import * as merge from '../rows/merge-rows.ts';
@@ -52,10 +52,7 @@ export async function settleShard({
 }
 
 /** `estimateTokens`: the tokenizer is loaded for it only. */
-export async function estimateTokens({
-  folder,
-  options,
-}: StepTask<RoundShards>): Promise<NonNullable<RoundPlan['tokens']>> {
+export async function estimateTokens({ folder, options }: StepTask<RoundShards>): Promise<ShardTokens[]> {
   const { estimateTokens: estimate } = await import('../shards/estimate-tokens.ts');
   return await estimate(folder, options);
 }

@@ -111,8 +111,18 @@ test('a batch of others is looked into once', async () => {
   expect(calls.filter((path) => path.includes('/files/'))).toEqual([]);
 });
 
-test('a worker with another key leaves the sweep to others', async () => {
-  await expect(sweep({ batches: [], account: 'key-0123456789ab' })).rejects.toThrow(
-    'This worker has another key or base URL than account key-0123456789ab',
-  );
+test('a worker with another key finds jobs that have ended, and keeps what is known of batches', async () => {
+  const { ended, others } = await sweep({
+    batches: [batch('a')],
+    account: 'key-0123456789ab',
+    known: { other: 5 },
+  });
+  expect(ended).toEqual(['deleted']);
+  expect(others.tokens).toEqual({ other: 5 });
+  expect(calls).toEqual([]);
+});
+
+test('an account of a name that looks like a key', async () => {
+  const { others } = await sweep({ batches: [batch('a')], account: 'key-team', known: { a: 3 } });
+  expect(others.tokens).toEqual({ a: 3 });
 });

@@ -22,7 +22,7 @@ const reportOf = (job: string, turn: number, rest: Partial<TokenReport> = {}): T
 
 const ledgerOf = (limit?: number): TokenLedger => {
   const ledger = new TokenLedger(newQueueState());
-  if (limit !== undefined) ledger.state.limit = { tokens: limit, source: 'given', at: NOW };
+  if (limit !== undefined) ledger.state.limit = { tokens: limit, source: 'given', at: NOW, probedAt: NOW };
   return ledger;
 };
 
@@ -125,7 +125,7 @@ test('a refusal states the limit', () => {
   );
   ledger.grant(NOW);
   ledger.take(reportOf('job', 2, { holds: [['a', 60, 1]], wants: [['b2', 60]], refused: [['b', 100]] }), NOW);
-  expect(ledger.state.limit).toEqual({ tokens: 100, source: 'stated', at: NOW });
+  expect(ledger.state.limit).toEqual({ tokens: 100, source: 'stated', at: NOW, probedAt: NOW });
   expect(keysOf(ledger)).toEqual([]);
   ledger.take(reportOf('job', 3, { wants: [['b2', 60]] }), NOW);
   expect(keysOf(ledger)).toEqual(['job/b2']);
@@ -149,7 +149,7 @@ test('a limit that is not stated is learned from what was accepted, and tried to
   );
   ledger.grant(NOW);
   ledger.take(refused, NOW);
-  expect(ledger.state.limit).toEqual({ tokens: 60, source: 'learned', at: NOW });
+  expect(ledger.state.limit).toEqual({ tokens: 60, source: 'learned', at: NOW, probedAt: NOW });
   expect(keysOf(ledger, NOW + 59 * MINUTE)).toEqual([]);
   expect(ledger.nextAt(NOW)).toBe(NOW + 60 * MINUTE);
   expect(keysOf(ledger, NOW + 60 * MINUTE)).toEqual(['job/b2']);
@@ -207,7 +207,7 @@ test('other batches on the account count, and jobs that have ended give their to
     NOW,
   );
   expect(keysOf(ledger)).toEqual([]);
-  ledger.sweep({ ended: ['gone'], others: { tokens: { batch_1: 30, batch_2: 0 } } });
+  ledger.sweep({ ended: ['gone'], others: { tokens: { batch_1: 30, batch_2: 0 } } }, ledger.runs());
   expect(keysOf(ledger)).toEqual(['job/a']);
   expect(ledger.used).toBe(90);
 });
@@ -234,4 +234,78 @@ test('one shard that is larger than the limit is sent alone, so that the API dec
     NOW,
   );
   expect(keysOf(ledger)).toEqual(['job/a']);
+});
+
+test('a job that was started again during a sweep stays', () => {
+  const ledger = ledgerOf(100);
+  ledger.take(reportOf('job', 1, { holds: [['a', 10, 1]] }), NOW);
+  const before = ledger.runs();
+  ledger.take(reportOf('job', 1, { run: 'run-2', holds: [['a', 10, 1]] }), NOW);
+  ledger.sweep({ ended: ['job'], others: { tokens: {} } }, before);
+  expect(ledger.used).toBe(10);
+});
+
+test('a shard that is larger than the limit is named, delays no other, and is sent alone after a pause', () => {
+  const ledger = ledgerOf(100);
+  const large = reportOf('large', 1, { wants: [['x', 150]] });
+  ledger.take(large, NOW);
+  expect(ledger.reply(large).tooLarge).toEqual(['x']);
+  ledger.take(
+    reportOf('small', 1, { wants: Array.from({ length: 30 }, (_, i) => [`s${i}`, 3] as const) }),
+    NOW,
+  );
+  expect(keysOf(ledger)[0]).toBe('large/x');
+  ledger.take(reportOf('large', 2, { wants: [['x2', 150]], refused: [['x', null]] }), NOW);
+  expect(keysOf(ledger, NOW + 29_000)).toEqual([]);
+  ledger.take(reportOf('other', 1, { holds: [['o', 1, 1]] }), NOW);
+  expect(keysOf(ledger, NOW + 30_000)).toHaveLength(30);
+});
+
+test('shards that are refused at once delay the next grants once', () => {
+  const ledger = ledgerOf(1_000);
+  const keys = Array.from({ length: 10 }, (_, i) => `k${i}`);
+  ledger.take(reportOf('job', 1, { wants: keys.map((key) => [key, 10] as const) }), NOW);
+  ledger.grant(NOW);
+  ledger.take(
+    reportOf('job', 2, { wants: [['again', 10]], refused: keys.map((key) => [key, null] as const) }),
+    NOW,
+  );
+  expect(ledger.nextAt(NOW)).toBe(NOW + 30_000);
+});
+
+test('a learned limit is lowered only by refusals that are repeated', () => {
+  const ledger = ledgerOf();
+  ledger.state.limit = { tokens: 1_000, source: 'learned', at: NOW, probedAt: NOW };
+  let now = NOW;
+  for (const turn of [1, 2, 3]) {
+    ledger.take(reportOf('job', 2 * turn, { holds: [['a', 100, 1]], wants: [[`w${turn}`, 50]] }), now);
+    ledger.grant(now);
+    const refused = reportOf('job', 2 * turn + 1, { holds: [['a', 100, 1]], refused: [[`w${turn}`, null]] });
+    ledger.take(refused, now);
+    expect(ledger.state.limit?.tokens, `refusal ${turn}`).toBe(turn < 3 ? 1_000 : 100);
+    now += 10 * MINUTE;
+  }
+});
+
+test('the API knows better than a user who gives too high a limit, until the user gives another one', () => {
+  const ledger = ledgerOf();
+  const limit = 20_000;
+  ledger.take(
+    reportOf('job', 1, {
+      limit,
+      wants: [
+        ['a', 1_500],
+        ['b', 1_500],
+      ],
+    }),
+    NOW,
+  );
+  expect(keysOf(ledger)).toHaveLength(2);
+  const holds = [['a', 1_500, 1]] as const;
+  ledger.take(reportOf('job', 2, { limit, holds, wants: [['b2', 1_500]], refused: [['b', 2_000]] }), NOW);
+  expect(ledger.state.limit).toMatchObject({ tokens: 2_000, source: 'stated' });
+  ledger.take(reportOf('job', 3, { limit, holds, wants: [['b2', 1_500]] }), NOW);
+  expect(keysOf(ledger)).toEqual([]);
+  ledger.take(reportOf('job', 4, { limit: 4_000, holds, wants: [['b2', 1_500]] }), NOW);
+  expect(keysOf(ledger)).toEqual(['job/b2']);
 });
