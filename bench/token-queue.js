@@ -53,21 +53,17 @@ async function measure(folder, { OPENAI_BASE_URL: url, DURABLE_BATCH_HOME: home 
     jobs.push(await client.start({ input, shardLines: LINES, pollSeconds: 0.2, ...options }));
   }
   const used = [];
-  let isOver = false;
-  const sampling = (async () => {
-    while (!isOver) {
-      const all = (await batchesAt(url)).filter(({ id }) => !before.has(id));
-      const running = all.filter(({ status }) => ['validating', 'in_progress', 'finalizing'].includes(status));
-      const ended = all.filter(({ status }) => status === 'completed').length;
-      // While more wait than fit, and after the first ones were sent.
-      if (ended > 0 && ended + running.length < JOBS * SHARDS) used.push(running.length / FIT);
-      await sleep(250);
-    }
-  })();
-  await Promise.all(jobs.map((job) => job.wait()));
+  const ended = Promise.all(jobs.map((job) => job.wait())).then(() => true);
+  while (!(await Promise.race([ended, sleep(250, false)]))) {
+    const all = (await batchesAt(url)).filter(({ id }) => !before.has(id));
+    const running = all.filter(({ status }) =>
+      ['validating', 'in_progress', 'finalizing'].includes(status),
+    ).length;
+    const done = all.filter(({ status }) => status === 'completed').length;
+    // While more wait than fit, and after the first ones were sent.
+    if (done > 0 && done + running < JOBS * SHARDS) used.push(running / FIT);
+  }
   const seconds = (performance.now() - started) / 1_000;
-  isOver = true;
-  await sampling;
   const all = (await batchesAt(url)).filter(({ id }) => !before.has(id));
   const refused = all.filter(({ errors }) =>
     errors?.data?.some(({ code }) => code === 'token_limit_exceeded'),
@@ -80,7 +76,7 @@ async function measure(folder, { OPENAI_BASE_URL: url, DURABLE_BATCH_HOME: home 
 }
 
 function linesOf(name) {
-  const content = `${' the'.repeat(WORDS)}`;
+  const content = ' the'.repeat(WORDS);
   return Array.from({ length: SHARDS * LINES }, (_, i) => {
     const messages = [{ role: 'user', content }];
     return `${JSON.stringify({ custom_id: `${name} ${i}`, body: { model: 'gpt-5-mini', messages } })}\n`;
@@ -89,7 +85,7 @@ function linesOf(name) {
 
 async function batchesAt(url) {
   const found = [];
-  for (let after = ''; ; ) {
+  for (let after = ''; ;) {
     const response = await fetch(`${url}/batches?limit=100${after}`, {
       headers: { authorization: 'Bearer bench' },
     });

@@ -194,7 +194,7 @@ async function requeueRefused(
     job.gate.refuse('the API refused the account: billing limit reached');
     return;
   }
-  if (refusal === 'token_limit' && tokenLimit !== undefined && job.tokens.exceeds(shard, tokenLimit))
+  if (refusal === 'token_limit' && job.tokens.exceeds(shard, tokenLimit ?? null))
     shard.refused = { tooLarge: true, status: null, code: TOKEN_LIMIT_EXCEEDED };
   else await waitAfterRefusal(shard, refusal!, job, isQueued);
 }

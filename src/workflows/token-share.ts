@@ -21,6 +21,9 @@ const WANTS_AT_MOST = 16;
 /** Refusals alone, in a row, after which a shard may be too large although our estimate says otherwise. */
 const ALONE_TO_HALVE = 2;
 
+/** Those after which a single line is given up: with their pauses, some 8 min. */
+const ALONE_TO_FAIL = 4;
+
 /** A shard of a job that shares a token queue. */
 type QueuedShard = ShardRecord & { readonly model: string; readonly tokens: number };
 
@@ -91,14 +94,19 @@ export class TokenShare {
   }
 
   /**
-   * True for a shard of several lines that the limit never accepts: by our estimate, or because it was refused alone several times and our
-   * estimate may be wrong by half. A single line waits: the limit may rise, and others may use it.
+   * True for a refused shard that the limit, which the refusal states or a user gave, never accepts. One of several lines is halved: by our
+   * estimate, or because it was refused alone and our estimate may be wrong by half. A single line fails, as its round, and with it the
+   * job, would never end; so only after refusals through more than a sweep's time, and if our estimate says the same.
    */
-  exceeds(shard: ShardRecord, limit: number): boolean {
-    if (!this.isQueued(shard) || shard.lines === 1) return false;
+  exceeds(shard: ShardRecord, stated: number | null): boolean {
+    if (!this.isQueued(shard)) return false;
+    const limit = stated ?? tokenLimitOf(this.run.spec.tokenQueue, shard.model);
+    if (limit === null) return false;
     const [estimated, real] = this.state.measured[shard.model] ?? [0, 0];
     const tokens = shard.tokens * (estimated > 0 ? real / estimated : 1);
-    return tokens > limit || ((shard.refusedAlone ?? 0) >= ALONE_TO_HALVE && tokens > limit / 2);
+    const alone = shard.refusedAlone ?? 0;
+    if (shard.lines === 1) return tokens > limit && alone >= ALONE_TO_FAIL;
+    return tokens > limit || (alone >= ALONE_TO_HALVE && tokens > limit / 2);
   }
 
   /** The answers of the shard are settled. Its tokens are known if each line has an answer. */

@@ -136,7 +136,7 @@ test('a job of a high priority is sent next, and so is one whose priority is rai
   await until(async () => (await queue())?.jobs.length === 0);
 });
 
-test('shards are cut for a limit that is given, and halved for one that the API states; a line alone above it waits', async () => {
+test('shards are cut for a limit that is given, and halved for one that the API states; a line alone above it fails', async () => {
   await cli.useEmulator({ enqueuedTokenLimit: { '*': 400 } });
   const cut = `${cli.folder}/cut`;
   const given = await cli.run(['run', cli.requests(120), '--token-limit', '400', '--out', cut]);
@@ -146,25 +146,21 @@ test('shards are cut for a limit that is given, and halved for one that the API 
 
   const long = `${cli.request(61, 'A long text. '.repeat(1_000))}\n`;
   const input = cli.write(Array.from({ length: 60 }, (_, i) => `${cli.request(i + 1)}\n`).join('') + long);
-  worker();
-  const start = await cli.run(['start', input, '--priority', 'normal', '--poll', '0.2', '--json']);
-  const { job_id: job } = JSON.parse(start.out) as { job_id: string };
-  interface Status {
-    readonly progress: { readonly answered: number; readonly notices: readonly string[] } | null;
-  }
-  const status = async (): Promise<Status['progress']> =>
-    (JSON.parse((await cli.run(['status', job, '--json'])).out) as Status).progress;
-  await until(async () => {
-    const progress = await status();
-    const isSaid = progress?.notices.some((notice) => notice.includes('they exceed all of it')) ?? false;
-    return progress?.answered === 60 && isSaid;
-  });
-  expect((await cli.run(['cancel', job])).code).toBe(0);
   const halved = `${cli.folder}/halved`;
-  await cli.run(['results', job, '--out', halved]);
+  const { code, err } = await cli.run([
+    'run',
+    input,
+    '--priority',
+    'normal',
+    '--poll',
+    '0.2',
+    '--out',
+    halved,
+  ]);
+  expect([code, err]).toEqual([3, expect.stringContaining('token_limit_exceeded')]);
   const rows = cli.rowsOf(halved);
-  expect(rows.slice(0, 60).every(({ status: end }) => end === 'answered')).toBe(true);
-  expect(rows[60]).toMatchObject({ status: 'cancelled' });
+  expect(rows.slice(0, 60).every(({ status }) => status === 'answered')).toBe(true);
+  expect(rows[60]).toMatchObject({ status: 'failed', error: { code: 'token_limit_exceeded' } });
   expect(await cli.ledger()).toMatchObject({ lines_paid_twice_or_more: 0, paid: 180 });
 });
 
