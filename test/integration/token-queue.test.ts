@@ -115,7 +115,7 @@ test('a job of a high priority is sent next, and so is one whose priority is rai
   await cli.useEmulator({ lifecycle, enqueuedTokenLimit: { '*': 200 } });
   worker();
   const limit = ['--token-limit', '200'];
-  const long = await startJob(60, limit);
+  const long = await startJob(200, limit);
   await until(async () => (await queue())?.jobs.some(({ waiting }) => waiting > 0) ?? false);
   const urgent = await startJob(1, ['--priority', 'high', ...limit]);
   await finished(urgent);
