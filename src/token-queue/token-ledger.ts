@@ -170,9 +170,10 @@ export class TokenLedger {
     if (now < pausedUntil || this.waitsForRate(now)) return null;
     const passed: WaitingShard[] = [];
     for (const { id, job } of this.inOrder()) {
-      const shard = job.waiting[0]!;
-      // It is halved, or sent when nothing else is: others need not wait for it.
-      if (this.isTooLarge(shard.tokens) && this.used > 0) continue;
+      // One that is too large is halved, or sent when nothing else is: no other waits for it, also none of its job.
+      const isAlone = this.used === 0;
+      const shard = job.waiting.find(({ tokens }) => isAlone || !this.isTooLarge(tokens));
+      if (shard === undefined) continue;
       if (this.fits(shard, now)) {
         for (const other of passed) other.passed += 1;
         return { id, job, shard };

@@ -95,7 +95,9 @@ async function withTokens({ run, steps }: JobControl, plan: RoundPlan): Promise<
   const summary = `estimate the tokens of ${grouped(plan.shards)} shards`;
   let tokens: RoundPlan['tokens'] = [];
   try {
-    if (!state.cancelled) tokens = await steps.run(true, async () => await estimateTokens(summary, request));
+    // Batches of a round that an earlier version has begun are polled first.
+    if (!state.cancelled && state.active.length === 0)
+      tokens = await steps.run(true, async () => await estimateTokens(summary, request));
   } catch (error) {
     if (!(error instanceof ActivityFailure)) throw error;
   }

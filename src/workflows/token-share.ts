@@ -262,7 +262,7 @@ export class TokenShare {
         const isAccepted = shard.batchId !== undefined && this.inFlight.isAccepted(shard.batchId);
         return [keyOf(shard), shard.tokens, isAccepted ? 1 : 0] as const;
       }),
-      refused: refused[model] ?? [],
+      refused: [...(refused[model] ?? [])], // others may come while the report is sent
       measured: measured[model] ?? [0, 0],
     };
   }

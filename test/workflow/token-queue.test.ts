@@ -1,4 +1,5 @@
 /** Token queues and the jobs that use them, on a real server: continue-as-new of both, a queue that is terminated, one that nobody serves. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/common';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { QueueActivities } from '../../src/activities/index.ts';
@@ -191,5 +192,44 @@ test('a priority does nothing to a job that shares no tokens', async () => {
     });
     await job.signal('priority', 'high');
     expect(await job.result()).toMatchObject({ answered: 20 });
+  });
+});
+
+test('refusals that come while a report is sent are in the next one', async () => {
+  const account = 'refused';
+  const SHARDS = 4;
+  const { activities } = queuedApi(SHARDS);
+  const created = new Set<string>();
+  const refused = new Set<string>();
+  const reported = new Set<string>();
+  /** The first of all batches is refused when all are created, and the others when that is being reported. */
+  const isRefused = (shard: string): boolean =>
+    created.size === SHARDS && (refused.has(shard) || refused.size === 0 || reported.size > 0);
+  const refusing: Partial<SimpleActivities & QueueActivities> = {
+    createBatch: async (request) => {
+      created.add(request.shard);
+      return await activities.createBatch(request);
+    },
+    pollBatches: async (request) => {
+      const readings = await activities.pollBatches(request);
+      return request.batches.map(({ shard, batch }, i) => {
+        if (batch > 1) return readings[i]!;
+        if (!isRefused(shard)) return { ...readings[i]!, status: 'in_progress' };
+        refused.add(shard);
+        return { ...readings[i]!, status: 'failed', refusal: 'token_limit', tokenLimit: 10 * TOKENS };
+      });
+    },
+    reportTokens: async (request) => {
+      for (const [key] of request.report.refused) reported.add(key.slice(0, key.indexOf('.')));
+      if (reported.size > 0) await expect.poll(() => refused.size, { timeout: 60_000 }).toBe(SHARDS);
+      await delay(200); // the workflow takes these refusals over meanwhile
+      return await activities.reportTokens(request);
+    },
+  };
+  await withWorker(server.native, account, { ...activities, ...refusing }, async () => {
+    const job = await begin('refused-twice', account, null);
+    expect(await job.result()).toMatchObject({ answered: 10 * SHARDS });
+    expect(refused.size).toBe(SHARDS);
+    expect(reported).toEqual(refused);
   });
 });

@@ -309,3 +309,19 @@ test('the API knows better than a user who gives too high a limit, until the use
   ledger.take(reportOf('job', 4, { limit: 4_000, holds, wants: [['b2', 1_500]] }), NOW);
   expect(keysOf(ledger)).toEqual(['job/b2']);
 });
+
+test('a shard that is larger than the limit delays no other of its job', () => {
+  const ledger = ledgerOf(100);
+  ledger.take(reportOf('other', 1, { holds: [['o', 10, 1]] }), NOW);
+  ledger.take(
+    reportOf('job', 1, {
+      wants: [
+        ['large', 150],
+        ['a', 20],
+        ['b', 20],
+      ],
+    }),
+    NOW,
+  );
+  expect(keysOf(ledger)).toEqual(['job/a', 'job/b']);
+});
